@@ -1,0 +1,48 @@
+# One command each, named by purpose. `make help` lists them.
+VENV ?= .venv
+PY := $(VENV)/bin/python
+CLUSTER := python3 -m tests.cluster
+IN_CLUSTER := $(CLUSTER) exec -- $(PY)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check unit test e2e cluster-up cluster-down cluster-status clean
+
+help:  ## what there is
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  -/'
+
+setup: $(VENV)/.ready tests/proxy/node_modules/.package-lock.json  ## the Python environment and the proxy, for all that follows
+
+$(VENV)/.ready: pyproject.toml requirements/constraints.txt
+	python3 -m venv $(VENV)
+	$(PY) -m pip install --quiet -c requirements/constraints.txt -e '.[dev]'
+	touch $@
+
+tests/proxy/node_modules/.package-lock.json: tests/proxy/package-lock.json | $(VENV)/.ready
+	cd tests/proxy && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm ci --no-fund --no-audit --loglevel=error
+
+check: setup  ## ruff, mypy, import contracts
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+unit: setup  ## the tests that need no cluster: seconds
+	$(PY) -m pytest -m "not cluster and not e2e and not browser"
+
+test: check unit e2e  ## everything: checks, unit tests, the real cluster, the day, the browser
+
+e2e: setup cluster-up  ## the day and all tests that need the real cluster
+	$(IN_CLUSTER) -m tests.e2e.day
+	$(IN_CLUSTER) -m pytest -m "cluster or e2e or browser"
+
+cluster-up:  ## build and start the test cluster (root); on a running one it changes nothing
+	$(CLUSTER) up
+
+cluster-down:  ## stop it and leave nothing behind
+	$(CLUSTER) down
+
+cluster-status:  ## what runs, since when, and where its logs are
+	$(CLUSTER) status
+
+clean:  ## what the tests made in this folder
+	rm -rf .pytest_cache .mypy_cache .ruff_cache build dist

@@ -1,0 +1,14 @@
+"""The right to run: tickets, queued and admitted by a quota engine."""
+
+from .base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted
+from .inprocess import InProcessAdmission
+from .kueue import KueueAdmission
+
+__all__ = [
+    "Admission",
+    "AdmissionRefused",
+    "AdmissionUnavailable",
+    "InProcessAdmission",
+    "KueueAdmission",
+    "NotAdmitted",
+]

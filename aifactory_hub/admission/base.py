@@ -1,0 +1,65 @@
+"""The contract of admission: a ticket first, then the pod."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from ..domain.quota import Usage
+from ..domain.tickets import Ticket, TicketRequest
+
+
+class AdmissionUnavailable(Exception):
+    """The quota engine did not answer. Nothing is known, so nothing may be concluded: try again."""
+
+
+class AdmissionRefused(Exception):
+    """The quota engine said no for good; the text says why. Trying the same again gives the same answer."""
+
+
+class NotAdmitted(AdmissionRefused):
+    """The ticket may not be held: it waits, or waits again, or is gone. Nothing may be started on it."""
+
+
+class Admission(Protocol):
+    """Takes, follows and gives back tickets. Every method raises AdmissionUnavailable when the engine does not answer.
+
+    Guarantees, checked by one set of contract tests for every implementation:
+
+    - ``request`` with a name that exists returns that ticket and files no second one. A name that somebody else's
+      ticket has raises AdmissionRefused.
+    - A ticket that was ``hold``-ed keeps its quota, also when evicted, until ``release``: what runs is counted.
+    - A ticket that loses its place before it was ``hold``-ed is QUEUED again; ``hold`` then raises NotAdmitted.
+    - ``release`` of a ticket that is gone does nothing. It is called only after the pod is gone.
+    - The sum of devices of admitted and held tickets of a tenant never exceeds what its quota allows.
+    """
+
+    async def request(self, request: TicketRequest) -> Ticket:
+        """File the ticket, or find the one filed before under that name."""
+
+    async def get(self, tenant: str, name: str) -> Ticket:
+        """The ticket now; its state is GONE when there is none."""
+
+    async def hold(self, tenant: str, name: str) -> None:
+        """Say that a pod will live on this ticket, so that its quota is kept until ``release``. May be repeated.
+
+        To be called before the pod is created. Raises NotAdmitted when the ticket may not run now.
+        """
+
+    async def release(self, tenant: str, name: str) -> None:
+        """Give the ticket back. No-op when there is none."""
+
+    async def position(self, tenant: str, name: str) -> int | None:
+        """0-based place in the tenant's queue; None when not queued or not known."""
+
+    async def usage(self, tenant: str) -> Usage:
+        """What the tenant holds now: admitted and held tickets, with their holders."""
+
+    async def tickets(self, tenant: str) -> list[Ticket]:
+        """All tickets of ours in the tenant, whatever their state."""
+
+    def watch(self, tenant: str, name: str) -> AsyncIterator[Ticket]:
+        """The ticket now and after each change, until it is GONE (which is yielded last)."""
+
+    async def close(self) -> None:
+        """Let go of connections."""

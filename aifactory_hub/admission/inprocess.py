@@ -1,0 +1,171 @@
+"""Admission in one process: for a hub without Kueue, with the same rules."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+
+from .. import constants
+from ..domain.quota import Quota, Usage
+from ..domain.tenants import Tenant
+from ..domain.tickets import Ticket, TicketRequest, TicketState
+from .accounts import usage_of
+from .base import AdmissionRefused, NotAdmitted
+from .queueing import Claim, Decision, Eviction, decide
+
+# The values of Kueue's WorkloadPriorityClasses of these names.
+PRIORITIES = {constants.PRIORITY_NOTEBOOK: 1000, constants.PRIORITY_BATCH: 100}
+
+
+@dataclass(frozen=True, slots=True)
+class _Filed:
+    """A ticket's request, the place it has in the queue, and why it was evicted."""
+
+    request: TicketRequest
+    uid: str
+    claim: Claim
+    evicted_for: str = ""
+
+
+class InProcessAdmission:
+    """Keeps tickets in memory: they end with the process, so only for servers and jobs that end with it too."""
+
+    def __init__(self, tenants: Mapping[str, Tenant]) -> None:
+        self._tenants = dict(tenants)
+        self._filed: dict[str, _Filed] = {}
+        self._numbers = itertools.count(1)
+        self._news = asyncio.Event()
+
+    async def request(self, request: TicketRequest) -> Ticket:
+        self._quota(request.tenant)
+        key = _key(request.tenant, request.name)
+        if (found := self._filed.get(key)) is not None:
+            if (found.request.kind, found.request.owner) != (request.kind, request.owner):
+                whose = f"{found.request.kind}/{found.request.owner}"
+                raise AdmissionRefused(
+                    f"the name {request.name} is taken in {request.tenant} by another ticket, of {whose}"
+                )
+            return self._ticket(request.tenant, request.name)
+        number = next(self._numbers)
+        priority = PRIORITIES.get(request.priority, 0)
+        claim = Claim(key, request.tenant, number, dict(request.resources.devices), priority)
+        self._filed[key] = _Filed(request, f"ticket-{number}", claim)
+        self._decide()
+        return self._ticket(request.tenant, request.name)
+
+    async def get(self, tenant: str, name: str) -> Ticket:
+        return self._ticket(tenant, name)
+
+    async def hold(self, tenant: str, name: str) -> None:
+        filed = self._filed.get(_key(tenant, name))
+        if filed is None:
+            raise NotAdmitted(f"ticket {name} of {tenant} does not exist")
+        if filed.claim.held:
+            return
+        if filed.claim.waits:
+            raise NotAdmitted(f"ticket {name} of {tenant} is not admitted now")
+        self._set_claim(replace(filed.claim, held=True))
+        self._tell()
+
+    async def release(self, tenant: str, name: str) -> None:
+        if self._filed.pop(_key(tenant, name), None) is not None:
+            self._decide()
+
+    async def position(self, tenant: str, name: str) -> int | None:
+        waiting = [f.claim for f in self._filed.values() if f.claim.tenant == tenant and f.claim.waits]
+        order = [claim.key for claim in sorted(waiting, key=lambda c: (-c.priority, c.filed))]
+        key = _key(tenant, name)
+        return order.index(key) if key in order else None
+
+    async def usage(self, tenant: str) -> Usage:
+        return usage_of(await self.tickets(tenant))
+
+    async def tickets(self, tenant: str) -> list[Ticket]:
+        self._quota(tenant)
+        return [self._ticket(tenant, f.request.name) for f in self._filed.values() if f.request.tenant == tenant]
+
+    async def watch(self, tenant: str, name: str) -> AsyncIterator[Ticket]:
+        last: Ticket | None = None
+        while last is None or last.state is not TicketState.GONE:
+            news, now = self._news, self._ticket(tenant, name)
+            if last is not None and last.uid and now.uid != last.uid:
+                now = Ticket(tenant, name, last.uid, TicketState.GONE)
+            if now != last:
+                last = now
+                yield now
+            else:
+                await news.wait()
+
+    async def close(self) -> None:
+        """Nothing is connected."""
+
+    def _quota(self, tenant: str) -> Quota:
+        try:
+            return self._tenants[tenant].quota
+        except KeyError:
+            raise AdmissionRefused(f"tenant {tenant!r} is not in the tenant registry") from None
+
+    def _decide(self) -> None:
+        quotas = {name: tenant.quota for name, tenant in self._tenants.items()}
+        while (decision := decide([filed.claim for filed in self._filed.values()], quotas)) != Decision():
+            for eviction in decision.evict:
+                self._evict(eviction)
+            for key in decision.admit:
+                self._set_claim(replace(self._filed[key].claim, admitted=next(self._numbers)))
+        self._tell()
+
+    def _evict(self, eviction: Eviction) -> None:
+        filed = self._filed[eviction.key]
+        claim = filed.claim
+        changed = replace(claim, evicted=True) if claim.held else replace(claim, admitted=None)
+        self._filed[eviction.key] = replace(filed, claim=changed, evicted_for=eviction.reason)
+
+    def _set_claim(self, claim: Claim) -> None:
+        self._filed[claim.key] = replace(self._filed[claim.key], claim=claim)
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def _ticket(self, tenant: str, name: str) -> Ticket:
+        self._quota(tenant)
+        filed = self._filed.get(_key(tenant, name))
+        if filed is None:
+            return Ticket(tenant, name, "", TicketState.GONE)
+        state, message = self._state(filed)
+        request = filed.request
+        return Ticket(
+            tenant=tenant,
+            name=name,
+            uid=filed.uid,
+            state=state,
+            kind=request.kind,
+            owner=request.owner,
+            user=request.user,
+            profile=request.profile,
+            active=filed.claim.held,
+            devices=dict(request.resources.devices),
+            node_selector=dict(request.node_labels) if state is TicketState.ADMITTED else {},
+            message=message,
+        )
+
+    def _state(self, filed: _Filed) -> tuple[TicketState, str]:
+        claim = filed.claim
+        if claim.evicted:
+            return TicketState.EVICTED, filed.evicted_for
+        if not claim.waits:
+            return TicketState.ADMITTED, ""
+        quota = self._quota(claim.tenant)
+        for resource, count in claim.devices.items():
+            if count > quota.limit(resource):
+                return (
+                    TicketState.QUEUED,
+                    f"asks {count} of {resource}, more than the {quota.limit(resource)} it can ever get",
+                )
+        return TicketState.QUEUED, "waits for " + ", ".join(f"{n} of {r}" for r, n in claim.devices.items())
+
+
+def _key(tenant: str, name: str) -> str:
+    return f"{tenant}/{name}"

@@ -1,0 +1,259 @@
+"""Admission by Kueue: a ticket is a suspended Job in the tenant's host namespace, from which nothing ever runs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from .. import constants
+from ..clusters.api import ApiError, ApiUnreachable, KubeApi
+from ..domain.quota import Usage
+from ..domain.tenants import Tenant
+from ..domain.tickets import Ticket, TicketRequest, TicketState
+from .accounts import usage_of
+from .base import AdmissionRefused, AdmissionUnavailable, NotAdmitted
+from .feed import TicketFeed
+from .translate import (
+    JOB_UID_LABEL,
+    gone,
+    is_held,
+    is_suspended,
+    is_ticket_of,
+    job_for,
+    owner_of,
+    position_of,
+    ticket_of,
+    version_of,
+)
+
+Json = dict[str, Any]
+
+# Seconds. Kueue's webhook is away for about 14 s, and its scheduler for 21 s, when its only pod is killed.
+PATIENCE = 30.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 5.0
+# Another writer is Kueue itself, which changes a ticket a few times around its admission.
+_CONFLICTS = 5
+
+
+class KueueAdmission:
+    """Tickets of ``tenants`` on ``host``, marked as of hub ``hub``. The caller closes ``host``."""
+
+    def __init__(self, host: KubeApi, tenants: Mapping[str, Tenant], hub: str, *, patience: float = PATIENCE) -> None:
+        self._host = host
+        self._tenants = dict(tenants)
+        self._hub = hub
+        self._patience = patience
+        self._feeds: dict[str, TicketFeed] = {}
+
+    async def request(self, request: TicketRequest) -> Ticket:
+        """File the ticket, trying again for up to ``patience`` seconds: a create that got lost is found by its name."""
+        body, pause = job_for(request, self._hub), _FIRST_PAUSE
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return await self._file(request, body)
+            except AdmissionUnavailable:
+                if time.monotonic() + pause > deadline:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def get(self, tenant: str, name: str) -> Ticket:
+        ticket, _ = await self._read(tenant, name)
+        return ticket
+
+    async def hold(self, tenant: str, name: str) -> None:
+        """Set the ticket's status to active, only on the very version in which it was seen admitted.
+
+        Never startTime: Kueue could not unsuspend it again, and would hold its quota for ever.
+        """
+        for _ in range(_CONFLICTS):
+            job = await self._job(tenant, name)
+            if job is None:
+                raise NotAdmitted(f"ticket {name} of {tenant} does not exist")
+            if is_held(job):
+                return
+            if is_suspended(job):
+                raise NotAdmitted(f"ticket {name} of {tenant} is not admitted now")
+            seen = {"resourceVersion": job["metadata"]["resourceVersion"]}
+            if await self._patch_status(tenant, name, {"metadata": seen, "status": {"active": 1, "ready": 1}}):
+                return
+        raise AdmissionUnavailable(f"ticket {name} of {tenant} changes too fast to be held")
+
+    async def release(self, tenant: str, name: str) -> None:
+        job = await self._job(tenant, name)
+        if job is None:
+            return
+        if is_held(job):
+            await self._patch_status(tenant, name, {"status": {"active": 0, "ready": 0}})
+        try:
+            # Only this one: a ticket filed under the same name meanwhile is another right to run.
+            await self._host.delete(f"{self._jobs(tenant)}/{name}", uid=job["metadata"]["uid"])
+        except (ApiError, ApiUnreachable) as error:
+            raise AdmissionUnavailable(str(error)) from error
+
+    async def position(self, tenant: str, name: str) -> int | None:
+        """By Kueue's visibility API; None whenever that can't say."""
+        namespace = self._namespace(tenant)
+        path = f"/apis/visibility.kueue.x-k8s.io/v1beta2/namespaces/{namespace}/localqueues/{constants.LOCAL_QUEUE}"
+        try:
+            return position_of(name, await self._host.get(f"{path}/pendingworkloads", timeout=3.0))
+        except (ApiError, ApiUnreachable, LookupError, TypeError, ValueError):
+            return None
+
+    async def usage(self, tenant: str) -> Usage:
+        """Over the tickets of every hub in the tenant, because they share its quota."""
+        jobs = await self._list(self._jobs(tenant), constants.LABEL_OWNER_KIND)
+        return usage_of([ticket_of(tenant, job, None) for job in jobs])
+
+    async def tickets(self, tenant: str) -> list[Ticket]:
+        jobs, workloads = await asyncio.gather(
+            self._list(self._jobs(tenant), self._ours()), self._list(self._workloads(tenant), None)
+        )
+        by_job = {(w["metadata"].get("labels") or {}).get(JOB_UID_LABEL): w for w in workloads}
+        return [ticket_of(tenant, job, by_job.get(job["metadata"]["uid"])) for job in jobs]
+
+    async def watch(self, tenant: str, name: str) -> AsyncIterator[Ticket]:
+        """Raises AdmissionUnavailable when nothing was heard for ``patience`` seconds."""
+        feed = self._join(tenant)
+        try:
+            started = time.monotonic()
+            last, version = await self._read(tenant, name)
+            yield last
+            while last.state is not TicketState.GONE:
+                seen = feed.version
+                now, version = await self._newer(feed, last, version)
+                if now != last:
+                    last = now
+                    yield now
+                    continue
+                self._raise_if_silent(feed, started)
+                # At most half a second, so that a ticket which the watch does not show is asked for directly.
+                await feed.changed(seen, 0.5)
+        finally:
+            await self._leave(tenant, feed)
+
+    async def close(self) -> None:
+        """End the watches; ``host`` is the caller's."""
+        feeds, self._feeds = list(self._feeds.values()), {}
+        await asyncio.gather(*(feed.stop() for feed in feeds))
+
+    async def _file(self, request: TicketRequest, body: Json) -> Ticket:
+        try:
+            return ticket_of(request.tenant, await self._host.create(self._jobs(request.tenant), body), None)
+        except ApiUnreachable as error:
+            raise AdmissionUnavailable(error.reason) from error
+        except ApiError as error:
+            if error.status == 401:
+                raise AdmissionUnavailable(error.message) from error
+            if error.status != 409:
+                raise AdmissionRefused(f"the host cluster refused the ticket: {error.message}") from error
+        return await self._existing(request)
+
+    async def _read(self, tenant: str, name: str) -> tuple[Ticket, int]:
+        job = await self._job(tenant, name)
+        if job is None:
+            return gone(tenant, name), 0
+        workload = await self._workload(tenant, job) if is_suspended(job) else None
+        return ticket_of(tenant, job, workload), version_of(job)
+
+    async def _newer(self, feed: TicketFeed, last: Ticket, version: int) -> tuple[Ticket, int]:
+        """The ticket as the feed shows it, or as read directly when the feed shows none or another one of its name.
+
+        What the feed shows from before ``version`` is not taken: it may be behind what was read directly.
+        """
+        shown = feed.ticket(self._namespace(last.tenant), last.name)
+        if shown is not None and shown[0].uid == last.uid:
+            return shown if shown[1] >= version else (last, version)
+        try:
+            now, version = await self._read(last.tenant, last.name)
+        except AdmissionUnavailable:
+            return last, version
+        return (now if now.uid == last.uid else gone(last.tenant, last.name, last.uid)), version
+
+    def _raise_if_silent(self, feed: TicketFeed, started: float) -> None:
+        quiet = feed.age if feed.age is not None else time.monotonic() - started
+        if quiet > self._patience:
+            raise AdmissionUnavailable(feed.last_error or f"nothing was heard for {quiet:.0f} s")
+
+    def _join(self, tenant: str) -> TicketFeed:
+        """The tenant's feed, which runs while anybody follows it."""
+        feed = self._feeds.setdefault(tenant, self._new_feed(tenant))
+        feed.followers += 1
+        feed.start()
+        return feed
+
+    async def _leave(self, tenant: str, feed: TicketFeed) -> None:
+        feed.followers -= 1
+        if feed.followers:
+            return
+        if self._feeds.get(tenant) is feed:
+            del self._feeds[tenant]
+        await feed.stop()
+
+    def _new_feed(self, tenant: str) -> TicketFeed:
+        return TicketFeed(self._host, tenant, self._jobs(tenant), self._workloads(tenant), self._ours())
+
+    async def _existing(self, request: TicketRequest) -> Ticket:
+        try:
+            job = await self._host.get(f"{self._jobs(request.tenant)}/{request.name}")
+        except (ApiError, ApiUnreachable) as error:
+            raise AdmissionUnavailable(str(error)) from error
+        if not is_ticket_of(job, self._hub) or owner_of(job) != (request.kind, request.owner):
+            whose = "/".join(owner_of(job))
+            raise AdmissionRefused(
+                f"the name {request.name} is taken in {request.tenant} by another ticket, of {whose}"
+            )
+        return ticket_of(request.tenant, job, None)
+
+    async def _job(self, tenant: str, name: str) -> Json | None:
+        """The ticket's Job; None when there is none, or when what has the name is not our ticket."""
+        try:
+            job = await self._host.get(f"{self._jobs(tenant)}/{name}")
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise AdmissionUnavailable(str(error)) from error
+        except ApiUnreachable as error:
+            raise AdmissionUnavailable(error.reason) from error
+        return job if is_ticket_of(job, self._hub) else None
+
+    async def _workload(self, tenant: str, job: Json) -> Json | None:
+        found = await self._list(self._workloads(tenant), f"{JOB_UID_LABEL}={job['metadata']['uid']}")
+        return found[0] if found else None
+
+    async def _patch_status(self, tenant: str, name: str, patch: Json) -> bool:
+        """Whether it was applied: False when the ticket is gone or is not any more what was read."""
+        try:
+            await self._host.merge_patch(f"{self._jobs(tenant)}/{name}/status", patch)
+        except ApiError as error:
+            if error.status in (404, 409):
+                return False
+            raise AdmissionUnavailable(str(error)) from error
+        except ApiUnreachable as error:
+            raise AdmissionUnavailable(error.reason) from error
+        return True
+
+    async def _list(self, path: str, selector: str | None) -> list[Json]:
+        try:
+            answer = await self._host.get(path, {"labelSelector": selector} if selector else None)
+        except (ApiError, ApiUnreachable) as error:
+            raise AdmissionUnavailable(str(error)) from error
+        return list(answer.get("items") or ())
+
+    def _ours(self) -> str:
+        return f"{constants.LABEL_HUB}={self._hub},{constants.LABEL_OWNER_KIND}"
+
+    def _namespace(self, tenant: str) -> str:
+        try:
+            return self._tenants[tenant].vcluster.namespace
+        except KeyError:
+            raise AdmissionRefused(f"tenant {tenant!r} is not in the tenant registry") from None
+
+    def _jobs(self, tenant: str) -> str:
+        return f"/apis/batch/v1/namespaces/{self._namespace(tenant)}/jobs"
+
+    def _workloads(self, tenant: str) -> str:
+        return f"/apis/kueue.x-k8s.io/v1beta2/namespaces/{self._namespace(tenant)}/workloads"

@@ -1,0 +1,170 @@
+"""Who may run next, decided as Kueue decides it: pure, over plain values.
+
+Each tenant has nominal devices of its own and may borrow what others leave idle, up to its limit. Owners take theirs
+back: the newest borrower goes first. Within a tenant a higher priority goes before, and displaces, a lower one. What
+does not fit does not block what does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..domain.quota import Quota
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One ticket as the queue sees it.
+
+    ``filed`` and ``admitted`` number tickets in the order of their requests and admissions; ``admitted`` is None while
+    the ticket waits. ``held`` says that a pod lives on it, ``evicted`` that this pod has been asked to go.
+    """
+
+    key: str
+    tenant: str
+    filed: int
+    devices: Mapping[str, int]
+    priority: int = 0
+    admitted: int | None = None
+    held: bool = False
+    evicted: bool = False
+
+    @property
+    def waits(self) -> bool:
+        return self.admitted is None
+
+
+@dataclass(frozen=True, slots=True)
+class Eviction:
+    """A claim that must go, and why in words for people."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whom to evict and the keys of the claims to admit, in order: evict first."""
+
+    evict: tuple[Eviction, ...] = ()
+    admit: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Books:
+    """What is taken while a decision is made. ``reserved`` is kept free for claims that wait for an eviction."""
+
+    quotas: Mapping[str, Quota]
+    claims: dict[str, Claim]
+    reserved: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def used(self, tenant: str, resource: str) -> int:
+        taken = sum(c.devices.get(resource, 0) for c in self.claims.values() if c.tenant == tenant and not c.waits)
+        return taken + self.reserved.get(tenant, Counter())[resource]
+
+    def going(self, tenant: str, resource: str) -> int:
+        """What evicted claims of the tenant still hold, and will give back."""
+        return sum(c.devices.get(resource, 0) for c in self.claims.values() if c.tenant == tenant and c.evicted)
+
+    def nominal(self, tenant: str, resource: str) -> int:
+        return self.quotas[tenant].nominal.get(resource, 0)
+
+    def idle(self, resource: str) -> int:
+        """Devices of all tenants together that nobody holds."""
+        return sum(self.nominal(t, resource) - self.used(t, resource) for t in self.quotas)
+
+    def fits(self, claim: Claim) -> bool:
+        quota = self.quotas[claim.tenant]
+        return all(
+            self.used(claim.tenant, resource) + count <= quota.limit(resource) and count <= self.idle(resource)
+            for resource, count in claim.devices.items()
+        )
+
+    def borrows(self, claim: Claim) -> bool:
+        """Whether the claim would take the tenant over what is its own."""
+        return any(
+            self.used(claim.tenant, resource) - self.going(claim.tenant, resource) + count
+            > self.nominal(claim.tenant, resource)
+            for resource, count in claim.devices.items()
+        )
+
+
+def decide(claims: Sequence[Claim], quotas: Mapping[str, Quota]) -> Decision:
+    """Whom to admit and whom to evict now. To be applied and asked again until it says nothing."""
+    books = _Books(quotas, {claim.key: claim for claim in claims})
+    queue = sorted((c for c in claims if c.waits), key=lambda c: (-c.priority, c.filed))
+    evict: list[Eviction] = []
+    admit: list[str] = []
+    # Owners before borrowers, so that idle devices are not lent to one tenant while another asks for its own.
+    for borrowing in (False, True):
+        for claim in queue:
+            if claim.key not in admit and books.borrows(claim) is borrowing:
+                _place(books, claim, evict, admit)
+    return Decision(tuple(evict), tuple(admit))
+
+
+def _place(books: _Books, claim: Claim, evict: list[Eviction], admit: list[str]) -> None:
+    if not books.fits(claim):
+        victims = _victims(books, claim)
+        if victims is None:
+            return
+        for victim in victims:
+            evict.append(Eviction(victim.key, _reason(victim, claim)))
+            _evict(books, victim)
+    if books.fits(claim):
+        admit.append(claim.key)
+        books.claims[claim.key] = replace(claim, admitted=_next_admission(books))
+    else:
+        # The victims' pods still run. Nobody else may take what they will give back.
+        books.reserved.setdefault(claim.tenant, Counter()).update(claim.devices)
+
+
+def _reason(victim: Claim, claim: Claim) -> str:
+    if victim.tenant == claim.tenant:
+        return "something with a higher priority in its own team took its devices"
+    return "the team that owns its devices took them back"
+
+
+def _evict(books: _Books, victim: Claim) -> None:
+    books.claims[victim.key] = replace(victim, evicted=True) if victim.held else replace(victim, admitted=None)
+
+
+def _next_admission(books: _Books) -> int:
+    return 1 + max((c.admitted or 0 for c in books.claims.values()), default=0)
+
+
+def _victims(books: _Books, claim: Claim) -> list[Claim] | None:
+    """Whom to evict so that ``claim`` fits once they have gone; None when nobody's going would help."""
+    trial = _Books(books.quotas, dict(books.claims), {t: Counter(r) for t, r in books.reserved.items()})
+    for key, gone in list(trial.claims.items()):
+        if gone.evicted:
+            trial.claims[key] = replace(gone, admitted=None, evicted=False)
+    victims: list[Claim] = []
+    while not trial.fits(claim):
+        victim = _next_victim(trial, claim)
+        if victim is None:
+            return None
+        victims.append(books.claims[victim.key])
+        trial.claims[victim.key] = replace(victim, admitted=None)
+    return victims
+
+
+def _next_victim(trial: _Books, claim: Claim) -> Claim | None:
+    short = [r for r, n in claim.devices.items() if not trial.fits(replace(claim, devices={r: n}))]
+    candidates = [
+        other
+        for other in trial.claims.values()
+        if not other.waits and any(other.devices.get(r) for r in short) and _may_displace(trial, claim, other, short)
+    ]
+    return max(candidates, key=lambda other: (-other.priority, other.admitted or 0), default=None)
+
+
+def _may_displace(trial: _Books, claim: Claim, other: Claim, short: Sequence[str]) -> bool:
+    if other.tenant == claim.tenant:
+        return other.priority < claim.priority
+    if trial.borrows(claim):
+        return False
+    over = (r for r in short if other.devices.get(r))
+    return any(trial.used(other.tenant, r) > trial.nominal(other.tenant, r) for r in over)

@@ -1,0 +1,175 @@
+"""Tickets to Kueue's objects and back: pure, over the JSON of a Job and of its Workload."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .. import constants
+from ..domain.names import slug
+from ..domain.tickets import Ticket, TicketRequest, TicketState
+
+Json = dict[str, Any]
+
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
+JOB_UID_LABEL = "kueue.x-k8s.io/job-uid"
+
+# The pod template must name an image, but no pod is ever made of it: this one can't be pulled.
+_NO_IMAGE = "ticket.invalid/none:1"
+
+_NOISE = (
+    re.compile(r"^couldn't assign flavors to pod set \S+: "),
+    re.compile(r" \(UID: [^)]*\)"),
+    re.compile(r"; preempt(or|ee) path: [^;\s]+"),
+)
+
+
+def job_for(request: TicketRequest, hub: str) -> Json:
+    """The suspended Job that is the ticket.
+
+    It asks for devices only: CPU and memory have no quota. Without devices it asks for nothing, and Kueue admits
+    it at once. ``node_labels`` make Kueue take a flavor with that GPU model.
+    """
+    devices = {name: str(count) for name, count in request.resources.devices.items()}
+    container = {"name": "ticket", "image": _NO_IMAGE, "resources": {"requests": devices, "limits": devices}}
+    pod = {"restartPolicy": "Never", "nodeSelector": dict(request.node_labels), "containers": [container]}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": request.name,
+            "labels": {
+                QUEUE_LABEL: constants.LOCAL_QUEUE,
+                PRIORITY_LABEL: request.priority,
+                constants.LABEL_TENANT: request.tenant,
+                constants.LABEL_OWNER_KIND: request.kind,
+                constants.LABEL_OWNER: request.owner,
+                constants.LABEL_USER: slug(request.user),
+                constants.LABEL_PROFILE: request.profile,
+                constants.LABEL_HUB: hub,
+            },
+            "annotations": {constants.ANNOTATION_USER: request.user},
+        },
+        "spec": {
+            "suspend": True,
+            "managedBy": constants.TICKET_MANAGED_BY,
+            "parallelism": 1,
+            "completions": 1,
+            "backoffLimit": 0,
+            "template": {"spec": pod},
+        },
+    }
+
+
+def ticket_of(tenant: str, job: Json, workload: Json | None) -> Ticket:
+    """What a Job and its Workload (None: not made or not known) say of the ticket."""
+    metadata = job["metadata"]
+    labels = metadata.get("labels") or {}
+    pod = job["spec"]["template"]["spec"]
+    state, message = _state(job, workload)
+    return Ticket(
+        tenant=tenant,
+        name=metadata["name"],
+        uid=metadata["uid"],
+        state=state,
+        kind=labels.get(constants.LABEL_OWNER_KIND, ""),
+        owner=labels.get(constants.LABEL_OWNER, ""),
+        user=(metadata.get("annotations") or {}).get(constants.ANNOTATION_USER, ""),
+        profile=labels.get(constants.LABEL_PROFILE, ""),
+        active=is_held(job),
+        devices=_devices(pod),
+        node_selector=dict(pod.get("nodeSelector") or {}) if state is TicketState.ADMITTED else {},
+        message=message,
+    )
+
+
+def gone(tenant: str, name: str, uid: str = "") -> Ticket:
+    """A ticket that does not exist."""
+    return Ticket(tenant, name, uid, TicketState.GONE)
+
+
+def is_held(job: Json) -> bool:
+    """Whether a pod was said to live on it."""
+    return bool((job.get("status") or {}).get("active"))
+
+
+def is_suspended(job: Json) -> bool:
+    return bool(job["spec"].get("suspend"))
+
+
+def is_ticket_of(job: Json, hub: str) -> bool:
+    """Whether the Job is a ticket that this hub filed: anything else of its name is left alone."""
+    labels = job["metadata"].get("labels") or {}
+    return job["spec"].get("managedBy") == constants.TICKET_MANAGED_BY and labels.get(constants.LABEL_HUB) == hub
+
+
+def owner_of(job: Json) -> tuple[str, str]:
+    """Kind and id of what the ticket was taken for; empty where the Job is no ticket."""
+    labels = job["metadata"].get("labels") or {}
+    return labels.get(constants.LABEL_OWNER_KIND, ""), labels.get(constants.LABEL_OWNER, "")
+
+
+def version_of(job: Json) -> int:
+    """Orders the states of one Job."""
+    return int(job["metadata"]["resourceVersion"])
+
+
+def position_of(name: str, pending: Json) -> int | None:
+    """0-based place of the ticket in Kueue's list of pending Workloads; None when it is not there."""
+    for item in pending.get("items") or ():
+        owners = item["metadata"].get("ownerReferences") or ()
+        if any(owner.get("kind") == "Job" and owner.get("name") == name for owner in owners):
+            return int(item["positionInLocalQueue"])
+    return None
+
+
+def _state(job: Json, workload: Json | None) -> tuple[TicketState, str]:
+    ended = _true_condition(job, "Complete") or _true_condition(job, "Failed")
+    if ended is not None:
+        return TicketState.FINISHED, ended.get("message", "")
+    # The Job alone decides. Its Workload is another object, seen a little earlier or later, and only explains.
+    if not is_suspended(job):
+        return TicketState.ADMITTED, ""
+    if is_held(job):
+        return TicketState.EVICTED, _why_evicted(workload)
+    # Evicted before any pod lived on it: it lost nothing and waits again.
+    return TicketState.QUEUED, _why_waiting(workload)
+
+
+def _why_waiting(workload: Json | None) -> str:
+    reserved = _condition(workload, "QuotaReserved")
+    if reserved is None or reserved["status"] == "True":
+        return ""
+    return _readable(str(reserved.get("message", "")))
+
+
+def _why_evicted(workload: Json | None) -> str:
+    condition = _true_condition(workload, "Evicted")
+    return "its admission was taken back" if condition is None else _readable(str(condition.get("message", "")))
+
+
+def _readable(message: str) -> str:
+    """Kueue's sentence without what only its developers can use, such as the ids of other tenants' tickets."""
+    for noise in _NOISE:
+        message = noise.sub("", message)
+    return message
+
+
+def _true_condition(obj: Json | None, kind: str) -> Mapping[str, Any] | None:
+    condition = _condition(obj, kind)
+    return condition if condition is not None and condition["status"] == "True" else None
+
+
+def _condition(obj: Json | None, kind: str) -> Mapping[str, Any] | None:
+    for condition in ((obj or {}).get("status") or {}).get("conditions") or ():
+        if condition["type"] == kind:
+            found: Mapping[str, Any] = condition
+            return found
+    return None
+
+
+def _devices(pod: Json) -> dict[str, int]:
+    requests = (pod["containers"][0].get("resources") or {}).get("requests") or {}
+    return {name: int(count) for name, count in requests.items() if "/" in name}

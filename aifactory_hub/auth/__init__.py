@@ -1,0 +1,5 @@
+"""Who somebody is and which tenants she belongs to: the identity provider's word, made into JupyterHub's terms."""
+
+from .authenticator import AIFactoryAuthenticator
+
+__all__ = ["AIFactoryAuthenticator"]

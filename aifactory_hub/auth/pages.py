@@ -1,0 +1,29 @@
+"""What a person reads when she can't be signed in."""
+
+from __future__ import annotations
+
+from html import escape
+from http import HTTPStatus
+
+from tornado import web
+
+
+class ProblemPage(web.HTTPError):
+    """An error that JupyterHub shows as a page with ``message``, and with a way to try again."""
+
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        # Without a reason of its own the page's headline would repeat the whole message.
+        super().__init__(status, message, reason=status.phrase)
+        self.jupyterhub_message = message
+        # Relative: sign-in starts beside the page where it ended.
+        link = '<a class="btn btn-jupyter" href="oauth_login">Sign in again</a>'
+        self.jupyterhub_html_message = f"{escape(message)}</p><p>{link}"
+
+
+def no_team_page(username: str) -> ProblemPage:
+    """Signed in, but in no team. Which teams there are is not said."""
+    return ProblemPage(
+        HTTPStatus.FORBIDDEN,
+        f"You are signed in as {username}, but you are in no team's group, so there is nothing here that you may "
+        "use. Ask your team's admin to add you to the team's group in the identity provider, then sign in again.",
+    )

@@ -1,0 +1,85 @@
+"""JupyterHub's scopes and roles, rendered from the tenant registry: pure functions, nothing written twice.
+
+A role is attached to a hub group, and the authenticator manages the groups, so that rights follow the identity
+provider. Nobody gets ``groups``, ``tokens`` or ``admin:auth_state``: with ``groups`` one could join a tenant until
+the next refresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..constants import JOB_SCOPES, SCOPE_CANCEL, SCOPE_READ, SCOPE_SUBMIT, SERVICE_NAME
+
+ACCESS_SERVICE = f"access:services!service={SERVICE_NAME}"
+
+_DESCRIPTIONS = {
+    SCOPE_SUBMIT: "Submit jobs into the team",
+    SCOPE_READ: "Read the team's jobs that one may see",
+    SCOPE_CANCEL: "Cancel one's jobs in the team",
+}
+
+
+def tenant_filter(tenant: str) -> str:
+    """The suffix that narrows a scope to one tenant."""
+    return f"!group=tenant-{tenant}"
+
+
+def custom_scopes() -> dict[str, dict[str, Any]]:
+    """``c.JupyterHub.custom_scopes``."""
+    return {scope: {"description": _DESCRIPTIONS[scope]} for scope in JOB_SCOPES}
+
+
+def load_roles(tenants: Iterable[str]) -> list[dict[str, Any]]:
+    """``c.JupyterHub.load_roles`` for these tenants, and the role of the service."""
+    return [role for tenant in sorted(tenants) for role in _tenant_roles(tenant)] + [_service_role()]
+
+
+def _tenant_roles(tenant: str) -> list[dict[str, Any]]:
+    group, narrowed = f"tenant-{tenant}", tenant_filter(tenant)
+    return [
+        {
+            "name": f"tenant-{tenant}-member",
+            "description": f"Starts servers and jobs in team {tenant}",
+            "scopes": [ACCESS_SERVICE, *(scope + narrowed for scope in JOB_SCOPES)],
+            "groups": [group],
+        },
+        {
+            "name": f"tenant-{tenant}-viewer",
+            "description": f"Sees jobs of team {tenant}",
+            "scopes": [ACCESS_SERVICE, SCOPE_READ + narrowed],
+            "groups": [f"{group}-viewer"],
+        },
+        {
+            # No right over members' servers: a filter by group covers their servers in other tenants as well.
+            "name": f"tenant-{tenant}-admin",
+            "description": f"Sees who is in team {tenant}",
+            "scopes": [f"list:users{narrowed}", f"read:users:activity{narrowed}"],
+            "groups": [f"{group}-admin"],
+        },
+    ]
+
+
+def _service_role() -> dict[str, Any]:
+    return {
+        "name": f"{SERVICE_NAME}-service",
+        "description": "What the job service itself may do at the hub: see who exists and in which groups",
+        "scopes": ["list:users", "read:users:name", "read:users:groups"],
+        "services": [SERVICE_NAME],
+    }
+
+
+def server_token_scopes() -> list[str]:
+    """What a server's token asks for at first; the spawner then drops all but the server's own tenant."""
+    return ["access:servers!server", "users:activity!user", ACCESS_SERVICE, *JOB_SCOPES]
+
+
+def keep_tenant(scopes: Iterable[str], tenant: str) -> list[str]:
+    """The scopes without those of other tenants; a job scope without a tenant's filter is dropped too."""
+    own = tenant_filter(tenant)
+    return sorted(
+        scope
+        for scope in scopes
+        if scope.endswith(own) or ("!group=" not in scope and not scope.startswith(JOB_SCOPES))
+    )

@@ -1,0 +1,53 @@
+"""The root command and how its parts are found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+
+import click
+
+from .loading import load
+from .profiles import profiles
+from .registry import explain_groups, tenants
+
+# Commands that live with the code they run, loaded when they are asked for.
+_ELSEWHERE = {
+    "submit": "aifactory_hub.client.commands:submit",
+    "jobs": "aifactory_hub.client.commands:jobs",
+}
+
+
+class _Root(click.Group):
+    """A group whose commands may live in modules that are loaded only when asked for."""
+
+    elsewhere: Mapping[str, str] = _ELSEWHERE
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self.elsewhere})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.elsewhere:
+            return super().get_command(ctx, cmd_name)
+        module, attribute = self.elsewhere[cmd_name].split(":")
+        command = getattr(import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{self.elsewhere[cmd_name]} is no click command")
+        return command
+
+
+@click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="aifactory-hub", prog_name="aifactory-hub")
+def main() -> None:
+    """AIFactory Hub: teams in vClusters, MIG-sized notebooks, jobs, and quota that tells the truth."""
+
+
+@main.command()
+def service() -> None:
+    """Run the hub service (jobs, quota). JupyterHub starts it and gives it its environment."""
+    load("aifactory_hub.service", "service").main()
+
+
+main.add_command(tenants)
+main.add_command(profiles)
+main.add_command(explain_groups)

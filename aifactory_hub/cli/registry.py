@@ -1,0 +1,108 @@
+"""Commands about ``tenants.yaml``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from aifactory_profiles import format_bytes
+
+from .loading import load
+
+if TYPE_CHECKING:
+    from aifactory_hub.registry import Registry
+
+# As grep and diff have it: 1 is an answer, 2 is trouble.
+EXIT_BAD_FILE = 2
+
+_FILE = click.argument("file", type=click.Path())
+
+
+@click.group()
+def tenants() -> None:
+    """Check tenants.yaml, and render what follows from it."""
+
+
+@tenants.command()
+@_FILE
+def check(file: str) -> None:
+    """Check FILE and say what it defines. Ends with 2 and a list of problems when it is wrong."""
+    registry = open_registry(file)
+    cluster = registry.cluster
+    simulated = ", its GPUs are simulated" if cluster.simulated else ""
+    click.echo(f"{file}: hub {registry.hub}, cluster {cluster.name}{simulated}")
+    for resource, count in cluster.carved.items():
+        given = sum(tenant.quota.nominal.get(resource, 0) for tenant in registry.tenants.values())
+        click.echo(f"  {resource}: {given} of {count} given to tenants")
+    for tenant in registry.tenants.values():
+        place = f"vCluster {tenant.vcluster.name} in {tenant.vcluster.namespace}"
+        click.echo(f"tenant {tenant.name} ({tenant.display_name}): {place}")
+        for name in tenant.profiles:
+            profile = registry.catalogue.profile(name)
+            limit = ", ".join(f"{tenant.quota.limit(device)} at most" for device in profile.devices)
+            memory = format_bytes(profile.requests.memory_bytes)
+            size = f"{profile.requests.cpu_millicores}m cpu, {memory} memory"
+            click.echo(f"  {name}: {', '.join(part for part in (size, limit) if part)}")
+
+
+@tenants.command()
+@_FILE
+@click.option("--tenant", "chosen", help="Only what belongs to this tenant.")
+@click.option(
+    "--part",
+    type=click.Choice(["host", "vcluster"]),
+    default="host",
+    show_default=True,
+    help="Objects for the host cluster, or values for the vCluster chart (one document a tenant).",
+)
+def render(file: str, chosen: str | None, part: str) -> None:
+    """Print what FILE means for the host cluster or for the tenants' vClusters, as YAML documents."""
+    registry = open_registry(file)
+    if chosen is not None and chosen not in registry.tenants:
+        known = ", ".join(registry.tenants)
+        raise click.BadParameter(f"{file} has no tenant {chosen!r}; it has {known}", param_hint="--tenant")
+    names = None if chosen is None else [chosen]
+    if part == "host":
+        documents = load("aifactory_hub.registry.render", "hub").host_objects(registry, names)
+    else:
+        values = load("aifactory_hub.registry.render_vcluster", "hub").vcluster_values
+        documents = [values(registry.tenants[name]) for name in names or registry.tenants]
+    click.echo(load("aifactory_hub.registry.output", "hub").yaml_documents(documents), nl=False)
+
+
+@click.command("explain-groups")
+@_FILE
+@click.option("--group", "groups", multiple=True, required=True, help="A group of the person; may be repeated.")
+def explain_groups(file: str, groups: tuple[str, ...]) -> None:
+    """Say which tenants somebody in these groups is in, by which rule of FILE, and with which role."""
+    registry = open_registry(file)
+    decisions = load("aifactory_hub.domain.tenants", "hub")
+    for group in dict.fromkeys(groups):
+        matches = [
+            f"{rule.role.label} of {tenant.name} (rule {index} of tenant {tenant.name})"
+            for tenant in registry.tenants.values()
+            for index, rule in enumerate(tenant.rules, start=1)
+            if rule.group == group
+        ]
+        click.echo(f"group {group}: {', '.join(matches) or 'no rule claims it'}")
+    memberships = decisions.tenants_for_groups(groups, registry.tenants)
+    for name, role in sorted(memberships.items()):
+        click.echo(f"tenant {name}: {role.label}")
+    if not memberships:
+        click.echo("no tenant: this person is refused at sign-in")
+    click.echo(f"hub groups: {', '.join(decisions.hub_groups(memberships)) or 'none'}")
+
+
+def open_registry(file: str) -> Registry:
+    """The registry in ``file``. Ends the process with 2 and the list of problems when it is wrong."""
+    registry = load("aifactory_hub.registry", "hub")
+    try:
+        loaded: Registry = registry.load_registry(file)
+    except registry.RegistryError as error:
+        count = len(error.problems)
+        click.echo(str(error), err=True)
+        click.echo(f"{file}: {count} {'problem' if count == 1 else 'problems'}", err=True)
+        sys.exit(EXIT_BAD_FILE)
+    return loaded

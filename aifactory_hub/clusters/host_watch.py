@@ -1,0 +1,203 @@
+"""What runs: one watch on the host for all tenants, decoded to the few facts that decisions need."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..domain.pods import PodFact
+from ..domain.tenants import VCluster
+from .api import Json, KubeApi
+from .listwatch import Change, ListWatch, Pace
+
+PodChange = Change[PodFact]
+# (host namespace, vCluster, virtual namespace, virtual name): two tenants may use the same virtual names.
+_VirtualKey = tuple[str, str, str, str]
+
+_PREFIX = "vcluster.loft.sh/"
+MANAGED_BY = f"{_PREFIX}managed-by"
+
+# Two missed ends of a watch: the cluster's answers are then too old to conclude from.
+STALE_AFTER = 60.0
+
+
+class HostWatch:
+    """The tenants' pods as the host runs them.
+
+    Unknown is not dead: while ``stale`` is true, ``pod`` may answer None for a pod that exists. Look at ``stale``
+    before concluding anything from a missing pod, as ``wait_for`` does.
+    """
+
+    def __init__(
+        self,
+        host: KubeApi,
+        *,
+        selector: str = MANAGED_BY,
+        clock: Callable[[], float] = time.monotonic,
+        pace: Pace | None = None,
+        stale_after: float = STALE_AFTER,
+    ) -> None:
+        self._stale_after = stale_after
+        self._listeners: list[Callable[[PodChange], None]] = []
+        self._by_virtual: dict[_VirtualKey, PodFact] = {}
+        self._watch = ListWatch(
+            host,
+            "/api/v1/pods",
+            decode_pod,
+            params={"labelSelector": selector},
+            on_change=self._changed,
+            pace=pace,
+            clock=clock,
+        )
+
+    def start(self) -> None:
+        """Begin in the background; a second call does nothing."""
+        self._watch.start()
+
+    async def stop(self) -> None:
+        """End the watch; what was seen stays, and grows stale."""
+        await self._watch.stop()
+
+    async def synced(self, timeout: float) -> bool:
+        """Whether the pods have been listed, waiting up to ``timeout`` seconds for the first list."""
+        return await self._watch.synced(timeout)
+
+    @property
+    def last_sync(self) -> float | None:
+        """When the host last said anything, by the clock; None before the first list."""
+        return self._watch.last_sync
+
+    @property
+    def stale(self) -> bool:
+        """No answer from the host for more than a minute, or none yet: a missing pod then means nothing."""
+        age = self._watch.age()
+        return age is None or age > self._stale_after
+
+    @property
+    def last_error(self) -> str | None:
+        """Why the host could not be heard last; None while it is heard."""
+        return self._watch.last_error
+
+    @property
+    def skipped(self) -> int:
+        """How many objects could not be read so far."""
+        return self._watch.skipped
+
+    def pod(self, vcluster: VCluster, namespace: str, name: str) -> PodFact | None:
+        """The host's pod for this virtual pod; None when not seen."""
+        return self._by_virtual.get((vcluster.namespace, vcluster.name, namespace, name))
+
+    def pods(self, vcluster: VCluster | None = None) -> list[PodFact]:
+        """All pods, or those of one vCluster."""
+        if vcluster is None:
+            return list(self._by_virtual.values())
+        whose = (vcluster.namespace, vcluster.name)
+        return [pod for key, pod in self._by_virtual.items() if key[:2] == whose]
+
+    def subscribe(self, listener: Callable[[PodChange], None]) -> Callable[[], None]:
+        """Call ``listener`` with each change, in order, in the event loop; it must be quick and not raise.
+
+        Returns the function that ends it.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    @property
+    def version(self) -> int:
+        """Counts changes: hand it to ``changed``."""
+        return self._watch.version
+
+    async def changed(self, since: int, timeout: float) -> int:
+        """The version once it differs from ``since``, or after ``timeout`` seconds."""
+        return await self._watch.changed(since, timeout)
+
+    async def wait_for(
+        self,
+        vcluster: VCluster,
+        namespace: str,
+        name: str,
+        predicate: Callable[[PodFact | None], bool],
+        timeout: float,
+    ) -> PodFact | None:
+        """The pod once ``predicate`` holds for it; None is asked only when the host really says that there is none.
+
+        Raises TimeoutError after ``timeout`` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            seen = self.version
+            pod = self.pod(vcluster, namespace, name)
+            if (pod is not None or not self.stale) and predicate(pod):
+                return pod
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"pod {namespace}/{name} of {vcluster.name}: not so after {timeout:g} s")
+            # At most a second, because growing fresh again is no change that anybody tells.
+            await self._watch.changed(seen, min(left, 1.0))
+
+    def _changed(self, change: PodChange) -> None:
+        for pod in (change.before, change.after):
+            if pod is not None and (known := self._by_virtual.get(_virtual(pod))) and known.uid == pod.uid:
+                del self._by_virtual[_virtual(pod)]
+        if change.after is not None:
+            self._by_virtual[_virtual(change.after)] = change.after
+        for listener in tuple(self._listeners):
+            listener(change)
+
+
+def _virtual(pod: PodFact) -> _VirtualKey:
+    return pod.host_namespace, pod.vcluster, pod.namespace, pod.name
+
+
+def decode_pod(obj: Json) -> PodFact:
+    """A host pod as a fact. Only the annotations that name the virtual pod are read: others may hold guest tokens.
+
+    Raises LookupError, TypeError, ValueError or AttributeError for what is no synced pod.
+    """
+    metadata, status = obj["metadata"], obj.get("status") or {}
+    labels: Mapping[str, str] = metadata["labels"]
+    name, namespace, virtual_uid = _virtual_identity(metadata["annotations"])
+    main = _main_container(obj, status)
+    state: Mapping[str, Any] = main.get("state") or {}
+    ended, waiting, running = (state.get(kind) or {} for kind in ("terminated", "waiting", "running"))
+    return PodFact(
+        host_namespace=metadata["namespace"],
+        vcluster=labels[MANAGED_BY],
+        namespace=namespace,
+        name=name,
+        uid=metadata["uid"],
+        host_name=metadata["name"],
+        phase=status.get("phase") or "Pending",
+        ip=status.get("podIP") or None,
+        node=(obj.get("spec") or {}).get("nodeName"),
+        ready=any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ()),
+        deleting=bool(metadata.get("deletionTimestamp")),
+        labels={key: value for key, value in labels.items() if not key.startswith(_PREFIX)},
+        exit_code=ended.get("exitCode"),
+        reason=ended.get("reason") or status.get("reason"),
+        message=ended.get("message") or status.get("message"),
+        waiting=waiting.get("reason"),
+        waiting_message=waiting.get("message"),
+        started_at=ended.get("startedAt") or running.get("startedAt"),
+        finished_at=ended.get("finishedAt"),
+        virtual_uid=virtual_uid,
+    )
+
+
+def _virtual_identity(annotations: Mapping[str, str]) -> tuple[str, str, str | None]:
+    name = annotations.get(f"{_PREFIX}object-name") or annotations.get(f"{_PREFIX}name")
+    namespace = annotations.get(f"{_PREFIX}object-namespace") or annotations.get(f"{_PREFIX}namespace")
+    if not name or not namespace:
+        raise ValueError("the syncer's annotations with the virtual pod's name and namespace are missing")
+    return name, namespace, annotations.get(f"{_PREFIX}object-uid") or annotations.get(f"{_PREFIX}uid")
+
+
+def _main_container(obj: Json, status: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The status of the first container of the spec: statuses come in no promised order."""
+    first = obj["spec"]["containers"][0]["name"]
+    for container in status.get("containerStatuses") or ():
+        if container["name"] == first:
+            found: Mapping[str, Any] = container
+            return found
+    return {}

@@ -1,0 +1,33 @@
+"""Names and limits that more than one part must agree on, each with its why."""
+
+# Every label, annotation and finalizer of ours carries this prefix, so that nobody else's is ever touched.
+PREFIX = "aifactory-hub.io"
+
+LABEL_TENANT = f"{PREFIX}/tenant"
+LABEL_OWNER_KIND = f"{PREFIX}/owner-kind"  # "server" or "job": what a ticket or pod was taken for
+LABEL_OWNER = f"{PREFIX}/owner"  # the server's or job's id, see domain.names
+LABEL_USER = f"{PREFIX}/user"  # slug, not the raw user name: label values are restricted
+LABEL_PROFILE = f"{PREFIX}/profile"
+LABEL_HUB = f"{PREFIX}/hub"  # which hub made it; two hubs may share one cluster
+ANNOTATION_USER = f"{PREFIX}/username"
+
+# Kueue leaves a Job alone, and so does the Job controller, when another manager is named (JobManagedBy).
+TICKET_MANAGED_BY = f"{PREFIX}/ticket"
+# Not "default": Kueue's LocalQueueDefaulting would then queue every pod of the namespace, the vCluster's own too.
+LOCAL_QUEUE = "gpu"
+
+# One virtual namespace for notebooks and one for jobs, so that the hub's and the service's credentials
+# in a tenant can be disjoint.
+NOTEBOOKS_NAMESPACE = "notebooks"
+JOBS_NAMESPACE = "jobs"
+NOTEBOOKS_SECRET = "hub-notebooks"  # noqa: S105 - the Secret's name
+JOBS_SECRET = "hub-jobs"  # noqa: S105 - the Secret's name
+
+PRIORITY_NOTEBOOK = "notebook"
+PRIORITY_BATCH = "batch"
+
+SERVICE_NAME = "aifactory"
+SCOPE_SUBMIT = "custom:aifactory:jobs:submit"
+SCOPE_READ = "custom:aifactory:jobs:read"
+SCOPE_CANCEL = "custom:aifactory:jobs:cancel"
+JOB_SCOPES = (SCOPE_SUBMIT, SCOPE_READ, SCOPE_CANCEL)

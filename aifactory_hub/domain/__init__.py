@@ -1,0 +1,1 @@
+"""Decisions: frozen dataclasses and functions, without I/O, clock or environment."""

@@ -1,0 +1,57 @@
+"""Kubernetes-safe names that cannot collide: any two different inputs give different valid names."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+# kubespawner adds suffixes, and vCluster's host name is <name>-x-<ns>-x-<vcluster>: stay well under 63.
+_LONGEST = 40
+# 48 bits: a crafted second name is out of reach, not merely an accidental one.
+_DIGEST = 12
+_PLAIN = re.compile(r"[a-z]([a-z0-9]|-(?=[a-z0-9]))*")
+_UNSAFE = re.compile(r"[^a-z0-9]+")
+
+
+def slug(text: str) -> str:
+    """A DNS label for any text. Short plain names pass unchanged; all others carry a digest.
+
+    Names with ``--`` or with ``-x-`` never pass unchanged: ``--`` marks our own joins, ``---`` our digests
+    (were both the same, user ``a`` could name a server like another user's digest), and vCluster joins the
+    parts of a host name with ``-x-``.
+    """
+    if _passes(text):
+        return text
+    return f"{_stem(text)}---{_digest('slug', text)}"
+
+
+def join(*parts: str) -> str:
+    """One DNS label for several texts; different lists of texts give different labels."""
+    joined = "--".join(slug(part) for part in parts)
+    if parts and len(joined) <= _LONGEST and all(_passes(part) for part in parts):
+        return joined
+    return f"{_stem('-'.join(parts))}---{_digest('join', *parts)}"
+
+
+def server_id(user: str, server: str) -> str:
+    """The id of a user's server: the base of its pod's, ticket's and volume's names."""
+    return join(user, server) if server else slug(user)
+
+
+def _stem(text: str) -> str:
+    words = [word for word in _UNSAFE.split(text.lower()) if word not in ("", "x")]
+    stem = "-".join(words)
+    # Service names and label values differ in what they may begin with; a letter suits them all.
+    lettered = stem if stem[:1].isalpha() else f"n-{stem}"
+    return lettered[: _LONGEST - _DIGEST - 3].removesuffix("-x").strip("-")
+
+
+def _digest(kind: str, *parts: str) -> str:
+    # Length-prefixed, so that ("ab", "c") and ("a", "bc") differ whatever bytes the parts hold.
+    text = kind + "".join(f"\x00{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
+
+
+def _passes(text: str) -> bool:
+    short = len(text) <= _LONGEST - _DIGEST - 3
+    return short and _PLAIN.fullmatch(text) is not None and "-x-" not in f"-{text}-"

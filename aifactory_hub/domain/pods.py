@@ -1,0 +1,37 @@
+"""What we know of a pod: the few facts that decisions need, decoded from the host's object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class PodFact:
+    """A tenant's pod as the host runs it.
+
+    ``name`` and ``namespace`` are those inside the vCluster (from the syncer's annotations, never recomputed);
+    ``host_namespace`` and ``vcluster`` say whose it is; ``uid`` is the host pod's. ``exit_code`` and ``reason`` are the
+    main container's when it has ended. ``waiting`` is the container's reason for not having started yet.
+    """
+
+    host_namespace: str
+    vcluster: str
+    namespace: str
+    name: str
+    uid: str
+    host_name: str
+    phase: str
+    ip: str | None = None
+    node: str | None = None
+    ready: bool = False
+    deleting: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    exit_code: int | None = None
+    reason: str | None = None
+    message: str | None = None
+    waiting: str | None = None
+    waiting_message: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    virtual_uid: str | None = None

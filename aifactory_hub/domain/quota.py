@@ -1,0 +1,89 @@
+"""May this be had now? The quota rule, over plain numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from aifactory_profiles import Profile
+
+from .refusals import Refusal, RefusalReason
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A tenant's own devices (``nominal``) and how many more it may borrow from idle ones (``borrowing``)."""
+
+    nominal: Mapping[str, int] = field(default_factory=dict)
+    borrowing: Mapping[str, int] = field(default_factory=dict)
+
+    def limit(self, resource: str) -> int:
+        """The most of ``resource`` that the tenant can ever hold; 0 for a resource that it has no quota for."""
+        return self.nominal.get(resource, 0) + self.borrowing.get(resource, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds how many devices: shown to team mates, so that they know whom to ask."""
+
+    kind: str
+    owner: str
+    user: str
+    devices: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a tenant holds now, from the host's tickets."""
+
+    used: Mapping[str, int] = field(default_factory=dict)
+    holders: tuple[Holder, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """The quota has room now."""
+
+
+def check_quota(quota: Quota, usage: Usage, profile: Profile, menu: Sequence[Profile] = ()) -> Fits | Refusal:
+    """Whether ``profile`` fits into what the tenant has left; a refusal carries the numbers and what fits instead.
+
+    ``menu`` is what the person may choose from; those that fit are named in the refusal.
+    """
+    for resource, asked in profile.devices.items():
+        limit, used = quota.limit(resource), usage.used.get(resource, 0)
+        if used + asked > limit:
+            fits_now = tuple(p.name for p in menu if _has_room(quota, usage, p))
+            return _refuse(profile, resource, asked=asked, used=used, limit=limit, fits_now=fits_now)
+    return Fits()
+
+
+def room_for(quota: Quota, usage: Usage, profile: Profile) -> int | None:
+    """How many more of ``profile`` the quota has room for; None when it takes no device, so has no limit here."""
+    rooms = [
+        max(0, quota.limit(resource) - usage.used.get(resource, 0)) // count
+        for resource, count in profile.devices.items()
+    ]
+    return min(rooms, default=None)
+
+
+def _has_room(quota: Quota, usage: Usage, profile: Profile) -> bool:
+    return room_for(quota, usage, profile) != 0
+
+
+def _refuse(
+    profile: Profile, resource: str, *, asked: int, used: int, limit: int, fits_now: tuple[str, ...]
+) -> Refusal:
+    never = asked > limit
+    instead = f"Fits now: {', '.join(fits_now)}." if fits_now else "Nothing else on your menu fits now."
+    why = "more than your team can ever hold" if never else "your team has no room for it now"
+    return Refusal(
+        reason=RefusalReason.NEVER_FITS if never else RefusalReason.QUOTA_EXCEEDED,
+        message=(f"Profile {profile.name}: {why}. Asked {asked}, used {used}, limit {limit} of {resource}. {instead}"),
+        field="profile",
+        resource=resource,
+        asked=asked,
+        used=used,
+        limit=limit,
+        fits_now=fits_now,
+    )

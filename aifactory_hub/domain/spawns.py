@@ -1,0 +1,107 @@
+"""May this server start, where, and with what? Decided before anything is created."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aifactory_profiles import Catalogue, Profile
+
+from .quota import Fits, Usage, check_quota
+from .refusals import Refusal, RefusalReason
+from .tenants import Role, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnRequest:
+    """What the user chose: None where nothing was chosen."""
+
+    tenant: str | None
+    profile: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TenantFacts:
+    """What was gathered of one tenant. ``usage`` is None when the host did not answer; ``unavailable`` is
+    why the tenant's vCluster can't take a server now, or None."""
+
+    usage: Usage | None
+    unavailable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnPlan:
+    """Where the server goes and what it takes."""
+
+    tenant: Tenant
+    profile: Profile
+
+
+def choose_tenant(
+    asked: str | None, memberships: Mapping[str, Role], tenants: Mapping[str, Tenant]
+) -> Tenant | Refusal:
+    """The tenant that was asked for, or the only one that the user may use; a refusal names the choices.
+
+    A tenant that exists and one that does not are refused in the same words: names of teams that one is not
+    in are not for guessing.
+    """
+    usable = sorted(t for t, role in memberships.items() if role >= Role.MEMBER and t in tenants)
+    if not usable:
+        return Refusal(
+            RefusalReason.NOT_A_MEMBER,
+            "You are in no team that may start servers. Ask a team's admin to add you to the team's group.",
+            field="tenant",
+        )
+    choices = ", ".join(usable)
+    if not asked:
+        if len(usable) == 1:
+            return tenants[usable[0]]
+        return Refusal(RefusalReason.CHOICE_MISSING, f"Choose a team: {choices}.", field="tenant")
+    if asked not in usable:
+        message = f"You can't start servers in team {asked!r}. Your teams: {choices}."
+        return Refusal(RefusalReason.NOT_A_MEMBER, message, field="tenant")
+    return tenants[asked]
+
+
+def choose_profile(asked: str | None, tenant: Tenant, catalogue: Catalogue) -> Profile | Refusal:
+    """The profile that was asked for, if the tenant has it; a refusal names the tenant's profiles."""
+    choices = ", ".join(tenant.profiles)
+    if not asked:
+        return Refusal(RefusalReason.CHOICE_MISSING, f"Choose a profile: {choices}.", field="profile")
+    if asked not in tenant.profiles:
+        message = f"Team {tenant.name} has no profile {asked!r}. Its profiles: {choices}."
+        return Refusal(RefusalReason.PROFILE_NOT_ALLOWED, message, field="profile")
+    return catalogue.profile(asked)
+
+
+def menu(tenant: Tenant, catalogue: Catalogue) -> tuple[Profile, ...]:
+    """The tenant's profiles, in the order in which the registry lists them."""
+    return tuple(catalogue.profile(name) for name in tenant.profiles)
+
+
+def plan_choice(
+    request: SpawnRequest,
+    memberships: Mapping[str, Role],
+    tenants: Mapping[str, Tenant],
+    catalogue: Catalogue,
+) -> SpawnPlan | Refusal:
+    """What was chosen, if it may be chosen at all: needs no facts about what runs."""
+    tenant = choose_tenant(request.tenant, memberships, tenants)
+    if isinstance(tenant, Refusal):
+        return tenant
+    profile = choose_profile(request.profile, tenant, catalogue)
+    if isinstance(profile, Refusal):
+        return profile
+    return SpawnPlan(tenant, profile)
+
+
+def admit_plan(plan: SpawnPlan, facts: TenantFacts, catalogue: Catalogue) -> SpawnPlan | Refusal:
+    """Whether the plan may go ahead given what runs now. What is not known refuses: deny unless allowed."""
+    if facts.unavailable is not None:
+        message = f"Team {plan.tenant.name} can't start servers now: {facts.unavailable}"
+        return Refusal(RefusalReason.TENANT_UNAVAILABLE, message, field="tenant")
+    if facts.usage is None:
+        message = "The cluster does not say now what is in use, so nothing new is started. Try again in a minute."
+        return Refusal(RefusalReason.QUOTA_UNKNOWN, message, field="profile")
+    verdict = check_quota(plan.tenant.quota, facts.usage, plan.profile, menu(plan.tenant, catalogue))
+    return plan if isinstance(verdict, Fits) else verdict

@@ -1,0 +1,77 @@
+"""Who belongs where: tenants, roles, and the rules from identity-provider groups to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from .quota import Quota
+
+
+class Role(IntEnum):
+    """Ordered: the highest role that any rule gives wins."""
+
+    VIEWER = 1
+    MEMBER = 2
+    ADMIN = 3
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRule:
+    """Members of exactly this identity-provider group have this role in the tenant."""
+
+    group: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class VCluster:
+    """Where a tenant's vCluster lives on the host: its namespace and its release (and Service) name."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A team: its vCluster, who is in it, what it may take."""
+
+    name: str
+    display_name: str
+    vcluster: VCluster
+    rules: tuple[GroupRule, ...]
+    profiles: tuple[str, ...]
+    quota: Quota = field(default_factory=Quota)
+
+
+def tenants_for_groups(groups: Iterable[str], tenants: Mapping[str, Tenant]) -> dict[str, Role]:
+    """Tenant name -> role for somebody in ``groups``. All rules apply, the highest role wins, order never matters."""
+    held = frozenset(groups)
+    found: dict[str, Role] = {}
+    for tenant in tenants.values():
+        roles = [rule.role for rule in tenant.rules if rule.group in held]
+        if roles:
+            found[tenant.name] = max(roles)
+    return found
+
+
+def hub_groups(memberships: Mapping[str, Role]) -> list[str]:
+    """The JupyterHub groups of these memberships.
+
+    ``tenant-<t>`` for members and admins, ``tenant-<t>-admin`` and ``tenant-<t>-viewer`` besides. Only these
+    reach the hub's database, never a raw identity-provider group.
+    """
+    groups: list[str] = []
+    for tenant, role in sorted(memberships.items()):
+        if role >= Role.MEMBER:
+            groups.append(f"tenant-{tenant}")
+        if role is Role.ADMIN:
+            groups.append(f"tenant-{tenant}-admin")
+        if role is Role.VIEWER:
+            groups.append(f"tenant-{tenant}-viewer")
+    return groups

@@ -1,0 +1,61 @@
+"""A ticket: the right to run, taken before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from aifactory_profiles import Resources
+
+
+class TicketState(StrEnum):
+    """QUEUED waits; ADMITTED may run; EVICTED lost its place and must stop; FINISHED is over; GONE does not exist."""
+
+    QUEUED = "queued"
+    ADMITTED = "admitted"
+    EVICTED = "evicted"
+    FINISHED = "finished"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRequest:
+    """What to ask for. ``name`` is unique in the tenant; asking twice with the same name gives the same ticket.
+
+    ``kind`` is "server" or "job" and ``owner`` its id; ``priority`` names a WorkloadPriorityClass.
+    """
+
+    tenant: str
+    name: str
+    kind: str
+    owner: str
+    user: str
+    profile: str
+    resources: Resources
+    priority: str
+    node_labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One ticket as the quota engine sees it now.
+
+    ``uid`` tells two tickets of one name apart. ``node_selector`` is what the engine chose (set once admitted).
+    ``message`` is the engine's own reason for waiting or eviction, ``position`` the 0-based place in the
+    tenant's queue (approximate among tickets of the same second; None when not known).
+    """
+
+    tenant: str
+    name: str
+    uid: str
+    state: TicketState
+    kind: str = ""
+    owner: str = ""
+    user: str = ""
+    profile: str = ""
+    active: bool = False
+    devices: Mapping[str, int] = field(default_factory=dict)
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    message: str = ""
+    position: int | None = None

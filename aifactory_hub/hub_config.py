@@ -1,0 +1,117 @@
+"""``configure(c)``: JupyterHub set up from tenants.yaml and the environment, in one call."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from jupyterhub.auth import Authenticator
+from jupyterhub.services.service import Service
+
+from .auth.roles import custom_scopes, load_roles
+from .constants import SERVICE_NAME
+from .registry import Registry, RegistryError, load_registry
+from .settings import HubSettings, SettingsError, read_hub_settings
+
+# Seconds. What the identity provider says of a person is asked for again after this long.
+AUTH_REFRESH_AGE = 60
+# How long an evicted or ended server may go unnoticed; asking costs one small read.
+POLL_INTERVAL = 10
+SERVICE_TIMEOUT = 1
+# A notebook's first start reads a few hundred megabytes from the image.
+HTTP_TIMEOUT = 120
+# The hub gives up on a start later than we do, so that our message, which says why, is the one that is shown.
+START_MARGIN = 30
+
+
+def configure(c: Any, tenants: str | Path | None = None) -> None:
+    """Set up ``c``. What was set on ``c`` before stays, save what makes up the tenants.
+
+    ``tenants`` is the path of tenants.yaml; by default what AIFACTORY_HUB_TENANTS names. With a bad file or
+    environment the process ends with exit code 1, and what to write instead is on standard error.
+    """
+    try:
+        settings = read_hub_settings()
+        registry = load_registry(Path(tenants) if tenants is not None else settings.tenants)
+    except (SettingsError, RegistryError) as error:
+        _refuse(error)
+    _set_hub(c)
+    _set_identity(c, registry, settings)
+    _set_rights(c, registry)
+    _set_service(c, settings)
+    _set_spawner(c, registry)
+
+
+def _refuse(error: Exception) -> NoReturn:
+    print(f"The hub can't start:\n{error}", file=sys.stderr)
+    # A traceback would hide the one line that the administrator needs.
+    raise SystemExit(1) from None
+
+
+def _default(c: Any, section: str, name: str, value: Any, *parents: str) -> None:
+    """Set a trait unless the administrator did, on this class or on one that it inherits from."""
+    if not any(f"{place}.{name}" in c for place in (section, *parents)):
+        setattr(c[section], name, value)
+
+
+def _set_hub(c: Any) -> None:
+    _default(c, "JupyterHub", "authenticator_class", "aifactory")
+    _default(c, "JupyterHub", "spawner_class", "aifactory")
+    _default(c, "JupyterHub", "allow_named_servers", True)
+    # A restart of the hub must leave the notebooks running.
+    _default(c, "JupyterHub", "cleanup_servers", False)
+    if "JupyterHub.hub_bind_url" not in c:
+        # Pods have to reach the hub's API, and the default is the loopback address.
+        _default(c, "JupyterHub", "hub_ip", "0.0.0.0")  # noqa: S104
+
+
+def _set_identity(c: Any, registry: Registry, settings: HubSettings) -> None:
+    section, identity = c.AIFactoryAuthenticator, registry.identity
+    section.get_registry = lambda: registry
+    section.issuer = identity.issuer
+    section.client_id = identity.client_id
+    section.client_secret = settings.client_secret.reveal()
+    section.username_claim = identity.username_claim
+    section.groups_claim = list(identity.groups_claim)
+    section.scope = list(identity.scopes)
+    parents = ("GenericOAuthenticator", "OAuthenticator", "Authenticator")
+    _default(c, "AIFactoryAuthenticator", "auth_refresh_age", AUTH_REFRESH_AGE, *parents)
+    # Who is let in is decided by the tenants' groups, which the hub can't see when it looks for a rule at its start.
+    _default(c, "AIFactoryAuthenticator", "any_allow_config", True, *parents)
+    if "auth_refresh_strict" in Authenticator.class_traits():
+        # Without it (6.1) a token keeps stale rights after the account was closed; before 6.1 it was the only way.
+        _default(c, "AIFactoryAuthenticator", "auth_refresh_strict", True, *parents)
+
+
+def _set_rights(c: Any, registry: Registry) -> None:
+    c.JupyterHub.custom_scopes.update(custom_scopes())
+    c.JupyterHub.load_roles.extend(load_roles(registry.tenants))
+
+
+def _set_service(c: Any, settings: HubSettings) -> None:
+    entry: dict[str, Any] = {
+        "name": SERVICE_NAME,
+        "url": settings.service_bind.url,
+        "api_token": settings.service_token.reveal(),
+        # The administrator runs it: asking each person whether she trusts it would teach her to click "yes".
+        "oauth_no_confirm": True,
+    }
+    if "timeout" in Service.class_traits():
+        # The hub would otherwise wait half a minute at its start for a service that starts after it.
+        entry["timeout"] = SERVICE_TIMEOUT
+    c.JupyterHub.services.append(entry)
+
+
+def _set_spawner(c: Any, registry: Registry) -> None:
+    c.TenantKubeSpawner.get_registry = lambda: registry
+    address = urlsplit(registry.addresses.hub_api)
+    defaults = {
+        "hub_connect_url": f"{address.scheme}://{address.netloc}",
+        "start_timeout": registry.notebook.start_timeout + START_MARGIN,
+        "http_timeout": HTTP_TIMEOUT,
+        "poll_interval": POLL_INTERVAL,
+    }
+    for name, value in defaults.items():
+        _default(c, "TenantKubeSpawner", name, value, "KubeSpawner", "Spawner")

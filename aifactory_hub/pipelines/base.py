@@ -1,0 +1,67 @@
+"""The contract of a pipeline engine: it runs one job's command in one tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from aifactory_profiles import Resources
+
+from ..domain.jobs import JobRun
+
+
+class PipelineUnavailable(Exception):
+    """The tenant's API did not answer, or answered that it can't now. Nothing may be concluded: try again."""
+
+
+class PipelineRefused(Exception):
+    """The tenant's API refused the run for good (bad request, forbidden); the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """What to run. ``run_id`` is the job's id: creating twice with one id makes one run.
+
+    ``secret_files`` are mounted read-only (name -> content) and never appear in the pod's spec, environment or
+    annotations; the runner finds them in the folder that the environment variable AIFACTORY_SECRETS names.
+    """
+
+    tenant: str
+    run_id: str
+    image: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    secret_files: Mapping[str, str]
+    requests: Resources
+    limits: Resources
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    deadline_seconds: int | None = None
+
+
+class Pipeline(Protocol):
+    """Every method raises PipelineUnavailable when the engine does not answer.
+
+    - ``create`` twice with one run_id makes one run; it never adopts a run that is not ours.
+    - ``get`` says ``exists=False`` only when the tenant's API said so.
+    - ``delete`` of a run that is gone does nothing; afterwards its pods are gone or going.
+    """
+
+    async def create(self, spec: RunSpec) -> JobRun:
+        """Create the run (and what it needs), or find the one created before."""
+
+    async def get(self, tenant: str, run_id: str) -> JobRun:
+        """The run now."""
+
+    async def logs(self, tenant: str, run_id: str, *, limit_bytes: int) -> str:
+        """The last ``limit_bytes`` of what the run has printed so far; "" when it has no pod yet."""
+
+    async def delete(self, tenant: str, run_id: str) -> None:
+        """Remove the run, its pods and its secrets."""
+
+    async def pods_gone(self, tenant: str, run_id: str) -> bool:
+        """Whether no pod of the run is left on the host, so that its ticket may be given back."""
+
+    async def close(self) -> None:
+        """Let go of connections."""

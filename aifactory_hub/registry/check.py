@@ -1,0 +1,187 @@
+"""Contradictions in ``tenants.yaml``: what each key alone can't tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from aifactory_profiles import card_names
+
+from .devices import DeviceNames, device_names
+from .draft import Draft, DraftCounts, DraftTenant
+from .problems import Path, Problem, listed, suggest
+
+# Says in which line a key stands, for problems that are about two places.
+LineOf = Callable[[Path], int]
+
+
+def contradictions(draft: Draft, line_of: LineOf) -> list[Problem]:
+    """Everything in the draft that contradicts itself, the cards or what is carved."""
+    devices = device_names(model for _, model in draft.gpu_models)
+    return [
+        *_models(draft),
+        *_site_profiles(draft, devices),
+        *_carved(draft, devices),
+        *_vclusters(draft, line_of),
+        *_groups(draft, line_of),
+        *_menus(draft, devices),
+        *_quotas(draft, devices),
+        *_totals(draft, devices),
+        *_borrowing(draft, devices),
+    ]
+
+
+def _models(draft: Draft) -> Iterator[Problem]:
+    known = card_names()
+    for index, model in draft.gpu_models:
+        if model not in known:
+            # No guess at what is meant: models that differ a lot have names that differ little.
+            what, instead = f"no card for GPU model {model!r}", f"the cards are {listed(known)}"
+            yield Problem(("cluster", "gpu_models", index), what, instead)
+
+
+def _site_profiles(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
+    for name, cpu_only in draft.site_profiles.items():
+        if cpu_only and name in devices.resources:
+            yield Problem(("profiles", name, "gpu"), f"{name} is a GPU slice", "remove `gpu: none` or rename it")
+        if not cpu_only and name not in devices.resources:
+            what = f"no card of cluster.gpu_models has a slice {name!r}"
+            otherwise = "for a profile without a GPU add `gpu: none`"
+            yield Problem(("profiles", name), what, suggest(name, devices.resources, otherwise))
+
+
+def _carved(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
+    place: Path = ("cluster", "carved")
+    yield from _unknown_devices(draft.carved, place, devices)
+    yield from _twice(draft.carved, place, devices)
+    for name in draft.carved:
+        resource = devices.resource(name)
+        if resource is not None and len(devices.models[resource]) > 1:
+            models = " and ".join(devices.models[resource])
+            what = f"{resource} is a slice of {models}, and quota can't tell the two apart"
+            yield Problem((*place, name), what, "carve that slice on clusters with one of the models only")
+
+
+def _vclusters(draft: Draft, line_of: LineOf) -> Iterator[Problem]:
+    first: dict[str, Path] = {}
+    for tenant in draft.tenants:
+        if tenant.vcluster is None:
+            continue
+        place: Path = ("tenants", tenant.name, "vcluster", "namespace")
+        namespace = tenant.vcluster[0]
+        if namespace in first:
+            other = first[namespace]
+            what = f"tenant {other[1]} (line {line_of(other)}) has its vCluster in namespace {namespace} already"
+            yield Problem(place, what, "give each tenant a vCluster in a namespace of its own")
+        first.setdefault(namespace, place)
+
+
+def _groups(draft: Draft, line_of: LineOf) -> Iterator[Problem]:
+    first: dict[str, Path] = {}
+    for tenant in draft.tenants:
+        for index, group in tenant.groups:
+            place: Path = ("tenants", tenant.name, "groups", index, "group")
+            if group in first:
+                other = first[group]
+                owner = "this tenant" if other[1] == tenant.name else f"tenant {other[1]}"
+                what = f"group {group!r} is claimed by {owner} in line {line_of(other)} already"
+                yield Problem(place, what, "let one rule of one tenant claim it")
+            first.setdefault(group, place)
+
+
+def _menus(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
+    known = [*devices.resources, *(name for name, cpu_only in draft.site_profiles.items() if cpu_only)]
+    for tenant in draft.tenants:
+        seen: set[str] = set()
+        for index, name in tenant.profiles:
+            place: Path = ("tenants", tenant.name, "profiles", index)
+            if name in seen:
+                yield Problem(place, f"profile {name!r} is listed twice", "remove one of the two")
+            elif name in devices.resources:
+                yield from _unaffordable(tenant, name, place, devices)
+            elif name not in known and name not in draft.site_profiles:
+                what = f"no card has a profile {name!r}, and `profiles` does not make it"
+                yield Problem(place, what, suggest(name, known, f"the profiles are {listed(known)}"))
+            seen.add(name)
+
+
+def _unaffordable(tenant: DraftTenant, name: str, place: Path, devices: DeviceNames) -> Iterator[Problem]:
+    """A GPU profile that the tenant could never start, because it may hold none of its devices."""
+    resource = devices.resources[name]
+    given = [
+        count
+        for counts in (tenant.quota, tenant.borrowing)
+        for key, count in counts.items()
+        if devices.resource(key) == resource
+    ]
+    # A count that is no number has been complained of already: the tenant does mean to have some.
+    if not any(count is None or count > 0 for count in given):
+        what = f"tenant {tenant.name} may hold no {resource}, so this profile could never start"
+        yield Problem(place, what, f"add `{name}: 1` to its quota, or remove the profile")
+
+
+def _quotas(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
+    carved = {devices.resource(name) for name in draft.carved}
+    for tenant in draft.tenants:
+        for section, counts in (("quota", tenant.quota), ("borrowing", tenant.borrowing)):
+            place: Path = ("tenants", tenant.name, section)
+            yield from _unknown_devices(counts, place, devices)
+            yield from _twice(counts, place, devices)
+            for name in counts:
+                resource = devices.resource(name)
+                if resource is not None and resource not in carved:
+                    what = f"{name} is not carved on this cluster"
+                    instead = f"carved are {listed(draft.carved)}; add it to cluster.carved, or remove it here"
+                    yield Problem((*place, name), what, instead)
+
+
+def _totals(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
+    """More promised than there is by all quotas together."""
+    carved = _by_resource(draft.carved, devices)
+    quotas = {tenant.name: _by_resource(tenant.quota, devices) for tenant in draft.tenants}
+    for name in draft.carved:
+        resource = devices.resource(name)
+        if resource not in carved:
+            continue
+        shares = [(tenant, quota[resource]) for tenant, quota in quotas.items() if quota.get(resource)]
+        total = sum(count for _, count in shares)
+        if total > carved[resource]:
+            parts = ", ".join(f"{tenant} {count}" for tenant, count in shares)
+            what = f"quotas add up to {total} ({parts}), but {carved[resource]} are carved"
+            yield Problem(("cluster", "carved", name), what, "lower quotas, or carve more")
+
+
+def _borrowing(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
+    """A tenant that may borrow more than the others own: its limit would be a number that it can never reach."""
+    if not draft.quotas_readable:
+        return
+    quotas = {tenant.name: _by_resource(tenant.quota, devices) for tenant in draft.tenants}
+    for tenant in draft.tenants:
+        for name, borrowed in tenant.borrowing.items():
+            resource = devices.resource(name)
+            owned = sum(quota.get(resource, 0) for owner, quota in quotas.items() if owner != tenant.name)
+            if resource is not None and borrowed is not None and borrowed > owned:
+                what = f"may borrow {borrowed}, but the other tenants own {owned} together"
+                yield Problem(("tenants", tenant.name, "borrowing", name), what, f"write {owned} or less")
+
+
+def _unknown_devices(names: Iterable[str], place: Path, devices: DeviceNames) -> Iterator[Problem]:
+    for name in names:
+        if devices.resource(name) is None:
+            otherwise = f"the slices are {listed(devices.resources)}"
+            what = f"no card of cluster.gpu_models has a slice {name!r}"
+            yield Problem((*place, name), what, suggest(name, devices.names, otherwise))
+
+
+def _twice(names: Iterable[str], place: Path, devices: DeviceNames) -> Iterator[Problem]:
+    first: dict[str, str] = {}
+    for name in names:
+        resource = devices.resource(name)
+        if resource is None:
+            continue
+        if resource in first:
+            yield Problem((*place, name), f"{name} and {first[resource]} are the same", "write one of the two")
+        first.setdefault(resource, name)
+
+
+def _by_resource(counts: DraftCounts, devices: DeviceNames) -> Mapping[str | None, int]:
+    return {devices.resource(name): count for name, count in counts.items() if count is not None}

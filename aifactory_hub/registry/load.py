@@ -1,0 +1,146 @@
+"""Read ``tenants.yaml``: all of its problems at once, or a :class:`Registry`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from aifactory_profiles import ProfileError, SiteProfile, card_names, load_catalogue
+
+from ..domain.quota import Quota
+from ..domain.tenants import GroupRule, Role, Tenant, VCluster
+from . import schema
+from .check import contradictions
+from .devices import DeviceNames, device_names
+from .document import read_document
+from .draft import Draft, read_draft
+from .explain import explain
+from .model import Addresses, ClusterConfig, IdentityConfig, JobsConfig, NotebookConfig, Registry
+from .problems import Problem, RegistryError
+
+
+def load_registry(path: str | Path) -> Registry:
+    """The registry in the file ``path``. Raises RegistryError with every problem that was found."""
+    source = str(path)
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        what = f"the file can't be read: {error.strerror}"
+        instead = "name an existing file (AIFACTORY_HUB_TENANTS) that the hub may read"
+        raise RegistryError(source, [Problem((), what, instead)]) from error
+    except UnicodeDecodeError as error:
+        what = f"the file is not UTF-8 text (byte {error.start})"
+        raise RegistryError(source, [Problem((), what, "save it as UTF-8")]) from error
+    return read_registry(text, source)
+
+
+def read_registry(text: str, source: str) -> Registry:
+    """The registry in ``text``; ``source`` is the file's name for messages. Raises RegistryError."""
+    document = read_document(text, source)
+    if not isinstance(document.data, dict):
+        what = "the file is empty" if document.data is None else "the file is not a mapping"
+        instead = f"start with `apiVersion: {schema.API_VERSION}` and `hub: main`"
+        raise RegistryError(source, [Problem((), what, instead, line=1)])
+    draft = read_draft(document.data)
+    problems = [
+        *_schema_problems(document.data),
+        *contradictions(draft, document.line),
+        *_profile_problems(document.data, draft),
+    ]
+    if problems or document.repeated:
+        located = [replace(problem, line=document.line(problem.path)) for problem in problems]
+        raise RegistryError(source, [*document.repeated, *located])
+    return _registry(schema.TenantsFile.model_validate(document.data), source)
+
+
+def _schema_problems(data: dict[Any, Any]) -> list[Problem]:
+    try:
+        schema.TenantsFile.model_validate(data)
+    except ValidationError as error:
+        return explain(error)
+    return []
+
+
+def _profile_problems(data: dict[Any, Any], draft: Draft) -> Iterator[Problem]:
+    """Site profiles that are well written and still can't be, such as a limit below the request."""
+    models = [model for _, model in draft.gpu_models if model in card_names()]
+    slices = device_names(models).resources
+    for name, cpu_only in draft.site_profiles.items():
+        if cpu_only == (name in slices):
+            continue  # a contradiction that has its own problem
+        try:
+            section = schema.ProfileSection.model_validate(data["profiles"][name])
+            load_catalogue(models, [_site_profile(name, section)])
+        except ValidationError:
+            continue  # the schema has complained of it
+        except ProfileError as error:
+            yield Problem(("profiles", name), error.what, error.instead)
+
+
+def _registry(file: schema.TenantsFile, source: str) -> Registry:
+    site = [_site_profile(name, section) for name, section in file.profiles.items()]
+    devices = device_names(file.cluster.gpu_models)
+    return Registry(
+        source=source,
+        hub=file.hub,
+        cluster=ClusterConfig(
+            name=file.cluster.name,
+            gpu_models=tuple(file.cluster.gpu_models),
+            carved=_resources(file.cluster.carved, devices),
+            cohort=file.cluster.cohort,
+            simulated=file.cluster.simulated,
+        ),
+        identity=_identity(file.identity),
+        # Callers join paths to these, so that each has one form whatever the file says.
+        addresses=Addresses(
+            hub_api=file.addresses.hub_api.rstrip("/"), service=file.addresses.service.rstrip("/") + "/"
+        ),
+        notebook=NotebookConfig(**file.notebook.model_dump()),
+        jobs=JobsConfig(**file.jobs.model_dump()),
+        catalogue=load_catalogue(file.cluster.gpu_models, site),
+        tenants={name: _tenant(name, section, devices) for name, section in file.tenants.items()},
+    )
+
+
+def _identity(section: schema.IdentitySection) -> IdentityConfig:
+    return IdentityConfig(
+        issuer=section.issuer,
+        client_id=section.client_id,
+        username_claim=section.username_claim,
+        groups_claim=tuple(section.groups_claim),
+        scopes=tuple(section.scopes),
+    )
+
+
+def _tenant(name: str, section: schema.TenantSection, devices: DeviceNames) -> Tenant:
+    return Tenant(
+        name=name,
+        display_name=section.display_name or name,
+        vcluster=VCluster(section.vcluster.namespace, section.vcluster.name),
+        rules=tuple(GroupRule(rule.group, Role[rule.role.upper()]) for rule in section.groups),
+        profiles=tuple(section.profiles),
+        quota=Quota(_resources(section.quota, devices), _resources(section.borrowing, devices)),
+    )
+
+
+def _site_profile(name: str, section: schema.ProfileSection) -> SiteProfile:
+    return SiteProfile(
+        name=name,
+        cpu_only=section.gpu == "none",
+        cpu_millicores=section.cpu,
+        memory_bytes=section.memory,
+        cpu_limit_millicores=section.cpu_limit,
+        memory_limit_bytes=section.memory_limit,
+        price_per_hour=section.price_per_hour,
+        display_name=section.display_name,
+        description=section.description,
+    )
+
+
+def _resources(counts: Mapping[str, int], devices: DeviceNames) -> dict[str, int]:
+    """The counts by Kubernetes resource name, whatever the file calls the slices."""
+    return {devices.resource(name) or name: count for name, count in counts.items()}

@@ -1,0 +1,81 @@
+"""What ``tenants.yaml`` says, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aifactory_profiles import Catalogue
+
+from ..domain.tenants import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterConfig:
+    """The host cluster that the tenants live on.
+
+    ``carved`` is what the administrator has cut the GPUs into: device resource -> count over all nodes. Kueue
+    does not look at real capacity, so this is what nominal quotas are held against. ``simulated`` says that the
+    devices are not real; every page and answer then says so too.
+    """
+
+    name: str
+    gpu_models: tuple[str, ...]
+    carved: Mapping[str, int]
+    cohort: str = "aifactory"
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityConfig:
+    """The company's identity provider. The client secret comes from the environment, never from the file."""
+
+    issuer: str
+    client_id: str
+    username_claim: str = "preferred_username"
+    groups_claim: tuple[str, ...] = ("groups",)
+    scopes: tuple[str, ...] = ("openid", "profile", "email", "groups")
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where things are reached from inside a tenant's pods."""
+
+    hub_api: str  # e.g. http://hub.jupyterhub.svc:8081/hub/api
+    service: str  # e.g. http://proxy-public.jupyterhub.svc/services/aifactory/
+
+
+@dataclass(frozen=True, slots=True)
+class NotebookConfig:
+    """What a server's pod is made of."""
+
+    image: str
+    storage: str = "10Gi"
+    storage_class: str | None = None
+    start_timeout: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class JobsConfig:
+    """Limits of jobs; sizes in bytes, times in seconds."""
+
+    image: str
+    max_upload: int = 64 * 2**20
+    max_artifacts: int = 256 * 2**20
+    max_log: int = 4 * 2**20
+    deadline: int = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The tenant registry: the one source of truth. Everything else is rendered from it."""
+
+    source: str
+    hub: str  # this hub's name: marks what it made
+    cluster: ClusterConfig
+    identity: IdentityConfig
+    addresses: Addresses
+    notebook: NotebookConfig
+    jobs: JobsConfig
+    catalogue: Catalogue
+    tenants: Mapping[str, Tenant] = field(default_factory=dict)

@@ -1,0 +1,181 @@
+"""What follows from the registry on the host cluster: Kueue objects, labels, and the hub's own rights.
+
+Pure: a registry in, Kubernetes objects as dictionaries out. Kueue's API is v1beta2 (0.15 and newer).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from aifactory_profiles import load_model
+from aifactory_profiles.catalogue import PRODUCT_LABEL
+
+from .. import constants
+from ..domain.tenants import Tenant
+from .model import Registry
+
+Manifest = dict[str, Any]
+
+# Kueue is installed so that it looks at namespaces with this label only (helm-values/kueue.yaml).
+LABEL_TICKETS = f"{constants.PREFIX}/tickets"
+HUB_NAMESPACE = "aifactory-system"
+HUB_ACCOUNT = "aifactory-hub"
+# A notebook that somebody sits at goes before a batch job of the same tenant.
+PRIORITIES = {constants.PRIORITY_NOTEBOOK: 1000, constants.PRIORITY_BATCH: 100}
+# What the queues of a cluster without GPUs cover, because a queue has to cover something. Nobody asks for it.
+NO_GPU_FLAVOR = "no-gpu"
+NO_GPU_RESOURCE = f"{constants.PREFIX}/no-gpu"
+
+_KUEUE = "kueue.x-k8s.io/v1beta2"
+_RBAC = "rbac.authorization.k8s.io"
+_READ = ("get", "list", "watch")
+
+
+def host_objects(registry: Registry, tenants: Iterable[str] | None = None) -> list[Manifest]:
+    """All objects on the host, in an order in which they can be applied.
+
+    With ``tenants`` only what belongs to these, without what the cluster has once. Raises KeyError for a tenant
+    that is not in the registry.
+    """
+    chosen = [registry.tenants[name] for name in (registry.tenants if tenants is None else tenants)]
+    shared = cluster_objects(registry) if tenants is None else []
+    return [*shared, *(manifest for tenant in chosen for manifest in tenant_objects(registry, tenant))]
+
+
+def cluster_objects(registry: Registry) -> list[Manifest]:
+    """What the host cluster has once."""
+    rules = [
+        _rule("", ["pods"], _READ),
+        _rule("kueue.x-k8s.io", ["clusterqueues"], ["get", "list"]),
+        _rule("", ["namespaces"], ["get"], _namespaces(registry)),
+    ]
+    return [
+        _manifest("v1", "Namespace", HUB_NAMESPACE),
+        _manifest("v1", "ServiceAccount", HUB_ACCOUNT, HUB_NAMESPACE),
+        _manifest(f"{_RBAC}/v1", "ClusterRole", HUB_ACCOUNT) | {"rules": rules},
+        _binding("ClusterRoleBinding", "ClusterRole", HUB_ACCOUNT, None),
+        _manifest(_KUEUE, "Cohort", registry.cluster.cohort) | {"spec": {}},
+        *_flavors(registry),
+        *(_priority(name, value) for name, value in PRIORITIES.items()),
+    ]
+
+
+def tenant_objects(registry: Registry, tenant: Tenant) -> list[Manifest]:
+    """What the host cluster has for one tenant."""
+    namespace = tenant.vcluster.namespace
+    labels = {LABEL_TICKETS: "true", constants.LABEL_TENANT: tenant.name}
+    role = _manifest(f"{_RBAC}/v1", "Role", HUB_ACCOUNT, namespace) | {"rules": _tenant_rules(tenant)}
+    local_queue = _manifest(_KUEUE, "LocalQueue", constants.LOCAL_QUEUE, namespace)
+    return [
+        _manifest("v1", "Namespace", namespace, labels=labels),
+        role,
+        _binding("RoleBinding", "Role", HUB_ACCOUNT, namespace),
+        cluster_queue(registry, tenant),
+        local_queue | {"spec": {"clusterQueue": tenant.name}},
+    ]
+
+
+def cluster_queue(registry: Registry, tenant: Tenant) -> Manifest:
+    """The tenant's quota as Kueue's ClusterQueue, one resource group for each GPU model.
+
+    A notebook takes the place of the tenant's own batch jobs, and what others borrowed comes back on demand.
+    Nobody takes what another tenant owns, so borrowing never preempts.
+    """
+    spec = {
+        "cohortName": registry.cluster.cohort,
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": tenant.vcluster.namespace}},
+        "queueingStrategy": "BestEffortFIFO",
+        "preemption": {
+            "reclaimWithinCohort": "Any",
+            "withinClusterQueue": "LowerPriority",
+            "borrowWithinCohort": {"policy": "Never"},
+        },
+        "resourceGroups": _resource_groups(registry, tenant),
+    }
+    return _manifest(_KUEUE, "ClusterQueue", tenant.name) | {"spec": spec}
+
+
+def _resource_groups(registry: Registry, tenant: Tenant) -> list[Manifest]:
+    """Every carved resource, also what the tenant has none of.
+
+    Kueue 0.19.2 takes a queue without any resource group for one that needs topology-aware scheduling, and admits
+    nothing to it (seen on a real cluster). So each queue has a group, for tenants without devices as well.
+    """
+    groups = []
+    for model in registry.cluster.gpu_models:
+        slices = {piece.resource for piece in load_model(model).slices}
+        if covered := [resource for resource in registry.cluster.carved if resource in slices]:
+            groups.append(_resource_group(model, covered, tenant))
+    return groups or [_resource_group(NO_GPU_FLAVOR, [NO_GPU_RESOURCE], tenant)]
+
+
+def _resource_group(flavor: str, covered: Sequence[str], tenant: Tenant) -> Manifest:
+    quotas = [
+        {
+            "name": resource,
+            "nominalQuota": tenant.quota.nominal.get(resource, 0),
+            "borrowingLimit": tenant.quota.borrowing.get(resource, 0),
+        }
+        for resource in covered
+    ]
+    return {"coveredResources": list(covered), "flavors": [{"name": flavor, "resources": quotas}]}
+
+
+def _tenant_rules(tenant: Tenant) -> list[Manifest]:
+    """Least privilege in the tenant's host namespace: its two credentials, its address, its tickets."""
+    return [
+        _rule("", ["secrets"], ["get"], [constants.NOTEBOOKS_SECRET, constants.JOBS_SECRET]),
+        _rule("", ["services"], ["get"], [tenant.vcluster.name]),
+        _rule("batch", ["jobs"], [*_READ, "create", "patch", "delete"]),
+        _rule("batch", ["jobs/status"], ["patch"]),
+        _rule("kueue.x-k8s.io", ["workloads"], [*_READ, "patch"]),
+        _rule("kueue.x-k8s.io", ["localqueues"], ["get", "list"]),
+        _rule("visibility.kueue.x-k8s.io", ["localqueues/pendingworkloads"], ["get"]),
+    ]
+
+
+def _flavors(registry: Registry) -> list[Manifest]:
+    """One flavor for each GPU model; tickets get its node label, because slice names are ambiguous across models."""
+    products = {model: load_model(model).products[0] for model in registry.cluster.gpu_models}
+    flavors = [
+        _manifest(_KUEUE, "ResourceFlavor", model) | {"spec": {"nodeLabels": {PRODUCT_LABEL: product}}}
+        for model, product in products.items()
+    ]
+    without = [] if registry.cluster.carved else [_manifest(_KUEUE, "ResourceFlavor", NO_GPU_FLAVOR) | {"spec": {}}]
+    return flavors + without
+
+
+def _priority(name: str, value: int) -> Manifest:
+    return _manifest(_KUEUE, "WorkloadPriorityClass", name) | {"value": value}
+
+
+def _binding(kind: str, role_kind: str, name: str, namespace: str | None) -> Manifest:
+    subject = {"kind": "ServiceAccount", "name": HUB_ACCOUNT, "namespace": HUB_NAMESPACE}
+    reference = {"apiGroup": _RBAC, "kind": role_kind, "name": name}
+    return _manifest(f"{_RBAC}/v1", kind, name, namespace) | {"roleRef": reference, "subjects": [subject]}
+
+
+def _rule(group: str, resources: list[str], verbs: Iterable[str], names: Sequence[str] = ()) -> Manifest:
+    rule: Manifest = {"apiGroups": [group], "resources": resources, "verbs": list(verbs)}
+    return rule | ({"resourceNames": list(names)} if names else {})
+
+
+def _namespaces(registry: Registry) -> list[str]:
+    return [tenant.vcluster.namespace for tenant in registry.tenants.values()]
+
+
+def _manifest(
+    api_version: str,
+    kind: str,
+    name: str,
+    namespace: str | None = None,
+    *,
+    labels: Mapping[str, str] | None = None,
+) -> Manifest:
+    metadata: Manifest = {"name": name}
+    if namespace is not None:
+        metadata["namespace"] = namespace
+    if labels:
+        metadata["labels"] = dict(labels)
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata}

@@ -1,0 +1,102 @@
+"""What follows from the registry for a tenant's vCluster: values for its Helm chart (0.33 and newer, OSS image).
+
+Images, telemetry and the like are the site's: ``helm-values/vcluster.yaml``. Both files go to ``helm install``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .. import constants
+from ..domain.tenants import Tenant
+from .output import yaml_documents
+from .render import Manifest
+
+NOTEBOOKS_ACCOUNT = "aifactory-notebooks"
+JOBS_ACCOUNT = "aifactory-jobs"
+
+_RBAC = "rbac.authorization.k8s.io"
+_READ = ["get", "list", "watch"]
+
+
+def vcluster_values(tenant: Tenant) -> Manifest:
+    """The Helm values of the tenant's vCluster."""
+    return {
+        # On an emptyDir a restarted control plane comes back empty and deletes the tenant's running pods.
+        "controlPlane": {"statefulSet": {"persistence": {"volumeClaim": {"enabled": True}}}},
+        "sync": {
+            "toHost": {
+                # Else the tokens of the tenant's pods stand in annotations on the host.
+                "pods": {"enabled": True, "useSecretsForSATokens": True},
+                "persistentVolumeClaims": {"enabled": True},
+            },
+            "fromHost": {"nodes": {"enabled": False}},
+        },
+        # With real nodes and snapshots left out the syncer has no cluster-wide right on the host: above all no
+        # nodes/proxy, through which one tenant could read the pods and logs of all.
+        "rbac": {"enableVolumeSnapshotRules": {"enabled": False}},
+        "exportKubeConfig": {
+            "additionalSecrets": [
+                _credential(tenant, constants.NOTEBOOKS_SECRET, NOTEBOOKS_ACCOUNT, constants.NOTEBOOKS_NAMESPACE),
+                _credential(tenant, constants.JOBS_SECRET, JOBS_ACCOUNT, constants.JOBS_NAMESPACE),
+            ]
+        },
+        "experimental": {"deploy": {"vcluster": {"manifests": yaml_documents(seeded_objects(tenant))}}},
+    }
+
+
+def seeded_objects(tenant: Tenant) -> list[Manifest]:
+    """What a tenant's vCluster has from its first minute: two namespaces, and for each an account that can do
+    what the hub does there, and no more.
+
+    Notebooks and jobs have separate accounts, so the service that runs jobs can't touch a notebook.
+    """
+    notebooks = [
+        _rule("", ["pods"], [*_READ, "create", "delete"]),
+        _rule("", ["persistentvolumeclaims"], ["get", "list", "create"]),
+        _rule("", ["events"], _READ),
+    ]
+    jobs = [
+        _rule("batch", ["jobs"], [*_READ, "create", "delete"]),
+        _rule("", ["pods"], _READ),
+        _rule("", ["pods/log"], ["get"]),
+        _rule("", ["secrets"], ["create", "get", "delete"]),
+        _rule("", ["events"], _READ),
+    ]
+    return [
+        *_account(tenant, constants.NOTEBOOKS_NAMESPACE, NOTEBOOKS_ACCOUNT, notebooks),
+        *_account(tenant, constants.JOBS_NAMESPACE, JOBS_ACCOUNT, jobs),
+    ]
+
+
+def _credential(tenant: Tenant, secret: str, account: str, namespace: str) -> Manifest:
+    # No clusterRole: with one, vCluster makes the account itself and binds it cluster-wide.
+    return {
+        "name": secret,
+        "context": secret,
+        "server": f"https://{tenant.vcluster.name}.{tenant.vcluster.namespace}.svc:443",
+        "serviceAccount": {"name": account, "namespace": namespace},
+    }
+
+
+def _account(tenant: Tenant, namespace: str, account: str, rules: Sequence[Manifest]) -> list[Manifest]:
+    metadata = {"name": account, "namespace": namespace}
+    reference = {"apiGroup": _RBAC, "kind": "Role", "name": account}
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": namespace}
+    labels = {constants.LABEL_TENANT: tenant.name}
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
+        {"apiVersion": f"{_RBAC}/v1", "kind": "Role", "metadata": metadata, "rules": list(rules)},
+        {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": reference,
+            "subjects": [subject],
+        },
+    ]
+
+
+def _rule(group: str, resources: list[str], verbs: list[str]) -> Manifest:
+    return {"apiGroups": [group], "resources": resources, "verbs": verbs}

@@ -1,0 +1,266 @@
+"""The shape of ``tenants.yaml``: every key, what it means, and how a value is read.
+
+Each field carries a description and an example. Messages show the example, and ``docs/tenants-yaml.md`` has to
+name every field (a test compares).
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from aifactory_profiles import parse_cpu, parse_memory
+
+from ..domain.tenants import Role
+from .problems import suggest
+
+API_VERSION = "aifactory-hub.io/v1"
+# tenant-<t>-viewer is a hub group name, and <t> is part of label values and of Kubernetes names.
+LONGEST_TENANT = 30
+_RESERVED_ENDINGS = ("-admin", "-viewer")
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_PROFILE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.:]{0,61}[a-z0-9])?")
+_DURATION = re.compile(r"([0-9]+)(s|m|h|d)?")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def wrong(what: str, instead: str) -> PydanticCustomError:
+    """A validation error in our own words; ``explain`` puts the two halves together."""
+    return PydanticCustomError("explained", "{what}; {instead}", {"what": what, "instead": instead})
+
+
+def read_tenant_name(value: object) -> str:
+    """A DNS label that leaves room for what is added to it, and that can't be taken for another tenant's group."""
+    name = read_label(value)
+    if len(name) > LONGEST_TENANT:
+        raise wrong(f"the name has {len(name)} characters", f"use {LONGEST_TENANT} at most")
+    for ending in _RESERVED_ENDINGS:
+        if name.endswith(ending):
+            what = f"the name ends in {ending}, which marks the hub groups of a tenant's roles"
+            raise wrong(what, f"use a name such as {name.removesuffix(ending) or 'nlp'}")
+    return name
+
+
+def read_label(value: object) -> str:
+    if not isinstance(value, str):
+        raise wrong(f"{shown(value)} is not text", 'write a name in quotes, for example "team-7"')
+    if not _DNS_LABEL.fullmatch(value):
+        instead = "use lower-case letters, digits and inner dashes, at most 63"
+        raise wrong(f"{shown(value)} is not a valid name", instead)
+    return value
+
+
+def read_service_name(value: object) -> str:
+    """A name that a Kubernetes Service can have: those must start with a letter."""
+    name = read_label(value)
+    if not name[0].isalpha():
+        raise wrong(f"{shown(value)} does not start with a letter", f"use a name such as v{name}")
+    return name
+
+
+def read_profile_name(value: object) -> str:
+    if not isinstance(value, str) or not _PROFILE_NAME.fullmatch(value):
+        instead = "use lower-case letters, digits, dots and dashes, for example cpu-small"
+        raise wrong(f"{shown(value)} is not a valid profile name", instead)
+    return value
+
+
+def read_cpu(value: object) -> int:
+    """Thousandths of a core."""
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        try:
+            if (cpu := parse_cpu(str(value))) > 0:
+                return cpu
+        except ValueError:
+            pass
+    raise wrong(f"{shown(value)} is not an amount of CPU", "write for example 500m, 2 or 1.5")
+
+
+def read_size(value: object) -> int:
+    """Bytes."""
+    if isinstance(value, int | str) and not isinstance(value, bool):
+        try:
+            if (size := parse_memory(str(value))) > 0:
+                return size
+        except ValueError:
+            pass
+    raise wrong(f"{shown(value)} is not an amount of memory", "write for example 512Mi or 16Gi")
+
+
+def read_size_text(value: object) -> str:
+    read_size(value)
+    return str(value)
+
+
+def read_seconds(value: object) -> int:
+    match = _DURATION.fullmatch(str(value)) if isinstance(value, int | str) and not isinstance(value, bool) else None
+    if match is None or int(match[1]) == 0:
+        raise wrong(f"{shown(value)} is not a length of time", "write seconds, or for example 30m or 24h")
+    return int(match[1]) * _SECONDS[match[2] or "s"]
+
+
+def read_price(value: object) -> Decimal:
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        try:
+            price = Decimal(str(value))
+            if price.is_finite() and price >= 0:
+                return price
+        except InvalidOperation:
+            pass
+    raise wrong(f"{shown(value)} is not a price", "write an amount such as 0.40, without a currency")
+
+
+def read_count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise wrong(f"{shown(value)} is not a whole number", "write how many devices, for example 3")
+    if value < 0:
+        raise wrong(f"{value} is below 0", "write 0 or more")
+    return value
+
+
+def read_role(value: object) -> str:
+    names = [role.label for role in Role]
+    if value not in names:
+        known = f"the roles are {', '.join(names)}"
+        raise wrong(f"{shown(value)} is not a role", suggest(str(value).lower(), names, known))
+    return str(value)
+
+
+def read_url(value: object) -> str:
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+    except ValueError:
+        parts = None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise wrong(f"{shown(value)} is not a web address", "write it in full, for example https://idp.example.org")
+    if parts.username or parts.password:
+        raise wrong("the address carries a user name or password", "leave them out, this file is no place for secrets")
+    return str(value)
+
+
+def shown(value: object) -> str:
+    """A value for a message: short, and on one line."""
+    if value is None:
+        return "nothing"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+Label = Annotated[str, BeforeValidator(read_label)]
+ServiceName = Annotated[str, BeforeValidator(read_service_name)]
+TenantName = Annotated[str, BeforeValidator(read_tenant_name)]
+ProfileName = Annotated[str, BeforeValidator(read_profile_name)]
+Cpu = Annotated[int, BeforeValidator(read_cpu)]
+Size = Annotated[int, BeforeValidator(read_size)]
+SizeText = Annotated[str, BeforeValidator(read_size_text)]
+Seconds = Annotated[int, BeforeValidator(read_seconds)]
+Price = Annotated[Decimal, BeforeValidator(read_price)]
+Count = Annotated[int, BeforeValidator(read_count)]
+RoleName = Annotated[str, BeforeValidator(read_role)]
+Url = Annotated[str, BeforeValidator(read_url)]
+Text = Annotated[str, Field(min_length=1)]
+Counts = dict[str, Count]
+
+
+class Section(BaseModel):
+    """A mapping whose keys are all known, and whose values are of exactly the type that is asked for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def key(description: str, example: str, **options: Any) -> Any:
+    """A field with its description and an example as one would write it in the file."""
+    return Field(description=description, examples=[example], **options)
+
+
+class ClusterSection(Section):
+    name: Label = key("Name of the host cluster.", "host")
+    gpu_models: list[str] = key("GPU models of the cluster; each has a card.", "[h100-80gb]", default=[])
+    carved: Counts = key("What the GPUs are cut into: slice and count over all nodes.", "{mig-1g.10gb: 7}", default={})
+    cohort: Label = key("Kueue cohort in which tenants lend to each other.", "aifactory", default="aifactory")
+    simulated: bool = key("The devices are not real; every page says so.", "true", default=False)
+
+
+class IdentitySection(Section):
+    issuer: Url = key("Issuer URL of the OpenID Connect provider.", "https://idp.example.org")
+    client_id: Text = key("Client id of this hub at the provider.", "aifactory-hub")
+    username_claim: Text = key("Claim with the user's name.", "preferred_username", default="preferred_username")
+    groups_claim: list[Text] = key(
+        "Path to the claim with the user's groups.", "[groups]", default=["groups"], min_length=1
+    )
+    scopes: list[Text] = key(
+        "Scopes that are asked for.", "[openid, profile, groups]", default=["openid", "profile", "email", "groups"]
+    )
+
+
+class AddressesSection(Section):
+    hub_api: Url = key("The hub's API as pods reach it.", "http://hub.jupyterhub.svc:8081/hub/api")
+    service: Url = key("The hub service as pods reach it.", "http://proxy-public.jupyterhub.svc/services/aifactory/")
+
+
+class NotebookSection(Section):
+    image: Text = key("Container image of notebooks.", "images.example.org/notebook:1.0")
+    storage: SizeText = key("Size of a user's home volume in a tenant.", "10Gi", default="10Gi")
+    storage_class: Label | None = key(
+        "Storage class of home volumes; the cluster's default when left out.", "fast", default=None
+    )
+    start_timeout: Seconds = key("How long a server may take to start, its queue included.", "300", default=300)
+
+
+class JobsSection(Section):
+    image: Text = key("Container image of jobs.", "images.example.org/notebook:1.0")
+    max_upload: Size = key("Largest archive of input files of one job.", "64Mi", default=64 * 2**20)
+    max_artifacts: Size = key("Largest sum of result files of one job.", "256Mi", default=256 * 2**20)
+    max_log: Size = key("How much of a job's log is kept, its end.", "4Mi", default=4 * 2**20)
+    deadline: Seconds = key("How long a job may run.", "24h", default=24 * 3600)
+
+
+class ProfileSection(Section):
+    gpu: Literal["none"] | None = key("`none` makes a profile without a GPU.", "none", default=None)
+    cpu: Cpu | None = key("Requested CPU.", "500m", default=None)
+    memory: Size | None = key("Requested memory.", "2Gi", default=None)
+    cpu_limit: Cpu | None = key("CPU limit; the request when left out.", "2", default=None)
+    memory_limit: Size | None = key("Memory limit; the request when left out.", "4Gi", default=None)
+    price_per_hour: Price | None = key("Price of an hour; left out means that no price is set.", "0.40", default=None)
+    display_name: Text | None = key("Name on the menu.", "Small GPU", default=None)
+    description: Text | None = key("Explanation on the menu.", "for notebooks that try things out", default=None)
+
+
+class VClusterSection(Section):
+    namespace: Label = key("Host namespace that the tenant's vCluster lives in.", "vc-nlp")
+    name: ServiceName = key("Name of the vCluster: its Helm release and Service.", "nlp")
+
+
+class GroupSection(Section):
+    group: Text = key("Group of the identity provider, exactly as it arrives.", "teams/nlp")
+    role: RoleName = key("What its members are in the tenant: viewer, member or admin.", "member")
+
+
+class TenantSection(Section):
+    display_name: Text | None = key("Name for people; the tenant's name when left out.", "Language", default=None)
+    vcluster: VClusterSection = key("The tenant's vCluster.", "{namespace: vc-nlp, name: nlp}")
+    groups: list[GroupSection] = key("Who is in the tenant.", "[{group: teams/nlp, role: member}]", min_length=1)
+    profiles: list[str] = key("Menu of the tenant, in this order.", "[cpu-small, mig-1g.10gb]", min_length=1)
+    quota: Counts = key("The tenant's own devices: slice and count.", "{mig-1g.10gb: 3}", default={})
+    borrowing: Counts = key("How many idle devices of others it may borrow.", "{mig-1g.10gb: 1}", default={})
+
+
+class TenantsFile(Section):
+    apiVersion: Literal["aifactory-hub.io/v1"] = key("Version of this file's format.", API_VERSION)
+    hub: Label = key("This hub's name; marks what it made.", "main")
+    cluster: ClusterSection = key("The host cluster.", "{name: host, gpu_models: [h100-80gb]}")
+    identity: IdentitySection = key(
+        "The identity provider.", "{issuer: https://idp.example.org, client_id: aifactory-hub}"
+    )
+    addresses: AddressesSection = key("Where pods reach the hub.", "{hub_api: ..., service: ...}")
+    notebook: NotebookSection = key("What notebooks are made of.", "{image: images.example.org/notebook:1.0}")
+    jobs: JobsSection = key("What jobs are made of, and their limits.", "{image: images.example.org/notebook:1.0}")
+    profiles: dict[ProfileName, ProfileSection] = key(
+        "Sizes and prices of profiles.", "{cpu-small: {gpu: none, cpu: 500m, memory: 2Gi}}", default={}
+    )
+    tenants: dict[TenantName, TenantSection] = key("The tenants, by name.", "{nlp: {...}}", min_length=1)

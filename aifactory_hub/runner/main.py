@@ -1,0 +1,124 @@
+"""The runner's day: fetch, run, bring home, report, and end as the command ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .archive import BadArchive, Choice, Stamp, choose, stamps, unpack
+from .command import Command, LogTail
+from .reporter import NotDelivered, Reporter
+from .task import BadTask, Task, child_environment, read_task
+
+# The exit code for "the command was never started", as shells use it for "found but not runnable".
+NOT_STARTED = 126
+# The service may be restarted, or updated, while a job ends; its results are worth waiting for. In seconds.
+_PATIENCE = 600.0
+# Once the pod is told to stop, it will soon be killed.
+_PATIENCE_WHEN_STOPPED = 20.0
+
+
+def main() -> int:
+    """Run this pod's job; the command's exit code."""
+    try:
+        task = read_task(os.environ)
+    except BadTask as error:
+        _say(f"the job can't be run: {error}")
+        return NOT_STARTED
+    reporter = Reporter(task.url, task.job_id, task.token, patience=_PATIENCE)
+    try:
+        return _run(task, reporter)
+    finally:
+        reporter.close()
+
+
+def _run(task: Task, reporter: Reporter) -> int:
+    # A shell as process 1 ignores signals that it has no handler for; until there is a command, ending is right.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    folder = task.work / "files"
+    try:
+        before = _prepare(task, reporter, folder)
+    except (NotDelivered, BadArchive, OSError) as error:
+        _say(f"the job's files can't be fetched: {error}")
+        result = {"exit_code": NOT_STARTED, "problem": f"the job's files can't be fetched: {error}"}
+        _deliver(lambda: reporter.post_result(result))
+        return NOT_STARTED
+    with tempfile.TemporaryDirectory(prefix="aifactory-") as scratch:
+        log = LogTail(Path(scratch) / "log", task.max_log)
+        code, stopped = _run_command(task, folder, log)
+        try:
+            if stopped:
+                reporter.patience = _PATIENCE_WHEN_STOPPED
+            _bring_home(task, reporter, folder, before, log, code)
+        except OSError as error:
+            _say(f"not everything could be brought home: {error}")
+        finally:
+            log.close()
+    return code
+
+
+def _prepare(task: Task, reporter: Reporter, folder: Path) -> dict[str, Stamp]:
+    folder.mkdir(parents=True, exist_ok=False)
+    (task.work / "home").mkdir(exist_ok=True)
+    if task.input_sha256 is None:
+        return {}
+    archive = task.work / "input.tar.gz"
+    reporter.fetch_files(archive, task.input_sha256)
+    unpack(archive, folder)
+    archive.unlink()
+    return stamps(folder)
+
+
+def _run_command(task: Task, folder: Path, log: LogTail) -> tuple[int, bool]:
+    command = Command(task.command, folder=folder, environment=child_environment(os.environ, task))
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda received, _: command.stop(received))
+
+    def sink(chunk: bytes) -> None:
+        # A full disk must not stop the reading: the command would then block on its output for ever.
+        with contextlib.suppress(OSError):
+            log.write(chunk)
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+
+    code = command.wait(sink)
+    return code, command.told_to_stop
+
+
+def _bring_home(
+    task: Task, reporter: Reporter, folder: Path, before: dict[str, Stamp], log: LogTail, code: int
+) -> None:
+    choice = choose(before, stamps(folder), outputs=task.outputs, max_bytes=task.max_artifacts)
+    _deliver(lambda: reporter.put_log(log.read()))
+    left = {**choice.left, **_deliver_files(reporter, folder, choice)}
+    for name, why in left.items():
+        _say(f"{name} was not kept: {why}")
+    result: dict[str, Any] = {"exit_code": code, "left": left}
+    _deliver(lambda: reporter.post_result(result))
+
+
+def _deliver_files(reporter: Reporter, folder: Path, choice: Choice) -> dict[str, str]:
+    left: dict[str, str] = {}
+    for name in choice.kept:
+        try:
+            reporter.put_artifact(name, folder / name)
+        except (NotDelivered, OSError) as error:
+            left[name] = str(error)
+    return left
+
+
+def _deliver(call: Any) -> None:
+    """What can't be delivered is said, and changes nothing about how the job ended."""
+    try:
+        call()
+    except NotDelivered as error:
+        _say(f"not delivered: {error}")
+
+
+def _say(text: str) -> None:
+    print(f"[aifactory] {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,125 @@
+"""The runner's side of the service's internal API, with the patience that a restart of the service needs."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+_CHUNK = 256 * 1024
+_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+_TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
+
+
+class NotDelivered(Exception):
+    """The service took longer to answer than we wait, or said no; the text says which."""
+
+
+class Reporter:
+    """Fetches the job's files and delivers what it made. Every call may be repeated without harm.
+
+    ``patience`` is for how many seconds a call is repeated while the service does not answer.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        job_id: str,
+        token: str,
+        *,
+        patience: float,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        headers = {"Authorization": f"Bearer {token}"}
+        # No proxy from the environment: the token goes to the service and to nobody else.
+        self._client = httpx.Client(
+            base_url=f"{url.rstrip('/')}/api/v1/internal/jobs/{job_id}",
+            headers=headers,
+            timeout=_TIMEOUT,
+            trust_env=False,
+        )
+        self.patience = patience
+        self._sleep = sleep
+
+    def fetch_files(self, target: Path, sha256: str) -> None:
+        """Download the job's archive to ``target``. Raises NotDelivered."""
+
+        def download() -> httpx.Response:
+            digest = hashlib.sha256()
+            with self._client.stream("GET", "/files") as response, target.open("wb") as file:
+                if response.is_success:
+                    for chunk in response.iter_bytes(_CHUNK):
+                        digest.update(chunk)
+                        file.write(chunk)
+                else:
+                    response.read()
+            if response.is_success and digest.hexdigest() != sha256:
+                raise httpx.ReadError("the archive arrived damaged")
+            return response
+
+        self._patiently("the job's files", download)
+
+    def put_log(self, content: bytes) -> None:
+        """Deliver the log. Raises NotDelivered."""
+        headers = {"X-Content-SHA256": hashlib.sha256(content).hexdigest()}
+        self._patiently("the log", lambda: self._client.put("/log", content=content, headers=headers))
+
+    def put_artifact(self, name: str, path: Path) -> None:
+        """Deliver one file. Raises NotDelivered, or OSError when it can't be read any more."""
+        where = f"/artifacts/{quote(name, safe='')}"
+
+        def upload() -> httpx.Response:
+            with path.open("rb") as file:
+                headers = {
+                    "X-Content-SHA256": hashlib.file_digest(file, "sha256").hexdigest(),
+                    "Content-Length": str(file.tell()),
+                }
+            return self._client.put(where, content=_chunks(path), headers=headers)
+
+        self._patiently(name, upload)
+
+    def post_result(self, result: dict[str, Any]) -> None:
+        """Deliver how it ended. Raises NotDelivered."""
+        self._patiently("the result", lambda: self._client.post("/result", json=result))
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._client.close()
+
+    def _patiently(self, what: str, call: Callable[[], httpx.Response]) -> None:
+        give_up = time.monotonic() + self.patience
+        pause = 0.2
+        while True:
+            try:
+                response = call()
+                if response.is_success:
+                    return
+                said = _message(response)
+                if said is not None and response.status_code not in _TRY_AGAIN:
+                    raise NotDelivered(f"{what}: the service answered {response.status_code}: {said}")
+                problem = f"{response.status_code} {said or response.reason_phrase}"
+            except httpx.RequestError as error:
+                problem = f"{type(error).__name__}: {error}"
+            if time.monotonic() + pause > give_up:
+                raise NotDelivered(f"{what}: no success within {self.patience:.0f} s; last: {problem}")
+            self._sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def _message(response: httpx.Response) -> str | None:
+    """The service's own words; None for an answer that is not its own, such as a proxy's."""
+    try:
+        return str(response.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,30 @@
+"""What every handler is given: the service's parts, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..admission.base import Admission
+from ..pipelines.base import Pipeline
+from ..registry.model import Registry
+from ..store import FileStore, Jobs
+from .gate import Gate
+from .reconcile import Reconciler
+from .submissions import Submissions
+
+
+@dataclass(frozen=True)
+class Context:
+    """The parts. ``reach`` says what can be reached now, for the health page; it names no tenant."""
+
+    registry: Registry
+    gate: Gate
+    jobs: Jobs
+    files: FileStore
+    admission: Admission
+    pipeline: Pipeline
+    submissions: Submissions
+    reconciler: Reconciler
+    reach: Callable[[], dict[str, object]]
+    clock: Callable[[], float]

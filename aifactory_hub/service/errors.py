@@ -1,0 +1,95 @@
+"""One table from every expected "no" to its HTTP status, and one JSON form for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..domain.refusals import Refusal, RefusalReason
+
+STATUS: Mapping[RefusalReason, int] = {
+    RefusalReason.NOT_A_MEMBER: 403,
+    RefusalReason.ROLE_TOO_LOW: 403,
+    RefusalReason.UNKNOWN_TENANT: 404,
+    RefusalReason.UNKNOWN_PROFILE: 400,
+    RefusalReason.PROFILE_NOT_ALLOWED: 403,
+    RefusalReason.CHOICE_MISSING: 400,
+    RefusalReason.BAD_FIELD: 400,
+    RefusalReason.QUOTA_EXCEEDED: 409,
+    RefusalReason.NEVER_FITS: 409,
+    RefusalReason.TENANT_UNAVAILABLE: 503,
+    RefusalReason.QUOTA_UNKNOWN: 503,
+    RefusalReason.TOO_LARGE: 413,
+    RefusalReason.IDEMPOTENCY_CONFLICT: 409,
+}
+# How long a client may wait before it asks again, in seconds.
+_RETRY_AFTER = 3
+
+
+class ServiceError(Exception):
+    """An answer other than success: ``reason`` is a stable slug for programs, ``message`` a sentence for people."""
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        message: str,
+        *,
+        field: str | None = None,
+        numbers: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.field = field
+        self.numbers = dict(numbers or {})
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What goes with the status."""
+        if self.status == 401:
+            return {"WWW-Authenticate": "Bearer"}
+        return {"Retry-After": str(_RETRY_AFTER)} if self.status == 503 else {}
+
+    def body(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"reason": self.reason, "message": self.message, "field": self.field, **self.numbers}
+
+
+def from_refusal(refusal: Refusal) -> ServiceError:
+    """The answer that carries a refusal, with its numbers."""
+    numbers = {
+        name: getattr(refusal, name)
+        for name in ("resource", "asked", "used", "limit")
+        if getattr(refusal, name) is not None
+    }
+    if refusal.fits_now:
+        numbers["fits_now"] = list(refusal.fits_now)
+    reason = refusal.reason
+    return ServiceError(STATUS[reason], reason.value, refusal.message, field=refusal.field, numbers=numbers)
+
+
+def unknown_job(job_id: str) -> ServiceError:
+    """Said alike of a job that does not exist and of another tenant's: ids are not for guessing."""
+    return ServiceError(404, "unknown-job", f"There is no job {job_id!r} in your teams.", field="id")
+
+
+def not_signed_in(message: str) -> ServiceError:
+    """No token, or one that the hub doesn't know."""
+    return ServiceError(401, "not-signed-in", message)
+
+
+def forbidden(message: str) -> ServiceError:
+    """Known, but not allowed."""
+    return ServiceError(403, "forbidden", message)
+
+
+def unavailable(reason: str, message: str) -> ServiceError:
+    """Something that is needed for the answer does not answer now."""
+    return ServiceError(503, reason, message)
+
+
+def bad_field(field: str, message: str) -> ServiceError:
+    """The caller's mistake, at a named place."""
+    return ServiceError(400, RefusalReason.BAD_FIELD.value, message, field=field)

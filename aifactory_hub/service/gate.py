@@ -1,0 +1,75 @@
+"""Asks the hub whose token it is."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any, Protocol
+
+from jupyterhub.services.auth import HubAuth
+from tornado.web import HTTPError
+
+from .. import constants
+from .access import Caller
+from .errors import forbidden, not_signed_in, unavailable
+
+# A token that was revoked works this much longer for reading, in seconds. Changes are asked afresh.
+CACHE_MAX_AGE = 10
+_TIMEOUT = 10.0
+_BEARER = re.compile(r"(?:token|bearer)\s+([\x21-\x7e]{1,512})", re.IGNORECASE)
+
+
+class Gate(Protocol):
+    """Turns a request's Authorization header into a caller, or raises ServiceError."""
+
+    async def caller(self, authorization: str | None, *, fresh: bool) -> Caller:
+        """``fresh`` asks the hub even if it was asked a moment ago."""
+
+
+class HubGate:
+    """The gate to the real hub, through JupyterHub's own HubAuth."""
+
+    def __init__(self, api_url: str, api_token: str) -> None:
+        self._auth = HubAuth(
+            api_url=api_url,
+            api_token=api_token,
+            cache_max_age=CACHE_MAX_AGE,
+            access_scopes={f"access:services!service={constants.SERVICE_NAME}"},
+        )
+
+    async def caller(self, authorization: str | None, *, fresh: bool) -> Caller:
+        """See Gate. A hub that does not answer is 503, never a refusal: nothing is known about the token."""
+        model = await self._model(bearer(authorization), fresh)
+        if model is None:
+            raise not_signed_in("The hub does not know this token. It may have been revoked.")
+        if not self._auth.check_scopes(self._auth.access_scopes, model):
+            raise forbidden("This token is not for this service.")
+        if model.get("kind") != "user":
+            raise forbidden("This service is for people: a service's token can't be used here.")
+        return Caller(model["name"], frozenset(model["scopes"]), frozenset(model.get("groups") or ()))
+
+    async def close(self) -> None:
+        """Let go of connections. JupyterHub 6 keeps a client for each event loop; earlier ones keep none of ours."""
+        try:
+            from jupyterhub.httpclient import JupyterHubHTTPClient
+        except ImportError:
+            return
+        await JupyterHubHTTPClient.loop_instance().close()
+
+    async def _model(self, token: str, fresh: bool) -> dict[str, Any] | None:
+        asked = self._auth.user_for_token(token, use_cache=not fresh, sync=False)
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                model: dict[str, Any] | None = await asked
+                return model
+        except (HTTPError, TimeoutError) as error:
+            message = "The hub does not answer now, so your token can't be checked. Try again in a moment."
+            raise unavailable("hub-unavailable", message) from error
+
+
+def bearer(authorization: str | None) -> str:
+    """The token of an Authorization header. Raises ServiceError (401) when there is none."""
+    match = _BEARER.fullmatch((authorization or "").strip())
+    if match is None:
+        raise not_signed_in("Send your hub token: Authorization: Bearer <token>.")
+    return match[1]

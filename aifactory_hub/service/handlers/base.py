@@ -1,0 +1,107 @@
+"""What all handlers share: who asks, JSON answers, errors in one form."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from tornado.web import HTTPError, RequestHandler
+
+from ... import constants
+from ...store import JobRecord
+from ..access import Caller, choose_tenant
+from ..context import Context
+from ..errors import ServiceError, from_refusal, unknown_job
+
+_CHUNK = 256 * 1024
+
+
+class Handler(RequestHandler):
+    """A handler with the service's parts at hand."""
+
+    def initialize(self, context: Context) -> None:
+        """Called by tornado with the route's arguments."""
+        self.context = context
+
+    def set_default_headers(self) -> None:
+        """Answers are a person's own and may change any moment; files are for saving, never for showing."""
+        self.clear_header("Server")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+
+    async def caller(self, *, fresh: bool = False) -> Caller:
+        """Who asks. ``fresh`` asks the hub even if it was asked a moment ago: for whatever changes something."""
+        return await self.context.gate.caller(self.request.headers.get("Authorization"), fresh=fresh)
+
+    def tenant_for(self, caller: Caller, scope: str, asked: str | None) -> str:
+        """The tenant to act in. Raises ServiceError."""
+        chosen = choose_tenant(asked, caller.tenants(scope, self.context.registry.tenants))
+        if isinstance(chosen, str):
+            return chosen
+        raise from_refusal(chosen)
+
+    async def job_for(self, caller: Caller, job_id: str, scope: str = constants.SCOPE_READ) -> JobRecord:
+        """The job, if it is in a tenant that the token has ``scope`` for. Raises ServiceError (404) for all others."""
+        job = await run_sync(self.context.jobs.get, job_id)
+        if job is None or job.tenant not in caller.tenants(scope, self.context.registry.tenants):
+            raise unknown_job(job_id)
+        found: JobRecord = job
+        return found
+
+    def answer(self, body: Mapping[str, Any], status: int = 200) -> None:
+        """Send ``body`` as JSON."""
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.write(json.dumps(body))
+
+    async def send_file(self, path: Path, *, media_type: str) -> None:
+        """Send a file in pieces, so that a large one never is in memory whole."""
+        self.set_header("Content-Type", media_type)
+        with path.open("rb") as file:
+            self.set_header("Content-Length", str(os.fstat(file.fileno()).st_size))
+            while chunk := await run_sync(file.read, _CHUNK):
+                self.write(chunk)
+                await self.flush()
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Every error as JSON; called by tornado."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        if not isinstance(error, ServiceError):
+            error = _from_tornado(status_code, error)
+        self.set_status(error.status)
+        for name, value in error.headers.items():
+            self.set_header(name, value)
+        self.answer(error.body(), error.status)
+        self.finish()
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """An expected "no" is no news; called by tornado."""
+        if not isinstance(value, ServiceError):
+            super().log_exception(typ, value, tb)
+
+
+class NotFound(Handler):
+    """Every path that is not there."""
+
+    def prepare(self) -> None:
+        """Called by tornado for any method."""
+        raise ServiceError(404, "unknown-path", f"There is nothing at {self.request.path}.")
+
+
+def _from_tornado(status: int, error: BaseException | None) -> ServiceError:
+    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
+    if status >= 500:
+        return ServiceError(status, "internal-error", "The service failed at this; its log has the traceback.")
+    said = error.log_message if isinstance(error, HTTPError) and error.log_message else phrase
+    return ServiceError(status, phrase.lower().replace(" ", "-"), str(said))
+
+
+async def run_sync(call: Any, *args: Any, **kwargs: Any) -> Any:
+    """A blocking call in a thread: the database and the disk must not hold up other requests."""
+    return await asyncio.to_thread(call, *args, **kwargs)

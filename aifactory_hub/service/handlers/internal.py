@@ -1,0 +1,96 @@
+"""For runners in their pods: each has its job's own token, which is good for that job while it goes on."""
+
+from __future__ import annotations
+
+from ...store import Artifact, DigestMismatch, JobRecord
+from ..errors import ServiceError, forbidden
+from ..gate import bearer
+from ..payloads import RunnerResult, artifact_name, parse
+from ..tokens import matches
+from .base import Handler, run_sync
+from .receiving import DIGEST_HEADER, ReceivingHandler, announced_digest, damaged
+
+# A job that makes more files than this has its outputs not narrowed down, and a list of them helps nobody.
+_MOST_ARTIFACTS = 1000
+
+
+class _ForRunners(Handler):
+    async def own_job(self, job_id: str) -> JobRecord:
+        """The job whose token this is. Raises ServiceError; an unknown job and a wrong token look alike."""
+        token = bearer(self.request.headers.get("Authorization"))
+        job: JobRecord | None = await run_sync(self.context.jobs.get, job_id)
+        if job is None or not matches(token, job.token_hash):
+            raise forbidden("This is not the token of this job.")
+        if not job.live:
+            raise ServiceError(410, "job-over", f"Job {job.id} is over: nothing more is taken for it.")
+        return job
+
+
+class RunnerFiles(_ForRunners):
+    """The job's input."""
+
+    async def get(self, job_id: str) -> None:
+        """The archive, as it was uploaded."""
+        job = await self.own_job(job_id)
+        if job.input_sha256 is None:
+            raise ServiceError(404, "no-files", f"Job {job.id} was submitted without files.")
+        await self.send_file(self.context.files.input(job.id), media_type="application/gzip")
+
+
+class RunnerLog(ReceivingHandler, _ForRunners):
+    """The job's log, whole."""
+
+    async def limit_now(self, *args: str) -> int:
+        """The registry's limit; the runner has cut it to that."""
+        self._job = await self.own_job(args[0])
+        self._digest = announced_digest(self.request.headers.get(DIGEST_HEADER))
+        return self.context.registry.jobs.max_log
+
+    async def put(self, _job_id: str) -> None:
+        """Keep it; a later one replaces it."""
+        target = self.context.files.log(self._job.id)
+        try:
+            stored = await run_sync(self.received().keep, target, announced=self._digest)
+        except DigestMismatch as error:
+            raise damaged(error) from error
+        await run_sync(self.context.jobs.record_log, self._job.id, size=stored.size, sha256=stored.sha256)
+        self.answer({"size": stored.size, "sha256": stored.sha256}, 201)
+
+
+class RunnerArtifact(ReceivingHandler, _ForRunners):
+    """One file of the job's."""
+
+    async def limit_now(self, *args: str) -> int:
+        """What is left of the job's limit, where the file that this one replaces does not count."""
+        self._job = await self.own_job(args[0])
+        self._digest = announced_digest(self.request.headers.get(DIGEST_HEADER))
+        self._name = artifact_name(args[1])
+        found = await run_sync(self.context.jobs.artifacts, self._job.id)
+        others = [a for a in found if a.name != self._name]
+        if len(others) >= _MOST_ARTIFACTS:
+            message = f"A job may give back {_MOST_ARTIFACTS} files at most: narrow its outputs down."
+            raise ServiceError(413, "too-large", message, numbers={"limit": _MOST_ARTIFACTS})
+        return max(0, self.context.registry.jobs.max_artifacts - sum(a.size for a in others))
+
+    async def put(self, _job_id: str, _name: str) -> None:
+        """Keep it; a later one of the same name replaces it."""
+        target = self.context.files.artifact(self._job.id, self._name)
+        try:
+            stored = await run_sync(self.received().keep, target, announced=self._digest)
+        except DigestMismatch as error:
+            raise damaged(error) from error
+        artifact = Artifact(self._name, stored.size, stored.sha256, self.context.clock())
+        await run_sync(self.context.jobs.put_artifact, self._job.id, artifact)
+        self.answer({"name": artifact.name, "size": artifact.size, "sha256": artifact.sha256}, 201)
+
+
+class RunnerOutcome(_ForRunners):
+    """How the command ended, in the runner's words."""
+
+    async def post(self, job_id: str) -> None:
+        """Keep it beside what the cluster says, which alone decides whether the job succeeded."""
+        job = await self.own_job(job_id)
+        result = parse(RunnerResult, self.request.body)
+        await run_sync(self.context.jobs.record_report, job.id, result.model_dump())
+        self.context.reconciler.hurry()
+        self.answer({"id": job.id})

@@ -1,0 +1,80 @@
+"""What may be asked without a token: the page, the service's health, its limits."""
+
+from __future__ import annotations
+
+from html import escape
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ... import __version__
+from .base import Handler, run_sync
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>AIFactory jobs</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem; color: #1c2733; }}
+pre {{ background: #f2f5f8; padding: 1rem; border-radius: 6px; overflow-x: auto; }}
+.mark {{ background: #fff3cd; padding: .5rem 1rem; border-radius: 6px; }}
+</style>
+<h1>AIFactory jobs</h1>
+<p>This service takes training jobs from notebooks into the queue of your team, runs them in your team's vCluster
+and keeps their logs and files. It is used from a notebook, where everything that it needs is set up:</p>
+<pre>from aifactory_hub.client import submit
+
+job = submit("python train.py", profile="mig-1g.10gb")
+job.wait()
+print(job.logs())
+job.artifacts["model.joblib"].save("model.joblib")</pre>
+<p>From a terminal in the notebook: <code>aifactory-hub submit --profile mig-1g.10gb -- python train.py</code>,
+<code>aifactory-hub jobs list</code>.</p>
+{mark}<p>Version {version}.</p>
+</html>
+"""
+_MARK = '<p class="mark">The GPUs of cluster {name} are simulated.</p>\n'
+
+
+class Page(Handler):
+    """The page at the service's address, for people who come with a browser."""
+
+    def get(self) -> None:
+        """Says what this is."""
+        cluster = self.context.registry.cluster
+        mark = _MARK.format(name=escape(cluster.name)) if cluster.simulated else ""
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.write(_PAGE.format(mark=mark, version=escape(__version__)))
+
+
+class Health(Handler):
+    """Whether the service lives, and what it can reach. Names no tenant: anybody may ask."""
+
+    async def get(self) -> None:
+        """503 only when the database does not answer: without it nothing works. All else is for information."""
+        try:
+            database = bool(await run_sync(self.context.jobs.answers))
+        except SQLAlchemyError:
+            database = False
+        status = "ok" if database else "database-unavailable"
+        reach = self.context.reach()
+        simulated = self.context.registry.cluster.simulated
+        body = {"status": status, "version": __version__, "database": database, **reach, "simulated": simulated}
+        self.answer(body, 200 if database else 503)
+
+
+class Limits(Handler):
+    """How much may be sent and kept, in bytes and seconds: so that a client can say so before it sends."""
+
+    def get(self) -> None:
+        """The registry's limits of jobs."""
+        jobs = self.context.registry.jobs
+        self.answer(
+            {
+                "max_upload": jobs.max_upload,
+                "max_artifacts": jobs.max_artifacts,
+                "max_log": jobs.max_log,
+                "deadline": jobs.deadline,
+                "simulated": self.context.registry.cluster.simulated,
+            }
+        )

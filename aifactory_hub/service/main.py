@@ -1,0 +1,41 @@
+"""``aifactory-hub service``: the process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+
+from ..clusters import CredentialError
+from ..registry import RegistryError
+from ..settings import ServiceSettings, SettingsError, read_service_settings
+from .app import make_app, make_server
+from .wiring import real_context
+
+log = logging.getLogger("aifactory_hub.service")
+
+
+def main() -> int:
+    """Run until SIGTERM; the process's exit code. 2 for settings or a registry that can't be used."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        asyncio.run(_serve(read_service_settings()))
+    except (SettingsError, RegistryError, CredentialError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+async def _serve(settings: ServiceSettings) -> None:
+    stopped = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, stopped.set)
+    async with real_context(settings) as context:
+        server = make_server(make_app(context, settings.prefix))
+        server.listen(settings.bind.port, settings.bind.host)
+        log.info("listening on %s%s", settings.bind.url, settings.prefix)
+        await stopped.wait()
+        log.info("stopping; jobs go on, and the next start follows them")
+        server.stop()
+        await server.close_all_connections()

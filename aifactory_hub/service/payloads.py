@@ -1,0 +1,122 @@
+"""What callers send, checked as it enters: unknown fields and wrong types are refused by name."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import ServiceError, bad_field
+
+# The environment travels in a Secret together with the command, and etcd limits that to 1 MiB.
+_MAX_ENVIRONMENT = 64 * 1024
+_MAX_VARIABLES = 256
+_MAX_PATTERNS = 64
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KEY = re.compile(r"[\x21-\x7e]{1,100}")
+_ARTIFACT = re.compile(r"[^\x00-\x1f\x7f]{1,500}")
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _printable(text: str) -> str:
+    if any(ord(c) < 32 or ord(c) == 127 for c in text):
+        raise ValueError("it has control characters")
+    return text
+
+
+def _without_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("it has a NUL character")
+    return text
+
+
+def _key(text: str) -> str:
+    if _KEY.fullmatch(text) is None:
+        raise ValueError("write 1 to 100 printable ASCII characters without spaces")
+    return text
+
+
+def _environment(variables: dict[str, str]) -> dict[str, str]:
+    for name in variables:
+        if _VARIABLE.fullmatch(name) is None:
+            raise ValueError(f"{name!r} is not the name of a variable: letters, digits and _")
+        if name.startswith("AIFACTORY_"):
+            raise ValueError(f"{name!r} can't be set: names that begin with AIFACTORY_ are the service's")
+    if len(variables) > _MAX_VARIABLES or sum(map(len, variables.values())) > _MAX_ENVIRONMENT:
+        raise ValueError(f"at most {_MAX_VARIABLES} variables with {_MAX_ENVIRONMENT} characters in all")
+    return variables
+
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+Line = Annotated[str, AfterValidator(_printable)]
+
+
+class Submission(BaseModel):
+    """A job to run. ``files`` is the SHA-256 of an archive that was uploaded before, None to run without files."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    command: Text
+    profile: Line | None = None
+    name: Line | None = None
+    tenant: Line | None = None
+    key: Annotated[str, AfterValidator(_key)]
+    files: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    outputs: Annotated[list[Line], Field(max_length=_MAX_PATTERNS)] | None = None
+    environment: Annotated[dict[str, Text], AfterValidator(_environment)] = {}
+
+
+class RunnerResult(BaseModel):
+    """How a run ended, in its runner's words. Unknown fields are passed over: images are of any age."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    exit_code: Annotated[int, Field(ge=0, le=255)]
+    left: Annotated[dict[str, str], Field(max_length=1000)] = {}
+    problem: Annotated[str, Field(max_length=4000)] | None = None
+
+
+def parse(model: type[Model], body: bytes) -> Model:
+    """``body`` as ``model``. Raises ServiceError (400) that names the first wrong field and says what is wrong."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise _first_problem(error.errors(include_url=False, include_context=False)) from error
+
+
+def artifact_name(text: str) -> str:
+    """A file's path below a job's work folder. Raises ServiceError (400)."""
+    parts = text.split("/")
+    if _ARTIFACT.fullmatch(text) is None or any(part in ("", ".", "..") for part in parts):
+        raise bad_field("name", f"{text!r} is not the path of a file below the work folder.")
+    return text
+
+
+def whole_number(text: str | None, *, field: str, default: int, most: int) -> int:
+    """A number from a URL. Raises ServiceError (400)."""
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
+        raise bad_field(field, f"{field} is {text!r}: write a whole number from 1 to {most}.")
+    return int(text)
+
+
+def _first_problem(problems: list[Any]) -> ServiceError:
+    problem = problems[0]
+    place = ".".join(str(part) for part in problem["loc"])
+    if not place:
+        return bad_field("body", f"The request's body is not a JSON object of the right form: {problem['msg']}.")
+    # Only what was given, cut short: an echo of a large value helps nobody.
+    given = json.dumps(problem["input"], default=str)[:80]
+    said = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        known = ", ".join(Submission.model_fields)
+        return bad_field(place, f"There is no field {place!r}. Fields: {known}.")
+    if problem["type"] == "missing":
+        return bad_field(place, f"The field {place!r} is missing.")
+    if place.startswith("environment"):
+        return bad_field(place, f"{place}: {said}.")  # values may be secrets
+    return bad_field(place, f"{place} is {given}: {said}.")

@@ -1,0 +1,239 @@
+"""One job, one step: gather what is known, let domain.jobs decide, do it. Every step may be repeated."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from aifactory_profiles import Profile
+
+from .. import constants
+from ..admission.base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted
+from ..domain.jobs import JobDecision, JobRun, JobState, JobStep, decide_job
+from ..domain.names import slug
+from ..domain.tickets import Ticket, TicketRequest, TicketState
+from ..pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable, RunSpec
+from ..registry.model import Registry
+from ..store import FileStore, JobRecord, Jobs
+from .tokens import job_token, token_hash
+
+log = logging.getLogger(__name__)
+
+RUNNER = ("python3", "-m", "aifactory_hub.runner")
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What steps are done with."""
+
+    registry: Registry
+    jobs: Jobs
+    files: FileStore
+    admission: Admission
+    pipeline: Pipeline
+    token_key: bytes
+    clock: Callable[[], float]
+
+
+class JobSteps:
+    """Takes jobs forward. Nothing is remembered here: a new process goes on from the database and the cluster."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._w = workshop
+
+    async def advance(self, job: JobRecord, tickets: Mapping[str, Ticket] | None) -> bool:
+        """One step for a live job; whether one was taken, so that there may be another at once.
+
+        ``tickets`` are all of the job's tenant by name, None when the quota engine does not answer.
+        """
+        if job.tenant not in self._w.registry.tenants:
+            await self._note(job, job.state, f"team {job.tenant} is not in tenants.yaml any more")
+            return False
+        if job.state.final:
+            return await self._clean(job)
+        ticket = None if tickets is None else tickets.get(job.ticket_name) or _no_ticket(job)
+        run, silence = await self._run(job)
+        if run is not None and run.exists and job.run_created_at is None:
+            await self._confirm(job, run)
+        decision = decide_job(
+            job.state,
+            cancel_asked=job.cancel_asked_at is not None,
+            run_created=job.run_created_at is not None or (run is not None and run.exists),
+            ticket=ticket,
+            run=run,
+        )
+        if silence is not None and decision.step is JobStep.WAIT:
+            decision = replace(decision, reason=silence)
+        return await self._apply(job, decision, ticket)
+
+    async def _run(self, job: JobRecord) -> tuple[JobRun | None, str | None]:
+        """The job's run, or why it is not known. Where none was ever intended nobody needs to be asked."""
+        if job.run_intended_at is None:
+            return JobRun(exists=False), None
+        try:
+            return await self._w.pipeline.get(job.tenant, job.id), None
+        except PipelineUnavailable as error:
+            return None, str(error)
+
+    async def _apply(self, job: JobRecord, decision: JobDecision, ticket: Ticket | None) -> bool:
+        state = decision.state
+        if job.state is JobState.RUNNING and state is JobState.STARTING:
+            state = JobState.RUNNING  # its pod is out of sight for a moment; what ran has started
+        try:
+            match decision.step:
+                case JobStep.WAIT:
+                    await self._note(job, state, decision.reason)
+                    return False
+                case JobStep.FILE_TICKET:
+                    await self._w.admission.request(self._ticket_request(job))
+                case JobStep.CREATE_RUN:
+                    await self._note(job, state, decision.reason)
+                    await self._create_run(job, ticket)
+                case JobStep.STOP_RUN:
+                    await self._note(job, state, decision.reason)
+                    await self._keep_log(job)
+                    await self._w.pipeline.delete(job.tenant, job.id)
+                case JobStep.FINISH:
+                    await self._finish(job, decision)
+        except NotAdmitted:
+            return False  # it lost its place since it was looked at; the next look says to whom
+        except (AdmissionRefused, PipelineRefused) as error:
+            await self._end(job, JobState.FAILED, str(error), None)
+        except (AdmissionUnavailable, PipelineUnavailable) as error:
+            await self._note(job, state, str(error))
+            return False
+        return True
+
+    async def _create_run(self, job: JobRecord, ticket: Ticket | None) -> None:
+        """The intention is recorded first and the run's name derives from the job's id: a crash anywhere in
+        here is followed by a look for the run, and by creating it under the same name if it is not there."""
+        token = job_token(self._w.token_key, job.id)
+        now = self._w.clock()
+        await asyncio.to_thread(self._w.jobs.intend_run, job.id, token_hash=token_hash(token), now=now)
+        await self._w.admission.hold(job.tenant, job.ticket_name)
+        await self._confirm(job, await self._w.pipeline.create(self._run_spec(job, token, ticket)))
+
+    async def _confirm(self, job: JobRecord, run: JobRun) -> None:
+        await asyncio.to_thread(self._w.jobs.confirm_run, job.id, uid=run.uid, now=self._w.clock())
+
+    async def _finish(self, job: JobRecord, decision: JobDecision) -> None:
+        await self._keep_log(job)
+        said = (job.report or {}).get("problem")
+        exit_code = decision.exit_code
+        if exit_code is None and decision.state is JobState.FAILED:
+            exit_code = (job.report or {}).get("exit_code")
+        reason = said or decision.reason
+        if decision.state is JobState.CANCELLED:
+            reason = f"cancelled by {job.cancel_asked_by}"
+        await self._end(job, decision.state, reason, exit_code)
+
+    async def _end(self, job: JobRecord, state: JobState, reason: str | None, exit_code: int | None) -> None:
+        log.info("job %s of %s in %s: %s (%s)", job.id, job.owner, job.tenant, state, reason or "no reason given")
+        finish = self._w.jobs.finish
+        await asyncio.to_thread(finish, job.id, state, reason=reason, exit_code=exit_code, now=self._w.clock())
+
+    async def _clean(self, job: JobRecord) -> bool:
+        """After the end: the run goes, then, once no pod is left, the ticket. The order keeps the quota true."""
+        try:
+            if job.run_intended_at is not None:
+                await self._keep_log(job)
+                await self._w.pipeline.delete(job.tenant, job.id)
+                if not await self._w.pipeline.pods_gone(job.tenant, job.id):
+                    return False
+            await self._w.admission.release(job.tenant, job.ticket_name)
+        except (AdmissionUnavailable, PipelineUnavailable) as error:
+            log.info("job %s: cleaning up waits: %s", job.id, error)
+            return False
+        await asyncio.to_thread(self._w.jobs.mark_cleaned, job.id, now=self._w.clock())
+        return True
+
+    async def _keep_log(self, job: JobRecord) -> None:
+        """Store what the pod printed, unless its runner has brought the log: afterwards nobody can ask for it.
+
+        Asked of the database again, because the runner may have come since the job was read.
+        """
+        if job.run_intended_at is None:
+            return
+        current = await asyncio.to_thread(self._w.jobs.get, job.id)
+        if current is None or current.log_sha256 is not None:
+            return
+        limit = self._w.registry.jobs.max_log
+        try:
+            text = await self._w.pipeline.logs(job.tenant, job.id, limit_bytes=limit)
+        except PipelineUnavailable as error:
+            log.warning("job %s: its log can't be had now: %s", job.id, error)
+            return
+        if text:
+            await asyncio.to_thread(self._store_log, job.id, text.encode(), limit)
+
+    def _store_log(self, job_id: str, content: bytes, limit: int) -> None:
+        with self._w.files.incoming(limit) as incoming:
+            incoming.write(content[-limit:])
+            kept = incoming.keep(self._w.files.log(job_id))
+        self._w.jobs.record_log(job_id, size=kept.size, sha256=kept.sha256)
+
+    async def _note(self, job: JobRecord, state: JobState, reason: str | None) -> None:
+        if (job.state, job.reason) != (state, reason) and not job.state.final:
+            await asyncio.to_thread(self._w.jobs.set_state, job.id, state, reason, now=self._w.clock())
+
+    def _profile(self, job: JobRecord) -> Profile:
+        """Raises PipelineRefused when the profile was taken away since: what it was made of is not known any more."""
+        catalogue = self._w.registry.catalogue
+        if job.profile not in catalogue.names:
+            raise PipelineRefused(f"Profile {job.profile} is not in tenants.yaml any more. Submit with another one.")
+        return catalogue.profile(job.profile)
+
+    def _ticket_request(self, job: JobRecord) -> TicketRequest:
+        profile = self._profile(job)
+        return TicketRequest(
+            tenant=job.tenant,
+            name=job.ticket_name,
+            kind="job",
+            owner=job.id,
+            user=job.owner,
+            profile=profile.name,
+            resources=profile.requests,
+            priority=constants.PRIORITY_BATCH,
+            node_labels=profile.node_labels,
+        )
+
+    def _run_spec(self, job: JobRecord, token: str, ticket: Ticket | None) -> RunSpec:
+        profile, registry = self._profile(job), self._w.registry
+        task = {
+            "id": job.id,
+            "command": job.command,
+            "environment": dict(job.environment),
+            "outputs": None if job.outputs is None else list(job.outputs),
+            "input_sha256": job.input_sha256,
+            "max_artifacts": registry.jobs.max_artifacts,
+            "max_log": registry.jobs.max_log,
+        }
+        return RunSpec(
+            tenant=job.tenant,
+            run_id=job.id,
+            image=registry.jobs.image,
+            argv=RUNNER,
+            environment={
+                "AIFACTORY_SERVICE_URL": registry.addresses.service,
+                "AIFACTORY_JOB_ID": job.id,
+                "AIFACTORY_TENANT": job.tenant,
+                "AIFACTORY_PROFILE": profile.name,
+            },
+            # The command and its environment go with the token: a person's variables may be secrets too.
+            secret_files={"token": token, "job.json": json.dumps(task)},
+            requests=profile.requests,
+            limits=profile.limits,
+            node_selector={**profile.node_labels, **(ticket.node_selector if ticket else {})},
+            labels={
+                constants.LABEL_USER: slug(job.owner),
+                constants.LABEL_PROFILE: slug(profile.name),
+            },
+            deadline_seconds=registry.jobs.deadline,
+        )
+
+
+def _no_ticket(job: JobRecord) -> Ticket:
+    return Ticket(job.tenant, job.ticket_name, uid="", state=TicketState.GONE)

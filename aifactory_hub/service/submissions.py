@@ -1,0 +1,111 @@
+"""From a checked request to a stored job: gather, decide, store."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ..domain.jobs import JobPlan, JobRequest, plan_job
+from ..domain.refusals import Refusal, RefusalReason
+from ..registry.model import Registry
+from ..store import FileStore, JobRecord, Jobs
+from .payloads import Submission
+
+
+def new_job_id() -> str:
+    """A fresh id: a plain DNS label, so that it passes into Kubernetes names unchanged."""
+    return f"j{secrets.token_hex(6)}"
+
+
+def request_digest(submission: Submission, tenant: str) -> str:
+    """What a request asks for, as one digest: the same key must always come with the same one."""
+    asked = submission.model_dump(exclude={"key"}) | {"tenant": tenant}
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The job of a request; ``new`` is False when the same request made it before."""
+
+    job: JobRecord
+    new: bool
+
+
+class Submissions:
+    """Takes jobs in. What runs them is the reconciler, which finds them in the database."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        jobs: Jobs,
+        files: FileStore,
+        *,
+        clock: Callable[[], float],
+        new_id: Callable[[], str] = new_job_id,
+    ) -> None:
+        self._registry = registry
+        self._jobs = jobs
+        self._files = files
+        self._clock = clock
+        self._new_id = new_id
+
+    async def submit(self, owner: str, tenant: str, submission: Submission) -> Taken | Refusal:
+        """The job of this request, new or the one that the same key made before; or why not."""
+        return await asyncio.to_thread(self._submit, owner, tenant, submission)
+
+    def _submit(self, owner: str, tenant: str, submission: Submission) -> Taken | Refusal:
+        digest = request_digest(submission, tenant)
+        earlier = self._jobs.find_by_key(tenant, owner, submission.key)
+        if earlier is not None:
+            return _same(earlier, digest, new=False)
+        plan = plan_job(_request(submission), self._registry.tenants[tenant], self._registry.catalogue)
+        if isinstance(plan, Refusal):
+            return plan
+        record = self._record(plan, owner, submission, digest)
+        if submission.files is not None:
+            upload = self._files.upload(tenant, owner, submission.files)
+            taken = self._files.take_upload(upload, record.id)
+            if taken is None:
+                message = f"There is no upload {submission.files}: upload the archive first, then submit."
+                return Refusal(RefusalReason.BAD_FIELD, message, field="files")
+            record = replace(record, input_sha256=taken.sha256, input_size=taken.size)
+        stored = self._jobs.add(record)
+        if stored.id != record.id:  # the same request came twice at once, and the other one was first
+            self._files.drop_job(record.id)
+        return _same(stored, digest, new=stored.id == record.id)
+
+    def _record(self, plan: JobPlan, owner: str, submission: Submission, digest: str) -> JobRecord:
+        return JobRecord(
+            id=self._new_id(),
+            tenant=plan.tenant.name,
+            owner=owner,
+            name=plan.name,
+            command=plan.command,
+            profile=plan.profile.name,
+            key=submission.key,
+            request_digest=digest,
+            submitted_at=self._clock(),
+            environment=plan.environment,
+            outputs=None if submission.outputs is None else tuple(submission.outputs),
+        )
+
+
+def _request(submission: Submission) -> JobRequest:
+    return JobRequest(
+        command=submission.command,
+        profile=submission.profile,
+        name=submission.name,
+        key=submission.key,
+        environment=submission.environment,
+    )
+
+
+def _same(job: JobRecord, digest: str, *, new: bool) -> Taken | Refusal:
+    if job.request_digest == digest:
+        return Taken(job, new)
+    message = f"The key {job.key!r} was used before, for job {job.id}, with another request. Take a new key."
+    return Refusal(RefusalReason.IDEMPOTENCY_CONFLICT, message, field="key")

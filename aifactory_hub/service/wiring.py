@@ -1,0 +1,116 @@
+"""Puts the service together: every part and what it needs, in one read."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from .. import constants
+from ..admission.base import Admission
+from ..admission.kueue import KueueAdmission
+from ..clusters import HostWatch, PodChange, TenantClients, connect_host
+from ..pipelines.base import Pipeline
+from ..pipelines.kubernetes_job import KubernetesJobPipeline
+from ..registry import load_registry
+from ..registry.model import Registry
+from ..settings import ServiceSettings
+from ..store import FileStore, Jobs, migrate, open_engine
+from .context import Context
+from .gate import Gate, HubGate
+from .reconcile import Reconciler
+from .steps import Workshop
+from .submissions import Submissions
+
+
+def assemble(
+    *,
+    registry: Registry,
+    gate: Gate,
+    jobs: Jobs,
+    files: FileStore,
+    admission: Admission,
+    pipeline: Pipeline,
+    reach: Callable[[], dict[str, object]],
+    clock: Callable[[], float] = time.time,
+    tick: float = 1.0,
+) -> Context:
+    """The context of these parts; nothing is started."""
+    workshop = Workshop(
+        registry=registry,
+        jobs=jobs,
+        files=files,
+        admission=admission,
+        pipeline=pipeline,
+        token_key=files.secret("job-tokens"),
+        clock=clock,
+    )
+    return Context(
+        registry=registry,
+        gate=gate,
+        jobs=jobs,
+        files=files,
+        admission=admission,
+        pipeline=pipeline,
+        submissions=Submissions(registry, jobs, files, clock=clock),
+        reconciler=Reconciler(workshop, tick=tick),
+        reach=reach,
+        clock=clock,
+    )
+
+
+@asynccontextmanager
+async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
+    """The service on the real cluster, with its watch and its reconciler running.
+
+    Raises what load_registry and connect_host raise; a cluster that does not answer does not keep it from starting.
+    """
+    registry = load_registry(settings.tenants)
+    engine = open_engine(settings.database)
+    await asyncio.to_thread(migrate, engine)
+    host = await connect_host(settings.kubeconfig)
+    async with contextlib.AsyncExitStack() as ending:
+        ending.push_async_callback(host.close)
+        clients = TenantClients(host, registry.tenants, constants.JOBS_SECRET)
+        ending.push_async_callback(clients.close)
+        watch = HostWatch(host)
+        ending.push_async_callback(watch.stop)
+        admission = KueueAdmission(host, registry.tenants, registry.hub)
+        ending.push_async_callback(admission.close)
+        gate = HubGate(settings.hub_api_url, settings.service_token.reveal())
+        ending.push_async_callback(gate.close)
+        jobs = Jobs(engine)
+        ending.callback(jobs.close)
+
+        def reach() -> dict[str, object]:
+            healthy = [clients.health(tenant).ok for tenant in registry.tenants]
+            return {"host": not watch.stale, "tenants": len(healthy), "tenants_reachable": sum(healthy)}
+
+        context = assemble(
+            registry=registry,
+            gate=gate,
+            jobs=jobs,
+            files=FileStore(settings.files),
+            admission=admission,
+            pipeline=KubernetesJobPipeline(clients, watch, registry.tenants, registry.hub),
+            reach=reach,
+        )
+        watch.start()
+        watch.subscribe(lambda change: _wake_for_jobs(context.reconciler, change))
+        tasks = [clients.watch_health(), asyncio.create_task(context.reconciler.run(), name="reconciler")]
+        ending.push_async_callback(_end, tasks)
+        yield context
+
+
+def _wake_for_jobs(reconciler: Reconciler, change: PodChange) -> None:
+    pods = (change.before, change.after)
+    if any(pod is not None and pod.namespace == constants.JOBS_NAMESPACE for pod in pods):
+        reconciler.wake()
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,157 @@
+"""The environment, read in this module only and parsed once into values."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_CRYPT_KEY_HINT = "a key of 32 bytes in hex, for example what `openssl rand -hex 32` prints"
+_SHARED_HINT = "a long random text, for example what `openssl rand -hex 32` prints; the hub and the service share it"
+
+
+class SettingsError(Exception):
+    """Environment variables that are missing or bad; one line for each in ``problems``."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A text that is never printed by accident; ``reveal`` says where it is used."""
+
+    _value: str = field(repr=False)
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(hidden)"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """How a process on the same machine reaches it."""
+        host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104
+        return f"http://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class HubSettings:
+    """What the hub's process needs besides tenants.yaml."""
+
+    tenants: Path
+    client_secret: Secret
+    service_token: Secret
+    service_bind: Bind
+    kubeconfig: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """What the service's process needs besides tenants.yaml."""
+
+    tenants: Path
+    service_token: Secret
+    hub_api_url: str
+    prefix: str
+    bind: Bind
+    database: str
+    files: Path
+    kubeconfig: str | None = None
+
+
+def read_hub_settings(environment: Mapping[str, str] | None = None) -> HubSettings:
+    """The hub's settings. Raises SettingsError with everything that is wrong."""
+    reader = _Reader(os.environ if environment is None else environment)
+    settings = HubSettings(
+        tenants=Path(reader.text("AIFACTORY_HUB_TENANTS", "tenants.yaml")),
+        client_secret=Secret(
+            reader.required("AIFACTORY_HUB_CLIENT_SECRET", "the secret of the hub's client at the identity provider")
+        ),
+        service_token=Secret(reader.required("AIFACTORY_HUB_SERVICE_TOKEN", _SHARED_HINT)),
+        service_bind=reader.parsed("AIFACTORY_HUB_SERVICE_BIND", "127.0.0.1:8091", _parse_bind),
+        kubeconfig=reader.text("KUBECONFIG", "") or None,
+    )
+    # JupyterHub reads this one itself, but would fail with a traceback, and only at the first sign-in.
+    reader.required("JUPYTERHUB_CRYPT_KEY", _CRYPT_KEY_HINT)
+    reader.finish()
+    return settings
+
+
+def read_service_settings(environment: Mapping[str, str] | None = None) -> ServiceSettings:
+    """The service's settings. Raises SettingsError with everything that is wrong."""
+    reader = _Reader(os.environ if environment is None else environment)
+    token = reader.text("AIFACTORY_HUB_SERVICE_TOKEN", "") or reader.text("JUPYTERHUB_API_TOKEN", "")
+    if not token:
+        reader.required("AIFACTORY_HUB_SERVICE_TOKEN", _SHARED_HINT)
+    settings = ServiceSettings(
+        tenants=Path(reader.text("AIFACTORY_HUB_TENANTS", "tenants.yaml")),
+        service_token=Secret(token),
+        hub_api_url=reader.required("JUPYTERHUB_API_URL", "the hub's API, for example http://hub:8081/hub/api"),
+        prefix=reader.parsed("JUPYTERHUB_SERVICE_PREFIX", "/services/aifactory/", _parse_prefix),
+        bind=reader.parsed("AIFACTORY_HUB_SERVICE_BIND", "127.0.0.1:8091", _parse_bind),
+        database=reader.text("AIFACTORY_HUB_SERVICE_DATABASE", "sqlite:///aifactory-service.sqlite"),
+        files=Path(reader.text("AIFACTORY_HUB_SERVICE_FILES", "aifactory-files")),
+        kubeconfig=reader.text("KUBECONFIG", "") or None,
+    )
+    reader.finish()
+    return settings
+
+
+class _Reader:
+    """Takes values out of an environment and collects what is wrong with them, so that all is said at once."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._problems: list[str] = []
+
+    def text(self, name: str, default: str) -> str:
+        return self._environment.get(name, "").strip() or default
+
+    def required(self, name: str, hint: str) -> str:
+        value = self.text(name, "")
+        if not value:
+            self._problems.append(f"{name} is not set: write {hint}.")
+        return value
+
+    def parsed(self, name: str, default: str, parse: Callable[[str], T]) -> T:
+        value = self.text(name, default)
+        try:
+            return parse(value)
+        except ValueError as error:
+            self._problems.append(f"{name} is {value!r}: {error}.")
+            return parse(default)
+
+    def finish(self) -> None:
+        if self._problems:
+            raise SettingsError(tuple(self._problems))
+
+
+def _parse_bind(text: str) -> Bind:
+    match = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s/]*):(\d{1,5})", text)
+    if match is None or not 0 < int(match[2]) < 65536:
+        raise ValueError("write <address>:<port>, for example 127.0.0.1:8091")
+    return Bind(match[1], int(match[2]))
+
+
+def _parse_prefix(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError("write a path, for example /services/aifactory/")
+    return text.rstrip("/") + "/"

@@ -1,0 +1,18 @@
+"""The service's own memory: jobs in a database, their files in a folder."""
+
+from .database import migrate, open_engine
+from .files import DigestMismatch, FileStore, StoredFile, TooLarge
+from .jobs import Jobs
+from .records import Artifact, JobRecord
+
+__all__ = [
+    "Artifact",
+    "DigestMismatch",
+    "FileStore",
+    "JobRecord",
+    "Jobs",
+    "StoredFile",
+    "TooLarge",
+    "migrate",
+    "open_engine",
+]

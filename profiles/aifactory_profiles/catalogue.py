@@ -1,0 +1,157 @@
+"""The catalogue: every profile that a site has, from its GPU models' cards and its own settings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from .cards import Card, Slice, load_model
+from .profile import Profile
+from .resources import Resources, format_bytes
+
+PRODUCT_LABEL = "nvidia.com/gpu.product"
+# What a slice gets when the site says nothing: a share in proportion to its compute slices, so that a machine
+# whose GPUs are cut up does not run out of cores before it runs out of slices. Sites set what suits theirs.
+CPU_PER_COMPUTE_SLICE = 2000
+MEMORY_PER_COMPUTE_SLICE = 16 * 2**30
+
+
+class ProfileError(Exception):
+    """A site profile that fits no card, or says too little: which, what is wrong and what to write instead."""
+
+    def __init__(self, profile: str, what: str, instead: str) -> None:
+        super().__init__(f"profile {profile}: {what}; {instead}")
+        self.profile = profile
+        self.what = what
+        self.instead = instead
+
+
+@dataclass(frozen=True, slots=True)
+class SiteProfile:
+    """What a site sets of one profile; None means that the default holds.
+
+    ``cpu_only`` makes a profile without a GPU, which needs ``cpu_millicores`` and ``memory_bytes``. Any other
+    must be named like a slice of the site's GPU models.
+    """
+
+    name: str
+    cpu_only: bool = False
+    cpu_millicores: int | None = None
+    memory_bytes: int | None = None
+    cpu_limit_millicores: int | None = None
+    memory_limit_bytes: int | None = None
+    price_per_hour: Decimal | None = None
+    display_name: str | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All profiles of a site, by name."""
+
+    profiles: Mapping[str, Profile]
+    cards: tuple[Card, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The profiles' names: GPU slices in the order of the cards, then the site's CPU-only ones."""
+        return tuple(self.profiles)
+
+    def profile(self, name: str) -> Profile:
+        """The profile of that name. Raises KeyError when there is none."""
+        return self.profiles[name]
+
+
+def menu_slices(cards: Iterable[Card]) -> dict[str, tuple[Card, Slice]]:
+    """Profile name -> its card and slice.
+
+    A slice is called like its resource, ``mig-1g.10gb``. Where two of the models have a slice of one name,
+    both are called ``<model>:mig-1g.10gb``: one name must not mean two sizes.
+    """
+    pairs = [(card, piece) for card in cards for piece in card.slices]
+    seen = Counter(piece.profile_name for _, piece in pairs)
+    return {
+        piece.profile_name if seen[piece.profile_name] == 1 else f"{card.name}:{piece.profile_name}": (
+            card,
+            piece,
+        )
+        for card, piece in pairs
+    }
+
+
+def load_catalogue(models: Sequence[str], site: Sequence[SiteProfile] = ()) -> Catalogue:
+    """The catalogue of a site with these GPU models.
+
+    A slice that the site says nothing of gets 2 cores and 16 GiB for each of its compute slices; limits are
+    the requests. Raises CardError for a model without a card, ProfileError for a site profile that can't be.
+    """
+    cards = tuple(load_model(model) for model in dict.fromkeys(models))
+    slices = menu_slices(cards)
+    settings = {profile.name: profile for profile in site}
+    for name, profile in settings.items():
+        if profile.cpu_only and name in slices:
+            raise ProfileError(name, "it is a GPU slice, so not CPU-only", "give it another name")
+        if not profile.cpu_only and name not in slices:
+            raise ProfileError(name, "no card has it", f"the slices are {', '.join(slices) or 'none'}")
+    profiles = {
+        name: _slice_profile(card, piece, settings.get(name, SiteProfile(name)), name)
+        for name, (card, piece) in slices.items()
+    }
+    profiles |= {name: _cpu_profile(profile) for name, profile in settings.items() if profile.cpu_only}
+    return Catalogue(profiles, cards)
+
+
+def _slice_profile(card: Card, piece: Slice, site: SiteProfile, name: str) -> Profile:
+    cpu = site.cpu_millicores or piece.compute * CPU_PER_COMPUTE_SLICE
+    memory = site.memory_bytes or piece.compute * MEMORY_PER_COMPUTE_SLICE
+    devices = {piece.resource: 1}  # never 2: a container can use one MIG device only
+    limits = _limits(site, cpu, memory)
+    usable = f"{piece.usable_gib} GiB" if piece.usable_gib is not None else "unknown"
+    share = f"{piece.compute} of {card.compute_slices} compute slices, usable GPU memory: {usable}"
+    return Profile(
+        name=name,
+        display_name=site.display_name or f"{piece.name} of an {card.display_name}",
+        description=site.description or f"{share}; {_host_share(cpu, memory)}",
+        requests=Resources(cpu, memory, devices),
+        limits=Resources(limits.cpu_millicores, limits.memory_bytes, devices),
+        gpu_model=card.name,
+        slice=piece.name,
+        node_labels={PRODUCT_LABEL: card.products[0]},
+        price_per_hour=site.price_per_hour,
+    )
+
+
+def _cpu_profile(site: SiteProfile) -> Profile:
+    if not site.cpu_millicores or not site.memory_bytes:
+        raise ProfileError(
+            site.name, "a profile without a GPU needs cpu and memory", "add for example cpu: 500m and memory: 2Gi"
+        )
+    cpu, memory = site.cpu_millicores, site.memory_bytes
+    return Profile(
+        name=site.name,
+        display_name=site.display_name or site.name,
+        description=site.description or f"no GPU; {_host_share(cpu, memory)}",
+        requests=Resources(cpu, memory),
+        limits=_limits(site, cpu, memory),
+        price_per_hour=site.price_per_hour,
+    )
+
+
+def _limits(site: SiteProfile, cpu_millicores: int, memory_bytes: int) -> Resources:
+    limits = Resources(site.cpu_limit_millicores or cpu_millicores, site.memory_limit_bytes or memory_bytes)
+    if limits.cpu_millicores < cpu_millicores:
+        what = f"cpu_limit ({limits.cpu_millicores}m) is below the requested cpu ({cpu_millicores}m)"
+        raise ProfileError(site.name, what, "raise the limit or lower cpu")
+    if limits.memory_bytes < memory_bytes:
+        limit, asked = format_bytes(limits.memory_bytes), format_bytes(memory_bytes)
+        what = f"memory_limit ({limit}) is below the requested memory ({asked})"
+        raise ProfileError(site.name, what, "raise the limit or lower memory")
+    return limits
+
+
+def _host_share(cpu_millicores: int, memory_bytes: int) -> str:
+    cores = Decimal(cpu_millicores) / 1000
+    unit = "core" if cores == 1 else "cores"
+    return f"{cores.normalize():f} {unit}, {format_bytes(memory_bytes)} memory"

@@ -1,0 +1,34 @@
+"""A profile: one line of the menu, and what the pod then gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from .resources import Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One size that a notebook or job can have.
+
+    ``requests`` and ``limits`` carry the same devices. ``node_labels`` pin the GPU model, because the same
+    slice name means different hardware on different models. ``price_per_hour`` is in the registry's currency;
+    None means that the site sets no price, which is not the same as free.
+    """
+
+    name: str
+    display_name: str
+    description: str
+    requests: Resources
+    limits: Resources
+    gpu_model: str | None = None
+    slice: str | None = None
+    node_labels: Mapping[str, str] = field(default_factory=dict)
+    price_per_hour: Decimal | None = None
+
+    @property
+    def devices(self) -> Mapping[str, int]:
+        """Kubernetes extended resources and how many of each, e.g. ``{"nvidia.com/mig-1g.10gb": 1}``."""
+        return self.requests.devices

@@ -1,0 +1,62 @@
+"""What a person chose, read from the form or from the REST API: two texts, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aifactory_hub.domain.refusals import Refusal, RefusalReason
+from aifactory_hub.domain.spawns import SpawnRequest
+
+FIELDS = ("tenant", "profile")
+# Put into the form's body by the page itself.
+_NOT_OURS = "_xsrf"
+# Where a form has several teams, a profile's button says whose profile it is.
+_JOIN = "/"
+
+
+def read_form(form: Mapping[str, Sequence[Any]]) -> SpawnRequest | Refusal:
+    """The form's or the query's fields, each a list of values.
+
+    ``profile`` may be ``<tenant>/<profile>``; a ``tenant`` that is another one is refused, never guessed.
+    """
+    given = {name: list(values) for name, values in form.items() if name != _NOT_OURS}
+    several = [name for name, values in given.items() if len(values) > 1]
+    if several:
+        return _bad(several[0], f"{several[0]} was given {len(given[several[0]])} times; give it once.")
+    request = read_options({name: values[0] for name, values in given.items() if values})
+    return request if isinstance(request, Refusal) else _split(request)
+
+
+def read_options(options: Mapping[str, Any]) -> SpawnRequest | Refusal:
+    """The options of a REST call, or those stored from an earlier start."""
+    for name, value in options.items():
+        if name not in FIELDS:
+            return _bad(name, f"There is no option {name!r}. The options are: {', '.join(FIELDS)}.")
+        if not isinstance(value, str):
+            return _bad(name, f"{name} is {value!r}; a text was expected.")
+    return SpawnRequest(options.get("tenant") or None, options.get("profile") or None)
+
+
+def to_options(tenant: str, profile: str) -> dict[str, str]:
+    """What the hub stores of a choice and hands back at the start."""
+    return {"tenant": tenant, "profile": profile}
+
+
+def joined(tenant: str, profile: str) -> str:
+    """The value of a profile's button in a form with several teams."""
+    return f"{tenant}{_JOIN}{profile}"
+
+
+def _split(request: SpawnRequest) -> SpawnRequest | Refusal:
+    if request.profile is None or _JOIN not in request.profile:
+        return request
+    tenant, profile = request.profile.split(_JOIN, 1)
+    if request.tenant not in (None, tenant):
+        message = f"The profile {profile} that you chose is one of team {tenant}, but you chose team {request.tenant}."
+        return Refusal(RefusalReason.BAD_FIELD, f"{message} Choose a profile of that team.", field="profile")
+    return SpawnRequest(tenant, profile)
+
+
+def _bad(field: str, message: str) -> Refusal:
+    return Refusal(RefusalReason.BAD_FIELD, message, field=field)

@@ -1,0 +1,55 @@
+"""The facts that a start is decided on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from aifactory_hub.admission import AdmissionUnavailable
+from aifactory_hub.clusters import ApiError
+from aifactory_hub.domain.quota import Usage
+from aifactory_hub.domain.spawns import TenantFacts
+
+if TYPE_CHECKING:
+    from .wiring import Wiring
+
+# Seconds for which a person waits for a page at most.
+PATIENCE = 5.0
+
+
+async def gather_tenant(wiring: Wiring, tenant: str, *, ask: bool) -> TenantFacts:
+    """What is known of one tenant now; with ``ask`` its vCluster is asked, else the last answer will do."""
+    unavailable, usage = await asyncio.gather(_unavailable(wiring, tenant, ask), _usage(wiring, tenant))
+    return TenantFacts(usage=usage, unavailable=unavailable)
+
+
+async def gather_tenants(wiring: Wiring, tenants: Iterable[str]) -> dict[str, TenantFacts]:
+    """All at once, so that one that hangs does not add to the others."""
+    names = list(tenants)
+    facts = await asyncio.gather(*(gather_tenant(wiring, name, ask=False) for name in names))
+    return dict(zip(names, facts, strict=True))
+
+
+async def namespace_uid(wiring: Wiring, namespace: str) -> str | None:
+    """The uid of a tenant's namespace on the host; None when the hub may not read it. Raises ApiUnreachable."""
+    try:
+        found = await wiring.host.get(f"/api/v1/namespaces/{namespace}")
+    except ApiError:
+        return None
+    return str(found["metadata"]["uid"])
+
+
+async def _unavailable(wiring: Wiring, tenant: str, ask: bool) -> str | None:
+    health = wiring.clients.health(tenant)
+    if ask or health.since is None:
+        health = await wiring.clients.check(tenant)
+    return None if health.ok else (health.reason or "its vCluster does not answer")
+
+
+async def _usage(wiring: Wiring, tenant: str) -> Usage | None:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await wiring.admission.usage(tenant)
+    except (AdmissionUnavailable, TimeoutError):
+        return None

@@ -1,0 +1,82 @@
+"""A plan as the spawner's trait values: pure functions. Every value replaces the one before, none is merged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from aifactory_hub import constants
+from aifactory_hub.domain.names import server_id, slug
+from aifactory_hub.domain.spawns import SpawnPlan
+from aifactory_hub.domain.tickets import Ticket, TicketRequest
+
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+
+
+def pod_name(user: str, server: str) -> str:
+    """The pod of a user's server, in whichever tenant it starts."""
+    return f"nb-{server_id(user, server)}"
+
+
+def home_name(user: str) -> str:
+    """The claim of a user's home volume: one for each tenant, shared by her servers there."""
+    return f"home-{slug(user)}"
+
+
+def ticket_name(user: str, server: str, start: str) -> str:
+    """A name of its own for each start, so that what is left of an earlier one is never taken for this one's."""
+    return f"nb-{server_id(user, server)}-{start}"
+
+
+def ticket_request(plan: SpawnPlan, ticket: str, user: str, server: str) -> TicketRequest:
+    """What the quota engine is asked for."""
+    return TicketRequest(
+        tenant=plan.tenant.name,
+        name=ticket,
+        kind="server",
+        owner=server_id(user, server),
+        user=user,
+        profile=plan.profile.name,
+        resources=plan.profile.requests,
+        priority=constants.PRIORITY_NOTEBOOK,
+        node_labels=plan.profile.node_labels,
+    )
+
+
+def labels(plan: SpawnPlan, *, hub: str, user: str, server: str) -> dict[str, str]:
+    """All that the pod is labelled with: whose it is, and what it takes."""
+    profile = plan.profile.name
+    return {
+        **marks(hub, server_id(user, server)),
+        constants.LABEL_TENANT: plan.tenant.name,
+        constants.LABEL_USER: slug(user),
+        constants.LABEL_PROFILE: profile if _LABEL_VALUE.fullmatch(profile) else slug(profile),
+    }
+
+
+def marks(hub: str, owner: str) -> dict[str, str]:
+    """The labels by which a server's pod is known as this hub's and this server's."""
+    return {
+        constants.LABEL_HUB: hub,
+        constants.LABEL_OWNER_KIND: "server",
+        constants.LABEL_OWNER: owner,
+    }
+
+
+def resource_traits(plan: SpawnPlan) -> dict[str, Any]:
+    """CPU in cores, memory in bytes, devices as limit and as guarantee: Kubernetes wants both to be the same."""
+    requests, limits = plan.profile.requests, plan.profile.limits
+    return {
+        "cpu_guarantee": requests.cpu_millicores / 1000,
+        "cpu_limit": limits.cpu_millicores / 1000,
+        "mem_guarantee": requests.memory_bytes,
+        "mem_limit": limits.memory_bytes,
+        "extra_resource_guarantees": {name: str(count) for name, count in requests.devices.items()},
+        "extra_resource_limits": {name: str(count) for name, count in limits.devices.items()},
+    }
+
+
+def node_selector(site: Mapping[str, str], plan: SpawnPlan, ticket: Ticket) -> dict[str, str]:
+    """Where the pod may run: what the site says, the profile's GPU model, and what the quota engine chose."""
+    return {**site, **plan.profile.node_labels, **ticket.node_selector}

@@ -1,0 +1,56 @@
+"""A refusal, as the hub's pages and API show it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from tornado import web
+
+from aifactory_hub.domain.refusals import Refusal, RefusalReason
+
+try:
+    from jupyterhub.spawner import SpawnException
+except ImportError:  # JupyterHub 5: an HTTPError with a message of its own is shown the same, only logged more loudly
+    SpawnException = None
+
+_STATUS = {
+    RefusalReason.NOT_A_MEMBER: HTTPStatus.FORBIDDEN,
+    RefusalReason.ROLE_TOO_LOW: HTTPStatus.FORBIDDEN,
+    RefusalReason.UNKNOWN_TENANT: HTTPStatus.FORBIDDEN,
+    RefusalReason.PROFILE_NOT_ALLOWED: HTTPStatus.FORBIDDEN,
+    RefusalReason.UNKNOWN_PROFILE: HTTPStatus.BAD_REQUEST,
+    RefusalReason.CHOICE_MISSING: HTTPStatus.BAD_REQUEST,
+    RefusalReason.BAD_FIELD: HTTPStatus.BAD_REQUEST,
+    RefusalReason.QUOTA_EXCEEDED: HTTPStatus.CONFLICT,
+    RefusalReason.NEVER_FITS: HTTPStatus.CONFLICT,
+    RefusalReason.IDEMPOTENCY_CONFLICT: HTTPStatus.CONFLICT,
+    RefusalReason.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    RefusalReason.TENANT_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    RefusalReason.QUOTA_UNKNOWN: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+class SpawnRefused(SpawnException or web.HTTPError):  # type: ignore[misc]
+    """A server is not started, and the person is told why in ``message``.
+
+    ``reason`` is a slug: it is the HTTP reason phrase and the label in the hub's metrics.
+    """
+
+    def __init__(self, message: str, *, reason: str, status: int) -> None:
+        arguments: dict[str, Any] = {"reason": reason}
+        if SpawnException is None:
+            super().__init__(status, message, **arguments)
+        else:
+            super().__init__(message, status_code=status, **arguments)
+        self.jupyterhub_message = message
+
+
+def refused(refusal: Refusal) -> SpawnRefused:
+    """The refusal as an exception, with its status."""
+    return SpawnRefused(refusal.message, reason=str(refusal.reason), status=_STATUS[refusal.reason])
+
+
+def failed(message: str) -> SpawnRefused:
+    """A start that was allowed and then failed in the cluster."""
+    return SpawnRefused(message, reason="start-failed", status=HTTPStatus.CONFLICT)

@@ -1,0 +1,242 @@
+"""One server in one tenant: its ticket, its volume, its pod. Applies what was decided; the only I/O of a start."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aifactory_hub.admission import AdmissionRefused, AdmissionUnavailable, NotAdmitted
+from aifactory_hub.clusters import ApiError, ApiUnreachable, TenantUnavailable
+from aifactory_hub.constants import NOTEBOOKS_NAMESPACE
+from aifactory_hub.domain.pods import PodFact
+from aifactory_hub.domain.tickets import Ticket, TicketRequest, TicketState
+
+from .binding import Binding
+from .refusals import failed
+from .starting import Outcome, PodEvent, judge, news, read_events
+from .steps import StartSteps
+
+if TYPE_CHECKING:
+    from .wiring import Wiring
+
+log = logging.getLogger(__name__)
+
+# What is raised when somebody did not answer, or not in time: nothing may be concluded from it.
+NO_ANSWER = (AdmissionUnavailable, ApiError, ApiUnreachable, TenantUnavailable, TimeoutError)
+
+# Seconds.
+GONE_WITHIN = 60.0
+RETRY_PAUSE = 0.5
+LOOK_AGAIN = 1.0
+POSITION_EVERY = 2.0
+# How long the syncer may take to create a host pod for a virtual one that it has already read.
+SYNCER_LAG = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """``pod`` is its name inside the tenant's vCluster, ``marks`` are labels that the pod carries if it is this one's.
+
+    A pod of that name without these labels is somebody else's, perhaps another hub's: it is never read as ours,
+    and never deleted.
+    """
+
+    wiring: Wiring
+    binding: Binding
+    pod: str
+    marks: Mapping[str, str]
+
+    def seen(self) -> PodFact | None:
+        """The pod as the host runs it; None when it is not seen, which means nothing while the watch is stale."""
+        pod = self.wiring.watch.pod(self.binding.vcluster, NOTEBOOKS_NAMESPACE, self.pod)
+        return pod if pod is not None and self._is_ours(pod.labels) else None
+
+    def _is_ours(self, labels: Mapping[str, str]) -> bool:
+        return self.marks.items() <= labels.items()
+
+    async def granted(self, request: TicketRequest, deadline: float, steps: StartSteps) -> Ticket:
+        """File the ticket, wait until it is admitted, and hold it. Raises SpawnRefused, at ``deadline`` at last.
+
+        ``deadline`` is a time of the monotonic clock.
+        """
+        teller = asyncio.create_task(self._tell_position(steps))
+        try:
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                return await self._granted(request, steps)
+        except TimeoutError:
+            message = "no quota became free in time, so the start was given up. Try again, or a smaller profile."
+            raise failed(f"Team {self.binding.tenant}: {message}") from None
+        except AdmissionRefused as error:
+            raise failed(f"Team {self.binding.tenant}: {error}") from error
+        finally:
+            teller.cancel()
+
+    async def _granted(self, request: TicketRequest, steps: StartSteps) -> Ticket:
+        while True:
+            try:
+                await self.wiring.admission.request(request)
+                ticket = await self._admitted(steps)
+                await self.wiring.admission.hold(request.tenant, request.name)
+            except NotAdmitted:
+                steps.say("queue", "the place was lost to a more urgent request, waiting again")
+            except AdmissionUnavailable:
+                steps.say("queue", "the cluster's queue does not answer now, asking again")
+            else:
+                return ticket
+            await asyncio.sleep(RETRY_PAUSE)
+
+    async def _admitted(self, steps: StartSteps) -> Ticket:
+        async with aclosing(self._watch_ticket()) as changes:
+            async for ticket in changes:
+                if ticket.state is TicketState.ADMITTED:
+                    steps.say("queue", "admitted")
+                    return ticket
+                if ticket.state in (TicketState.GONE, TicketState.FINISHED):
+                    raise AdmissionRefused("the request for quota was removed before it was granted")
+                steps.say("queue", ticket.message or "waiting for quota")
+        raise AdmissionUnavailable("the watch of the ticket ended")
+
+    def _watch_ticket(self) -> Any:
+        return self.wiring.admission.watch(self.binding.tenant, self.binding.ticket)
+
+    async def _tell_position(self, steps: StartSteps) -> None:
+        while True:
+            with suppress(AdmissionUnavailable):
+                ahead = await self.wiring.admission.position(self.binding.tenant, self.binding.ticket)
+                if ahead is not None:
+                    steps.say("queue", f"position {ahead + 1} in the queue of team {self.binding.tenant}")
+            await asyncio.sleep(POSITION_EVERY)
+
+    async def create_claim(self, body: dict[str, Any], deadline: float) -> None:
+        """The home volume's claim, unless it is there. Raises SpawnRefused."""
+        await self._create("persistentvolumeclaims", body, deadline)
+
+    async def create_pod(self, body: dict[str, Any], deadline: float) -> str | None:
+        """Create the pod and return its uid in the vCluster. Raises SpawnRefused.
+
+        What an earlier start of this server left under the name is replaced; anything else is left alone.
+        """
+        return await self._create("pods", body, deadline)
+
+    async def _create(self, kind: str, body: dict[str, Any], deadline: float) -> str | None:
+        path = f"/api/v1/namespaces/{NOTEBOOKS_NAMESPACE}/{kind}"
+        while True:
+            try:
+                api = await self.wiring.clients.api(self.binding.tenant)
+                return str((await api.create(path, body))["metadata"]["uid"])
+            except (TenantUnavailable, ApiUnreachable) as error:
+                trouble = str(error)
+            except ApiError as error:
+                if error.status != 409:
+                    raise failed(f"Team {self.binding.tenant}'s vCluster refused it: {error.message}") from error
+                if kind != "pods":
+                    return None
+                trouble = "an earlier pod of this server does not go away"
+                await self._clear_way()
+            if time.monotonic() > deadline:
+                raise failed(f"Team {self.binding.tenant}: {trouble}")
+            await asyncio.sleep(RETRY_PAUSE)
+
+    async def _clear_way(self) -> None:
+        """Delete the pod that has our pod's name, if it is ours. Raises SpawnRefused if it is not."""
+        with suppress(*NO_ANSWER):
+            if not await self._delete():
+                raise failed(
+                    f"In team {self.binding.tenant}'s vCluster there is a pod {self.pod} that this hub did not "
+                    "make for you. It is left alone: ask your team's admin to remove it."
+                )
+            await self._gone(GONE_WITHIN)
+
+    async def _delete(self) -> bool:
+        """Delete the pod. False when the pod of that name is not ours, and stays. Raises one of NO_ANSWER."""
+        api = await self.wiring.clients.api(self.binding.tenant)
+        try:
+            found = (await api.get(self._path))["metadata"]
+        except ApiError as error:
+            if error.status == 404:
+                return True
+            raise
+        if not self._is_ours(found.get("labels") or {}):
+            return False
+        await api.delete(self._path, uid=found["uid"])
+        return True
+
+    async def follow(self, uid: str | None, deadline: float, steps: StartSteps) -> None:
+        """Wait until the pod runs, telling what happens. Raises SpawnRefused as soon as it never will."""
+        began = time.monotonic()
+        while True:
+            pod, events = self.seen(), await self._events(uid)
+            for step, text in news(pod, events):
+                steps.say(step, text)
+            verdict = judge(pod, events, seconds=time.monotonic() - began)
+            if verdict.outcome is Outcome.RUNS:
+                return
+            if verdict.outcome is Outcome.FAILED:
+                raise failed(f"The server did not start: {verdict.text}")
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise failed(f"The server did not start in time: {_stuck(pod, events)}")
+            with suppress(TimeoutError):
+                await self._until(lambda now, before=pod: now != before, min(LOOK_AGAIN, left))  # type: ignore[misc]
+
+    async def _events(self, uid: str | None) -> list[PodEvent]:
+        """The virtual pod's events; none when they can't be had, for they only explain."""
+        fields = f"involvedObject.name={self.pod}" + (f",involvedObject.uid={uid}" if uid else "")
+        path = f"/api/v1/namespaces/{NOTEBOOKS_NAMESPACE}/events"
+        try:
+            api = await self.wiring.clients.api(self.binding.tenant)
+            return read_events(await api.get(path, {"fieldSelector": fields}))
+        except NO_ANSWER as error:
+            log.debug("events of %s: %s", self.pod, error)
+            return []
+
+    async def remove(self) -> None:
+        """Delete the pod, wait until the host has it no more, then give the ticket back.
+
+        What is gone already is no error. Raises one of NO_ANSWER when something can't be known: the ticket
+        is then kept, because its devices may still be in use.
+        """
+        was_seen = self.seen() is not None
+        await self._delete()
+        await self._gone(GONE_WITHIN)
+        if not was_seen:
+            await asyncio.sleep(SYNCER_LAG)
+            await self._gone(GONE_WITHIN)
+        await self.release()
+
+    async def release(self) -> None:
+        """Give the ticket back. Only for a pod that is gone. Raises AdmissionUnavailable."""
+        await self.wiring.admission.release(self.binding.tenant, self.binding.ticket)
+
+    async def ticket(self) -> Ticket:
+        """The ticket now. Raises AdmissionUnavailable."""
+        return await self.wiring.admission.get(self.binding.tenant, self.binding.ticket)
+
+    async def _gone(self, seconds: float) -> None:
+        await self._until(lambda pod: pod is None, seconds)
+
+    async def _until(self, holds: Callable[[PodFact | None], bool], seconds: float) -> PodFact | None:
+        where = (self.binding.vcluster, NOTEBOOKS_NAMESPACE, self.pod)
+
+        def ours_holds(pod: PodFact | None) -> bool:
+            return holds(pod if pod is not None and self._is_ours(pod.labels) else None)
+
+        return await self.wiring.watch.wait_for(*where, ours_holds, seconds)
+
+    @property
+    def _path(self) -> str:
+        return f"/api/v1/namespaces/{NOTEBOOKS_NAMESPACE}/pods/{self.pod}"
+
+
+def _stuck(pod: PodFact | None, events: list[PodEvent]) -> str:
+    """The best word on what it waits for."""
+    if events:
+        return events[-1].message
+    if pod is None:
+        return "the host cluster shows no pod"
+    return pod.waiting_message or pod.waiting or f"the pod is {pod.phase}"

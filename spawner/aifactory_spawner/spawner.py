@@ -1,0 +1,400 @@
+"""TenantKubeSpawner: gather, decide, take the ticket, then let kubespawner make the pod in the team's vCluster.
+
+A thin subclass. kubespawner keeps one cluster for the whole process, in a default client and in shared reflectors;
+here every write goes to the tenant's own API and what runs is read from the one watch of the host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from jupyterhub import orm
+from jupyterhub.traitlets import Callable
+from kubespawner import KubeSpawner
+
+from aifactory_hub import constants
+from aifactory_hub.auth.memberships import from_auth_state
+from aifactory_hub.auth.roles import keep_tenant
+from aifactory_hub.clusters import ApiUnreachable
+from aifactory_hub.domain.names import server_id
+from aifactory_hub.domain.refusals import Refusal, RefusalReason
+from aifactory_hub.domain.spawns import SpawnPlan, SpawnRequest, admit_plan, plan_choice
+from aifactory_hub.domain.tickets import TicketState
+
+from . import overrides
+from .binding import Binding
+from .choices import read_form, read_options, to_options
+from .defaults import PodDefaults
+from .gather import gather_tenant, gather_tenants, namespace_uid
+from .host_pods import HostPods, PodReader, exit_code
+from .leftovers import clear_own
+from .options_form import build_menu, render, usable_teams
+from .refusals import refused
+from .server import NO_ANSWER, Server
+from .starting import quota_text
+from .steps import StartSteps
+from .wiring import Shared, Wiring
+
+# Seconds to wait for the first list of the host's pods; until then nothing is known of any server.
+FIRST_LIST = 5.0
+GONE = 1  # the exit code of a server that ended without having said how
+
+
+class TenantKubeSpawner(PodDefaults, KubeSpawner):
+    """One server. Where it lives is fixed in ``_binding`` when it starts and kept in the hub's database."""
+
+    # kubespawner's dictionary would be shared with every other subclass; ours stays empty.
+    reflectors: ClassVar[dict[Any, Any]] = {}
+    shared: ClassVar[Shared | None] = None
+
+    # kubespawner's traits, which the type checker does not see.
+    extra_labels: Any
+    node_selector: Any
+
+    get_registry = Callable(None, allow_none=True, config=True, help="Returns the tenant registry; set by configure().")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Not KubeSpawner's own: it loads a credential for the whole process, and a second one would replace the first.
+        super(KubeSpawner, self).__init__(*args, **kwargs)
+        self._binding: Binding | None = None
+        self._core_v1: Any = None
+        self._wired: Wiring | None = None
+        self._typed: SpawnRequest | None = None
+        self._undoing: asyncio.Future[None] | None = None
+        self._start_future: Any = None
+        self._deadline = 0.0
+        self._pvc_exists = False
+        self._site_labels = dict(self.extra_labels)
+        self._site_node_selector = dict(self.node_selector)
+        self.steps = StartSteps()
+        self.secret_name = ""
+        self._name_objects()
+
+    def _name_objects(self) -> None:
+        self.namespace = constants.NOTEBOOKS_NAMESPACE
+        self.pod_name = overrides.pod_name(self.user.name, self.name)
+        self.pvc_name = overrides.home_name(self.user.name)
+        # Names resolve inside the vCluster only; the hub goes to the pod's address.
+        self.dns_name = f"{self.pod_name}.{self.namespace}"
+
+    # What is remembered of a server
+
+    def get_state(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().get_state()
+        # The claim is looked for at each start: one found in a tenant says nothing about another.
+        state.pop("pvc_name", None)
+        if self._binding is not None:
+            state["aifactory"] = self._binding.to_state()
+        return state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state({name: value for name, value in state.items() if name != "pvc_name"})
+        self._bind(Binding.from_state(state.get("aifactory")))
+
+    def clear_state(self) -> None:
+        super().clear_state()
+        self._bind(None)
+        self._pvc_exists = False
+        self.steps = StartSteps()
+        self._name_objects()
+
+    def _bind(self, binding: Binding | None) -> None:
+        live = self._shared().live
+        if self._binding is not None:
+            live.discard(self._binding.ticket)
+        if binding is not None:
+            live.add(binding.ticket)
+        self._binding = binding
+
+    def _persist(self, binding: Binding) -> None:
+        """Before anything is created, so that a hub that dies now finds it again. The hub itself saves only later."""
+        self._bind(binding)
+        self.orm_spawner.state = self.get_state()
+        self.user.db.commit()
+
+    # What kubespawner asks for
+
+    @classmethod
+    def _shared(cls) -> Shared:
+        if TenantKubeSpawner.shared is None:
+            TenantKubeSpawner.shared = Shared()
+        return TenantKubeSpawner.shared
+
+    async def _wiring(self) -> Wiring:
+        self._wired = await self._shared().get(self.get_registry)
+        return self._wired
+
+    async def _bound(self) -> Server:
+        if self._binding is None:
+            raise RuntimeError(f"{self._log_name} is bound to no tenant")
+        marks = overrides.marks(self._registry.hub, self._server_id)
+        return Server(await self._wiring(), self._binding, self.pod_name, marks)
+
+    @property
+    def api(self) -> Any:
+        """The tenant's CoreV1Api. Bound by a start."""
+        if self._core_v1 is None:
+            raise RuntimeError(f"{self._log_name} is bound to no tenant's API")
+        return self._core_v1
+
+    @property
+    def pod_reflector(self) -> PodReader:
+        if self._binding is None or self._wired is None:
+            raise RuntimeError(f"{self._log_name} is bound to no tenant")
+        return PodReader(HostPods(self._wired.watch, self._binding.vcluster, self.port))
+
+    @property
+    def event_reflector(self) -> None:
+        return None
+
+    async def _start_watching_pods(self, replace: bool = False) -> None:
+        """The host watch runs already, for all."""
+
+    async def _start_watching_events(self, replace: bool = False) -> None:
+        """Events are asked for while a pod starts, see ``Server.follow``."""
+
+    async def load_user_options(self) -> None:
+        """The choice was made into traits before kubespawner starts; it has no profiles of its own here."""
+
+    def get_env(self) -> dict[str, str]:
+        env: dict[str, str] = super().get_env()
+        if self._binding is not None:
+            env["AIFACTORY_SERVICE_URL"] = self._registry.addresses.service
+            env["AIFACTORY_TENANT"] = self._binding.tenant
+            env["AIFACTORY_PROFILE"] = self._binding.profile
+        return env
+
+    # The menu
+
+    async def show_menu(self, _spawner: Any = None) -> str:
+        """The spawn page's form: this person's teams, and what is free in each now."""
+        wiring, memberships = await self._wiring(), await self._memberships()
+        facts = await gather_tenants(wiring, usable_teams(self._registry.tenants, memberships))
+        before = read_options(self.user_options or {})
+        preferred, self._typed = self._typed, None
+        shown = build_menu(
+            self._registry.tenants,
+            memberships,
+            facts,
+            self._registry.catalogue,
+            simulated=self._registry.cluster.simulated,
+            preferred=preferred or (SpawnRequest(None, None) if isinstance(before, Refusal) else before),
+        )
+        token = getattr(self.handler, "xsrf_token", b"")
+        return render(shown, xsrf=token.decode() if isinstance(token, bytes) else token)
+
+    async def read_menu(self, form: Mapping[str, Sequence[Any]]) -> dict[str, str]:
+        """What was chosen, checked, so that a refusal appears on the form itself. Raises SpawnRefused."""
+        request = read_form(form)
+        if isinstance(request, Refusal):
+            raise refused(request)
+        # The hub shows the form of the default server again, whichever server it was for.
+        self.user.spawner._typed = request
+        plan = await self._choose(await self._wiring(), request)
+        await self._admit(await self._wiring(), plan, ask=False)
+        self.user.spawner._typed = None
+        return to_options(plan.tenant.name, plan.profile.name)
+
+    async def _memberships(self) -> Any:
+        return from_auth_state(await self.user.get_auth_state())
+
+    async def _choose(self, wiring: Wiring, request: SpawnRequest) -> SpawnPlan:
+        registry = wiring.registry
+        plan = plan_choice(request, await self._memberships(), registry.tenants, registry.catalogue)
+        if isinstance(plan, Refusal):
+            raise refused(plan)
+        return plan
+
+    async def _admit(self, wiring: Wiring, plan: SpawnPlan, *, ask: bool) -> Any:
+        facts = await gather_tenant(wiring, plan.tenant.name, ask=ask)
+        verdict = admit_plan(plan, facts, wiring.registry.catalogue)
+        if isinstance(verdict, Refusal):
+            raise refused(verdict)
+        return facts.usage
+
+    # Start
+
+    async def _start(self) -> Any:
+        """Gather, decide, take the ticket, then make the pod. Raises SpawnRefused; nothing is left behind then."""
+        self.steps.begin()
+        self._deadline = time.monotonic() + self._registry.notebook.start_timeout
+        try:
+            wiring = await self._wiring()
+            plan = await self._decide(wiring)
+            self._persist(await self._new_binding(wiring, plan))
+            try:
+                return await self._start_bound(plan)
+            except BaseException:
+                await self._undo()
+                raise
+        except NO_ANSWER as error:
+            message = f"The cluster does not answer now: {error}"
+            raise refused(Refusal(RefusalReason.QUOTA_UNKNOWN, message)) from error
+        finally:
+            self.steps.end()
+
+    async def _decide(self, wiring: Wiring) -> SpawnPlan:
+        request = read_options(self.user_options or {})
+        if isinstance(request, Refusal):
+            raise refused(request)
+        plan = await self._choose(wiring, request)
+        await clear_own(wiring, plan.tenant, self._server_id, self.pod_name)
+        usage = await self._admit(wiring, plan, ask=True)
+        self.steps.say("quota", quota_text(plan, usage))
+        return plan
+
+    async def _new_binding(self, wiring: Wiring, plan: SpawnPlan) -> Binding:
+        vcluster = plan.tenant.vcluster
+        return Binding(
+            tenant=plan.tenant.name,
+            profile=plan.profile.name,
+            ticket=overrides.ticket_name(self.user.name, self.name, secrets.token_hex(3)),
+            vcluster_namespace=vcluster.namespace,
+            vcluster_name=vcluster.name,
+            namespace_uid=await namespace_uid(wiring, vcluster.namespace),
+        )
+
+    async def _start_bound(self, plan: SpawnPlan) -> Any:
+        server = await self._bound()
+        self._narrow_token(plan.tenant.name)
+        request = overrides.ticket_request(plan, server.binding.ticket, self.user.name, self.name)
+        ticket = await server.granted(request, self._deadline, self.steps)
+        for name, value in overrides.resource_traits(plan).items():
+            setattr(self, name, value)
+        self.node_selector = overrides.node_selector(self._site_node_selector, plan, ticket)
+        labels = overrides.labels(plan, hub=self._registry.hub, user=self.user.name, server=self.name)
+        self.extra_labels = {**self._site_labels, **labels}
+        api = await server.wiring.clients.api(plan.tenant.name)
+        self._core_v1 = api.core_v1
+        url = await super()._start()
+        self.steps.say("ready", f"the container runs at {url}, JupyterLab is starting")
+        self._bind(server.binding.as_started())
+        return url
+
+    @property
+    def _server_id(self) -> str:
+        return server_id(self.user.name, self.name)
+
+    def _narrow_token(self, tenant: str) -> None:
+        """Take the rights in other tenants from the server's token: the hub made it before the choice was known."""
+        token = orm.APIToken.find(self.user.db, self.api_token)
+        if token is None:
+            raise RuntimeError(f"the hub knows no token of {self._log_name}, so it can't be narrowed")
+        token.update_scopes(keep_tenant(token.scopes, tenant))
+        self.user.db.commit()
+
+    async def _make_create_pvc_request(self, pvc: Any, request_timeout: float) -> bool:
+        await (await self._bound()).create_claim(self._as_json(pvc), self._deadline)
+        return True
+
+    async def _make_create_pod_request(self, pod: Any, request_timeout: float) -> bool:
+        """Create the pod and wait until it runs: kubespawner's own waiting would look only every few seconds."""
+        server = await self._bound()
+        uid = await server.create_pod(self._as_json(pod), self._deadline)
+        self.steps.say("pod", f"created in the vCluster of team {server.binding.tenant}")
+        await server.follow(uid, self._deadline, self.steps)
+        if not self.steps.told("image"):
+            self.steps.say("image", f"{self.image} is on the node, the container has started")
+        return True
+
+    def _as_json(self, manifest: Any) -> dict[str, Any]:
+        body: dict[str, Any] = self.api.api_client.sanitize_for_serialization(manifest)
+        return body
+
+    async def _undo(self) -> None:
+        """Remove pod and ticket of a start that failed or was called off, even if the caller is cancelled again."""
+        server = await self._bound()
+        self.steps.say("pod", "cleaning up")
+
+        async def undo() -> None:
+            try:
+                await server.remove()
+            except NO_ANSWER as error:
+                self.log.error("%s: its ticket is collected later: %s", self._log_name, error)
+
+        self._undoing = asyncio.ensure_future(undo())
+        await asyncio.shield(self._undoing)
+
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """Each step of the start, from the first on, however late somebody asks."""
+        async for event in self.steps.follow():
+            yield event
+
+    # Stop and poll
+
+    async def stop(self, now: bool = False) -> None:
+        """Delete the pod, wait until the host has it no more, give the ticket back.
+
+        Raises one of NO_ANSWER when that can't be known; the ticket is then collected later.
+        """
+        if self._starting and asyncio.current_task() is not self._start_future:
+            # Calling off a start cleans up after itself.
+            self._start_future.cancel()
+            await asyncio.wait([self._start_future])
+        if self._undoing is not None:
+            await self._undoing
+        if self._binding is not None:
+            await (await self._bound()).remove()
+
+    @property
+    def _starting(self) -> bool:
+        return self._start_future is not None and not self._start_future.done()
+
+    async def poll(self) -> int | None:
+        """None: runs, starts, or not known. A number: it has ended for certain, and its ticket is given back.
+
+        An API that does not answer never makes a running server a stopped one.
+        """
+        if self._starting:
+            return None
+        if self._binding is None:
+            # Every start is bound before it creates anything.
+            return GONE
+        try:
+            return await self._look()
+        except NO_ANSWER as error:
+            self.log.warning("%s: not known whether it runs: %s", self._log_name, error)
+            return None
+
+    async def _look(self) -> int | None:
+        server = await self._bound()
+        if not await server.wiring.watch.synced(FIRST_LIST) or server.wiring.watch.stale:
+            return None
+        if await self._tenant_replaced(server):
+            return GONE
+        pod = server.seen()
+        if pod is None:
+            # The syncer removes a virtual pod that ran once and has no host pod; one that never ran could still start.
+            await (server.release() if server.binding.started else server.remove())
+            return GONE
+        code = exit_code(pod)
+        if code is not None:
+            await server.remove()
+            return code
+        ticket = await server.ticket()
+        if ticket.state is TicketState.EVICTED:
+            self.log.warning("%s is stopped to give its quota back: %s", self._log_name, ticket.message)
+            await server.remove()
+            return GONE
+        # kubespawner's rest: an address that has changed is noticed.
+        found: int | None = await super().poll()
+        return found
+
+    async def _tenant_replaced(self, server: Server) -> bool:
+        """Whether the tenant was deleted and made anew: what runs there now is not this server."""
+        expected = server.binding.namespace_uid
+        if expected is None:
+            return False
+        try:
+            now = await namespace_uid(server.wiring, server.binding.vcluster_namespace)
+        except ApiUnreachable:
+            return False
+        return now is not None and now != expected
+
+    async def delete_forever(self) -> None:
+        """A deleted user's volumes stay: they may hold a team's only copy, and its admin decides."""
+        self.log.info("Keeping the volume %s of %s in every team", self.pvc_name, self.user.name)

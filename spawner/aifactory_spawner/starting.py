@@ -1,0 +1,123 @@
+"""What a pod that is starting shows, and whether waiting for it still makes sense: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from aifactory_hub.domain.pods import PodFact
+from aifactory_hub.domain.quota import Usage
+from aifactory_hub.domain.spawns import SpawnPlan
+
+from .host_pods import exit_code
+
+# The syncer's event when the host refuses the pod; the virtual pod then stays Pending without another word.
+SYNC_ERROR = "SyncError"
+# What no retry of the syncer heals by itself.
+_FINAL_WORDS = ("is forbidden", "exceeded quota", "violates podsecurity", "denied the request", "is invalid")
+# Seconds for which any other SyncError may be one of the syncer's own hiccups.
+PATIENCE = 5.0
+# Container states that a wait does not heal. An image that can't be pulled is tried once more before ImagePullBackOff.
+_HOPELESS = (
+    "ImagePullBackOff",
+    "ErrImageNeverPull",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+    "CrashLoopBackOff",
+)
+_IMAGE_EVENTS = ("Pulling", "Pulled")
+_POD_EVENTS = ("Scheduled", "FailedScheduling", "FailedMount", "FailedAttachVolume")
+
+
+@dataclass(frozen=True, slots=True)
+class PodEvent:
+    """An event of the virtual pod."""
+
+    reason: str
+    message: str
+
+
+class Outcome(Enum):
+    """Of looking at a starting pod once."""
+
+    WAIT = "wait"
+    RUNS = "runs"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``text`` says why it failed."""
+
+    outcome: Outcome
+    text: str = ""
+
+
+def quota_text(plan: SpawnPlan, usage: Usage) -> str:
+    """The numbers that the start was allowed on."""
+    team, devices = plan.tenant, plan.profile.devices
+    if not devices:
+        return f"{plan.profile.name} takes no GPU of team {team.name}"
+    numbers = (
+        f"asks {asked} of {resource}, {usage.used.get(resource, 0)} of {team.quota.limit(resource)} are used"
+        for resource, asked in devices.items()
+    )
+    return f"{plan.profile.name} {', '.join(numbers)} in team {team.name}"
+
+
+def read_events(listed: Mapping[str, Any]) -> list[PodEvent]:
+    """A list of core/v1 events, as far as it can be read."""
+    return [
+        PodEvent(str(item.get("reason") or ""), str(item.get("message") or item.get("note") or ""))
+        for item in listed.get("items") or ()
+        if isinstance(item, Mapping)
+    ]
+
+
+def judge(pod: PodFact | None, events: Sequence[PodEvent], *, seconds: float) -> Verdict:
+    """Whether the pod runs, never will, or has to be waited for. ``seconds`` since it was created.
+
+    ``pod`` None means that the host does not show it (yet).
+    """
+    if pod is None:
+        return _judge_unseen(events, seconds)
+    code = exit_code(pod)
+    if code is not None:
+        why = pod.message or pod.reason or "no reason given"
+        return Verdict(Outcome.FAILED, f"the server's process ended with exit code {code}: {why}")
+    if pod.deleting:
+        return Verdict(Outcome.FAILED, "the pod was deleted while it started")
+    if pod.waiting in _HOPELESS:
+        return Verdict(Outcome.FAILED, f"the container can't start, {pod.waiting}: {pod.waiting_message or ''}")
+    if pod.phase == "Running" and pod.ready and pod.ip:
+        return Verdict(Outcome.RUNS)
+    return Verdict(Outcome.WAIT)
+
+
+def _judge_unseen(events: Iterable[PodEvent], seconds: float) -> Verdict:
+    for event in events:
+        if event.reason != SYNC_ERROR:
+            continue
+        final = any(word in event.message.lower() for word in _FINAL_WORDS)
+        if final or seconds > PATIENCE:
+            return Verdict(Outcome.FAILED, f"the host cluster did not take the pod: {event.message}")
+    return Verdict(Outcome.WAIT)
+
+
+def news(pod: PodFact | None, events: Iterable[PodEvent]) -> list[tuple[str, str]]:
+    """What to tell of it, as (step, text)."""
+    told = [("pod", f"placed on node {pod.node}")] if pod is not None and pod.node else []
+    for event in events:
+        if event.reason in _IMAGE_EVENTS:
+            told.append(("image", event.message))
+        elif event.reason in _POD_EVENTS and event.reason != "Scheduled":
+            told.append(("pod", f"waiting, {event.message}"))
+        elif event.reason == SYNC_ERROR:
+            told.append(("pod", f"the host cluster says: {event.message}"))
+    if pod is not None and pod.waiting == "ErrImagePull":
+        told.append(("image", f"could not be pulled, trying again: {pod.waiting_message or ''}"))
+    return told

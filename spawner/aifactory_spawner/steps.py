@@ -1,0 +1,66 @@
+"""A start, told step by step to who waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+# Percent at which each step stands in the page's bar; the hub itself sets 100.
+_PROGRESS = {"quota": 10, "queue": 20, "pod": 45, "image": 65, "ready": 90}
+
+# An event of the cluster can fill the page.
+_LONGEST = 300
+
+
+class StartSteps:
+    """What was said so far, for any number of readers, each from the beginning."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._said: list[dict[str, Any]] = []
+        self._texts: set[str] = set()
+        self._over = False
+        self._news = asyncio.Event()
+
+    def begin(self) -> None:
+        """The seconds count from here."""
+        self._began = self._clock()
+
+    def say(self, step: str, text: str) -> None:
+        """Tell something once; a repetition is dropped."""
+        line = f"{step}: {text if len(text) <= _LONGEST else text[:_LONGEST] + ' ...'}"
+        if line in self._texts:
+            return
+        self._texts.add(line)
+        seconds = self._clock() - self._began
+        self._said.append({"progress": _PROGRESS[step], "message": f"{line} ({seconds:.1f} s)"})
+        self._wake()
+
+    def told(self, step: str) -> bool:
+        """Whether anything was said of a step."""
+        return any(line.startswith(f"{step}: ") for line in self._texts)
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        self._over = True
+        self._wake()
+
+    async def follow(self) -> AsyncIterator[dict[str, Any]]:
+        """All that was and will be said, until the end."""
+        told = 0
+        while True:
+            news = self._news
+            for event in self._said[told:]:
+                # A copy: the hub's handler changes what it gets.
+                yield dict(event)
+                told += 1
+            if self._over and told == len(self._said):
+                return
+            await news.wait()
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()

@@ -1,0 +1,75 @@
+"""What may be concluded from claims, and what may not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aifactory_hub.auth.claims import ClaimError, groups_from_claims, username_from_claims
+
+
+@pytest.mark.parametrize(
+    ("claims", "path", "groups"),
+    [
+        ({"groups": ["a", "b"]}, ["groups"], ("a", "b")),
+        ({}, ["groups"], ()),
+        ({"groups": None}, ["groups"], ()),
+        ({"groups": []}, ["groups"], ()),
+        ({"realm": {"groups": ["a"]}}, ["realm", "groups"], ("a",)),
+        ({"realm": {}}, ["realm", "groups"], ()),
+        ({"https://x.example/groups": ["a"]}, ["https://x.example/groups"], ("a",)),
+    ],
+    ids=["list", "missing", "null", "empty", "nested", "nested and missing", "a name with dots"],
+)
+def test_groups_are_read_as_they_are(claims: dict[str, Any], path: list[str], groups: tuple[str, ...]) -> None:
+    assert groups_from_claims(claims, path) == groups
+
+
+@pytest.mark.parametrize(
+    ("claims", "path", "said"),
+    [
+        ({"groups": "nlp"}, ["groups"], "the text 'nlp'; a list of group names was expected"),
+        ({"groups": [{"name": "nlp"}]}, ["groups"], "a list with an object in it"),
+        ({"groups": {"nlp": True}}, ["groups"], "is an object"),
+        ({"groups": 7}, ["groups"], "is a number"),
+        ({"groups": ["a", None]}, ["groups"], "a list with something else in it"),
+        ({"realm": "x"}, ["realm", "groups"], "'groups' was looked for in the text 'x'"),
+        ({"_claim_names": {"groups": "src1"}}, ["groups"], "too many groups"),
+    ],
+    ids=["string", "objects", "object", "number", "null inside", "path through a text", "left out for size"],
+)
+def test_groups_of_another_shape_are_refused_and_never_taken_for_none(
+    claims: dict[str, Any], path: list[str], said: str
+) -> None:
+    with pytest.raises(ClaimError, match=said.replace("(", r"\(")):
+        groups_from_claims(claims, path)
+
+
+def test_five_thousand_groups_are_no_problem() -> None:
+    groups = [f"g{n}" for n in range(5000)]
+    assert groups_from_claims({"groups": groups}, ["groups"]) == tuple(groups)
+
+
+@pytest.mark.parametrize(
+    ("claims", "claim", "said"),
+    [
+        ({}, "name", "is missing"),
+        ({"name": 7}, "name", "is a number"),
+        ({"name": "  "}, "name", "a text was expected"),
+        ({"name": "a/b"}, "name", "without a slash"),
+        ({"name": "a\nb"}, "name", "printable"),
+        ({"name": "x" * 300}, "name", "at most 255"),
+        ({"email": "a@b", "email_verified": False}, "email", "has not verified"),
+        ({"email": "a@b"}, "email", "has not verified"),
+    ],
+    ids=["missing", "number", "blank", "slash", "newline", "too long", "unverified", "nothing said of verified"],
+)
+def test_a_claim_that_is_no_name_is_refused(claims: dict[str, Any], claim: str, said: str) -> None:
+    with pytest.raises(ClaimError, match=said) as refused:
+        username_from_claims(claims, claim)
+    assert len(str(refused.value)) < 300
+
+
+def test_a_verified_address_is_a_name() -> None:
+    assert username_from_claims({"email": "a@b.c", "email_verified": True}, "email") == "a@b.c"

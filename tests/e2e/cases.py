@@ -1,0 +1,52 @@
+"""What the people of the day put into their notebooks."""
+
+# Fits a classifier on scikit-learn's digits and writes the model: what a first job looks like.
+TRAIN = """\
+import pickle
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+
+x, y = load_digits(return_X_y=True)
+x_train, x_test, y_train, y_test = train_test_split(x, y, random_state=0)
+model = LogisticRegression(max_iter=2000).fit(x_train, y_train)
+print(f"accuracy: {model.score(x_test, y_test):.4f}", flush=True)
+with open("model.pkl", "wb") as file:
+    pickle.dump(model, file)
+"""
+
+# The cell of the mission: the token in the kernel's environment and nothing else.
+SUBMIT_AND_WAIT = """\
+import json, pickle
+from aifactory_hub.client import submit
+job = submit("python train.py", profile="mig-1g.10gb")
+job.wait(timeout=240)
+model = pickle.loads(job.artifacts["model.pkl"].read())
+print("RESULT", json.dumps({"id": job.id, "state": job.state, "logs": job.logs(), "artifacts": sorted(job.artifacts),
+                            "model": type(model).__name__}))
+"""
+
+SUBMIT_SLOW = """\
+import json
+from aifactory_hub.client import submit
+job = submit("echo started; sleep 25; echo finished", profile="mig-1g.10gb", files=None)
+print("RESULT", json.dumps({"id": job.id}))
+"""
+
+# What a curious kernel tries: another team's job, its own job's neighbours, and a job into another team.
+LOOK_ACROSS = """\
+import json, os, httpx
+base = os.environ["AIFACTORY_SERVICE_URL"].rstrip("/") + "/api/v1"
+head = {{"Authorization": "token " + os.environ["JUPYTERHUB_API_TOKEN"]}}
+listed = [job["id"] for job in httpx.get(base + "/jobs", headers=head, timeout=30).json()["jobs"]]
+other = httpx.get(base + "/jobs/{job}", headers=head, timeout=30).status_code
+logs = httpx.get(base + "/jobs/{job}/logs", headers=head, timeout=30).status_code
+forged = 0
+try:
+    from aifactory_hub.client import SubmitRefused, submit
+    submit("true", profile="mig-1g.10gb", tenant="{tenant}", files=None)
+except SubmitRefused as refusal:
+    forged = refusal.status
+users = httpx.get(os.environ["JUPYTERHUB_API_URL"] + "/users", headers=head, timeout=30).status_code
+print("RESULT", json.dumps({{"listed": listed, "other": other, "logs": logs, "forged": forged, "users": users}}))
+"""

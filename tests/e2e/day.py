@@ -1,0 +1,77 @@
+"""The day, end to end, on the real test cluster: ``python -m tests.e2e.day`` inside the cluster's network namespace.
+
+Nothing here is a mock: a real identity provider, a real JupyterHub with its proxy, real vClusters, real Kueue.
+Only the GPUs are simulated: the node's capacity names slices behind which there is no device.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from . import steps
+from .rig import Rig, clear_tenants, open_rig
+from .steps import Day
+from .table import Table
+
+STEPS = (
+    ("sign in through the identity provider", steps.sign_in),
+    ("the spawn page tells the truth", steps.menus),
+    ("pick mig-1g.10gb, get a notebook in the team's vCluster", steps.notebook),
+    ("submit a job from the kernel, see it finish", steps.job),
+    ("another team does the same at the same time", steps.neighbours),
+    ("one slice too many is refused with numbers", steps.refusal),
+    ("stop, and find the file again", steps.stop_and_return),
+    ("the hub is killed and comes back", steps.crash),
+)
+
+
+def run_day(rig: Rig, folder: Path) -> bool:
+    """One whole day from an empty hub. Returns whether every step passed."""
+    clear_tenants(rig.cluster)
+    hub = rig.hub(folder)
+    table = Table(len(STEPS))
+    try:
+        hub.start()
+        day = Day(hub, rig.cluster, rig.people(hub.url))
+        for number, (title, body) in enumerate(STEPS, start=1):
+            if not table.run(number, title, lambda step, body=body: body(day, step)):
+                for name in ("hub", "service"):
+                    print(f"--- the end of the {name}'s log\n{hub.log_tail(name, 60)}", flush=True)
+                break
+    finally:
+        hub.stop()
+        clear_tenants(rig.cluster)
+    return table.close()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=1, help="how many days in a row (default 1)")
+    parser.add_argument("--keep", action="store_true", help="keep the hub's folder with its logs")
+    options = parser.parse_args()
+    rig = open_rig()
+    print("The GPUs of this cluster are SIMULATED: capacity on the node, no device behind it.", flush=True)
+    passed = 0
+    for turn in range(options.times):
+        folder = Path(tempfile.mkdtemp(prefix="aifactory-day-"))
+        if options.times > 1:
+            print(f"day {turn + 1} of {options.times}", flush=True)
+        good = run_day(rig, folder)
+        passed += good
+        if good and not options.keep:
+            shutil.rmtree(folder)
+        else:
+            print(f"logs: {folder}", flush=True)
+        if not good:
+            break
+    if options.times > 1:
+        print(f"days: {passed} of {options.times} passed", flush=True)
+    return 0 if passed == options.times else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""What follows from the registry, compared with golden files and with what the parts rely on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from aifactory_hub import constants
+from aifactory_hub.registry import read_registry, render
+from aifactory_hub.registry.output import yaml_documents
+from aifactory_hub.registry.render import cluster_queue, host_objects
+from aifactory_hub.registry.render_vcluster import seeded_objects, vcluster_values
+
+from ..conftest import Golden
+from .files import GOOD, SOURCE, changed
+
+REGISTRY = read_registry(GOOD, SOURCE)
+HELM_VALUES = Path(__file__).parents[2] / "helm-values"
+
+
+def parsed(text: str) -> list[Any]:
+    return list(YAML(typ="safe", pure=True).load_all(text))
+
+
+def test_the_host_s_objects_are_as_agreed(golden: Golden) -> None:
+    golden.check("host-objects.yaml", yaml_documents(host_objects(REGISTRY)))
+
+
+@pytest.mark.parametrize("tenant", ["nlp", "vision"])
+def test_the_values_of_a_vcluster_are_as_agreed(tenant: str, golden: Golden) -> None:
+    golden.check(f"vcluster-{tenant}.yaml", yaml_documents([vcluster_values(REGISTRY.tenants[tenant])]))
+
+
+def test_one_tenant_can_be_rendered_alone() -> None:
+    objects = host_objects(REGISTRY, ["vision"])
+    assert {o["kind"] for o in objects} == {"Namespace", "Role", "RoleBinding", "ClusterQueue", "LocalQueue"}
+    assert all("vision" in str(o) and "nlp" not in str(o) for o in objects)
+    with pytest.raises(KeyError, match="robots"):
+        host_objects(REGISTRY, ["robots"])
+
+
+def test_what_is_written_reads_back_the_same() -> None:
+    objects = host_objects(REGISTRY)
+    assert parsed(yaml_documents(objects)) == objects
+
+
+def test_kueue_holds_exactly_the_quotas_of_the_file() -> None:
+    for tenant in REGISTRY.tenants.values():
+        queue = cluster_queue(REGISTRY, tenant)
+        held = {
+            resource["name"]: (resource["nominalQuota"], resource["borrowingLimit"])
+            for group in queue["spec"]["resourceGroups"]
+            for flavor in group["flavors"]
+            for resource in flavor["resources"]
+        }
+        carved = REGISTRY.cluster.carved
+        assert held == {
+            name: (tenant.quota.nominal.get(name, 0), tenant.quota.borrowing.get(name, 0)) for name in carved
+        }
+
+
+def test_each_model_has_its_own_flavor_and_resources() -> None:
+    text = changed("[h100-80gb]", "[h100-80gb, a100-40gb]").replace("mig-1g.10gb", "mig-1g.5gb")
+    registry = read_registry(text, SOURCE)
+    groups = cluster_queue(registry, registry.tenants["nlp"])["spec"]["resourceGroups"]
+    assert [(group["flavors"][0]["name"], group["coveredResources"]) for group in groups] == [
+        ("h100-80gb", ["nvidia.com/mig-3g.40gb"]),
+        ("a100-40gb", ["nvidia.com/mig-1g.5gb"]),
+    ]
+    flavors = [o["metadata"]["name"] for o in host_objects(registry) if o["kind"] == "ResourceFlavor"]
+    assert flavors == ["h100-80gb", "a100-40gb"]
+
+
+NO_GPUS = """\
+apiVersion: aifactory-hub.io/v1
+hub: main
+cluster: {name: host}
+identity: {issuer: https://idp.example.org, client_id: hub}
+addresses: {hub_api: http://hub.example.org/hub/api, service: http://hub.example.org/services/aifactory/}
+notebook: {image: i}
+jobs: {image: i}
+profiles: {cpu-small: {gpu: none, cpu: 1, memory: 1Gi}}
+tenants:
+  nlp:
+    vcluster: {namespace: vc-nlp, name: nlp}
+    groups: [{group: g, role: member}]
+    profiles: [cpu-small]
+"""
+
+
+def test_a_queue_covers_something_even_without_gpus() -> None:
+    """Kueue admits nothing to a queue without a resource group."""
+    registry = read_registry(NO_GPUS, SOURCE)
+    groups = cluster_queue(registry, registry.tenants["nlp"])["spec"]["resourceGroups"]
+    assert [group["coveredResources"] for group in groups] == [[render.NO_GPU_RESOURCE]]
+    flavors = [o["metadata"]["name"] for o in host_objects(registry) if o["kind"] == "ResourceFlavor"]
+    assert flavors == [flavor["name"] for group in groups for flavor in group["flavors"]]
+
+
+def rules_of(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [rule for o in objects if o["kind"] in ("Role", "ClusterRole") for rule in o["rules"]]
+
+
+def test_nobody_gets_a_right_to_everything() -> None:
+    everywhere = [*host_objects(REGISTRY), *seeded_objects(REGISTRY.tenants["nlp"])]
+    for rule in rules_of(everywhere):
+        assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+
+
+def test_the_hub_reads_only_its_own_secrets_on_the_host() -> None:
+    secrets = [rule for rule in rules_of(host_objects(REGISTRY)) if "secrets" in rule["resources"]]
+    assert len(secrets) == len(REGISTRY.tenants)
+    for rule in secrets:
+        assert rule["verbs"] == ["get"]
+        assert rule["resourceNames"] == [constants.NOTEBOOKS_SECRET, constants.JOBS_SECRET]
+
+
+def test_rights_on_the_whole_host_are_to_read_only() -> None:
+    roles = [o for o in host_objects(REGISTRY) if o["kind"] == "ClusterRole"]
+    assert {verb for rule in rules_of(roles) for verb in rule["verbs"]} <= {"get", "list", "watch"}
+    assert not any("secrets" in rule["resources"] for rule in rules_of(roles))
+
+
+def test_a_tenant_s_two_accounts_have_nothing_in_common_but_looking() -> None:
+    seeded = seeded_objects(REGISTRY.tenants["nlp"])
+    roles = {o["metadata"]["namespace"]: o for o in seeded if o["kind"] == "Role"}
+    assert set(roles) == {constants.NOTEBOOKS_NAMESPACE, constants.JOBS_NAMESPACE}
+    assert not any(o["kind"].startswith("Cluster") for o in seeded)
+    notebooks, jobs = (
+        {(r, v) for rule in roles[ns]["rules"] for r in rule["resources"] for v in rule["verbs"]}
+        for ns in (constants.NOTEBOOKS_NAMESPACE, constants.JOBS_NAMESPACE)
+    )
+    assert {verb for _, verb in notebooks & jobs} <= {"get", "list", "watch"}
+
+
+def test_what_is_seeded_stands_in_the_values_as_it_is() -> None:
+    tenant = REGISTRY.tenants["nlp"]
+    manifests = vcluster_values(tenant)["experimental"]["deploy"]["vcluster"]["manifests"]
+    assert parsed(manifests) == seeded_objects(tenant)
+
+
+def test_kueue_looks_at_the_namespaces_that_are_labelled_for_it() -> None:
+    values = parsed((HELM_VALUES / "kueue.yaml").read_text(encoding="utf-8"))[0]
+    configuration = parsed(values["managerConfig"]["controllerManagerConfigYaml"])[0]
+    assert configuration["managedJobsNamespaceSelector"] == {"matchLabels": {render.LABEL_TICKETS: "true"}}
+    assert configuration["integrations"] == {"frameworks": ["batch/job"]}
+    namespaces = [o for o in host_objects(REGISTRY, ["nlp"]) if o["kind"] == "Namespace"]
+    assert [o["metadata"]["labels"][render.LABEL_TICKETS] for o in namespaces] == ["true"]
+
+
+@pytest.mark.parametrize("file", sorted(HELM_VALUES.glob("*.yaml")), ids=lambda file: file.name)
+def test_helm_values_are_one_mapping_each(file: Path) -> None:
+    documents = parsed(file.read_text(encoding="utf-8"))
+    assert len(documents) == 1
+    assert isinstance(documents[0], dict)
+
+
+def test_the_tenants_and_the_site_set_different_values() -> None:
+    site = paths(parsed((HELM_VALUES / "vcluster.yaml").read_text(encoding="utf-8"))[0])
+    assert not site & paths(vcluster_values(REGISTRY.tenants["nlp"]))
+
+
+def paths(values: dict[str, Any], before: str = "") -> set[str]:
+    """The dotted paths of all leaves."""
+    found: set[str] = set()
+    for name, value in values.items():
+        path = f"{before}.{name}"
+        found |= paths(value, path) if isinstance(value, dict) else {path}
+    return found

@@ -1,0 +1,195 @@
+"""A caller's mistake is a 4xx that names the field, never a 500."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from typing import Any
+
+import httpx
+import pytest
+
+from ..support.job_service import RunningService
+
+GOOD = {"command": "true", "profile": "mig-1g.10gb", "key": "k"}
+
+# name, what is changed (None removes), status, reason, field, part of the message
+CASES: list[tuple[str, dict[str, Any], int, str, str, str]] = [
+    ("no command", {"command": None}, 400, "bad-field", "command", "missing"),
+    ("an empty command", {"command": "  "}, 400, "bad-field", "command", "empty"),
+    ("a command that is a list", {"command": ["a"]}, 400, "bad-field", "command", '["a"]'),
+    ("a NUL in the command", {"command": "a\x00b"}, 400, "bad-field", "command", "NUL"),
+    ("a command that is a book", {"command": "x" * 40_000}, 413, "too-large", "command", "32768"),
+    ("a name that is a book", {"name": "x" * 101}, 413, "too-large", "name", "100"),
+    ("a name with a newline", {"name": "a\nb"}, 400, "bad-field", "name", "control"),
+    ("no profile", {"profile": None}, 400, "choice-missing", "profile", "mig-1g.10gb"),
+    ("an unknown profile", {"profile": "mig-9g"}, 403, "profile-not-allowed", "profile", "'mig-9g'"),
+    ("a profile that never fits", {"profile": "mig-3g.40gb"}, 409, "never-fits", "profile", "could never start"),
+    ("no key", {"key": None}, 400, "bad-field", "key", "missing"),
+    ("a key with a space", {"key": "a b"}, 400, "bad-field", "key", "printable"),
+    ("a long key", {"key": "k" * 101}, 400, "bad-field", "key", "100"),
+    ("an unknown field", {"gpus": 3}, 400, "bad-field", "gpus", "Fields: command, profile"),
+    ("a digest that is none", {"files": "abc"}, 400, "bad-field", "files", "abc"),
+    ("files that were not uploaded", {"files": "0" * 64}, 400, "bad-field", "files", "upload the archive first"),
+    ("outputs as text", {"outputs": "*.bin"}, 400, "bad-field", "outputs", "list"),
+    ("too many outputs", {"outputs": ["x"] * 65}, 400, "bad-field", "outputs", "64"),
+    ("a number as a variable", {"environment": {"A": 1}}, 400, "bad-field", "environment.A", "string"),
+    ("a bad variable name", {"environment": {"A-B": "1"}}, 400, "bad-field", "environment", "'A-B'"),
+    ("our own variable", {"environment": {"AIFACTORY_X": "1"}}, 400, "bad-field", "environment", "AIFACTORY_"),
+    ("a huge environment", {"environment": {"A": "x" * 70_000}}, 400, "bad-field", "environment", "65536"),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "reason", "field", "said"),
+    [case[1:] for case in CASES],
+    ids=[case[0].replace(" ", "-") for case in CASES],
+)
+async def test_a_bad_submission_is_refused_by_field(
+    service: RunningService, change: dict[str, Any], status: int, reason: str, field: str, said: str
+) -> None:
+    body = {name: value for name, value in {**GOOD, **change}.items() if value is not None}
+    async with service.http("ada") as http:
+        answer = await http.post("/jobs", json=body)
+    assert (answer.status_code, answer.json()["reason"], answer.json()["field"]) == (status, reason, field)
+    assert said in answer.json()["message"]
+    assert service.context.jobs.live() == []
+
+
+async def test_a_refusal_carries_its_numbers(service: RunningService) -> None:
+    async with service.http("ada") as http:
+        answer = (await http.post("/jobs", json={**GOOD, "profile": "mig-3g.40gb"})).json()
+    assert (answer["resource"], answer["asked"], answer["used"], answer["limit"]) == (
+        "nvidia.com/mig-3g.40gb",
+        1,
+        0,
+        0,
+    )
+
+
+async def test_a_secret_variable_is_not_echoed(service: RunningService) -> None:
+    async with service.http("ada") as http:
+        answer = await http.post("/jobs", json={**GOOD, "environment": {"A": "hunter2", "B-": "hunter2"}})
+        listed = await http.post("/jobs", json={**GOOD, "environment": {"A": "hunter2"}})
+    assert answer.status_code == 400
+    assert listed.status_code == 201
+    assert "hunter2" not in answer.text + listed.text
+    assert listed.json()["environment"] == ["A"]
+
+
+BODIES = [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b'{"command": "\\ud800"}', b"{" * 5000, b"1e999"]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
+async def test_a_body_that_is_no_object_is_refused(service: RunningService, body: bytes) -> None:
+    async with service.http("ada") as http:
+        answer = await http.post("/jobs", content=body)
+    assert (answer.status_code, answer.json()["reason"]) == (400, "bad-field")
+
+
+async def test_a_multipart_body_that_is_broken_is_refused(service: RunningService) -> None:
+    async with service.http("ada") as http:
+        answer = await http.post(
+            "/jobs", content=b"--x\r\nbroken", headers={"Content-Type": "multipart/form-data; boundary=x"}
+        )
+    assert answer.status_code == 400
+    assert answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("limit=x", "limit"),
+        ("limit=-1", "limit"),
+        ("mine=maybe", "mine"),
+    ],
+)
+async def test_a_bad_query_is_refused_by_field(service: RunningService, query: str, field: str) -> None:
+    async with service.http("ada") as http:
+        answer = await http.get(f"/jobs?{query}")
+    assert (answer.status_code, answer.json()["field"]) == (400, field)
+
+
+async def test_uploads_are_checked(service: RunningService) -> None:
+    content = b"archive"
+    digest = hashlib.sha256(content).hexdigest()
+    async with service.http("ada") as http:
+        good = await http.put(f"/uploads/{digest}", content=content)
+        damaged = await http.put(f"/uploads/{'0' * 64}", content=content)
+        unnamed = await http.put("/uploads/abc", content=content)
+        large = await http.put(f"/uploads/{digest}", content=b"x" * (64 * 2**20 + 1))
+        chunked = await http.put(f"/uploads/{digest}", content=_pieces())
+        foreign = await http.put(f"/uploads/{digest}?tenant=vision", content=content)
+    assert (good.status_code, good.json()) == (201, {"sha256": digest, "size": 7})
+    assert (damaged.status_code, damaged.json()["reason"]) == (422, "digest-mismatch")
+    assert (unnamed.status_code, unnamed.json()["field"]) == (400, "X-Content-SHA256")
+    assert (large.status_code, large.json()["limit"]) == (413, 64 * 2**20)
+    assert (chunked.status_code, chunked.json()["reason"]) == (411, "length-required")
+    assert foreign.status_code == 403
+
+
+async def _pieces() -> Any:
+    yield b"arch"
+    yield b"ive"
+
+
+async def test_nobody_runs_another_persons_upload(service: RunningService) -> None:
+    digest = hashlib.sha256(b"archive").hexdigest()
+    async with service.http("ada") as http:
+        await http.put(f"/uploads/{digest}", content=b"archive")
+    async with service.http("bob") as http:
+        answer = await http.post("/jobs", json={**GOOD, "files": digest})
+    assert (answer.status_code, answer.json()["field"]) == (400, "files")
+
+
+async def test_an_unknown_path_or_method_is_said_in_json(service: RunningService) -> None:
+    async with service.http("ada") as http:
+        assert (await http.get("/nothing")).json()["reason"] == "unknown-path"
+        assert (await http.patch("/jobs")).json()["reason"] == "method-not-allowed"
+        assert (await http.get("/jobs/..%2f..%2fetc")).status_code == 404
+        assert (await http.get("/jobs/j1/artifacts/..%2f..%2fetc%2fpasswd")).status_code == 404
+
+
+ENDINGS = ["jobs", "jobs/x", "jobs/x/logs", "jobs/x/artifacts/y", "quota", "uploads/x", "internal/jobs/x/result"]
+
+
+async def test_nothing_that_is_thrown_at_it_makes_a_500(service: RunningService) -> None:
+    dice = random.Random(3)
+    values: list[Any] = [
+        None,
+        0,
+        -1,
+        1e308,
+        True,
+        "",
+        "x",
+        "\x00",
+        "é" * 50,
+        "💥",
+        [],
+        {},
+        [[]],
+        {"a": None},
+        "k" * 300,
+    ]
+    fields = [*GOOD, "name", "tenant", "files", "outputs", "environment", "zzz"]
+    seen: set[int] = set()
+    async with service.http("ada", timeout=20) as http:
+        for _ in range(300):
+            body = {**GOOD} | {dice.choice(fields): dice.choice(values) for _ in range(dice.randint(1, 4))}
+            seen.add((await http.post("/jobs", json=body)).status_code)
+        for _ in range(300):
+            seen.add((await _throw(http, dice, values)).status_code)
+    assert max(seen) < 500, seen
+    assert {200, 400, 404} <= seen
+
+
+async def _throw(http: httpx.AsyncClient, dice: random.Random, values: list[Any]) -> httpx.Response:
+    text = "".join(dice.choice("aj0/.%\\x00é?&=-_~\"'<>") for _ in range(dice.randint(0, 12)))
+    path = f"/{dice.choice(ENDINGS).replace('x', httpx.URL(path='/' + text).raw_path.decode()[1:])}"
+    body = json.dumps(dice.choice(values)).encode()[: dice.randint(0, 40)]
+    method = dice.choice(["GET", "POST", "PUT", "DELETE"])
+    return await http.request(method, path, content=body)

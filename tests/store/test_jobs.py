@@ -1,0 +1,149 @@
+"""The repository against a real SQLite file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine
+
+from aifactory_hub.domain.jobs import JobState
+from aifactory_hub.store import Artifact, JobRecord, Jobs, migrate, open_engine
+from aifactory_hub.store.models import Base
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_engine(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def jobs(engine: Engine) -> Jobs:
+    return Jobs(engine)
+
+
+def make_job(job_id: str = "j1", **changes: object) -> JobRecord:
+    record = JobRecord(
+        id=job_id,
+        tenant="nlp",
+        owner="ada",
+        name="train",
+        command="python train.py",
+        profile="mig-1g.10gb",
+        key=f"key-{job_id}",
+        request_digest="d" * 64,
+        submitted_at=100.0,
+        environment={"A": "1"},
+        outputs=("*.bin",),
+    )
+    return replace(record, **changes)  # type: ignore[arg-type]
+
+
+def test_the_migrations_make_exactly_the_models_tables(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_migrating_again_changes_nothing_and_keeps_jobs(engine: Engine, jobs: Jobs) -> None:
+    jobs.add(make_job())
+    migrate(engine)
+    assert jobs.get("j1") == make_job()
+
+
+def test_a_record_comes_back_as_it_was_stored(jobs: Jobs) -> None:
+    full = make_job(
+        state=JobState.RUNNING,
+        outputs=None,
+        reason="why",
+        exit_code=3,
+        input_sha256="a" * 64,
+        input_size=5,
+        report={"left": {"big": "too big"}},
+        **{f.name: 7.5 for f in fields(JobRecord) if f.name.endswith("_at")},
+    )
+    assert jobs.add(full) == full
+    assert jobs.get("j1") == full
+
+
+def test_one_key_of_one_owner_in_one_tenant_is_one_job(jobs: Jobs) -> None:
+    first = jobs.add(make_job("j1", key="k"))
+    assert jobs.add(make_job("j2", key="k")).id == first.id
+    assert jobs.add(make_job("j3", key="k", owner="bob")).id == "j3"
+    assert jobs.add(make_job("j4", key="k", tenant="vision")).id == "j4"
+    assert jobs.get("j2") is None
+
+
+def test_of_many_adds_with_one_key_at_once_one_wins(jobs: Jobs) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        stored = list(pool.map(lambda n: jobs.add(make_job(f"j{n}", key="k")).id, range(24)))
+    assert len(set(stored)) == 1
+
+
+def test_a_final_state_never_changes(jobs: Jobs) -> None:
+    jobs.add(make_job())
+    jobs.finish("j1", JobState.SUCCEEDED, reason=None, exit_code=0, now=5.0)
+    jobs.finish("j1", JobState.FAILED, reason="late", exit_code=1, now=6.0)
+    jobs.set_state("j1", JobState.RUNNING, "late", now=7.0)
+    jobs.ask_cancel("j1", by="eve", now=8.0)
+    found = jobs.get("j1")
+    assert found is not None
+    assert (found.state, found.finished_at, found.exit_code) == (JobState.SUCCEEDED, 5.0, 0)
+    assert (found.running_at, found.cancel_asked_at) == (None, None)
+
+
+def test_each_state_keeps_the_first_time_it_was_reached(jobs: Jobs) -> None:
+    jobs.add(make_job())
+    for now, state in enumerate((JobState.QUEUED, JobState.STARTING, JobState.RUNNING, JobState.RUNNING), 200):
+        jobs.set_state("j1", state, None, now=float(now))
+    found = jobs.get("j1")
+    assert found is not None
+    assert (found.queued_at, found.starting_at, found.running_at) == (200.0, 201.0, 202.0)
+
+
+def test_what_ends_after_the_final_state_is_still_recorded(jobs: Jobs) -> None:
+    jobs.add(make_job())
+    jobs.finish("j1", JobState.FAILED, reason="r", exit_code=1, now=5.0)
+    jobs.record_log("j1", size=9, sha256="b" * 64)
+    jobs.record_report("j1", {"exit_code": 1})
+    assert [job.id for job in jobs.live()] == ["j1"]
+    jobs.mark_cleaned("j1", now=6.0)
+    assert jobs.live() == []
+    found = jobs.get("j1")
+    assert found is not None
+    assert (found.log_size, found.report, found.live) == (9, {"exit_code": 1}, False)
+
+
+def test_lists_are_newest_first_in_pages_and_by_tenant_and_owner(jobs: Jobs) -> None:
+    for n in range(5):
+        jobs.add(make_job(f"j{n}", submitted_at=100.0 + n // 2, owner="ada" if n % 2 else "bob"))
+    jobs.add(make_job("other", tenant="vision", submitted_at=500.0))
+    pages = []
+    last = None
+    while page := jobs.newest(["nlp"], owner=None, limit=2, before=last):
+        pages.append([job.id for job in page])
+        last = page[-1]
+    assert pages == [["j4", "j3"], ["j2", "j1"], ["j0"]]
+    assert [job.id for job in jobs.newest(["nlp"], owner="ada", limit=9, before=None)] == ["j3", "j1"]
+    assert jobs.newest([], owner=None, limit=9, before=None) == []
+
+
+def test_artifacts_are_listed_by_name_and_replaced_by_name(jobs: Jobs) -> None:
+    jobs.add(make_job())
+    for name, size in (("b", 1), ("a", 2), ("b", 3)):
+        jobs.put_artifact("j1", Artifact(name, size, "c" * 64, 1.0))
+    assert [(a.name, a.size) for a in jobs.artifacts("j1")] == [("a", 2), ("b", 3)]
+    assert jobs.artifacts("none") == []
+
+
+def test_known_says_which_ids_have_a_record(jobs: Jobs) -> None:
+    jobs.add(make_job())
+    assert jobs.known(["j1", "j2"]) == {"j1"}

@@ -1,0 +1,177 @@
+"""The whole service in this process: real HTTP, real database, real files; the cluster in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from tornado.testing import bind_unused_port
+
+from aifactory_hub.admission.base import Admission
+from aifactory_hub.admission.inprocess import InProcessAdmission
+from aifactory_hub.domain.tenants import Tenant
+from aifactory_hub.pipelines.memory import MemoryPipeline
+from aifactory_hub.registry.model import (
+    Addresses,
+    ClusterConfig,
+    IdentityConfig,
+    JobsConfig,
+    NotebookConfig,
+    Registry,
+)
+from aifactory_hub.service.app import make_app, make_server
+from aifactory_hub.service.context import Context
+from aifactory_hub.service.gate import HubGate
+from aifactory_hub.service.reconcile import Reconciler
+from aifactory_hub.service.wiring import assemble
+from aifactory_hub.store import FileStore, Jobs, migrate, open_engine
+
+from .fake_hub import FakeHub
+from .tenants import SMALL, make_catalogue, make_tenant
+
+PREFIX = "/services/aifactory/"
+
+
+def make_registry(
+    *,
+    tenants: Mapping[str, Tenant] | None = None,
+    service: str = "http://service.invalid/services/aifactory/",
+    jobs: JobsConfig | None = None,
+) -> Registry:
+    """Two tenants, nlp and vision, with two small slices each."""
+    return Registry(
+        source="tenants.yaml",
+        hub="test",
+        cluster=ClusterConfig("host", ("h100-80gb",), {SMALL: 7}, simulated=True),
+        identity=IdentityConfig("http://idp.invalid", "aifactory-hub"),
+        addresses=Addresses("http://hub.invalid/hub/api", service),
+        notebook=NotebookConfig("notebook:test"),
+        jobs=jobs or JobsConfig("job:test"),
+        catalogue=make_catalogue(),
+        tenants=tenants or {name: make_tenant(name, quota={SMALL: 2}) for name in ("nlp", "vision")},
+    )
+
+
+@dataclass
+class Folder:
+    """Where a service keeps what outlives it: opening it again is a restart."""
+
+    path: Path
+
+    def jobs(self) -> Jobs:
+        """The database, up to date."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        engine = open_engine(f"sqlite:///{self.path / 'service.sqlite'}")
+        migrate(engine)
+        return Jobs(engine)
+
+    def files(self) -> FileStore:
+        """The files."""
+        return FileStore(self.path / "files")
+
+
+@dataclass
+class Clock:
+    """Time that a test moves."""
+
+    now: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_by(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+class NobodyAsks:
+    """A gate for tests that never come through HTTP."""
+
+    async def caller(self, authorization: str | None, *, fresh: bool) -> object:
+        raise AssertionError("nobody was to ask")
+
+
+def make_context(
+    folder: Folder,
+    registry: Registry,
+    admission: Admission,
+    pipeline: MemoryPipeline,
+    *,
+    gate: object | None = None,
+    clock: Callable[[], float] = time.time,
+    tick: float = 0.05,
+) -> Context:
+    """The service's parts on this folder, nothing started. The caller closes ``jobs``."""
+    return assemble(
+        registry=registry,
+        gate=gate or NobodyAsks(),  # type: ignore[arg-type]
+        jobs=folder.jobs(),
+        files=folder.files(),
+        admission=admission,
+        pipeline=pipeline,
+        reach=lambda: {"host": True, "tenants": len(registry.tenants), "tenants_reachable": 1},
+        clock=clock,
+        tick=tick,
+    )
+
+
+@dataclass
+class RunningService:
+    """A service that listens. ``kill`` ends it as kill -9 would: nothing is tidied, then the port is closed."""
+
+    url: str
+    hub: FakeHub
+    context: Context
+    admission: InProcessAdmission
+    pipeline: MemoryPipeline
+
+    @property
+    def reconciler(self) -> Reconciler:
+        return self.context.reconciler
+
+    def http(self, token: str | None = None, *, timeout: float = 10.0) -> httpx.AsyncClient:
+        """A plain client of the API."""
+        headers = {} if token is None else {"Authorization": f"token {token}"}
+        return httpx.AsyncClient(base_url=f"{self.url}api/v1", headers=headers, timeout=timeout, trust_env=False)
+
+
+@asynccontextmanager
+async def running_service(
+    path: Path,
+    *,
+    hub: FakeHub,
+    registry: Callable[[str], Registry] = lambda url: make_registry(service=url),
+    admission: InProcessAdmission | None = None,
+    pipeline: MemoryPipeline | None = None,
+    port: int | None = None,
+    reconciling: bool = True,
+) -> AsyncIterator[RunningService]:
+    """The service on a port; ``port`` to come back on the same one after a restart."""
+    socket, port = bind_unused_port() if port is None else (None, port)
+    url = f"http://127.0.0.1:{port}{PREFIX}"
+    known = registry(url)
+    admission = admission or InProcessAdmission(known.tenants)
+    pipeline = pipeline if pipeline is not None else MemoryPipeline()
+    gate = HubGate(hub.url, "service-token")
+    context = make_context(Folder(path), known, admission, pipeline, gate=gate)
+    server = make_server(make_app(context, PREFIX))
+    if socket is None:
+        server.listen(port, "127.0.0.1")
+    else:
+        server.add_socket(socket)
+    loop = asyncio.create_task(context.reconciler.run()) if reconciling else None
+    try:
+        yield RunningService(url, hub, context, admission, pipeline)
+    finally:
+        if loop is not None:
+            loop.cancel()
+            await asyncio.gather(loop, return_exceptions=True)
+        server.stop()
+        await server.close_all_connections()
+        await gate.close()
+        context.jobs.close()

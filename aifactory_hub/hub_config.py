@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 from jupyterhub.auth import Authenticator
 from jupyterhub.services.service import Service
@@ -17,13 +16,7 @@ from .settings import HubSettings, SettingsError, read_hub_settings
 
 # Seconds. What the identity provider says of a person is asked for again after this long.
 AUTH_REFRESH_AGE = 60
-# How long an evicted or ended server may go unnoticed; asking costs one small read.
-POLL_INTERVAL = 10
 SERVICE_TIMEOUT = 1
-# A notebook's first start reads a few hundred megabytes from the image.
-HTTP_TIMEOUT = 120
-# The hub gives up on a start later than we do, so that our message, which says why, is the one that is shown.
-START_MARGIN = 30
 
 
 def configure(c: Any, tenants: str | Path | None = None) -> None:
@@ -106,12 +99,3 @@ def _set_service(c: Any, settings: HubSettings) -> None:
 
 def _set_spawner(c: Any, registry: Registry) -> None:
     c.TenantKubeSpawner.get_registry = lambda: registry
-    address = urlsplit(registry.addresses.hub_api)
-    defaults = {
-        "hub_connect_url": f"{address.scheme}://{address.netloc}",
-        "start_timeout": registry.notebook.start_timeout + START_MARGIN,
-        "http_timeout": HTTP_TIMEOUT,
-        "poll_interval": POLL_INTERVAL,
-    }
-    for name, value in defaults.items():
-        _default(c, "TenantKubeSpawner", name, value, "KubeSpawner", "Spawner")

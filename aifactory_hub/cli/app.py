@@ -15,6 +15,7 @@ from .registry import explain_groups, tenants
 _ELSEWHERE = {
     "submit": "aifactory_hub.client.commands:submit",
     "jobs": "aifactory_hub.client.commands:jobs",
+    "demo": "aifactory_hub.cli.demo:demo",
 }
 
 

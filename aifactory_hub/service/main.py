@@ -7,6 +7,8 @@ import logging
 import signal
 import sys
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from ..clusters import CredentialError
 from ..registry import RegistryError
 from ..settings import ServiceSettings, SettingsError, read_service_settings
@@ -23,6 +25,10 @@ def main() -> int:
         asyncio.run(_serve(read_service_settings()))
     except (SettingsError, RegistryError, CredentialError) as error:
         print(error, file=sys.stderr)
+        return 2
+    except SQLAlchemyError as error:
+        # Of the first line only: the rest may repeat the address, which can hold a password.
+        print(f"AIFACTORY_HUB_SERVICE_DATABASE can't be used: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2
     return 0
 

@@ -93,7 +93,7 @@ class JobSteps:
                     await self._note(job, state, decision.reason)
                     await self._create_run(job, ticket)
                 case JobStep.STOP_RUN:
-                    await self._note(job, state, decision.reason)
+                    await self._note(job, state, f"stopping: {_why(job, decision)}")
                     await self._keep_log(job)
                     await self._w.pipeline.delete(job.tenant, job.id)
                 case JobStep.FINISH:
@@ -125,10 +125,7 @@ class JobSteps:
         exit_code = decision.exit_code
         if exit_code is None and decision.state is JobState.FAILED:
             exit_code = (job.report or {}).get("exit_code")
-        reason = said or decision.reason
-        if decision.state is JobState.CANCELLED:
-            reason = f"cancelled by {job.cancel_asked_by}"
-        await self._end(job, decision.state, reason, exit_code)
+        await self._end(job, decision.state, said or _why(job, decision), exit_code)
 
     async def _end(self, job: JobRecord, state: JobState, reason: str | None, exit_code: int | None) -> None:
         log.info("job %s of %s in %s: %s (%s)", job.id, job.owner, job.tenant, state, reason or "no reason given")
@@ -233,6 +230,13 @@ class JobSteps:
             },
             deadline_seconds=registry.jobs.deadline,
         )
+
+
+def _why(job: JobRecord, decision: JobDecision) -> str | None:
+    """The decision's reason; of a cancelled job also who asked for it."""
+    if decision.state is JobState.CANCELLED or (decision.step is JobStep.STOP_RUN and job.cancel_asked_by):
+        return f"cancelled by {job.cancel_asked_by}"
+    return decision.reason
 
 
 def _no_ticket(job: JobRecord) -> Ticket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from traitlets import HasTraits, default
 
@@ -16,6 +17,12 @@ HOME = "/home/jovyan"
 UID = 1000
 # JupyterLab ends in a second or two; Kubernetes' default of 30 would hold a GPU for a kernel that does not listen.
 GRACE_SECONDS = 5
+# How long an evicted or ended server may go unnoticed; asking costs one small read.
+POLL_INTERVAL = 10
+# A notebook's first start reads a few hundred megabytes from the image.
+HTTP_TIMEOUT = 120
+# The hub gives up on a start later than we do, so that our message, which says why, is the one that is shown.
+START_MARGIN = 30
 
 
 class PodDefaults(HasTraits):
@@ -52,7 +59,21 @@ class PodDefaults(HasTraits):
 
     @default("start_timeout")
     def _default_start_timeout(self) -> int:
-        return self._registry.notebook.start_timeout
+        return self._registry.notebook.start_timeout + START_MARGIN
+
+    @default("http_timeout")
+    def _default_http_timeout(self) -> int:
+        return HTTP_TIMEOUT
+
+    @default("poll_interval")
+    def _default_poll_interval(self) -> int:
+        return POLL_INTERVAL
+
+    @default("hub_connect_url")
+    def _default_hub_connect_url(self) -> str:
+        # Pods reach the hub by another address than the hub's own processes.
+        address = urlsplit(self._registry.addresses.hub_api)
+        return f"{address.scheme}://{address.netloc}"
 
     @default("uid")
     def _default_uid(self) -> int:

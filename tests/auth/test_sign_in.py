@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,12 +23,14 @@ class Site:
     hub: HubProcess
     provider: OidcProvider
 
-    def sign_in(self, browser: httpx.Client | None = None) -> httpx.Response:
-        return (browser or new_browser()).get(f"{self.hub.url}/hub/oauth_login?next=%2Fhub%2Fhome")
+    def sign_in(self, browser: httpx.Client) -> httpx.Response:
+        return browser.get(f"{self.hub.url}/hub/oauth_login?next=%2Fhub%2Fhome")
 
 
-def new_browser() -> httpx.Client:
-    return httpx.Client(follow_redirects=True, trust_env=False, timeout=20)
+@pytest.fixture
+def browser() -> Iterator[httpx.Client]:
+    with httpx.Client(follow_redirects=True, trust_env=False, timeout=20) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +47,9 @@ def site(running: Site) -> Site:
     return running
 
 
-def test_a_member_signs_in_and_only_the_tenants_groups_reach_the_hub(site: Site) -> None:
+def test_a_member_signs_in_and_only_the_tenants_groups_reach_the_hub(site: Site, browser: httpx.Client) -> None:
     site.provider.account = {"sub": "7", "name": "Ada", "groups": ["teams/nlp/admins", "secret-project"]}
-    page = site.sign_in()
+    page = site.sign_in(browser)
     assert page.status_code == 200
     assert page.url.path == "/hub/home"
     assert site.hub.user("ada")["groups"] == ["tenant-nlp", "tenant-nlp-admin"]  # type: ignore[index]
@@ -91,21 +94,20 @@ def unsigned(claims: dict[str, Any], provider: OidcProvider) -> str:
     ],
 )  # fmt: skip
 def test_what_can_not_be_trusted_is_refused_with_a_page_that_says_why(
-    site: Site, wrong: dict[str, Any], status: int, said: str
+    site: Site, browser: httpx.Client, wrong: dict[str, Any], status: int, said: str
 ) -> None:
     site.provider.account = {"sub": "3", "name": "eve", "groups": NLP}
     for name, value in wrong.items():
         setattr(site.provider, name, value)
-    page = site.sign_in()
+    page = site.sign_in(browser)
     assert page.status_code == status
     assert said in page.text.replace("&#x27;", "'").replace("&#39;", "'")
     assert "Sign in again" in page.text
     assert site.hub.user("eve") is None
 
 
-def test_who_loses_her_last_team_is_out_at_the_next_refresh(site: Site) -> None:
+def test_who_loses_her_last_team_is_out_at_the_next_refresh(site: Site, browser: httpx.Client) -> None:
     site.provider.account = {"sub": "8", "name": "bob", "groups": NLP}
-    browser = new_browser()
     assert site.sign_in(browser).status_code == 200
     site.provider.account = {"sub": "8", "name": "bob", "groups": []}
     time.sleep(1.2)
@@ -115,9 +117,8 @@ def test_who_loses_her_last_team_is_out_at_the_next_refresh(site: Site) -> None:
     assert site.hub.user("bob")["groups"] == []  # type: ignore[index]
 
 
-def test_a_provider_that_is_away_changes_nothing_for_who_is_signed_in(site: Site) -> None:
+def test_a_provider_that_is_away_changes_nothing_for_who_is_signed_in(site: Site, browser: httpx.Client) -> None:
     site.provider.account = {"sub": "9", "name": "cyd", "groups": NLP}
-    browser = new_browser()
     site.sign_in(browser)
     site.provider.userinfo_answer = (503, "")
     time.sleep(1.2)
@@ -125,19 +126,18 @@ def test_a_provider_that_is_away_changes_nothing_for_who_is_signed_in(site: Site
     assert site.hub.user("cyd")["groups"] == ["tenant-nlp"]  # type: ignore[index]
 
 
-def test_a_name_that_another_account_has_now_needs_a_new_sign_in(site: Site) -> None:
+def test_a_name_that_another_account_has_now_needs_a_new_sign_in(site: Site, browser: httpx.Client) -> None:
     site.provider.account = {"sub": "10", "name": "dan", "groups": NLP}
-    browser = new_browser()
     site.sign_in(browser)
     site.provider.account = {"sub": "11", "name": "dan", "groups": NLP}
     time.sleep(1.2)
     assert browser.get(f"{site.hub.url}/hub/home", follow_redirects=False).status_code == 302
 
 
-def test_a_hub_whose_provider_is_away_starts_and_says_so(tmp_path: Any) -> None:
+def test_a_hub_whose_provider_is_away_starts_and_says_so(tmp_path: Path, browser: httpx.Client) -> None:
     text = TENANTS.format(issuer=f"http://127.0.0.1:{free_port()}")
     with hub_process(tmp_path, text) as hub:
-        page = new_browser().get(f"{hub.url}/hub/oauth_login")
+        page = browser.get(f"{hub.url}/hub/oauth_login")
     assert page.status_code == 503
     assert "Nobody can be signed in now" in page.text
     assert "can&#x27;t be reached" in page.text or "can't be reached" in page.text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -35,6 +34,12 @@ def hub(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubUnder
 
 
 @pytest.fixture
+def people(rig: Rig, hub: HubUnderTest) -> Iterator[dict[str, Person]]:
+    with rig.people(hub.url) as everybody:
+        yield everybody
+
+
+@pytest.fixture
 def page() -> Iterator[Page]:
     with browser() as context:
         yield context.pages[0]
@@ -47,31 +52,33 @@ def sign_in(page: Page, person: Person) -> None:
     page.click("button[type=submit]")
 
 
-def test_who_is_in_no_team_reads_why_and_what_to_do(rig: Rig, hub: HubUnderTest, page: Page) -> None:
-    sign_in(page, rig.people(hub.url)["no-team-user"])
+def test_who_is_in_no_team_reads_why_and_what_to_do(people: dict[str, Person], page: Page) -> None:
+    sign_in(page, people["no-team-user"])
     picture(page, "no-team")
     expect(page.locator("body")).to_contain_text("no-team-user")
     expect(page.locator("body")).to_contain_text(re.compile("ask", re.IGNORECASE))
 
 
-def test_a_first_notebook_from_menu_to_lab(rig: Rig, hub: HubUnderTest, page: Page) -> None:
-    sign_in(page, rig.people(hub.url)["nlp-user"])
+def test_a_first_notebook_from_menu_to_lab(hub: HubUnderTest, people: dict[str, Person], page: Page) -> None:
+    sign_in(page, people["nlp-user"])
     page.goto(f"{hub.url}/hub/spawn")
     picture(page, "spawn-page-one-team")
     expect(page.locator("body")).to_contain_text("2 of 2 free")
     expect(page.locator("body")).to_contain_text(re.compile("simulated", re.IGNORECASE))
-    page.get_by_label(re.compile("mig-1g.10gb")).check()
-    page.locator("form input[type=submit], form button[type=submit]").last.click()
+    page.get_by_text("mig-1g.10gb", exact=True).click()
+    assert page.locator("input[name=profile][value='mig-1g.10gb']").is_checked()
+    page.locator("form [type=submit]").last.click()
     page.wait_for_url(re.compile("/hub/spawn-pending/"))
     page.wait_for_selector("#progress-log .progress-log-event, .progress-log-event", state="attached", timeout=20_000)
     picture(page, "progress-page")
     page.wait_for_url(re.compile("/user/nlp-user/lab"), timeout=90_000)
-    page.wait_for_selector("#jp-main-dock-panel", timeout=60_000)
+    page.wait_for_selector(".jp-LauncherCard", timeout=60_000)
     picture(page, "lab")
 
 
-def test_a_full_team_says_who_holds_what_and_offers_what_fits(rig: Rig, hub: HubUnderTest, page: Page) -> None:
-    people = rig.people(hub.url)
+def test_a_full_team_says_who_holds_what_and_offers_what_fits(
+    hub: HubUnderTest, people: dict[str, Person], page: Page
+) -> None:
     two = people["two-team-user"]
     two.sign_in()
     assert two.spawn("nlp", "mig-3g.40gb") is None
@@ -87,8 +94,8 @@ def test_a_full_team_says_who_holds_what_and_offers_what_fits(rig: Rig, hub: Hub
     assert "Asked 1, used 1, limit 1" in refused.text
 
 
-def test_who_is_in_two_teams_chooses(rig: Rig, hub: HubUnderTest, page: Page, tmp_path: Path) -> None:
-    sign_in(page, rig.people(hub.url)["two-team-user"])
+def test_who_is_in_two_teams_chooses(hub: HubUnderTest, people: dict[str, Person], page: Page) -> None:
+    sign_in(page, people["two-team-user"])
     page.goto(f"{hub.url}/hub/spawn/two-team-user/other")
     picture(page, "spawn-page-two-teams")
     expect(page.locator("body")).to_contain_text("Language")

@@ -10,6 +10,7 @@ import argparse
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from . import steps
@@ -36,16 +37,21 @@ def run_day(rig: Rig, folder: Path) -> bool:
     table = Table(len(STEPS))
     try:
         hub.start()
-        day = Day(hub, rig.cluster, rig.people(hub.url))
-        for number, (title, body) in enumerate(STEPS, start=1):
-            if not table.run(number, title, lambda step, body=body: body(day, step)):
-                for name in ("hub", "service"):
-                    print(f"--- the end of the {name}'s log\n{hub.log_tail(name, 60)}", flush=True)
-                break
+        with rig.people(hub.url) as people:
+            run_steps(table, Day(hub, rig.cluster, people))
     finally:
         hub.stop()
         clear_tenants(rig.cluster)
     return table.close()
+
+
+def run_steps(table: Table, day: Day) -> None:
+    """The steps in order; after one that fails, the ends of the logs and no more steps."""
+    for number, (title, body) in enumerate(STEPS, start=1):
+        if not table.run(number, title, partial(body, day)):
+            for name in ("hub", "service"):
+                print(f"--- the end of the {name}'s log\n{day.hub.log_tail(name, 60)}", flush=True)
+            return
 
 
 def main() -> int:

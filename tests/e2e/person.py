@@ -41,6 +41,10 @@ class Person:
     )
     token: str | None = None
 
+    def close(self) -> None:
+        """Close her browser."""
+        self.browser.close()
+
     def sign_in(self) -> httpx.Response:
         """Go to the hub, be sent to the identity provider, fill in its form, come back. Returns the last page."""
         page = self.browser.get(f"{self.hub}/hub/oauth_login")
@@ -234,4 +238,4 @@ def _values(soup: BeautifulSoup, name: str) -> frozenset[str]:
 def _cookie_header(browser: httpx.Client, url: str) -> str:
     request = httpx.Request("GET", url)
     browser.cookies.set_cookie_header(request)
-    return request.headers.get("Cookie", "")
+    return str(request.headers.get("Cookie", ""))

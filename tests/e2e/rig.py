@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +37,14 @@ class Rig:
             ports=ports or Ports(),
         )
 
-    def people(self, hub_url: str) -> dict[str, Person]:
-        return {name: Person(name, a.email, a.password, hub_url) for name, a in self.found.accounts.items()}
+    @contextmanager
+    def people(self, hub_url: str) -> Iterator[dict[str, Person]]:
+        """Everybody who has an account, each with a browser of her own, closed at the end."""
+        with ExitStack() as stack:
+            people = {name: Person(name, a.email, a.password, hub_url) for name, a in self.found.accounts.items()}
+            for person in people.values():
+                stack.callback(person.close)
+            yield people
 
 
 def open_rig() -> Rig:

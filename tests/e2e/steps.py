@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -210,7 +211,7 @@ def crash(day: Day, step: Step) -> None:
     day.hub.start_hub()
     back = time.monotonic() - begun
     for person in (day.nlp, day.vision):
-        listed = wait_until(lambda person=person: person.servers().get("", {}).get("ready") is True, 30)
+        listed = wait_until(partial(is_listed, person), 30)
         step.check(
             listed,
             f"{person.name}'s server is still listed as running (hub back in {back:.1f} s)",
@@ -254,6 +255,11 @@ def check_result(step: Step, result: dict[str, Any], team: str) -> None:
     accuracy = result["logs"].split("accuracy:")[1].split()[0] if "accuracy:" in result["logs"] else None
     step.check(accuracy, f"{team}: job.logs() shows the accuracy ({accuracy})", result)
     step.check(result["model"] == "LogisticRegression", f"{team}: job.artifacts gives the model back", result)
+
+
+def is_listed(person: Person) -> bool:
+    """Whether the hub lists her default server as running."""
+    return person.servers().get("", {}).get("ready") is True
 
 
 def job_state(day: Day, job_id: str) -> str:

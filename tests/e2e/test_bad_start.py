@@ -101,15 +101,16 @@ def test_a_vcluster_that_does_not_answer_is_shown_and_the_others_work(rig: Rig, 
     hub = rig.hub(tmp_path / "hub", tenants=ghost)
     try:
         hub.start()
-        person = rig.people(hub.url)["two-team-user"]
-        person.sign_in()
-        page = person.spawn_page()
-        assert "Ghost" in page.text
-        assert "unavailable" in page.text.lower()
-        refused = person.spawn("ghost", "cpu-small")
-        assert refused is not None
-        assert "ghost" in refused.text.lower()
-        assert person.spawn("vision", "mig-1g.10gb") is None
-        assert person.progress()[-1].get("ready")
+        with rig.people(hub.url) as people:
+            person = people["two-team-user"]
+            person.sign_in()
+            page = person.spawn_page()
+            assert "Ghost" in page.text
+            assert "unavailable" in page.text.lower()
+            refused = person.spawn("ghost", "cpu-small")
+            assert refused is not None
+            assert "ghost" in refused.text.lower()
+            assert person.spawn("vision", "mig-1g.10gb") is None
+            assert person.progress()[-1].get("ready")
     finally:
         hub.stop()

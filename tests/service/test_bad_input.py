@@ -32,7 +32,7 @@ CASES: list[tuple[str, dict[str, Any], int, str, str, str]] = [
     ("an unknown field", {"gpus": 3}, 400, "bad-field", "gpus", "Fields: command, profile"),
     ("a digest that is none", {"files": "abc"}, 400, "bad-field", "files", "abc"),
     ("files that were not uploaded", {"files": "0" * 64}, 400, "bad-field", "files", "upload the archive first"),
-    ("outputs as text", {"outputs": "*.bin"}, 400, "bad-field", "outputs", "list"),
+    ("outputs as text", {"outputs": "*.bin"}, 400, "bad-field", "outputs", "valid"),
     ("too many outputs", {"outputs": ["x"] * 65}, 400, "bad-field", "outputs", "64"),
     ("a number as a variable", {"environment": {"A": 1}}, 400, "bad-field", "environment.A", "string"),
     ("a bad variable name", {"environment": {"A-B": "1"}}, 400, "bad-field", "environment", "'A-B'"),
@@ -184,12 +184,13 @@ async def test_nothing_that_is_thrown_at_it_makes_a_500(service: RunningService)
         for _ in range(300):
             seen.add((await _throw(http, dice, values)).status_code)
     assert max(seen) < 500, seen
-    assert {200, 400, 404} <= seen
+    assert {201, 400, 404} <= seen
 
 
 async def _throw(http: httpx.AsyncClient, dice: random.Random, values: list[Any]) -> httpx.Response:
-    text = "".join(dice.choice("aj0/.%\\x00é?&=-_~\"'<>") for _ in range(dice.randint(0, 12)))
-    path = f"/{dice.choice(ENDINGS).replace('x', httpx.URL(path='/' + text).raw_path.decode()[1:])}"
+    bits = ["a", "j0", "/", ".", "%2e%2e", "%00", "%ff", "%2f", "%0a", "%c3%a9", "-", "~", "%22", "%3c"]
+    text = "".join(dice.choice(bits) for _ in range(dice.randint(0, 12)))
+    path = f"/{dice.choice(ENDINGS).replace('x', text)}"
     body = json.dumps(dice.choice(values)).encode()[: dice.randint(0, 40)]
     method = dice.choice(["GET", "POST", "PUT", "DELETE"])
     return await http.request(method, path, content=body)

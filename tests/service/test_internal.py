@@ -24,8 +24,8 @@ class Run:
         return f"/internal/jobs/{self.job_id}/{rest}"
 
 
-async def started(service: RunningService, token: str = "ada", files: bytes | None = b"archive") -> Run:
-    async with service.http(token) as http:
+async def started(service: RunningService, owner: str = "ada", files: bytes | None = b"archive") -> Run:
+    async with service.http(owner) as http:
         body = {"command": "true", "profile": MIG, "key": "k"}
         if files is not None:
             body["files"] = hashlib.sha256(files).hexdigest()

@@ -3,84 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from aifactory_hub import constants
 from aifactory_hub.admission.base import AdmissionRefused, AdmissionUnavailable
-from aifactory_hub.admission.inprocess import InProcessAdmission
 from aifactory_hub.domain.jobs import JobState
 from aifactory_hub.domain.tickets import TicketRequest, TicketState
 from aifactory_hub.pipelines.base import PipelineRefused, RunSpec
-from aifactory_hub.pipelines.memory import MemoryPipeline
-from aifactory_hub.service.context import Context
-from aifactory_hub.service.payloads import Submission
-from aifactory_hub.service.submissions import Taken
 from aifactory_hub.service.tokens import matches
-from aifactory_hub.store import JobRecord
 
-from ..support.job_service import Clock, Folder, make_context, make_registry
+from ..support.job_service import make_registry
 from ..support.tenants import SMALL, make_tenant
-
-MIG = "mig-1g.10gb"
-
-
-@dataclass
-class World:
-    """The cluster and the disk, which stay, and the service's process, which may die."""
-
-    path: Path
-    registry: Any = field(default_factory=make_registry)
-    clock: Clock = field(default_factory=Clock)
-    pipeline: MemoryPipeline = field(default_factory=MemoryPipeline)
-    _contexts: list[Context] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.admission = InProcessAdmission(self.registry.tenants)
-        self.service = self.restart()
-
-    def restart(self, wrap: Callable[[Any], Any] = lambda part: part) -> Context:
-        """A new process on the same disk and cluster; ``wrap`` comes between it and the three."""
-        context = make_context(Folder(self.path), self.registry, self.admission, self.pipeline, clock=self.clock)
-        self._contexts.append(context)
-        if wrap is not None:
-            workshop = replace(
-                context.reconciler._w,
-                jobs=wrap(context.jobs),
-                admission=wrap(self.admission),
-                pipeline=wrap(self.pipeline),
-            )
-            context = replace(context, reconciler=type(context.reconciler)(workshop))
-        self.service = context
-        return context
-
-    async def submit(self, key: str = "k", *, owner: str = "ada", tenant: str = "nlp", **asked: Any) -> str:
-        request = {"command": "python train.py", "profile": MIG, "key": key, **asked}
-        taken = await self.service.submissions.submit(owner, tenant, Submission(**request))
-        assert isinstance(taken, Taken), taken
-        return taken.job.id
-
-    async def settle(self) -> None:
-        await self.service.reconciler.settle()
-
-    def job(self, job_id: str) -> JobRecord:
-        found = self.service.jobs.get(job_id)
-        assert found is not None
-        return found
-
-    async def state(self, job_id: str) -> tuple[str, str | None]:
-        await self.settle()
-        job = self.job(job_id)
-        return job.state.value, job.reason
-
-    def close(self) -> None:
-        for context in self._contexts:
-            context.jobs.close()
+from .world import MIG, World
 
 
 @pytest.fixture
@@ -333,98 +271,6 @@ async def test_a_sweep_drops_old_files_that_no_job_stands_behind(world: World) -
     await world.service.reconciler.sweep()
     assert files.log(job_id).exists()
     assert not files.log("jnobody000").exists()
-
-
-class Killed(BaseException):
-    """The process is gone, at once: nothing in it runs any more."""
-
-
-class Kill:
-    """Comes between the service and all that outlives it, and kills before or after the n-th change."""
-
-    CHANGES = frozenset(
-        {"request", "hold", "release", "create", "delete", "set_state", "finish", "intend_run"}
-        | {"confirm_run", "mark_cleaned", "record_log"}
-    )
-
-    def __init__(self, at: int, *, after: bool) -> None:
-        self.at, self.after, self.count = at, after, 0
-
-    def __call__(self, part: Any) -> Any:
-        return _Between(part, self)
-
-    def before_change(self, name: str) -> None:
-        self.count += name in self.CHANGES
-        if name in self.CHANGES and not self.after and self.count == self.at:
-            raise Killed(f"before {name}")
-
-    def after_change(self, name: str) -> None:
-        if name in self.CHANGES and self.after and self.count == self.at:
-            raise Killed(f"after {name}")
-
-
-class _Between:
-    def __init__(self, part: Any, kill: Kill) -> None:
-        self._part, self._kill = part, kill
-
-    def __getattr__(self, name: str) -> Any:
-        call, kill = getattr(self._part, name), self._kill
-
-        def sync(*args: Any, **kwargs: Any) -> Any:
-            kill.before_change(name)
-            result = call(*args, **kwargs)
-            kill.after_change(name)
-            return result
-
-        async def asynchronous(*args: Any, **kwargs: Any) -> Any:
-            kill.before_change(name)
-            result = await call(*args, **kwargs)
-            kill.after_change(name)
-            return result
-
-        return asynchronous if inspect.iscoroutinefunction(call) else sync
-
-
-@pytest.mark.parametrize("ending", ["succeeds", "fails", "is cancelled"])
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-async def test_a_kill_at_any_change_leaves_one_run_and_the_right_end(tmp_path: Path, ending: str, after: bool) -> None:
-    at, survived = 0, False
-    while not survived:
-        at += 1
-        assert at < 40, "it never came to an end"
-        survived = await _day_with_a_kill(tmp_path / str(at), ending, Kill(at, after=after))
-    assert at > 8, "fewer changes than a job's day has"
-
-
-async def _day_with_a_kill(path: Path, ending: str, kill: Kill) -> bool:
-    """One job's day with one kill; whether the day was over before the kill came."""
-    world = World(path)
-    try:
-        job_id = await world.submit()
-        world.restart(kill)
-        survived = True
-        for part in ("start", ending, "go on"):
-            if part == "succeeds":
-                world.pipeline.end("nlp", job_id, 0)
-            elif part == "fails":
-                world.pipeline.end("nlp", job_id, 1)
-            elif part == "is cancelled":
-                world.service.jobs.ask_cancel(job_id, by="ada", now=1.0)
-            try:
-                await world.settle()
-            except Killed:
-                survived = False
-                world.restart()
-                await world.settle()
-            world.pipeline.start("nlp", job_id) if part == "start" else None
-        expected = {"succeeds": "SUCCEEDED", "fails": "FAILED", "is cancelled": "CANCELLED"}[ending]
-        job = world.job(job_id)
-        assert (job.state.value, job.live) == (expected, False), (kill.at, kill.after)
-        assert len(world.pipeline.created) == 1, (kill.at, kill.after)
-        assert await world.admission.tickets("nlp") == []
-        return survived
-    finally:
-        world.close()
 
 
 async def test_the_running_loop_takes_jobs_forward_by_itself_and_stops_when_cancelled(world: World) -> None:

@@ -22,6 +22,7 @@ import aifactory_hub
 from jupyterhub.proxy import Proxy
 
 class NoProxy(Proxy):
+    should_start = False
     async def add_route(self, routespec, target, data):
         pass
     async def delete_route(self, routespec):
@@ -92,7 +93,7 @@ def hub_command(folder: Path, port: int, config: str = CONFIG) -> list[str]:
     (folder / "jupyterhub_config.py").write_text(config)
     return [
         sys.executable, "-m", "jupyterhub", "-f", str(folder / "jupyterhub_config.py"),
-        f"--JupyterHub.bind_url=http://127.0.0.1:{port}", f"--JupyterHub.hub_bind_url=http://127.0.0.1:{port}",
+        f"--JupyterHub.bind_url=http://127.0.0.1:{free_port()}", f"--JupyterHub.hub_bind_url=http://127.0.0.1:{port}",
         f"--JupyterHub.db_url=sqlite:///{folder}/hub.sqlite",
         f"--JupyterHub.cookie_secret_file={folder}/cookie_secret",
     ]  # fmt: skip

@@ -61,7 +61,7 @@ class LocalRuns:
     def close(self) -> None:
         """End whatever still runs."""
         for process in self.processes.values():
-            if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):  # it ended just now
                 os.killpg(process.pid, signal.SIGKILL)
         for thread in self._threads:
             thread.join(30)

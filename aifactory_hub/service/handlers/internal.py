@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from ...store import Artifact, DigestMismatch, JobRecord
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...store import Artifact, JobRecord, StoredFile
 from ..errors import ServiceError, forbidden
 from ..gate import bearer
 from ..payloads import RunnerResult, artifact_name, parse
 from ..tokens import matches
 from .base import Handler, run_sync
-from .receiving import DIGEST_HEADER, ReceivingHandler, announced_digest, damaged
+from .receiving import DIGEST_HEADER, ReceivingHandler, announced_digest
 
 # A job that makes more files than this has its outputs not narrowed down, and a list of them helps nobody.
 _MOST_ARTIFACTS = 1000
@@ -43,18 +47,17 @@ class RunnerLog(ReceivingHandler, _ForRunners):
     async def limit_now(self, *args: str) -> int:
         """The registry's limit; the runner has cut it to that."""
         self._job = await self.own_job(args[0])
-        self._digest = announced_digest(self.request.headers.get(DIGEST_HEADER))
+        self.announced = announced_digest(self.request.headers.get(DIGEST_HEADER))
         return self.context.registry.jobs.max_log
 
-    async def put(self, _job_id: str) -> None:
-        """Keep it; a later one replaces it."""
-        target = self.context.files.log(self._job.id)
-        try:
-            stored = await run_sync(self.received().keep, target, announced=self._digest)
-        except DigestMismatch as error:
-            raise damaged(error) from error
+    def target(self) -> Path:
+        """A later one replaces it."""
+        return self.context.files.log(self._job.id)
+
+    async def kept(self, stored: StoredFile) -> Mapping[str, Any]:
+        """Its size and digest."""
         await run_sync(self.context.jobs.record_log, self._job.id, size=stored.size, sha256=stored.sha256)
-        self.answer({"size": stored.size, "sha256": stored.sha256}, 201)
+        return {"size": stored.size, "sha256": stored.sha256}
 
 
 class RunnerArtifact(ReceivingHandler, _ForRunners):
@@ -63,7 +66,7 @@ class RunnerArtifact(ReceivingHandler, _ForRunners):
     async def limit_now(self, *args: str) -> int:
         """What is left of the job's limit, where the file that this one replaces does not count."""
         self._job = await self.own_job(args[0])
-        self._digest = announced_digest(self.request.headers.get(DIGEST_HEADER))
+        self.announced = announced_digest(self.request.headers.get(DIGEST_HEADER))
         self._name = artifact_name(args[1])
         found = await run_sync(self.context.jobs.artifacts, self._job.id)
         others = [a for a in found if a.name != self._name]
@@ -72,16 +75,15 @@ class RunnerArtifact(ReceivingHandler, _ForRunners):
             raise ServiceError(413, "too-large", message, numbers={"limit": _MOST_ARTIFACTS})
         return max(0, self.context.registry.jobs.max_artifacts - sum(a.size for a in others))
 
-    async def put(self, _job_id: str, _name: str) -> None:
-        """Keep it; a later one of the same name replaces it."""
-        target = self.context.files.artifact(self._job.id, self._name)
-        try:
-            stored = await run_sync(self.received().keep, target, announced=self._digest)
-        except DigestMismatch as error:
-            raise damaged(error) from error
+    def target(self) -> Path:
+        """A later one of the same name replaces it."""
+        return self.context.files.artifact(self._job.id, self._name)
+
+    async def kept(self, stored: StoredFile) -> Mapping[str, Any]:
+        """Its name, size and digest."""
         artifact = Artifact(self._name, stored.size, stored.sha256, self.context.clock())
         await run_sync(self.context.jobs.put_artifact, self._job.id, artifact)
-        self.answer({"name": artifact.name, "size": artifact.size, "sha256": artifact.sha256}, 201)
+        return {"name": artifact.name, "size": artifact.size, "sha256": artifact.sha256}
 
 
 class RunnerOutcome(_ForRunners):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from ... import constants
 from ...admission.base import AdmissionUnavailable
 from ...domain.jobs import JobState
 from ...domain.refusals import Refusal
 from ...pipelines.base import PipelineUnavailable
-from ...store import DigestMismatch, JobRecord
+from ...store import JobRecord, StoredFile
 from ..answers import artifacts_answer, job_answer, quota_answer
 from ..errors import ServiceError, bad_field, forbidden, from_refusal, unavailable
 from ..payloads import Submission, artifact_name, parse, whole_number
 from .base import Handler, run_sync
-from .receiving import ReceivingHandler, announced_digest, damaged
+from .receiving import ReceivingHandler, announced_digest
 
 _MOST_AT_ONCE = 200
 # What people wait for at most for a detail that an answer can do without, in seconds.
@@ -27,19 +30,18 @@ class Upload(ReceivingHandler):
     async def limit_now(self, *args: str) -> int:
         """A member of the tenant may send as much as the registry says."""
         caller = await self.caller(fresh=True)
-        self._digest = announced_digest(args[0])
-        self._owner = caller.name
-        self._tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, self.get_query_argument("tenant", None))
+        self.announced = announced_digest(args[0])
+        asked = self.get_query_argument("tenant", None)
+        self._owner, self._tenant = caller.name, self.tenant_for(caller, constants.SCOPE_SUBMIT, asked)
         return self.context.registry.jobs.max_upload
 
-    async def put(self, digest: str) -> None:
-        """Keep it for this user in this tenant."""
-        target = self.context.files.upload(self._tenant, self._owner, digest)
-        try:
-            stored = await run_sync(self.received().keep, target, announced=digest)
-        except DigestMismatch as error:
-            raise damaged(error) from error
-        self.answer({"sha256": stored.sha256, "size": stored.size}, 201)
+    def target(self) -> Path:
+        """This user's in this tenant."""
+        return self.context.files.upload(self._tenant, self._owner, self.announced)
+
+    async def kept(self, stored: StoredFile) -> Mapping[str, Any]:
+        """Nothing to note: a job that wants it names its digest."""
+        return {"sha256": stored.sha256, "size": stored.size}
 
 
 class JobList(Handler):

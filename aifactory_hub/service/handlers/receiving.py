@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tornado.web import stream_request_body
 
-from ...store import DigestMismatch
+from ...store import DigestMismatch, StoredFile
 from ...store.files import Incoming
 from ..errors import ServiceError, bad_field
-from .base import Handler
+from .base import Handler, run_sync
 
 DIGEST_HEADER = "X-Content-SHA256"
 _BODY_TIMEOUT = 600.0
@@ -19,26 +21,44 @@ _READ_IN_VAIN = 256 * 2**20
 
 @stream_request_body
 class ReceivingHandler(Handler):
-    """Receives one file. A subclass says in ``limit_now`` who may send how much, and in ``put`` what to do with it."""
+    """Receives one file. A subclass says who may send how much, where it goes, and what to note once it is there."""
 
+    announced: str
     incoming: Incoming | None = None
+    refusal: ServiceError | None = None
 
     async def limit_now(self, *args: str) -> int:
-        """The most bytes that may come. Raises ServiceError when none may."""
+        """The most bytes that may come; sets ``announced``. Raises ServiceError when none may."""
+        raise NotImplementedError
+
+    def target(self) -> Path:
+        """Where the file goes."""
+        raise NotImplementedError
+
+    async def kept(self, stored: StoredFile) -> Mapping[str, Any]:
+        """The file is there whole: note it. The answer."""
         raise NotImplementedError
 
     async def prepare(self) -> None:
-        """Before the body is read; called by tornado."""
-        length = self._length()
+        """Before the body is read; called by tornado.
+
+        A refusal waits until the body has been read, up to a limit: answered at once, the connection would be
+        closed under a sender that still sends, and it would see a broken pipe and no answer.
+        """
         connection: Any = self.request.connection
-        # What is refused below is still read, up to here, or the sender would see a broken pipe and no answer.
-        connection.set_max_body_size(min(length, _READ_IN_VAIN))
         connection.set_body_timeout(_BODY_TIMEOUT)
-        limit = await self.limit_now(*self.path_args)
-        if length > limit:
-            raise too_large(length, limit)
+        length = self._length()
+        try:
+            limit = await self.limit_now(*self.path_args)
+            if length > limit:
+                raise too_large(length, limit)
+        except ServiceError as error:
+            if length > _READ_IN_VAIN:
+                raise
+            self.refusal = error
+        else:
+            self.incoming = self.context.files.incoming(limit)
         connection.set_max_body_size(length)
-        self.incoming = self.context.files.incoming(limit)
 
     def data_received(self, chunk: bytes) -> None:
         """A piece of the body; called by tornado."""
@@ -54,10 +74,17 @@ class ReceivingHandler(Handler):
         self._drop()
         super().on_connection_close()
 
-    def received(self) -> Incoming:
-        """The whole file, still aside."""
+    async def put(self, *_args: str) -> None:
+        """After the body; called by tornado."""
+        if self.refusal is not None:
+            raise self.refusal
         assert self.incoming is not None  # prepare made it, or raised
-        return self.incoming
+        try:
+            stored = await run_sync(self.incoming.keep, self.target(), announced=self.announced)
+        except DigestMismatch as error:
+            message = f"The body was damaged on the way: {error}."
+            raise ServiceError(422, "digest-mismatch", message, field=DIGEST_HEADER) from error
+        self.answer(await self.kept(stored), 201)
 
     def _drop(self) -> None:
         if self.incoming is not None:
@@ -81,8 +108,3 @@ def too_large(size: int, limit: int) -> ServiceError:
     """More than may come, with both numbers in bytes."""
     message = f"{size} bytes are more than the {limit} that are allowed here."
     return ServiceError(413, "too-large", message, numbers={"asked": size, "limit": limit})
-
-
-def damaged(error: DigestMismatch) -> ServiceError:
-    """Not what was announced."""
-    return ServiceError(422, "digest-mismatch", f"The body was damaged on the way: {error}.", field=DIGEST_HEADER)

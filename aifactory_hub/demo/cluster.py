@@ -1,0 +1,40 @@
+"""What stands where the real hub has a cluster: the quota engine in this process, and vClusters that always answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..admission import Admission, InProcessAdmission
+from ..clusters import TenantHealth
+from ..registry import Registry
+
+
+class SimulatedTenants:
+    """The health of vClusters that there are not."""
+
+    def health(self, tenant: str) -> TenantHealth:
+        """Always well, since it is simulated."""
+        return TenantHealth(ok=True, reason=None, since=0.0)
+
+    async def check(self, tenant: str) -> TenantHealth:
+        """See ``health``."""
+        return self.health(tenant)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoCluster:
+    """One for the hub and the job service, which share a process here, so that quota is one truth.
+
+    ``homes`` holds the people's folders.
+    """
+
+    registry: Registry
+    admission: Admission
+    homes: Path
+    clients: SimulatedTenants = field(default_factory=SimulatedTenants)
+
+
+def simulate(registry: Registry, homes: Path) -> DemoCluster:
+    """The simulated cluster of ``registry``."""
+    return DemoCluster(registry, InProcessAdmission(registry.tenants), homes)

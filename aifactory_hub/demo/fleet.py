@@ -1,0 +1,150 @@
+"""The simulated fleet's neighbours: team mates who take slices and give them back, through the real quota."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from aifactory_profiles import Catalogue
+
+from .. import constants
+from ..admission import Admission, NotAdmitted
+from ..domain.tickets import TicketRequest, TicketState
+
+log = logging.getLogger(__name__)
+
+# Seconds between two looks at what the neighbours want.
+TICK = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """A neighbour's way: of every ``period`` seconds she works ``busy`` of them, on one slice of ``profile``."""
+
+    name: str
+    tenant: str
+    profile: str
+    period: float
+    busy: float
+
+
+_SMALL, _LARGE = "mig-1g.10gb", "mig-3g.40gb"
+# ``calm`` has always room, ``busy`` sometimes not, ``full`` hardly ever.
+SCENARIOS: Mapping[str, tuple[Habit, ...]] = {
+    "calm": (
+        Habit("lena", "nlp", _SMALL, 240, 240),
+        Habit("jun", "vision", _SMALL, 300, 150),
+    ),
+    "busy": (
+        Habit("lena", "nlp", _SMALL, 240, 240),
+        Habit("omar", "nlp", _SMALL, 180, 120),
+        Habit("ines", "nlp", _LARGE, 300, 150),
+        Habit("jun", "vision", _SMALL, 300, 200),
+        Habit("tess", "vision", _LARGE, 240, 160),
+    ),
+    "full": (
+        Habit("lena", "nlp", _SMALL, 240, 225),
+        Habit("omar", "nlp", _SMALL, 300, 285),
+        Habit("ruth", "nlp", _SMALL, 360, 345),
+        Habit("ines", "nlp", _LARGE, 300, 280),
+        Habit("jun", "vision", _SMALL, 240, 225),
+        Habit("timo", "vision", _SMALL, 300, 285),
+        Habit("yara", "vision", _SMALL, 360, 345),
+        Habit("tess", "vision", _LARGE, 300, 280),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A slice that a neighbour wants to hold now. ``turn`` counts her periods, so each has a ticket of its own."""
+
+    habit: Habit
+    turn: int
+
+    @property
+    def ticket(self) -> str:
+        return f"neighbour-{self.habit.name}-{self.turn}"
+
+
+def wishes(scenario: str, seconds: float, seed: int = 0) -> frozenset[Wish]:
+    """Who wants what, ``seconds`` after the demo's start. The same arguments give the same answer."""
+    found = set()
+    for habit in SCENARIOS[scenario]:
+        turn, within = divmod(seconds + _shift(habit, seed), habit.period)
+        if within < habit.busy:
+            found.add(Wish(habit, int(turn)))
+    return frozenset(found)
+
+
+def _shift(habit: Habit, seed: int) -> float:
+    """How far into her first period a neighbour is at the start: always at work, but not all for equally long."""
+    digest = hashlib.sha256(f"{seed}:{habit.name}".encode()).digest()
+    return digest[0] / 256 * habit.busy * 0.9
+
+
+class Neighbours:
+    """Carries the wishes out. ``speed`` is how many seconds pass for them in one of ours; 0 stops their time."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        catalogue: Catalogue,
+        *,
+        scenario: str,
+        speed: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._admission = admission
+        self._catalogue = catalogue
+        self._scenario = scenario
+        self._speed = speed
+        self._clock = clock
+        self._began = clock()
+        self._asked: set[Wish] = set()
+
+    async def run(self) -> None:
+        """For ever, until cancelled."""
+        while True:
+            try:
+                await self.step()
+            except Exception:
+                log.exception("the neighbours stumbled; they go on")
+            await asyncio.sleep(TICK)
+
+    async def step(self) -> None:
+        """Give back what is not wanted any more, ask for what is new, hold what was granted."""
+        wanted = wishes(self._scenario, (self._clock() - self._began) * self._speed)
+        for wish in self._asked - wanted:
+            await self._admission.release(wish.habit.tenant, wish.ticket)
+        for wish in sorted(wanted, key=lambda wish: wish.ticket):
+            await self._take(wish)
+        self._asked = set(wanted)
+
+    async def _take(self, wish: Wish) -> None:
+        ticket = await self._admission.request(self._request(wish))
+        if ticket.state is TicketState.ADMITTED and not ticket.active:
+            try:
+                await self._admission.hold(ticket.tenant, ticket.name)
+            except NotAdmitted:
+                log.info("%s lost her place and waits again", wish.habit.name)
+        elif ticket.state is TicketState.EVICTED:
+            await self._admission.release(ticket.tenant, ticket.name)
+
+    def _request(self, wish: Wish) -> TicketRequest:
+        profile = self._catalogue.profile(wish.habit.profile)
+        return TicketRequest(
+            tenant=wish.habit.tenant,
+            name=wish.ticket,
+            kind="server",
+            owner=f"neighbour-{wish.habit.name}",
+            user=f"{wish.habit.name} (simulated)",
+            profile=profile.name,
+            resources=profile.requests,
+            priority=constants.PRIORITY_NOTEBOOK,
+            node_labels=profile.node_labels,
+        )

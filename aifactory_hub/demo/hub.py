@@ -1,0 +1,142 @@
+"""The hub and the job service of the demo, in one process and one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.app import JupyterHub
+from tornado.httpserver import HTTPServer
+from traitlets.config import Config
+
+from ..hub_config import configure
+from ..pipelines.local import LocalPipeline
+from ..registry import Registry
+from ..service.app import make_app, make_server
+from ..service.gate import HubGate
+from ..service.wiring import assemble
+from ..store import FileStore, Jobs, migrate, open_engine
+from .cluster import DemoCluster
+from .folder import Keys
+from .people import PEOPLE
+from .provider import DemoProvider, make_provider_app
+from .site import ANNOUNCEMENT, CLIENT_ID, PREFIX, Ports
+from .spawner import DemoSpawner
+
+# Seconds. A person watches, and looking costs nothing here.
+_TICK = 0.25
+_POLL_INTERVAL = 5
+
+
+class DemoHub(JupyterHub):
+    """JupyterHub as a part of a process: signals and the end of the event loop are the demo's business."""
+
+    def init_signal(self) -> None:
+        """None of its own."""
+
+    async def end(self) -> None:
+        """Stop servers and proxy, then let go of everything."""
+        self._atexit_ran = True
+        if self.http_server:
+            self.http_server.stop()
+        for callback in self._periodic_callbacks.values():
+            callback.stop()
+        await self.cleanup()
+
+
+def hub_config(folder: Path, ports: Ports, keys: Keys, proxy: list[str], registry: Registry) -> Config:
+    """What a site's jupyterhub_config.py would say, plus what the demo runs otherwise: spawner and proxy."""
+    c: Any = Config()
+    c.JupyterHub.bind_url = ports.address
+    c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{ports.hub}"
+    c.JupyterHub.db_url = f"sqlite:///{folder}/hub.sqlite"
+    c.JupyterHub.cookie_secret_file = str(folder / "cookie_secret")
+    c.JupyterHub.template_vars = {"announcement": ANNOUNCEMENT}
+    c.JupyterHub.spawner_class = DemoSpawner
+    # Tickets are in this process's memory, so servers end with it.
+    c.JupyterHub.cleanup_servers = True
+    c.ConfigurableHTTPProxy.command = proxy
+    c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{ports.proxy_api}"
+    c.ConfigurableHTTPProxy.auth_token = secrets.token_hex(32)
+    c.ConfigurableHTTPProxy.pid_file = str(folder / "proxy.pid")
+    c.AIFactoryAuthenticator.login_service = "the demo's accounts"
+    c.DemoSpawner.get_registry = lambda: registry
+    c.DemoSpawner.poll_interval = _POLL_INTERVAL
+    # The hub's own settings, read by configure() from where a site puts them.
+    os.environ.update(
+        AIFACTORY_HUB_CLIENT_SECRET=keys.client_secret,
+        AIFACTORY_HUB_SERVICE_TOKEN=keys.service_token,
+        AIFACTORY_HUB_SERVICE_BIND=f"127.0.0.1:{ports.service}",
+        JUPYTERHUB_CRYPT_KEY=keys.crypt_key,
+    )
+    configure(c, folder / "tenants.yaml")
+    return c
+
+
+@asynccontextmanager
+async def running_provider(ports: Ports, keys: Keys) -> AsyncIterator[None]:
+    """The identity provider, listening."""
+    hosts = ("127.0.0.1", "localhost")
+    back = frozenset(f"http://{host}:{ports.public}/hub/oauth_callback" for host in hosts)
+    provider = DemoProvider(ports.issuer, CLIENT_ID, keys.client_secret, back, PEOPLE)
+    server = HTTPServer(make_provider_app(provider))
+    server.listen(ports.provider, "127.0.0.1")
+    try:
+        yield
+    finally:
+        server.stop()
+
+
+@asynccontextmanager
+async def running_hub(config: Config, cluster: DemoCluster) -> AsyncIterator[None]:
+    """The hub with its proxy, serving."""
+    DemoSpawner.cluster = cluster
+    hub = DemoHub.instance(config=config)
+    try:
+        await hub.initialize([])
+        await hub.start()
+        yield
+    finally:
+        await hub.end()
+
+
+@asynccontextmanager
+async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoCluster) -> AsyncIterator[None]:
+    """The job service on the same quota as the hub, with jobs as processes."""
+    engine = open_engine(f"sqlite:///{folder}/service.sqlite")
+    await asyncio.to_thread(migrate, engine)
+    async with AsyncExitStack() as ending:
+        gate = HubGate(ports.hub_api, keys.service_token)
+        ending.push_async_callback(gate.close)
+        pipeline = LocalPipeline(folder / "runs")
+        jobs, teams = Jobs(engine), len(cluster.registry.tenants)
+        ending.callback(jobs.close)
+        context = assemble(
+            registry=cluster.registry,
+            gate=gate,
+            jobs=jobs,
+            files=FileStore(folder / "files"),
+            admission=cluster.admission,
+            pipeline=pipeline,
+            reach=lambda: {"host": True, "tenants": teams, "tenants_reachable": teams},
+            tick=_TICK,
+        )
+        server = make_server(make_app(context, PREFIX))
+        server.listen(ports.service, "127.0.0.1")
+        ending.push_async_callback(server.close_all_connections)
+        ending.callback(server.stop)
+        # The loop ends before the runs: it would call those failed that the demo's own end has killed.
+        reconciling = asyncio.create_task(context.reconciler.run(), name="reconciler")
+        ending.push_async_callback(pipeline.close)
+        ending.push_async_callback(_cancel, reconciling)
+        yield
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

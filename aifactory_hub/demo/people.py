@@ -1,0 +1,34 @@
+"""Who can sign in to the demo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPerson:
+    """One account of the demo's identity provider. ``groups`` are what tenants.yaml's rules match."""
+
+    name: str
+    full_name: str
+    groups: tuple[str, ...]
+    about: str
+
+    def claims(self) -> dict[str, object]:
+        """What the provider says of her, besides the token's own claims."""
+        return {
+            "sub": f"demo-{self.name}",
+            "preferred_username": self.name,
+            "name": self.full_name,
+            "email": f"{self.name}@demo.invalid",
+            "groups": list(self.groups),
+        }
+
+
+PEOPLE = (
+    DemoPerson("ada", "Ada Laurent", ("teams/nlp",), "Member of Language"),
+    DemoPerson("noor", "Noor Haddad", ("teams/nlp", "teams/nlp/admins"), "Admin of Language"),
+    DemoPerson("kai", "Kai Lindqvist", ("teams/vision",), "Member of Vision"),
+    DemoPerson("mika", "Mika Okafor", ("teams/nlp", "teams/vision"), "Member of Language and of Vision"),
+    DemoPerson("sam", "Sam Novak", (), "In no team: is told so, in words"),
+)

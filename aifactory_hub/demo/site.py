@@ -1,0 +1,77 @@
+"""The demo's tenants.yaml: two H100 in slices, two teams, and addresses on this machine only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PREFIX = "/services/aifactory/"
+CLIENT_ID = "aifactory-hub-demo"
+ANNOUNCEMENT = (
+    "<strong>Demo.</strong> Sign-in, menu, quota, notebooks and jobs are real. GPUs, vClusters and neighbours are "
+    "simulated: notebooks and jobs are processes on this machine and see no GPU."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where each part listens, all on 127.0.0.1. ``public`` is the only one that people need."""
+
+    public: int
+    proxy_api: int
+    hub: int
+    service: int
+    provider: int
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.public}"
+
+    @property
+    def issuer(self) -> str:
+        return f"http://127.0.0.1:{self.provider}"
+
+    @property
+    def hub_api(self) -> str:
+        return f"http://127.0.0.1:{self.hub}/hub/api"
+
+
+def tenants_yaml(ports: Ports) -> str:
+    """The registry of the demo, as the text that a site would write by hand."""
+    return f"""\
+# Written at each start of the demo. One H100 is cut into seven 1g.10gb, the other into two 3g.40gb.
+apiVersion: aifactory-hub.io/v1
+hub: demo
+cluster:
+  name: demo
+  gpu_models: [h100-80gb]
+  carved: {{mig-1g.10gb: 7, mig-3g.40gb: 2}}
+  simulated: true
+identity:
+  issuer: {ports.issuer}
+  client_id: {CLIENT_ID}
+addresses:
+  hub_api: {ports.hub_api}
+  service: {ports.address}{PREFIX}
+notebook: {{image: demo/local-process, start_timeout: 120}}
+jobs: {{image: demo/local-process}}
+profiles:
+  cpu-small: {{gpu: none, cpu: 500m, memory: 1Gi, display_name: No GPU}}
+  mig-1g.10gb: {{cpu: "1", memory: 4Gi, price_per_hour: 0.40}}
+  mig-3g.40gb: {{cpu: "3", memory: 16Gi, price_per_hour: 1.60}}
+tenants:
+  nlp:
+    display_name: Language
+    vcluster: {{namespace: vc-nlp, name: nlp}}
+    groups:
+      - {{group: teams/nlp, role: member}}
+      - {{group: teams/nlp/admins, role: admin}}
+    profiles: [cpu-small, mig-1g.10gb, mig-3g.40gb]
+    quota: {{mig-1g.10gb: 3, mig-3g.40gb: 1}}
+  vision:
+    display_name: Vision
+    vcluster: {{namespace: vc-vision, name: vision}}
+    groups:
+      - {{group: teams/vision, role: member}}
+    profiles: [cpu-small, mig-1g.10gb, mig-3g.40gb]
+    quota: {{mig-1g.10gb: 3, mig-3g.40gb: 1}}
+"""

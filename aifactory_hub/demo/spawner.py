@@ -1,0 +1,220 @@
+"""DemoSpawner: the real choice, refusal and ticket, then a process on this machine instead of a pod."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+from jupyterhub.spawner import SimpleLocalProcessSpawner
+from jupyterhub.traitlets import Callable
+from traitlets import default
+
+from aifactory_spawner import overrides
+from aifactory_spawner.binding import Binding
+from aifactory_spawner.choosing import TeamChoice
+from aifactory_spawner.server import Server
+from aifactory_spawner.starting import quota_text
+from aifactory_spawner.steps import StartSteps
+
+from ..auth.roles import server_token_scopes
+from ..domain.names import server_id, slug
+from ..domain.tickets import TicketState
+from ..pipelines.process_tree import Process, alive, family, kill, processes
+from .cluster import DemoCluster
+
+GONE = 1  # the exit code of a server that ended without having said how
+TOUR = Path(__file__).parent / "home"
+
+
+class DemoSpawner(TeamChoice, SimpleLocalProcessSpawner):
+    """One server. Nobody is kept from another's files: the demo is one person's machine."""
+
+    # Set by the demo before the hub starts.
+    cluster: ClassVar[DemoCluster]
+
+    # LocalProcessSpawner's trait, which the type checker does not see.
+    pid: Any
+
+    get_registry = Callable(None, allow_none=True, config=True, help="Returns the tenant registry.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._binding: Binding | None = None
+        self._began: str | None = None
+        self._start_task: asyncio.Task[Any] | None = None
+        self.steps = StartSteps()
+
+    @default("cmd")
+    def _default_cmd(self) -> list[str]:
+        return [sys.executable, "-m", "jupyterhub.singleuser"]
+
+    @default("args")
+    def _default_args(self) -> list[str]:
+        return ["--allow-root"] if os.geteuid() == 0 else []
+
+    @default("default_url")
+    def _default_default_url(self) -> str:
+        return "/lab/tree/tour.ipynb"
+
+    @default("server_token_scopes")
+    def _default_server_token_scopes(self) -> list[str]:
+        return server_token_scopes()
+
+    @default("apply_user_options")
+    def _default_apply_user_options(self) -> Any:
+        # They are read when the server starts; the hub would warn that nobody does.
+        return lambda spawner, options: None
+
+    @default("options_form")
+    def _default_options_form(self) -> Any:
+        return self.show_menu
+
+    @default("options_from_form")
+    def _default_options_from_form(self) -> Any:
+        return self.read_menu
+
+    async def _wiring(self) -> Any:
+        return self.cluster
+
+    # What is remembered of a server
+
+    def get_state(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().get_state()
+        if self._binding is not None:
+            state["aifactory"] = {**self._binding.to_state(), "process_began": self._began}
+        return state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(state)
+        kept = state.get("aifactory") or {}
+        self._binding = Binding.from_state(kept)
+        self._began = kept.get("process_began")
+        if self.pid and not self._members():
+            # Another process has the number now.
+            self.pid = 0
+
+    def clear_state(self) -> None:
+        # LocalProcessSpawner calls this, too, when it sees that the process has ended.
+        super().clear_state()
+        self._binding = None
+        self._began = None
+        self.steps = StartSteps()
+
+    def get_env(self) -> dict[str, str]:
+        env: dict[str, str] = super().get_env()
+        env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
+        env["CUDA_VISIBLE_DEVICES"] = ""
+        return env
+
+    # Start, stop, poll
+
+    async def start(self) -> Any:
+        """Gather, decide, take the ticket, then start the process. Raises SpawnRefused; nothing is left behind then."""
+        self.steps.begin()
+        self._start_task = asyncio.current_task()
+        try:
+            plan = await self._read_choice(self.cluster)
+            usage = await self._admit(self.cluster, plan, ask=True)
+            self.steps.say("quota", quota_text(plan, usage))
+            vcluster = plan.tenant.vcluster
+            ticket = overrides.ticket_name(self.user.name, self.name, secrets.token_hex(3))
+            names = (plan.tenant.name, plan.profile.name, ticket, vcluster.namespace, vcluster.name)
+            self._binding = Binding(*names)
+            self._narrow_token(plan.tenant.name)
+            request = overrides.ticket_request(plan, ticket, self.user.name, self.name)
+            deadline = time.monotonic() + self.cluster.registry.notebook.start_timeout
+            await self._ticketed().granted(request, deadline, self.steps)
+            return await self._start_process()
+        except BaseException:
+            if self._binding is not None:
+                await self._ticketed().release()
+            raise
+        finally:
+            self.steps.end()
+
+    async def _start_process(self) -> Any:
+        assert self._binding is not None  # bound just above
+        home = self.cluster.homes / self._binding.tenant / slug(self.user.name)
+        await asyncio.to_thread(furnish, home)
+        self.home_dir = str(home)
+        self.steps.say("pod", "a process on this machine stands for the pod in the team's vCluster (simulated)")
+        with (home.parent / f"{server_id(self.user.name, self.name)}.log").open("ab") as log:
+            self.popen_kwargs = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": subprocess.STDOUT}
+            url = await super().start()
+        found = processes().get(self.pid)
+        self._began = None if found is None else found.began
+        self.steps.say("image", "no image is needed, JupyterLab is installed here")
+        self.steps.say("ready", f"process {self.pid} runs, JupyterLab is starting")
+        return url
+
+    async def stop(self, now: bool = False) -> None:
+        """End the process and all that it started, then give the ticket back."""
+        if self._starting and asyncio.current_task() is not self._start_task:
+            assert self._start_task is not None  # it is starting
+            # Calling off a start cleans up after itself.
+            self._start_task.cancel()
+            await asyncio.wait([self._start_task])
+        server = None if self._binding is None else self._ticketed()
+        members = self._members()
+        if members:
+            # Not the gentle signal: without a terminal to ask on, a notebook server would wait for an answer.
+            await super().stop(now=True)
+            kill(members)
+            while alive(members):
+                await asyncio.sleep(0.05)
+        if server is not None:
+            await server.release()
+
+    async def poll(self) -> int | None:
+        """None while it runs or starts, else its exit code. One without a ticket, as of an earlier demo, is ended."""
+        if self._starting:
+            return None
+        if self._binding is None:
+            return GONE
+        server = self._ticketed()
+        code: int | None = await super().poll()
+        if code is not None:
+            await server.release()
+            return code
+        ticket = await server.ticket()
+        if ticket.state is TicketState.ADMITTED:
+            return None
+        self.log.warning("%s is stopped: its ticket is %s. %s", self._log_name, ticket.state, ticket.message)
+        await self.stop()
+        return GONE
+
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """Each step of the start, from the first on, however late somebody asks."""
+        async for event in self.steps.follow():
+            yield event
+
+    @property
+    def _starting(self) -> bool:
+        return self._start_task is not None and not self._start_task.done()
+
+    def _ticketed(self) -> Server:
+        assert self._binding is not None  # asked for after a start has bound it
+        wiring: Any = self.cluster
+        return Server(wiring, self._binding, "", {})
+
+    def _members(self) -> list[Process]:
+        """The server's process and those below it; none when the number is another process's by now."""
+        found = family(self.pid, processes()) if self.pid else []
+        return found if found and found[0].began == self._began else []
+
+
+def furnish(home: Path) -> None:
+    """Put the tour into a person's folder; what she has changed there stays."""
+    home.mkdir(parents=True, exist_ok=True)
+    for source in TOUR.glob("*.in"):
+        target = home / source.name.removesuffix(".in")
+        if not target.exists():
+            shutil.copyfile(source, target)

@@ -1,0 +1,120 @@
+"""What travels with a job, and what does not."""
+
+from __future__ import annotations
+
+import os
+import random
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from aifactory_hub.client.errors import ClientError, FilesTooLarge
+from aifactory_hub.client.packing import Packed, is_ignored, pack
+from aifactory_hub.runner.archive import unpack
+
+LIMIT = 2**20
+
+
+def fill(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def packed(folder: Path, tmp_path: Path, limit: int = LIMIT) -> Packed:
+    return pack(folder, tmp_path / f"{time.monotonic_ns()}.tar.gz", limit=limit)
+
+
+def names(archive: Path) -> list[str]:
+    with tarfile.open(archive) as tar:
+        return tar.getnames()
+
+
+def test_the_same_files_give_the_same_archive_whenever_and_wherever(tmp_path: Path) -> None:
+    files = {"b.py": b"print(1)", "a/x.txt": b"x", "a/y.txt": b"y"}
+    one, two = fill(tmp_path / "one", files), fill(tmp_path / "two", dict(reversed(files.items())))
+    os.utime(two / "b.py", (1, 1))
+    first, second = packed(one, tmp_path), packed(two, tmp_path)
+    assert (first.sha256, first.size) == (second.sha256, second.size)
+    (two / "b.py").write_bytes(b"print(2)")
+    assert packed(two, tmp_path).sha256 != first.sha256
+
+
+def test_what_is_packed_is_what_is_unpacked(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "in", {"run.sh": b"#!/bin/sh\n", "deep/er/ünï cødé.txt": b"hello", "empty": b""})
+    (folder / "run.sh").chmod(0o755)
+    unpack(packed(folder, tmp_path).path, tmp_path / "out")
+    assert (tmp_path / "out" / "deep/er/ünï cødé.txt").read_bytes() == b"hello"
+    assert (tmp_path / "out" / "empty").read_bytes() == b""
+    assert os.access(tmp_path / "out" / "run.sh", os.X_OK)
+    assert not os.access(tmp_path / "out" / "empty", os.X_OK) or os.geteuid() == 0
+
+
+def test_version_control_caches_and_environments_stay_at_home(tmp_path: Path) -> None:
+    left = [".git/config", "a/__pycache__/x.pyc", ".ipynb_checkpoints/n.ipynb", ".venv/bin/python", "node_modules/m.js"]
+    folder = fill(tmp_path / "in", dict.fromkeys([*left, "train.py", "a/b.py"], b"x"))
+    assert names(packed(folder, tmp_path).path) == ["a/b.py", "train.py"]
+
+
+def test_what_the_ignore_file_names_stays_at_home(tmp_path: Path) -> None:
+    ignore = b"# data\n*.csv\n\nout/\n/secret.txt\nruns/*/tmp\n"
+    files = ["x.csv", "a/y.csv", "out/o.txt", "a/out/o.txt", "secret.txt", "a/secret.txt", "runs/1/tmp/t", "runs/1/log"]
+    folder = fill(tmp_path / "in", {".aifactoryignore": ignore, **dict.fromkeys(files, b"x")})
+    assert names(packed(folder, tmp_path).path) == [".aifactoryignore", "a/secret.txt", "runs/1/log"]
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "ignored"),
+    [
+        ("a.csv", "*.csv", True),
+        ("deep/a.csv", "*.csv", True),
+        ("a.csvx", "*.csv", False),
+        ("data", "data/", True),
+        ("x/data", "data", True),
+        ("x/data", "/data", False),
+        ("data", "/data", True),
+        ("x/data", "./x/data", True),
+    ],
+)
+def test_patterns_match_as_people_expect(name: str, pattern: str, ignored: bool) -> None:
+    assert is_ignored(name, [pattern]) is ignored
+
+
+def test_too_much_is_refused_and_the_biggest_are_named(tmp_path: Path) -> None:
+    noise = random.Random(1).randbytes
+    folder = fill(tmp_path / "in", {"model.bin": noise(300_000), "data.bin": noise(900_000), "a.py": b"x"})
+    with pytest.raises(FilesTooLarge, match=r"The biggest: data\.bin \(878\.9 KiB\), model\.bin") as refused:
+        packed(folder, tmp_path)
+    assert refused.value.biggest == {"data.bin": 900_000, "model.bin": 300_000, "a.py": 1}
+    assert (refused.value.reason, refused.value.numbers["limit"]) == ("too-large", LIMIT)
+
+
+def test_far_too_much_is_refused_before_it_is_packed(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    with (folder / "huge.bin").open("wb") as file:
+        file.truncate(50 * 2**30)
+    began = time.monotonic()
+    with pytest.raises(FilesTooLarge, match=r"huge\.bin \(50\.0 GiB\)"):
+        packed(folder, tmp_path)
+    assert time.monotonic() - began < 2
+
+
+def test_a_link_to_a_file_travels_as_the_file_and_others_are_named(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "in", {"real.txt": b"real"})
+    (folder / "link.txt").symlink_to("real.txt")
+    (folder / "lost.txt").symlink_to("nowhere")
+    (folder / "around").symlink_to(folder)
+    os.mkfifo(folder / "pipe")
+    done = packed(folder, tmp_path)
+    assert names(done.path) == ["link.txt", "real.txt"]
+    assert sorted(done.skipped) == ["around", "lost.txt", "pipe"]
+
+
+def test_what_is_no_folder_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ClientError, match="is not a folder"):
+        packed(tmp_path / "none", tmp_path)

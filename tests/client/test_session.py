@@ -1,0 +1,111 @@
+"""The client's patience, and its words when there is nothing to wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from aifactory_hub.client import NotInNotebook, Refused, ServiceUnavailable, SubmitRefused, UnknownJob
+from aifactory_hub.client.session import Account, Session, read_account
+
+Answer = Callable[[httpx.Request], httpx.Response]
+HERE = {"JUPYTERHUB_API_TOKEN": "t", "AIFACTORY_SERVICE_URL": "http://hub/services/aifactory/"}
+
+
+def session(*answers: httpx.Response | Exception, patience: float = 5.0) -> tuple[Session, list[httpx.Request]]:
+    """A session whose service gives these answers, one after the other, the last for ever."""
+    seen: list[httpx.Request] = []
+    waiting = list(answers)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        now = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        if isinstance(now, Exception):
+            raise now
+        return now
+
+    account = Account("http://hub/services/aifactory", "the-token")
+    transport = httpx.MockTransport(answer)
+    return Session(account, patience=patience, sleep=lambda _: None, transport=transport), seen
+
+
+def test_the_account_is_the_notebooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = read_account({**HERE, "AIFACTORY_TENANT": "nlp"})
+    assert (account.url, account.tenant, account.profile) == ("http://hub/services/aifactory", "nlp", None)
+    assert "'t'" not in repr(account)
+    for variable in HERE:
+        monkeypatch.delenv(variable, raising=False)
+        with pytest.raises(NotInNotebook, match=f"The environment variable {variable} is missing") as error:
+            read_account({name: value for name, value in HERE.items() if name != variable})
+        assert error.value.variable == variable
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout("slow"),
+        httpx.RemoteProtocolError("cut"),
+        httpx.Response(502),
+        httpx.Response(503, json={"reason": "hub-unavailable", "message": "m"}),
+        httpx.Response(504),
+        httpx.Response(404, text="<html>the proxy does not know the service yet</html>"),
+        httpx.Response(302, headers={"Location": "/hub/login"}),
+    ],
+    ids=["refused", "slow", "cut", "502", "503", "504", "proxy-404", "redirect"],
+)
+def test_a_service_that_restarts_is_waited_for(trouble: httpx.Response | Exception) -> None:
+    client, seen = session(trouble, trouble, httpx.Response(200, json={"jobs": []}))
+    assert client.get("/jobs") == {"jobs": []}
+    assert client.post("/jobs", {"key": "k"}) == {"jobs": []}
+    assert len(seen) == 4
+    client.close()
+
+
+def test_patience_ends_and_the_error_says_how_it_went() -> None:
+    client, seen = session(httpx.ConnectError("refused"), patience=0.5)
+    with pytest.raises(ServiceUnavailable, match=r"did not answer within 0 s.*ConnectError: refused.*go on"):
+        client.get("/jobs")
+    assert len(seen) >= 2
+    client.close()
+
+
+def test_a_refusal_is_not_repeated_and_carries_everything() -> None:
+    body = {"reason": "never-fits", "message": "No.", "field": "profile", "asked": 1, "limit": 0}
+    client, seen = session(httpx.Response(409, json=body))
+    with pytest.raises(SubmitRefused, match=r"^No\.$") as refused:
+        client.post("/jobs", {})
+    error = refused.value
+    assert (error.status, error.reason, error.field) == (409, "never-fits", "profile")
+    assert error.numbers == {"asked": 1, "limit": 0}
+    assert len(seen) == 1
+    client.close()
+
+
+def test_a_refusal_to_read_is_no_refusal_to_submit() -> None:
+    client, _ = session(httpx.Response(403, json={"reason": "forbidden", "message": "m"}))
+    with pytest.raises(Refused) as refused:
+        client.get("/jobs")
+    assert type(refused.value) is Refused
+    client.close()
+    client, _ = session(httpx.Response(404, json={"reason": "unknown-job", "message": "m"}))
+    with pytest.raises(UnknownJob):
+        client.get("/jobs/x")
+    client.close()
+
+
+def test_an_answer_of_somebody_else_is_named() -> None:
+    client, _ = session(httpx.Response(200, text="<html>hello</html>"))
+    with pytest.raises(ServiceUnavailable, match="is not the job service"):
+        client.get("/jobs")
+    client.close()
+
+
+def test_the_token_goes_in_the_header_only() -> None:
+    client, seen = session(httpx.Response(200, json={}))
+    client.get("/jobs")
+    assert seen[0].headers["Authorization"] == "Bearer the-token"
+    assert "the-token" not in str(seen[0].url)
+    client.close()

@@ -1,0 +1,63 @@
+"""The environment: everything that is wrong is said at once, and secrets are not shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aifactory_hub.settings import Bind, SettingsError, read_hub_settings, read_service_settings
+
+HUB = {
+    "AIFACTORY_HUB_CLIENT_SECRET": "very-secret",
+    "AIFACTORY_HUB_SERVICE_TOKEN": "also-secret",
+    "JUPYTERHUB_CRYPT_KEY": "00" * 32,
+}
+SERVICE = {"AIFACTORY_HUB_SERVICE_TOKEN": "also-secret", "JUPYTERHUB_API_URL": "http://hub:8081/hub/api"}
+
+
+def test_defaults() -> None:
+    settings = read_hub_settings(HUB)
+    assert settings.tenants == Path("tenants.yaml")
+    assert settings.service_bind == Bind("127.0.0.1", 8091)
+    assert settings.kubeconfig is None
+    assert settings.client_secret.reveal() == "very-secret"
+    service = read_service_settings(SERVICE)
+    assert service.database == "sqlite:///aifactory-service.sqlite"
+    assert service.prefix == "/services/aifactory/"
+
+
+def test_secrets_are_not_shown() -> None:
+    assert "secret" not in repr(read_hub_settings(HUB)).replace("client_secret", "")
+    assert "also-secret" not in f"{read_service_settings(SERVICE).service_token}"
+
+
+def test_all_that_is_missing_is_said_at_once_with_what_to_write() -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_hub_settings({"AIFACTORY_HUB_SERVICE_BIND": "8091"})
+    assert len(refused.value.problems) == 4
+    for name in HUB:
+        assert f"{name} is not set: write " in str(refused.value)
+    assert "AIFACTORY_HUB_SERVICE_BIND is '8091': write <address>:<port>" in str(refused.value)
+
+
+@pytest.mark.parametrize("bind", ["8091", "host", "host:0", "host:70000", "http://host:1", "host:x"])
+def test_a_bad_address_is_refused(bind: str) -> None:
+    with pytest.raises(SettingsError, match="AIFACTORY_HUB_SERVICE_BIND"):
+        read_hub_settings({**HUB, "AIFACTORY_HUB_SERVICE_BIND": bind})
+
+
+@pytest.mark.parametrize(
+    ("bind", "url"),
+    [("0.0.0.0:1", "http://127.0.0.1:1"), (":1", "http://127.0.0.1:1"), ("10.0.0.2:80", "http://10.0.0.2:80"),
+     ("[::1]:80", "http://[::1]:80")],
+)  # fmt: skip
+def test_how_it_is_reached_on_this_machine(bind: str, url: str) -> None:
+    assert read_hub_settings({**HUB, "AIFACTORY_HUB_SERVICE_BIND": bind}).service_bind.url == url
+
+
+def test_the_service_takes_the_token_that_jupyterhub_gives_a_managed_service() -> None:
+    given = {"JUPYTERHUB_API_TOKEN": "t", "JUPYTERHUB_API_URL": "http://hub"}
+    assert read_service_settings(given).service_token.reveal() == "t"
+    with pytest.raises(SettingsError, match="JUPYTERHUB_API_URL"):
+        read_service_settings({})

@@ -1,0 +1,73 @@
+"""A cluster in memory and a disk that outlive the service's process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from aifactory_hub.admission.inprocess import InProcessAdmission
+from aifactory_hub.pipelines.memory import MemoryPipeline
+from aifactory_hub.service.context import Context
+from aifactory_hub.service.payloads import Submission
+from aifactory_hub.service.submissions import Taken
+from aifactory_hub.store import JobRecord
+
+from ..support.job_service import Clock, Folder, make_context, make_registry
+
+MIG = "mig-1g.10gb"
+
+
+@dataclass
+class World:
+    """The cluster and the disk, which stay, and the service's process, which may die."""
+
+    path: Path
+    registry: Any = field(default_factory=make_registry)
+    clock: Clock = field(default_factory=Clock)
+    pipeline: MemoryPipeline = field(default_factory=MemoryPipeline)
+    _contexts: list[Context] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.admission = InProcessAdmission(self.registry.tenants)
+        self.service = self.restart()
+
+    def restart(self, wrap: Callable[[Any], Any] = lambda part: part) -> Context:
+        """A new process on the same disk and cluster; ``wrap`` comes between it and the three."""
+        context = make_context(Folder(self.path), self.registry, self.admission, self.pipeline, clock=self.clock)
+        self._contexts.append(context)
+        if wrap is not None:
+            workshop = replace(
+                context.reconciler._w,
+                jobs=wrap(context.jobs),
+                admission=wrap(self.admission),
+                pipeline=wrap(self.pipeline),
+            )
+            context = replace(context, reconciler=type(context.reconciler)(workshop))
+        self.service = context
+        return context
+
+    async def submit(self, key: str = "k", *, owner: str = "ada", tenant: str = "nlp", **asked: Any) -> str:
+        request = {"command": "python train.py", "profile": MIG, "key": key, **asked}
+        taken = await self.service.submissions.submit(owner, tenant, Submission(**request))
+        assert isinstance(taken, Taken), taken
+        self.clock.pass_by(1)
+        return taken.job.id
+
+    async def settle(self) -> None:
+        await self.service.reconciler.settle()
+
+    def job(self, job_id: str) -> JobRecord:
+        found = self.service.jobs.get(job_id)
+        assert found is not None
+        return found
+
+    async def state(self, job_id: str) -> tuple[str, str | None]:
+        await self.settle()
+        job = self.job(job_id)
+        return job.state.value, job.reason
+
+    def close(self) -> None:
+        for context in self._contexts:
+            context.jobs.close()

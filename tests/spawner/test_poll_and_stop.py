@@ -1,0 +1,198 @@
+"""Whether a server runs: what is not known is never said to have stopped. And how one is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from aifactory_hub.admission import AdmissionUnavailable
+from aifactory_hub.clusters import TenantUnavailable
+from aifactory_hub.domain.tenants import Role
+from aifactory_hub.domain.tickets import Ticket, TicketState
+from aifactory_spawner.leftovers import collect
+
+from .hub_in_memory import HubInMemory
+
+CHOICE = {"tenant": "nlp", "profile": "mig-1g.10gb"}
+WHERE = ("vc-nlp", "nlp", "notebooks", "nb-ada")
+
+
+async def running(hub: HubInMemory) -> Any:
+    """Ada's running server, as a hub sees it that was started after it."""
+    ada = hub.person("ada", nlp=Role.MEMBER)
+    await ada.spawn("", options=CHOICE)
+    hub.restart()
+    return hub.people["ada"].spawner
+
+
+async def tickets(hub: HubInMemory) -> list[Ticket]:
+    return await hub.admission.tickets("nlp")
+
+
+async def silent(*_: Any) -> Any:
+    raise AdmissionUnavailable("no answer")
+
+
+async def test_a_running_server_runs(hub: HubInMemory) -> None:
+    assert await (await running(hub)).poll() is None
+
+
+async def test_a_server_that_was_never_started_does_not_run(hub: HubInMemory) -> None:
+    assert await hub.person("ada", nlp=Role.MEMBER).spawner.poll() == 1
+
+
+@pytest.mark.parametrize("doubt", ["not listed yet", "stale", "quota engine away", "vCluster away and pod ended"])
+async def test_doubt_never_stops_a_server(hub: HubInMemory, doubt: str) -> None:
+    spawner = await running(hub)
+    if doubt == "not listed yet":
+        hub.cluster.watch.is_synced = False
+        hub.cluster.watch.hide(WHERE)
+    elif doubt == "stale":
+        hub.cluster.watch.stale = True
+        hub.cluster.watch.hide(WHERE)
+    elif doubt == "quota engine away":
+        hub.admission.get = silent  # type: ignore[method-assign]
+    else:
+        hub.cluster.watch.change(WHERE, exit_code=0)
+        hub.cluster.down["nlp"] = "it does not answer"
+    assert await spawner.poll() is None
+    assert len(await tickets(hub)) == 1
+
+
+async def test_a_vcluster_that_is_away_does_not_matter_to_a_running_server(hub: HubInMemory) -> None:
+    spawner = await running(hub)
+    hub.cluster.down["nlp"] = "its control plane is scaled to zero"
+    assert await spawner.poll() is None
+
+
+async def test_a_pod_that_is_gone_for_certain_ends_the_server_and_gives_the_ticket_back(hub: HubInMemory) -> None:
+    spawner = await running(hub)
+    hub.cluster.watch.hide(WHERE)
+    hub.cluster.down["nlp"] = "paused"
+    assert await spawner.poll() == 1
+    assert await tickets(hub) == []
+
+
+async def test_a_ticket_that_can_not_be_given_back_keeps_the_end_for_later(hub: HubInMemory) -> None:
+    spawner = await running(hub)
+    hub.cluster.watch.hide(WHERE)
+    release, hub.admission.release = hub.admission.release, silent  # type: ignore[method-assign]
+    assert await spawner.poll() is None
+    hub.admission.release = release  # type: ignore[method-assign]
+    assert await spawner.poll() == 1
+
+
+@pytest.mark.parametrize(
+    ("facts", "code"),
+    [({"exit_code": 0}, 0), ({"exit_code": 137}, 137), ({"phase": "Failed"}, 1)],
+    ids=["ended well", "killed", "evicted by the node"],
+)
+async def test_a_server_that_ended_gives_its_code_and_is_cleared_away(
+    hub: HubInMemory, facts: dict[str, Any], code: int
+) -> None:
+    spawner = await running(hub)
+    hub.cluster.watch.change(WHERE, **facts)
+    assert await spawner.poll() == code
+    assert hub.cluster.pods_in("nlp") == []
+    assert await tickets(hub) == []
+
+
+async def test_a_preempted_server_is_stopped_and_its_quota_given_back(hub: HubInMemory) -> None:
+    spawner = await running(hub)
+    get = hub.admission.get
+
+    async def evicted(tenant: str, name: str) -> Ticket:
+        ticket = await get(tenant, name)
+        return Ticket(tenant, name, ticket.uid, TicketState.EVICTED, message="vision reclaimed its own")
+
+    hub.admission.get = evicted  # type: ignore[method-assign]
+    assert await spawner.poll() == 1
+    assert hub.cluster.pods_in("nlp") == []
+    assert await tickets(hub) == []
+
+
+async def test_a_tenant_made_anew_under_the_same_name_does_not_have_the_server(hub: HubInMemory) -> None:
+    spawner = await running(hub)
+    hub.cluster.namespace_uids["vc-nlp"] = "uid-of-another"
+    assert await spawner.poll() == 1
+
+
+async def test_a_pod_of_another_hub_under_the_name_is_not_the_server(hub: HubInMemory) -> None:
+    spawner = await running(hub)
+    hub.cluster.watch.change(WHERE, labels={"aifactory-hub.io/hub": "other"})
+    assert await spawner.poll() == 1
+
+
+async def test_a_changed_address_is_noticed(hub: HubInMemory) -> None:
+    spawner = await running(hub)
+    hub.cluster.watch.change(WHERE, ip="10.1.0.9")
+    assert await spawner.poll() is None
+    assert spawner.server.ip == "10.1.0.9"
+
+
+async def test_a_start_that_a_hub_did_not_survive_is_cleared_away(hub: HubInMemory) -> None:
+    spawner = await running(hub)
+    binding = spawner._binding
+    spawner.orm_spawner.state = {"aifactory": {**binding.to_state(), "started": False}}
+    hub.cluster.watch.hide(WHERE)
+    hub.db.commit()
+    hub.restart()
+    assert await hub.people["ada"].spawner.poll() == 1
+    assert hub.cluster.pods_in("nlp") == []
+    assert await tickets(hub) == []
+
+
+async def test_stop_gives_the_ticket_back_only_when_the_pod_is_gone(hub: HubInMemory) -> None:
+    spawner = await running(hub)
+    hub.cluster.stuck = True
+    stopping = asyncio.ensure_future(spawner.stop())
+    await asyncio.sleep(0.1)
+    assert len(await tickets(hub)) == 1
+    hub.cluster.watch.hide(WHERE)
+    await stopping
+    assert await tickets(hub) == []
+    assert hub.cluster.claims_in("nlp") == ["home-ada"]
+
+
+async def test_a_stop_that_can_not_be_known_says_so_and_its_ticket_is_collected_later(hub: HubInMemory) -> None:
+    spawner = await running(hub)
+    hub.cluster.down["nlp"] = "it does not answer"
+    with pytest.raises(TenantUnavailable):
+        await spawner.stop()
+    spawner.clear_state()
+    live = spawner.shared.live
+    suspects = await collect(hub.wiring, lambda: live, set())
+    assert len(await tickets(hub)) == 1
+    hub.cluster.down.clear()
+    assert await collect(hub.wiring, lambda: live, suspects) == set()
+    assert await tickets(hub) == []
+    assert hub.cluster.pods_in("nlp") == []
+
+
+async def test_a_ticket_that_a_server_holds_is_never_collected(hub: HubInMemory) -> None:
+    spawner = await running(hub)
+    live = spawner.shared.live
+    name = spawner._binding.ticket
+    assert await collect(hub.wiring, lambda: live, {name}) == set()
+    assert [ticket.name for ticket in await tickets(hub)] == [name]
+
+
+async def test_an_old_ticket_of_a_server_that_runs_again_goes_without_its_pod(hub: HubInMemory) -> None:
+    spawner = await running(hub)
+    stray = await tickets(hub)
+    request = spawner._binding
+    await hub.admission.request(_again(stray[0], "nb-ada-older"))
+    assert await collect(hub.wiring, lambda: spawner.shared.live, {"nb-ada-older"}) == set()
+    assert [ticket.name for ticket in await tickets(hub)] == [request.ticket]
+    assert hub.cluster.pods_in("nlp") == ["nb-ada"]
+
+
+def _again(ticket: Ticket, name: str) -> Any:
+    from aifactory_hub.domain.tickets import TicketRequest
+    from aifactory_profiles import Resources
+
+    return TicketRequest(
+        ticket.tenant, name, ticket.kind, ticket.owner, ticket.user, ticket.profile, Resources(), "notebook"
+    )

@@ -1,0 +1,91 @@
+"""Looking at a pod that starts: when to wait, when to stop waiting, and what to tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aifactory_hub.domain.pods import PodFact
+from aifactory_spawner.host_pods import pod_as_dict
+from aifactory_spawner.starting import PATIENCE, Outcome, PodEvent, judge, news, read_events
+from aifactory_spawner.steps import StartSteps
+
+QUOTA = PodEvent("SyncError", 'pods "nb" is forbidden: exceeded quota: mig')
+HICCUP = PodEvent("SyncError", "the object has been modified")
+
+
+def pod(**facts: Any) -> PodFact:
+    return PodFact("vc-nlp", "nlp", "notebooks", "nb", "u", "nb-x", **{"phase": "Pending", **facts})
+
+
+@pytest.mark.parametrize(
+    ("seen", "events", "seconds", "outcome"),
+    [
+        (None, [], 0, Outcome.WAIT),
+        (None, [], 100, Outcome.WAIT),
+        (None, [QUOTA], 0, Outcome.FAILED),
+        (None, [HICCUP], 1, Outcome.WAIT),
+        (None, [HICCUP], PATIENCE + 1, Outcome.FAILED),
+        (pod(), [HICCUP], PATIENCE + 1, Outcome.WAIT),
+        (pod(waiting="ContainerCreating"), [], 0, Outcome.WAIT),
+        (pod(waiting="ErrImagePull"), [], 0, Outcome.WAIT),
+        (pod(waiting="ImagePullBackOff"), [], 0, Outcome.FAILED),
+        (pod(phase="Running", ready=False, ip="10.0.0.1"), [], 0, Outcome.WAIT),
+        (pod(phase="Running", ready=True), [], 0, Outcome.WAIT),
+        (pod(phase="Running", ready=True, ip="10.0.0.1"), [], 0, Outcome.RUNS),
+        (pod(phase="Running", exit_code=1), [], 0, Outcome.FAILED),
+        (pod(phase="Failed", reason="Evicted"), [], 0, Outcome.FAILED),
+        (pod(deleting=True), [], 0, Outcome.FAILED),
+    ],
+    ids=[
+        "just created", "not seen for long", "quota", "a hiccup", "a hiccup that stays", "a hiccup that is over",
+        "creating", "first pull failed", "pull given up", "not ready", "no address", "runs", "ended", "node evicted it",
+        "deleted",
+    ],
+)  # fmt: skip
+def test_waiting_goes_on_while_there_is_hope(
+    seen: PodFact | None, events: list[PodEvent], seconds: float, outcome: Outcome
+) -> None:
+    assert judge(seen, events, seconds=seconds).outcome is outcome
+
+
+def test_events_are_told_by_step() -> None:
+    events = [PodEvent("Scheduled", "x"), PodEvent("FailedScheduling", "no node"), PodEvent("Pulling", "pulling it")]
+    told = news(pod(node="node1"), events)
+    assert told == [("pod", "placed on node node1"), ("pod", "waiting, no node"), ("image", "pulling it")]
+
+
+def test_events_that_can_not_be_read_are_left_out() -> None:
+    listed = {"items": [None, {"reason": "Pulled", "message": "there"}, {"reason": None}]}
+    assert read_events(listed) == [PodEvent("Pulled", "there"), PodEvent("", "")]
+    assert read_events({}) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "state"),
+    [
+        ({"phase": "Running"}, "running"),
+        ({"phase": "Pending", "waiting": "ContainerCreating"}, "waiting"),
+        ({"phase": "Running", "exit_code": 0}, "terminated"),
+        ({"phase": "Failed"}, "terminated"),
+    ],
+)
+def test_kubespawner_reads_the_state_of_the_container(facts: dict[str, Any], state: str) -> None:
+    shown = pod_as_dict(pod(**facts), 8888)
+    assert list(shown["status"]["containerStatuses"][0]["state"]) == [state]
+    assert ("deletionTimestamp" in pod_as_dict(pod(deleting=True), 8888)["metadata"]) is True
+
+
+async def test_steps_are_told_once_from_the_beginning_and_end() -> None:
+    steps = StartSteps(clock=iter([0.0, 1.0, 2.5]).__next__)
+    steps.say("quota", "fits")
+    steps.say("quota", "fits")
+    steps.say("pod", "x" * 1000)
+    steps.end()
+    told = [event async for event in steps.follow()]
+    assert told[0] == {"progress": 10, "message": "quota: fits (1.0 s)"}
+    assert len(told) == 2
+    assert len(told[1]["message"]) < 400
+    assert steps.told("pod")
+    assert not steps.told("ready")

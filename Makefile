@@ -5,7 +5,7 @@ CLUSTER := python3 -m tests.cluster
 IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit test e2e cluster-up cluster-down cluster-status clean
+.PHONY: help setup check unit test e2e cluster-up cluster-down cluster-status demo demo-check clean
 
 help:  ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  -/'
@@ -44,6 +44,18 @@ cluster-down:  ## stop it and leave nothing behind
 
 cluster-status:  ## what runs, since when, and where its logs are
 	$(CLUSTER) status
+
+demo: $(VENV)/.demo  ## the whole hub on this machine, with a simulated cluster: no root, no Docker, no Node
+	@$(VENV)/bin/aifactory-hub demo $(DEMO)
+
+demo-check: $(VENV)/.demo  ## a whole day in the demo, without a person
+	@$(VENV)/bin/aifactory-hub demo --check
+
+$(VENV)/.demo: pyproject.toml requirements/constraints.txt
+	@echo "Installing into $(VENV). The first time, this takes a minute or two."
+	python3 -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e '.[demo]'
+	touch $@
 
 clean:  ## what the tests made in this folder
 	rm -rf .pytest_cache .mypy_cache .ruff_cache build dist

@@ -21,10 +21,12 @@ from .cluster import simulate
 from .fleet import Neighbours
 from .folder import DemoError, find_ports, locked, read_keys
 from .hub import hub_config, running_hub, running_provider, running_service
+from .leftovers import end_leftovers, keep_record
 from .people import PEOPLE
 from .site import Ports, tenants_yaml
 
 FAILED = 1
+_PROCESSES = "processes.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,9 @@ def run_check(options: Options | None = None) -> int:
 def _guarded(options: Options, visit: Visit) -> int:
     try:
         with locked(options.folder) as note:
+            left = end_leftovers(options.folder / _PROCESSES)
+            if left:
+                print(f"An earlier demo was killed: {left} of its processes have been ended.", flush=True)
             ports = find_ports(options.port)
             note(ports.address)
             return _run(options, ports, visit)
@@ -136,6 +141,7 @@ async def _everything(options: Options, ports: Ports, console: Console) -> Async
             async with running_hub(hub_config(folder, ports, keys, command, registry), cluster):
                 console.step("JupyterHub and its proxy answer")
                 speed = options.speed
+                record = asyncio.create_task(keep_record(folder / _PROCESSES), name="record of processes")
                 people = Neighbours(cluster.admission, registry.catalogue, scenario=options.scenario, speed=speed)
                 await people.step()
                 task = asyncio.create_task(people.run(), name="neighbours")
@@ -144,6 +150,7 @@ async def _everything(options: Options, ports: Ports, console: Console) -> Async
                     yield
                 finally:
                     task.cancel()
+                    record.cancel()
 
 
 @contextmanager

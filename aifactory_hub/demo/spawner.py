@@ -32,6 +32,7 @@ from .cluster import DemoCluster
 
 GONE = 1  # the exit code of a server that ended without having said how
 TOUR = Path(__file__).parent / "home"
+NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 
 
 class DemoSpawner(TeamChoice, SimpleLocalProcessSpawner):
@@ -218,3 +219,8 @@ def furnish(home: Path) -> None:
         target = home / source.name.removesuffix(".in")
         if not target.exists():
             shutil.copyfile(source, target)
+    settings = home / ".jupyter/lab/user-settings" / NEWS
+    if not settings.exists():
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        # JupyterLab would ask at the first start whether it may fetch news.
+        settings.write_text('{"fetchNews": "false", "checkForUpdates": false}')

@@ -18,19 +18,18 @@ from .wiring import real_context
 log = logging.getLogger("aifactory_hub.service")
 
 
-def main() -> int:
-    """Run until SIGTERM; the process's exit code. 2 for settings or a registry that can't be used."""
+def main() -> None:
+    """Run until SIGTERM. Raises SystemExit (2) when settings, registry, credentials or database can't be used."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         asyncio.run(_serve(read_service_settings()))
     except (SettingsError, RegistryError, CredentialError) as error:
         print(error, file=sys.stderr)
-        return 2
+        raise SystemExit(2) from error
     except SQLAlchemyError as error:
         # Of the first line only: the rest may repeat the address, which can hold a password.
         print(f"AIFACTORY_HUB_SERVICE_DATABASE can't be used: {str(error).splitlines()[0]}", file=sys.stderr)
-        return 2
-    return 0
+        raise SystemExit(2) from error
 
 
 async def _serve(settings: ServiceSettings) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from aifactory_hub.admission import AdmissionRefused, AdmissionUnavailable, NotAdmitted
@@ -36,6 +37,14 @@ LOOK_AGAIN = 1.0
 POSITION_EVERY = 2.0
 # How long the syncer may take to create a host pod for a virtual one that it has already read.
 SYNCER_LAG = 1.0
+
+
+class Found(Enum):
+    """What has the name of our pod in the tenant's vCluster."""
+
+    NOTHING = "nothing"
+    OURS = "ours"
+    FOREIGN = "foreign"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,26 +154,26 @@ class Server:
     async def _clear_way(self) -> None:
         """Delete the pod that has our pod's name, if it is ours. Raises SpawnRefused if it is not."""
         with suppress(*NO_ANSWER):
-            if not await self._delete():
+            if await self._delete() is Found.FOREIGN:
                 raise failed(
                     f"In team {self.binding.tenant}'s vCluster there is a pod {self.pod} that this hub did not "
                     "make for you. It is left alone: ask your team's admin to remove it."
                 )
             await self._gone(GONE_WITHIN)
 
-    async def _delete(self) -> bool:
-        """Delete the pod. False when the pod of that name is not ours, and stays. Raises one of NO_ANSWER."""
+    async def _delete(self) -> Found:
+        """Delete the pod if it is ours. Raises one of NO_ANSWER."""
         api = await self.wiring.clients.api(self.binding.tenant)
         try:
             found = (await api.get(self._path))["metadata"]
         except ApiError as error:
             if error.status == 404:
-                return True
+                return Found.NOTHING
             raise
         if not self._is_ours(found.get("labels") or {}):
-            return False
+            return Found.FOREIGN
         await api.delete(self._path, uid=found["uid"])
-        return True
+        return Found.OURS
 
     async def follow(self, uid: str | None, deadline: float, steps: StartSteps) -> None:
         """Wait until the pod runs, telling what happens. Raises SpawnRefused as soon as it never will."""
@@ -202,9 +211,9 @@ class Server:
         is then kept, because its devices may still be in use.
         """
         was_seen = self.seen() is not None
-        await self._delete()
+        found = await self._delete()
         await self._gone(GONE_WITHIN)
-        if not was_seen:
+        if found is Found.OURS and not was_seen:
             await asyncio.sleep(SYNCER_LAG)
             await self._gone(GONE_WITHIN)
         await self.release()

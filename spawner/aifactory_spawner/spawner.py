@@ -12,13 +12,11 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from jupyterhub import orm
 from jupyterhub.traitlets import Callable
 from kubespawner import KubeSpawner
 
 from aifactory_hub import constants
 from aifactory_hub.auth.memberships import from_auth_state
-from aifactory_hub.auth.roles import keep_tenant
 from aifactory_hub.clusters import ApiUnreachable
 from aifactory_hub.domain.names import server_id
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
@@ -37,6 +35,7 @@ from .refusals import refused
 from .server import NO_ANSWER, Server
 from .starting import quota_text
 from .steps import StartSteps
+from .tokens import narrow_token
 from .wiring import Shared, Wiring
 
 # Seconds to wait for the first list of the host's pods; until then nothing is known of any server.
@@ -228,8 +227,12 @@ class TenantKubeSpawner(PodDefaults, KubeSpawner):
             self._persist(await self._new_binding(wiring, plan))
             try:
                 return await self._start_bound(plan)
-            except BaseException:
-                await self._undo()
+            except asyncio.CancelledError:
+                # The hub waits but a second for a start that it calls off; ``stop`` waits for the rest.
+                self._undo(await self._bound())
+                raise
+            except Exception:
+                await asyncio.shield(self._undo(await self._bound()))
                 raise
         except NO_ANSWER as error:
             message = f"The cluster does not answer now: {error}"
@@ -260,7 +263,7 @@ class TenantKubeSpawner(PodDefaults, KubeSpawner):
 
     async def _start_bound(self, plan: SpawnPlan) -> Any:
         server = await self._bound()
-        self._narrow_token(plan.tenant.name)
+        narrow_token(self.user.db, self.api_token, plan.tenant.name)
         request = overrides.ticket_request(plan, server.binding.ticket, self.user.name, self.name)
         ticket = await server.granted(request, self._deadline, self.steps)
         for name, value in overrides.resource_traits(plan).items():
@@ -278,14 +281,6 @@ class TenantKubeSpawner(PodDefaults, KubeSpawner):
     @property
     def _server_id(self) -> str:
         return server_id(self.user.name, self.name)
-
-    def _narrow_token(self, tenant: str) -> None:
-        """Take the rights in other tenants from the server's token: the hub made it before the choice was known."""
-        token = orm.APIToken.find(self.user.db, self.api_token)
-        if token is None:
-            raise RuntimeError(f"the hub knows no token of {self._log_name}, so it can't be narrowed")
-        token.update_scopes(keep_tenant(token.scopes, tenant))
-        self.user.db.commit()
 
     async def _make_create_pvc_request(self, pvc: Any, request_timeout: float) -> bool:
         await (await self._bound()).create_claim(self._as_json(pvc), self._deadline)
@@ -305,19 +300,18 @@ class TenantKubeSpawner(PodDefaults, KubeSpawner):
         body: dict[str, Any] = self.api.api_client.sanitize_for_serialization(manifest)
         return body
 
-    async def _undo(self) -> None:
-        """Remove pod and ticket of a start that failed or was called off, even if the caller is cancelled again."""
-        server = await self._bound()
-        self.steps.say("pod", "cleaning up")
+    def _undo(self, server: Server) -> asyncio.Future[None]:
+        """Remove pod and ticket of a start that failed or was called off, also if the caller is cancelled meanwhile."""
 
         async def undo() -> None:
             try:
                 await server.remove()
+                self._bind(None)
             except NO_ANSWER as error:
                 self.log.error("%s: its ticket is collected later: %s", self._log_name, error)
 
         self._undoing = asyncio.ensure_future(undo())
-        await asyncio.shield(self._undoing)
+        return self._undoing
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """Each step of the start, from the first on, however late somebody asks."""
@@ -331,10 +325,11 @@ class TenantKubeSpawner(PodDefaults, KubeSpawner):
 
         Raises one of NO_ANSWER when that can't be known; the ticket is then collected later.
         """
-        if self._starting and asyncio.current_task() is not self._start_future:
+        start = self._start_future
+        if self._starting and asyncio.current_task() is not start:
             # Calling off a start cleans up after itself.
-            self._start_future.cancel()
-            await asyncio.wait([self._start_future])
+            start.cancel()
+            await asyncio.wait([start])
         if self._undoing is not None:
             await self._undoing
         if self._binding is not None:
@@ -344,12 +339,16 @@ class TenantKubeSpawner(PodDefaults, KubeSpawner):
     def _starting(self) -> bool:
         return self._start_future is not None and not self._start_future.done()
 
+    @property
+    def _clearing(self) -> bool:
+        return self._undoing is not None and not self._undoing.done()
+
     async def poll(self) -> int | None:
         """None: runs, starts, or not known. A number: it has ended for certain, and its ticket is given back.
 
         An API that does not answer never makes a running server a stopped one.
         """
-        if self._starting:
+        if self._starting or self._clearing:
             return None
         if self._binding is None:
             # Every start is bound before it creates anything.

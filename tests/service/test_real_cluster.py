@@ -66,7 +66,7 @@ class ServiceProcess:
     def _launch(self) -> None:
         self.starts += 1
         with (self.folder / f"service-{self.starts}.log").open("wb") as log:
-            argv = [sys.executable, "-c", "from aifactory_hub.service import main; raise SystemExit(main())"]
+            argv = [sys.executable, "-c", "from aifactory_hub.service import main; main()"]
             self.process = subprocess.Popen(argv, env=self.environment, cwd=self.folder, stderr=log)
 
     def print_logs(self) -> None:

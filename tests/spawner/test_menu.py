@@ -93,7 +93,7 @@ def test_a_team_that_can_not_be_used_says_why_and_the_others_can_be(facts: Tenan
 
 def test_who_has_no_team_is_told_what_to_ask_for() -> None:
     html = render(menu({}, roles={"nlp": Role.VIEWER}))
-    assert "Ask a team&#39;s admin" in html
+    assert "Ask a team's admin" in html
     assert inputs(html, "profile") == []
 
 

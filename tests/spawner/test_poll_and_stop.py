@@ -10,7 +10,8 @@ import pytest
 from aifactory_hub.admission import AdmissionUnavailable
 from aifactory_hub.clusters import TenantUnavailable
 from aifactory_hub.domain.tenants import Role
-from aifactory_hub.domain.tickets import Ticket, TicketState
+from aifactory_hub.domain.tickets import Ticket, TicketRequest, TicketState
+from aifactory_profiles import Resources
 from aifactory_spawner.leftovers import collect
 
 from .hub_in_memory import HubInMemory
@@ -190,9 +191,6 @@ async def test_an_old_ticket_of_a_server_that_runs_again_goes_without_its_pod(hu
 
 
 def _again(ticket: Ticket, name: str) -> Any:
-    from aifactory_hub.domain.tickets import TicketRequest
-    from aifactory_profiles import Resources
-
     return TicketRequest(
         ticket.tenant, name, ticket.kind, ticket.owner, ticket.user, ticket.profile, Resources(), "notebook"
     )

@@ -1,4 +1,4 @@
-"""What this spawner takes for granted of kubespawner and JupyterHub, so that a new version of theirs is noticed here."""
+"""What this spawner takes for granted of kubespawner and JupyterHub, so that a new version is noticed here."""
 
 from __future__ import annotations
 

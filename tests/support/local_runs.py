@@ -44,7 +44,9 @@ class LocalRuns:
             **spec.environment,
         }
         argv = [sys.executable if word == "python3" else word for word in spec.argv]
-        process = subprocess.Popen(argv, env=environment, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            argv, env=environment, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        )
         self.processes[spec.run_id] = process
         self.pipeline.start(spec.tenant, spec.run_id)
         thread = threading.Thread(target=self._follow, args=(spec, process))

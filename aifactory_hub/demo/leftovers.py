@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from ..pipelines.process_tree import Process, alive, family, kill, processes
 
 # Seconds between two looks at what runs.
 _EVERY = 2.0
+# What was killed is gone in much less, unless the machine is very busy.
+_PATIENCE = 10.0
 
 
 async def keep_record(file: Path) -> None:
@@ -41,5 +44,9 @@ def end_leftovers(file: Path) -> int:
     seen = processes()
     members = {member for one in found for member in family(one.pid, seen)}
     kill(members)
+    give_up = time.monotonic() + _PATIENCE
+    while alive(members) and time.monotonic() < give_up:
+        # Until then their ports are taken.
+        time.sleep(0.05)
     file.unlink()
     return len(members)

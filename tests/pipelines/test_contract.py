@@ -17,13 +17,14 @@ from aifactory_hub.domain.jobs import JobRun, JobState
 from aifactory_hub.domain.tenants import Tenant, VCluster
 from aifactory_hub.pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable, RunSpec
 from aifactory_hub.pipelines.kubernetes_job import KubernetesJobPipeline
+from aifactory_hub.pipelines.local import LocalPipeline
 from aifactory_profiles import Resources
 
 from ..support.local_runs import LocalRuns
 from ..support.real_cluster import as_hub, running_cluster
 from ..support.tenants import make_tenant
 
-HUB = "h5-contract"
+HUB = "contract-test"
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Engine:
     made: list[tuple[str, str]]
 
     def spec(self, script: str, *, tenant: str = "nlp", run_id: str | None = None, **changes: object) -> RunSpec:
-        run_id = run_id or f"h5{secrets.token_hex(5)}"
+        run_id = run_id or f"c{secrets.token_hex(5)}"
         self.made.append((tenant, run_id))
         values: dict[str, object] = {
             "tenant": tenant,
@@ -65,12 +66,17 @@ class Engine:
                 await asyncio.sleep(0.1)
 
 
-@pytest.fixture(params=["memory", pytest.param("cluster", marks=pytest.mark.cluster)])
+@pytest.fixture(params=["memory", "local", pytest.param("cluster", marks=pytest.mark.cluster)])
 async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
     if request.param == "memory":
         runs = LocalRuns(tmp_path)
         yield Engine(runs.pipeline, "any", [])
         runs.close()
+        return
+    if request.param == "local":
+        pipeline = LocalPipeline(tmp_path)
+        yield Engine(pipeline, "any", [])
+        await pipeline.close()
         return
     async for real in real_engine():
         yield real
@@ -193,7 +199,7 @@ async def test_a_run_that_another_hub_made_is_never_adopted_nor_removed(cluster:
     await cluster.pipeline.create(spec)
     pipeline = cluster.pipeline
     assert isinstance(pipeline, KubernetesJobPipeline)
-    other = KubernetesJobPipeline(pipeline._clients, pipeline._watch, pipeline._tenants, "h5-other")
+    other = KubernetesJobPipeline(pipeline._clients, pipeline._watch, pipeline._tenants, "another-hub")
     with pytest.raises(PipelineRefused, match="already that is not ours"):
         await other.create(spec)
     await other.delete("nlp", spec.run_id)

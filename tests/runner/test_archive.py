@@ -29,7 +29,7 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.
 
 
 HOSTILE = [
-    ("an absolute name", member("/tmp/h5-evil"), "outside of the work folder"),
+    ("an absolute name", member("/tmp/evil"), "outside of the work folder"),
     ("a way up", member("../evil"), "outside of the work folder"),
     ("a way up in the middle", member("a/../../evil"), "outside of the work folder"),
     ("no name", member("."), "outside of the work folder"),

@@ -29,7 +29,7 @@ def run(script: str, folder: Path, **environment: str) -> tuple[int, str]:
         ("kill -TERM $$", 143, ""),
         ("echo $COLOR; pwd | xargs basename", 0, "red\nwork\n"),
         ("printf 'no newline'", 0, "no newline"),
-        ("no-such-command-h5", 127, None),
+        ("no-such-command-at-all", 127, None),
         ("cat", 0, ""),
     ],
 )

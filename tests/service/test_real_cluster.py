@@ -26,7 +26,7 @@ from ..support.real_cluster import as_admin, running_cluster
 
 pytestmark = pytest.mark.cluster
 
-HUB = "h5-service"
+HUB = "service-test"
 TRAIN = """\
 import pathlib, pickle, time
 from sklearn.datasets import load_digits
@@ -93,7 +93,7 @@ async def service(tmp_path: Path) -> AsyncIterator[ServiceProcess]:
     environment = {
         **os.environ,
         "AIFACTORY_HUB_TENANTS": str(tmp_path / "tenants.yaml"),
-        "AIFACTORY_HUB_SERVICE_TOKEN": "h5-service-token",
+        "AIFACTORY_HUB_SERVICE_TOKEN": "service-token",
         "AIFACTORY_HUB_SERVICE_BIND": f"{found.bridge}:{port}",
         "JUPYTERHUB_API_URL": hub.url,
         "KUBECONFIG": str(found.hub_kubeconfig),

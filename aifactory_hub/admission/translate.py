@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import constants
-from ..domain.names import slug
+from ..domain.names import label_value, slug
 from ..domain.tickets import Ticket, TicketRequest, TicketState
 
 Json = dict[str, Any]
@@ -47,7 +47,7 @@ def job_for(request: TicketRequest, hub: str) -> Json:
                 constants.LABEL_OWNER_KIND: request.kind,
                 constants.LABEL_OWNER: request.owner,
                 constants.LABEL_USER: slug(request.user),
-                constants.LABEL_PROFILE: request.profile,
+                constants.LABEL_PROFILE: label_value(request.profile),
                 constants.LABEL_HUB: hub,
             },
             "annotations": {constants.ANNOTATION_USER: request.user},

@@ -10,6 +10,7 @@ _LONGEST = 40
 # 48 bits: a crafted second name is out of reach, not merely an accidental one.
 _DIGEST = 12
 _PLAIN = re.compile(r"[a-z]([a-z0-9]|-(?=[a-z0-9]))*")
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _UNSAFE = re.compile(r"[^a-z0-9]+")
 
 
@@ -31,6 +32,11 @@ def join(*parts: str) -> str:
     if parts and len(joined) <= _LONGEST and all(_passes(part) for part in parts):
         return joined
     return f"{_stem('-'.join(parts))}---{_digest('join', *parts)}"
+
+
+def label_value(text: str) -> str:
+    """The text as the value of a Kubernetes label: unchanged where that is allowed, else its slug."""
+    return text if _LABEL_VALUE.fullmatch(text) else slug(text)
 
 
 def server_id(user: str, server: str) -> str:

@@ -13,7 +13,7 @@ from aifactory_profiles import Profile
 from .. import constants
 from ..admission.base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted
 from ..domain.jobs import JobDecision, JobRun, JobState, JobStep, decide_job
-from ..domain.names import slug
+from ..domain.names import label_value, slug
 from ..domain.tickets import Ticket, TicketRequest, TicketState
 from ..pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable, RunSpec
 from ..registry.model import Registry
@@ -226,7 +226,7 @@ class JobSteps:
             node_selector={**profile.node_labels, **(ticket.node_selector if ticket else {})},
             labels={
                 constants.LABEL_USER: slug(job.owner),
-                constants.LABEL_PROFILE: slug(profile.name),
+                constants.LABEL_PROFILE: label_value(profile.name),
             },
             deadline_seconds=registry.jobs.deadline,
         )

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jupyterhub import orm
 from traitlets import HasTraits
 
 from aifactory_hub.auth.memberships import from_auth_state
-from aifactory_hub.auth.roles import keep_tenant
 from aifactory_hub.domain.refusals import Refusal
 from aifactory_hub.domain.spawns import SpawnPlan, SpawnRequest, admit_plan, plan_choice
 
@@ -18,6 +16,7 @@ from .choices import read_form, read_options, to_options
 from .gather import gather_tenant, gather_tenants
 from .options_form import build_menu, render, usable_teams
 from .refusals import refused
+from .tokens import narrow_token
 
 
 class TeamChoice(HasTraits):
@@ -89,12 +88,7 @@ class TeamChoice(HasTraits):
         return await self._choose(wiring, request)
 
     def _narrow_token(self, tenant: str) -> None:
-        """Take the rights in other tenants from the server's token: the hub made it before the choice was known."""
-        token = orm.APIToken.find(self.user.db, self.api_token)
-        if token is None:
-            raise RuntimeError(f"the hub knows no token of {self._log_name}, so it can't be narrowed")
-        token.update_scopes(keep_tenant(token.scopes, tenant))
-        self.user.db.commit()
+        narrow_token(self.user.db, self.api_token, tenant)
 
     def get_env(self) -> dict[str, str]:
         env: dict[str, str] = super().get_env()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from aifactory_hub import constants
-from aifactory_hub.domain.names import server_id, slug
+from aifactory_hub.domain.names import label_value, server_id, slug
 from aifactory_hub.domain.spawns import SpawnPlan
 from aifactory_hub.domain.tickets import Ticket, TicketRequest
-
-_LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
 def pod_name(user: str, server: str) -> str:
@@ -46,12 +43,11 @@ def ticket_request(plan: SpawnPlan, ticket: str, user: str, server: str) -> Tick
 
 def labels(plan: SpawnPlan, *, hub: str, user: str, server: str) -> dict[str, str]:
     """All that the pod is labelled with: whose it is, and what it takes."""
-    profile = plan.profile.name
     return {
         **marks(hub, server_id(user, server)),
         constants.LABEL_TENANT: plan.tenant.name,
         constants.LABEL_USER: slug(user),
-        constants.LABEL_PROFILE: profile if _LABEL_VALUE.fullmatch(profile) else slug(profile),
+        constants.LABEL_PROFILE: label_value(plan.profile.name),
     }
 
 

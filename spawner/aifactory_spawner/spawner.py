@@ -9,33 +9,30 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
 from jupyterhub.traitlets import Callable
 from kubespawner import KubeSpawner
 
 from aifactory_hub import constants
-from aifactory_hub.auth.memberships import from_auth_state
 from aifactory_hub.clusters import ApiUnreachable
 from aifactory_hub.domain.names import server_id
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
-from aifactory_hub.domain.spawns import SpawnPlan, SpawnRequest, admit_plan, plan_choice
+from aifactory_hub.domain.spawns import SpawnPlan
 from aifactory_hub.domain.tickets import TicketState
 
 from . import overrides
 from .binding import Binding
-from .choices import read_form, read_options, to_options
+from .choosing import TeamChoice
 from .defaults import PodDefaults
-from .gather import gather_tenant, gather_tenants, namespace_uid
+from .gather import namespace_uid
 from .host_pods import HostPods, PodReader, exit_code
 from .leftovers import clear_own
-from .options_form import build_menu, render, usable_teams
 from .refusals import refused
 from .server import NO_ANSWER, Server
 from .starting import quota_text
 from .steps import StartSteps
-from .tokens import narrow_token
 from .wiring import Shared, Wiring
 
 # Seconds to wait for the first list of the host's pods; until then nothing is known of any server.
@@ -43,7 +40,7 @@ FIRST_LIST = 5.0
 GONE = 1  # the exit code of a server that ended without having said how
 
 
-class TenantKubeSpawner(PodDefaults, KubeSpawner):
+class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
     """One server. Where it lives is fixed in ``_binding`` when it starts and kept in the hub's database."""
 
     # kubespawner's dictionary would be shared with every other subclass; ours stays empty.
@@ -62,7 +59,6 @@ class TenantKubeSpawner(PodDefaults, KubeSpawner):
         self._binding: Binding | None = None
         self._core_v1: Any = None
         self._wired: Wiring | None = None
-        self._typed: SpawnRequest | None = None
         self._undoing: asyncio.Future[None] | None = None
         self._start_future: Any = None
         self._deadline = 0.0
@@ -159,62 +155,6 @@ class TenantKubeSpawner(PodDefaults, KubeSpawner):
     async def load_user_options(self) -> None:
         """The choice was made into traits before kubespawner starts; it has no profiles of its own here."""
 
-    def get_env(self) -> dict[str, str]:
-        env: dict[str, str] = super().get_env()
-        if self._binding is not None:
-            env["AIFACTORY_SERVICE_URL"] = self._registry.addresses.service
-            env["AIFACTORY_TENANT"] = self._binding.tenant
-            env["AIFACTORY_PROFILE"] = self._binding.profile
-        return env
-
-    # The menu
-
-    async def show_menu(self, _spawner: Any = None) -> str:
-        """The spawn page's form: this person's teams, and what is free in each now."""
-        wiring, memberships = await self._wiring(), await self._memberships()
-        facts = await gather_tenants(wiring, usable_teams(self._registry.tenants, memberships))
-        before = read_options(self.user_options or {})
-        preferred, self._typed = self._typed, None
-        shown = build_menu(
-            self._registry.tenants,
-            memberships,
-            facts,
-            self._registry.catalogue,
-            simulated=self._registry.cluster.simulated,
-            preferred=preferred or (SpawnRequest(None, None) if isinstance(before, Refusal) else before),
-        )
-        token = getattr(self.handler, "xsrf_token", b"")
-        return render(shown, xsrf=token.decode() if isinstance(token, bytes) else token)
-
-    async def read_menu(self, form: Mapping[str, Sequence[Any]]) -> dict[str, str]:
-        """What was chosen, checked, so that a refusal appears on the form itself. Raises SpawnRefused."""
-        request = read_form(form)
-        if isinstance(request, Refusal):
-            raise refused(request)
-        # The hub shows the form of the default server again, whichever server it was for.
-        self.user.spawner._typed = request
-        plan = await self._choose(await self._wiring(), request)
-        await self._admit(await self._wiring(), plan, ask=False)
-        self.user.spawner._typed = None
-        return to_options(plan.tenant.name, plan.profile.name)
-
-    async def _memberships(self) -> Any:
-        return from_auth_state(await self.user.get_auth_state())
-
-    async def _choose(self, wiring: Wiring, request: SpawnRequest) -> SpawnPlan:
-        registry = wiring.registry
-        plan = plan_choice(request, await self._memberships(), registry.tenants, registry.catalogue)
-        if isinstance(plan, Refusal):
-            raise refused(plan)
-        return plan
-
-    async def _admit(self, wiring: Wiring, plan: SpawnPlan, *, ask: bool) -> Any:
-        facts = await gather_tenant(wiring, plan.tenant.name, ask=ask)
-        verdict = admit_plan(plan, facts, wiring.registry.catalogue)
-        if isinstance(verdict, Refusal):
-            raise refused(verdict)
-        return facts.usage
-
     # Start
 
     async def _start(self) -> Any:
@@ -241,10 +181,7 @@ class TenantKubeSpawner(PodDefaults, KubeSpawner):
             self.steps.end()
 
     async def _decide(self, wiring: Wiring) -> SpawnPlan:
-        request = read_options(self.user_options or {})
-        if isinstance(request, Refusal):
-            raise refused(request)
-        plan = await self._choose(wiring, request)
+        plan = await self._read_choice(wiring)
         await clear_own(wiring, plan.tenant, self._server_id, self.pod_name)
         usage = await self._admit(wiring, plan, ask=True)
         self.steps.say("quota", quota_text(plan, usage))
@@ -263,7 +200,7 @@ class TenantKubeSpawner(PodDefaults, KubeSpawner):
 
     async def _start_bound(self, plan: SpawnPlan) -> Any:
         server = await self._bound()
-        narrow_token(self.user.db, self.api_token, plan.tenant.name)
+        self._narrow_token(plan.tenant.name)
         request = overrides.ticket_request(plan, server.binding.ticket, self.user.name, self.name)
         ticket = await server.granted(request, self._deadline, self.steps)
         for name, value in overrides.resource_traits(plan).items():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from aifactory_hub.domain.names import join, server_id, slug
+from aifactory_hub.domain.names import join, label_value, server_id, slug
 
 VALID = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 # kubespawner and vCluster add to a name, so it must stay far below the 63 characters of a DNS label.
@@ -100,3 +100,13 @@ def test_a_server_without_a_name_is_called_like_its_user() -> None:
     assert server_id("alice", "") == "alice"
     assert server_id("alice", "big") == "alice--big"
     assert server_id("Alice", "big") == "alice-big---8a83927bde02"
+
+
+def test_a_label_value_that_kubernetes_takes_is_left_as_it_is() -> None:
+    assert label_value("mig-1g.10gb") == "mig-1g.10gb"
+
+
+@given(st.text(max_size=200))
+def test_any_text_makes_a_label_value(text: str) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?", label_value(text))
+    assert len(label_value(text)) <= 63

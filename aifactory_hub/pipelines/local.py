@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,8 +91,13 @@ class LocalPipeline:
             task.cancel()
         await asyncio.gather(*self._going.values(), return_exceptions=True)
         for run in self._runs.values():
-            kill(family(run.process.pid, processes()))
+            members = family(run.process.pid, processes())
+            kill(members)
+            with contextlib.suppress(ProcessLookupError):
+                # What was forked since the look above.
+                os.killpg(run.process.pid, signal.SIGKILL)
             run.process.wait()
+            await _gone(members)
         self._runs.clear()
 
     def _start(self, spec: RunSpec) -> _Run:
@@ -147,8 +152,13 @@ class LocalPipeline:
         finally:
             kill(members)
             run.process.wait()
-        while alive(members):
-            await asyncio.sleep(0.1)
+        await _gone(members)
+
+
+async def _gone(members: Iterable[Process]) -> None:
+    """Wait for killed processes: the kernel takes a moment."""
+    while alive(members):
+        await asyncio.sleep(0.02)
 
 
 def _environment(given: Mapping[str, str], work: Path, secrets: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ CLUSTER := python3 -m tests.cluster
 IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit test e2e cluster-up cluster-down cluster-status demo demo-check clean
+.PHONY: help setup check unit unit-hub5 test e2e cluster-up cluster-down cluster-status demo demo-check clean
 
 help:  ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  -/'
@@ -30,7 +30,17 @@ check: setup  ## ruff, mypy, import contracts
 unit: setup  ## the tests that need no cluster: seconds
 	$(PY) -m pytest -m "not cluster and not e2e and not browser"
 
-test: check unit e2e  ## everything: checks, unit tests, the real cluster, the day, the browser
+unit-hub5: $(VENV)-hub5/.ready  ## the parts that touch JupyterHub, on JupyterHub 5.5
+	$(VENV)-hub5/bin/python -m pytest -p no:cacheprovider -m "not cluster and not e2e and not browser" \
+		tests/auth tests/spawner tests/hub_config tests/service tests/client tests/demo
+
+$(VENV)-hub5/.ready: pyproject.toml requirements/constraints.txt requirements/constraints-hub5.txt
+	python3 -m venv $(VENV)-hub5
+	grep -v '^jupyterhub==' requirements/constraints.txt >$(VENV)-hub5/others.txt
+	$(VENV)-hub5/bin/python -m pip install --quiet -c $(VENV)-hub5/others.txt -c requirements/constraints-hub5.txt -e '.[dev]'
+	touch $@
+
+test: check unit unit-hub5 e2e  ## everything: checks, unit tests, JupyterHub 5.5, the real cluster, the day, the browser
 
 e2e: setup cluster-up  ## the day and all tests that need the real cluster
 	$(IN_CLUSTER) -m tests.e2e.day

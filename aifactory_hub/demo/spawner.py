@@ -20,6 +20,7 @@ from traitlets import default
 from aifactory_spawner import overrides
 from aifactory_spawner.binding import Binding
 from aifactory_spawner.choosing import TeamChoice
+from aifactory_spawner.hub5 import refusals_uncounted
 from aifactory_spawner.server import Server
 from aifactory_spawner.starting import quota_text
 from aifactory_spawner.steps import StartSteps
@@ -117,6 +118,7 @@ class DemoSpawner(TeamChoice, SimpleLocalProcessSpawner):
 
     # Start, stop, poll
 
+    @refusals_uncounted
     async def start(self) -> Any:
         """Gather, decide, take the ticket, then start the process. Raises SpawnRefused; nothing is left behind then."""
         self.steps.begin()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from aifactory_profiles import card_names
+from aifactory_profiles import all_card_names, card_names
 
 from .devices import DeviceNames, device_names
 from .draft import Draft, DraftCounts, DraftTenant
@@ -36,6 +36,8 @@ def _models(draft: Draft) -> Iterator[Problem]:
         if model not in known:
             # No guess at what is meant: models that differ a lot have names that differ little.
             what, instead = f"no card for GPU model {model!r}", f"the cards are {listed(known)}"
+            if model in all_card_names():
+                what = f"nvidia.com/gpu.product of {model} is unknown to its card, so no pod can be kept on its nodes"
             yield Problem(("cluster", "gpu_models", index), what, instead)
 
 

@@ -1,7 +1,23 @@
 """GPU profiles: what the menu offers, as data and pure functions."""
 
-from .cards import Card, CardError, Slice, card_names, load_card, load_model
+from .card import Card, CardError, Slice
+from .cards import all_card_names, card_names, card_schema, load_card, load_model
 from .catalogue import Catalogue, ProfileError, SiteProfile, load_catalogue, menu_slices
+from .placement import (
+    Fit,
+    Placed,
+    PlacementError,
+    Smallest,
+    best_layout,
+    fits,
+    layouts,
+    memory_bytes,
+    room,
+    room_if_moved,
+    share,
+    smallest_with_memory,
+    too_much,
+)
 from .profile import Profile
 from .resources import Resources, format_bytes, parse_cpu, parse_memory
 
@@ -9,17 +25,32 @@ __all__ = [
     "Card",
     "CardError",
     "Catalogue",
+    "Fit",
+    "Placed",
+    "PlacementError",
     "Profile",
     "ProfileError",
     "Resources",
     "SiteProfile",
     "Slice",
+    "Smallest",
+    "all_card_names",
+    "best_layout",
     "card_names",
+    "card_schema",
+    "fits",
     "format_bytes",
+    "layouts",
     "load_card",
     "load_catalogue",
     "load_model",
+    "memory_bytes",
     "menu_slices",
     "parse_cpu",
     "parse_memory",
+    "room",
+    "room_if_moved",
+    "share",
+    "smallest_with_memory",
+    "too_much",
 ]

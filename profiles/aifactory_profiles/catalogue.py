@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from .cards import Card, Slice, load_model
+from .card import Card, CardError, Slice
+from .cards import load_model
 from .profile import Profile
 from .resources import Resources, format_bytes
 
@@ -85,9 +86,14 @@ def load_catalogue(models: Sequence[str], site: Sequence[SiteProfile] = ()) -> C
     """The catalogue of a site with these GPU models.
 
     A slice that the site says nothing of gets 2 cores and 16 GiB for each of its compute slices; limits are
-    the requests. Raises CardError for a model without a card, ProfileError for a site profile that can't be.
+    the requests. Raises CardError for a model without a card or whose nodes can't be told by a label,
+    ProfileError for a site profile that can't be.
     """
     cards = tuple(load_model(model) for model in dict.fromkeys(models))
+    for card in cards:
+        if not card.products:
+            text = f"the nodes of {card.name} can't be selected: their {PRODUCT_LABEL} is unknown"
+            raise CardError(f"{text}; add it to the card's `products`")
     slices = menu_slices(cards)
     settings = {profile.name: profile for profile in site}
     for name, profile in settings.items():

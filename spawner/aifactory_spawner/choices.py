@@ -28,8 +28,10 @@ def read_form(form: Mapping[str, Sequence[Any]]) -> SpawnRequest | Refusal:
     return request if isinstance(request, Refusal) else _split(request)
 
 
-def read_options(options: Mapping[str, Any]) -> SpawnRequest | Refusal:
+def read_options(options: Any) -> SpawnRequest | Refusal:
     """The options of a REST call, or those stored from an earlier start."""
+    if not isinstance(options, Mapping):
+        return _bad("user_options", f"The options are {options!r}; an object with {' and '.join(FIELDS)} was expected.")
     for name, value in options.items():
         if name not in FIELDS:
             return _bad(name, f"There is no option {name!r}. The options are: {', '.join(FIELDS)}.")

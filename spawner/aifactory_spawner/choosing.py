@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from traitlets import HasTraits
+from traitlets import Dict, HasTraits
 
 from aifactory_hub.auth.memberships import from_auth_state
 from aifactory_hub.domain.refusals import Refusal
@@ -19,12 +19,25 @@ from .refusals import refused
 from .tokens import narrow_token
 
 
+class GivenOptions(Dict):
+    """The options of a start, whatever JSON a REST call sent.
+
+    JupyterHub 5 stores them before it hands them over: a spawner that did not take them could never be made again.
+    """
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Anything: the start refuses what can't be read."""
+        return value
+
+
 class TeamChoice(HasTraits):
     """Mixed into a spawner that has ``get_registry``, ``_wiring()`` and ``_binding``.
 
     Of the wiring it needs ``registry``, ``admission`` and the health of ``clients``, so that what stands behind
     them may be a cluster or a simulated one.
     """
+
+    user_options = GivenOptions()
 
     get_registry: Any
     _binding: Binding | None

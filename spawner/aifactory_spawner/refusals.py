@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
-
-from tornado import web
 
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
 
-try:
-    from jupyterhub.spawner import SpawnException
-except ImportError:  # JupyterHub 5: an HTTPError with a message of its own is shown the same, only logged more loudly
-    SpawnException = None
+from .hub5 import SpawnException
 
 _STATUS = {
     RefusalReason.NOT_A_MEMBER: HTTPStatus.FORBIDDEN,
@@ -31,18 +25,14 @@ _STATUS = {
 }
 
 
-class SpawnRefused(SpawnException or web.HTTPError):  # type: ignore[misc]
+class SpawnRefused(SpawnException):
     """A server is not started, and the person is told why in ``message``.
 
     ``reason`` is a slug: it is the HTTP reason phrase and the label in the hub's metrics.
     """
 
     def __init__(self, message: str, *, reason: str, status: int) -> None:
-        arguments: dict[str, Any] = {"reason": reason}
-        if SpawnException is None:
-            super().__init__(status, message, **arguments)
-        else:
-            super().__init__(message, status_code=status, **arguments)
+        super().__init__(message, reason=reason, status_code=status)
         self.jupyterhub_message = message
 
 

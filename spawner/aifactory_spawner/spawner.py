@@ -28,6 +28,7 @@ from .choosing import TeamChoice
 from .defaults import PodDefaults
 from .gather import namespace_uid
 from .host_pods import HostPods, PodReader, exit_code
+from .hub5 import refusals_uncounted
 from .leftovers import clear_own
 from .refusals import refused
 from .server import NO_ANSWER, Server
@@ -157,6 +158,7 @@ class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
 
     # Start
 
+    @refusals_uncounted
     async def _start(self) -> Any:
         """Gather, decide, take the ticket, then make the pod. Raises SpawnRefused; nothing is left behind then."""
         self.steps.begin()

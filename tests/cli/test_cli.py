@@ -119,7 +119,7 @@ def test_profiles_say_where_their_figures_are_from() -> None:
 def test_a_model_without_a_card_is_named_with_those_that_have_one() -> None:
     result = run("profiles", "list", "--model", "v100")
     assert result.exit_code == 2
-    assert "no card for GPU model 'v100'; there are a100-40gb, h100-80gb" in result.stderr
+    assert "no card for GPU model 'v100'; there are a100-40gb, a100-80gb, a30, " in result.stderr
 
 
 def test_help_names_every_command() -> None:

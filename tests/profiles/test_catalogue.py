@@ -111,3 +111,10 @@ def test_a_model_without_a_card_is_refused() -> None:
 def test_an_unknown_profile_is_a_key_error() -> None:
     with pytest.raises(KeyError, match="mig-9g"):
         load_catalogue(["h100-80gb"]).profile("mig-9g")
+
+
+def test_a_model_whose_nodes_can_t_be_selected_is_refused() -> None:
+    with pytest.raises(
+        CardError, match=r"the nodes of gb300 can't be selected: their nvidia.com/gpu.product is unknown"
+    ):
+        load_catalogue(["gb300"])

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aifactory_hub.registry import RegistryError, read_registry
+from aifactory_profiles import card_names
 
 from .files import GOOD, SOURCE, changed, problems
 
@@ -368,8 +369,14 @@ def test_what_is_no_yaml_is_said_with_its_line(text: str, place: str) -> None:
 
 def test_a_model_without_a_card_is_named_with_the_cards_that_there_are() -> None:
     said = problems(changed("[h100-80gb]", "[h100-80gb, v100-16gb]"))
-    cards = "the cards are a100-40gb, h100-80gb"
+    cards = f"the cards are {', '.join(card_names())}"
     assert said == [f"{SOURCE}:5: cluster.gpu_models[1]: no card for GPU model 'v100-16gb'; {cards}"]
+
+
+def test_a_model_whose_nodes_can_t_be_selected_is_refused() -> None:
+    said = problems(changed("[h100-80gb]", "[h100-80gb, gb300]"))
+    assert len(said) == 1
+    assert "nvidia.com/gpu.product of gb300 is unknown to its card" in said[0]
 
 
 def test_all_mistakes_are_named_at_once_in_the_order_of_the_file() -> None:

@@ -35,6 +35,20 @@ class Person(User):
         spawner._start_pending = False
         return spawner
 
+    def named(self, server: str) -> Any:
+        """A named server that was never started."""
+        if hasattr(User, "get_or_create_spawner"):
+            return self.get_or_create_spawner(server, "")
+        return self.get_spawner(server)
+
+
+class NoStatistics:
+    def incr(self, name: str) -> None:
+        pass
+
+    def timing(self, name: str, milliseconds: float) -> None:
+        pass
+
 
 @dataclass
 class HubInMemory:
@@ -83,6 +97,8 @@ class HubInMemory:
             "hub": Hub(ip="10.0.0.1", port=8081, base_url="/hub/"),
             "allow_named_servers": True,
             "internal_ssl": False,
+            # JupyterHub 5 reports there, 6 does not.
+            "statsd": NoStatistics(),
         }
         person = Person(orm_user, settings)
         person.__dict__["memberships"] = memberships

@@ -168,7 +168,7 @@ def test_a_rest_call_is_read_as_it_is_and_its_team_is_never_guessed_from_the_pro
 async def test_a_refused_choice_is_told_on_the_form_and_stays_chosen(hub: HubInMemory) -> None:
     ada = hub.person("ada", nlp=Role.MEMBER)
     await hub.person("bob", nlp=Role.MEMBER).spawn("", options={"tenant": "nlp", "profile": "mig-3g.40gb"})
-    spawner = ada.get_or_create_spawner("second", "")
+    spawner = ada.named("second")
     with pytest.raises(SpawnRefused, match="Asked 1, used 1, limit 1"):
         await spawner.run_options_from_form({"tenant": ["nlp"], "profile": ["mig-3g.40gb"]})
     spawner = ada.spawner

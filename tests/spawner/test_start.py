@@ -106,29 +106,42 @@ async def test_the_progress_tells_every_step_with_seconds_to_who_asks_late(hub: 
 
 
 @pytest.mark.parametrize(
-    ("options", "status", "said"),
+    ("options", "status", "reason", "said"),
     [
-        ({"tenant": "vision", "profile": "mig-1g.10gb"}, 403, "You can't start servers in team 'vision'"),
-        ({"tenant": "nowhere", "profile": "mig-1g.10gb"}, 403, "You can't start servers in team 'nowhere'"),
-        ({"tenant": "nlp", "profile": "mig-7g.80gb"}, 403, "no profile 'mig-7g.80gb'"),
-        ({"tenant": "nlp"}, 400, "Choose a profile"),
-        ({}, 400, "Choose a profile"),
-        ({**CHOICE, "image": "evil:1"}, 400, "no option 'image'"),
-        ({"tenant": ["nlp"], "profile": "x"}, 400, "a text was expected"),
+        ({**CHOICE, "tenant": "vision"}, 403, "not-a-member", "You can't start servers in team 'vision'"),
+        ({**CHOICE, "tenant": "nowhere"}, 403, "not-a-member", "You can't start servers in team 'nowhere'"),
+        ({**CHOICE, "profile": "mig-7g.80gb"}, 403, "profile-not-allowed", "no profile 'mig-7g.80gb'"),
+        ({"tenant": "nlp"}, 400, "choice-missing", "Choose a profile"),
+        ({}, 400, "choice-missing", "Choose a profile"),
+        ({**CHOICE, "image": "evil:1"}, 400, "bad-field", "no option 'image'"),
+        ({"tenant": ["nlp"], "profile": "x"}, 400, "bad-field", "a text was expected"),
     ],
     ids=["another team", "no team", "another profile", "no profile", "nothing", "unknown option", "not a text"],
 )
 async def test_a_choice_that_is_not_hers_is_refused_before_anything_is_made(
-    hub: HubInMemory, options: dict[str, Any], status: int, said: str
+    hub: HubInMemory, options: dict[str, Any], status: int, reason: str, said: str
 ) -> None:
     ada = hub.person("ada", nlp=Role.MEMBER, vision=Role.VIEWER)
     with pytest.raises(SpawnRefused) as refused:
         await ada.spawn("", options=options)
     assert refused.value.status_code == status
+    assert refused.value.reason == reason
     assert said in refused.value.jupyterhub_message
     assert hub.cluster.journal == []
     assert await tickets(hub) == []
     assert "aifactory" not in ada.orm_spawners[""].state
+
+
+async def test_options_that_are_no_object_are_refused_and_do_not_spoil_the_next_start(hub: HubInMemory) -> None:
+    ada = hub.person("ada", nlp=Role.MEMBER)
+    with pytest.raises(SpawnRefused, match=r"The options are \['nlp'\]; an object with tenant and profile") as refused:
+        await ada.spawn("", options=["nlp"])
+    assert refused.value.status_code == 400
+    hub.restart()
+    # The hub has stored them.
+    with pytest.raises(SpawnRefused):
+        await hub.people["ada"].spawn("")
+    await start(hub.people["ada"])
 
 
 async def test_a_full_quota_is_refused_with_its_numbers_before_anything_is_made(hub: HubInMemory) -> None:

@@ -25,7 +25,6 @@ from aifactory_spawner.server import Server
 from aifactory_spawner.starting import quota_text
 from aifactory_spawner.steps import StartSteps
 
-from ..auth.roles import server_token_scopes
 from ..domain.names import server_id, slug
 from ..domain.tickets import TicketState
 from ..pipelines.process_tree import Process, alive, family, kill, processes
@@ -65,23 +64,6 @@ class DemoSpawner(TeamChoice, SimpleLocalProcessSpawner):
     @default("default_url")
     def _default_default_url(self) -> str:
         return "/lab/tree/tour.ipynb"
-
-    @default("server_token_scopes")
-    def _default_server_token_scopes(self) -> list[str]:
-        return server_token_scopes()
-
-    @default("apply_user_options")
-    def _default_apply_user_options(self) -> Any:
-        # They are read when the server starts; the hub would warn that nobody does.
-        return lambda spawner, options: None
-
-    @default("options_form")
-    def _default_options_form(self) -> Any:
-        return self.show_menu
-
-    @default("options_from_form")
-    def _default_options_from_form(self) -> Any:
-        return self.read_menu
 
     async def _wiring(self) -> Any:
         return self.cluster

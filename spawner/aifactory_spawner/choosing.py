@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from traitlets import Dict, HasTraits
+from traitlets import Dict, HasTraits, default
 
 from aifactory_hub.auth.memberships import from_auth_state
+from aifactory_hub.auth.roles import server_token_scopes
 from aifactory_hub.domain.refusals import Refusal
 from aifactory_hub.domain.spawns import SpawnPlan, SpawnRequest, admit_plan, plan_choice
 
@@ -42,6 +43,23 @@ class TeamChoice(HasTraits):
     get_registry: Any
     _binding: Binding | None
     _typed: SpawnRequest | None = None
+
+    @default("server_token_scopes")
+    def _default_server_token_scopes(self) -> list[str]:
+        return server_token_scopes()
+
+    @default("apply_user_options")
+    def _default_apply_user_options(self) -> Any:
+        # They are read when the server starts; the hub would warn that nobody does.
+        return lambda spawner, options: None
+
+    @default("options_form")
+    def _default_options_form(self) -> Any:
+        return self.show_menu
+
+    @default("options_from_form")
+    def _default_options_from_form(self) -> Any:
+        return self.read_menu
 
     async def _wiring(self) -> Any:
         raise NotImplementedError

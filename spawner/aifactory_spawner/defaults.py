@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from traitlets import HasTraits, default
 
 from aifactory_hub import constants
-from aifactory_hub.auth.roles import server_token_scopes
 from aifactory_hub.domain.names import slug
 from aifactory_hub.registry import Registry
 
@@ -135,20 +134,3 @@ class PodDefaults(HasTraits):
     @default("events_enabled")
     def _default_events_enabled(self) -> bool:
         return False
-
-    @default("server_token_scopes")
-    def _default_server_token_scopes(self) -> list[str]:
-        return server_token_scopes()
-
-    @default("apply_user_options")
-    def _default_apply_user_options(self) -> Any:
-        # They are read when the server starts; the hub would warn that nobody does.
-        return lambda spawner, options: None
-
-    @default("options_form")
-    def _default_options_form(self) -> Any:
-        return self.show_menu
-
-    @default("options_from_form")
-    def _default_options_from_form(self) -> Any:
-        return self.read_menu

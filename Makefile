@@ -10,15 +10,15 @@ IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 help:  ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  -/'
 
-setup: $(VENV)/.ready tests/proxy/node_modules/.package-lock.json  ## the Python environment and the proxy, for all that follows
+setup: $(VENV)/.ready $(VENV)/proxy/installed.json  ## the Python environment and the proxy, for all that follows
 
 $(VENV)/.ready: pyproject.toml requirements/constraints.txt
 	python3 -m venv $(VENV)
 	$(PY) -m pip install --quiet -c requirements/constraints.txt -e '.[dev]'
 	touch $@
 
-tests/proxy/node_modules/.package-lock.json: tests/proxy/package-lock.json | $(VENV)/.ready
-	cd tests/proxy && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm ci --no-fund --no-audit --loglevel=error
+$(VENV)/proxy/installed.json: aifactory_hub/demo/proxy/package-lock.json | $(VENV)/.ready
+	$(PY) -c "from pathlib import Path; from aifactory_hub.demo.proxy import install; install(Path('$(VENV)/proxy'))"
 
 check: setup  ## ruff, mypy, import contracts
 	$(VENV)/bin/ruff check .

@@ -89,8 +89,9 @@ class TeamChoice(HasTraits):
             raise refused(request)
         # The hub shows the form of the default server again, whichever server it was for.
         self.user.spawner._typed = request
-        plan = await self._choose(await self._wiring(), request)
-        await self._admit(await self._wiring(), plan, ask=False)
+        wiring = await self._wiring()
+        plan = await self._choose(wiring, request)
+        await self._admit(wiring, plan, ask=False)
         self.user.spawner._typed = None
         return to_options(plan.tenant.name, plan.profile.name)
 

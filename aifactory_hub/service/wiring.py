@@ -36,6 +36,7 @@ def assemble(
     pipeline: Pipeline,
     reach: Callable[[], dict[str, object]],
     unavailable: Callable[[str], str | None] = lambda tenant: None,
+    outlooks: Outlooks | None = None,
     clock: Callable[[], float] = time.time,
     tick: float = 1.0,
 ) -> Context:
@@ -59,7 +60,7 @@ def assemble(
         submissions=Submissions(registry, jobs, files, clock=clock),
         reconciler=Reconciler(workshop, tick=tick),
         reach=reach,
-        outlooks=Outlooks(admission, registry.tenants, registry.cluster.carved),
+        outlooks=outlooks or Outlooks(admission, registry.tenants, registry.cluster.carved),
         unavailable=unavailable,
         clock=clock,
     )

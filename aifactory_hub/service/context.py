@@ -10,6 +10,7 @@ from ..pipelines.base import Pipeline
 from ..registry.model import Registry
 from ..store import FileStore, Jobs
 from .gate import Gate
+from .news import Bulletin
 from .reconcile import Reconciler
 from .submissions import Submissions
 
@@ -26,5 +27,6 @@ class Context:
     pipeline: Pipeline
     submissions: Submissions
     reconciler: Reconciler
+    bulletin: Bulletin
     reach: Callable[[], dict[str, object]]
     clock: Callable[[], float]

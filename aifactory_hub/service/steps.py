@@ -114,7 +114,10 @@ class JobSteps:
         now = self._w.clock()
         await asyncio.to_thread(self._w.jobs.intend_run, job.id, token_hash=token_hash(token), now=now)
         await self._w.admission.hold(job.tenant, job.ticket_name)
-        await self._confirm(job, await self._w.pipeline.create(self._run_spec(job, token, ticket)))
+        profile = self._profile(job)
+        selector = {**profile.node_labels, **(ticket.node_selector if ticket else {})}
+        spec = run_spec(job, profile, self._w.registry, token=token, node_selector=selector)
+        await self._confirm(job, await self._w.pipeline.create(spec))
 
     async def _confirm(self, job: JobRecord, run: JobRun) -> None:
         await asyncio.to_thread(self._w.jobs.confirm_run, job.id, uid=run.uid, now=self._w.clock())
@@ -197,39 +200,42 @@ class JobSteps:
             node_labels=profile.node_labels,
         )
 
-    def _run_spec(self, job: JobRecord, token: str, ticket: Ticket | None) -> RunSpec:
-        profile, registry = self._profile(job), self._w.registry
-        task = {
-            "id": job.id,
-            "command": job.command,
-            "environment": dict(job.environment),
-            "outputs": None if job.outputs is None else list(job.outputs),
-            "input_sha256": job.input_sha256,
-            "max_artifacts": registry.jobs.max_artifacts,
-            "max_log": registry.jobs.max_log,
-        }
-        return RunSpec(
-            tenant=job.tenant,
-            run_id=job.id,
-            image=registry.jobs.image,
-            argv=RUNNER,
-            environment={
-                "AIFACTORY_SERVICE_URL": registry.addresses.service,
-                "AIFACTORY_JOB_ID": job.id,
-                "AIFACTORY_TENANT": job.tenant,
-                "AIFACTORY_PROFILE": profile.name,
-            },
-            # The command and its environment go with the token: a person's variables may be secrets too.
-            secret_files={"token": token, "job.json": json.dumps(task)},
-            requests=profile.requests,
-            limits=profile.limits,
-            node_selector={**profile.node_labels, **(ticket.node_selector if ticket else {})},
-            labels={
-                constants.LABEL_USER: slug(job.owner),
-                constants.LABEL_PROFILE: label_value(profile.name),
-            },
-            deadline_seconds=registry.jobs.deadline,
-        )
+
+def run_spec(
+    job: JobRecord, profile: Profile, registry: Registry, *, token: str, node_selector: Mapping[str, str]
+) -> RunSpec:
+    """What is to run for a job: the same values give the same run, and nothing is asked or stored."""
+    task = {
+        "id": job.id,
+        "command": job.command,
+        "environment": dict(job.environment),
+        "outputs": None if job.outputs is None else list(job.outputs),
+        "input_sha256": job.input_sha256,
+        "max_artifacts": registry.jobs.max_artifacts,
+        "max_log": registry.jobs.max_log,
+    }
+    return RunSpec(
+        tenant=job.tenant,
+        run_id=job.id,
+        image=registry.jobs.image,
+        argv=RUNNER,
+        environment={
+            "AIFACTORY_SERVICE_URL": registry.addresses.service,
+            "AIFACTORY_JOB_ID": job.id,
+            "AIFACTORY_TENANT": job.tenant,
+            "AIFACTORY_PROFILE": profile.name,
+        },
+        # The command and its environment go with the token: a person's variables may be secrets too.
+        secret_files={"token": token, "job.json": json.dumps(task)},
+        requests=profile.requests,
+        limits=profile.limits,
+        node_selector=dict(node_selector),
+        labels={
+            constants.LABEL_USER: slug(job.owner),
+            constants.LABEL_PROFILE: label_value(profile.name),
+        },
+        deadline_seconds=registry.jobs.deadline,
+    )
 
 
 def _why(job: JobRecord, decision: JobDecision) -> str | None:

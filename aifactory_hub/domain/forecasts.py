@@ -1,54 +1,46 @@
-"""What can be said beforehand of a job: when it would start, and what it would cost."""
+"""What can be said of a job beforehand: who is before it, when it would start, what it would cost."""
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from .quota import Quota
+from aifactory_profiles import Profile
+
+from .menu import Outlook
+from .quota import Usage
+from .tenants import Tenant
+from .tickets import Ticket
+from .waits import UNKNOWN, Running, Wait, Waiting, expected_wait
 
 _CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
-    """What something takes, and for how much longer: ``likely`` and ``longest`` in seconds.
+class Forecast:
+    """``position`` is how many of the team's requests are served before it. None and UNKNOWN: not known."""
 
-    ``likely`` None: it may end any moment. ``longest`` None: nothing ends it, as a notebook. Of something that still
-    waits, both count from its start.
+    position: int | None = None
+    wait: Wait = UNKNOWN
+
+
+def forecast(tenant: Tenant, profile: Profile, outlook: Outlook, *, ticket: str | None = None) -> Forecast:
+    """The place and wait of a job that asks for ``profile``: of the one that waits with this ``ticket``, or a new one.
+
+    A job waits behind everything that waits for a device of its kind, and nothing gives way to it.
     """
-
-    devices: Mapping[str, int]
-    likely: float | None = None
-    longest: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectedStart:
-    """In seconds from now. ``latest`` None: it may wait for something that has no end."""
-
-    earliest: float
-    latest: float | None
-
-
-def expect_start(
-    quota: Quota, running: Sequence[Demand], ahead: Sequence[Demand], devices: Mapping[str, int]
-) -> ExpectedStart | None:
-    """When something that asks for ``devices`` would start, behind ``ahead``; None when it can never.
-
-    ``earliest`` takes what may be borrowed for idle and all that runs for as long as it says it will; ``latest``
-    counts on the tenant's own devices only, with everything running for as long as it may. Both take it that nobody
-    comes who goes before.
-    """
-    if any(count > quota.limit(resource) for resource, count in devices.items()):
-        return None
-    own = {resource: quota.nominal.get(resource, 0) for resource in devices}
-    most = {resource: quota.limit(resource) for resource in devices}
-    earliest = _free_at(most, [(d.devices, d.likely or 0.0) for d in running], [], devices)
-    latest = _free_at(own, [(d.devices, d.longest) for d in running], [(d.devices, d.longest) for d in ahead], devices)
-    return ExpectedStart(earliest or 0.0, latest)
+    if outlook.usage is None or outlook.queue is None:
+        return Forecast()
+    before = _before(outlook.queue, profile, ticket)
+    if not profile.devices:
+        return Forecast(0, Wait(0.0, 0.0, 0.0))
+    waits = [
+        _wait(tenant, resource, asked, outlook, outlook.usage, before) for resource, asked in profile.devices.items()
+    ]
+    known = all(wait.known for wait in waits)
+    longest = max(waits, key=lambda wait: (wait.high or 0.0, wait.most or 0.0)) if known else UNKNOWN
+    return Forecast(len(before), longest)
 
 
 def cost(price_per_hour: Decimal | None, seconds: float) -> Decimal | None:
@@ -58,34 +50,28 @@ def cost(price_per_hour: Decimal | None, seconds: float) -> Decimal | None:
     return (price_per_hour * Decimal(str(seconds)) / 3600).quantize(_CENT, ROUND_HALF_UP)
 
 
-_Held = tuple[Mapping[str, int], float | None]
+def _before(queue: Sequence[Ticket], profile: Profile, ticket: str | None) -> list[Ticket]:
+    names = [waiting.name for waiting in queue]
+    place = names.index(ticket) if ticket in names else len(queue)
+    return [t for t in queue[:place] if any(t.devices.get(resource) for resource in profile.devices)]
 
 
-def _free_at(
-    room: Mapping[str, int], running: Sequence[_Held], ahead: Sequence[_Held], devices: Mapping[str, int]
-) -> float | None:
-    """When ``devices`` are free after all ``ahead`` had their turn, one after the other; None for never."""
-    free = dict(room)
-    ends: list[tuple[float, int, Mapping[str, int]]] = []
-    number = 0
-
-    def take(held: Mapping[str, int], until: float | None) -> None:
-        nonlocal number
-        for resource in free:
-            free[resource] -= held.get(resource, 0)
-        if until is not None:
-            number += 1  # two mappings can't be compared
-            heapq.heappush(ends, (until, number, held))
-
-    for held, rest in running:
-        take(held, rest)
-    now = 0.0
-    for wanted, lasts in [*ahead, (devices, None)]:
-        while any(free[resource] < wanted.get(resource, 0) for resource in free):
-            if not ends:
-                return None
-            now, _, given_back = heapq.heappop(ends)
-            for resource in free:
-                free[resource] += given_back.get(resource, 0)
-        take(wanted, None if lasts is None else now + lasts)
-    return now
+def _wait(tenant: Tenant, resource: str, asked: int, outlook: Outlook, usage: Usage, before: Sequence[Ticket]) -> Wait:
+    own = max(0, tenant.quota.nominal.get(resource, 0) - usage.used.get(resource, 0))
+    free = own + (outlook.borrowable or {}).get(resource, 0)
+    running = [
+        Running(
+            holder.devices[resource],
+            age=None if holder.since is None else max(0.0, outlook.now - holder.since),
+            left=None if holder.ends_by is None else max(0.0, holder.ends_by - outlook.now),
+            lengths=outlook.lengths.get((holder.kind, holder.profile), ()),
+        )
+        for holder in usage.holders
+        if holder.devices.get(resource)
+    ]
+    ahead = [
+        Waiting(t.devices[resource], t.max_seconds, outlook.lengths.get((t.kind, t.profile), ()))
+        for t in before
+        if t.devices.get(resource)
+    ]
+    return expected_wait(asked, free, running, ahead)

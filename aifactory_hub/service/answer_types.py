@@ -12,6 +12,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from ..domain.jobs import JobState
+from ..domain.menu_json import WaitAnswer
 
 Seconds = Annotated[float, Field(ge=0, description="Seconds.")]
 Bytes = Annotated[int, Field(ge=0, description="Bytes.")]
@@ -50,16 +51,6 @@ class Times(TypedDict):
     finished: Moment | None
 
 
-class ExpectedStart(TypedDict):
-    """When the job would start if nobody else came and what runs goes on as long as it may. Seconds from now.
-
-    ``latest`` is null when something holds the devices that has no end, such as a notebook.
-    """
-
-    earliest: Seconds
-    latest: Seconds | None
-
-
 class Cost(TypedDict):
     """What a job costs: null where the site sets no price, which is not the same as free.
 
@@ -90,7 +81,7 @@ class JobAnswer(TypedDict):
     reason: str | None
     exit_code: int | None
     position: Annotated[int | None, Field(description="How many of the team's are before it in the queue.")]
-    expected_start: ExpectedStart | None
+    expected_wait: WaitAnswer | None
     cost: Cost | None
     cancel_asked: bool
     times: Times
@@ -132,7 +123,7 @@ class DryRun(TypedDict):
     cost: Cost | None
     quota_left: dict[str, int] | None
     position: int | None
-    expected_start: ExpectedStart | None
+    expected_wait: WaitAnswer | None
     simulated: Simulated
 
 

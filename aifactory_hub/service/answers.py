@@ -9,8 +9,10 @@ from typing import Any
 
 from aifactory_profiles import Profile
 
-from ..domain.forecasts import ExpectedStart, cost
+from ..domain.forecasts import Forecast, cost, forecast
 from ..domain.jobs import JobPlan
+from ..domain.menu import Outlook
+from ..domain.menu_json import WaitAnswer, wait_answer
 from ..domain.quota import Usage, check_quota, quota_left, room_for
 from ..domain.refusals import Refusal
 from ..domain.spawns import menu
@@ -19,7 +21,6 @@ from ..registry.model import Registry
 from ..store import Artifact, JobRecord
 from . import answer_types
 from .errors import ServiceError
-from .forecasts import Outlook
 
 
 def job_answer(
@@ -27,8 +28,7 @@ def job_answer(
     registry: Registry,
     *,
     now: float,
-    position: int | None = None,
-    expected_start: ExpectedStart | None = None,
+    seen: Forecast = Forecast(),  # noqa: B008 - frozen
 ) -> answer_types.JobAnswer:
     """A job as its team mates may see it: of its environment the names only, because values may be secrets."""
     return {
@@ -46,8 +46,8 @@ def job_answer(
         "final": job.state.final,
         "reason": job.reason,
         "exit_code": job.exit_code,
-        "position": position,
-        "expected_start": start_answer(expected_start),
+        "position": seen.position,
+        "expected_wait": _wait(seen),
         "cost": _cost(job, registry, now),
         "cancel_asked": job.cancel_asked_at is not None,
         "times": {
@@ -61,14 +61,6 @@ def job_answer(
         "left": dict((job.report or {}).get("left") or {}),
         "simulated": registry.cluster.simulated,
     }
-
-
-def start_answer(expected: ExpectedStart | None) -> answer_types.ExpectedStart | None:
-    """A forecast, in whole seconds: more would pretend to know."""
-    if expected is None:
-        return None
-    latest = None if expected.latest is None else float(round(expected.latest))
-    return {"earliest": float(round(expected.earliest)), "latest": latest}
 
 
 def cost_answer(profile: Profile, *, longest: float, so_far: float) -> answer_types.Cost:
@@ -92,22 +84,23 @@ def _cost(job: JobRecord, registry: Registry, now: float) -> answer_types.Cost |
 
 
 def dry_run_answer(
-    plan: JobPlan, seen: Outlook, manifest: list[dict[str, Any]], registry: Registry
+    plan: JobPlan, outlook: Outlook, manifest: list[dict[str, Any]], registry: Registry
 ) -> answer_types.DryRun:
     """What would happen to a job that would be taken."""
     profile, tenant = plan.profile, plan.tenant
-    left = None if seen.usage is None else quota_left(tenant.quota, seen.usage)
+    seen = forecast(tenant, profile, outlook)
+    left = None if outlook.usage is None else quota_left(tenant.quota, outlook.usage)
     return {
         "accepted": True,
         "refusal": None,
-        "verdicts": [_profile_verdict(profile), _quota_verdict(plan, seen.usage, registry)],
+        "verdicts": [_profile_verdict(profile), _quota_verdict(plan, outlook.usage, registry)],
         "profile": profile.name,
         "devices": dict(profile.devices),
         "manifest": manifest,
         "cost": cost_answer(profile, longest=float(registry.jobs.deadline), so_far=0.0),
         "quota_left": left,
         "position": seen.position,
-        "expected_start": start_answer(seen.expected_start),
+        "expected_wait": _wait(seen),
         "simulated": registry.cluster.simulated,
     }
 
@@ -124,9 +117,13 @@ def refused_answer(error: ServiceError, *, simulated: bool) -> answer_types.DryR
         "cost": None,
         "quota_left": None,
         "position": None,
-        "expected_start": None,
+        "expected_wait": None,
         "simulated": simulated,
     }
+
+
+def _wait(seen: Forecast) -> WaitAnswer | None:
+    return None if seen.position is None else wait_answer(seen.wait)
 
 
 def _profile_verdict(profile: Profile) -> answer_types.Verdict:

@@ -10,7 +10,7 @@ from tornado.web import Application
 
 from .. import __version__
 from .context import Context
-from .handlers import events, internal, jobs, public
+from .handlers import events, internal, jobs, public, quota
 from .handlers.base import NotFound
 from .openapi import Route, document
 
@@ -25,6 +25,7 @@ ROUTES: tuple[Route, ...] = (
     ("/health", public.Health),
     ("/limits", public.Limits),
     ("/quota", jobs.Quota),
+    ("/tenants/{tenant}/profiles", quota.Profiles),
     ("/uploads/{sha256}", jobs.Upload),
     ("/events", events.AllEvents),
     ("/jobs", jobs.JobList),

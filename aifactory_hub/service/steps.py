@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -13,16 +12,14 @@ from aifactory_profiles import Profile
 from .. import constants
 from ..admission.base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted
 from ..domain.jobs import JobDecision, JobRun, JobState, JobStep, decide_job
-from ..domain.names import label_value, slug
 from ..domain.tickets import Ticket, TicketRequest, TicketState
-from ..pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable, RunSpec
+from ..pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable
 from ..registry.model import Registry
 from ..store import FileStore, JobRecord, Jobs
+from .run_spec import run_spec
 from .tokens import job_token, token_hash
 
 log = logging.getLogger(__name__)
-
-RUNNER = ("python3", "-m", "aifactory_hub.runner")
 
 
 @dataclass(frozen=True)
@@ -198,44 +195,8 @@ class JobSteps:
             resources=profile.requests,
             priority=constants.PRIORITY_BATCH,
             node_labels=profile.node_labels,
+            max_seconds=self._w.registry.jobs.deadline,
         )
-
-
-def run_spec(
-    job: JobRecord, profile: Profile, registry: Registry, *, token: str, node_selector: Mapping[str, str]
-) -> RunSpec:
-    """What is to run for a job: the same values give the same run, and nothing is asked or stored."""
-    task = {
-        "id": job.id,
-        "command": job.command,
-        "environment": dict(job.environment),
-        "outputs": None if job.outputs is None else list(job.outputs),
-        "input_sha256": job.input_sha256,
-        "max_artifacts": registry.jobs.max_artifacts,
-        "max_log": registry.jobs.max_log,
-    }
-    return RunSpec(
-        tenant=job.tenant,
-        run_id=job.id,
-        image=registry.jobs.image,
-        argv=RUNNER,
-        environment={
-            "AIFACTORY_SERVICE_URL": registry.addresses.service,
-            "AIFACTORY_JOB_ID": job.id,
-            "AIFACTORY_TENANT": job.tenant,
-            "AIFACTORY_PROFILE": profile.name,
-        },
-        # The command and its environment go with the token: a person's variables may be secrets too.
-        secret_files={"token": token, "job.json": json.dumps(task)},
-        requests=profile.requests,
-        limits=profile.limits,
-        node_selector=dict(node_selector),
-        labels={
-            constants.LABEL_USER: slug(job.owner),
-            constants.LABEL_PROFILE: label_value(profile.name),
-        },
-        deadline_seconds=registry.jobs.deadline,
-    )
 
 
 def _why(job: JobRecord, decision: JobDecision) -> str | None:

@@ -66,9 +66,17 @@ class Jobs:
         """Those of these jobs that there are, in no order."""
         return self._many(select(JobRow).where(JobRow.id.in_(job_ids)))
 
-    def newest(self, wanted: JobFilter, *, limit: int, before: JobRecord | None = None) -> list[JobRecord]:
-        """The newest of the wanted jobs first; ``before`` continues after that job."""
-        query = select(JobRow).where(JobRow.tenant.in_(wanted.tenants))
+    def newest(
+        self,
+        tenants: Collection[str],
+        *,
+        limit: int,
+        where: JobFilter | None = None,
+        before: JobRecord | None = None,
+    ) -> list[JobRecord]:
+        """The newest jobs of these tenants first; ``before`` continues after that job."""
+        wanted = where or JobFilter()
+        query = select(JobRow).where(JobRow.tenant.in_(tenants))
         if wanted.owner is not None:
             query = query.where(JobRow.owner == wanted.owner)
         if wanted.states:

@@ -23,7 +23,6 @@ class Artifact:
 class JobFilter:
     """Which jobs to list. ``states`` empty: all; ``text`` is looked for in name and command, or is a whole id."""
 
-    tenants: tuple[str, ...]
     owner: str | None = None
     states: tuple[JobState, ...] = ()
     text: str = ""

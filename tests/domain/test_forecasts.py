@@ -1,73 +1,65 @@
-"""When a job would start, and for how much."""
+"""Who is before a job, when it would start, and for how much."""
 
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from aifactory_hub.domain.forecasts import Demand, ExpectedStart, cost, expect_start
-from aifactory_hub.domain.quota import Quota
+from aifactory_hub.domain.forecasts import Forecast, cost, forecast
+from aifactory_hub.domain.menu import Outlook
+from aifactory_hub.domain.quota import Holder, Usage
+from aifactory_hub.domain.tickets import Ticket, TicketState
+from aifactory_hub.domain.waits import UNKNOWN, Wait
 
-ONE, TWO = {"mig": 1}, {"mig": 2}
-OWN_TWO = Quota({"mig": 2})
+from ..support.tenants import LARGE, SMALL, make_catalogue, make_tenant
 
-# name, quota, running, ahead, devices, earliest, latest
+NOW = 1000.0
+NLP = make_tenant("nlp", quota={SMALL: 2})
+
+
+def holder(devices: dict[str, int], ends_by: float | None) -> Holder:
+    return Holder("job", "j", "ada", devices, profile="mig-1g.10gb", since=NOW - 10, ends_by=ends_by)
+
+
+def waiting(name: str, devices: dict[str, int], most: int | None = 100) -> Ticket:
+    return Ticket("nlp", name, "u", TicketState.QUEUED, kind="job", devices=devices, max_seconds=most)
+
+
+def outlook(holders: list[Holder] = [], queue: list[Ticket] = [], **more: Any) -> Outlook:  # noqa: B006
+    used: dict[str, int] = {}
+    for h in holders:
+        for resource, count in h.devices.items():
+            used[resource] = used.get(resource, 0) + count
+    return Outlook(NOW, Usage(used, tuple(holders)), queue=tuple(queue), **more)
+
+
+FULL = [holder({SMALL: 1}, NOW + 60), holder({SMALL: 1}, NOW + 30)]
+ONE = {SMALL: 1}
 CASES = [
-    ("room", OWN_TWO, [], [], ONE, 0, 0),
-    ("no device", OWN_TWO, [Demand(TWO)], [], {}, 0, 0),
-    ("room beside another", OWN_TWO, [Demand(ONE, longest=60)], [], ONE, 0, 0),
-    ("full until a deadline", OWN_TWO, [Demand(TWO, longest=60)], [], ONE, 0, 60),
-    ("the sooner of two deadlines", OWN_TWO, [Demand(ONE, longest=60), Demand(ONE, longest=30)], [], ONE, 0, 30),
-    ("needs both to end", OWN_TWO, [Demand(ONE, longest=60), Demand(ONE, longest=30)], [], TWO, 0, 60),
-    ("a notebook has no end", OWN_TWO, [Demand(TWO)], [], ONE, 0, None),
-    ("a notebook and a job", OWN_TWO, [Demand(ONE), Demand(ONE, longest=60)], [], ONE, 0, 60),
-    ("both, one a notebook's", OWN_TWO, [Demand(ONE), Demand(ONE, longest=60)], [], TWO, 0, None),
-    ("behind another", OWN_TWO, [Demand(TWO, longest=60)], [Demand(TWO, longest=100)], ONE, 0, 160),
-    ("beside the one before", OWN_TWO, [Demand(TWO, longest=60)], [Demand(ONE, longest=100)], ONE, 0, 60),
-    ("what runs says how long", OWN_TWO, [Demand(TWO, likely=40, longest=60)], [], ONE, 40, 60),
-    ("borrowing is no promise", Quota({"mig": 1}, {"mig": 1}), [Demand(ONE, longest=60)], [], ONE, 0, 60),
-    ("only by borrowing", Quota({"mig": 1}, {"mig": 1}), [], [], TWO, 0, None),
-    ("more is held than is its own", Quota({"mig": 1}, {"mig": 2}), [Demand(TWO, longest=9)], [], ONE, 0, 9),
+    ("room", outlook(), None, Forecast(0, Wait(0.0, 0.0, 0.0))),
+    ("the sooner of two deadlines", outlook(FULL), None, Forecast(0, Wait(most=30.0))),
+    ("behind another", outlook(FULL, [waiting("a", ONE)]), None, Forecast(1, Wait(most=60.0))),
+    ("behind two", outlook(FULL, [waiting("a", ONE), waiting("b", ONE)]), None, Forecast(2, Wait(most=130.0))),
+    ("its own place", outlook(FULL, [waiting("a", ONE), waiting("b", ONE)]), "a", Forecast(0, Wait(most=30.0))),
+    ("others' devices are no queue", outlook(FULL, [waiting("a", {LARGE: 1})]), None, Forecast(0, Wait(most=30.0))),
+    ("nothing ends them", outlook([holder({SMALL: 2}, None)]), None, Forecast(0, UNKNOWN)),
+    ("one to be borrowed", outlook(FULL, borrowable=ONE), None, Forecast(0, Wait(0.0, 0.0, 0.0))),
+    ("not known", Outlook(NOW, None), None, Forecast()),
 ]
 
 
-@pytest.mark.parametrize(("quota", "running", "ahead", "devices", "earliest", "latest"), [c[1:] for c in CASES],
-                         ids=[c[0].replace(" ", "-") for c in CASES])  # fmt: skip
-def test_when_it_would_start(
-    quota: Quota, running: list[Demand], ahead: list[Demand], devices: dict[str, int], earliest: float, latest: float
-) -> None:
-    assert expect_start(quota, running, ahead, devices) == ExpectedStart(earliest, latest)
-
-
-def test_what_can_never_start_has_no_forecast() -> None:
-    assert expect_start(OWN_TWO, [], [], {"mig": 3}) is None
-    assert expect_start(OWN_TWO, [], [], {"other": 1}) is None
-
-
-DEMANDS = st.builds(
-    lambda count, likely, more: Demand({"mig": count}, likely=likely, longest=None if more is None else likely + more),
-    st.integers(1, 3),
-    st.floats(0, 1e5),
-    st.none() | st.floats(0, 1e5),
+@pytest.mark.parametrize(
+    ("seen", "ticket", "expected"), [c[1:] for c in CASES], ids=[c[0].replace(" ", "-") for c in CASES]
 )
+def test_place_and_wait(seen: Outlook, ticket: str | None, expected: Forecast) -> None:
+    assert forecast(NLP, make_catalogue().profile("mig-1g.10gb"), seen, ticket=ticket) == expected
 
 
-@given(st.lists(DEMANDS, max_size=6), st.lists(DEMANDS, max_size=6), st.integers(1, 4))
-def test_the_range_is_one_and_a_longer_queue_is_never_a_shorter_wait(
-    running: list[Demand], ahead: list[Demand], count: int
-) -> None:
-    quota = Quota({"mig": 4}, {"mig": 2})
-    found = expect_start(quota, running, ahead, {"mig": count})
-    assert found is not None
-    assert found.earliest >= 0
-    assert found.latest is None or found.earliest <= found.latest
-    shorter = expect_start(quota, running, ahead[:-1], {"mig": count})
-    assert shorter is not None
-    if found.latest is not None:
-        assert shorter.latest is not None and shorter.latest <= found.latest
+def test_a_job_without_devices_waits_for_nothing() -> None:
+    found = forecast(NLP, make_catalogue().profile("cpu-small"), outlook(FULL, [waiting("a", ONE)]))
+    assert found == Forecast(0, Wait(0.0, 0.0, 0.0))
 
 
 def test_a_price_is_to_the_cent_and_no_price_is_not_free() -> None:

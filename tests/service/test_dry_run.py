@@ -21,7 +21,7 @@ async def test_it_says_what_would_run_and_when_and_for_how_much(service: Running
     assert [(v["check"], v["ok"]) for v in said["verdicts"]] == [("profile", True), ("quota", True)]
     assert (said["profile"], said["devices"], said["quota_left"]) == ("mig-1g.10gb", {SMALL: 1}, {SMALL: 2})
     assert said["cost"] == {"per_hour": "0.40", "hours": 24.0, "at_most": "9.60", "so_far": "0.00"}
-    assert (said["position"], said["expected_start"]) == (0, {"earliest": 0.0, "latest": 0.0})
+    assert (said["position"], said["expected_wait"]["most"]) == (0, 0.0)
     (process,) = said["manifest"]
     assert process["argv"] == ["python3", "-m", "aifactory_hub.runner"]
     assert "hunter2" not in json.dumps(said)
@@ -49,10 +49,10 @@ async def test_a_full_quota_says_so_and_when_there_will_be_room(service: Running
     assert (quota["ok"], "Asked 1, used 2, limit 2" in quota["detail"]) == (False, True)
     assert (said["position"], said["quota_left"]) == (1, {SMALL: 0})
     # Two run for a day at most; the one before takes the first room, this one the second.
-    assert said["expected_start"]["earliest"] == 0
-    assert said["expected_start"]["latest"] == pytest.approx(86400, abs=120)
-    assert (one["position"], one["expected_start"]["earliest"]) == (0, 0)
-    assert one["expected_start"]["latest"] == pytest.approx(86400, abs=120)
+    assert said["expected_wait"]["most"] == pytest.approx(86400, abs=120)
+    assert (one["position"], one["expected_wait"]["low"]) == (0, None)
+    assert one["expected_wait"]["most"] == pytest.approx(86400, abs=120)
+    assert one["expected_wait"]["words"]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ async def test_what_is_not_known_is_null_and_not_zero(service: RunningService, m
         said = (await http.post("/jobs/dry-run", json=JOB)).json()
     assert said["accepted"] is True
     assert said["verdicts"][1]["ok"] is False
-    assert (said["position"], said["expected_start"], said["quota_left"]) == (None, None, None)
+    assert (said["position"], said["expected_wait"], said["quota_left"]) == (None, None, None)
 
 
 async def test_who_may_not_submit_may_not_try(service: RunningService) -> None:

@@ -129,12 +129,12 @@ def test_lists_are_newest_first_in_pages_and_by_tenant_and_owner(jobs: Jobs) -> 
     jobs.add(make_job("other", tenant="vision", submitted_at=500.0))
     pages = []
     last = None
-    while page := jobs.newest(JobFilter(("nlp",)), limit=2, before=last):
+    while page := jobs.newest(["nlp"], limit=2, before=last):
         pages.append([job.id for job in page])
         last = page[-1]
     assert pages == [["j4", "j3"], ["j2", "j1"], ["j0"]]
-    assert [job.id for job in jobs.newest(JobFilter(("nlp",), owner="ada"), limit=9)] == ["j3", "j1"]
-    assert jobs.newest(JobFilter(()), limit=9) == []
+    assert [job.id for job in jobs.newest(["nlp"], where=JobFilter(owner="ada"), limit=9)] == ["j3", "j1"]
+    assert jobs.newest([], limit=9) == []
 
 
 def test_lists_are_filtered_by_state_and_text(jobs: Jobs) -> None:
@@ -143,7 +143,7 @@ def test_lists_are_filtered_by_state_and_text(jobs: Jobs) -> None:
     jobs.add(make_job("j3", name="third", command="true", state=JobState.FAILED))
 
     def found(**wanted: Any) -> list[str]:
-        return sorted(job.id for job in jobs.newest(JobFilter(("nlp",), **wanted), limit=9))
+        return sorted(job.id for job in jobs.newest(["nlp"], where=JobFilter(**wanted), limit=9))
 
     assert found(states=(JobState.RUNNING, JobState.FAILED)) == ["j2", "j3"]
     assert found(text="train") == ["j1", "j2"]

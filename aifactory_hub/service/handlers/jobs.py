@@ -10,7 +10,6 @@ from typing import Any
 
 from ... import constants
 from ...admission.base import AdmissionUnavailable
-from ...domain.jobs import JobState
 from ...domain.refusals import Refusal
 from ...pipelines.base import PipelineUnavailable
 from ...store import JobFilter, JobRecord, StoredFile
@@ -18,11 +17,14 @@ from ..answer_types import ArtifactsAnswer, JobAnswer, JobPage, QuotaAnswer, Sto
 from ..answer_types import DryRun as DryRunAnswer
 from ..answers import artifacts_answer, dry_run_answer, job_answer, quota_answer, refused_answer
 from ..errors import ServiceError, bad_field, forbidden, from_refusal, unavailable
-from ..forecasts import DETAIL_TIMEOUT, Outlook, outlook, preview
+from ..forecasts import forecast_of, look, preview
 from ..operations import operation
 from ..payloads import JobQuery, Planned, Submission, TenantQuery, artifact_name, parse
 from .base import Handler, run_sync
 from .receiving import ReceivingHandler, announced_digest
+
+# What people wait for at most for a detail that an answer can do without, in seconds.
+_DETAIL_TIMEOUT = 2.0
 
 
 class Upload(ReceivingHandler):
@@ -65,14 +67,10 @@ class JobList(Handler):
         """The newest first, in pages."""
         caller = await self.caller()
         asked = self.query(JobQuery)
-        wanted = JobFilter(
-            tenants=self.tenants_to_read(caller, asked.tenant),
-            owner=caller.name if asked.mine else None,
-            states=tuple(asked.state),
-            text=asked.text,
-        )
+        tenants = self.tenants_to_read(caller, asked.tenant)
+        wanted = JobFilter(owner=caller.name if asked.mine else None, states=tuple(asked.state), text=asked.text)
         last = None if asked.before is None else await self.job_for(caller, asked.before)
-        found = await run_sync(self.context.jobs.newest, wanted, limit=asked.limit + 1, before=last)
+        found = await run_sync(self.context.jobs.newest, tenants, where=wanted, limit=asked.limit + 1, before=last)
         registry, now = self.context.registry, self.context.clock()
         page = [job_answer(job, registry, now=now) for job in found[: asked.limit]]
         rest = page[-1]["id"] if len(found) > asked.limit else None
@@ -130,7 +128,7 @@ class DryRun(Handler):
             self.answer(refused_answer(from_refusal(plan), simulated=self.context.registry.cluster.simulated))
             return
         record = self.context.submissions.record(plan, caller.name, asked)
-        seen = await outlook(self.context, tenant, plan.profile)
+        seen = await look(self.context, tenant)
         manifest = self.context.pipeline.render(preview(self.context, record, plan))
         self.answer(dry_run_answer(plan, seen, manifest, self.context.registry))
 
@@ -145,13 +143,8 @@ class JobOne(Handler):
         """Its state now."""
         caller = await self.caller()
         job = await self.job_for(caller, job_id)
-        catalogue = self.context.registry.catalogue
-        seen = Outlook(None, None, None)
-        if job.state is JobState.QUEUED and job.profile in catalogue.names:
-            seen = await outlook(self.context, job.tenant, catalogue.profile(job.profile), job)
-        now = self.context.clock()
-        start = seen.expected_start
-        self.answer(job_answer(job, self.context.registry, now=now, position=seen.position, expected_start=start))
+        seen = await forecast_of(self.context, job)
+        self.answer(job_answer(job, self.context.registry, now=self.context.clock(), seen=seen))
 
     @operation(
         "cancelJob",
@@ -238,7 +231,7 @@ class Quota(Handler):
         name = self.tenant_for(caller, constants.SCOPE_READ, self.query(TenantQuery).tenant)
         tenant = self.context.registry.tenants[name]
         try:
-            async with asyncio.timeout(DETAIL_TIMEOUT):
+            async with asyncio.timeout(_DETAIL_TIMEOUT):
                 usage = await self.context.admission.usage(name)
         except (AdmissionUnavailable, TimeoutError):
             usage = None

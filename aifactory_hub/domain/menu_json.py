@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TypedDict
+
+from typing_extensions import TypedDict
 
 from aifactory_profiles import Catalogue
 
 from .menu import Held, Offer, Outlook, Share, Standing, offers
 from .tenants import Tenant
+from .waits import Wait
 from .words import gpu_words, wait_words
 
 
@@ -150,6 +152,11 @@ def _wait(standing: Standing) -> WaitAnswer | None:
     wait = standing.wait
     if standing.waiting is None and not wait.known:
         return None
+    return wait_answer(wait)
+
+
+def wait_answer(wait: Wait) -> WaitAnswer:
+    """A forecast, also in words."""
     return {"low": wait.low, "high": wait.high, "most": wait.most, "words": wait_words(wait)}
 
 

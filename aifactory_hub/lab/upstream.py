@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 
@@ -46,7 +47,7 @@ class Unreachable(Exception):
 def is_allowed(method: str, path: str) -> bool:
     """Whether the panel may ask for ``path``, the still quoted rest of the service's URL behind ``/api/v1/``."""
     pattern = _PATTERNS.get(method)
-    dots = any(part in (".", "..") for part in re.split(r"/|%2f", path, flags=re.IGNORECASE))
+    dots = any(part in (".", "..") for part in unquote(path).split("/"))
     return pattern is not None and not dots and pattern.fullmatch(path) is not None
 
 

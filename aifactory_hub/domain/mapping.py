@@ -117,9 +117,10 @@ class TenantMapping:
         if not self._patterns or not group.startswith(self._beginnings):
             return tuple(exact)
         fitting = sorted(self._set.Match(group) or ())
-        return (*exact, *(self._by_pattern(*self._patterns[index], group) for index in fitting))
+        return (*exact, *(self._by_pattern(self._patterns[index], group) for index in fitting))
 
-    def _by_pattern(self, rule: PatternRule, compiled: Any, group: str) -> Match:
+    def _by_pattern(self, pattern: tuple[PatternRule, Any], group: str) -> Match:
+        rule, compiled = pattern
         captured = compiled.fullmatch(group).groupdict()
         tenant = rule.tenant or captured.get(TENANT)
         if tenant not in self._tenants:

@@ -27,13 +27,15 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "a pattern that fits anything": (
         ["{pattern: '(?P<tenant>.*)', role: admin}"],
         [
-            f"{FIRST}.pattern: the pattern fits any name, even 'q'; add what the names have in common, for example /teams/"
+            f"{FIRST}.pattern: the pattern fits any name, even 'z'; "
+            "add what the names have in common, for example /teams/"
         ],
     ),
     "a group that a tenant claims": (
         ["{group: teams/nlp, tenant: vision, role: admin}"],
         [
-            f"{FIRST}.group: group 'teams/nlp' is claimed by tenant nlp in line 32 already; let one rule of one tenant claim it"
+            f"{FIRST}.group: group 'teams/nlp' is claimed by tenant nlp in line 32 already; "
+            "let one rule of one tenant claim it"
         ],
     ),
     "an id given twice": (
@@ -68,8 +70,8 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "an exact rule without tenant and role": (
         ["{group: x}"],
         [
-            f"{FIRST}: the rule says no role; add for example `role: member`",
             f"{FIRST}: the rule says no tenant; add for example `tenant: nlp`",
+            f"{FIRST}: the rule says no role; add for example `role: member`",
         ],
     ),
     "a name with a space that nobody sees": (
@@ -102,6 +104,6 @@ def test_a_tenant_may_be_reached_by_a_shared_rule_alone() -> None:
 def test_a_role_word_can_not_end_a_tenants_name(ending: str) -> None:
     found = problems(changed("  vision:\n", f"  vision-{ending}:\n"))
     assert found == [
-        f"{SOURCE}:35: tenants.vision-{ending}: the name ends in -{ending}, which marks the hub groups of a tenant's roles; "
-        "use a name such as vision"
+        f"{SOURCE}:35: tenants.vision-{ending}: the name ends in -{ending}, "
+        "which marks the hub groups of a tenant's roles; use a name such as vision"
     ]

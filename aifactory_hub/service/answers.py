@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,15 +32,49 @@ def job_answer(job: JobRecord, *, simulated: bool, position: int | None = None) 
         "files_size": job.input_size,
         "state": job.state.value,
         "final": job.state.final,
-        "reason": job.reason,
+        "reason": job.reason if job.unreachable is None else job.unreachable,
         "exit_code": job.exit_code,
         "position": position,
         "cancel_asked": job.cancel_asked_at is not None,
+        "suspend_asked": job.suspend_asked_at is not None,
+        "unreachable": _unreachable(job),
+        "attempt": job.attempt,
+        "retries": {"used": job.retries_used, "most": job.max_retries},
+        "preemptions": job.preemptions,
+        "history": [_attempt(entry) for entry in job.history],
+        "priority": job.priority,
+        "max_seconds": job.max_seconds,
+        "progress": _progress(job),
+        "retry_of": job.retry_of,
+        "schedule": job.schedule,
+        "sweep": job.sweep,
         "times": {name: _iso(getattr(job, f"{name}_at")) for name in _TIMES},
         "log_size": job.log_size,
         "left": dict((job.report or {}).get("left") or {}),
         "simulated": simulated,
     }
+
+
+def _unreachable(job: JobRecord) -> dict[str, Any] | None:
+    if job.unreachable_since is None:
+        return None
+    return {"since": _iso(job.unreachable_since), "reason": job.unreachable}
+
+
+def _progress(job: JobRecord) -> dict[str, Any] | None:
+    if job.progress_at is None:
+        return None
+    return {
+        "percent": job.progress_percent,
+        "eta_seconds": job.eta_seconds,
+        "metrics": dict(job.metrics or {}),
+        "at": _iso(job.progress_at),
+    }
+
+
+def _attempt(entry: Mapping[str, Any]) -> dict[str, Any]:
+    times = {name: _iso(entry.get(name)) for name in ("running_at", "ended_at")}
+    return {**{name: entry.get(name) for name in ("attempt", "kind", "reason", "exit_code", "log_size")}, **times}
 
 
 def artifact_answer(artifact: Artifact) -> dict[str, Any]:

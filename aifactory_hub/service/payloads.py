@@ -8,12 +8,16 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from ..domain.jobs import LONGEST_BACKOFF, Priority
 from .errors import ServiceError, bad_field
 
 # The environment travels in a Secret together with the command, and etcd limits that to 1 MiB.
 _MAX_ENVIRONMENT = 64 * 1024
 _MAX_VARIABLES = 256
 _MAX_PATTERNS = 64
+_LONGEST_RUN = 366 * 24 * 3600
+_MOST_RETRIES = 100
+_MOST_ADDRESSES = 5
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY = re.compile(r"[\x21-\x7e]{1,100}")
 _ARTIFACT = re.compile(r"[^\x00-\x1f\x7f]{1,500}")
@@ -67,6 +71,12 @@ class Submission(BaseModel):
     files: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     outputs: Annotated[list[Line], Field(max_length=_MAX_PATTERNS)] | None = None
     environment: Annotated[dict[str, Text], AfterValidator(_environment)] = {}
+    priority: Priority = Field(Priority.NORMAL, strict=False)
+    max_seconds: Annotated[int, Field(ge=1, le=_LONGEST_RUN)] | None = None
+    retries: Annotated[int, Field(ge=0, le=_MOST_RETRIES)] = 0
+    retry_backoff: Annotated[float, Field(ge=1, le=LONGEST_BACKOFF)] = 30.0
+    notify: Annotated[list[Line], Field(max_length=_MOST_ADDRESSES)] = []
+    sweep: Annotated[str, AfterValidator(_key)] | None = None
 
 
 class RunnerResult(BaseModel):

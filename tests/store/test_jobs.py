@@ -1,33 +1,17 @@
-"""The repository against a real SQLite file."""
+"""The repository against a real SQLite file and a real PostgreSQL."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
-from pathlib import Path
 
-import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine
 
 from aifactory_hub.domain.jobs import JobState
-from aifactory_hub.store import Artifact, JobRecord, Jobs, migrate, open_engine
+from aifactory_hub.store import Artifact, JobFilter, JobRecord, Jobs, migrate
 from aifactory_hub.store.models import Base
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
-    migrate(engine)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def jobs(engine: Engine) -> Jobs:
-    return Jobs(engine)
 
 
 def make_job(job_id: str = "j1", **changes: object) -> JobRecord:
@@ -128,12 +112,12 @@ def test_lists_are_newest_first_in_pages_and_by_tenant_and_owner(jobs: Jobs) -> 
     jobs.add(make_job("other", tenant="vision", submitted_at=500.0))
     pages = []
     last = None
-    while page := jobs.newest(["nlp"], owner=None, limit=2, before=last):
+    while page := jobs.newest(["nlp"], limit=2, before=last):
         pages.append([job.id for job in page])
         last = page[-1]
     assert pages == [["j4", "j3"], ["j2", "j1"], ["j0"]]
-    assert [job.id for job in jobs.newest(["nlp"], owner="ada", limit=9, before=None)] == ["j3", "j1"]
-    assert jobs.newest([], owner=None, limit=9, before=None) == []
+    assert [job.id for job in jobs.newest(["nlp"], where=JobFilter(owner="ada"), limit=9)] == ["j3", "j1"]
+    assert jobs.newest([], limit=9) == []
 
 
 def test_artifacts_are_listed_by_name_and_replaced_by_name(jobs: Jobs) -> None:

@@ -12,7 +12,7 @@ from ...admission.base import AdmissionUnavailable
 from ...domain.jobs import JobState
 from ...domain.refusals import Refusal
 from ...pipelines.base import PipelineUnavailable
-from ...store import JobRecord, StoredFile
+from ...store import JobFilter, JobRecord, StoredFile
 from ..answers import artifacts_answer, job_answer, quota_answer
 from ..errors import ServiceError, bad_field, forbidden, from_refusal, unavailable
 from ..payloads import Submission, artifact_name, parse, whole_number
@@ -60,7 +60,7 @@ class JobList(Handler):
         found = await run_sync(
             self.context.jobs.newest,
             tenants,
-            owner=caller.name if _truth(self.get_query_argument("mine", "false")) else None,
+            where=JobFilter(owner=caller.name if _truth(self.get_query_argument("mine", "false")) else None),
             limit=limit + 1,
             before=last,
         )
@@ -134,7 +134,7 @@ class JobLogs(Handler):
     async def _live(self, job: JobRecord) -> str:
         limit = self.context.registry.jobs.max_log
         try:
-            return await self.context.pipeline.logs(job.tenant, job.id, limit_bytes=limit)
+            return await self.context.pipeline.logs(job.tenant, job.run_id, limit_bytes=limit)
         except PipelineUnavailable as error:
             message = f"The log can't be had now: {error}. The job goes on; try again in a moment."
             raise unavailable("log-unavailable", message) from error

@@ -5,7 +5,7 @@ CLUSTER := python3 -m tests.cluster
 IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit unit-hub5 test e2e cluster-up cluster-down cluster-status demo demo-check clean
+.PHONY: help setup check unit unit-hub5 test e2e bench cluster-up cluster-down cluster-status demo demo-check clean
 
 help:  ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  -/'
@@ -24,7 +24,7 @@ check: setup  ## ruff, mypy, import contracts
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/mypy tests/cluster tests/e2e tests/browser
+	$(VENV)/bin/mypy tests/cluster tests/e2e tests/browser benchmarks
 	$(VENV)/bin/lint-imports
 
 unit: setup  ## the tests that need no cluster: seconds
@@ -45,6 +45,9 @@ test: check unit unit-hub5 e2e  ## everything: checks, unit tests, JupyterHub 5.
 e2e: setup cluster-up  ## the day and all tests that need the real cluster
 	$(IN_CLUSTER) -m tests.e2e.day
 	$(IN_CLUSTER) -m pytest -m "cluster or e2e or browser"
+
+bench: setup  ## a benchmark of benchmarks/, for example NAME=watch (those that need it use the test cluster)
+	$(PY) -m benchmarks.$(NAME) $(ARGS)
 
 cluster-up:  ## build and start the test cluster (root); on a running one it changes nothing
 	$(CLUSTER) up

@@ -10,6 +10,7 @@ LABEL_USER = f"{PREFIX}/user"  # slug, not the raw user name: label values are r
 LABEL_PROFILE = f"{PREFIX}/profile"
 LABEL_HUB = f"{PREFIX}/hub"  # which hub made it; two hubs may share one cluster
 ANNOTATION_USER = f"{PREFIX}/username"
+ANNOTATION_MAX_SECONDS = f"{PREFIX}/max-seconds"  # how long a ticket's run may take: for forecasts
 
 # Kueue leaves a Job alone, and so does the Job controller, when another manager is named (JobManagedBy).
 TICKET_MANAGED_BY = f"{PREFIX}/ticket"

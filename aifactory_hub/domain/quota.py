@@ -24,12 +24,19 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds how many devices: shown to team mates, so that they know whom to ask."""
+    """Who holds how many devices: shown to team mates, so that they know whom to ask.
+
+    ``since`` is when it was admitted and ``ends_by`` when it ends at the latest, in seconds since 1970; None when
+    that is not known, or when nothing ends it.
+    """
 
     kind: str
     owner: str
     user: str
     devices: Mapping[str, int]
+    profile: str = ""
+    since: float | None = None
+    ends_by: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

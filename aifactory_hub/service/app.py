@@ -8,7 +8,7 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from .context import Context
-from .handlers import internal, jobs, public
+from .handlers import internal, jobs, public, quota
 from .handlers.base import NotFound
 
 # Requests without a file of their own: a command, an environment, names.
@@ -25,6 +25,7 @@ def make_app(context: Context, prefix: str) -> Application:
         (f"{api}/health", public.Health),
         (f"{api}/limits", public.Limits),
         (f"{api}/quota", jobs.Quota),
+        (f"{api}/tenants/([^/]+)/profiles", quota.Profiles),
         (f"{api}/uploads/([^/]+)", jobs.Upload),
         (f"{api}/jobs", jobs.JobList),
         (f"{api}/jobs/([^/]+)", jobs.JobOne),

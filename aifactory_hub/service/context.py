@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..admission.base import Admission
+from ..admission.outlook import Outlooks
 from ..pipelines.base import Pipeline
 from ..registry.model import Registry
 from ..store import FileStore, Jobs
@@ -16,7 +17,11 @@ from .submissions import Submissions
 
 @dataclass(frozen=True)
 class Context:
-    """The parts. ``reach`` says what can be reached now, for the health page; it names no tenant."""
+    """The parts.
+
+    ``reach`` says what can be reached now, for the health page; it names no tenant. ``unavailable`` says why a
+    tenant can't start anything now, or None.
+    """
 
     registry: Registry
     gate: Gate
@@ -27,4 +32,6 @@ class Context:
     submissions: Submissions
     reconciler: Reconciler
     reach: Callable[[], dict[str, object]]
+    outlooks: Outlooks
+    unavailable: Callable[[str], str | None]
     clock: Callable[[], float]

@@ -268,6 +268,7 @@ class JobSteps:
             resources=profile.requests,
             priority=constants.JOB_PRIORITIES[job.priority],
             node_labels=profile.node_labels,
+            max_seconds=self._w.registry.jobs.deadline,
         )
 
     def _run_spec(self, job: JobRecord, token: str, ticket: Ticket | None) -> RunSpec:

@@ -1,0 +1,1 @@
+"""Benchmarks: one file a question, peers beside us in the same run. ``make bench NAME=x`` runs ``benchmarks.x``."""

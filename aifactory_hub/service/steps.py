@@ -256,6 +256,11 @@ class JobSteps:
             raise PipelineRefused(f"Profile {job.profile} is not in tenants.yaml any more. Submit with another one.")
         return catalogue.profile(job.profile)
 
+    def _longest(self, job: JobRecord) -> int:
+        """Seconds that an attempt may run."""
+        most = self._w.registry.jobs.deadline
+        return min(most, job.max_seconds or most)
+
     def _ticket_request(self, job: JobRecord) -> TicketRequest:
         profile = self._profile(job)
         return TicketRequest(
@@ -268,7 +273,7 @@ class JobSteps:
             resources=profile.requests,
             priority=constants.JOB_PRIORITIES[job.priority],
             node_labels=profile.node_labels,
-            max_seconds=self._w.registry.jobs.deadline,
+            max_seconds=self._longest(job),
         )
 
     def _run_spec(self, job: JobRecord, token: str, ticket: Ticket | None) -> RunSpec:
@@ -303,7 +308,7 @@ class JobSteps:
                 constants.LABEL_USER: slug(job.owner),
                 constants.LABEL_PROFILE: label_value(profile.name),
             },
-            deadline_seconds=min(registry.jobs.deadline, job.max_seconds or registry.jobs.deadline),
+            deadline_seconds=self._longest(job),
         )
 
 

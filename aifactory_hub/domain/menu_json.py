@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TypedDict
+
+from typing_extensions import TypedDict
 
 from aifactory_profiles import Catalogue
 
 from .menu import Held, Offer, Outlook, Share, offers
 from .tenants import Tenant
+from .waits import Wait
 from .words import gpu_words, wait_words
 
 
@@ -149,7 +151,11 @@ def _wait(offer: Offer) -> WaitAnswer | None:
     """None where waiting is no question."""
     if offer.waiting is None and not offer.wait.known:
         return None
-    wait = offer.wait
+    return wait_answer(offer.wait)
+
+
+def wait_answer(wait: Wait) -> WaitAnswer:
+    """A forecast, also in words."""
     return {"low": wait.low, "high": wait.high, "most": wait.most, "words": wait_words(wait)}
 
 

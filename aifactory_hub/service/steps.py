@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,17 +13,15 @@ from aifactory_profiles import Profile
 from .. import constants
 from ..admission.base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted
 from ..domain.jobs import EndKind, JobDecision, JobRun, JobState, JobStep, Onward, after_attempt, decide_job
-from ..domain.names import label_value, slug
 from ..domain.tickets import Ticket, TicketRequest, TicketState
-from ..pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable, RunSpec
+from ..pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable
 from ..registry.model import Registry
 from ..store import FileStore, JobRecord, Jobs
 from ..store.records import attempt_told
+from .run_spec import longest, run_spec
 from .tokens import job_token, token_hash
 
 log = logging.getLogger(__name__)
-
-RUNNER = ("python3", "-m", "aifactory_hub.runner")
 
 
 @dataclass(frozen=True)
@@ -135,7 +132,10 @@ class JobSteps:
         now = self._w.clock()
         await asyncio.to_thread(self._w.jobs.intend_run, job.id, token_hash=token_hash(token), now=now)
         await self._w.admission.hold(job.tenant, job.ticket_name)
-        await self._confirm(job, await self._w.pipeline.create(self._run_spec(job, token, ticket)))
+        profile = self._profile(job)
+        selector = {**profile.node_labels, **(ticket.node_selector if ticket else {})}
+        spec = run_spec(job, profile, self._w.registry, token=token, node_selector=selector)
+        await self._confirm(job, await self._w.pipeline.create(spec))
 
     async def _confirm(self, job: JobRecord, run: JobRun) -> None:
         await asyncio.to_thread(self._w.jobs.confirm_run, job.id, uid=run.uid, now=self._w.clock())
@@ -256,11 +256,6 @@ class JobSteps:
             raise PipelineRefused(f"Profile {job.profile} is not in tenants.yaml any more. Submit with another one.")
         return catalogue.profile(job.profile)
 
-    def _longest(self, job: JobRecord) -> int:
-        """Seconds that an attempt may run."""
-        most = self._w.registry.jobs.deadline
-        return min(most, job.max_seconds or most)
-
     def _ticket_request(self, job: JobRecord) -> TicketRequest:
         profile = self._profile(job)
         return TicketRequest(
@@ -273,42 +268,7 @@ class JobSteps:
             resources=profile.requests,
             priority=constants.JOB_PRIORITIES[job.priority],
             node_labels=profile.node_labels,
-            max_seconds=self._longest(job),
-        )
-
-    def _run_spec(self, job: JobRecord, token: str, ticket: Ticket | None) -> RunSpec:
-        profile, registry = self._profile(job), self._w.registry
-        task = {
-            "id": job.id,
-            "command": job.command,
-            "environment": dict(job.environment),
-            "outputs": None if job.outputs is None else list(job.outputs),
-            "input_sha256": job.input_sha256,
-            "max_artifacts": registry.jobs.max_artifacts,
-            "max_log": registry.jobs.max_log,
-        }
-        return RunSpec(
-            tenant=job.tenant,
-            run_id=job.run_id,
-            image=job.image or registry.jobs.image,
-            argv=RUNNER,
-            environment={
-                "AIFACTORY_SERVICE_URL": registry.addresses.service,
-                "AIFACTORY_JOB_ID": job.id,
-                "AIFACTORY_TENANT": job.tenant,
-                "AIFACTORY_PROFILE": profile.name,
-                "AIFACTORY_ATTEMPT": str(job.attempt),
-            },
-            # The command and its environment go with the token: a person's variables may be secrets too.
-            secret_files={"token": token, "job.json": json.dumps(task)},
-            requests=profile.requests,
-            limits=profile.limits,
-            node_selector={**profile.node_labels, **(ticket.node_selector if ticket else {})},
-            labels={
-                constants.LABEL_USER: slug(job.owner),
-                constants.LABEL_PROFILE: label_value(profile.name),
-            },
-            deadline_seconds=self._longest(job),
+            max_seconds=longest(job, self._w.registry),
         )
 
 

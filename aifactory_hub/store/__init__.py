@@ -3,8 +3,8 @@
 from .database import migrate, open_engine
 from .deliveries import Deliveries, Delivery
 from .files import DigestMismatch, FileStore, StoredFile, TooLarge
-from .jobs import JobFilter, Jobs
-from .records import Artifact, JobRecord
+from .jobs import Jobs
+from .records import Artifact, JobFilter, JobRecord
 from .schedules import Schedule, Schedules
 
 __all__ = [

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import (
@@ -27,7 +27,7 @@ from sqlalchemy.exc import IntegrityError
 from ..domain.jobs import JobState, sources
 from .deliveries import file_messages
 from .models import ArtifactRow, JobRow
-from .records import Artifact, JobRecord
+from .records import Artifact, JobFilter, JobRecord
 
 _COLUMNS = tuple(JobRow.__table__.c[f.name] for f in fields(JobRecord))
 _TUPLES = ("outputs", "notify", "history")
@@ -45,18 +45,6 @@ _OF_AN_ATTEMPT = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class JobFilter:
-    """Which jobs a list shows: of ``owner``, in one of ``states``, with ``text`` in name, command or id, of ``sweep``
-    or of ``schedule``. What is None or empty narrows nothing."""
-
-    owner: str | None = None
-    states: frozenset[JobState] = frozenset()
-    text: str | None = None
-    sweep: str | None = None
-    schedule: str | None = None
-
-
 class Jobs:
     """Jobs in the database. All methods block for a moment and are safe in any thread; times are arguments.
 
@@ -66,6 +54,11 @@ class Jobs:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._tell: Callable[[str], None] = lambda _: None
+
+    def listen(self, tell: Callable[[str], None]) -> None:
+        """Call ``tell`` with a job's id after each change of it, in the thread that made the change."""
+        self._tell = tell
 
     def add(self, record: JobRecord) -> JobRecord:
         """Store a new job. If its owner has used its key in its tenant before, the earlier job is returned instead."""
@@ -77,6 +70,7 @@ class Jobs:
             if earlier is None:
                 raise
             return earlier
+        self._tell(record.id)
         return record
 
     def find_by_key(self, tenant: str, owner: str, key: str) -> JobRecord | None:
@@ -86,6 +80,10 @@ class Jobs:
     def get(self, job_id: str) -> JobRecord | None:
         """The job, whoever's it is."""
         return self._one(_select().where(JobRow.id == job_id))
+
+    def some(self, job_ids: Collection[str]) -> list[JobRecord]:
+        """Those of these jobs that there are, in no order."""
+        return self._many(_select().where(JobRow.id.in_(job_ids)))
 
     def newest(
         self,
@@ -140,11 +138,13 @@ class Jobs:
             if _update(connection, job_id, values, to=state):
                 job = record_of(connection.execute(_select().where(JobRow.id == job_id)).one())
                 file_messages(connection, job, now)
+        self._tell(job_id)
 
     def begin_ending(self, job_id: str, ending: Mapping[str, Any], reason: str | None) -> None:
         """Record, before anything of it is removed, that the attempt is over while the job goes on."""
         with self._engine.begin() as connection:
             _update(connection, job_id, {"ending": dict(ending), "reason": reason}, where=JobRow.ending.is_(null()))
+        self._tell(job_id)
 
     def next_attempt(self, job: JobRecord, state: JobState, values: Mapping[str, Any]) -> None:
         """Record that nothing of the attempt is left and that the next one may begin: PENDING or SUSPENDED."""
@@ -152,6 +152,7 @@ class Jobs:
         changes = {**fresh, **values, "state": state.value, "attempt": job.attempt + 1}
         with self._engine.begin() as connection:
             _update(connection, job.id, changes, to=state, where=JobRow.attempt == job.attempt)
+        self._tell(job.id)
 
     def ask_cancel(self, job_id: str, *, by: str, now: float) -> None:
         """Record that the job is to be stopped. No-op once it has ended; the first asker is kept."""
@@ -213,6 +214,7 @@ class Jobs:
         with self._engine.begin() as connection:
             connection.execute(delete(ArtifactRow).where(*place))
             connection.execute(insert(ArtifactRow).values(job_id=job_id, **values))
+        self._tell(job_id)
 
     def artifacts(self, job_id: str) -> list[Artifact]:
         """The job's files, by name."""
@@ -250,6 +252,7 @@ class Jobs:
     ) -> None:
         with self._engine.begin() as connection:
             _update(connection, job_id, values, final=final, to=to)
+        self._tell(job_id)
 
     def _one(self, query: Select[Any]) -> JobRecord | None:
         with self._engine.connect() as connection:
@@ -295,8 +298,8 @@ def _page(tenant: str, chosen: JobFilter, limit: int, before: JobRecord | None) 
     if chosen.schedule is not None:
         query = query.where(JobRow.schedule == chosen.schedule)
     if chosen.text:
-        columns = (JobRow.name, JobRow.command, JobRow.id)
-        query = query.where(or_(*(column.icontains(chosen.text, autoescape=True) for column in columns)))
+        found = [column.icontains(chosen.text, autoescape=True) for column in (JobRow.name, JobRow.command)]
+        query = query.where(or_(JobRow.id == chosen.text, *found))
     if before is not None:
         query = query.where(tuple_(JobRow.submitted_at, JobRow.id) < (before.submitted_at, before.id))
     return query.order_by(JobRow.submitted_at.desc(), JobRow.id.desc()).limit(limit)

@@ -74,6 +74,12 @@ def room_for(quota: Quota, usage: Usage, profile: Profile) -> int | None:
     return min(rooms, default=None)
 
 
+def quota_left(quota: Quota, usage: Usage) -> dict[str, int]:
+    """How many of each device the tenant may take beyond what it holds; 0 when it holds more than it may."""
+    resources = sorted({*quota.nominal, *quota.borrowing})
+    return {r: max(0, quota.limit(r) - usage.used.get(r, 0)) for r in resources}
+
+
 def _has_room(quota: Quota, usage: Usage, profile: Profile) -> bool:
     return room_for(quota, usage, profile) != 0
 

@@ -18,8 +18,6 @@ from .policies import POD_SECURITY, shared_policies, tenant_policies
 
 # Kueue is installed so that it looks at namespaces with this label only (helm-values/kueue.yaml).
 LABEL_TICKETS = f"{constants.PREFIX}/tickets"
-# A notebook that somebody sits at goes before a batch job of the same tenant.
-PRIORITIES = {constants.PRIORITY_NOTEBOOK: 1000, constants.PRIORITY_BATCH: 100}
 # What the queues of a cluster without GPUs cover, because a queue has to cover something. Nobody asks for it.
 NO_GPU_FLAVOR = "no-gpu"
 NO_GPU_RESOURCE = f"{constants.PREFIX}/no-gpu"
@@ -54,7 +52,7 @@ def cluster_objects(registry: Registry) -> list[Manifest]:
         _binding("ClusterRoleBinding", "ClusterRole", HUB_ACCOUNT, None),
         _manifest(_KUEUE, "Cohort", registry.cluster.cohort) | {"spec": {}},
         *_flavors(registry),
-        *(_priority(name, value) for name, value in PRIORITIES.items()),
+        *(_priority(name, value) for name, value in constants.PRIORITIES.items()),
         *shared_policies(),
     ]
 

@@ -11,6 +11,7 @@ from ..pipelines.base import Pipeline
 from ..registry.model import Registry
 from ..store import FileStore, Jobs
 from .gate import Gate
+from .news import Bulletin
 from .reconcile import Reconciler
 from .submissions import Submissions
 
@@ -31,6 +32,7 @@ class Context:
     pipeline: Pipeline
     submissions: Submissions
     reconciler: Reconciler
+    bulletin: Bulletin
     reach: Callable[[], dict[str, object]]
     outlooks: Outlooks
     unavailable: Callable[[str], str | None]

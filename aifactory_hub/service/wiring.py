@@ -21,6 +21,7 @@ from ..settings import ServiceSettings
 from ..store import FileStore, Jobs, migrate, open_engine
 from .context import Context
 from .gate import Gate, HubGate
+from .news import Bulletin
 from .reconcile import Reconciler
 from .steps import Workshop
 from .submissions import Submissions
@@ -36,10 +37,13 @@ def assemble(
     pipeline: Pipeline,
     reach: Callable[[], dict[str, object]],
     unavailable: Callable[[str], str | None] = lambda tenant: None,
+    outlooks: Outlooks | None = None,
     clock: Callable[[], float] = time.time,
     tick: float = 1.0,
 ) -> Context:
     """The context of these parts; nothing is started."""
+    bulletin = Bulletin()
+    jobs.listen(bulletin.tell)
     workshop = Workshop(
         registry=registry,
         jobs=jobs,
@@ -58,8 +62,9 @@ def assemble(
         pipeline=pipeline,
         submissions=Submissions(registry, jobs, files, clock=clock),
         reconciler=Reconciler(workshop, tick=tick),
+        bulletin=bulletin,
         reach=reach,
-        outlooks=Outlooks(admission, registry.tenants, registry.cluster.carved),
+        outlooks=outlooks or Outlooks(admission, registry.tenants, registry.cluster.carved),
         unavailable=unavailable,
         clock=clock,
     )

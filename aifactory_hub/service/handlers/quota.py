@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from ... import constants
-from ...domain.menu_json import menu_answer
+from ...domain.menu_json import MenuAnswer, menu_answer
+from ..operations import operation
 from .base import Handler
 
 
 class Profiles(Handler):
     """The profiles of a tenant with their numbers."""
 
+    @operation("getProfiles", "What each profile costs a team, and whether and when it can be had.", answer=MenuAnswer)
     async def get(self, tenant: str) -> None:
         """The same numbers as on the hub's spawn page. What is not known is null, never 0."""
         caller = await self.caller()

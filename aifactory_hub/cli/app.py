@@ -17,6 +17,7 @@ _ELSEWHERE = {
     "submit": "aifactory_hub.client.commands:submit",
     "jobs": "aifactory_hub.client.commands:jobs",
     "demo": "aifactory_hub.cli.demo:demo",
+    "doctor": "aifactory_hub.cli.doctor:doctor",
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from aifactory_profiles import Resources
+from aifactory_profiles import Device, Resources
 
 
 class TicketState(StrEnum):
@@ -24,6 +24,7 @@ class TicketRequest:
     """What to ask for. ``name`` is unique in the tenant; asking twice with the same name gives the same ticket.
 
     ``kind`` is "server" or "job" and ``owner`` its id; ``priority`` names a WorkloadPriorityClass.
+    ``node_labels`` are those of the nodes of ``flavor``, both the profile's.
     """
 
     tenant: str
@@ -35,6 +36,12 @@ class TicketRequest:
     resources: Resources
     priority: str
     node_labels: Mapping[str, str] = field(default_factory=dict)
+    flavor: str = ""
+
+    @property
+    def takes(self) -> Mapping[Device, int]:
+        """What it takes of the tenant's quota."""
+        return {Device(self.flavor, resource): count for resource, count in self.resources.devices.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ class Ticket:
     user: str = ""
     profile: str = ""
     active: bool = False
-    devices: Mapping[str, int] = field(default_factory=dict)
+    devices: Mapping[Device, int] = field(default_factory=dict)
     node_selector: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
     position: int | None = None

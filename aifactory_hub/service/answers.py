@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from aifactory_profiles import Profile
+from aifactory_profiles import Device, Profile
 
 from ..domain.quota import Usage, room_for
 from ..domain.spawns import menu
@@ -60,19 +60,19 @@ def artifacts_answer(artifacts: Sequence[Artifact], *, simulated: bool) -> dict[
 
 def quota_answer(tenant: Tenant, usage: Usage | None, registry: Registry) -> dict[str, Any]:
     """What the tenant may hold, holds, and what fits now. ``usage`` None says so: null is not zero."""
-    resources = sorted({*tenant.quota.nominal, *tenant.quota.borrowing})
     devices = [
         {
-            "resource": resource,
-            "nominal": tenant.quota.nominal.get(resource, 0),
-            "borrowing": tenant.quota.borrowing.get(resource, 0),
-            "limit": tenant.quota.limit(resource),
-            "used": None if usage is None else usage.used.get(resource, 0),
+            "resource": device.resource,
+            "flavor": device.flavor,
+            "nominal": tenant.quota.nominal.get(device, 0),
+            "borrowing": tenant.quota.borrowing.get(device, 0),
+            "limit": tenant.quota.limit(device),
+            "used": None if usage is None else usage.used.get(device, 0),
         }
-        for resource in resources
+        for device in tenant.quota.devices
     ]
     holders = [
-        {"kind": h.kind, "owner": h.owner, "user": h.user, "devices": dict(h.devices)}
+        {"kind": h.kind, "owner": h.owner, "user": h.user, "devices": _counted(h.devices)}
         for h in (usage.holders if usage else ())
     ]
     return {
@@ -86,6 +86,10 @@ def quota_answer(tenant: Tenant, usage: Usage | None, registry: Registry) -> dic
     }
 
 
+def _counted(devices: Mapping[Device, int]) -> list[dict[str, Any]]:
+    return [{"resource": d.resource, "flavor": d.flavor, "count": count} for d, count in devices.items()]
+
+
 def _menu_line(tenant: Tenant, profile: Profile, usage: Usage | None) -> dict[str, Any]:
     price = profile.price_per_hour
     return {
@@ -93,6 +97,7 @@ def _menu_line(tenant: Tenant, profile: Profile, usage: Usage | None) -> dict[st
         "display_name": profile.display_name,
         "description": profile.description,
         "devices": dict(profile.devices),
+        "flavor": profile.flavor,
         "price_per_hour": None if price is None else str(price),
         "room": None if usage is None else room_for(tenant.quota, usage, profile),
     }

@@ -195,6 +195,7 @@ class JobSteps:
             resources=profile.requests,
             priority=constants.PRIORITY_BATCH,
             node_labels=profile.node_labels,
+            flavor=profile.flavor,
         )
 
     def _run_spec(self, job: JobRecord, token: str, ticket: Ticket | None) -> RunSpec:

@@ -119,7 +119,7 @@ def _free(quota: Quota, usage: Usage | None, profile: Profile) -> str:
 def _holders(holders: Sequence[Holder], profile: Profile) -> str:
     held: dict[str, int] = {}
     for holder in holders:
-        count = sum(holder.devices.get(resource, 0) for resource in profile.devices)
+        count = sum(holder.devices.get(device, 0) for device in profile.takes)
         if count:
             held[holder.user] = held.get(holder.user, 0) + count
     return ", ".join(f"{user} ({count})" for user, count in sorted(held.items()))

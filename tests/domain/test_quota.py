@@ -88,8 +88,8 @@ def test_a_refusal_tells_a_person_all_the_numbers() -> None:
     verdict = check_quota(Quota({SMALL: 2}), Usage({SMALL: 2}), CATALOGUE.profile("mig-1g.10gb"), MENU)
     assert isinstance(verdict, Refusal)
     assert verdict.message == (
-        "Profile mig-1g.10gb: your team has no room for it now. Asked 1, used 2, limit 2 of nvidia.com/mig-1g.10gb. "
-        "Fits now: cpu-small."
+        "Profile mig-1g.10gb: your team has no room for it now. Asked 1, used 2, "
+        "limit 2 of nvidia.com/mig-1g.10gb (h100-80gb). Fits now: cpu-small."
     )
 
 

@@ -11,6 +11,7 @@ LABEL_PROFILE = f"{PREFIX}/profile"
 LABEL_FLAVOR = f"{PREFIX}/flavor"  # the nodes that a ticket counts on: quota is kept by flavor and resource
 LABEL_HUB = f"{PREFIX}/hub"  # which hub made it; two hubs may share one cluster
 ANNOTATION_USER = f"{PREFIX}/username"
+ANNOTATION_MAX_SECONDS = f"{PREFIX}/max-seconds"  # how long a ticket's run may take: for forecasts
 
 # Kueue leaves a Job alone, and so does the Job controller, when another manager is named (JobManagedBy).
 TICKET_MANAGED_BY = f"{PREFIX}/ticket"

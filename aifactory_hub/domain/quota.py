@@ -29,12 +29,19 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds how many devices: shown to team mates, so that they know whom to ask."""
+    """Who holds how many devices: shown to team mates, so that they know whom to ask.
+
+    ``since`` is when it was admitted and ``ends_by`` when it ends at the latest, in seconds since 1970; None when
+    that is not known, or when nothing ends it.
+    """
 
     kind: str
     owner: str
     user: str
     devices: Mapping[Device, int]
+    profile: str = ""
+    since: float | None = None
+    ends_by: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,11 @@ def room_for(quota: Quota, usage: Usage, profile: Profile) -> int | None:
         max(0, quota.limit(device) - usage.used.get(device, 0)) // count for device, count in profile.takes.items()
     ]
     return min(rooms, default=None)
+
+
+def quota_left(quota: Quota, usage: Usage) -> dict[Device, int]:
+    """How many of each device the tenant may take beyond what it holds; 0 when it holds more than it may."""
+    return {d: max(0, quota.limit(d) - usage.used.get(d, 0)) for d in quota.devices}
 
 
 def _has_room(quota: Quota, usage: Usage, profile: Profile) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -13,16 +12,14 @@ from aifactory_profiles import Profile
 from .. import constants
 from ..admission.base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted
 from ..domain.jobs import JobDecision, JobRun, JobState, JobStep, decide_job
-from ..domain.names import label_value, slug
 from ..domain.tickets import Ticket, TicketRequest, TicketState
-from ..pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable, RunSpec
+from ..pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable
 from ..registry.model import Registry
 from ..store import FileStore, JobRecord, Jobs
+from .run_spec import run_spec
 from .tokens import job_token, token_hash
 
 log = logging.getLogger(__name__)
-
-RUNNER = ("python3", "-m", "aifactory_hub.runner")
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,10 @@ class JobSteps:
         now = self._w.clock()
         await asyncio.to_thread(self._w.jobs.intend_run, job.id, token_hash=token_hash(token), now=now)
         await self._w.admission.hold(job.tenant, job.ticket_name)
-        await self._confirm(job, await self._w.pipeline.create(self._run_spec(job, token, ticket)))
+        profile = self._profile(job)
+        selector = {**profile.node_labels, **(ticket.node_selector if ticket else {})}
+        spec = run_spec(job, profile, self._w.registry, token=token, node_selector=selector)
+        await self._confirm(job, await self._w.pipeline.create(spec))
 
     async def _confirm(self, job: JobRecord, run: JobRun) -> None:
         await asyncio.to_thread(self._w.jobs.confirm_run, job.id, uid=run.uid, now=self._w.clock())
@@ -196,40 +196,7 @@ class JobSteps:
             priority=constants.PRIORITY_BATCH,
             node_labels=profile.node_labels,
             flavor=profile.flavor,
-        )
-
-    def _run_spec(self, job: JobRecord, token: str, ticket: Ticket | None) -> RunSpec:
-        profile, registry = self._profile(job), self._w.registry
-        task = {
-            "id": job.id,
-            "command": job.command,
-            "environment": dict(job.environment),
-            "outputs": None if job.outputs is None else list(job.outputs),
-            "input_sha256": job.input_sha256,
-            "max_artifacts": registry.jobs.max_artifacts,
-            "max_log": registry.jobs.max_log,
-        }
-        return RunSpec(
-            tenant=job.tenant,
-            run_id=job.id,
-            image=registry.jobs.image,
-            argv=RUNNER,
-            environment={
-                "AIFACTORY_SERVICE_URL": registry.addresses.service,
-                "AIFACTORY_JOB_ID": job.id,
-                "AIFACTORY_TENANT": job.tenant,
-                "AIFACTORY_PROFILE": profile.name,
-            },
-            # The command and its environment go with the token: a person's variables may be secrets too.
-            secret_files={"token": token, "job.json": json.dumps(task)},
-            requests=profile.requests,
-            limits=profile.limits,
-            node_selector={**profile.node_labels, **(ticket.node_selector if ticket else {})},
-            labels={
-                constants.LABEL_USER: slug(job.owner),
-                constants.LABEL_PROFILE: label_value(profile.name),
-            },
-            deadline_seconds=registry.jobs.deadline,
+            max_seconds=self._w.registry.jobs.deadline,
         )
 
 

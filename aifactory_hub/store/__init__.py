@@ -3,12 +3,13 @@
 from .database import migrate, open_engine
 from .files import DigestMismatch, FileStore, StoredFile, TooLarge
 from .jobs import Jobs
-from .records import Artifact, JobRecord
+from .records import Artifact, JobFilter, JobRecord
 
 __all__ = [
     "Artifact",
     "DigestMismatch",
     "FileStore",
+    "JobFilter",
     "JobRecord",
     "Jobs",
     "StoredFile",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, select, tuple_, update
+from sqlalchemy import Engine, delete, func, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ..domain.jobs import JobState
 from .models import ArtifactRow, JobRow
-from .records import Artifact, JobRecord
+from .records import Artifact, JobFilter, JobRecord
 
 _FINAL = tuple(state.value for state in JobState if state.final)
 _SINCE = {
@@ -30,6 +30,11 @@ class Jobs:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._tell: Callable[[str], None] = lambda _: None
+
+    def listen(self, tell: Callable[[str], None]) -> None:
+        """Call ``tell`` with a job's id after each change of it, in the thread that made the change."""
+        self._tell = tell
 
     def add(self, record: JobRecord) -> JobRecord:
         """Store a new job. If its owner has used its key in its tenant before, the earlier job is returned instead."""
@@ -40,6 +45,7 @@ class Jobs:
         try:
             with Session(self._engine) as session, session.begin():
                 session.add(JobRow(**values))
+            self._tell(record.id)
         except IntegrityError:
             earlier = self.find_by_key(record.tenant, record.owner, record.key)
             if earlier is None:
@@ -56,13 +62,28 @@ class Jobs:
         """The job, whoever's it is."""
         return self._one(select(JobRow).where(JobRow.id == job_id))
 
+    def some(self, job_ids: Collection[str]) -> list[JobRecord]:
+        """Those of these jobs that there are, in no order."""
+        return self._many(select(JobRow).where(JobRow.id.in_(job_ids)))
+
     def newest(
-        self, tenants: Collection[str], *, owner: str | None, limit: int, before: JobRecord | None
+        self,
+        tenants: Collection[str],
+        *,
+        limit: int,
+        where: JobFilter | None = None,
+        before: JobRecord | None = None,
     ) -> list[JobRecord]:
         """The newest jobs of these tenants first; ``before`` continues after that job."""
+        wanted = where or JobFilter()
         query = select(JobRow).where(JobRow.tenant.in_(tenants))
-        if owner is not None:
-            query = query.where(JobRow.owner == owner)
+        if wanted.owner is not None:
+            query = query.where(JobRow.owner == wanted.owner)
+        if wanted.states:
+            query = query.where(JobRow.state.in_([state.value for state in wanted.states]))
+        if wanted.text:
+            found = [column.icontains(wanted.text, autoescape=True) for column in (JobRow.name, JobRow.command)]
+            query = query.where(or_(JobRow.id == wanted.text, *found))
         if before is not None:
             place = (before.submitted_at, before.id)
             query = query.where(tuple_(JobRow.submitted_at, JobRow.id) < place)
@@ -132,6 +153,7 @@ class Jobs:
                     created_at=artifact.created_at,
                 )
             )
+        self._tell(job_id)
 
     def artifacts(self, job_id: str) -> list[Artifact]:
         """The job's files, by name."""
@@ -155,6 +177,7 @@ class Jobs:
             query = query.where(JobRow.state.not_in(_FINAL))
         with Session(self._engine) as session, session.begin():
             session.execute(query.values(values))
+        self._tell(job_id)
 
     def _one(self, query: Any) -> JobRecord | None:
         with Session(self._engine) as session:

@@ -20,6 +20,15 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs to list. ``states`` empty: all; ``text`` is looked for in name and command, or is a whole id."""
+
+    owner: str | None = None
+    states: tuple[JobState, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class JobRecord:
     """One job. All times are epoch seconds, None for what has not happened.
 

@@ -146,7 +146,7 @@ async def test_what_does_not_fit_waits_and_runs_when_there_is_room(engine: Engin
     await engine.file("vision", "last")
     await settled()
     waiting = await engine.admission.get("vision", "later")
-    assert waiting.state is QUEUED and SMALL in waiting.message
+    assert waiting.state is QUEUED and SMALL.resource in waiting.message
     assert await engine.admission.position("vision", "later") == 0
     assert await engine.admission.position("vision", "last") == 1
     assert await engine.admission.position("vision", "t0") is None

@@ -59,7 +59,9 @@ def test_a_ticket_is_read_without_its_workload() -> None:
 
 def test_what_the_job_asks_is_what_it_was_asked_for() -> None:
     resources = Resources(4000, 2**30, {SMALL.resource: 2})
-    request = TicketRequest("nlp", "t1", "job", "j-1", "Ada Å@x", "mig-1g.10gb", resources, "batch", H100, SMALL.flavor)
+    request = TicketRequest(
+        "nlp", "t1", "job", "j-1", "Ada Å@x", "mig-1g.10gb", resources, "batch", H100, flavor=SMALL.flavor
+    )
     job = job_for(request, "hub-1")
     assert job["spec"]["suspend"] and job["spec"]["managedBy"] == constants.TICKET_MANAGED_BY
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpu"

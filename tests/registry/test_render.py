@@ -70,8 +70,8 @@ def test_each_model_has_its_own_flavor_and_resources() -> None:
     registry = read_registry(text, SOURCE)
     groups = cluster_queue(registry, registry.tenants["nlp"])["spec"]["resourceGroups"]
     assert [(group["flavors"][0]["name"], group["coveredResources"]) for group in groups] == [
-        ("h100-80gb", ["nvidia.com/mig-3g.40gb"]),
         ("a100-40gb", ["nvidia.com/mig-1g.5gb"]),
+        ("h100-80gb", ["nvidia.com/mig-3g.40gb"]),
     ]
     flavors = [o["metadata"]["name"] for o in host_objects(registry) if o["kind"] == "ResourceFlavor"]
     assert flavors == ["h100-80gb", "a100-40gb"]

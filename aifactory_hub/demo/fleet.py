@@ -148,4 +148,5 @@ class Neighbours:
             priority=constants.PRIORITY_NOTEBOOK,
             node_labels=profile.node_labels,
             flavor=profile.flavor,
+            max_seconds=round(wish.habit.busy / self._speed) if self._speed else None,
         )

@@ -4,6 +4,7 @@ from .database import migrate, open_engine
 from .files import DigestMismatch, FileStore, StoredFile, TooLarge
 from .jobs import Jobs
 from .records import Artifact, JobFilter, JobRecord
+from .spool import LogPiece, LogSpool
 
 __all__ = [
     "Artifact",
@@ -12,6 +13,8 @@ __all__ = [
     "JobFilter",
     "JobRecord",
     "Jobs",
+    "LogPiece",
+    "LogSpool",
     "StoredFile",
     "TooLarge",
     "migrate",

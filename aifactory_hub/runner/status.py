@@ -31,7 +31,7 @@ class BadStatus(Exception):
 
 
 def read_status(body: bytes) -> dict[str, Any]:
-    """``progress`` (0 to 100), ``eta`` (seconds), ``metrics`` (numbers by name): what is said of it. Raises BadStatus."""
+    """``progress`` (0 to 100), ``eta`` (seconds), ``metrics`` (numbers by name), as said. Raises BadStatus."""
     try:
         said = json.loads(body)["trainerStatus"]
         found: dict[str, Any] = {}

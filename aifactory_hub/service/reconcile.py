@@ -147,7 +147,7 @@ class Reconciler:
             self._w.files.drop_job(job_id)
         self._w.files.drop_uploads(older_than=before)
         quiet = self._w.spool.runs(older_than=before)
-        for run_id in {*quiet} - {job.id for job in self._w.jobs.live()}:
+        for run_id in {*quiet} - {job.run_id for job in self._w.jobs.live()}:
             self._w.spool.drop(run_id)
 
     async def _sweep_tickets(self, tenant: str) -> None:
@@ -155,7 +155,8 @@ class Reconciler:
         tickets = [t for t in await self._w.admission.tickets(tenant) if t.kind == "job"]
         alive = {job.ticket_name for job in await asyncio.to_thread(self._w.jobs.live)}
         for ticket in tickets:
-            gone = ticket.name not in alive and await self._w.pipeline.pods_gone(tenant, ticket.owner)
+            run = ticket.name.removeprefix("job-")
+            gone = ticket.name not in alive and await self._w.pipeline.pods_gone(tenant, run)
             if gone:
                 log.warning("ticket %s in %s belongs to no job that goes on: given back", ticket.name, tenant)
                 await self._w.admission.release(tenant, ticket.name)

@@ -174,12 +174,12 @@ async def test_what_a_job_prints_is_heard_as_it_comes_and_once(service: RunningS
         async with listening(http, f"/jobs/{job_id}/events?log=true") as heard:
             await heard.next()
             await piece(service, job_id, 0, b"epoch 1 \xc3")
-            assert (await heard.next())[1] == {"offset": 0, "skipped": 0, "text": "epoch 1 "}
+            assert (await heard.next())[1] == {"attempt": 1, "offset": 0, "skipped": 0, "text": "epoch 1 "}
             await piece(service, job_id, 0, b"epoch 1 \xc3")
             await piece(service, job_id, 9, b"\xa9\xff\n")
-            assert (await heard.next())[1] == {"offset": 9, "skipped": 0, "text": "é\ufffd\n"}
+            assert (await heard.next())[1] == {"attempt": 1, "offset": 9, "skipped": 0, "text": "é\ufffd\n"}
             await piece(service, job_id, 500, b"later\n")
-            assert (await heard.next())[1] == {"offset": 500, "skipped": 488, "text": "later\n"}
+            assert (await heard.next())[1] == {"attempt": 1, "offset": 500, "skipped": 488, "text": "later\n"}
             assert (await http.get(f"/jobs/{job_id}/logs")).headers["X-AIFactory-Log"] == "live"
             service.pipeline.end("nlp", job_id, 0)
             await service.reconciler.settle()
@@ -196,11 +196,11 @@ async def test_one_who_comes_back_hears_what_she_missed(service: RunningService)
         job_id = await submitted(http)
         await service.reconciler.settle()
         await piece(service, job_id, 0, b"one\ntwo\n")
-        again = {"Last-Event-ID": "4"}
+        again = {"Last-Event-ID": "1.4"}
         async with http.stream("GET", f"/jobs/{job_id}/events?log=true", headers=again) as response:
             heard = Heard(response.aiter_lines())
             await heard.next()
-            assert (await heard.next())[1] == {"offset": 4, "skipped": 0, "text": "two\n"}
+            assert (await heard.next())[1] == {"attempt": 1, "offset": 4, "skipped": 0, "text": "two\n"}
 
 
 async def test_the_log_of_a_pod_that_is_gone_is_what_its_runner_sent(service: RunningService) -> None:

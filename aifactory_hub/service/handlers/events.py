@@ -30,7 +30,7 @@ _RETRY_MS = 2000
 _PIECE = 64 * 1024
 
 
-def event(name: str, data: Mapping[str, Any], number: int | None = None) -> str:
+def event(name: str, data: Mapping[str, Any], number: str | None = None) -> str:
     """One event as it goes over the wire. JSON has no bare newlines, so one data line is enough."""
     mark = "" if number is None else f"id: {number}\n"
     return f"{mark}event: {name}\ndata: {json.dumps(data)}\n\n"
@@ -100,9 +100,10 @@ class JobEvents(Streaming):
         caller = await self.caller()
         job = await self.job_for(caller, job_id)
         asked = self.query(EventQuery)
-        seen = self.request.headers.get("Last-Event-ID", "")
-        offset = int(seen) if re.fullmatch(r"[0-9]{1,15}", seen) else asked.after
-        log = LogReader(self.context, job.id, offset) if asked.log else None
+        log = LogReader(self.context, job.attempt, asked.after) if asked.log else None
+        seen = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,15})", self.request.headers.get("Last-Event-ID", ""))
+        if log is not None and seen is not None:
+            log.attempt, log.offset = int(seen[1]), int(seen[2])
         await self.stream(self._changes(job.id, log))
 
     async def _changes(self, job_id: str, log: LogReader | None) -> AsyncGenerator[str]:
@@ -119,7 +120,7 @@ class JobEvents(Streaming):
                 yield event("job", answer)
             if log is not None:
                 async for piece in log.more(job):
-                    yield event("log", piece, log.offset)
+                    yield event("log", piece, f"{log.attempt}.{log.offset}")
             if job.state.final and not job.live:
                 yield event("end", {"id": job.id, "state": job.state, "simulated": answer["simulated"]})
                 return
@@ -128,27 +129,36 @@ class JobEvents(Streaming):
 
 
 class LogReader:
-    """Reads a job's output from a place on, as text; bytes that are none are shown as such."""
+    """Reads a job's output from a place on, as text; bytes that are none are shown as such.
 
-    def __init__(self, context: Context, job_id: str, offset: int) -> None:
+    Each attempt's output begins at 0.
+    """
+
+    def __init__(self, context: Context, attempt: int, offset: int) -> None:
         self._context = context
-        self._job_id = job_id
         self._text = codecs.getincrementaldecoder("utf-8")("replace")
+        self.attempt = attempt
         self.offset = offset
 
     async def more(self, job: JobRecord) -> AsyncGenerator[Mapping[str, Any]]:
         """All that has come since the last time."""
+        if job.attempt != self.attempt:
+            self.attempt, self.offset = job.attempt, 0
+            self._text.reset()
         while (piece := await run_sync(self._read, job)).content:
             skipped = piece.start - self.offset
             self.offset = piece.end
-            yield {"offset": piece.start, "skipped": skipped, "text": self._text.decode(piece.content)}
+            yield self._told(piece.start, skipped, self._text.decode(piece.content))
         if job.state.final and not job.live and (rest := self._text.decode(b"", final=True)):
-            yield {"offset": self.offset, "skipped": 0, "text": rest}
+            yield self._told(self.offset, 0, rest)
+
+    def _told(self, start: int, skipped: int, text: str) -> dict[str, Any]:
+        return {"attempt": self.attempt, "offset": start, "skipped": skipped, "text": text}
 
     def _read(self, job: JobRecord) -> LogPiece:
         spool = self._context.spool
-        if job.live or spool.size(job.id) or job.log_sha256 is None:
-            return spool.read(job.id, self.offset, most=_PIECE)
+        if job.live or spool.size(job.run_id) or job.log_sha256 is None:
+            return spool.read(job.run_id, self.offset, most=_PIECE)
         # It ended some time ago: what is left is the stored log, which begins where it begins.
         with self._context.files.log(job.id).open("rb") as file:
             file.seek(self.offset)

@@ -181,7 +181,7 @@ class JobLogs(Handler):
         self.set_header("X-AIFactory-Log", "live")
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         limit = self.context.registry.jobs.max_log
-        sent = await run_sync(self.context.spool.tail, job.id, most=limit)
+        sent = await run_sync(self.context.spool.tail, job.run_id, most=limit)
         self.write(sent or (await self._live(job) if job.live and job.run_intended_at is not None else ""))
 
     async def _live(self, job: JobRecord) -> str:

@@ -61,6 +61,7 @@ class NotebookConfig:
     storage: str = "10Gi"
     storage_class: str | None = None
     start_timeout: int = 300
+    queue_timeout: int = 3600
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ def assemble(
     pipeline: Pipeline,
     reach: Callable[[], dict[str, object]],
     unavailable: Callable[[str], str | None] = lambda tenant: None,
+    outlooks: Outlooks | None = None,
     clock: Callable[[], float] = time.time,
     tick: float = 1.0,
 ) -> Context:
@@ -72,7 +73,7 @@ def assemble(
         log_news=log_news,
         spool=spool,
         reach=reach,
-        outlooks=Outlooks(admission, registry.tenants, registry.cluster.carved),
+        outlooks=outlooks or Outlooks(admission, registry.tenants, registry.cluster.carved),
         unavailable=unavailable,
         clock=clock,
     )

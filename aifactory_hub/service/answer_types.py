@@ -280,6 +280,12 @@ class StoredArtifact(TypedDict):
     size: Bytes
 
 
+class Expected(TypedDict):
+    """The piece is kept now; ``next`` is where the next one is expected, in bytes."""
+
+    next: Bytes
+
+
 class Heard(TypedDict):
     """The runner's report is kept now."""
 

@@ -8,6 +8,9 @@ from typing import Any, TypeVar
 
 import httpx
 
+from aifactory_profiles import card_names, load_model
+from aifactory_profiles.catalogue import PRODUCT_LABEL
+
 from .. import constants
 from ..clusters import ApiError, ApiUnreachable, KubeApi, TenantClients, TenantUnavailable
 from ..domain.doctor import Compared, Reached, SiteFacts, Stage, differences
@@ -35,10 +38,10 @@ _NO_ANSWER = (ApiUnreachable, ApiError)
 def gather_offline(registry: Registry) -> SiteFacts:
     """What tenants.yaml alone says."""
     given = {
-        resource: sum(tenant.quota.nominal.get(resource, 0) for tenant in registry.tenants.values())
-        for resource in registry.cluster.carved
+        str(device): sum(tenant.quota.nominal.get(device, 0) for tenant in registry.tenants.values())
+        for device in registry.cluster.carved
     }
-    return SiteFacts(carved=registry.cluster.carved, given=given)
+    return SiteFacts(carved={str(device): count for device, count in registry.cluster.carved.items()}, given=given)
 
 
 async def gather(registry: Registry, source: Source, api: KubeApi | None = None) -> SiteFacts:
@@ -56,7 +59,7 @@ async def gather(registry: Registry, source: Source, api: KubeApi | None = None)
         version=version,
         apis=apis,
         default_storage=None if storage is None else any(_is_default(each) for each in storage),
-        allocatable=None if nodes is None else _allocatable(nodes),
+        allocatable=None if nodes is None else _allocatable(registry, nodes),
         carved=offline.carved,
         given=offline.given,
         compared=objects,
@@ -94,16 +97,24 @@ def _is_default(storage: dict[str, Any]) -> bool:
     return marks.get("storageclass.kubernetes.io/is-default-class") == "true"
 
 
-def _allocatable(nodes: Sequence[dict[str, Any]]) -> dict[str, int]:
-    """Devices of all nodes that take pods. Other amounts, such as memory, are not asked for."""
-    total: dict[str, int] = {}
-    for node in nodes:
-        if node["spec"].get("unschedulable"):
-            continue
-        for resource, count in node["status"].get("allocatable", {}).items():
-            if "/" in resource and str(count).isdigit():
-                total[resource] = total.get(resource, 0) + int(count)
-    return total
+def _allocatable(registry: Registry, nodes: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """What the nodes that take pods have of each device that is given out, by its flavor's node label."""
+    usable = [node for node in nodes if not node["spec"].get("unschedulable")]
+    return {
+        str(device): sum(_count(node, device.resource) for node in usable if _has_flavor(node, device.flavor))
+        for device in registry.cluster.carved
+    }
+
+
+def _has_flavor(node: dict[str, Any], flavor: str) -> bool:
+    if flavor not in card_names():
+        return True
+    return (node["metadata"].get("labels") or {}).get(PRODUCT_LABEL) in load_model(flavor).products
+
+
+def _count(node: dict[str, Any], resource: str) -> int:
+    count = str(node["status"].get("allocatable", {}).get(resource, 0))
+    return int(count) if count.isdigit() else 0
 
 
 async def _reached(registry: Registry, api: KubeApi | None) -> list[Reached]:

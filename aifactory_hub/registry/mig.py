@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from aifactory_profiles import load_model
+from aifactory_profiles import Device, load_model
 from aifactory_profiles.card import Card
 from aifactory_profiles.placement import Fit, fits
 
@@ -16,7 +16,6 @@ from .output import yaml_documents
 # Where the GPU Operator looks for it: helm-values/gpu-operator.yaml.
 NAMESPACE = "gpu-operator"
 CONFIG_MAP = "aifactory-mig"
-_PREFIX = "nvidia.com/mig-"
 Cut = tuple[str, ...]  # the slices of one GPU
 
 
@@ -32,7 +31,9 @@ def mig_objects(registry: Registry, gpus_per_node: int) -> list[Manifest]:
     plans: Manifest = {"all-disabled": [{"devices": "all", "mig-enabled": False}]}
     nodes = []
     for model in registry.cluster.gpu_models:
-        cuts = gpu_cuts(load_model(model), registry.cluster.carved)
+        card = load_model(model)
+        carved = {piece.name: registry.cluster.carved.get(Device(model, piece.resource), 0) for piece in card.slices}
+        cuts = gpu_cuts(card, carved)
         chunks = [tuple(cuts[at : at + gpus_per_node]) for at in range(0, len(cuts), gpus_per_node)]
         for number, (chunk, count) in enumerate(Counter(chunks).items(), start=1):
             plans[f"{model}-{number}"] = _plan(chunk)
@@ -43,15 +44,15 @@ def mig_objects(registry: Registry, gpus_per_node: int) -> list[Manifest]:
     return [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}]
 
 
-def gpu_cuts(card: Card, carved: dict[str, int] | Manifest) -> list[Cut]:
-    """The fewest GPUs that first fit finds for the slices: large ones first, each on the first GPU with room.
+def gpu_cuts(card: Card, carved: Mapping[str, int]) -> list[Cut]:
+    """The GPUs that hold these slices (name -> count), as few as first fit finds: large slices first.
 
     Raises MigError for a slice that fits on no GPU.
     """
     pieces = sorted(card.slices, key=lambda piece: (-(piece.memory or 0), -piece.compute, piece.name))
     gpus: list[list[str]] = []
     for piece in pieces:
-        for _ in range(carved.get(piece.resource, 0)):
+        for _ in range(carved.get(piece.name, 0)):
             _place(card, piece.name, gpus)
     return [tuple(gpu) for gpu in gpus]
 
@@ -63,7 +64,7 @@ def _place(card: Card, name: str, gpus: list[list[str]]) -> None:
             gpu.append(name)
             return
     if fits(card, [name]) is not Fit.YES:
-        raise MigError(f"a {card.model} can't be cut into {name}")
+        raise MigError(f"a {card.display_name} can't be cut into {name}")
     gpus.append([name])
 
 
@@ -72,4 +73,6 @@ def _plan(cuts: Sequence[Cut]) -> list[Manifest]:
     alike: dict[Cut, list[int]] = {}
     for index, cut in enumerate(cuts):
         alike.setdefault(cut, []).append(index)
-    return [{"devices": devices, "mig-enabled": True, "mig-devices": dict(Counter(cut))} for cut, devices in alike.items()]
+    return [
+        {"devices": devices, "mig-enabled": True, "mig-devices": dict(Counter(cut))} for cut, devices in alike.items()
+    ]

@@ -154,7 +154,7 @@ def test_the_cluster_runs_what_is_rendered_for_the_hub_under_test(golden: Golden
 
 @pytest.mark.parametrize("tenant", TENANTS)
 def test_a_vcluster_runs_with_what_is_rendered_for_it(tenant: str, golden: Golden) -> None:
-    values = vcluster_values(REGISTRY.tenants[tenant])
+    values = vcluster_values(REGISTRY.tenants[tenant], REGISTRY.addresses)
     golden.check(f"../cluster/values/rendered/vcluster-{tenant}.yaml", yaml_documents([values]))
     assert f"name: {tenant}" in kueue.QUEUES.read_text()
 

@@ -20,7 +20,7 @@ from ..registry.files import GOOD, SOURCE
 NODE = {
     "apiVersion": "v1",
     "kind": "Node",
-    "metadata": {"name": "n1"},
+    "metadata": {"name": "n1", "labels": {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}},
     "spec": {},
     "status": {"allocatable": {"nvidia.com/mig-1g.10gb": "7", "nvidia.com/mig-3g.40gb": "2", "memory": "1Ti"}},
 }
@@ -45,7 +45,7 @@ def doctor(*arguments: object) -> Result:
 def test_offline_it_looks_at_the_file_alone(file: Path) -> None:
     done = doctor(file, "--offline")
     assert done.exit_code == 0, done.output
-    assert "quotas of nvidia.com/mig-1g.10gb are within what there is: 6 of 7 given" in done.output
+    assert "quotas of nvidia.com/mig-1g.10gb (h100-80gb) are within what there is: 6 of 7 given" in done.output
     assert "unknown" not in done.output
 
 
@@ -69,7 +69,7 @@ def test_objects_in_a_file_are_compared_and_drift_is_named(file: Path, tmp_path:
     found = {each["check"]: each for each in json.loads(done.output)["findings"]}
     assert found["ClusterQueue nlp"]["seen"] == "differs in spec.cohortName"
     assert found["NetworkPolicy aifactory-default-deny in vc-nlp"]["seen"] == "is not there"
-    assert found["nodes have the nvidia.com/mig-1g.10gb that are given out"]["verdict"] == "ok"
+    assert found["nodes have the nvidia.com/mig-1g.10gb (h100-80gb) that are given out"]["verdict"] == "ok"
     assert found["Kubernetes is 1.33 or newer"]["verdict"] == "unknown"
     assert found["the vCluster of nlp answers the hub"]["verdict"] == "unknown"
 

@@ -29,12 +29,23 @@ def in_navigation(entries: list[Any]) -> list[str]:
     return [page for value in values for page in (in_navigation(value) if isinstance(value, list) else [value])]
 
 
+ANNOUNCED = set(SITE.get("not_in_nav", "").split())
+
+
 def test_every_page_is_in_the_navigation_once() -> None:
-    assert sorted(in_navigation(SITE["nav"])) == PAGES
+    assert sorted(in_navigation(SITE["nav"])) == [page for page in PAGES if page not in ANNOUNCED]
+
+
+def test_every_link_leads_to_a_page_or_a_file() -> None:
+    for page in PAGES:
+        text = (DOCS / page).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#\s]+)", text):
+            if "://" not in target and target not in ANNOUNCED:
+                assert ((DOCS / page).parent / target).exists(), f"{page}: {target}"
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Broken links, missing pages and anchors are warnings, and warnings end a strict build."""
+    """Wrong anchors and pages that are missing from docs/ are warnings, and warnings end a strict build."""
     from mkdocs.commands.build import build
     from mkdocs.config import load_config
 

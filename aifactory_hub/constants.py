@@ -26,6 +26,10 @@ JOBS_SECRET = "hub-jobs"  # noqa: S105 - the Secret's name
 
 PRIORITY_NOTEBOOK = "notebook"
 PRIORITY_BATCH = "batch"
+# A job's own priority -> its WorkloadPriorityClass.
+JOB_PRIORITIES = {"low": "batch-low", "normal": PRIORITY_BATCH, "high": "batch-high"}
+# WorkloadPriorityClass -> value. Every notebook goes before every job: a person waits for it.
+PRIORITIES = {PRIORITY_NOTEBOOK: 1000, "batch-high": 200, PRIORITY_BATCH: 100, "batch-low": 50}
 
 SERVICE_NAME = "aifactory"
 SCOPE_SUBMIT = "custom:aifactory:jobs:submit"

@@ -16,9 +16,6 @@ from .accounts import usage_of
 from .base import AdmissionRefused, NotAdmitted
 from .queueing import Claim, Decision, Eviction, decide
 
-# The values of Kueue's WorkloadPriorityClasses of these names.
-PRIORITIES = {constants.PRIORITY_NOTEBOOK: 1000, constants.PRIORITY_BATCH: 100}
-
 
 @dataclass(frozen=True, slots=True)
 class _Filed:
@@ -53,7 +50,7 @@ class InProcessAdmission:
                 )
             return self._ticket(request.tenant, request.name)
         number = next(self._numbers)
-        priority = PRIORITIES.get(request.priority, 0)
+        priority = constants.PRIORITIES.get(request.priority, 0)
         claim = Claim(key, request.tenant, number, dict(request.resources.devices), priority)
         self._filed[key] = _Filed(request, f"ticket-{number}", claim, self._clock())
         self._decide()

@@ -28,6 +28,7 @@ from aifactory_spawner.steps import StartSteps
 from ..domain.names import server_id, slug
 from ..domain.tickets import TicketState
 from ..pipelines.process_tree import Process, alive, family, kill, processes
+from . import labextension
 from .cluster import DemoCluster
 
 GONE = 1  # the exit code of a server that ended without having said how
@@ -96,6 +97,7 @@ class DemoSpawner(TeamChoice, SimpleLocalProcessSpawner):
         env: dict[str, str] = super().get_env()
         env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
         env["CUDA_VISIBLE_DEVICES"] = ""
+        env.update(labextension.paths())
         return env
 
     # Start, stop, poll

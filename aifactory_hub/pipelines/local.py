@@ -138,7 +138,9 @@ class LocalPipeline:
         reason = f"the command ended with exit code {code}"
         if run.overdue:
             reason = "it ran longer than jobs may (DeadlineExceeded)"
-        return JobRun(True, uid=run.uid, state=JobState.FAILED, exit_code=code, reason=reason, pod=pod)
+        return JobRun(
+            True, uid=run.uid, state=JobState.FAILED, exit_code=code, reason=reason, pod=pod, overdue=run.overdue
+        )
 
     def _stop(self, place: tuple[str, str], run: _Run) -> None:
         if place not in self._going or self._going[place].done():

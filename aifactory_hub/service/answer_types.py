@@ -11,7 +11,7 @@ from typing import Annotated, Any, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from ..domain.jobs import JobState
+from ..domain.jobs import EndKind, JobState, Priority
 from ..domain.menu_json import WaitAnswer
 
 Seconds = Annotated[float, Field(ge=0, description="Seconds.")]
@@ -63,6 +63,41 @@ class Cost(TypedDict):
     so_far: Money | None
 
 
+class Unreachable(TypedDict):
+    """Since when the cluster can't be asked about the job, and why. What is said of the job is from before."""
+
+    since: Moment
+    reason: str
+
+
+class Progress(TypedDict):
+    """What the attempt last said of itself."""
+
+    percent: Annotated[float | None, Field(ge=0, le=100)]
+    eta_seconds: Seconds | None
+    metrics: dict[str, Any]
+    at: Moment
+
+
+class Retries(TypedDict):
+    """How often the job was tried again after a failure, and how often it may be."""
+
+    used: int
+    most: int
+
+
+class Attempt(TypedDict):
+    """An attempt that another one followed, and why it ended."""
+
+    attempt: int
+    kind: EndKind
+    reason: str | None
+    exit_code: int | None
+    running: Moment | None
+    ended: Moment
+    log_size: Bytes | None
+
+
 class JobAnswer(TypedDict):
     """A job as its team mates may see it: of its environment the names only, because values may be secrets."""
 
@@ -84,6 +119,18 @@ class JobAnswer(TypedDict):
     expected_wait: WaitAnswer | None
     cost: Cost | None
     cancel_asked: bool
+    suspend_asked: bool
+    unreachable: Unreachable | None
+    attempt: Annotated[int, Field(ge=1, description="Counts up with each retry, preemption and suspension.")]
+    retries: Retries
+    preemptions: Annotated[int, Field(ge=0, description="How often it was stopped to give its devices back.")]
+    history: Annotated[list[Attempt], Field(description="The attempts before this one.")]
+    priority: Priority
+    max_seconds: Annotated[int, Field(description="How long an attempt may run, in seconds.")]
+    progress: Progress | None
+    retry_of: Annotated[str | None, Field(description="The ended job that this one tries again.")]
+    schedule: Annotated[str | None, Field(description="The schedule that submitted it.")]
+    sweep: Annotated[str | None, Field(description="What it was submitted together with.")]
     times: Times
     log_size: Bytes | None
     left: Annotated[dict[str, str], Field(description="Files that were not brought back, each with why.")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from aifactory_profiles import Profile
 
 from ..domain.forecasts import Forecast, cost, forecast
-from ..domain.jobs import JobPlan
+from ..domain.jobs import EndKind, JobPlan, Priority
 from ..domain.menu import Outlook
 from ..domain.menu_json import WaitAnswer, wait_answer
 from ..domain.quota import Usage, check_quota, quota_left, room_for
@@ -21,6 +21,7 @@ from ..registry.model import Registry
 from ..store import Artifact, JobRecord
 from . import answer_types
 from .errors import ServiceError
+from .run_spec import longest
 
 
 def job_answer(
@@ -44,12 +45,24 @@ def job_answer(
         "files_size": job.input_size,
         "state": job.state,
         "final": job.state.final,
-        "reason": job.reason,
+        "reason": job.reason if job.unreachable is None else job.unreachable,
         "exit_code": job.exit_code,
         "position": seen.position,
         "expected_wait": _wait(seen),
         "cost": _cost(job, registry, now),
         "cancel_asked": job.cancel_asked_at is not None,
+        "suspend_asked": job.suspend_asked_at is not None,
+        "unreachable": _unreachable(job),
+        "attempt": job.attempt,
+        "retries": {"used": job.retries_used, "most": job.max_retries},
+        "preemptions": job.preemptions,
+        "history": [_attempt(entry) for entry in job.history],
+        "priority": Priority(job.priority),
+        "max_seconds": longest(job, registry),
+        "progress": _progress(job),
+        "retry_of": job.retry_of,
+        "schedule": job.schedule,
+        "sweep": job.sweep,
         "times": {
             "submitted": _moment(job.submitted_at),
             "queued": _iso(job.queued_at),
@@ -80,7 +93,7 @@ def _cost(job: JobRecord, registry: Registry, now: float) -> answer_types.Cost |
         return None
     held = 0.0 if job.starting_at is None else max(0.0, (job.finished_at or now) - job.starting_at)
     profile = registry.catalogue.profile(job.profile)
-    return cost_answer(profile, longest=float(registry.jobs.deadline), so_far=held)
+    return cost_answer(profile, longest=float(longest(job, registry)), so_far=held)
 
 
 def dry_run_answer(
@@ -119,6 +132,35 @@ def refused_answer(error: ServiceError, *, simulated: bool) -> answer_types.DryR
         "position": None,
         "expected_wait": None,
         "simulated": simulated,
+    }
+
+
+def _unreachable(job: JobRecord) -> answer_types.Unreachable | None:
+    if job.unreachable_since is None:
+        return None
+    return {"since": _moment(job.unreachable_since), "reason": job.unreachable or ""}
+
+
+def _progress(job: JobRecord) -> answer_types.Progress | None:
+    if job.progress_at is None:
+        return None
+    return {
+        "percent": job.progress_percent,
+        "eta_seconds": job.eta_seconds,
+        "metrics": dict(job.metrics or {}),
+        "at": _moment(job.progress_at),
+    }
+
+
+def _attempt(entry: Mapping[str, Any]) -> answer_types.Attempt:
+    return {
+        "attempt": entry["attempt"],
+        "kind": EndKind(entry["kind"]),
+        "reason": entry["reason"],
+        "exit_code": entry["exit_code"],
+        "running": _iso(entry["running_at"]),
+        "ended": _moment(entry["ended_at"]),
+        "log_size": entry["log_size"],
     }
 
 

@@ -9,13 +9,16 @@ from typing import Annotated, Any, TypeVar, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from ..domain.jobs import JobState
+from ..domain.jobs import LONGEST_BACKOFF, JobState, Priority
 from .errors import ServiceError, bad_field
 
 # The environment travels in a Secret together with the command, and etcd limits that to 1 MiB.
 _MAX_ENVIRONMENT = 64 * 1024
 _MAX_VARIABLES = 256
 _MAX_PATTERNS = 64
+_LONGEST_RUN = 366 * 24 * 3600
+_MOST_RETRIES = 100
+_MOST_ADDRESSES = 5
 MOST_AT_ONCE = 200
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY = re.compile(r"[\x21-\x7e]{1,100}")
@@ -70,6 +73,13 @@ class Submission(BaseModel):
     files: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     outputs: Annotated[list[Line], Field(max_length=_MAX_PATTERNS)] | None = None
     environment: Annotated[dict[str, Text], AfterValidator(_environment)] = {}
+    priority: Annotated[Priority, Field(strict=False)] = Priority.NORMAL
+    max_seconds: Annotated[int, Field(ge=1, le=_LONGEST_RUN, description="How long an attempt may run.")] | None = None
+    retries: Annotated[int, Field(ge=0, le=_MOST_RETRIES, description="How often to try again after a failure.")] = 0
+    retry_backoff: Annotated[
+        float, Field(ge=1, le=LONGEST_BACKOFF, description="Seconds before the first retry; doubled for each further.")
+    ] = 30.0
+    sweep: Annotated[str, AfterValidator(_key)] | None = None
 
 
 class Planned(Submission):

@@ -31,14 +31,15 @@ def run_spec(
     }
     return RunSpec(
         tenant=job.tenant,
-        run_id=job.id,
-        image=registry.jobs.image,
+        run_id=job.run_id,
+        image=job.image or registry.jobs.image,
         argv=RUNNER,
         environment={
             "AIFACTORY_SERVICE_URL": registry.addresses.service,
             "AIFACTORY_JOB_ID": job.id,
             "AIFACTORY_TENANT": job.tenant,
             "AIFACTORY_PROFILE": profile.name,
+            "AIFACTORY_ATTEMPT": str(job.attempt),
         },
         # The command and its environment go with the token: a person's variables may be secrets too.
         secret_files={"token": token, "job.json": json.dumps(task)},
@@ -49,5 +50,11 @@ def run_spec(
             constants.LABEL_USER: slug(job.owner),
             constants.LABEL_PROFILE: label_value(profile.name),
         },
-        deadline_seconds=registry.jobs.deadline,
+        deadline_seconds=longest(job, registry),
     )
+
+
+def longest(job: JobRecord, registry: Registry) -> int:
+    """Seconds that an attempt of the job may run."""
+    most = registry.jobs.deadline
+    return min(most, job.max_seconds or most)

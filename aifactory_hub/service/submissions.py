@@ -23,7 +23,8 @@ def new_job_id() -> str:
 
 def request_digest(submission: Submission, tenant: str) -> str:
     """What a request asks for, as one digest: the same key must always come with the same one."""
-    asked = submission.model_dump(exclude={"key"}) | {"tenant": tenant}
+    # What is left at its default says nothing: so a service that knows a new field still knows old requests.
+    asked = submission.model_dump(mode="json", exclude={"key"}, exclude_defaults=True) | {"tenant": tenant}
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
@@ -96,6 +97,11 @@ class Submissions:
             submitted_at=self._clock(),
             environment=plan.environment,
             outputs=None if submission.outputs is None else tuple(submission.outputs),
+            priority=submission.priority.value,
+            max_seconds=submission.max_seconds,
+            max_retries=submission.retries,
+            retry_backoff=submission.retry_backoff,
+            sweep=submission.sweep,
         )
 
 

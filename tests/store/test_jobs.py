@@ -1,34 +1,18 @@
-"""The repository against a real SQLite file."""
+"""The repository against a real SQLite file and a real PostgreSQL."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
-import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine
 
 from aifactory_hub.domain.jobs import JobState
-from aifactory_hub.store import Artifact, JobFilter, JobRecord, Jobs, migrate, open_engine
+from aifactory_hub.store import Artifact, JobFilter, JobRecord, Jobs, migrate
 from aifactory_hub.store.models import Base
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
-    migrate(engine)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def jobs(engine: Engine) -> Jobs:
-    return Jobs(engine)
 
 
 def make_job(job_id: str = "j1", **changes: object) -> JobRecord:

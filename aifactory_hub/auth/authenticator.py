@@ -21,7 +21,7 @@ from ..registry import Registry
 from . import memberships, routes
 from .claims import ClaimError, GroupsClaim, username_from_claims
 from .handlers import CallbackHandler, LoginHandler
-from .id_token import IdTokenError
+from .id_token import IdTokenError, OtherSubject
 from .logout import LogoutHandler, LogoutTokens
 from .memberships import Kept
 from .pages import ProblemPage, no_team_page
@@ -188,7 +188,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         if not isinstance(subject, str) or not subject:
             raise IdTokenError("the identity provider's userinfo answer names no subject (sub)")
         if (token_info.get(PROVED) or {}).get("sub", subject) != subject:
-            raise IdTokenError("the identity provider's userinfo answer is about somebody else (sub)")
+            raise OtherSubject("the identity provider's userinfo answer is about somebody else (sub)")
         return user_info
 
     def user_info_to_username(self, user_info: Mapping[str, Any]) -> str:

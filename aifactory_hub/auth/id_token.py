@@ -20,6 +20,10 @@ class IdTokenError(Exception):
     """The ID token does not prove what it must. The text says which check failed, never the token itself."""
 
 
+class OtherSubject(IdTokenError):
+    """The answer is about somebody else than it was asked about."""
+
+
 class UnknownKey(IdTokenError):
     """Signed with a key that is not among those known: perhaps the provider has rotated its keys."""
 

@@ -118,9 +118,8 @@ def read_discovery(document: Any, issuer: str) -> Endpoints:
         if not isinstance(document.get(name), str):
             raise ProviderUnreachable(f"the discovery document of {issuer} has no {name}")
     end_session = document.get("end_session_endpoint")
-    return Endpoints(
-        *(document[name] for name in names), end_session=end_session if isinstance(end_session, str) else None
-    )
+    authorization, token, userinfo, keys = (document[name] for name in names)
+    return Endpoints(authorization, token, userinfo, keys, end_session if isinstance(end_session, str) else None)
 
 
 def read_keys(document: Any) -> Sequence[Json]:

@@ -19,7 +19,7 @@ from tornado.httpclient import HTTPClientError
 
 from ..domain.leaving import Standing, left_teams, refused_session
 from . import endings
-from .id_token import IdTokenError
+from .id_token import IdTokenError, OtherSubject
 from .memberships import KEY, Kept, read_kept
 from .pages import ProblemPage
 from .provider import ProviderUnreachable
@@ -79,6 +79,9 @@ class Renewal:
             answer = await self._ask(user, state)
         except _Refused:
             return await self._closed(user, state, before)
+        except OtherSubject as error:
+            log.warning("%s: %s", user.name, error)
+            return await self._close(user, state, before, Standing.SIGNED_OUT)
         if isinstance(answer, _NoAnswer):
             fresh = before.standing_at(time.time(), self._a.registry.identity.stale_grace) is Standing.KNOWN
             log.warning("%s keeps her teams: %s. %s", user.name, "yes" if fresh else "no, too long ago", answer.why)
@@ -96,11 +99,13 @@ class Renewal:
         return answer if await self._still_allowed(user, answer) else False
 
     async def _ask(self, user: Any, state: dict[str, Any]) -> dict[str, Any] | _NoAnswer:
-        """The new auth model. Raises _Refused when the provider says no."""
+        """The new auth model. Raises _Refused when the provider says no, OtherSubject when it answers amiss."""
         try:
             token_info = await self._new_token(user, state)
             model: dict[str, Any] = await self._a._token_to_auth_model(token_info)
             return model
+        except OtherSubject:
+            raise
         except (ProviderUnreachable, ProblemPage, IdTokenError) as error:
             return _NoAnswer(str(error))
         except HTTPClientError as error:
@@ -132,9 +137,7 @@ class Renewal:
         if not state.get("refresh_token"):
             standing = Standing.SIGNED_OUT  # an access token simply ends
         else:
-            standing = refused_session(
-                now=time.time(), announced_end=before.session_ends, signed_out=before.signed_out
-            )
+            standing = refused_session(now=time.time(), announced_end=before.session_ends, signed_out=before.signed_out)
         return await self._close(user, state, before, standing)
 
     async def _close(self, user: Any, state: Mapping[str, Any], before: Kept, standing: Standing) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .asking import Explain, MembershipsOf
 from .logout import BackChannelLogout
-from .team_page import SignInsPage, StopServer, TeamPage, TeamServers
+from .team_page import SignInsPage, StopServer, StopServerApi, TeamPage, TeamServers
 
 
 def routes() -> list[tuple[str, type]]:
@@ -15,7 +15,7 @@ def routes() -> list[tuple[str, type]]:
         (r"/aifactory/api/memberships", MembershipsOf),
         (r"/aifactory/api/explain/(?P<name>[^/]+)", Explain),
         (r"/aifactory/api/teams/(?P<tenant>[a-z0-9-]+)/servers", TeamServers),
-        (rf"/aifactory/api/teams/{server}", StopServer),
+        (rf"/aifactory/api/teams/{server}", StopServerApi),
         (r"/aifactory/team/(?P<tenant>[a-z0-9-]+)", TeamPage),
         (rf"/aifactory/team/{server}/stop", StopServer),
         (r"/aifactory/sign-ins", SignInsPage),

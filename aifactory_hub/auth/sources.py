@@ -11,7 +11,7 @@ from .claims import GroupsClaim, arrived, group_names, groups_from_claims
 from .id_token import IdTokenError, verify_access_token
 from .provider import Provider
 
-USERINFO, ID_TOKEN, ACCESS_TOKEN = "userinfo", "id_token", "access_token"  # noqa: S105 - names of places
+USERINFO, ID_TOKEN, ACCESS_TOKEN = "userinfo", "id_token", "access_token"
 
 # What each is called on a page.
 _NAMES = {USERINFO: "userinfo answer", ID_TOKEN: "ID token", ACCESS_TOKEN: "access token"}

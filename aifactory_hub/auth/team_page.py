@@ -63,7 +63,7 @@ class _ForTeamAdmins(BaseHandler):
 
     def _whole_right(self) -> bool:
         """Whether this request may do all that the person may: a server's token may not, whatever its owner is."""
-        return not self._token_authenticated or self.has_scope(f"delete:servers!user={self.current_user.name}")
+        return self.get_token() is None or self.has_scope(f"delete:servers!user={self.current_user.name}")
 
     def servers_of(self, tenant: str) -> Iterator[tuple[Any, TeamServer]]:
         """Those that run or start in the team, with their owners."""
@@ -99,21 +99,8 @@ class TeamPage(_ForTeamAdmins):
         self.finish(await self.render_template("aifactory_team.html", tenant=tenant, title=title, rows=rows))
 
 
-class StopServer(_ForTeamAdmins):
-    """Stops one server of the team."""
-
-    async def delete(self, tenant: str, name: str, server: str) -> None:
-        """204 when it is stopped."""
-        await self._stop(tenant, name, server)
-        self.set_status(HTTPStatus.NO_CONTENT)
-
-    @web.authenticated
-    async def post(self, tenant: str, name: str, server: str) -> None:
-        """From the page: back to it."""
-        await self._stop(tenant, name, server)
-        self.redirect(url_path_join(self.hub.base_url, "aifactory/team", tenant))
-
-    async def _stop(self, tenant: str, name: str, server: str) -> None:
+class _StopsServers(_ForTeamAdmins):
+    async def stop(self, tenant: str, name: str, server: str) -> None:
         await self.admin_of(tenant)
         for user, found in self.servers_of(tenant):
             if (found.user, found.server) == (name, server):
@@ -123,6 +110,25 @@ class StopServer(_ForTeamAdmins):
                 await stop_server(self.app, user, server)
                 return
         raise web.HTTPError(HTTPStatus.NOT_FOUND, "There is no such server in this team.")
+
+
+class StopServer(_StopsServers):
+    """Stops one server of the team, from the page."""
+
+    @web.authenticated
+    async def post(self, tenant: str, name: str, server: str) -> None:
+        """Back to the page."""
+        await self.stop(tenant, name, server)
+        self.redirect(url_path_join(self.hub.base_url, "aifactory/team", tenant))
+
+
+class StopServerApi(_StopsServers, APIHandler):
+    """Stops one server of the team, for programs."""
+
+    async def delete(self, tenant: str, name: str, server: str) -> None:
+        """204 when it is stopped."""
+        await self.stop(tenant, name, server)
+        self.set_status(HTTPStatus.NO_CONTENT)
 
 
 class SignInsPage(BaseHandler):

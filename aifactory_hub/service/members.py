@@ -6,6 +6,8 @@ can't.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,12 +17,18 @@ import httpx
 
 from ..domain.leaving import Standing
 from ..domain.tenants import Role
+from ..store import Jobs
 from .errors import ServiceError, forbidden, unavailable
+
+log = logging.getLogger(__name__)
 
 # An answer serves reading for this long, in seconds. Changes are asked afresh.
 CACHE_MAX_AGE = 10.0
 _TIMEOUT = 10.0
 _MOST_CACHED = 4096
+# The hub takes so many names at once, and remembers them for two minutes.
+_MOST_NAMES = 500
+_WATCH_EVERY = 30.0
 _ROLES = {role.label: role for role in Role}
 
 
@@ -97,8 +105,23 @@ def read_membership(said: Mapping[str, Any]) -> Membership:
 def not_known(standing: Standing) -> ServiceError:
     """Why somebody who has a good token may do nothing now."""
     if standing is Standing.UNKNOWN:
-        message = "The identity provider has not answered for too long, so nobody knows whether you are still in your team."
+        message = "The identity provider has not answered for long: nobody knows whether you are still in your team."
         return unavailable("membership-unknown", message)
     if standing is Standing.ENDED:
         return forbidden("The identity provider has ended your account's session. Sign in again at the hub.")
     return forbidden("Your session is over. Sign in again at the hub; your servers run on.")
+
+
+async def watch_owners(jobs: Jobs, members: Members) -> None:
+    """For ever: tell the hub who has live jobs, so that it asks the provider about them though they run no server."""
+    while True:
+        try:
+            live = await asyncio.to_thread(jobs.live)
+            owners = sorted({job.owner for job in live})
+            for start in range(0, len(owners), _MOST_NAMES):
+                await members.of(owners[start : start + _MOST_NAMES], watch=True)
+        except ServiceError as error:
+            log.info("owners of live jobs: %s", error)
+        except Exception:
+            log.exception("the owners of live jobs could not be told to the hub; it is tried again")
+        await asyncio.sleep(_WATCH_EVERY)

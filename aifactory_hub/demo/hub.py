@@ -20,7 +20,7 @@ from ..registry import Registry
 from ..service.app import make_app, make_server
 from ..service.gate import HubGate
 from ..service.wiring import assemble
-from ..store import FileStore, Jobs, migrate, open_engine
+from ..store import FileStore, Jobs, LogSpool, migrate, open_engine
 from .cluster import DemoCluster
 from .folder import Keys
 from .people import PEOPLE
@@ -121,9 +121,11 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
             gate=gate,
             jobs=jobs,
             files=FileStore(folder / "files"),
+            spool=LogSpool(folder / "files" / "spool", limit=cluster.registry.jobs.max_log),
             admission=cluster.admission,
             pipeline=pipeline,
             reach=lambda: {"host": True, "tenants": teams, "tenants_reachable": teams},
+            outlooks=cluster.outlooks,
             tick=_TICK,
         )
         server = make_server(make_app(context, PREFIX))
@@ -134,6 +136,8 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
         reconciling = asyncio.create_task(context.reconciler.run(), name="reconciler")
         ending.push_async_callback(pipeline.close)
         ending.push_async_callback(_cancel, reconciling)
+        looking = asyncio.create_task(context.outlooks.run(), name="outlooks")
+        ending.push_async_callback(_cancel, looking)
         yield
 
 

@@ -8,7 +8,6 @@ import secrets
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -117,8 +116,7 @@ class DemoSpawner(TeamChoice, SimpleLocalProcessSpawner):
             self._binding = Binding(*names)
             self._narrow_token(plan.tenant.name)
             request = overrides.ticket_request(plan, ticket, self.user.name, self.name)
-            deadline = time.monotonic() + self.cluster.registry.notebook.start_timeout
-            await self._ticketed().granted(request, deadline, self.steps)
+            await self._ticketed().granted(request, self._queue_deadline(plan), self.steps)
             return await self._start_process()
         except BaseException:
             if self._binding is not None:

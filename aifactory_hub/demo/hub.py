@@ -18,7 +18,7 @@ from ..hub_config import configure
 from ..pipelines.local import LocalPipeline
 from ..registry import Registry
 from ..service.app import make_app, make_server
-from ..service.gate import HubGate
+from ..service.gate import HubGate, HubMembers
 from ..service.wiring import assemble
 from ..store import FileStore, Jobs, migrate, open_engine
 from .cluster import DemoCluster
@@ -119,6 +119,7 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
         context = assemble(
             registry=cluster.registry,
             gate=gate,
+            membership=HubMembers(ports.hub_api, keys.service_token),
             jobs=jobs,
             files=FileStore(folder / "files"),
             admission=cluster.admission,
@@ -134,6 +135,7 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
         reconciling = asyncio.create_task(context.reconciler.run(), name="reconciler")
         ending.push_async_callback(pipeline.close)
         ending.push_async_callback(_cancel, reconciling)
+        ending.push_async_callback(_cancel, asyncio.create_task(context.chores.run(), name="chores"))
         yield
 
 

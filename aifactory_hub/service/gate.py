@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import Any, Protocol
+from urllib.parse import quote
 
+import aiohttp
 from jupyterhub.services.auth import HubAuth
 from tornado.web import HTTPError
 
@@ -65,6 +67,32 @@ class HubGate:
         except (HTTPError, TimeoutError) as error:
             message = "The hub does not answer now, so your token can't be checked. Try again in a moment."
             raise unavailable("hub-unavailable", message) from error
+
+
+class HubMembers:
+    """Asks the hub who is in a tenant now, with the service's own token: for what happens while nobody asks."""
+
+    def __init__(self, api_url: str, api_token: str) -> None:
+        self._api_url = api_url
+        self._api_token = api_token
+
+    async def may_submit(self, user: str, tenant: str) -> bool | None:
+        """Whether the user is a member of the tenant by the hub's groups; None when the hub does not say."""
+        url = f"{self._api_url}/users/{quote(user, safe='')}"
+        timeout = aiohttp.ClientTimeout(total=_TIMEOUT)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.get(url, headers={"Authorization": f"token {self._api_token}"}) as response,
+            ):
+                if response.status == 404:
+                    return False
+                if response.status != 200:
+                    return None
+                groups = (await response.json()).get("groups") or ()
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            return None
+        return f"tenant-{tenant}" in groups
 
 
 def bearer(authorization: str | None) -> str:

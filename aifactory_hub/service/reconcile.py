@@ -143,7 +143,8 @@ class Reconciler:
 
     def _sweep_files(self, before: float) -> None:
         old = self._w.files.job_ids(older_than=before)
-        for job_id in {*old} - self._w.jobs.known(old):
+        known = self._w.jobs.known(old) | self._w.schedules.known(old)
+        for job_id in {*old} - known:
             self._w.files.drop_job(job_id)
         self._w.files.drop_uploads(older_than=before)
 

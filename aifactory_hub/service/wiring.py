@@ -18,13 +18,19 @@ from ..pipelines.kubernetes_job import KubernetesJobPipeline
 from ..registry import load_registry
 from ..registry.model import Registry
 from ..settings import ServiceSettings
-from ..store import FileStore, Jobs, migrate, open_engine
+from ..store import Deliveries, FileStore, Jobs, Schedules, migrate, open_engine
+from .chores import Chores
 from .context import Context
-from .gate import Gate, HubGate
+from .gate import Gate, HubGate, HubMembers
+from .messages import Messenger
 from .news import Bulletin
 from .reconcile import Reconciler
+from .retention import Retention
+from .schedules import Membership, Scheduler
 from .steps import Workshop
 from .submissions import Submissions
+
+_RETENTION_EVERY = 60.0
 
 
 def assemble(
@@ -37,6 +43,7 @@ def assemble(
     pipeline: Pipeline,
     reach: Callable[[], dict[str, object]],
     unavailable: Callable[[str], str | None] = lambda tenant: None,
+    membership: Membership,
     clock: Callable[[], float] = time.time,
     tick: float = 1.0,
 ) -> Context:
@@ -46,12 +53,22 @@ def assemble(
     workshop = Workshop(
         registry=registry,
         jobs=jobs,
+        schedules=Schedules(jobs.engine),
         files=files,
         admission=admission,
         pipeline=pipeline,
         token_key=files.secret("job-tokens"),
         clock=clock,
     )
+    submissions = Submissions(registry, jobs, files, clock=clock)
+    scheduler = Scheduler(Schedules(jobs.engine), jobs, files, submissions, membership, clock)
+    messenger = Messenger(Deliveries(jobs.engine), registry.jobs.webhook_hosts, files.secret("webhooks"), clock)
+    retention = Retention(registry.jobs, jobs, files, messenger.deliveries, clock)
+    chores = {
+        "schedules": (tick, scheduler.tick),
+        "messages": (tick, messenger.tick),
+        "retention": (_RETENTION_EVERY, retention.tick),
+    }
     return Context(
         registry=registry,
         gate=gate,
@@ -59,8 +76,11 @@ def assemble(
         files=files,
         admission=admission,
         pipeline=pipeline,
-        submissions=Submissions(registry, jobs, files, clock=clock),
+        submissions=submissions,
         reconciler=Reconciler(workshop, tick=tick),
+        scheduler=scheduler,
+        messenger=messenger,
+        chores=Chores(chores),
         bulletin=bulletin,
         reach=reach,
         outlooks=Outlooks(admission, registry.tenants, registry.cluster.carved),
@@ -99,6 +119,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
         context = assemble(
             registry=registry,
             gate=gate,
+            membership=HubMembers(settings.hub_api_url, settings.service_token.reveal()),
             jobs=jobs,
             files=FileStore(settings.files),
             admission=admission,
@@ -111,6 +132,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
         tasks = [
             clients.watch_health(),
             asyncio.create_task(context.reconciler.run(), name="reconciler"),
+            asyncio.create_task(context.chores.run(), name="chores"),
             asyncio.create_task(context.outlooks.run(), name="outlooks"),
         ]
         ending.push_async_callback(_end, tasks)

@@ -113,8 +113,11 @@ class FileStore:
         whose = hashlib.sha256(f"{len(tenant)}:{tenant}{owner}".encode("utf-8", "surrogatepass")).hexdigest()
         return self._root / "uploads" / whose[:32] / f"{sha256}.tar.gz"
 
-    def take_upload(self, upload: Path, job_id: str) -> StoredFile | None:
-        """Give the job its own link to ``upload``, which outlives the upload; None when that is not there."""
+    def take_upload(self, upload: Path, job_id: str, *, sha256: str | None = None) -> StoredFile | None:
+        """Give the job its own link to ``upload``, which outlives the upload; None when that is not there.
+
+        ``upload`` may be another job's input too, whose digest is ``sha256``.
+        """
         target = self.input(job_id)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
@@ -123,7 +126,7 @@ class FileStore:
             pass
         except FileNotFoundError:
             return None
-        return StoredFile(target, target.stat().st_size, upload.name.removesuffix(".tar.gz"))
+        return StoredFile(target, target.stat().st_size, sha256 or upload.name.removesuffix(".tar.gz"))
 
     def input(self, job_id: str) -> Path:
         """The job's input archive."""
@@ -150,6 +153,20 @@ class FileStore:
     def drop_job(self, job_id: str) -> None:
         """Remove all files of a job."""
         shutil.rmtree(self._job(job_id), ignore_errors=True)
+
+    def drop(self, job_id: str, kind: str) -> None:
+        """Remove a job's ``kind`` (inputs, log, artifacts)."""
+        folder = self._job(job_id)
+        match kind:
+            case "inputs":
+                self.input(job_id).unlink(missing_ok=True)
+            case "log":
+                for path in folder.glob("log*"):
+                    path.unlink(missing_ok=True)
+            case "artifacts":
+                shutil.rmtree(folder / "artifacts", ignore_errors=True)
+            case _:
+                raise ValueError(f"{kind!r} is not kept of a job")
 
     def job_ids(self, *, older_than: float) -> list[str]:
         """Ids of jobs that have files last touched before ``older_than`` (epoch seconds)."""

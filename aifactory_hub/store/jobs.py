@@ -56,6 +56,11 @@ class Jobs:
         self._engine = engine
         self._tell: Callable[[str], None] = lambda _: None
 
+    @property
+    def engine(self) -> Engine:
+        """The database, for the repositories beside this one."""
+        return self._engine
+
     def listen(self, tell: Callable[[str], None]) -> None:
         """Call ``tell`` with a job's id after each change of it, in the thread that made the change."""
         self._tell = tell

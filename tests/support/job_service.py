@@ -28,6 +28,7 @@ from aifactory_hub.service.app import make_app, make_server
 from aifactory_hub.service.context import Context
 from aifactory_hub.service.gate import HubGate
 from aifactory_hub.service.reconcile import Reconciler
+from aifactory_hub.service.schedules import Membership
 from aifactory_hub.service.wiring import assemble
 from aifactory_hub.store import FileStore, Jobs, migrate, open_engine
 
@@ -96,6 +97,13 @@ class NobodyAsks:
         raise AssertionError("nobody was to ask")
 
 
+class Everybody:
+    """A hub where everybody may submit."""
+
+    async def may_submit(self, user: str, tenant: str) -> bool | None:
+        return True
+
+
 def make_context(
     folder: Folder,
     registry: Registry,
@@ -103,6 +111,7 @@ def make_context(
     pipeline: MemoryPipeline,
     *,
     gate: object | None = None,
+    membership: Membership | None = None,
     clock: Callable[[], float] = time.time,
     tick: float = 0.05,
 ) -> Context:
@@ -110,6 +119,7 @@ def make_context(
     return assemble(
         registry=registry,
         gate=gate or NobodyAsks(),  # type: ignore[arg-type]
+        membership=membership or Everybody(),
         jobs=folder.jobs(),
         files=folder.files(),
         admission=admission,

@@ -20,7 +20,7 @@ from ..registry import Registry
 from ..service.app import make_app, make_server
 from ..service.gate import HubGate, HubMembers
 from ..service.wiring import assemble
-from ..store import FileStore, Jobs, migrate, open_engine
+from ..store import FileStore, Jobs, LogSpool, migrate, open_engine
 from .cluster import DemoCluster
 from .folder import Keys
 from .people import PEOPLE
@@ -122,9 +122,11 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
             membership=HubMembers(ports.hub_api, keys.service_token),
             jobs=jobs,
             files=FileStore(folder / "files"),
+            spool=LogSpool(folder / "files" / "spool", limit=cluster.registry.jobs.max_log),
             admission=cluster.admission,
             pipeline=pipeline,
             reach=lambda: {"host": True, "tenants": teams, "tenants_reachable": teams},
+            outlooks=cluster.outlooks,
             tick=_TICK,
         )
         server = make_server(make_app(context, PREFIX))
@@ -136,6 +138,8 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
         ending.push_async_callback(pipeline.close)
         ending.push_async_callback(_cancel, reconciling)
         ending.push_async_callback(_cancel, asyncio.create_task(context.chores.run(), name="chores"))
+        looking = asyncio.create_task(context.outlooks.run(), name="outlooks")
+        ending.push_async_callback(_cancel, looking)
         yield
 
 

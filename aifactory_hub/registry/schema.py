@@ -258,7 +258,8 @@ class NotebookSection(Section):
     storage_class: Label | None = key(
         "Storage class of home volumes; the cluster's default when left out.", "fast", default=None
     )
-    start_timeout: Seconds = key("How long a server may take to start, its queue included.", "300", default=300)
+    start_timeout: Seconds = key("How long a server may take to start, once it has quota.", "300", default=300)
+    queue_timeout: Seconds = key("How long a start that may wait for quota waits for it.", "1h", default=3600)
 
 
 class JobsSection(Section):

@@ -18,7 +18,7 @@ from ..pipelines.kubernetes_job import KubernetesJobPipeline
 from ..registry import load_registry
 from ..registry.model import Registry
 from ..settings import ServiceSettings
-from ..store import Deliveries, FileStore, Jobs, Schedules, migrate, open_engine
+from ..store import Deliveries, FileStore, Jobs, LogSpool, Schedules, migrate, open_engine
 from .chores import Chores
 from .context import Context
 from .gate import Gate, HubGate, HubMembers
@@ -39,22 +39,30 @@ def assemble(
     gate: Gate,
     jobs: Jobs,
     files: FileStore,
+    spool: LogSpool,
     admission: Admission,
     pipeline: Pipeline,
     reach: Callable[[], dict[str, object]],
     unavailable: Callable[[str], str | None] = lambda tenant: None,
     membership: Membership,
+    outlooks: Outlooks | None = None,
     clock: Callable[[], float] = time.time,
     tick: float = 1.0,
 ) -> Context:
     """The context of these parts; nothing is started."""
-    bulletin = Bulletin()
-    jobs.listen(bulletin.tell)
+    bulletin, log_news = Bulletin(), Bulletin()
+
+    def tell(job_id: str) -> None:
+        bulletin.tell(job_id)
+        log_news.tell(job_id)
+
+    jobs.listen(tell)
     workshop = Workshop(
         registry=registry,
         jobs=jobs,
         schedules=Schedules(jobs.engine),
         files=files,
+        spool=spool,
         admission=admission,
         pipeline=pipeline,
         token_key=files.secret("job-tokens"),
@@ -82,8 +90,10 @@ def assemble(
         messenger=messenger,
         chores=Chores(chores),
         bulletin=bulletin,
+        log_news=log_news,
+        spool=spool,
         reach=reach,
-        outlooks=Outlooks(admission, registry.tenants, registry.cluster.carved),
+        outlooks=outlooks or Outlooks(admission, registry.tenants, registry.cluster.carved),
         unavailable=unavailable,
         clock=clock,
     )
@@ -122,6 +132,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             membership=HubMembers(settings.hub_api_url, settings.service_token.reveal()),
             jobs=jobs,
             files=FileStore(settings.files),
+            spool=LogSpool(settings.files / "spool", limit=registry.jobs.max_log),
             admission=admission,
             pipeline=KubernetesJobPipeline(clients, watch, registry.tenants, registry.hub),
             reach=reach,

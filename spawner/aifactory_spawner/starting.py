@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from aifactory_hub.domain.menu import Place
 from aifactory_hub.domain.pods import PodFact
 from aifactory_hub.domain.quota import Usage
 from aifactory_hub.domain.spawns import SpawnPlan
+from aifactory_hub.domain.words import wait_words
 
 from .host_pods import exit_code
 
@@ -29,6 +31,8 @@ _HOPELESS = (
     "RunContainerError",
     "CrashLoopBackOff",
 )
+# Names in a queue that are told one by one.
+_MOST_AHEAD = 5
 _IMAGE_EVENTS = ("Pulling", "Pulled")
 _POD_EVENTS = ("Scheduled", "FailedScheduling", "FailedMount", "FailedAttachVolume")
 
@@ -59,14 +63,26 @@ class Verdict:
 
 def quota_text(plan: SpawnPlan, usage: Usage) -> str:
     """The numbers that the start was allowed on."""
-    team, devices = plan.tenant, plan.profile.devices
+    team, devices = plan.tenant, plan.profile.takes
     if not devices:
         return f"{plan.profile.name} takes no GPU of team {team.name}"
     numbers = (
-        f"asks {asked} of {resource}, {usage.used.get(resource, 0)} of {team.quota.limit(resource)} are used"
-        for resource, asked in devices.items()
+        f"asks {asked} of {device}, {usage.used.get(device, 0)} of {team.quota.limit(device)} are used"
+        for device, asked in devices.items()
     )
     return f"{plan.profile.name} {', '.join(numbers)} in team {team.name}"
+
+
+def queue_words(tenant: str, place: Place) -> dict[str, str]:
+    """Where a start stands in the queue, as the sentences of the page."""
+    names = [f"{ticket.user} ({ticket.profile})" for ticket in place.ahead]
+    more = f" and {len(names) - _MOST_AHEAD} more" if len(names) > _MOST_AHEAD else ""
+    ahead = f"Before you: {', '.join(names[:_MOST_AHEAD])}{more}." if names else "Nobody is before you."
+    return {
+        "place": f"Position {place.position} of {place.total} in the queue of team {tenant}.",
+        "ahead": ahead,
+        "wait": f"Expected wait: {wait_words(place.wait)}.",
+    }
 
 
 def read_events(listed: Mapping[str, Any]) -> list[PodEvent]:

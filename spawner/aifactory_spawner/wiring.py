@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aifactory_hub.admission import Admission, KueueAdmission
+from aifactory_hub.admission.outlook import Outlooks
 from aifactory_hub.clusters import HostWatch, KubeApi, TenantClients, connect_host
 from aifactory_hub.constants import NOTEBOOKS_SECRET
 from aifactory_hub.registry import Registry
@@ -27,6 +28,11 @@ class Wiring:
     watch: HostWatch
     clients: TenantClients
     admission: Admission
+    outlooks: Outlooks = field(init=False)
+
+    def __post_init__(self) -> None:
+        registry = self.registry
+        object.__setattr__(self, "outlooks", Outlooks(self.admission, registry.tenants, registry.cluster.carved))
 
     async def close(self) -> None:
         """End the watch and let go of all connections."""
@@ -68,6 +74,6 @@ class Shared:
     async def _keep(self, wiring: Wiring) -> None:
         # JupyterHub offers spawners no hook at its end, but cancels all tasks.
         try:
-            await collect_for_ever(wiring, lambda: self.live)
+            await asyncio.gather(collect_for_ever(wiring, lambda: self.live), wiring.outlooks.run())
         finally:
             await wiring.close()

@@ -30,7 +30,7 @@ from aifactory_hub.service.gate import HubGate
 from aifactory_hub.service.reconcile import Reconciler
 from aifactory_hub.service.schedules import Membership
 from aifactory_hub.service.wiring import assemble
-from aifactory_hub.store import FileStore, Jobs, migrate, open_engine
+from aifactory_hub.store import FileStore, Jobs, LogSpool, migrate, open_engine
 
 from .fake_hub import FakeHub
 from .tenants import SMALL, make_catalogue, make_tenant
@@ -122,6 +122,7 @@ def make_context(
         membership=membership or Everybody(),
         jobs=folder.jobs(),
         files=folder.files(),
+        spool=LogSpool(folder.path / "spool", limit=registry.jobs.max_log),
         admission=admission,
         pipeline=pipeline,
         reach=lambda: {"host": True, "tenants": len(registry.tenants), "tenants_reachable": 1},

@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 
 _AT_ONCE = 200
 _KEEP_MESSAGES = 30 * 86400.0
+# A backup of the database that is older than this is not made whole any more.
+_KEEP_JOURNAL = 30 * 86400.0
 
 
 @dataclass(frozen=True)
@@ -46,3 +48,4 @@ class Retention:
             if old:
                 log.info("%s of %d jobs removed: they ended more than %d s ago", kind, len(old), seconds)
         self.deliveries.forget(before=now - _KEEP_MESSAGES)
+        self.files.journal_drop(older_than=now - _KEEP_JOURNAL)

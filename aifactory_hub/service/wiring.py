@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from .. import constants
@@ -18,7 +18,19 @@ from ..pipelines.kubernetes_job import KubernetesJobPipeline
 from ..registry import load_registry
 from ..registry.model import Registry
 from ..settings import ServiceSettings
-from ..store import Deliveries, FileStore, Jobs, LogSpool, Schedules, migrate, open_engine
+from ..store import (
+    DatabaseReplaced,
+    Deliveries,
+    FileStore,
+    Jobs,
+    Journal,
+    Lease,
+    LeaseLost,
+    LogSpool,
+    Schedules,
+    migrate,
+    open_engine,
+)
 from .chores import Chores
 from .context import Context
 from .gate import Gate, HubGate, HubMembers
@@ -31,6 +43,9 @@ from .steps import Workshop
 from .submissions import Submissions
 
 _RETENTION_EVERY = 60.0
+_LEASE_EVERY = 5.0
+# How long a new process waits for the one before it to end, in seconds.
+_LEASE_PATIENCE = 60.0
 
 
 def assemble(
@@ -46,6 +61,7 @@ def assemble(
     unavailable: Callable[[str], str | None] = lambda tenant: None,
     membership: Membership,
     outlooks: Outlooks | None = None,
+    lease: Lease | None = None,
     clock: Callable[[], float] = time.time,
     tick: float = 1.0,
 ) -> Context:
@@ -71,11 +87,16 @@ def assemble(
     submissions = Submissions(registry, jobs, files, clock=clock)
     scheduler = Scheduler(Schedules(jobs.engine), jobs, files, submissions, membership, clock)
     messenger = Messenger(Deliveries(jobs.engine), registry.jobs.webhook_hosts, files.secret("webhooks"), clock)
+    watched = {} if lease is None else {"lease": (_LEASE_EVERY, _in_thread(lease.check))}
     retention = Retention(registry.jobs, jobs, files, messenger.deliveries, clock)
+    journal = Journal(jobs.engine, files)
+    journal.recover()
     chores = {
+        "journal": (tick, _in_thread(journal.flush)),
         "schedules": (tick, scheduler.tick),
         "messages": (tick, messenger.tick),
         "retention": (_RETENTION_EVERY, retention.tick),
+        **watched,
     }
     return Context(
         registry=registry,
@@ -88,7 +109,7 @@ def assemble(
         reconciler=Reconciler(workshop, tick=tick),
         scheduler=scheduler,
         messenger=messenger,
-        chores=Chores(chores),
+        chores=Chores(chores, fatal=(DatabaseReplaced, LeaseLost)),
         bulletin=bulletin,
         log_news=log_news,
         spool=spool,
@@ -99,17 +120,29 @@ def assemble(
     )
 
 
+def _in_thread(call: Callable[[], object]) -> Callable[[], Awaitable[None]]:
+    async def run() -> None:
+        await asyncio.to_thread(call)
+
+    return run
+
+
 @asynccontextmanager
 async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
-    """The service on the real cluster, with its watch and its reconciler running.
+    """The service on the real cluster, with its watch and its reconciler running; the caller runs its chores.
 
-    Raises what load_registry and connect_host raise; a cluster that does not answer does not keep it from starting.
+    Raises what load_registry and connect_host raise, and LeaseTaken; a cluster that does not answer does not keep it
+    from starting.
     """
     registry = load_registry(settings.tenants)
     engine = open_engine(settings.database)
-    await asyncio.to_thread(migrate, engine)
-    host = await connect_host(settings.kubeconfig)
+    lease = Lease(engine)
     async with contextlib.AsyncExitStack() as ending:
+        # Before anything is changed, the tables included.
+        await asyncio.to_thread(lease.acquire, patience=_LEASE_PATIENCE)
+        ending.callback(lease.release)
+        await asyncio.to_thread(migrate, engine)
+        host = await connect_host(settings.kubeconfig)
         ending.push_async_callback(host.close)
         clients = TenantClients(host, registry.tenants, constants.JOBS_SECRET)
         ending.push_async_callback(clients.close)
@@ -129,6 +162,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
         context = assemble(
             registry=registry,
             gate=gate,
+            lease=lease,
             membership=HubMembers(settings.hub_api_url, settings.service_token.reveal()),
             jobs=jobs,
             files=FileStore(settings.files),
@@ -143,7 +177,6 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
         tasks = [
             clients.watch_health(),
             asyncio.create_task(context.reconciler.run(), name="reconciler"),
-            asyncio.create_task(context.chores.run(), name="chores"),
             asyncio.create_task(context.outlooks.run(), name="outlooks"),
         ]
         ending.push_async_callback(_end, tasks)

@@ -184,6 +184,30 @@ class FileStore:
             upload.unlink(missing_ok=True)
         return len(old)
 
+    def journal_write(self, number: int, content: bytes) -> None:
+        """Keep a batch of the journal, whole or not at all."""
+        with self.incoming(len(content)) as incoming:
+            incoming.write(content)
+            incoming.keep(self._journal(number))
+
+    def journal_read(self, number: int) -> bytes:
+        """A batch of the journal."""
+        return self._journal(number).read_bytes()
+
+    def journal_numbers(self) -> list[int]:
+        """The numbers of the batches that are kept, in order."""
+        return sorted(int(path.stem) for path in _children(self._root / "journal") if path.suffix == ".jsonl")
+
+    def journal_drop(self, *, older_than: float) -> int:
+        """Remove batches written before ``older_than`` (epoch seconds), never the last one; how many went."""
+        old = [n for n in self.journal_numbers()[:-1] if _touched(self._journal(n)) < older_than]
+        for number in old:
+            self._journal(number).unlink(missing_ok=True)
+        return len(old)
+
+    def _journal(self, number: int) -> Path:
+        return self._root / "journal" / f"{number:012d}.jsonl"
+
     def secret(self, name: str) -> bytes:
         """Random bytes that are made once and then stay, e.g. the key that jobs' tokens are derived from."""
         path = self._root / f"{name}.secret"

@@ -218,6 +218,7 @@ class Jobs:
         values = {f.name: getattr(artifact, f.name) for f in fields(Artifact)}
         with self._engine.begin() as connection:
             connection.execute(delete(ArtifactRow).where(*place))
+            _update(connection, job_id, {}, final=True)
             connection.execute(insert(ArtifactRow).values(job_id=job_id, **values))
         self._tell(job_id)
 

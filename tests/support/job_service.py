@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -58,6 +60,17 @@ def make_registry(
     )
 
 
+@cache
+def _empty_database() -> bytes:
+    """A database with its tables: migrating anew for each of hundreds of restarts would only take time."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "empty.sqlite"
+        engine = open_engine(f"sqlite:///{file}")
+        migrate(engine)
+        engine.dispose()
+        return file.read_bytes()
+
+
 @dataclass
 class Folder:
     """Where a service keeps what outlives it: opening it again is a restart."""
@@ -65,11 +78,12 @@ class Folder:
     path: Path
 
     def jobs(self) -> Jobs:
-        """The database, up to date."""
+        """The database, with its tables."""
         self.path.mkdir(parents=True, exist_ok=True)
-        engine = open_engine(f"sqlite:///{self.path / 'service.sqlite'}")
-        migrate(engine)
-        return Jobs(engine)
+        file = self.path / "service.sqlite"
+        if not file.exists():
+            file.write_bytes(_empty_database())
+        return Jobs(open_engine(f"sqlite:///{file}"))
 
     def files(self) -> FileStore:
         """The files."""

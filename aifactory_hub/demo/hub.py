@@ -18,7 +18,8 @@ from ..hub_config import configure
 from ..pipelines.local import LocalPipeline
 from ..registry import Registry
 from ..service.app import make_app, make_server
-from ..service.gate import HubGate, HubMembers
+from ..service.gate import HubGate
+from ..service.schedules import HubMembership
 from ..service.wiring import assemble
 from ..store import FileStore, Jobs, LogSpool, migrate, open_engine
 from .cluster import DemoCluster
@@ -67,6 +68,8 @@ def hub_config(folder: Path, ports: Ports, keys: Keys, proxy: list[str], registr
     c.AIFactoryAuthenticator.login_service = "the demo's accounts"
     c.DemoSpawner.get_registry = lambda: registry
     c.DemoSpawner.poll_interval = _POLL_INTERVAL
+    # JupyterLab's first import takes its time where the disk is slow or the machine busy.
+    c.DemoSpawner.http_timeout = 120
     # The hub's own settings, read by configure() from where a site puts them.
     os.environ.update(
         AIFACTORY_HUB_CLIENT_SECRET=keys.client_secret,
@@ -119,7 +122,7 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
         context = assemble(
             registry=cluster.registry,
             gate=gate,
-            membership=HubMembers(ports.hub_api, keys.service_token),
+            membership=HubMembership(gate.members),
             jobs=jobs,
             files=FileStore(folder / "files"),
             spool=LogSpool(folder / "files" / "spool", limit=cluster.registry.jobs.max_log),

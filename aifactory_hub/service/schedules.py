@@ -15,6 +15,8 @@ from pydantic import ValidationError
 from ..domain.refusals import Refusal, RefusalReason
 from ..domain.schedules import check_schedule, missed, next_time
 from ..store import FileStore, Jobs, Schedule, Schedules
+from .errors import ServiceError
+from .members import Members
 from .payloads import ScheduleRequest, Submission
 from .submissions import Submissions, digest_of
 
@@ -26,6 +28,20 @@ class Membership(Protocol):
 
     async def may_submit(self, user: str, tenant: str) -> bool | None:
         """Asked afresh."""
+
+
+@dataclass(frozen=True)
+class HubMembership:
+    """As the hub says it, which asks the identity provider while it is to watch."""
+
+    members: Members
+
+    async def may_submit(self, user: str, tenant: str) -> bool | None:
+        """See Membership."""
+        try:
+            return (await self.members.of([user], watch=True))[user].may_start(tenant)
+        except ServiceError:
+            return None
 
 
 @dataclass(frozen=True)

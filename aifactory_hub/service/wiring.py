@@ -33,12 +33,13 @@ from ..store import (
 )
 from .chores import Chores
 from .context import Context
-from .gate import Gate, HubGate, HubMembers
+from .gate import Gate, HubGate
+from .members import watch_owners
 from .messages import Messenger
 from .news import Bulletin
 from .reconcile import Reconciler
 from .retention import Retention
-from .schedules import Membership, Scheduler
+from .schedules import HubMembership, Membership, Scheduler
 from .steps import Workshop
 from .submissions import Submissions
 
@@ -163,7 +164,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             registry=registry,
             gate=gate,
             lease=lease,
-            membership=HubMembers(settings.hub_api_url, settings.service_token.reveal()),
+            membership=HubMembership(gate.members),
             jobs=jobs,
             files=FileStore(settings.files),
             spool=LogSpool(settings.files / "spool", limit=registry.jobs.max_log),
@@ -178,6 +179,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             clients.watch_health(),
             asyncio.create_task(context.reconciler.run(), name="reconciler"),
             asyncio.create_task(context.outlooks.run(), name="outlooks"),
+            asyncio.create_task(watch_owners(jobs, gate.members), name="owners"),
         ]
         ending.push_async_callback(_end, tasks)
         yield context

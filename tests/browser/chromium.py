@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,8 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
-PICTURES = Path(__file__).resolve().parents[2] / "test-results"
+# `make pictures` keeps those of the documentation.
+PICTURES = Path(os.environ.get("AIFACTORY_TEST_PICTURES") or Path(__file__).resolve().parents[2] / "test-results")
 # Chromium as root needs --no-sandbox; the rest keeps it from calling its maker's servers at each start.
 FLAGS = [
     "--no-sandbox",
@@ -43,6 +45,7 @@ def browser() -> Iterator[BrowserContext]:
             context.close()
 
 
-def picture(page: Page, name: str) -> None:
-    PICTURES.mkdir(exist_ok=True)
-    page.screenshot(path=str(PICTURES / f"{name}.png"), full_page=True)
+def picture(page: Page, name: str, *, full: bool = True) -> None:
+    target = PICTURES / f"{name}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(target), full_page=full)

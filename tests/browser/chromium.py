@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
@@ -26,8 +27,8 @@ FLAGS = [
 
 
 @contextmanager
-def browser() -> Iterator[BrowserContext]:
-    """A fresh browser profile, closed and removed afterwards."""
+def browser(**options: Any) -> Iterator[BrowserContext]:
+    """A fresh browser profile, closed and removed afterwards; ``options`` are Playwright's of a context."""
     with (
         tempfile.TemporaryDirectory(prefix="aifactory-chromium-") as profile,
         sync_playwright() as playwright,
@@ -38,6 +39,7 @@ def browser() -> Iterator[BrowserContext]:
             headless=True,
             args=FLAGS,
             viewport={"width": 1280, "height": 900},
+            **options,
         )
         try:
             yield context

@@ -9,13 +9,15 @@ from aifactory_hub.domain.quota import Holder, Quota, Usage
 from aifactory_hub.domain.spawns import SpawnRequest
 from aifactory_hub.domain.tenants import Role, Tenant, VCluster
 from aifactory_hub.domain.tickets import Ticket, TicketState
-from aifactory_profiles import SiteProfile, load_catalogue
+from aifactory_profiles import Device, SiteProfile, load_catalogue
 from aifactory_spawner.options_form import Menu, build_menu
 
 # 14:30 UTC.
 NOW = 1_800_023_400.0
 _GPU = "nvidia.com/mig-"
-SMALL, MEDIUM, LARGE, WHOLE = (f"{_GPU}{name}" for name in ("1g.10gb", "2g.20gb", "3g.40gb", "7g.80gb"))
+SMALL, MEDIUM, LARGE, WHOLE = (
+    Device("h100-80gb", f"{_GPU}{name}") for name in ("1g.10gb", "2g.20gb", "3g.40gb", "7g.80gb")
+)
 _SIZES = [
     SiteProfile("cpu-small", cpu_only=True, cpu_millicores=500, memory_bytes=2**31, display_name="for notes and plots"),
     SiteProfile("mig-1g.10gb", cpu_millicores=1000, memory_bytes=2**33, price_per_hour=Decimal("0.40")),
@@ -28,22 +30,24 @@ _CARVED = {SMALL: 14, MEDIUM: 3, LARGE: 4, WHOLE: 1}
 _LENGTHS = [1800.0, 2400.0, 3600.0, 5400.0, 7200.0, 9000.0, 10800.0, 14400.0]
 
 
-def _tenant(name: str, title: str, quota: dict[str, int], profiles: tuple[str, ...] = _NAMES) -> Tenant:
+def _tenant(name: str, title: str, quota: dict[Device, int], profiles: tuple[str, ...] = _NAMES) -> Tenant:
     return Tenant(name, title, VCluster(f"vc-{name}", name), (), profiles, Quota(quota, {SMALL: 2}))
 
 
-def _holder(user: str, resource: str, kind: str = "server", hours: float | None = None, count: int = 1) -> Holder:
+def _holder(user: str, resource: Device, kind: str = "server", hours: float | None = None, count: int = 1) -> Holder:
     ends_by = None if hours is None else NOW + hours * 3600
-    return Holder(kind, user, user, {resource: count}, resource.removeprefix("nvidia.com/"), NOW - 1200, ends_by)
+    return Holder(
+        kind, user, user, {resource: count}, resource.resource.removeprefix("nvidia.com/"), NOW - 1200, ends_by
+    )
 
 
-def _waiting(user: str, resource: str) -> Ticket:
-    profile = resource.removeprefix("nvidia.com/")
+def _waiting(user: str, resource: Device) -> Ticket:
+    profile = resource.resource.removeprefix("nvidia.com/")
     return Ticket("nlp", user, user, TicketState.QUEUED, "server", user, user, profile, devices={resource: 1})
 
 
 def _outlook(*holders: Holder, waiting: tuple[Ticket, ...] = (), **more: object) -> Outlook:
-    used: dict[str, int] = {}
+    used: dict[Device, int] = {}
     for holder in holders:
         for resource, count in holder.devices.items():
             used[resource] = used.get(resource, 0) + count

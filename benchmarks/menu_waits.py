@@ -19,10 +19,10 @@ from .frame import Report, percentile
 
 DEVICE = Device("h100-80gb", "nvidia.com/mig-1g.10gb")
 SEED = 20261122
-DAYS = 14
+DAYS = 90
 TEAMS = {"nlp": 4, "vision": 3}
 # Requests of a team in an hour, by day and by night, and hours that a server runs: median, spread, and the limit.
-DAY_RATE, NIGHT_RATE = 1.15, 0.15
+DAY_RATE, NIGHT_RATE = 1.6, 0.3
 MEDIAN, SPREAD, LIMIT = 1.6, 1.0, 12.0
 HOUR = 3600.0
 HISTORY = 200

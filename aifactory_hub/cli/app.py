@@ -16,6 +16,7 @@ from .registry import tenants
 _ELSEWHERE = {
     "submit": "aifactory_hub.client.commands:submit",
     "jobs": "aifactory_hub.client.commands:jobs",
+    "quota": "aifactory_hub.cli.quota:quota",
     "demo": "aifactory_hub.cli.demo:demo",
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..client.commands import plainly
+from ..client.commands import _plainly as plainly
 from ..client.session import Session, read_account
 
 
@@ -67,4 +67,3 @@ def _share(share: Mapping[str, Any] | None) -> str:
 
 def _count(count: int | None) -> str:
     return "unknown" if count is None else str(count)
-

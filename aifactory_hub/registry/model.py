@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 
 from aifactory_profiles import Catalogue, Device
 
+from ..domain.lending import Reclaim
 from ..domain.mapping import Rule, TenantMapping
-from ..domain.tenants import Tenant
+from ..domain.tenants import HostLimits, Tenant
+
+_OVERHEAD = HostLimits(cpu_millicores=2000, memory_bytes=4 * 2**30, pods=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +20,16 @@ class ClusterConfig:
 
     ``carved`` is what the administrator has cut the GPUs into: device -> count over all nodes. Kueue
     does not look at real capacity, so this is what nominal quotas are held against. ``simulated`` says that the
-    devices are not real; every page and answer then says so too.
+    devices are not real; every page and answer then says so too. ``reclaim`` is what owners end to get devices back,
+    ``overhead`` what a tenant's vCluster takes for itself.
     """
 
     name: str
     gpu_models: tuple[str, ...]
     carved: Mapping[Device, int]
     cohort: str = "aifactory"
+    reclaim: Reclaim = Reclaim.ANY
+    overhead: HostLimits = _OVERHEAD
     simulated: bool = False
 
 
@@ -66,13 +72,23 @@ class NotebookConfig:
 
 @dataclass(frozen=True, slots=True)
 class JobsConfig:
-    """Limits of jobs; sizes in bytes, times in seconds."""
+    """Limits of jobs; sizes in bytes, times in seconds.
+
+    ``keep_...`` count from a job's end. ``webhook_hosts`` are internal hosts that messages may go to, also without
+    TLS; all others are public and https. ``checkpoints`` is the size of the volume that a job's attempts share,
+    None for a folder that ends with the attempt.
+    """
 
     image: str
     max_upload: int = 64 * 2**20
     max_artifacts: int = 256 * 2**20
     max_log: int = 4 * 2**20
     deadline: int = 24 * 3600
+    keep_inputs: int = 7 * 86400
+    keep_logs: int = 30 * 86400
+    keep_artifacts: int = 30 * 86400
+    webhook_hosts: tuple[str, ...] = ()
+    checkpoints: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ $(VENV)/.demo: pyproject.toml requirements/constraints.txt
 
 docs: setup  ## the documentation as pages, in site/
 	$(VENV)/bin/mkdocs build --quiet
+
 pictures: setup  ## the documentation's screenshots, made by the browser tests
 	AIFACTORY_TEST_PICTURES=docs/images $(PY) -m pytest -m browser tests/browser/test_the_menu.py
 

@@ -14,8 +14,7 @@ from .registry import tenants
 
 # Commands that live with the code they run, loaded when they are asked for.
 _ELSEWHERE = {
-    "submit": "aifactory_hub.client.commands:submit",
-    "jobs": "aifactory_hub.client.commands:jobs",
+    "job": "aifactory_hub.client.commands:job",
     "demo": "aifactory_hub.cli.demo:demo",
 }
 

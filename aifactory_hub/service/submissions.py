@@ -24,7 +24,9 @@ def new_job_id() -> str:
 def request_digest(submission: Submission, tenant: str) -> str:
     """What a request asks for, as one digest: the same key must always come with the same one."""
     # What is left at its default says nothing: so a service that knows a new field still knows old requests.
-    asked = submission.model_dump(mode="json", exclude={"key"}, exclude_defaults=True) | {"tenant": tenant}
+    asked = submission.model_dump(mode="json", exclude={"key", "provenance"}, exclude_defaults=True) | {
+        "tenant": tenant
+    }
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
@@ -102,6 +104,7 @@ class Submissions:
             max_retries=submission.retries,
             retry_backoff=submission.retry_backoff,
             sweep=submission.sweep,
+            provenance=submission.provenance,
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aifactory_hub.client import job as api
+from aifactory_hub.client import api
 
 from ..support.job_service import RunningService
 
@@ -27,9 +27,7 @@ async def test_a_cell_runs_as_a_job(
         line = "--profile mig-1g.10gb --into job --wait"
         job = shell.run_cell_magic("submit", line, "import measures\nprint('it is', measures.ACCURACY)")
         assert shell.user_ns["job"] is job
-        for session in api._sessions.values():
-            session.close()
-        api._sessions.clear()
+        api.forget_sessions()
         return str(job.state)
 
     assert await asyncio.to_thread(cell) == "SUCCEEDED"

@@ -66,14 +66,26 @@ def choose_tenant(
 
 
 def choose_profile(asked: str | None, tenant: Tenant, catalogue: Catalogue) -> Profile | Refusal:
-    """The profile that was asked for, if the tenant has it; a refusal names the tenant's profiles."""
+    """The profile that was asked for, if the tenant has it; a refusal names the tenant's profiles.
+
+    The model may be left out (``mig-1g.10gb`` for ``h100-80gb:mig-1g.10gb``) where the tenant has the slice of one
+    model only: what may be meant is then one size.
+    """
     choices = ", ".join(tenant.profiles)
     if not asked:
         return Refusal(RefusalReason.CHOICE_MISSING, f"Choose a profile: {choices}.", field="profile")
-    if asked not in tenant.profiles:
+    meant = [asked] if asked in tenant.profiles else _of_every_model(asked, tenant)
+    if len(meant) > 1:
+        message = f"Profile {asked!r} is a slice of several GPU models. Say which: {', '.join(meant)}."
+        return Refusal(RefusalReason.CHOICE_MISSING, message, field="profile")
+    if not meant:
         message = f"Team {tenant.name} has no profile {asked!r}. Its profiles: {choices}."
         return Refusal(RefusalReason.PROFILE_NOT_ALLOWED, message, field="profile")
-    return catalogue.profile(asked)
+    return catalogue.profile(meant[0])
+
+
+def _of_every_model(slice_name: str, tenant: Tenant) -> list[str]:
+    return [name for name in tenant.profiles if name.partition(":")[2] == slice_name]
 
 
 def menu(tenant: Tenant, catalogue: Catalogue) -> tuple[Profile, ...]:

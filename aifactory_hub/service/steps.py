@@ -271,6 +271,7 @@ class JobSteps:
             resources=profile.requests,
             priority=constants.JOB_PRIORITIES[job.priority],
             node_labels=profile.node_labels,
+            flavor=profile.flavor,
             max_seconds=longest(job, self._w.registry),
         )
 

@@ -8,8 +8,17 @@ import pytest
 
 from aifactory_hub.domain.quota import Usage
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
-from aifactory_hub.domain.spawns import SpawnPlan, SpawnRequest, TenantFacts, admit_plan, menu, plan_choice
+from aifactory_hub.domain.spawns import (
+    SpawnPlan,
+    SpawnRequest,
+    TenantFacts,
+    admit_plan,
+    choose_profile,
+    menu,
+    plan_choice,
+)
 from aifactory_hub.domain.tenants import Role
+from aifactory_profiles import Profile, load_catalogue
 
 from ..support.tenants import LARGE, SMALL, make_catalogue, make_tenant
 
@@ -76,6 +85,30 @@ CHOICES = {
 }
 
 
+TWO_MODELS = load_catalogue(["h100-80gb", "a100-40gb"])
+
+
+def _asked(profile: str, *offered: str) -> Profile | Refusal:
+    return choose_profile(profile, make_tenant("nlp", profiles=offered), TWO_MODELS)
+
+
+def test_the_model_may_be_left_out_where_the_team_has_the_slice_of_one() -> None:
+    found = _asked("mig-1g.10gb", "mig-3g.40gb", "a100-40gb:mig-1g.10gb")
+    assert isinstance(found, Profile) and found.name == "a100-40gb:mig-1g.10gb"
+
+
+def test_a_slice_of_two_models_is_not_guessed() -> None:
+    refused = _asked("mig-1g.10gb", "h100-80gb:mig-1g.10gb", "a100-40gb:mig-1g.10gb")
+    assert isinstance(refused, Refusal) and refused.reason is RefusalReason.CHOICE_MISSING
+    assert "h100-80gb:mig-1g.10gb, a100-40gb:mig-1g.10gb" in refused.message
+
+
+def test_a_part_of_a_name_is_no_name() -> None:
+    for part in ("1g.10gb", "a100-40gb", "a100-40gb:", ":mig-1g.10gb"):
+        refused = _asked(part, "a100-40gb:mig-1g.10gb")
+        assert isinstance(refused, Refusal) and refused.reason is RefusalReason.PROFILE_NOT_ALLOWED
+
+
 @pytest.mark.parametrize("case", CHOICES.values(), ids=CHOICES)
 def test_what_becomes_of_a_choice(case: Choice) -> None:
     verdict = plan_choice(SpawnRequest(case.tenant, case.profile), case.memberships, TENANTS, CATALOGUE)
@@ -101,7 +134,7 @@ def test_a_full_quota_refuses_and_names_what_fits_instead() -> None:
     verdict = admit_plan(plan("mig-1g.10gb"), TenantFacts(Usage({SMALL: 1})), CATALOGUE)
     assert isinstance(verdict, Refusal)
     assert verdict.reason is RefusalReason.QUOTA_EXCEEDED
-    assert (verdict.resource, verdict.asked, verdict.used, verdict.limit) == (SMALL, 1, 1, 1)
+    assert (verdict.flavor, verdict.resource, verdict.asked, verdict.used, verdict.limit) == (*SMALL, 1, 1, 1)
     assert verdict.fits_now == ("cpu-small", "mig-3g.40gb")
 
 

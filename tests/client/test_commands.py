@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,39 @@ async def test_mistakes_are_said_plainly(here: Path, monkeypatch: pytest.MonkeyP
     assert (await run(commands.job, "submit", "--env", "NAME", "true")).exit_code == 2
     monkeypatch.delenv("JUPYTERHUB_API_TOKEN")
     assert "JUPYTERHUB_API_TOKEN is missing" in (await run(commands.job, "list")).output
+
+
+async def test_tables_for_people_and_json_for_programs(here: Path) -> None:
+    job_id = (await run(commands.job, "submit", "--no-files", "--name", "one", "echo hi")).stdout.strip()
+    await run(commands.job, "wait", job_id)
+    shown = await run(commands.job, "show", job_id)
+    assert shown.exit_code == 0
+    assert f"{'state':<10} SUCCEEDED" in shown.output
+    told = json.loads((await run(commands.job, "show", "--json", job_id)).output)
+    assert (told["id"], told["state"]) == (job_id, "SUCCEEDED")
+    listed = json.loads((await run(commands.job, "list", "--json", "--state", "succeeded")).output)
+    assert [job["id"] for job in listed] == [job_id]
+    assert json.loads((await run(commands.job, "list", "--json", "--state", "failed")).output) == []
+    assert (await run(commands.job, "list", "--state", "lost")).exit_code == 2
+
+
+async def test_a_dry_run_by_hand(here: Path) -> None:
+    said = await run(commands.job, "submit", "--dry-run", "--no-files", "true")
+    assert (said.exit_code, "would be taken" in said.output) == (0, True)
+    refused = await run(commands.job, "submit", "--dry-run", "--no-files", "--profile", "mig-9g", "true")
+    assert (refused.exit_code, "would be refused" in refused.output) == (1, True)
+
+
+async def test_job_ids_are_completed_and_a_service_that_is_away_holds_no_shell_up(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = (await run(commands.job, "submit", "--no-files", "--name", "one", "true")).stdout.strip()
+
+    def complete(typed: str) -> list[tuple[str, str | None]]:
+        return [(item.value, item.help) for item in commands._complete_job(None, None, typed)]  # type: ignore[arg-type]
+
+    found = await asyncio.to_thread(complete, job_id[:4])
+    assert [value for value, _ in found] == [job_id]
+    assert await asyncio.to_thread(complete, "zzz") == []
+    monkeypatch.setenv("AIFACTORY_SERVICE_URL", "http://127.0.0.1:9/services/aifactory")
+    assert await asyncio.to_thread(complete, "") == []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aifactory_profiles import Catalogue, Profile
 
-from .quota import Fits, Usage, check_quota
+from .quota import Fits, Usage, check_quota, check_user
 from .refusals import Refusal, RefusalReason
 from .tenants import Role, Tenant
 
@@ -109,10 +109,13 @@ def plan_choice(
     return SpawnPlan(tenant, profile, request.wait)
 
 
-def admit_plan(plan: SpawnPlan, facts: TenantFacts, catalogue: Catalogue) -> SpawnPlan | Refusal:
+def admit_plan(
+    plan: SpawnPlan, facts: TenantFacts, catalogue: Catalogue, user: str | None = None
+) -> SpawnPlan | Refusal:
     """Whether the plan may go ahead given what runs now. What is not known refuses: deny unless allowed.
 
-    What is only taken for now is no refusal for somebody who is ready to wait.
+    What is only taken for now is no refusal for somebody who is ready to wait. ``user`` is held to the tenant's limit
+    for one person.
     """
     if facts.unavailable is not None:
         message = f"Team {plan.tenant.name} can't start servers now: {facts.unavailable}"
@@ -120,6 +123,10 @@ def admit_plan(plan: SpawnPlan, facts: TenantFacts, catalogue: Catalogue) -> Spa
     if facts.usage is None:
         message = "The cluster does not say now what is in use, so nothing new is started. Try again in a minute."
         return Refusal(RefusalReason.QUOTA_UNKNOWN, message, field="profile")
+    if user is not None:
+        mine = check_user(plan.tenant.name, plan.tenant.quota, facts.usage, plan.profile, user)
+        if isinstance(mine, Refusal):
+            return mine
     verdict = check_quota(plan.tenant.quota, facts.usage, plan.profile, menu(plan.tenant, catalogue))
     if isinstance(verdict, Fits) or (plan.wait and verdict.reason is RefusalReason.QUOTA_EXCEEDED):
         return plan

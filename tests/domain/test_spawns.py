@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
-from aifactory_hub.domain.quota import Usage
+from aifactory_hub.domain.quota import Holder, Quota, Usage
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
 from aifactory_hub.domain.spawns import (
     SpawnPlan,
@@ -155,3 +155,12 @@ def test_an_unavailable_tenant_refuses_with_its_reason_before_anything_else() ->
 def test_the_menu_keeps_the_registry_s_order() -> None:
     tenant = make_tenant("nlp", profiles=("mig-3g.40gb", "cpu-small"), quota={LARGE: 1})
     assert [profile.name for profile in menu(tenant, CATALOGUE)] == ["mig-3g.40gb", "cpu-small"]
+
+
+def test_a_person_at_her_team_s_limit_is_refused_though_she_would_wait() -> None:
+    tenant = replace(make_tenant("nlp"), quota=Quota({SMALL: 5}, per_user={SMALL: 1}))
+    mine = Usage({SMALL: 1}, (Holder("server", "a", "ada", {SMALL: 1}),))
+    wanted = SpawnPlan(tenant, CATALOGUE.profile("mig-1g.10gb"), wait=True)
+    verdict = admit_plan(wanted, TenantFacts(mine), CATALOGUE, "ada")
+    assert isinstance(verdict, Refusal) and verdict.reason is RefusalReason.USER_LIMIT
+    assert admit_plan(wanted, TenantFacts(mine), CATALOGUE, "bob") == wanted

@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import sys
-import tempfile
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -127,6 +126,8 @@ def upload(
 
     How many and how large is said before anything is sent. Raises FilesTooLarge, ClientError.
     """
+    import tempfile
+
     limit = int(session.get("/limits")["max_upload"])
     with tempfile.TemporaryDirectory(prefix="aifactory-") as scratch:
         load = Load(None if folder is None else Path(folder), extra or {})
@@ -179,6 +180,8 @@ def _arguments(args: Args | None) -> tuple[Sequence[Any], Mapping[str, Any]]:
 
 def _travel(session: Session, work: _Work, folder: Path | None, git: str | None, tenant: str | None) -> dict[str, Any]:
     """Send what travels; what the request says of it."""
+    import tempfile
+
     from .provenance import export, provenance
 
     if git is None:

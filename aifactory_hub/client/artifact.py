@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,8 @@ class Artifact:
 
     def save(self, path: str | os.PathLike[str] | None = None) -> Path:
         """Write the content to ``path``, by default its own name below the current folder. The file appears whole."""
+        import tempfile
+
         target = Path(self.name if path is None else path)
         if target.is_dir():
             target = target / Path(self.name).name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 import time
@@ -13,7 +12,6 @@ from typing import Any
 from .artifact import Artifact
 from .errors import ClientError, JobFailed
 from .files import OWN_FOLDER
-from .results import read_result
 from .session import Session
 
 _POLL = 1.0
@@ -106,13 +104,13 @@ class Job:
 
     @property
     def eta(self) -> float | None:
-        """Seconds until it ends, as the job itself says, counted on since it said so; None when not known."""
+        """Seconds until it ends, as the job itself says, counted on since it said so by the service's clock."""
         said = self._data.get("progress") or {}
         if self.final or said.get("eta_seconds") is None:
             return None
         since = 0.0
         if said.get("at"):
-            since = max(0.0, time.time() - datetime.fromisoformat(said["at"]).timestamp())
+            since = max(0.0, self._session.now() - datetime.fromisoformat(said["at"]).timestamp())
         return max(0.0, float(said["eta_seconds"]) - since)
 
     @property
@@ -170,6 +168,8 @@ class Job:
 
     def __await__(self) -> Generator[Any, None, str]:
         """``await job``: the final state, while other tasks of the event loop go on."""
+        import asyncio
+
         return asyncio.to_thread(self.wait, progress=False).__await__()
 
     def follow(self) -> Iterator[str]:
@@ -217,6 +217,8 @@ class Job:
             if self.state != "SUCCEEDED":
                 raise JobFailed(self.id, self.state, self.reason, self.exit_code, self.last_lines())
             raise ClientError(f"Job {self.id} ran a command, which returns nothing: see its logs and artifacts.")
+        from .results import read_result
+
         pickled = found.get(f"{OWN_FOLDER}/result.pickle")
         own = self.owner == self._session.account.user
         return read_result(json.loads(told.read()), None if pickled is None else pickled.read, own=own)

@@ -80,6 +80,7 @@ class Session:
         self.account = account
         self._patience = patience
         self._sleep = sleep
+        self._skew = 0.0
         # No proxy from the environment: the token goes to the service and to nobody else.
         self._client = httpx.Client(
             base_url=f"{account.url}/api/v1",
@@ -166,9 +167,19 @@ class Session:
         finally:
             response.close()
 
+    def now(self) -> float:
+        """The service's time, in seconds since 1970: this machine's clock may be wrong. True to a second or two."""
+        return time.time() + self._skew
+
     def close(self) -> None:
         """Let go of connections."""
         self._client.close()
+
+    def _compare_clocks(self, response: httpx.Response) -> None:
+        try:
+            self._skew = _date_of(response.headers["Date"]) - time.time()
+        except (KeyError, ValueError, TypeError):
+            return  # not said: the clock here is the best that there is
 
     def _patiently(self, call: Callable[[], httpx.Response], refusal: type[Refused] = Refused) -> httpx.Response:
         give_up = time.monotonic() + self._patience
@@ -180,6 +191,7 @@ class Session:
                 problem = f"{type(error).__name__}: {error}"
             else:
                 if response.is_success:
+                    self._compare_clocks(response)
                     return response
                 body = _own_words(response)
                 if body is not None and response.status_code not in _TRY_AGAIN:
@@ -194,6 +206,12 @@ class Session:
                 )
             self._sleep(pause)
             pause = min(pause * 2, 5.0)
+
+
+def _date_of(text: str) -> float:
+    from email.utils import parsedate_to_datetime
+
+    return parsedate_to_datetime(text).timestamp()
 
 
 def _fields(lines: Iterable[str]) -> Iterator[dict[str, str]]:

@@ -165,10 +165,10 @@ def _cost(job: Job) -> str:
 
 def _time(job: Job) -> str:
     """How long it has run, for one that did."""
-    from datetime import UTC, datetime
+    from datetime import datetime
 
     times = job.data.get("times") or {}
     if not times.get("running"):
         return ""
-    end = datetime.fromisoformat(times["finished"]) if times.get("finished") else datetime.now(UTC)
-    return f"ran {spoken(max(0.0, (end - datetime.fromisoformat(times['running'])).total_seconds()))}"
+    end = datetime.fromisoformat(times["finished"]).timestamp() if times.get("finished") else job._session.now()
+    return f"ran {spoken(max(0.0, end - datetime.fromisoformat(times['running']).timestamp()))}"

@@ -40,6 +40,9 @@ class Stream:
                 raise event
             yield event
 
+    def now(self) -> float:
+        return 1767225600.0
+
     def get(self, path: str) -> dict[str, Any]:
         return {**BASE, "state": "SUCCEEDED", "final": True}
 

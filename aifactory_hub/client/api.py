@@ -58,6 +58,7 @@ def submit(
     priority: str | None = None,
     max_duration: str | float | None = None,
     retries: int = 0,
+    notify: Sequence[str] = (),
     sweep: str | None = None,
     idempotency_key: str | None = None,
     dry_run: bool = False,
@@ -72,7 +73,8 @@ def submit(
 
     ``outputs`` are patterns of the files to bring back, by default all that are new or changed. ``profile`` is by
     default the notebook's own. ``env`` is for the command. ``max_duration`` is in seconds or like "90m", ``priority``
-    low, normal or high. Two calls with one ``idempotency_key`` make one job; by default each call has its own.
+    low, normal or high; ``notify`` are addresses that are told of the end. Two calls with one
+    ``idempotency_key`` make one job; by default each call has its own.
 
     Raises SubmitRefused, FilesTooLarge, NotShippable, NotInNotebook, ServiceUnavailable.
     """
@@ -87,6 +89,7 @@ def submit(
         "outputs": None if outputs is None else [*outputs, *([f"{OWN_FOLDER}/result.*"] if work.extra else [])],
         "environment": dict(env or {}),
         "retries": retries,
+        "notify": list(notify),
         "sweep": sweep,
         "max_seconds": None if max_duration is None else seconds_of(max_duration),
         **({} if priority is None else {"priority": priority}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -238,9 +239,10 @@ class Job:
         self._data = self._session.change(f"/jobs/{self.id}/resume")
         return self
 
-    def retry(self) -> Job:
+    def retry(self, *, idempotency_key: str | None = None) -> Job:
         """Run one that has ended once more, as a new job of the same files, command and profile."""
-        return Job(self._session, self._session.change(f"/jobs/{self.id}/retry"))
+        body = {"key": idempotency_key or uuid.uuid4().hex}
+        return Job(self._session, self._session.post(f"/jobs/{self.id}/retry", body))
 
     def _all_artifacts(self) -> dict[str, Artifact]:
         answer = self._session.get(f"/jobs/{self.id}/artifacts")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from aifactory_hub.client import (
     ClientError,
     DryRun,
+    Job,
     JobFailed,
     aio,
     jobs,
@@ -203,6 +205,32 @@ async def test_a_log_is_followed_as_it_comes_with_bytes_that_are_no_text(
         assert job.logs() == "one\n\ufffd\ntwo\n"
 
     await asyncio.to_thread(day)
+
+
+async def test_a_job_is_suspended_resumed_and_run_again(service: RunningService, session: Session) -> None:
+    def day() -> None:
+        job = submit("sleep 1000", profile="mig-1g.10gb", files=None, session=session)
+        until(job, "RUNNING")
+        job.suspend()
+        until(job, "SUSPENDED")
+        job.resume()
+        until(job, "RUNNING")
+        job.cancel()
+        assert job.wait(120, progress=False, poll=0.05) == "CANCELLED"
+        again = job.retry(idempotency_key="again")
+        assert again.id != job.id
+        assert job.retry(idempotency_key="again").id == again.id
+        again.cancel()
+        again.wait(120, progress=False, poll=0.05)
+
+    await asyncio.to_thread(day)
+
+
+def until(job: Job, state: str) -> None:
+    end = time.monotonic() + 120
+    while job.status != state:
+        assert time.monotonic() < end, job
+        time.sleep(0.05)
 
 
 async def test_the_same_for_async_code(service: RunningService, session: Session) -> None:

@@ -11,6 +11,7 @@ from jupyterhub.services.service import Service
 
 from .auth.roles import custom_scopes, load_roles
 from .constants import SERVICE_NAME
+from .hub_pages import TEMPLATES
 from .registry import Registry, RegistryError, load_registry
 from .settings import HubSettings, SettingsError, read_hub_settings
 
@@ -31,6 +32,7 @@ def configure(c: Any, tenants: str | Path | None = None) -> None:
     except (SettingsError, RegistryError) as error:
         _refuse(error)
     _set_hub(c)
+    _set_pages(c)
     _set_identity(c, registry, settings)
     _set_rights(c, registry)
     _set_service(c, settings)
@@ -58,6 +60,13 @@ def _set_hub(c: Any) -> None:
     if "JupyterHub.hub_bind_url" not in c:
         # Pods have to reach the hub's API, and the default is the loopback address.
         _default(c, "JupyterHub", "hub_ip", "0.0.0.0")  # noqa: S104
+
+
+def _set_pages(c: Any) -> None:
+    """Our templates after the administrator's and before JupyterHub's."""
+    before = c.JupyterHub.get("template_paths", [])
+    before = before.get_value([]) if hasattr(before, "get_value") else before
+    c.JupyterHub.template_paths = [*before, str(TEMPLATES)]
 
 
 def _set_identity(c: Any, registry: Registry, settings: HubSettings) -> None:

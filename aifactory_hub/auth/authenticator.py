@@ -13,6 +13,7 @@ from tornado import web
 from tornado.httpclient import HTTPClientError
 from traitlets import Integer, List, Unicode, default
 
+from .. import hub_pages
 from ..domain.tenants import hub_groups, tenants_for_groups
 from . import memberships
 from .claims import ClaimError, groups_from_claims, username_from_claims
@@ -66,6 +67,10 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
     @default("http_request_kwargs")
     def _short_timeouts(self) -> dict[str, Any]:
         return {"connect_timeout": 3.0, "request_timeout": 10.0}
+
+    def get_handlers(self, app: Any) -> list[Any]:
+        """As upstream, and the hub pages of ours: JupyterHub's ``extra_handlers`` is deprecated."""
+        return [*super().get_handlers(app), *hub_pages.routes()]
 
     async def discover(self) -> None:
         """Fill in the provider's addresses, unless configured. Raises ProviderUnreachable."""

@@ -52,10 +52,11 @@ def check(file: str) -> None:
 @click.option("--tenant", "chosen", help="Only what belongs to this tenant.")
 @click.option(
     "--part",
-    type=click.Choice(["host", "vcluster"]),
+    type=click.Choice(["host", "policies", "vcluster"]),
     default="host",
     show_default=True,
-    help="Objects for the host cluster, or values for the vCluster chart (one document a tenant).",
+    help="Objects for the host cluster, policies that guard tenants there, or values for the vCluster chart (one"
+    " document a tenant).",
 )
 def render(file: str, chosen: str | None, part: str) -> None:
     """Print what FILE means for the host cluster or for the tenants' vClusters, as YAML documents."""
@@ -66,6 +67,8 @@ def render(file: str, chosen: str | None, part: str) -> None:
     names = None if chosen is None else [chosen]
     if part == "host":
         documents = load("aifactory_hub.registry.render", "hub").host_objects(registry, names)
+    elif part == "policies":
+        documents = load("aifactory_hub.registry.policies", "hub").policy_objects(registry, names)
     else:
         values = load("aifactory_hub.registry.render_vcluster", "hub").vcluster_values
         documents = [values(registry.tenants[name]) for name in names or registry.tenants]

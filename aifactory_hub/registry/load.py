@@ -19,7 +19,7 @@ from .devices import DeviceNames, device_names
 from .document import read_document
 from .draft import Draft, read_draft
 from .explain import explain
-from .model import Addresses, ClusterConfig, IdentityConfig, JobsConfig, NotebookConfig, Registry
+from .model import Addresses, ClusterConfig, IdentityConfig, Isolation, JobsConfig, NotebookConfig, Registry
 from .problems import Problem, RegistryError
 
 
@@ -103,6 +103,7 @@ def _registry(file: schema.TenantsFile, source: str) -> Registry:
         jobs=JobsConfig(**file.jobs.model_dump()),
         catalogue=load_catalogue(file.cluster.gpu_models, site),
         tenants={name: _tenant(name, section, devices) for name, section in file.tenants.items()},
+        isolation=Isolation(**{name: tuple(each) for name, each in file.isolation.model_dump().items()}),
     )
 
 

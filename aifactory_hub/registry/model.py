@@ -67,6 +67,17 @@ class JobsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Isolation:
+    """What tenants' pods may reach and be made of, beside what every tenant needs. Networks are in CIDR form."""
+
+    egress: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    api_servers: tuple[str, ...] = ()
+    images: tuple[str, ...] = ("coredns/coredns:*",)
+    tolerations: tuple[str, ...] = ("nvidia.com/gpu",)
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """The tenant registry: the one source of truth. Everything else is rendered from it."""
 
@@ -79,3 +90,4 @@ class Registry:
     jobs: JobsConfig
     catalogue: Catalogue
     tenants: Mapping[str, Tenant] = field(default_factory=dict)
+    isolation: Isolation = field(default_factory=Isolation)

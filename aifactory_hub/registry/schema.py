@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -23,6 +24,8 @@ API_VERSION = "aifactory-hub.io/v1"
 # tenant-<t>-viewer is a hub group name, and <t> is part of label values and of Kubernetes names.
 LONGEST_TENANT = 30
 _RESERVED_ENDINGS = ("-admin", "-viewer")
+# Clouds give a machine's credentials to whoever asks at this address.
+METADATA = (ip_address("169.254.169.254"), ip_address("fd00:ec2::254"))
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PROFILE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.:]{0,61}[a-z0-9])?")
 _DURATION = re.compile(r"([0-9]+)(s|m|h|d)?")
@@ -115,6 +118,19 @@ def read_price(value: object) -> Decimal:
     raise wrong(f"{shown(value)} is not a price", "write an amount such as 0.40, without a currency")
 
 
+def read_network(value: object) -> str:
+    """A network in CIDR form. The address where clouds give credentials away can't be in a link-local one."""
+    try:
+        network = ip_network(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise wrong(f"{shown(value)} is not a network", "write for example 192.0.2.0/24, or 192.0.2.7/32") from error
+    for address in METADATA:
+        # A public network may be wide enough to hold it; the rendered policies leave it out there.
+        if network.is_private and address.version == network.version and address in network:
+            raise wrong(f"{network} has the cloud's metadata address {address} in it", "name a network without it")
+    return str(network)
+
+
 def read_count(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise wrong(f"{shown(value)} is not a whole number", "write how many devices, for example 3")
@@ -159,6 +175,7 @@ Cpu = Annotated[int, BeforeValidator(read_cpu)]
 Size = Annotated[int, BeforeValidator(read_size)]
 SizeText = Annotated[str, BeforeValidator(read_size_text)]
 Seconds = Annotated[int, BeforeValidator(read_seconds)]
+Network = Annotated[str, BeforeValidator(read_network)]
 Price = Annotated[Decimal, BeforeValidator(read_price)]
 Count = Annotated[int, BeforeValidator(read_count)]
 RoleName = Annotated[str, BeforeValidator(read_role)]
@@ -250,6 +267,24 @@ class TenantSection(Section):
     borrowing: Counts = key("How many idle devices of others it may borrow.", "{mig-1g.10gb: 1}", default={})
 
 
+class IsolationSection(Section):
+    egress: list[Network] = key(
+        "Networks that notebooks and jobs may reach; private ones only where they are named.", "[0.0.0.0/0]", default=[]
+    )
+    dns: list[Network] = key("Name servers that are not pods in `kube-system`.", "[169.254.20.10/32]", default=[])
+    api_servers: list[Network] = key(
+        "Where the host's API servers are; anywhere when left out.", "[10.0.0.10/32]", default=[]
+    )
+    images: list[Text] = key(
+        "Images of tenants' pods beside notebooks' and jobs'; `*` at the end for any that begins so.",
+        "[coredns/coredns:*]",
+        default=["coredns/coredns:*"],
+    )
+    tolerations: list[Text] = key(
+        "Taints that tenants' pods may tolerate.", "[nvidia.com/gpu]", default=["nvidia.com/gpu"]
+    )
+
+
 class TenantsFile(Section):
     apiVersion: Literal["aifactory-hub.io/v1"] = key("Version of this file's format.", API_VERSION)
     hub: Label = key("This hub's name; marks what it made.", "main")
@@ -262,5 +297,8 @@ class TenantsFile(Section):
     jobs: JobsSection = key("What jobs are made of, and their limits.", "{image: images.example.org/notebook:1.0}")
     profiles: dict[ProfileName, ProfileSection] = key(
         "Sizes and prices of profiles.", "{cpu-small: {gpu: none, cpu: 500m, memory: 2Gi}}", default={}
+    )
+    isolation: IsolationSection = key(
+        "What guards the tenants.", "{egress: [0.0.0.0/0]}", default_factory=IsolationSection
     )
     tenants: dict[TenantName, TenantSection] = key("The tenants, by name.", "{nlp: {...}}", min_length=1)

@@ -69,6 +69,13 @@ def test_what_the_administrator_set_stays(tenants: Path) -> None:
     assert "auth_refresh_age" not in c.AIFactoryAuthenticator
 
 
+def test_our_templates_come_after_the_administrators_own(tenants: Path) -> None:
+    c = configured(JupyterHub={"template_paths": ["/site/templates"]})
+    first, second = c.JupyterHub.template_paths
+    assert first == "/site/templates"
+    assert (Path(second) / "spawn_pending.html").is_file()
+
+
 def test_another_path_can_be_given(tenants: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
     other.write_text(tenants.read_text().replace("hub: test", "hub: second"))

@@ -1,0 +1,22 @@
+"""Pages and endpoints of ours below the hub's own, ``/hub/aifactory/...``, and what replaces the hub's templates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .cancel import CancelStart
+from .menu import MenuNumbers
+
+# Looked through before JupyterHub's own. A template extends the one that it replaces as "templates/<name>".
+TEMPLATES = Path(__file__).parent / "templates"
+
+__all__ = ["TEMPLATES", "routes"]
+
+
+def routes() -> list[tuple[str, type]]:
+    """Paths below the hub's prefix, each with its handler; the authenticator hands them to the hub."""
+    return [
+        (r"/aifactory/menu/(?P<user_name>[^/]+)", MenuNumbers),
+        (r"/aifactory/cancel/(?P<user_name>[^/]+)", CancelStart),
+        (r"/aifactory/cancel/(?P<user_name>[^/]+)/(?P<server_name>[^/]*)", CancelStart),
+    ]

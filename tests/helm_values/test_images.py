@@ -1,0 +1,72 @@
+"""The Dockerfiles install what the distribution asks for, and nothing moves by itself."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+
+from .values import FOLDER, ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+IMAGES = FOLDER / "images"
+# The chart's hub image 4.4.0 has these.
+OF_THE_CHART = {
+    "jupyterhub", "jupyterhub-kubespawner", "oauthenticator", "kubernetes-asyncio", "sqlalchemy", "alembic",
+    "pydantic", "tornado", "aiohttp", "pyjwt", "ruamel-yaml",
+}  # fmt: skip
+
+
+def name_of(requirement: str) -> str:
+    return re.sub(r"[-_.]+", "-", Requirement(requirement).name).lower()
+
+
+def pins(image: str) -> dict[str, Requirement]:
+    lines = (IMAGES / image / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return {name_of(line): Requirement(line) for line in lines if line and not line.startswith("#")}
+
+
+@pytest.mark.parametrize("image", ["hub", "singleuser"])
+def test_everything_is_pinned(image: str) -> None:
+    for requirement in pins(image).values():
+        assert [clause.operator for clause in requirement.specifier] == ["=="], requirement
+
+
+@pytest.mark.parametrize("image", ["hub", "singleuser"])
+def test_pins_are_versions_that_the_distribution_accepts(image: str) -> None:
+    asked = [*PROJECT["dependencies"], *(r for extra in PROJECT["optional-dependencies"].values() for r in extra)]
+    for requirement in asked:
+        pin = pins(image).get(name_of(requirement))
+        if pin is not None:
+            version = str(pin.specifier).removeprefix("==")
+            assert Requirement(requirement).specifier.contains(version), (requirement, version)
+
+
+def test_the_hub_s_image_lacks_nothing() -> None:
+    extras = PROJECT["optional-dependencies"]
+    asked = [*PROJECT["dependencies"], *extras["hub"], *extras["service"]]
+    missing = {name_of(requirement) for requirement in asked} - OF_THE_CHART - set(pins("hub"))
+    assert not missing
+
+
+def test_the_notebook_s_image_lacks_nothing_and_has_no_cluster_client() -> None:
+    have = pins("singleuser")
+    assert {name_of(requirement) for requirement in PROJECT["dependencies"]} <= set(have)
+    assert not {"kubernetes-asyncio", "jupyterhub-kubespawner", "sqlalchemy"} & set(have)
+
+
+@pytest.mark.parametrize("image", ["hub", "singleuser"])
+def test_the_image_does_not_run_as_root(image: str) -> None:
+    lines = (IMAGES / image / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    users = [line.removeprefix("USER ") for line in lines if line.startswith("USER ")]
+    assert users[-1] not in ("root", "0")
+
+
+@pytest.mark.parametrize("image", ["hub", "singleuser"])
+def test_what_a_dockerfile_copies_exists(image: str) -> None:
+    for line in (IMAGES / image / "Dockerfile").read_text(encoding="utf-8").splitlines():
+        if line.startswith("COPY ") and "--from" not in line:
+            for source in line.split()[1:-1]:
+                assert (ROOT / source).exists(), source

@@ -1,0 +1,72 @@
+"""Every manifest of ours against Kubernetes' own schemas, offline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from aifactory_hub.registry import read_registry
+from aifactory_hub.registry.policies import policy_objects
+from aifactory_hub.registry.render import host_objects
+from aifactory_hub.registry.render_vcluster import seeded_objects
+from aifactory_hub.settings import read_service_settings
+
+from ..registry.files import GOOD, SOURCE
+from .values import FOLDER, documents
+
+# The oldest and the newest that the product says it runs on.
+VERSIONS = ("1.33", "1.35")
+REGISTRY = read_registry(GOOD, SOURCE)
+MANIFESTS = FOLDER / "manifests"
+# Objects of others, for which Kubernetes has no schema.
+OTHERS = ("kueue.x-k8s.io/", "monitoring.coreos.com/")
+
+
+def every_object() -> list[tuple[str, dict[str, Any]]]:
+    objects = [(path.name, each) for path in sorted(MANIFESTS.glob("*.yaml")) for each in documents(path)]
+    objects += [("host", each) for each in host_objects(REGISTRY)]
+    objects += [("policies", each) for each in policy_objects(REGISTRY)]
+    objects += [("seeded", each) for each in seeded_objects(REGISTRY.tenants["nlp"])]
+    return [(source, each) for source, each in objects if not each["apiVersion"].startswith(OTHERS)]
+
+
+OBJECTS = every_object()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("found", OBJECTS, ids=lambda f: f"{f[0]}-{f[1]['kind']}-{f[1]['metadata']['name']}")
+def test_kubernetes_knows_every_field(found: tuple[str, dict[str, Any]], version: str) -> None:
+    kubernetes_validate.validate(found[1], version, strict=True)
+
+
+def test_a_misspelled_field_is_found() -> None:
+    service = next(each for _, each in OBJECTS if each["kind"] == "Service")
+    wrong = {**service, "spec": {**service["spec"], "externalIps": []}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, VERSIONS[-1], strict=True)
+
+
+def job_service() -> dict[str, dict[str, Any]]:
+    return {each["kind"]: each for each in documents(MANIFESTS / "job-service.yaml")}
+
+
+def test_the_job_service_s_environment_is_what_its_settings_need() -> None:
+    container = job_service()["Deployment"]["spec"]["template"]["spec"]["containers"][0]
+    environment = {entry["name"]: entry.get("value", "from a Secret") for entry in container["env"]}
+    settings = read_service_settings(environment)
+    mounts = [Path(mount["mountPath"]) for mount in container["volumeMounts"]]
+    for path in (settings.files, settings.tenants, Path(settings.database.removeprefix("sqlite:///"))):
+        assert any(mount in path.parents for mount in mounts)
+    assert settings.bind.port == container["ports"][0]["containerPort"]
+
+
+def test_the_job_service_would_pass_pod_security_restricted() -> None:
+    spec = job_service()["Deployment"]["spec"]["template"]["spec"]
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in spec["containers"]:
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}

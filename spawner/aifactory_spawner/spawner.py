@@ -16,32 +16,29 @@ from jupyterhub.traitlets import Callable
 from kubespawner import KubeSpawner
 
 from aifactory_hub import constants
-from aifactory_hub.clusters import ApiUnreachable
 from aifactory_hub.domain.names import server_id
+from aifactory_hub.domain.orphans import ServerKey
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
 from aifactory_hub.domain.spawns import SpawnPlan
-from aifactory_hub.domain.tickets import TicketState
 
 from . import overrides
 from .binding import Binding
 from .choosing import TeamChoice
 from .defaults import PodDefaults
 from .gather import namespace_uid
-from .host_pods import HostPods, PodReader, exit_code
+from .host_pods import HostPods, PodReader
 from .hub5 import refusals_uncounted
 from .leftovers import clear_own
+from .lookout import Lookout
+from .metrics import measured
 from .refusals import refused
 from .server import NO_ANSWER, Server
 from .starting import quota_text
 from .steps import StartSteps
 from .wiring import Shared, Wiring
 
-# Seconds to wait for the first list of the host's pods; until then nothing is known of any server.
-FIRST_LIST = 5.0
-GONE = 1  # the exit code of a server that ended without having said how
 
-
-class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
+class TenantKubeSpawner(TeamChoice, Lookout, PodDefaults, KubeSpawner):
     """One server. Where it lives is fixed in ``_binding`` when it starts and kept in the hub's database."""
 
     # kubespawner's dictionary would be shared with every other subclass; ours stays empty.
@@ -67,6 +64,8 @@ class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
         self._site_labels = dict(self.extra_labels)
         self._site_node_selector = dict(self.node_selector)
         self.steps = StartSteps()
+        # Tenant and profile of the start under way or last tried, once they were found to exist.
+        self.started_as: tuple[str, str] | None = None
         self.secret_name = ""
         self._name_objects()
 
@@ -85,15 +84,17 @@ class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
         state.pop("pvc_name", None)
         if self._binding is not None:
             state["aifactory"] = self._binding.to_state()
-        return state
+        return {**state, **self._lookout_state()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state({name: value for name, value in state.items() if name != "pvc_name"})
         self._bind(Binding.from_state(state.get("aifactory")))
+        self._load_lookout(state)
 
     def clear_state(self) -> None:
         super().clear_state()
         self._bind(None)
+        self.notice = None
         self._pvc_exists = False
         self.steps = StartSteps()
         self._name_objects()
@@ -101,9 +102,9 @@ class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
     def _bind(self, binding: Binding | None) -> None:
         live = self._shared().live
         if self._binding is not None:
-            live.discard(self._binding.ticket)
+            live.pop(self._binding.ticket, None)
         if binding is not None:
-            live.add(binding.ticket)
+            live[binding.ticket] = ServerKey(binding.tenant, self._server_id)
         self._binding = binding
 
     def _persist(self, binding: Binding) -> None:
@@ -158,14 +159,17 @@ class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
 
     # Start
 
+    @measured
     @refusals_uncounted
     async def _start(self) -> Any:
         """Gather, decide, take the ticket, then make the pod. Raises SpawnRefused; nothing is left behind then."""
         self.steps.begin()
+        self.started_as = None
         self._deadline = time.monotonic() + self._registry.notebook.start_timeout
         try:
             wiring = await self._wiring()
             plan = await self._decide(wiring)
+            self.ended = None
             self._persist(await self._new_binding(wiring, plan))
             try:
                 return await self._start_bound(plan)
@@ -184,6 +188,7 @@ class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
 
     async def _decide(self, wiring: Wiring) -> SpawnPlan:
         plan = await self._read_choice(wiring)
+        self.started_as = (plan.tenant.name, plan.profile.name)
         await clear_own(wiring, plan.tenant, self._server_id, self.pod_name)
         usage = await self._admit(wiring, plan, ask=True)
         self.steps.say("quota", quota_text(plan, usage))
@@ -278,60 +283,9 @@ class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
     def _starting(self) -> bool:
         return self._start_future is not None and not self._start_future.done()
 
-    @property
-    def _clearing(self) -> bool:
-        return self._undoing is not None and not self._undoing.done()
-
-    async def poll(self) -> int | None:
-        """None: runs, starts, or not known. A number: it has ended for certain, and its ticket is given back.
-
-        An API that does not answer never makes a running server a stopped one.
-        """
-        if self._starting or self._clearing:
-            return None
-        if self._binding is None:
-            # Every start is bound before it creates anything.
-            return GONE
-        try:
-            return await self._look()
-        except NO_ANSWER as error:
-            self.log.warning("%s: not known whether it runs: %s", self._log_name, error)
-            return None
-
-    async def _look(self) -> int | None:
-        server = await self._bound()
-        if not await server.wiring.watch.synced(FIRST_LIST) or server.wiring.watch.stale:
-            return None
-        if await self._tenant_replaced(server):
-            return GONE
-        pod = server.seen()
-        if pod is None:
-            # The syncer removes a virtual pod that ran once and has no host pod; one that never ran could still start.
-            await (server.release() if server.binding.started else server.remove())
-            return GONE
-        code = exit_code(pod)
-        if code is not None:
-            await server.remove()
-            return code
-        ticket = await server.ticket()
-        if ticket.state is TicketState.EVICTED:
-            self.log.warning("%s is stopped to give its quota back: %s", self._log_name, ticket.message)
-            await server.remove()
-            return GONE
-        # kubespawner's rest: an address that has changed is noticed.
-        found: int | None = await super().poll()
-        return found
-
-    async def _tenant_replaced(self, server: Server) -> bool:
-        """Whether the tenant was deleted and made anew: what runs there now is not this server."""
-        expected = server.binding.namespace_uid
-        if expected is None:
-            return False
-        try:
-            now = await namespace_uid(server.wiring, server.binding.vcluster_namespace)
-        except ApiUnreachable:
-            return False
-        return now is not None and now != expected
+    def _under_way(self) -> bool:
+        """Whether a start, or the end of one that failed, is at work."""
+        return self._starting or (self._undoing is not None and not self._undoing.done())
 
     async def delete_forever(self) -> None:
         """A deleted user's volumes stay: they may hold a team's only copy, and its admin decides."""

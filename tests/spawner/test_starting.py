@@ -51,9 +51,9 @@ def test_waiting_goes_on_while_there_is_hope(
 
 
 def test_events_are_told_by_step() -> None:
-    events = [PodEvent("Scheduled", "x"), PodEvent("FailedScheduling", "no node"), PodEvent("Pulling", "pulling it")]
+    events = [PodEvent("Scheduled", "x"), PodEvent("Pulling", "pulling it")]
     told = news(pod(node="node1"), events)
-    assert told == [("pod", "placed on node node1"), ("pod", "waiting, no node"), ("image", "pulling it")]
+    assert told == [("pod", "placed on node node1"), ("image", "pulling it")]
 
 
 def test_events_that_can_not_be_read_are_left_out() -> None:

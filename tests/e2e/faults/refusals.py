@@ -90,7 +90,7 @@ class Refusals:
         site = self.site
         answer = site.ask("POST", "/users/nlp-user/servers/too-large", json={"tenant": "nlp", "profile": "cpu-small"})
         fault.check(answer.status_code == 202, "a pod that has no room yet is waited for", answer.text)
-        told = site.follow("nlp-user", "too-large", until="waiting")
+        told = site.follow("nlp-user", "too-large", until="Insufficient")
         fault.check("Insufficient cpu" in str(told[-1]), f"the progress says why: {told[-1].get('message')}", told)
         pod = site.pod("nlp", "nlp-user", "too-large")
         fault.check(pod is not None and pod["status"]["phase"] == "Pending", "its pod is kept", pod)

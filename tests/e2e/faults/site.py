@@ -145,9 +145,11 @@ class Site:
         return items[0] if items else None
 
     def inside(self, tenant: str, *arguments: str, stdin: str | None = None) -> str:
-        """kubectl in the tenant's vCluster, as its administrator."""
+        """kubectl in the tenant's vCluster, as its administrator, past any proxy that stands in front of it."""
         kubeconfig = self.cluster.kubeconfig.parent / f"{tenant}-admin.kubeconfig"
-        return self.cluster.run(*arguments, kubeconfig=kubeconfig, stdin=stdin)
+        address = self.cluster.get("pod", f"{tenant}-0", "-n", f"vc-{tenant}")["status"]["podIP"]
+        past = [f"--server=https://{address}:8443", f"--tls-server-name={tenant}.vc-{tenant}.svc"]
+        return self.cluster.run(*past, *arguments, kubeconfig=kubeconfig, stdin=stdin)
 
     # Death and return
 

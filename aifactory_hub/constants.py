@@ -10,6 +10,7 @@ LABEL_USER = f"{PREFIX}/user"  # slug, not the raw user name: label values are r
 LABEL_PROFILE = f"{PREFIX}/profile"
 LABEL_HUB = f"{PREFIX}/hub"  # which hub made it; two hubs may share one cluster
 ANNOTATION_USER = f"{PREFIX}/username"
+ANNOTATION_MAX_SECONDS = f"{PREFIX}/max-seconds"  # how long a ticket's run may take: for forecasts
 
 # Kueue leaves a Job alone, and so does the Job controller, when another manager is named (JobManagedBy).
 TICKET_MANAGED_BY = f"{PREFIX}/ticket"
@@ -25,6 +26,10 @@ JOBS_SECRET = "hub-jobs"  # noqa: S105 - the Secret's name
 
 PRIORITY_NOTEBOOK = "notebook"
 PRIORITY_BATCH = "batch"
+# A job's own priority -> its WorkloadPriorityClass.
+JOB_PRIORITIES = {"low": "batch-low", "normal": PRIORITY_BATCH, "high": "batch-high"}
+# WorkloadPriorityClass -> value. Every notebook goes before every job: a person waits for it.
+PRIORITIES = {PRIORITY_NOTEBOOK: 1000, "batch-high": 200, PRIORITY_BATCH: 100, "batch-low": 50}
 
 SERVICE_NAME = "aifactory"
 SCOPE_SUBMIT = "custom:aifactory:jobs:submit"

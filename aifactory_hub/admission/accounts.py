@@ -21,5 +21,11 @@ def usage_of(tickets: Iterable[Ticket]) -> Usage:
     for ticket in sorted(tickets, key=lambda ticket: (ticket.user, ticket.name)):
         if counts(ticket):
             used.update(ticket.devices)
-            holders.append(Holder(ticket.kind, ticket.owner, ticket.user, dict(ticket.devices)))
+            holders.append(_holder(ticket))
     return Usage(dict(used), tuple(holders))
+
+
+def _holder(ticket: Ticket) -> Holder:
+    since, limit = ticket.admitted_at, ticket.max_seconds
+    ends_by = None if since is None or limit is None else since + limit
+    return Holder(ticket.kind, ticket.owner, ticket.user, dict(ticket.devices), ticket.profile, since, ends_by)

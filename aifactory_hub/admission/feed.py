@@ -86,8 +86,9 @@ def _slim_job(job: Json) -> Json:
     metadata = job["metadata"]
     kept = {key: metadata.get(key) or {} for key in ("labels", "annotations")}
     identity = {key: metadata[key] for key in ("name", "uid", "resourceVersion")}
+    created = metadata.get("creationTimestamp")
     return {
-        "metadata": {**identity, **kept},
+        "metadata": {**identity, **kept, "creationTimestamp": created},
         "spec": {"suspend": job["spec"].get("suspend"), "template": {"spec": job["spec"]["template"]["spec"]}},
         "status": job.get("status") or {},
     }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from .. import constants
@@ -15,25 +16,25 @@ from .accounts import usage_of
 from .base import AdmissionRefused, NotAdmitted
 from .queueing import Claim, Decision, Eviction, decide
 
-# The values of Kueue's WorkloadPriorityClasses of these names.
-PRIORITIES = {constants.PRIORITY_NOTEBOOK: 1000, constants.PRIORITY_BATCH: 100}
-
 
 @dataclass(frozen=True, slots=True)
 class _Filed:
-    """A ticket's request, the place it has in the queue, and why it was evicted."""
+    """A ticket's request, the place it has in the queue, when it was filed and admitted, and why it was evicted."""
 
     request: TicketRequest
     uid: str
     claim: Claim
+    filed_at: float
+    admitted_at: float | None = None
     evicted_for: str = ""
 
 
 class InProcessAdmission:
     """Keeps tickets in memory: they end with the process, so only for servers and jobs that end with it too."""
 
-    def __init__(self, tenants: Mapping[str, Tenant]) -> None:
+    def __init__(self, tenants: Mapping[str, Tenant], clock: Callable[[], float] = time.time) -> None:
         self._tenants = dict(tenants)
+        self._clock = clock
         self._filed: dict[str, _Filed] = {}
         self._numbers = itertools.count(1)
         self._news = asyncio.Event()
@@ -49,9 +50,9 @@ class InProcessAdmission:
                 )
             return self._ticket(request.tenant, request.name)
         number = next(self._numbers)
-        priority = PRIORITIES.get(request.priority, 0)
+        priority = constants.PRIORITIES.get(request.priority, 0)
         claim = Claim(key, request.tenant, number, dict(request.resources.devices), priority)
-        self._filed[key] = _Filed(request, f"ticket-{number}", claim)
+        self._filed[key] = _Filed(request, f"ticket-{number}", claim, self._clock())
         self._decide()
         return self._ticket(request.tenant, request.name)
 
@@ -120,10 +121,13 @@ class InProcessAdmission:
         filed = self._filed[eviction.key]
         claim = filed.claim
         changed = replace(claim, evicted=True) if claim.held else replace(claim, admitted=None)
-        self._filed[eviction.key] = replace(filed, claim=changed, evicted_for=eviction.reason)
+        self._set_claim(changed)
+        self._filed[eviction.key] = replace(self._filed[eviction.key], evicted_for=eviction.reason)
 
     def _set_claim(self, claim: Claim) -> None:
-        self._filed[claim.key] = replace(self._filed[claim.key], claim=claim)
+        filed = self._filed[claim.key]
+        admitted_at = None if claim.waits else filed.admitted_at or self._clock()
+        self._filed[claim.key] = replace(filed, claim=claim, admitted_at=admitted_at)
 
     def _tell(self) -> None:
         self._news.set()
@@ -149,6 +153,9 @@ class InProcessAdmission:
             devices=dict(request.resources.devices),
             node_selector=dict(request.node_labels) if state is TicketState.ADMITTED else {},
             message=message,
+            filed_at=filed.filed_at,
+            admitted_at=filed.admitted_at,
+            max_seconds=request.max_seconds,
         )
 
     def _state(self, filed: _Filed) -> tuple[TicketState, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from .. import constants
@@ -50,7 +51,7 @@ def job_for(request: TicketRequest, hub: str) -> Json:
                 constants.LABEL_PROFILE: label_value(request.profile),
                 constants.LABEL_HUB: hub,
             },
-            "annotations": {constants.ANNOTATION_USER: request.user},
+            "annotations": _annotations(request),
         },
         "spec": {
             "suspend": True,
@@ -66,7 +67,7 @@ def job_for(request: TicketRequest, hub: str) -> Json:
 def ticket_of(tenant: str, job: Json, workload: Json | None) -> Ticket:
     """What a Job and its Workload (None: not made or not known) say of the ticket."""
     metadata = job["metadata"]
-    labels = metadata.get("labels") or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     pod = job["spec"]["template"]["spec"]
     state, message = _state(job, workload)
     return Ticket(
@@ -76,12 +77,15 @@ def ticket_of(tenant: str, job: Json, workload: Json | None) -> Ticket:
         state=state,
         kind=labels.get(constants.LABEL_OWNER_KIND, ""),
         owner=labels.get(constants.LABEL_OWNER, ""),
-        user=(metadata.get("annotations") or {}).get(constants.ANNOTATION_USER, ""),
+        user=annotations.get(constants.ANNOTATION_USER, ""),
         profile=labels.get(constants.LABEL_PROFILE, ""),
         active=is_held(job),
         devices=_devices(pod),
         node_selector=dict(pod.get("nodeSelector") or {}) if state is TicketState.ADMITTED else {},
         message=message,
+        filed_at=_seconds(metadata.get("creationTimestamp")),
+        admitted_at=_admitted_at(workload),
+        max_seconds=_whole(annotations.get(constants.ANNOTATION_MAX_SECONDS)),
     )
 
 
@@ -123,6 +127,29 @@ def position_of(name: str, pending: Json) -> int | None:
         if any(owner.get("kind") == "Job" and owner.get("name") == name for owner in owners):
             return int(item["positionInLocalQueue"])
     return None
+
+
+def _annotations(request: TicketRequest) -> dict[str, str]:
+    limit = {} if request.max_seconds is None else {constants.ANNOTATION_MAX_SECONDS: str(request.max_seconds)}
+    return {constants.ANNOTATION_USER: request.user, **limit}
+
+
+def _admitted_at(workload: Json | None) -> float | None:
+    """When Kueue admitted it, if it is admitted now."""
+    admitted = _condition(workload, "Admitted")
+    return _seconds(admitted.get("lastTransitionTime")) if admitted and admitted["status"] == "True" else None
+
+
+def _seconds(timestamp: Any) -> float | None:
+    """Since 1970, of Kubernetes' RFC 3339 text; None for anything else."""
+    try:
+        return datetime.fromisoformat(timestamp).timestamp()
+    except (TypeError, ValueError):
+        return None
+
+
+def _whole(text: Any) -> int | None:
+    return int(text) if isinstance(text, str) and text.isdecimal() else None
 
 
 def _state(job: Json, workload: Json | None) -> tuple[TicketState, str]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+# What every problem has; the rest are the numbers of this one.
+_WORDS = frozenset({"type", "title", "status", "detail", "reason", "field"})
+
 
 class ClientError(Exception):
     """Everything that this package raises on purpose."""
@@ -31,9 +34,9 @@ class Refused(ClientError):
     def __init__(self, status: int, body: Mapping[str, Any]) -> None:
         self.status = status
         self.reason = str(body.get("reason", "unknown"))
-        self.message = str(body.get("message", f"The service answered {status}."))
+        self.message = str(body.get("detail", f"The service answered {status}."))
         self.field: str | None = body.get("field")
-        self.numbers = {k: v for k, v in body.items() if k not in ("reason", "message", "field")}
+        self.numbers = {k: v for k, v in body.items() if k not in _WORDS}
         super().__init__(self.message)
 
 
@@ -55,7 +58,7 @@ class FilesTooLarge(SubmitRefused):
             f"{_readable(limit)}. The biggest: {listed}. Leave some out with a file .aifactoryignore, or pass "
             "files=<a smaller folder> or files=None."
         )
-        body = {"reason": "too-large", "message": message, "field": "files", "asked": size, "limit": limit}
+        body = {"reason": "too-large", "detail": message, "field": "files", "asked": size, "limit": limit}
         super().__init__(413, body)
         self.biggest = dict(biggest)
 

@@ -142,7 +142,7 @@ class Session:
                 if body is not None and response.status_code not in _TRY_AGAIN:
                     raise _refusal(response.status_code, body, refusal)
                 # An answer that is not the service's own is a proxy's, which does not know the service yet.
-                said = "" if body is None else f" {body.get('message', '')}"
+                said = "" if body is None else f" {body.get('detail', '')}"
                 problem = f"{response.status_code} {response.reason_phrase}{said}"
             if time.monotonic() + pause > give_up:
                 raise ServiceUnavailable(

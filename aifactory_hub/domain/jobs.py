@@ -19,12 +19,14 @@ LONGEST_NAME = 100
 
 
 class JobState(StrEnum):
-    """PENDING is recorded, QUEUED waits for quota, STARTING has it, RUNNING runs; the other three are final."""
+    """PENDING is recorded, QUEUED waits for quota, STARTING has it, RUNNING runs, SUSPENDED waits for its owner;
+    the other three are final."""
 
     PENDING = "PENDING"
     QUEUED = "QUEUED"
     STARTING = "STARTING"
     RUNNING = "RUNNING"
+    SUSPENDED = "SUSPENDED"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
@@ -32,6 +34,49 @@ class JobState(StrEnum):
     @property
     def final(self) -> bool:
         return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+_ENDS = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+# Where a job may go from each state. Nothing leads out of a final one. What ran goes back to PENDING only with a new
+# attempt, never to QUEUED or STARTING. From PENDING and QUEUED a job may be seen to run or to be over at once: the
+# database may have been restored from before its run was created.
+TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
+    JobState.PENDING: _ENDS | {JobState.QUEUED, JobState.STARTING, JobState.RUNNING, JobState.SUSPENDED},
+    JobState.QUEUED: _ENDS | {JobState.PENDING, JobState.STARTING, JobState.RUNNING, JobState.SUSPENDED},
+    JobState.STARTING: _ENDS | {JobState.PENDING, JobState.QUEUED, JobState.RUNNING, JobState.SUSPENDED},
+    JobState.RUNNING: _ENDS | {JobState.PENDING, JobState.SUSPENDED},
+    JobState.SUSPENDED: frozenset({JobState.PENDING, JobState.FAILED, JobState.CANCELLED}),
+    **{end: frozenset() for end in _ENDS},
+}
+
+
+def sources(target: JobState) -> frozenset[JobState]:
+    """The states from which a job may come to ``target``; staying where it is counts, unless that is final."""
+    return frozenset(
+        state for state in JobState if not state.final and (state is target or target in TRANSITIONS[state])
+    )
+
+
+class Priority(StrEnum):
+    """How urgent a job is among its tenant's. No job is as urgent as a notebook: a person waits for that one."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+# A retry waits twice as long as the one before it, up to this many seconds.
+LONGEST_BACKOFF = 3600.0
+
+
+def backoff(base: float, used: int) -> float:
+    """Seconds to wait before the retry that follows ``used`` retries."""
+    return min(base * 2.0 ** min(used, 60), LONGEST_BACKOFF)
+
+
+def run_id(job_id: str, attempt: int) -> str:
+    """The id of an attempt's run: the job's own for the first. Job ids end in hex digits, so no two jobs share one."""
+    return job_id if attempt == 1 else f"{job_id}r{attempt}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +131,9 @@ def plan_job(request: JobRequest, tenant: Tenant, catalogue: Catalogue) -> JobPl
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
-    """What the engine says of a job's run in the tenant: ``exists`` False only when the tenant's API said so.
+    """What the engine says of an attempt's run: ``exists`` False only when the tenant's API said so.
 
-    ``state`` is PENDING (no pod yet), RUNNING, SUCCEEDED or FAILED.
+    ``state`` is PENDING (no pod yet), RUNNING, SUCCEEDED or FAILED; ``overdue`` says that it ran longer than it may.
     """
 
     exists: bool
@@ -97,6 +142,7 @@ class JobRun:
     exit_code: int | None = None
     reason: str | None = None
     pod: str | None = None
+    overdue: bool = False
 
 
 class JobStep(StrEnum):
@@ -106,56 +152,130 @@ class JobStep(StrEnum):
     WAIT = "wait"
     CREATE_RUN = "create-run"
     STOP_RUN = "stop-run"
+    END_ATTEMPT = "end-attempt"
     FINISH = "finish"
+
+
+class EndKind(StrEnum):
+    """Why an attempt ends while the job goes on."""
+
+    PREEMPTED = "preempted"
+    RETRY = "retry"
+    SUSPENDED = "suspended"
 
 
 @dataclass(frozen=True, slots=True)
 class JobDecision:
-    """The state that the job is in now, why, and the next step."""
+    """The state that the job is in now, why, and the next step.
+
+    ``kind`` is set with END_ATTEMPT. ``unknown`` says what could not be asked: the job then stays as it is.
+    """
 
     state: JobState
     step: JobStep
     reason: str | None = None
     exit_code: int | None = None
+    kind: EndKind | None = None
+    unknown: str | None = None
 
 
 def decide_job(
-    state: JobState, *, cancel_asked: bool, run_created: bool, ticket: Ticket | None, run: JobRun | None
+    state: JobState,
+    *,
+    cancel_asked: bool,
+    run_created: bool,
+    ticket: Ticket | None,
+    run: JobRun | None,
+    suspend_asked: bool = False,
+    held_back: str | None = None,
+    retries_left: int = 0,
 ) -> JobDecision:
     """The next step for a live job. ``ticket`` or ``run`` None means unknown (its API did not answer): wait.
 
-    ``run_created`` is what we recorded: that the run was created once. A run that was and is no more ended
-    without a word, which is a failure; one that never was is created.
+    ``run_created`` is what we recorded: that the attempt's run was created once. A run that was and is no more ended
+    without a word, which is a failure; one that never was is created. ``held_back`` says until when a retry waits.
     """
-    if run is not None and run.state in (JobState.SUCCEEDED, JobState.FAILED):
+    if run is not None and run.state is JobState.SUCCEEDED:
         return JobDecision(run.state, JobStep.FINISH, run.reason, run.exit_code)
+    if run is not None and run.state is JobState.FAILED:
+        # What ran longer than it may would do so again.
+        again = retries_left > 0 and not cancel_asked and not run.overdue
+        return _failed(state, run.reason, again=again, exit_code=run.exit_code)
     if cancel_asked:
         if run is None:
-            return JobDecision(state, JobStep.WAIT, "cancelling; the team's vCluster does not answer now")
+            return JobDecision(state, JobStep.WAIT, unknown=_TENANT_SILENT)
         step = JobStep.STOP_RUN if run.exists else JobStep.FINISH
         return JobDecision(JobState.CANCELLED if step is JobStep.FINISH else state, step, "cancelled")
     if ticket is None:
-        return JobDecision(state, JobStep.WAIT, "the cluster does not answer now")
-    return _decide_by_ticket(state, run_created, ticket, run)
+        return JobDecision(state, JobStep.WAIT, unknown="the cluster does not answer now")
+    if suspend_asked:
+        return _decide_suspension(state, run_created, ticket, run)
+    if held_back is not None and ticket.state is TicketState.GONE and not run_created:
+        return JobDecision(JobState.PENDING, JobStep.WAIT, held_back)
+    return _decide_by_ticket(state, run_created, ticket, run, again=retries_left > 0)
 
 
-def _decide_by_ticket(state: JobState, run_created: bool, ticket: Ticket, run: JobRun | None) -> JobDecision:
+_TENANT_SILENT = "the team's vCluster does not answer now"
+
+
+def _failed(state: JobState, reason: str | None, *, again: bool, exit_code: int | None = None) -> JobDecision:
+    if again:
+        return JobDecision(state, JobStep.END_ATTEMPT, reason, exit_code, EndKind.RETRY)
+    return JobDecision(JobState.FAILED, JobStep.FINISH, reason, exit_code)
+
+
+def _decide_suspension(state: JobState, run_created: bool, ticket: Ticket, run: JobRun | None) -> JobDecision:
+    if run is None:
+        return JobDecision(state, JobStep.WAIT, unknown=_TENANT_SILENT)
+    if ticket.state is TicketState.GONE and not run.exists:
+        if run_created:
+            return JobDecision(state, JobStep.END_ATTEMPT, "suspended", kind=EndKind.SUSPENDED)
+        return JobDecision(JobState.SUSPENDED, JobStep.WAIT, "suspended")
+    return JobDecision(state, JobStep.END_ATTEMPT, "suspended", kind=EndKind.SUSPENDED)
+
+
+def _decide_by_ticket(
+    state: JobState, run_created: bool, ticket: Ticket, run: JobRun | None, *, again: bool
+) -> JobDecision:
     if ticket.state is TicketState.GONE and not run_created:
         return JobDecision(JobState.PENDING, JobStep.FILE_TICKET)
     if ticket.state is TicketState.QUEUED and not run_created:
         return JobDecision(JobState.QUEUED, JobStep.WAIT, ticket.message or "waiting for quota")
     if run is None:
-        return JobDecision(state, JobStep.WAIT, "the team's vCluster does not answer now")
+        return JobDecision(state, JobStep.WAIT, unknown=_TENANT_SILENT)
     if ticket.state is TicketState.EVICTED:
-        step = JobStep.STOP_RUN if run.exists else JobStep.FINISH
         reason = f"stopped to give its quota back: {ticket.message}"
-        return JobDecision(JobState.FAILED if step is JobStep.FINISH else state, step, reason)
+        return JobDecision(state, JobStep.END_ATTEMPT, reason, kind=EndKind.PREEMPTED)
     if run.exists:
-        shown = JobState.RUNNING if run.state is JobState.RUNNING else JobState.STARTING
-        return JobDecision(shown, JobStep.WAIT, run.reason)
+        # Its pod may be out of sight for a moment: what ran has started.
+        runs = run.state is JobState.RUNNING or state is JobState.RUNNING
+        return JobDecision(JobState.RUNNING if runs else JobState.STARTING, JobStep.WAIT, run.reason)
     if run_created:
-        return JobDecision(JobState.FAILED, JobStep.FINISH, "its run was removed from the team's vCluster")
+        return _failed(state, "its run was removed from the team's vCluster", again=again)
     if ticket.state is TicketState.FINISHED:
         # A ticket that is over holds no quota any more: a run on it would take what is another's.
-        return JobDecision(JobState.FAILED, JobStep.FINISH, "its ticket ended before it could run")
+        return _failed(state, "its ticket ended before it could run", again=again)
     return JobDecision(JobState.STARTING, JobStep.CREATE_RUN)
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """How a job goes on after an attempt: PENDING (not before ``not_before``) or SUSPENDED."""
+
+    state: JobState
+    reason: str
+    not_before: float | None
+    retries_used: int
+    preemptions: int
+
+
+def after_attempt(
+    kind: EndKind, *, reason: str | None, retries_used: int, preemptions: int, base: float, now: float
+) -> Onward:
+    """Where a job goes once nothing of its attempt is left. A preemption costs no retry: it was not its fault."""
+    if kind is EndKind.SUSPENDED:
+        return Onward(JobState.SUSPENDED, "suspended", None, retries_used, preemptions)
+    if kind is EndKind.PREEMPTED:
+        return Onward(JobState.PENDING, f"preempted: {reason}", None, retries_used, preemptions + 1)
+    wait = backoff(base, retries_used)
+    return Onward(JobState.PENDING, f"failed: {reason}", now + wait, retries_used + 1, preemptions)

@@ -24,12 +24,19 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds how many devices: shown to team mates, so that they know whom to ask."""
+    """Who holds how many devices: shown to team mates, so that they know whom to ask.
+
+    ``since`` is when it was admitted and ``ends_by`` when it ends at the latest, in seconds since 1970; None when
+    that is not known, or when nothing ends it.
+    """
 
     kind: str
     owner: str
     user: str
     devices: Mapping[str, int]
+    profile: str = ""
+    since: float | None = None
+    ends_by: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,12 @@ def room_for(quota: Quota, usage: Usage, profile: Profile) -> int | None:
         for resource, count in profile.devices.items()
     ]
     return min(rooms, default=None)
+
+
+def quota_left(quota: Quota, usage: Usage) -> dict[str, int]:
+    """How many of each device the tenant may take beyond what it holds; 0 when it holds more than it may."""
+    resources = sorted({*quota.nominal, *quota.borrowing})
+    return {r: max(0, quota.limit(r) - usage.used.get(r, 0)) for r in resources}
 
 
 def _has_room(quota: Quota, usage: Usage, profile: Profile) -> bool:

@@ -23,7 +23,8 @@ class TicketState(StrEnum):
 class TicketRequest:
     """What to ask for. ``name`` is unique in the tenant; asking twice with the same name gives the same ticket.
 
-    ``kind`` is "server" or "job" and ``owner`` its id; ``priority`` names a WorkloadPriorityClass.
+    ``kind`` is "server" or "job" and ``owner`` its id; ``priority`` names a WorkloadPriorityClass. ``max_seconds``
+    is how long it may run at most once it is admitted, None without a limit: for forecasts, nothing is ended by it.
     """
 
     tenant: str
@@ -35,6 +36,7 @@ class TicketRequest:
     resources: Resources
     priority: str
     node_labels: Mapping[str, str] = field(default_factory=dict)
+    max_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class Ticket:
 
     ``uid`` tells two tickets of one name apart. ``node_selector`` is what the engine chose (set once admitted).
     ``message`` is the engine's own reason for waiting or eviction, ``position`` the 0-based place in the
-    tenant's queue (approximate among tickets of the same second; None when not known).
+    tenant's queue (approximate among tickets of the same second; None when not known). ``filed_at`` and
+    ``admitted_at`` are seconds since 1970, None when not known; ``max_seconds`` is the request's.
     """
 
     tenant: str
@@ -59,3 +62,6 @@ class Ticket:
     node_selector: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
     position: int | None = None
+    filed_at: float | None = None
+    admitted_at: float | None = None
+    max_seconds: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from aifactory_profiles import Resources
 
@@ -48,6 +48,9 @@ class Pipeline(Protocol):
     - ``delete`` of a run that is gone does nothing; afterwards its pods are gone or going.
     """
 
+    def render(self, spec: RunSpec) -> list[dict[str, Any]]:
+        """The objects that ``create`` would make, without asking anything."""
+
     async def create(self, spec: RunSpec) -> JobRun:
         """Create the run (and what it needs), or find the one created before."""
 
@@ -65,3 +68,14 @@ class Pipeline(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+def render_process(spec: RunSpec) -> dict[str, Any]:
+    """A run that is a plain process, for engines without objects. Secret files by name only."""
+    return {
+        "kind": "Process",
+        "argv": list(spec.argv),
+        "environment": dict(sorted(spec.environment.items())),
+        "secretFiles": sorted(spec.secret_files),
+        "deadlineSeconds": spec.deadline_seconds,
+    }

@@ -31,11 +31,16 @@ class KubernetesJobPipeline:
         self._tenants = tenants
         self._hub = hub
 
+    def render(self, spec: RunSpec) -> list[Object]:
+        """A Secret and a Job."""
+        return [render_secret(spec, self._hub), render_job(spec, self._hub)]
+
     async def create(self, spec: RunSpec) -> JobRun:
         """The Secret first, because a pod without it would wait for it; each step meets what an earlier try left."""
         async with self._api(spec.tenant) as api:
-            await self._create(api, _SECRETS, render_secret(spec, self._hub), spec.run_id)
-            job = await self._create(api, _JOBS, render_job(spec, self._hub), spec.run_id)
+            secret, body = self.render(spec)
+            await self._create(api, _SECRETS, secret, spec.run_id)
+            job = await self._create(api, _JOBS, body, spec.run_id)
         return read_run(job, self._host_pods(spec.tenant, spec.run_id))
 
     async def get(self, tenant: str, run_id: str) -> JobRun:

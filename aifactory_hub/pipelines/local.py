@@ -13,10 +13,11 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..domain.jobs import JobRun, JobState
 from ..domain.names import join
-from .base import RunSpec
+from .base import RunSpec, render_process
 from .process_tree import Process, alive, family, kill, processes
 
 # Seconds that a run has from the signal to its end; its runner brings results home meanwhile.
@@ -46,6 +47,10 @@ class LocalPipeline:
         self._grace = grace
         self._runs: dict[tuple[str, str], _Run] = {}
         self._going: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    def render(self, spec: RunSpec) -> list[dict[str, Any]]:
+        """A process, as near as there is to a manifest of one."""
+        return [render_process(spec)]
 
     async def create(self, spec: RunSpec) -> JobRun:
         """Start the process, or find the one started before."""
@@ -133,7 +138,9 @@ class LocalPipeline:
         reason = f"the command ended with exit code {code}"
         if run.overdue:
             reason = "it ran longer than jobs may (DeadlineExceeded)"
-        return JobRun(True, uid=run.uid, state=JobState.FAILED, exit_code=code, reason=reason, pod=pod)
+        return JobRun(
+            True, uid=run.uid, state=JobState.FAILED, exit_code=code, reason=reason, pod=pod, overdue=run.overdue
+        )
 
     def _stop(self, place: tuple[str, str], run: _Run) -> None:
         if place not in self._going or self._going[place].done():

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..domain.jobs import JobRun, JobState
-from .base import PipelineUnavailable, RunSpec
+from .base import PipelineUnavailable, RunSpec, render_process
 
 
 class Launcher(Protocol):
@@ -38,6 +38,10 @@ class MemoryPipeline:
     slow_to_go: set[str] = field(default_factory=set)
     created: list[RunSpec] = field(default_factory=list)
     _runs: dict[tuple[str, str], _Run] = field(default_factory=dict)
+
+    def render(self, spec: RunSpec) -> list[dict[str, Any]]:
+        """A process, as near as there is to a manifest of one."""
+        return [render_process(spec)]
 
     async def create(self, spec: RunSpec) -> JobRun:
         """The run, made now or before."""

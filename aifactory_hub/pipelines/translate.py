@@ -91,7 +91,8 @@ def read_run(job: Object, pods: Iterable[PodFact]) -> JobRun:
         return JobRun(True, uid, JobState.SUCCEEDED, exit_code=0, pod=name)
     if "Failed" in conditions:
         reason = _why_failed(conditions["Failed"], pod)
-        return JobRun(True, uid, JobState.FAILED, None if pod is None else pod.exit_code, reason, name)
+        overdue = conditions["Failed"].get("reason") == "DeadlineExceeded"
+        return JobRun(True, uid, JobState.FAILED, None if pod is None else pod.exit_code, reason, name, overdue)
     if pod is not None and pod.phase in ("Running", "Succeeded", "Failed"):
         return JobRun(True, uid, JobState.RUNNING, reason=None, pod=name)
     if pod is None and (job.get("status", {}).get("ready") or 0) > 0:

@@ -22,7 +22,6 @@ LABEL_TICKETS = f"{constants.PREFIX}/tickets"
 HUB_NAMESPACE = "aifactory-system"
 HUB_ACCOUNT = "aifactory-hub"
 # A notebook that somebody sits at goes before a batch job of the same tenant.
-PRIORITIES = {constants.PRIORITY_NOTEBOOK: 1000, constants.PRIORITY_BATCH: 100}
 # What the queues of a cluster without GPUs cover, because a queue has to cover something. Nobody asks for it.
 NO_GPU_FLAVOR = "no-gpu"
 NO_GPU_RESOURCE = f"{constants.PREFIX}/no-gpu"
@@ -57,7 +56,7 @@ def cluster_objects(registry: Registry) -> list[Manifest]:
         _binding("ClusterRoleBinding", "ClusterRole", HUB_ACCOUNT, None),
         _manifest(_KUEUE, "Cohort", registry.cluster.cohort) | {"spec": {}},
         *_flavors(registry),
-        *(_priority(name, value) for name, value in PRIORITIES.items()),
+        *(_priority(name, value) for name, value in constants.PRIORITIES.items()),
     ]
 
 

@@ -120,6 +120,6 @@ def _chunks(path: Path) -> Iterator[bytes]:
 def _message(response: httpx.Response) -> str | None:
     """The service's own words; None for an answer that is not its own, such as a proxy's."""
     try:
-        return str(response.json()["message"])
+        return str(response.json()["detail"])
     except (ValueError, KeyError, TypeError):
         return None

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from aifactory_profiles import Profile
 
-from ..domain.quota import Usage, room_for
+from ..domain.forecasts import Forecast, cost, forecast
+from ..domain.jobs import EndKind, JobPlan, Priority
+from ..domain.menu import Outlook
+from ..domain.menu_json import WaitAnswer, wait_answer
+from ..domain.quota import Usage, check_quota, quota_left, room_for
+from ..domain.refusals import Refusal
 from ..domain.spawns import menu
 from ..domain.tenants import Tenant
 from ..registry.model import Registry
 from ..store import Artifact, JobRecord
+from . import answer_types
+from .errors import ServiceError
+from .run_spec import longest
 
-_TIMES = ("submitted", "queued", "starting", "running", "finished")
 
-
-def job_answer(job: JobRecord, *, simulated: bool, position: int | None = None) -> dict[str, Any]:
+def job_answer(
+    job: JobRecord,
+    registry: Registry,
+    *,
+    now: float,
+    seen: Forecast = Forecast(),  # noqa: B008 - frozen
+) -> answer_types.JobAnswer:
     """A job as its team mates may see it: of its environment the names only, because values may be secrets."""
     return {
         "id": job.id,
@@ -30,38 +43,164 @@ def job_answer(job: JobRecord, *, simulated: bool, position: int | None = None) 
         "outputs": None if job.outputs is None else list(job.outputs),
         "files": job.input_sha256,
         "files_size": job.input_size,
-        "state": job.state.value,
+        "state": job.state,
         "final": job.state.final,
-        "reason": job.reason,
+        "reason": job.reason if job.unreachable is None else job.unreachable,
         "exit_code": job.exit_code,
-        "position": position,
+        "position": seen.position,
+        "expected_wait": _wait(seen),
+        "cost": _cost(job, registry, now),
         "cancel_asked": job.cancel_asked_at is not None,
-        "times": {name: _iso(getattr(job, f"{name}_at")) for name in _TIMES},
+        "suspend_asked": job.suspend_asked_at is not None,
+        "unreachable": _unreachable(job),
+        "attempt": job.attempt,
+        "retries": {"used": job.retries_used, "most": job.max_retries},
+        "preemptions": job.preemptions,
+        "history": [_attempt(entry) for entry in job.history],
+        "priority": Priority(job.priority),
+        "max_seconds": longest(job, registry),
+        "progress": _progress(job),
+        "retry_of": job.retry_of,
+        "schedule": job.schedule,
+        "sweep": job.sweep,
+        "times": {
+            "submitted": _moment(job.submitted_at),
+            "queued": _iso(job.queued_at),
+            "starting": _iso(job.starting_at),
+            "running": _iso(job.running_at),
+            "finished": _iso(job.finished_at),
+        },
         "log_size": job.log_size,
         "left": dict((job.report or {}).get("left") or {}),
+        "simulated": registry.cluster.simulated,
+    }
+
+
+def cost_answer(profile: Profile, *, longest: float, so_far: float) -> answer_types.Cost:
+    """What a job of this profile costs; ``longest`` and ``so_far`` in seconds."""
+    price = profile.price_per_hour
+    return {
+        "per_hour": _money(price),
+        "hours": longest / 3600,
+        "at_most": _money(cost(price, longest)),
+        "so_far": _money(cost(price, so_far)),
+    }
+
+
+def _cost(job: JobRecord, registry: Registry, now: float) -> answer_types.Cost | None:
+    """Counted from when it had its devices; null when its profile is not known any more."""
+    if job.profile not in registry.catalogue.names:
+        return None
+    held = 0.0 if job.starting_at is None else max(0.0, (job.finished_at or now) - job.starting_at)
+    profile = registry.catalogue.profile(job.profile)
+    return cost_answer(profile, longest=float(longest(job, registry)), so_far=held)
+
+
+def dry_run_answer(
+    plan: JobPlan, outlook: Outlook, manifest: list[dict[str, Any]], registry: Registry
+) -> answer_types.DryRun:
+    """What would happen to a job that would be taken."""
+    profile, tenant = plan.profile, plan.tenant
+    seen = forecast(tenant, profile, outlook)
+    left = None if outlook.usage is None else quota_left(tenant.quota, outlook.usage)
+    return {
+        "accepted": True,
+        "refusal": None,
+        "verdicts": [_profile_verdict(profile), _quota_verdict(plan, outlook.usage, registry)],
+        "profile": profile.name,
+        "devices": dict(profile.devices),
+        "manifest": manifest,
+        "cost": cost_answer(profile, longest=float(registry.jobs.deadline), so_far=0.0),
+        "quota_left": left,
+        "position": seen.position,
+        "expected_wait": _wait(seen),
+        "simulated": registry.cluster.simulated,
+    }
+
+
+def refused_answer(error: ServiceError, *, simulated: bool) -> answer_types.DryRun:
+    """What would happen to a job that would be refused: the refusal, as ``submit`` would say it."""
+    return {
+        "accepted": False,
+        "refusal": error.body(),
+        "verdicts": [{"check": error.field or "request", "ok": False, "detail": error.detail}],
+        "profile": None,
+        "devices": {},
+        "manifest": [],
+        "cost": None,
+        "quota_left": None,
+        "position": None,
+        "expected_wait": None,
         "simulated": simulated,
     }
 
 
-def artifact_answer(artifact: Artifact) -> dict[str, Any]:
+def _unreachable(job: JobRecord) -> answer_types.Unreachable | None:
+    if job.unreachable_since is None:
+        return None
+    return {"since": _moment(job.unreachable_since), "reason": job.unreachable or ""}
+
+
+def _progress(job: JobRecord) -> answer_types.Progress | None:
+    if job.progress_at is None:
+        return None
+    return {
+        "percent": job.progress_percent,
+        "eta_seconds": job.eta_seconds,
+        "metrics": dict(job.metrics or {}),
+        "at": _moment(job.progress_at),
+    }
+
+
+def _attempt(entry: Mapping[str, Any]) -> answer_types.Attempt:
+    return {
+        "attempt": entry["attempt"],
+        "kind": EndKind(entry["kind"]),
+        "reason": entry["reason"],
+        "exit_code": entry["exit_code"],
+        "running": _iso(entry["running_at"]),
+        "ended": _moment(entry["ended_at"]),
+        "log_size": entry["log_size"],
+    }
+
+
+def _wait(seen: Forecast) -> WaitAnswer | None:
+    return None if seen.position is None else wait_answer(seen.wait)
+
+
+def _profile_verdict(profile: Profile) -> answer_types.Verdict:
+    devices = ", ".join(f"{count} of {resource}" for resource, count in profile.devices.items()) or "no device"
+    return {"check": "profile", "ok": True, "detail": f"Profile {profile.name} takes {devices}."}
+
+
+def _quota_verdict(plan: JobPlan, usage: Usage | None, registry: Registry) -> answer_types.Verdict:
+    if usage is None:
+        return {"check": "quota", "ok": False, "detail": "The quota engine does not answer now: the job would wait."}
+    fits = check_quota(plan.tenant.quota, usage, plan.profile, menu(plan.tenant, registry.catalogue))
+    if isinstance(fits, Refusal):
+        return {"check": "quota", "ok": False, "detail": f"The job would wait. {fits.message}"}
+    return {"check": "quota", "ok": True, "detail": "It fits into what the team has left now."}
+
+
+def artifact_answer(artifact: Artifact) -> answer_types.ArtifactAnswer:
     """One file of a job's."""
     return {
         "name": artifact.name,
         "size": artifact.size,
         "sha256": artifact.sha256,
-        "created": _iso(artifact.created_at),
+        "created": _moment(artifact.created_at),
     }
 
 
-def artifacts_answer(artifacts: Sequence[Artifact], *, simulated: bool) -> dict[str, Any]:
+def artifacts_answer(artifacts: Sequence[Artifact], *, simulated: bool) -> answer_types.ArtifactsAnswer:
     """All files of a job's."""
     return {"artifacts": [artifact_answer(a) for a in artifacts], "simulated": simulated}
 
 
-def quota_answer(tenant: Tenant, usage: Usage | None, registry: Registry) -> dict[str, Any]:
+def quota_answer(tenant: Tenant, usage: Usage | None, registry: Registry) -> answer_types.QuotaAnswer:
     """What the tenant may hold, holds, and what fits now. ``usage`` None says so: null is not zero."""
     resources = sorted({*tenant.quota.nominal, *tenant.quota.borrowing})
-    devices = [
+    devices: list[answer_types.DeviceAnswer] = [
         {
             "resource": resource,
             "nominal": tenant.quota.nominal.get(resource, 0),
@@ -71,7 +210,7 @@ def quota_answer(tenant: Tenant, usage: Usage | None, registry: Registry) -> dic
         }
         for resource in resources
     ]
-    holders = [
+    holders: list[answer_types.HolderAnswer] = [
         {"kind": h.kind, "owner": h.owner, "user": h.user, "devices": dict(h.devices)}
         for h in (usage.holders if usage else ())
     ]
@@ -86,17 +225,25 @@ def quota_answer(tenant: Tenant, usage: Usage | None, registry: Registry) -> dic
     }
 
 
-def _menu_line(tenant: Tenant, profile: Profile, usage: Usage | None) -> dict[str, Any]:
+def _menu_line(tenant: Tenant, profile: Profile, usage: Usage | None) -> answer_types.MenuLine:
     price = profile.price_per_hour
     return {
         "profile": profile.name,
         "display_name": profile.display_name,
         "description": profile.description,
         "devices": dict(profile.devices),
-        "price_per_hour": None if price is None else str(price),
+        "price_per_hour": _money(price),
         "room": None if usage is None else room_for(tenant.quota, usage, profile),
     }
 
 
+def _money(amount: Decimal | None) -> str | None:
+    return None if amount is None else str(amount)
+
+
 def _iso(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return None if seconds is None else _moment(seconds)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

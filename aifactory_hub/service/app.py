@@ -2,48 +2,66 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
+from .. import __version__
 from .context import Context
-from .handlers import internal, jobs, public
+from .handlers import events, internal, jobs, public, quota
 from .handlers.base import NotFound
+from .openapi import Route, document
 
 # Requests without a file of their own: a command, an environment, names.
 _MAX_BODY = 2**20
-_ID = r"([a-z0-9]{1,40})"
+# What a name in a path may be. An artifact's has slashes; anything else that is odd is refused by its handler.
+_PATTERNS = {"name": "(.+)"}
+
+# Below api/v1. Names in braces are arguments of the handler's methods, in this order.
+ROUTES: tuple[Route, ...] = (
+    ("/openapi.json", public.Description),
+    ("/health", public.Health),
+    ("/limits", public.Limits),
+    ("/quota", jobs.Quota),
+    ("/tenants/{tenant}/profiles", quota.Profiles),
+    ("/uploads/{sha256}", jobs.Upload),
+    ("/events", events.AllEvents),
+    ("/jobs", jobs.JobList),
+    ("/jobs/dry-run", jobs.DryRun),
+    ("/jobs/{job}", jobs.JobOne),
+    ("/jobs/{job}/events", events.JobEvents),
+    ("/jobs/{job}/logs", jobs.JobLogs),
+    ("/jobs/{job}/artifacts", jobs.Artifacts),
+    ("/jobs/{job}/artifacts/{name}", jobs.ArtifactOne),
+    ("/internal/jobs/{job}/files", internal.RunnerFiles),
+    ("/internal/jobs/{job}/log", internal.RunnerLog),
+    ("/internal/jobs/{job}/artifacts/{name}", internal.RunnerArtifact),
+    ("/internal/jobs/{job}/result", internal.RunnerOutcome),
+)
+
+
+def describe(prefix: str) -> dict[str, Any]:
+    """The API's description below ``prefix``."""
+    return document(ROUTES, prefix=prefix, version=__version__)
 
 
 def make_app(context: Context, prefix: str) -> Application:
     """The application below ``prefix``, e.g. /services/aifactory/."""
-    api = f"{prefix}api/v1"
-    runner = f"{api}/internal/jobs/{_ID}"
-    routes = [
-        (prefix, public.Page),
-        (f"{api}/health", public.Health),
-        (f"{api}/limits", public.Limits),
-        (f"{api}/quota", jobs.Quota),
-        (f"{api}/uploads/([^/]+)", jobs.Upload),
-        (f"{api}/jobs", jobs.JobList),
-        (f"{api}/jobs/([^/]+)", jobs.JobOne),
-        (f"{api}/jobs/{_ID}/logs", jobs.JobLogs),
-        (f"{api}/jobs/{_ID}/artifacts", jobs.Artifacts),
-        (f"{api}/jobs/{_ID}/artifacts/(.+)", jobs.ArtifactOne),
-        (f"{runner}/files", internal.RunnerFiles),
-        (f"{runner}/log", internal.RunnerLog),
-        (f"{runner}/artifacts/(.+)", internal.RunnerArtifact),
-        (f"{runner}/result", internal.RunnerOutcome),
-    ]
     arguments: dict[str, Any] = {"context": context}
-    return Application(
-        [(path, handler, arguments) for path, handler in routes],
-        default_handler_class=NotFound,
-        default_handler_args=arguments,
-    )
+    described = {"context": context, "document": describe(prefix)}
+    routes: list[tuple[str, Any, dict[str, Any]]] = [(re.escape(prefix), public.Page, arguments)]
+    for path, handler in ROUTES:
+        given = described if handler is public.Description else arguments
+        routes.append((f"{re.escape(prefix)}api/v1{_pattern(path)}", handler, given))
+    return Application(routes, default_handler_class=NotFound, default_handler_args=arguments)
 
 
 def make_server(application: Application) -> HTTPServer:
     """The server; ``xheaders`` because the hub's proxy stands before it."""
     return HTTPServer(application, max_body_size=_MAX_BODY, xheaders=True)
+
+
+def _pattern(path: str) -> str:
+    return re.sub(r"\{([a-z0-9]+)\}", lambda found: _PATTERNS.get(found[1], "([^/]+)"), path)

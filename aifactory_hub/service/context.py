@@ -6,17 +6,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..admission.base import Admission
+from ..admission.outlook import Outlooks
 from ..pipelines.base import Pipeline
 from ..registry.model import Registry
 from ..store import FileStore, Jobs
 from .gate import Gate
+from .news import Bulletin
 from .reconcile import Reconciler
 from .submissions import Submissions
 
 
 @dataclass(frozen=True)
 class Context:
-    """The parts. ``reach`` says what can be reached now, for the health page; it names no tenant."""
+    """The parts.
+
+    ``reach`` says what can be reached now, for the health page; it names no tenant. ``unavailable`` says why a
+    tenant can't start anything now, or None.
+    """
 
     registry: Registry
     gate: Gate
@@ -26,5 +32,8 @@ class Context:
     pipeline: Pipeline
     submissions: Submissions
     reconciler: Reconciler
+    bulletin: Bulletin
     reach: Callable[[], dict[str, object]]
+    outlooks: Outlooks
+    unavailable: Callable[[str], str | None]
     clock: Callable[[], float]

@@ -1,11 +1,12 @@
-"""One table from every expected "no" to its HTTP status, and one JSON form for all of them."""
+"""One table from every expected "no" to its HTTP status, and one form for all of them, RFC 9457's."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from ..domain.refusals import Refusal, RefusalReason
+from .answer_types import Problem
 
 STATUS: Mapping[RefusalReason, int] = {
     RefusalReason.NOT_A_MEMBER: 403,
@@ -24,24 +25,27 @@ STATUS: Mapping[RefusalReason, int] = {
 }
 # How long a client may wait before it asks again, in seconds.
 _RETRY_AFTER = 3
+MEDIA_TYPE = "application/problem+json"
+# A name, not an address: there is nothing to be fetched, and a program compares it as it compares ``reason``.
+_TYPE = "urn:aifactory-hub:problem:"
 
 
 class ServiceError(Exception):
-    """An answer other than success: ``reason`` is a stable slug for programs, ``message`` a sentence for people."""
+    """An answer other than success: ``reason`` is a stable slug for programs, ``detail`` a sentence for people."""
 
     def __init__(
         self,
         status: int,
         reason: str,
-        message: str,
+        detail: str,
         *,
         field: str | None = None,
         numbers: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(detail)
         self.status = status
         self.reason = reason
-        self.message = message
+        self.detail = detail
         self.field = field
         self.numbers = dict(numbers or {})
 
@@ -52,9 +56,17 @@ class ServiceError(Exception):
             return {"WWW-Authenticate": "Bearer"}
         return {"Retry-After": str(_RETRY_AFTER)} if self.status == 503 else {}
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> Problem:
         """As JSON."""
-        return {"reason": self.reason, "message": self.message, "field": self.field, **self.numbers}
+        said: Problem = {
+            "type": f"{_TYPE}{self.reason}",
+            "title": self.reason.replace("-", " ").capitalize(),
+            "status": self.status,
+            "detail": self.detail,
+            "reason": self.reason,
+            "field": self.field,
+        }
+        return cast("Problem", {**said, **self.numbers})
 
 
 def from_refusal(refusal: Refusal) -> ServiceError:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from ..domain.jobs import LONGEST_BACKOFF, JobState, Priority
 from .errors import ServiceError, bad_field
 
 # The environment travels in a Secret together with the command, and etcd limits that to 1 MiB.
 _MAX_ENVIRONMENT = 64 * 1024
 _MAX_VARIABLES = 256
 _MAX_PATTERNS = 64
+_LONGEST_RUN = 366 * 24 * 3600
+_MOST_RETRIES = 100
+_MOST_ADDRESSES = 5
+MOST_AT_ONCE = 200
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY = re.compile(r"[\x21-\x7e]{1,100}")
 _ARTIFACT = re.compile(r"[^\x00-\x1f\x7f]{1,500}")
@@ -67,6 +73,40 @@ class Submission(BaseModel):
     files: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     outputs: Annotated[list[Line], Field(max_length=_MAX_PATTERNS)] | None = None
     environment: Annotated[dict[str, Text], AfterValidator(_environment)] = {}
+    priority: Annotated[Priority, Field(strict=False)] = Priority.NORMAL
+    max_seconds: Annotated[int, Field(ge=1, le=_LONGEST_RUN, description="How long an attempt may run.")] | None = None
+    retries: Annotated[int, Field(ge=0, le=_MOST_RETRIES, description="How often to try again after a failure.")] = 0
+    retry_backoff: Annotated[
+        float, Field(ge=1, le=LONGEST_BACKOFF, description="Seconds before the first retry; doubled for each further.")
+    ] = 30.0
+    sweep: Annotated[str, AfterValidator(_key)] | None = None
+
+
+class Planned(Submission):
+    """A job that is only thought of: as Submission, but nothing is stored, so it needs no key."""
+
+    key: Annotated[str, AfterValidator(_key)] = "dry-run"
+
+
+class TenantQuery(BaseModel):
+    """Which team's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tenant: Annotated[str | None, Field(description="A team's name; by default the token's own.")] = None
+
+
+class JobQuery(BaseModel):
+    """Which jobs, and how many at once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tenant: Annotated[str | None, Field(description="One team's only; by default all of the token's.")] = None
+    mine: Annotated[bool, Field(description="Only one's own.")] = False
+    state: Annotated[list[JobState], Field(description="In one of these states; may come several times.")] = []
+    text: Annotated[str, Field(max_length=200, description="Something in the name or command, or a whole id.")] = ""
+    limit: Annotated[int, Field(ge=1, le=MOST_AT_ONCE, description="How many at most.")] = 50
+    before: Annotated[str | None, Field(description="Those after this one: `next` of the page before.")] = None
 
 
 class RunnerResult(BaseModel):
@@ -84,7 +124,7 @@ def parse(model: type[Model], body: bytes) -> Model:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        raise _first_problem(error.errors(include_url=False, include_context=False)) from error
+        raise _first_problem(error.errors(include_url=False, include_context=False), model) from error
 
 
 def artifact_name(text: str) -> str:
@@ -95,16 +135,24 @@ def artifact_name(text: str) -> str:
     return text
 
 
-def whole_number(text: str | None, *, field: str, default: int, most: int) -> int:
-    """A number from a URL. Raises ServiceError (400)."""
-    if text is None:
-        return default
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
-        raise bad_field(field, f"{field} is {text!r}: write a whole number from 1 to {most}.")
-    return int(text)
+def parse_query(model: type[Model], arguments: Mapping[str, Sequence[bytes]]) -> Model:
+    """A URL's parameters as ``model``: of one that comes twice the last counts, unless a list is wanted.
+
+    Raises ServiceError (400) that names the parameter.
+    """
+    given: dict[str, Any] = {}
+    for name, values in arguments.items():
+        texts = [value.decode("utf-8", "replace") for value in values]
+        about = model.model_fields.get(name)
+        many = about is not None and get_origin(about.annotation) is list
+        given[name] = [part for text in texts for part in text.split(",") if part] if many else texts[-1]
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise _first_problem(error.errors(include_url=False, include_context=False), model) from error
 
 
-def _first_problem(problems: list[Any]) -> ServiceError:
+def _first_problem(problems: list[Any], model: type[BaseModel]) -> ServiceError:
     problem = problems[0]
     place = ".".join(str(part) for part in problem["loc"])
     if not place:
@@ -113,7 +161,7 @@ def _first_problem(problems: list[Any]) -> ServiceError:
     given = json.dumps(problem["input"], default=str)[:80]
     said = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
-        known = ", ".join(Submission.model_fields)
+        known = ", ".join(model.model_fields) or "none"
         return bad_field(place, f"There is no field {place!r}. Fields: {known}.")
     if problem["type"] == "missing":
         return bad_field(place, f"The field {place!r} is missing.")

@@ -152,7 +152,8 @@ class Reconciler:
         tickets = [t for t in await self._w.admission.tickets(tenant) if t.kind == "job"]
         alive = {job.ticket_name for job in await asyncio.to_thread(self._w.jobs.live)}
         for ticket in tickets:
-            gone = ticket.name not in alive and await self._w.pipeline.pods_gone(tenant, ticket.owner)
+            run = ticket.name.removeprefix("job-")
+            gone = ticket.name not in alive and await self._w.pipeline.pods_gone(tenant, run)
             if gone:
                 log.warning("ticket %s in %s belongs to no job that goes on: given back", ticket.name, tenant)
                 await self._w.admission.release(tenant, ticket.name)

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from aifactory_profiles import Profile
 
 from .. import constants
 from ..admission.base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted
-from ..domain.jobs import JobDecision, JobRun, JobState, JobStep, decide_job
-from ..domain.names import label_value, slug
+from ..domain.jobs import EndKind, JobDecision, JobRun, JobState, JobStep, Onward, after_attempt, decide_job
 from ..domain.tickets import Ticket, TicketRequest, TicketState
-from ..pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable, RunSpec
+from ..pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable
 from ..registry.model import Registry
 from ..store import FileStore, JobRecord, Jobs
+from ..store.records import attempt_told
+from .run_spec import longest, run_spec
 from .tokens import job_token, token_hash
 
 log = logging.getLogger(__name__)
-
-RUNNER = ("python3", "-m", "aifactory_hub.runner")
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,8 @@ class JobSteps:
             return False
         if job.state.final:
             return await self._clean(job)
+        if job.ending is not None:
+            return await self._end_attempt(job)
         ticket = None if tickets is None else tickets.get(job.ticket_name) or _no_ticket(job)
         run, silence = await self._run(job)
         if run is not None and run.exists and job.run_created_at is None:
@@ -64,30 +65,48 @@ class JobSteps:
             run_created=job.run_created_at is not None or (run is not None and run.exists),
             ticket=ticket,
             run=run,
+            suspend_asked=job.suspend_asked_at is not None,
+            held_back=self._held_back(job),
+            retries_left=job.max_retries - job.retries_used,
         )
-        if silence is not None and decision.step is JobStep.WAIT:
-            decision = replace(decision, reason=silence)
-        return await self._apply(job, decision, ticket)
+        if decision.unknown is not None:
+            await self._note_unknown(job, silence or decision.unknown)
+            return False
+        try:
+            moved = await self._apply(job, decision, ticket)
+        except (AdmissionUnavailable, PipelineUnavailable) as error:
+            await self._note_unknown(job, str(error))
+            return False
+        # The queue may answer for a job whose vCluster is silent.
+        await self._note_unknown(job, silence)
+        return moved
+
+    def _held_back(self, job: JobRecord) -> str | None:
+        """Why the attempt may not begin yet."""
+        if job.not_before is None or job.not_before <= self._w.clock():
+            return None
+        at = datetime.fromtimestamp(job.not_before, UTC).strftime("%H:%M:%S UTC")
+        return f"retry {job.retries_used} of {job.max_retries} at {at}"
 
     async def _run(self, job: JobRecord) -> tuple[JobRun | None, str | None]:
         """The job's run, or why it is not known. Where none was ever intended nobody needs to be asked."""
         if job.run_intended_at is None:
             return JobRun(exists=False), None
         try:
-            return await self._w.pipeline.get(job.tenant, job.id), None
+            return await self._w.pipeline.get(job.tenant, job.run_id), None
         except PipelineUnavailable as error:
             return None, str(error)
 
     async def _apply(self, job: JobRecord, decision: JobDecision, ticket: Ticket | None) -> bool:
         state = decision.state
-        if job.state is JobState.RUNNING and state is JobState.STARTING:
-            state = JobState.RUNNING  # its pod is out of sight for a moment; what ran has started
         try:
             match decision.step:
                 case JobStep.WAIT:
-                    await self._note(job, state, decision.reason)
+                    await self._note(job, state, _shown(job, decision))
                     return False
                 case JobStep.FILE_TICKET:
+                    if state is not job.state:
+                        await self._note(job, state, job.reason)
                     await self._w.admission.request(self._ticket_request(job))
                 case JobStep.CREATE_RUN:
                     await self._note(job, state, decision.reason)
@@ -95,26 +114,28 @@ class JobSteps:
                 case JobStep.STOP_RUN:
                     await self._note(job, state, f"stopping: {_why(job, decision)}")
                     await self._keep_log(job)
-                    await self._w.pipeline.delete(job.tenant, job.id)
+                    await self._w.pipeline.delete(job.tenant, job.run_id)
+                case JobStep.END_ATTEMPT:
+                    await self._begin_ending(job, decision)
                 case JobStep.FINISH:
                     await self._finish(job, decision)
         except NotAdmitted:
             return False  # it lost its place since it was looked at; the next look says to whom
         except (AdmissionRefused, PipelineRefused) as error:
             await self._end(job, JobState.FAILED, str(error), None)
-        except (AdmissionUnavailable, PipelineUnavailable) as error:
-            await self._note(job, state, str(error))
-            return False
         return True
 
     async def _create_run(self, job: JobRecord, ticket: Ticket | None) -> None:
         """The intention is recorded first and the run's name derives from the job's id: a crash anywhere in
         here is followed by a look for the run, and by creating it under the same name if it is not there."""
-        token = job_token(self._w.token_key, job.id)
+        token = job_token(self._w.token_key, job.run_id)
         now = self._w.clock()
         await asyncio.to_thread(self._w.jobs.intend_run, job.id, token_hash=token_hash(token), now=now)
         await self._w.admission.hold(job.tenant, job.ticket_name)
-        await self._confirm(job, await self._w.pipeline.create(self._run_spec(job, token, ticket)))
+        profile = self._profile(job)
+        selector = {**profile.node_labels, **(ticket.node_selector if ticket else {})}
+        spec = run_spec(job, profile, self._w.registry, token=token, node_selector=selector)
+        await self._confirm(job, await self._w.pipeline.create(spec))
 
     async def _confirm(self, job: JobRecord, run: JobRun) -> None:
         await asyncio.to_thread(self._w.jobs.confirm_run, job.id, uid=run.uid, now=self._w.clock())
@@ -132,19 +153,66 @@ class JobSteps:
         finish = self._w.jobs.finish
         await asyncio.to_thread(finish, job.id, state, reason=reason, exit_code=exit_code, now=self._w.clock())
 
+    async def _begin_ending(self, job: JobRecord, decision: JobDecision) -> None:
+        """Recorded before anything is removed: a run that is gone then tells nobody that it failed."""
+        assert decision.kind is not None  # decide_job sets it with END_ATTEMPT
+        log.info("job %s of %s in %s: attempt %d ends: %s", job.id, job.owner, job.tenant, job.attempt, decision.reason)
+        said = (job.report or {}).get("problem") if decision.kind is EndKind.RETRY else None
+        ending = {"kind": decision.kind.value, "reason": said or decision.reason, "exit_code": decision.exit_code}
+        shown = f"ending attempt {job.attempt}: {ending['reason']}"
+        await asyncio.to_thread(self._w.jobs.begin_ending, job.id, {**ending, "at": self._w.clock()}, shown)
+
+    async def _end_attempt(self, job: JobRecord) -> bool:
+        """Remove what the attempt has on the cluster, keep its log, and let the job go on."""
+        if not await self._remove(job):
+            return False
+        assert job.ending is not None  # the caller looked
+        onward = after_attempt(
+            EndKind(job.ending["kind"]),
+            reason=job.ending["reason"],
+            retries_used=job.retries_used,
+            preemptions=job.preemptions,
+            base=job.retry_backoff,
+            now=self._w.clock(),
+        )
+        await asyncio.to_thread(self._go_on, job, onward)
+        return True
+
+    def _go_on(self, job: JobRecord, onward: Onward) -> None:
+        current = self._w.jobs.get(job.id) or job  # with its log, which may have come since
+        if current.attempt != job.attempt:
+            return
+        if current.log_sha256 is not None:
+            self._w.files.set_log_aside(job.id, job.attempt)
+        values = {
+            "reason": onward.reason,
+            "not_before": onward.not_before,
+            "retries_used": onward.retries_used,
+            "preemptions": onward.preemptions,
+            "history": [*current.history, attempt_told(current, self._w.clock())],
+        }
+        self._w.jobs.next_attempt(job, onward.state, values)
+
     async def _clean(self, job: JobRecord) -> bool:
-        """After the end: the run goes, then, once no pod is left, the ticket. The order keeps the quota true."""
+        """After the end."""
+        if not await self._remove(job):
+            return False
+        await asyncio.to_thread(self._w.jobs.mark_cleaned, job.id, now=self._w.clock())
+        return True
+
+    async def _remove(self, job: JobRecord) -> bool:
+        """The attempt's run goes, then, once no pod is left, its ticket: the order keeps the quota true.
+        Whether nothing is left."""
         try:
             if job.run_intended_at is not None:
                 await self._keep_log(job)
-                await self._w.pipeline.delete(job.tenant, job.id)
-                if not await self._w.pipeline.pods_gone(job.tenant, job.id):
+                await self._w.pipeline.delete(job.tenant, job.run_id)
+                if not await self._w.pipeline.pods_gone(job.tenant, job.run_id):
                     return False
             await self._w.admission.release(job.tenant, job.ticket_name)
         except (AdmissionUnavailable, PipelineUnavailable) as error:
             log.info("job %s: cleaning up waits: %s", job.id, error)
             return False
-        await asyncio.to_thread(self._w.jobs.mark_cleaned, job.id, now=self._w.clock())
         return True
 
     async def _keep_log(self, job: JobRecord) -> None:
@@ -159,7 +227,7 @@ class JobSteps:
             return
         limit = self._w.registry.jobs.max_log
         try:
-            text = await self._w.pipeline.logs(job.tenant, job.id, limit_bytes=limit)
+            text = await self._w.pipeline.logs(job.tenant, job.run_id, limit_bytes=limit)
         except PipelineUnavailable as error:
             log.warning("job %s: its log can't be had now: %s", job.id, error)
             return
@@ -175,6 +243,11 @@ class JobSteps:
     async def _note(self, job: JobRecord, state: JobState, reason: str | None) -> None:
         if (job.state, job.reason) != (state, reason) and not job.state.final:
             await asyncio.to_thread(self._w.jobs.set_state, job.id, state, reason, now=self._w.clock())
+
+    async def _note_unknown(self, job: JobRecord, why: str | None) -> None:
+        """Record since when the cluster can't be asked about the job, or that it can be again."""
+        if why != job.unreachable:
+            await asyncio.to_thread(self._w.jobs.set_unreachable, job.id, why, now=self._w.clock())
 
     def _profile(self, job: JobRecord) -> Profile:
         """Raises PipelineRefused when the profile was taken away since: what it was made of is not known any more."""
@@ -193,42 +266,9 @@ class JobSteps:
             user=job.owner,
             profile=profile.name,
             resources=profile.requests,
-            priority=constants.PRIORITY_BATCH,
+            priority=constants.JOB_PRIORITIES[job.priority],
             node_labels=profile.node_labels,
-        )
-
-    def _run_spec(self, job: JobRecord, token: str, ticket: Ticket | None) -> RunSpec:
-        profile, registry = self._profile(job), self._w.registry
-        task = {
-            "id": job.id,
-            "command": job.command,
-            "environment": dict(job.environment),
-            "outputs": None if job.outputs is None else list(job.outputs),
-            "input_sha256": job.input_sha256,
-            "max_artifacts": registry.jobs.max_artifacts,
-            "max_log": registry.jobs.max_log,
-        }
-        return RunSpec(
-            tenant=job.tenant,
-            run_id=job.id,
-            image=registry.jobs.image,
-            argv=RUNNER,
-            environment={
-                "AIFACTORY_SERVICE_URL": registry.addresses.service,
-                "AIFACTORY_JOB_ID": job.id,
-                "AIFACTORY_TENANT": job.tenant,
-                "AIFACTORY_PROFILE": profile.name,
-            },
-            # The command and its environment go with the token: a person's variables may be secrets too.
-            secret_files={"token": token, "job.json": json.dumps(task)},
-            requests=profile.requests,
-            limits=profile.limits,
-            node_selector={**profile.node_labels, **(ticket.node_selector if ticket else {})},
-            labels={
-                constants.LABEL_USER: slug(job.owner),
-                constants.LABEL_PROFILE: label_value(profile.name),
-            },
-            deadline_seconds=registry.jobs.deadline,
+            max_seconds=longest(job, self._w.registry),
         )
 
 
@@ -236,6 +276,13 @@ def _why(job: JobRecord, decision: JobDecision) -> str | None:
     """The decision's reason; of a cancelled job also who asked for it."""
     if decision.state is JobState.CANCELLED or (decision.step is JobStep.STOP_RUN and job.cancel_asked_by):
         return f"cancelled by {job.cancel_asked_by}"
+    return decision.reason
+
+
+def _shown(job: JobRecord, decision: JobDecision) -> str | None:
+    """The decision's reason; of a job that was preempted and queues again also that."""
+    if decision.state is JobState.QUEUED and job.history and job.history[-1].get("kind") == EndKind.PREEMPTED:
+        return f"preempted and queued again; {decision.reason}"
     return decision.reason
 
 

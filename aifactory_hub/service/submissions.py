@@ -23,7 +23,8 @@ def new_job_id() -> str:
 
 def request_digest(submission: Submission, tenant: str) -> str:
     """What a request asks for, as one digest: the same key must always come with the same one."""
-    asked = submission.model_dump(exclude={"key"}) | {"tenant": tenant}
+    # What is left at its default says nothing: so a service that knows a new field still knows old requests.
+    asked = submission.model_dump(mode="json", exclude={"key"}, exclude_defaults=True) | {"tenant": tenant}
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
@@ -62,10 +63,10 @@ class Submissions:
         earlier = self._jobs.find_by_key(tenant, owner, submission.key)
         if earlier is not None:
             return _same(earlier, digest, new=False)
-        plan = plan_job(_request(submission), self._registry.tenants[tenant], self._registry.catalogue)
+        plan = self.plan(tenant, submission)
         if isinstance(plan, Refusal):
             return plan
-        record = self._record(plan, owner, submission, digest)
+        record = self.record(plan, owner, submission)
         if submission.files is not None:
             upload = self._files.upload(tenant, owner, submission.files)
             taken = self._files.take_upload(upload, record.id)
@@ -78,7 +79,12 @@ class Submissions:
             self._files.drop_job(record.id)
         return _same(stored, digest, new=stored.id == record.id)
 
-    def _record(self, plan: JobPlan, owner: str, submission: Submission, digest: str) -> JobRecord:
+    def plan(self, tenant: str, submission: Submission) -> JobPlan | Refusal:
+        """What would run, or why it may not."""
+        return plan_job(_request(submission), self._registry.tenants[tenant], self._registry.catalogue)
+
+    def record(self, plan: JobPlan, owner: str, submission: Submission) -> JobRecord:
+        """The job as it would be stored."""
         return JobRecord(
             id=self._new_id(),
             tenant=plan.tenant.name,
@@ -87,10 +93,15 @@ class Submissions:
             command=plan.command,
             profile=plan.profile.name,
             key=submission.key,
-            request_digest=digest,
+            request_digest=request_digest(submission, plan.tenant.name),
             submitted_at=self._clock(),
             environment=plan.environment,
             outputs=None if submission.outputs is None else tuple(submission.outputs),
+            priority=submission.priority.value,
+            max_seconds=submission.max_seconds,
+            max_retries=submission.retries,
+            retry_backoff=submission.retry_backoff,
+            sweep=submission.sweep,
         )
 
 

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from .. import constants
 from ..admission.base import Admission
 from ..admission.kueue import KueueAdmission
-from ..clusters import HostWatch, PodChange, TenantClients, connect_host
+from ..admission.outlook import Outlooks
+from ..clusters import HostWatch, PodChange, TenantClients, TenantHealth, connect_host
 from ..pipelines.base import Pipeline
 from ..pipelines.kubernetes_job import KubernetesJobPipeline
 from ..registry import load_registry
@@ -20,6 +21,7 @@ from ..settings import ServiceSettings
 from ..store import FileStore, Jobs, migrate, open_engine
 from .context import Context
 from .gate import Gate, HubGate
+from .news import Bulletin
 from .reconcile import Reconciler
 from .steps import Workshop
 from .submissions import Submissions
@@ -34,10 +36,13 @@ def assemble(
     admission: Admission,
     pipeline: Pipeline,
     reach: Callable[[], dict[str, object]],
+    unavailable: Callable[[str], str | None] = lambda tenant: None,
     clock: Callable[[], float] = time.time,
     tick: float = 1.0,
 ) -> Context:
     """The context of these parts; nothing is started."""
+    bulletin = Bulletin()
+    jobs.listen(bulletin.tell)
     workshop = Workshop(
         registry=registry,
         jobs=jobs,
@@ -56,7 +61,10 @@ def assemble(
         pipeline=pipeline,
         submissions=Submissions(registry, jobs, files, clock=clock),
         reconciler=Reconciler(workshop, tick=tick),
+        bulletin=bulletin,
         reach=reach,
+        outlooks=Outlooks(admission, registry.tenants, registry.cluster.carved),
+        unavailable=unavailable,
         clock=clock,
     )
 
@@ -96,12 +104,24 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             admission=admission,
             pipeline=KubernetesJobPipeline(clients, watch, registry.tenants, registry.hub),
             reach=reach,
+            unavailable=lambda tenant: _unavailable(clients.health(tenant)),
         )
         watch.start()
         watch.subscribe(lambda change: _wake_for_jobs(context.reconciler, change))
-        tasks = [clients.watch_health(), asyncio.create_task(context.reconciler.run(), name="reconciler")]
+        tasks = [
+            clients.watch_health(),
+            asyncio.create_task(context.reconciler.run(), name="reconciler"),
+            asyncio.create_task(context.outlooks.run(), name="outlooks"),
+        ]
         ending.push_async_callback(_end, tasks)
         yield context
+
+
+def _unavailable(health: TenantHealth) -> str | None:
+    """Why; a tenant that was not looked at yet is not known to be away."""
+    if health.ok or health.since is None:
+        return None
+    return health.reason or "its vCluster does not answer"
 
 
 def _wake_for_jobs(reconciler: Reconciler, change: PodChange) -> None:

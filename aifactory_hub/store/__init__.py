@@ -1,16 +1,23 @@
 """The service's own memory: jobs in a database, their files in a folder."""
 
 from .database import migrate, open_engine
+from .deliveries import Deliveries, Delivery
 from .files import DigestMismatch, FileStore, StoredFile, TooLarge
 from .jobs import Jobs
-from .records import Artifact, JobRecord
+from .records import Artifact, JobFilter, JobRecord
+from .schedules import Schedule, Schedules
 
 __all__ = [
     "Artifact",
+    "Deliveries",
+    "Delivery",
     "DigestMismatch",
     "FileStore",
+    "JobFilter",
     "JobRecord",
     "Jobs",
+    "Schedule",
+    "Schedules",
     "StoredFile",
     "TooLarge",
     "migrate",

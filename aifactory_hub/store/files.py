@@ -6,6 +6,7 @@ A file appears under its name whole or not at all: it is written aside, flushed 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -131,6 +132,15 @@ class FileStore:
     def log(self, job_id: str) -> Path:
         """The job's log."""
         return self._job(job_id) / "log"
+
+    def attempt_log(self, job_id: str, attempt: int) -> Path:
+        """The log of an attempt that another one followed."""
+        return self._job(job_id) / f"log-{attempt}"
+
+    def set_log_aside(self, job_id: str, attempt: int) -> None:
+        """Make the job's log the one of ``attempt``, so that the next has its own. Again: no change."""
+        with contextlib.suppress(FileNotFoundError):
+            self.log(job_id).replace(self.attempt_log(job_id, attempt))
 
     def artifact(self, job_id: str, name: str) -> Path:
         """The file that holds the job's artifact ``name``."""

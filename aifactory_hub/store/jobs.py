@@ -2,81 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import heapq
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    delete,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
-from ..domain.jobs import JobState
+from ..domain.jobs import JobState, sources
+from .deliveries import file_messages
 from .models import ArtifactRow, JobRow
-from .records import Artifact, JobRecord
+from .records import Artifact, JobFilter, JobRecord
 
+_COLUMNS = tuple(JobRow.__table__.c[f.name] for f in fields(JobRecord))
+_TUPLES = ("outputs", "notify", "history")
 _FINAL = tuple(state.value for state in JobState if state.final)
 _SINCE = {
     JobState.QUEUED: JobRow.queued_at,
     JobState.STARTING: JobRow.starting_at,
     JobState.RUNNING: JobRow.running_at,
 }
+# What belongs to one attempt, and is empty again for the next.
+_OF_AN_ATTEMPT = frozenset(
+    {"ending", "token_hash", "run_intended_at", "run_created_at", "run_uid", "queued_at", "starting_at", "running_at"}
+    | {"progress_percent", "eta_seconds", "metrics", "progress_at", "log_size", "log_sha256", "report"}
+    | {"unreachable_since", "unreachable"}
+)
 
 
 class Jobs:
     """Jobs in the database. All methods block for a moment and are safe in any thread; times are arguments.
 
-    A final state never changes again: every change of state asks the database for a row that is not final.
+    A final state never changes again, and a state changes only as domain.jobs.TRANSITIONS allows: every change asks
+    the database for a row in a state that it may come from.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._tell: Callable[[str], None] = lambda _: None
+
+    def listen(self, tell: Callable[[str], None]) -> None:
+        """Call ``tell`` with a job's id after each change of it, in the thread that made the change."""
+        self._tell = tell
 
     def add(self, record: JobRecord) -> JobRecord:
         """Store a new job. If its owner has used its key in its tenant before, the earlier job is returned instead."""
-        values = {f.name: getattr(record, f.name) for f in fields(JobRecord)}
-        values["outputs"] = None if record.outputs is None else list(record.outputs)
-        values["environment"] = dict(record.environment)
-        values["state"] = record.state.value
         try:
-            with Session(self._engine) as session, session.begin():
-                session.add(JobRow(**values))
+            with self._engine.begin() as connection:
+                connection.execute(insert(JobRow).values(**row_values(record), journaled=0))
         except IntegrityError:
             earlier = self.find_by_key(record.tenant, record.owner, record.key)
             if earlier is None:
                 raise
             return earlier
+        self._tell(record.id)
         return record
 
     def find_by_key(self, tenant: str, owner: str, key: str) -> JobRecord | None:
         """The job that this owner submitted with this key."""
-        query = select(JobRow).where(JobRow.tenant == tenant, JobRow.owner == owner, JobRow.key == key)
-        return self._one(query)
+        return self._one(_select().where(JobRow.tenant == tenant, JobRow.owner == owner, JobRow.key == key))
 
     def get(self, job_id: str) -> JobRecord | None:
         """The job, whoever's it is."""
-        return self._one(select(JobRow).where(JobRow.id == job_id))
+        return self._one(_select().where(JobRow.id == job_id))
+
+    def some(self, job_ids: Collection[str]) -> list[JobRecord]:
+        """Those of these jobs that there are, in no order."""
+        return self._many(_select().where(JobRow.id.in_(job_ids)))
 
     def newest(
-        self, tenants: Collection[str], *, owner: str | None, limit: int, before: JobRecord | None
+        self,
+        tenants: Collection[str],
+        *,
+        limit: int,
+        where: JobFilter | None = None,
+        before: JobRecord | None = None,
     ) -> list[JobRecord]:
-        """The newest jobs of these tenants first; ``before`` continues after that job."""
-        query = select(JobRow).where(JobRow.tenant.in_(tenants))
-        if owner is not None:
-            query = query.where(JobRow.owner == owner)
-        if before is not None:
-            place = (before.submitted_at, before.id)
-            query = query.where(tuple_(JobRow.submitted_at, JobRow.id) < place)
-        return self._many(query.order_by(JobRow.submitted_at.desc(), JobRow.id.desc()).limit(limit))
+        """The newest jobs of these tenants first; ``before`` continues after that job.
+
+        One question a tenant, each answered from an index in its order: the time does not grow with the jobs that
+        are there, except for a ``text`` that is rare.
+        """
+        chosen = where or JobFilter()
+        with self._engine.connect() as connection:
+            pages = [
+                [record_of(row) for row in connection.execute(_page(tenant, chosen, limit, before))]
+                for tenant in sorted(set(tenants))
+            ]
+        merged = heapq.merge(*pages, key=lambda job: (job.submitted_at, job.id), reverse=True)
+        return [job for _, job in zip(range(limit), merged, strict=False)]
 
     def live(self) -> list[JobRecord]:
         """All jobs that may still have something on the cluster, oldest first."""
-        query = select(JobRow).where(JobRow.cleaned_at.is_(None))
-        return self._many(query.order_by(JobRow.submitted_at, JobRow.id))
+        return self._many(_select().where(JobRow.cleaned_at.is_(None)).order_by(JobRow.submitted_at, JobRow.id))
 
     def known(self, job_ids: Collection[str]) -> set[str]:
         """Those of ``job_ids`` that are in the database."""
-        with Session(self._engine) as session:
-            return set(session.scalars(select(JobRow.id).where(JobRow.id.in_(job_ids))))
+        with self._engine.connect() as connection:
+            return set(connection.scalars(select(JobRow.id).where(JobRow.id.in_(job_ids))))
 
     def set_state(self, job_id: str, state: JobState, reason: str | None, *, now: float) -> None:
         """Record the state of a job that goes on, and since when it is in it."""
@@ -84,12 +122,37 @@ class Jobs:
         if state in _SINCE:
             column = _SINCE[state]
             values[column.key] = func.coalesce(column, now)
-        self._change(job_id, values)
+        self._change(job_id, values, to=state)
 
     def finish(self, job_id: str, state: JobState, *, reason: str | None, exit_code: int | None, now: float) -> None:
-        """Record the end of a job. The first end stands."""
-        values = {"state": state.value, "reason": reason, "exit_code": exit_code, "finished_at": now}
-        self._change(job_id, values)
+        """Record the end of a job, and with it the messages that are to be sent of it. The first end stands."""
+        values = {
+            "state": state.value,
+            "reason": reason,
+            "exit_code": exit_code,
+            "finished_at": now,
+            "unreachable_since": None,
+            "unreachable": None,
+        }
+        with self._engine.begin() as connection:
+            if _update(connection, job_id, values, to=state):
+                job = record_of(connection.execute(_select().where(JobRow.id == job_id)).one())
+                file_messages(connection, job, now)
+        self._tell(job_id)
+
+    def begin_ending(self, job_id: str, ending: Mapping[str, Any], reason: str | None) -> None:
+        """Record, before anything of it is removed, that the attempt is over while the job goes on."""
+        with self._engine.begin() as connection:
+            _update(connection, job_id, {"ending": dict(ending), "reason": reason}, where=JobRow.ending.is_(null()))
+        self._tell(job_id)
+
+    def next_attempt(self, job: JobRecord, state: JobState, values: Mapping[str, Any]) -> None:
+        """Record that nothing of the attempt is left and that the next one may begin: PENDING or SUSPENDED."""
+        fresh = dict.fromkeys(_OF_AN_ATTEMPT)
+        changes = {**fresh, **values, "state": state.value, "attempt": job.attempt + 1}
+        with self._engine.begin() as connection:
+            _update(connection, job.id, changes, to=state, where=JobRow.attempt == job.attempt)
+        self._tell(job.id)
 
     def ask_cancel(self, job_id: str, *, by: str, now: float) -> None:
         """Record that the job is to be stopped. No-op once it has ended; the first asker is kept."""
@@ -98,6 +161,18 @@ class Jobs:
             "cancel_asked_by": func.coalesce(JobRow.cancel_asked_by, by),
         }
         self._change(job_id, values)
+
+    def ask_suspend(self, job_id: str, *, by: str, now: float) -> None:
+        """Record that the job is to give its place back until it is resumed. No-op once it has ended."""
+        values = {
+            "suspend_asked_at": func.coalesce(JobRow.suspend_asked_at, now),
+            "suspend_asked_by": func.coalesce(JobRow.suspend_asked_by, by),
+        }
+        self._change(job_id, values)
+
+    def resume(self, job_id: str) -> None:
+        """Record that the job may go on; one that waits for a retry waits no longer."""
+        self._change(job_id, {"suspend_asked_at": None, "suspend_asked_by": None, "not_before": None})
 
     def intend_run(self, job_id: str, *, token_hash: str, now: float) -> None:
         """Record, before its run is created, that it is about to be."""
@@ -111,8 +186,21 @@ class Jobs:
         """Record that nothing of the job is left on the cluster."""
         self._change(job_id, {"cleaned_at": now}, final=True)
 
+    def set_unreachable(self, job_id: str, why: str | None, *, now: float) -> None:
+        """Record that the cluster can't be asked about the job, and since when; None: that it can."""
+        since = None if why is None else func.coalesce(JobRow.unreachable_since, now)
+        self._change(job_id, {"unreachable": why, "unreachable_since": since}, final=True)
+
+    def record_progress(
+        self, job_id: str, *, percent: float | None, eta: float | None, metrics: Mapping[str, Any] | None, now: float
+    ) -> None:
+        """Record how far the attempt has come: ``percent`` of 100, ``eta`` in seconds. None keeps what was said."""
+        said = {"progress_percent": percent, "eta_seconds": eta, "metrics": None if metrics is None else dict(metrics)}
+        values = {name: value for name, value in said.items() if value is not None}
+        self._change(job_id, {**values, "progress_at": now})
+
     def record_log(self, job_id: str, *, size: int, sha256: str) -> None:
-        """Record the job's log, which is in the file store; ``size`` in bytes."""
+        """Record the attempt's log, which is in the file store; ``size`` in bytes."""
         self._change(job_id, {"log_size": size, "log_sha256": sha256}, final=True)
 
     def record_report(self, job_id: str, report: Mapping[str, Any]) -> None:
@@ -121,53 +209,118 @@ class Jobs:
 
     def put_artifact(self, job_id: str, artifact: Artifact) -> None:
         """Record a file of the job's; one of the same name is replaced."""
-        with Session(self._engine) as session, session.begin():
-            session.execute(delete(ArtifactRow).where(ArtifactRow.job_id == job_id, ArtifactRow.name == artifact.name))
-            session.add(
-                ArtifactRow(
-                    job_id=job_id,
-                    name=artifact.name,
-                    size=artifact.size,
-                    sha256=artifact.sha256,
-                    created_at=artifact.created_at,
-                )
-            )
+        place = (ArtifactRow.job_id == job_id, ArtifactRow.name == artifact.name)
+        values = {f.name: getattr(artifact, f.name) for f in fields(Artifact)}
+        with self._engine.begin() as connection:
+            connection.execute(delete(ArtifactRow).where(*place))
+            connection.execute(insert(ArtifactRow).values(job_id=job_id, **values))
+        self._tell(job_id)
 
     def artifacts(self, job_id: str) -> list[Artifact]:
         """The job's files, by name."""
-        query = select(ArtifactRow).where(ArtifactRow.job_id == job_id).order_by(ArtifactRow.name)
-        with Session(self._engine) as session:
-            return [Artifact(r.name, r.size, r.sha256, r.created_at) for r in session.scalars(query)]
+        columns = [getattr(ArtifactRow, f.name) for f in fields(Artifact)]
+        query = select(*columns).where(ArtifactRow.job_id == job_id).order_by(ArtifactRow.name)
+        with self._engine.connect() as connection:
+            return [Artifact(**row._mapping) for row in connection.execute(query)]
+
+    def of_schedule(self, schedule: str) -> list[JobRecord]:
+        """The jobs of a schedule that have not ended."""
+        return self._many(_select().where(JobRow.schedule == schedule, JobRow.state.not_in(_FINAL)))
+
+    def kept_past(self, kind: str, *, before: float, limit: int) -> list[JobRecord]:
+        """Jobs that ended before ``before`` and whose ``kind`` (inputs, log, artifacts) is still kept, oldest first."""
+        dropped = JobRow.__table__.c[f"{kind}_dropped_at"]
+        query = _select().where(JobRow.finished_at < before, JobRow.cleaned_at.is_not(None), dropped.is_(None))
+        return self._many(query.order_by(JobRow.finished_at, JobRow.id).limit(limit))
+
+    def mark_dropped(self, job_id: str, kind: str, *, now: float) -> None:
+        """Record that the job's ``kind`` (inputs, log, artifacts) was removed because its time was over."""
+        self._change(job_id, {f"{kind}_dropped_at": now}, final=True)
 
     def answers(self) -> bool:
         """Whether the database can be asked. Raises SQLAlchemy's error when it can't."""
-        with Session(self._engine) as session:
-            session.execute(select(1))
+        with self._engine.connect() as connection:
+            connection.execute(select(1))
         return True
 
     def close(self) -> None:
         """Let go of connections."""
         self._engine.dispose()
 
-    def _change(self, job_id: str, values: Mapping[str, Any], *, final: bool = False) -> None:
-        query = update(JobRow).where(JobRow.id == job_id)
-        if not final:
-            query = query.where(JobRow.state.not_in(_FINAL))
-        with Session(self._engine) as session, session.begin():
-            session.execute(query.values(values))
+    def _change(
+        self, job_id: str, values: Mapping[str, Any], *, final: bool = False, to: JobState | None = None
+    ) -> None:
+        with self._engine.begin() as connection:
+            _update(connection, job_id, values, final=final, to=to)
+        self._tell(job_id)
 
-    def _one(self, query: Any) -> JobRecord | None:
-        with Session(self._engine) as session:
-            row = session.scalars(query).one_or_none()
-            return None if row is None else _record(row)
+    def _one(self, query: Select[Any]) -> JobRecord | None:
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+            return None if row is None else record_of(row)
 
-    def _many(self, query: Any) -> list[JobRecord]:
-        with Session(self._engine) as session:
-            return [_record(row) for row in session.scalars(query)]
+    def _many(self, query: Select[Any]) -> list[JobRecord]:
+        with self._engine.connect() as connection:
+            return [record_of(row) for row in connection.execute(query)]
 
 
-def _record(row: JobRow) -> JobRecord:
-    values = {f.name: getattr(row, f.name) for f in fields(JobRecord)}
-    values["state"] = JobState(row.state)
-    values["outputs"] = None if row.outputs is None else tuple(row.outputs)
+def row_values(record: JobRecord) -> dict[str, Any]:
+    """The record as the values of its row."""
+    values = {f.name: getattr(record, f.name) for f in fields(JobRecord)}
+    for name in _TUPLES:
+        values[name] = None if values[name] is None else list(values[name])
+    for name in ("environment", "source", "provenance", "metrics", "report", "ending"):
+        values[name] = None if values[name] is None else dict(values[name])
+    return {**values, "state": record.state.value}
+
+
+def record_of(row: Row[Any]) -> JobRecord:
+    """The record of a row of ``_select``."""
+    values = dict(row._mapping)
+    values["state"] = JobState(values["state"])
+    for name in _TUPLES:
+        values[name] = None if values[name] is None else tuple(values[name])
     return JobRecord(**values)
+
+
+def _select() -> Select[Any]:
+    return select(*_COLUMNS)
+
+
+def _page(tenant: str, chosen: JobFilter, limit: int, before: JobRecord | None) -> Select[Any]:
+    query = _select().where(JobRow.tenant == tenant)
+    if chosen.owner is not None:
+        query = query.where(JobRow.owner == chosen.owner)
+    if chosen.states:
+        query = query.where(JobRow.state.in_(sorted(state.value for state in chosen.states)))
+    if chosen.sweep is not None:
+        query = query.where(JobRow.sweep == chosen.sweep)
+    if chosen.schedule is not None:
+        query = query.where(JobRow.schedule == chosen.schedule)
+    if chosen.text:
+        found = [column.icontains(chosen.text, autoescape=True) for column in (JobRow.name, JobRow.command)]
+        query = query.where(or_(JobRow.id == chosen.text, *found))
+    if before is not None:
+        query = query.where(tuple_(JobRow.submitted_at, JobRow.id) < (before.submitted_at, before.id))
+    return query.order_by(JobRow.submitted_at.desc(), JobRow.id.desc()).limit(limit)
+
+
+def _update(
+    connection: Connection,
+    job_id: str,
+    values: Mapping[str, Any],
+    *,
+    final: bool = False,
+    to: JobState | None = None,
+    where: ColumnElement[bool] | None = None,
+) -> bool:
+    """Whether a row was changed: one in a state from which it may come ``to``; without one, in a state that is not
+    final, or with ``final`` in any."""
+    query = update(JobRow).where(JobRow.id == job_id)
+    if to is not None:
+        query = query.where(JobRow.state.in_(sorted(state.value for state in sources(to))))
+    elif not final:
+        query = query.where(JobRow.state.not_in(_FINAL))
+    if where is not None:
+        query = query.where(where)
+    return connection.execute(query.values(**values, revision=JobRow.revision + 1)).rowcount > 0

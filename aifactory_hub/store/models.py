@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -18,8 +18,13 @@ class JobRow(Base):
     __tablename__ = "jobs"
     __table_args__ = (
         UniqueConstraint("tenant", "owner", "key", name="uq_jobs_key"),
+        # Every list is the newest of one tenant: all, of one owner, of one state.
         Index("ix_jobs_tenant_submitted", "tenant", "submitted_at", "id"),
+        Index("ix_jobs_owner_submitted", "tenant", "owner", "submitted_at", "id"),
+        Index("ix_jobs_state_submitted", "tenant", "state", "submitted_at", "id"),
         Index("ix_jobs_cleaned", "cleaned_at"),
+        Index("ix_jobs_finished", "finished_at"),
+        Index("ix_jobs_sweep", "sweep"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -34,12 +39,42 @@ class JobRow(Base):
     outputs: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     input_sha256: Mapped[str | None] = mapped_column(String(64))
     input_size: Mapped[int] = mapped_column(BigInteger)
+    # What was asked besides.
+    backend: Mapped[str | None] = mapped_column(String(64))
+    image: Mapped[str | None] = mapped_column(String(512))
+    priority: Mapped[str] = mapped_column(String(16))
+    max_seconds: Mapped[int | None] = mapped_column(Integer)
+    max_retries: Mapped[int] = mapped_column(Integer)
+    retry_backoff: Mapped[float] = mapped_column(Float(53))
+    notify: Mapped[list[str]] = mapped_column(JSON)
+    source: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    provenance: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    retry_of: Mapped[str | None] = mapped_column(String(40))
+    schedule: Mapped[str | None] = mapped_column(String(40))
+    sweep: Mapped[str | None] = mapped_column(String(64))
+    # Where it stands.
     state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(Text)
     exit_code: Mapped[int | None]
-    token_hash: Mapped[str | None] = mapped_column(String(64))
+    attempt: Mapped[int] = mapped_column(Integer)
+    retries_used: Mapped[int] = mapped_column(Integer)
+    preemptions: Mapped[int] = mapped_column(Integer)
+    not_before: Mapped[float | None] = mapped_column(Float(53))
+    history: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    ending: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    unreachable_since: Mapped[float | None] = mapped_column(Float(53))
+    unreachable: Mapped[str | None] = mapped_column(Text)
+    progress_percent: Mapped[float | None] = mapped_column(Float(53))
+    eta_seconds: Mapped[float | None] = mapped_column(Float(53))
+    metrics: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    progress_at: Mapped[float | None] = mapped_column(Float(53))
+    # What people ask of it while it lives.
     cancel_asked_at: Mapped[float | None] = mapped_column(Float(53))
     cancel_asked_by: Mapped[str | None] = mapped_column(String(255))
+    suspend_asked_at: Mapped[float | None] = mapped_column(Float(53))
+    suspend_asked_by: Mapped[str | None] = mapped_column(String(255))
+    # Its attempt on the cluster.
+    token_hash: Mapped[str | None] = mapped_column(String(64))
     run_intended_at: Mapped[float | None] = mapped_column(Float(53))
     run_created_at: Mapped[float | None] = mapped_column(Float(53))
     run_uid: Mapped[str | None] = mapped_column(String(64))
@@ -52,6 +87,11 @@ class JobRow(Base):
     log_size: Mapped[int | None] = mapped_column(BigInteger)
     log_sha256: Mapped[str | None] = mapped_column(String(64))
     report: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    inputs_dropped_at: Mapped[float | None] = mapped_column(Float(53))
+    log_dropped_at: Mapped[float | None] = mapped_column(Float(53))
+    artifacts_dropped_at: Mapped[float | None] = mapped_column(Float(53))
+    revision: Mapped[int] = mapped_column(Integer)
+    journaled: Mapped[int] = mapped_column(Integer)
 
 
 class ArtifactRow(Base):
@@ -64,3 +104,57 @@ class ArtifactRow(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[float] = mapped_column(Float(53))
+
+
+class ScheduleRow(Base):
+    """See schedules.Schedule for what the columns mean."""
+
+    __tablename__ = "schedules"
+    __table_args__ = (
+        UniqueConstraint("tenant", "owner", "key", name="uq_schedules_key"),
+        Index("ix_schedules_next", "next_at"),
+        Index("ix_schedules_tenant", "tenant", "created_at", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(64))
+    owner: Mapped[str] = mapped_column(String(255))
+    key: Mapped[str] = mapped_column(String(128))
+    request_digest: Mapped[str] = mapped_column(String(64))
+    request: Mapped[dict[str, Any]] = mapped_column(JSON)
+    cron: Mapped[str] = mapped_column(String(128))
+    time_zone: Mapped[str] = mapped_column(String(64))
+    overlap: Mapped[str] = mapped_column(String(16))
+    paused: Mapped[bool]
+    created_at: Mapped[float] = mapped_column(Float(53))
+    next_at: Mapped[float | None] = mapped_column(Float(53))
+    last_at: Mapped[float | None] = mapped_column(Float(53))
+    last_job: Mapped[str | None] = mapped_column(String(40))
+    problem: Mapped[str | None] = mapped_column(Text)
+
+
+class DeliveryRow(Base):
+    """One message to one address, until it is delivered or given up. See deliveries.Delivery."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index("ix_deliveries_next", "next_at"), Index("ix_deliveries_job", "job_id"))
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    event: Mapped[str] = mapped_column(String(32))
+    url: Mapped[str] = mapped_column(Text)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[float] = mapped_column(Float(53))
+    tries: Mapped[int] = mapped_column(Integer)
+    next_at: Mapped[float | None] = mapped_column(Float(53))
+    delivered_at: Mapped[float | None] = mapped_column(Float(53))
+    problem: Mapped[str | None] = mapped_column(Text)
+
+
+class MarkRow(Base):
+    """A named place that the service has come to, e.g. in its journal."""
+
+    __tablename__ = "marks"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)

@@ -49,7 +49,7 @@ def test_the_account_is_the_notebooks(monkeypatch: pytest.MonkeyPatch) -> None:
         httpx.ReadTimeout("slow"),
         httpx.RemoteProtocolError("cut"),
         httpx.Response(502),
-        httpx.Response(503, json={"reason": "hub-unavailable", "message": "m"}),
+        httpx.Response(503, json={"reason": "hub-unavailable", "detail": "m"}),
         httpx.Response(504),
         httpx.Response(404, text="<html>the proxy does not know the service yet</html>"),
         httpx.Response(302, headers={"Location": "/hub/login"}),
@@ -73,7 +73,7 @@ def test_patience_ends_and_the_error_says_how_it_went() -> None:
 
 
 def test_a_refusal_is_not_repeated_and_carries_everything() -> None:
-    body = {"reason": "never-fits", "message": "No.", "field": "profile", "asked": 1, "limit": 0}
+    body = {"reason": "never-fits", "detail": "No.", "field": "profile", "asked": 1, "limit": 0}
     client, seen = session(httpx.Response(409, json=body))
     with pytest.raises(SubmitRefused, match=r"^No\.$") as refused:
         client.post("/jobs", {})
@@ -85,12 +85,12 @@ def test_a_refusal_is_not_repeated_and_carries_everything() -> None:
 
 
 def test_a_refusal_to_read_is_no_refusal_to_submit() -> None:
-    client, _ = session(httpx.Response(403, json={"reason": "forbidden", "message": "m"}))
+    client, _ = session(httpx.Response(403, json={"reason": "forbidden", "detail": "m"}))
     with pytest.raises(Refused) as refused:
         client.get("/jobs")
     assert type(refused.value) is Refused
     client.close()
-    client, _ = session(httpx.Response(404, json={"reason": "unknown-job", "message": "m"}))
+    client, _ = session(httpx.Response(404, json={"reason": "unknown-job", "detail": "m"}))
     with pytest.raises(UnknownJob):
         client.get("/jobs/x")
     client.close()

@@ -9,17 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aifactory_hub.domain.jobs import (
+    LONGEST_BACKOFF,
     LONGEST_COMMAND,
     LONGEST_NAME,
+    TRANSITIONS,
+    EndKind,
     JobDecision,
     JobPlan,
     JobRequest,
     JobRun,
     JobState,
     JobStep,
+    Onward,
+    after_attempt,
+    backoff,
     decide_job,
     plan_job,
+    run_id,
+    sources,
 )
+from aifactory_hub.domain.names import slug
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
 from aifactory_hub.domain.tickets import Ticket, TicketState
 
@@ -85,6 +94,7 @@ NO_RUN = JobRun(exists=False)
 RUN_PENDING = JobRun(exists=True, uid="r1")
 RUN_RUNNING = JobRun(exists=True, uid="r1", state=JobState.RUNNING)
 RUN_DONE = JobRun(exists=True, uid="r1", state=JobState.SUCCEEDED, exit_code=0)
+RUN_OVERDUE = JobRun(exists=True, uid="r1", state=JobState.FAILED, exit_code=143, overdue=True)
 RUN_BROKEN = JobRun(exists=True, uid="r1", state=JobState.FAILED, exit_code=3, reason="Error")
 GONE, QUEUED, ADMITTED = (
     ticket(TicketState.GONE),
@@ -105,6 +115,9 @@ class Case:
     run_created: bool = False
     cancel: bool = False
     before: JobState = JobState.STARTING
+    suspend: bool = False
+    again: int = 0
+    held_back: str | None = None
 
 
 S, P = JobState, JobStep
@@ -131,9 +144,35 @@ CASES = {
     "its ticket was deleted while it runs": Case(GONE, RUN_RUNNING, S.RUNNING, P.WAIT, run_created=True),
     "its ticket ended before it ran": Case(FINISHED, NO_RUN, S.FAILED, P.FINISH),
     "it must give its quota back": Case(
-        EVICTED, RUN_RUNNING, S.RUNNING, P.STOP_RUN, run_created=True, before=S.RUNNING
+        EVICTED, RUN_RUNNING, S.RUNNING, P.END_ATTEMPT, run_created=True, before=S.RUNNING
     ),
-    "it gave its quota back": Case(EVICTED, NO_RUN, S.FAILED, P.FINISH, run_created=True, before=S.RUNNING),
+    "it gave its quota back": Case(EVICTED, NO_RUN, S.RUNNING, P.END_ATTEMPT, run_created=True, before=S.RUNNING),
+    "it lost its place before its run was made": Case(EVICTED, NO_RUN, S.QUEUED, P.END_ATTEMPT, before=S.QUEUED),
+    # Tries again.
+    "failed, with retries left": Case(ADMITTED, RUN_BROKEN, S.RUNNING, P.END_ATTEMPT, True, before=S.RUNNING, again=1),
+    "ran too long, with retries left": Case(ADMITTED, RUN_OVERDUE, S.FAILED, P.FINISH, True, again=1),
+    "cancelled and failed, with retries left": Case(ADMITTED, RUN_BROKEN, S.FAILED, P.FINISH, True, True, again=1),
+    "its run was deleted, with retries left": Case(ADMITTED, NO_RUN, S.STARTING, P.END_ATTEMPT, True, again=1),
+    "its ticket ended, with retries left": Case(FINISHED, NO_RUN, S.STARTING, P.END_ATTEMPT, again=1),
+    "waits for its retry": Case(GONE, NO_RUN, S.PENDING, P.WAIT, before=S.PENDING, held_back="at 12:00"),
+    "cancelled while it waits for its retry": Case(
+        GONE, NO_RUN, S.CANCELLED, P.FINISH, cancel=True, before=S.PENDING, held_back="at 12:00"
+    ),
+    # Suspended.
+    "suspended before it had a ticket": Case(GONE, NO_RUN, S.SUSPENDED, P.WAIT, before=S.PENDING, suspend=True),
+    "suspended in the queue": Case(QUEUED, NO_RUN, S.QUEUED, P.END_ATTEMPT, before=S.QUEUED, suspend=True),
+    "suspended while it runs": Case(
+        ADMITTED, RUN_RUNNING, S.RUNNING, P.END_ATTEMPT, True, before=S.RUNNING, suspend=True
+    ),
+    "suspended when its run and ticket are gone": Case(
+        GONE, NO_RUN, S.RUNNING, P.END_ATTEMPT, True, before=S.RUNNING, suspend=True
+    ),
+    "suspended too late": Case(ADMITTED, RUN_DONE, S.SUCCEEDED, P.FINISH, True, before=S.RUNNING, suspend=True),
+    "suspended while the tenant is silent": Case(
+        ADMITTED, None, S.RUNNING, P.WAIT, True, before=S.RUNNING, suspend=True
+    ),
+    "suspended and cancelled": Case(GONE, NO_RUN, S.CANCELLED, P.FINISH, before=S.SUSPENDED, suspend=True, cancel=True),
+    "resumed": Case(GONE, NO_RUN, S.PENDING, P.FILE_TICKET, before=S.SUSPENDED),
     # Cancelling.
     "cancelled in the queue": Case(QUEUED, NO_RUN, S.CANCELLED, P.FINISH, cancel=True, before=S.QUEUED),
     "cancelled while it runs": Case(ADMITTED, RUN_RUNNING, S.RUNNING, P.STOP_RUN, True, cancel=True, before=S.RUNNING),
@@ -145,7 +184,14 @@ CASES = {
 
 def decide(case: Case) -> JobDecision:
     return decide_job(
-        case.before, cancel_asked=case.cancel, run_created=case.run_created, ticket=case.ticket, run=case.run
+        case.before,
+        cancel_asked=case.cancel,
+        run_created=case.run_created,
+        ticket=case.ticket,
+        run=case.run,
+        suspend_asked=case.suspend,
+        held_back=case.held_back,
+        retries_left=case.again,
     )
 
 
@@ -206,3 +252,63 @@ def test_finishing_and_a_final_state_go_together(
 ) -> None:
     decision = decide_job(before, cancel_asked=cancel, run_created=created, ticket=known, run=run)
     assert decision.state.final == (decision.step is JobStep.FINISH)
+
+
+@given(
+    before=LIVE,
+    cancel=st.booleans(),
+    suspend=st.booleans(),
+    created=st.booleans(),
+    known=st.none() | TICKETS,
+    run=st.none() | RUNS,
+    again=st.integers(0, 2),
+)
+def test_no_decision_leaves_the_transition_table(
+    before: JobState,
+    cancel: bool,
+    suspend: bool,
+    created: bool,
+    known: Ticket | None,
+    run: JobRun | None,
+    again: int,
+) -> None:
+    if before is JobState.SUSPENDED:  # nothing of it is on the cluster
+        created, known, run = False, GONE, NO_RUN
+    created = created or before is JobState.RUNNING
+    decision = decide_job(
+        before,
+        cancel_asked=cancel,
+        run_created=created,
+        ticket=known,
+        run=run,
+        suspend_asked=suspend,
+        retries_left=again,
+    )
+    assert before in sources(decision.state)
+    assert (decision.kind is not None) == (decision.step is JobStep.END_ATTEMPT)
+
+
+def test_nothing_leads_out_of_a_final_state() -> None:
+    for state in JobState:
+        assert bool(TRANSITIONS[state]) is not state.final
+        assert not any(end.final for end in sources(state))
+
+
+@given(base=st.floats(0.1, 600), used=st.integers(0, 10_000))
+def test_each_retry_waits_longer_up_to_a_limit(base: float, used: int) -> None:
+    assert base <= backoff(base, used) <= backoff(base, used + 1) <= LONGEST_BACKOFF
+
+
+def test_how_a_job_goes_on_after_an_attempt() -> None:
+    def after(kind: EndKind) -> Onward:
+        return after_attempt(kind, reason="why", retries_used=1, preemptions=2, base=10.0, now=100.0)
+
+    assert after(EndKind.RETRY) == Onward(JobState.PENDING, "failed: why", 120.0, 2, 2)
+    assert after(EndKind.PREEMPTED) == Onward(JobState.PENDING, "preempted: why", None, 1, 3)
+    assert after(EndKind.SUSPENDED) == Onward(JobState.SUSPENDED, "suspended", None, 1, 2)
+
+
+@given(a=st.from_regex(r"j[0-9a-f]{12}", fullmatch=True), n=st.integers(1, 999), m=st.integers(1, 999))
+def test_run_ids_of_different_attempts_differ_and_are_plain_names(a: str, n: int, m: int) -> None:
+    assert (run_id(a, n) == run_id(a, m)) == (n == m)
+    assert slug(run_id(a, n)) == run_id(a, n)

@@ -164,7 +164,7 @@ CASES: list[tuple[str, dict[str, Any], list[PodFact], JobRun]] = [
         "a deadline, whatever the pod says",
         ended("Failed", "DeadlineExceeded"),
         pod(phase="Failed", exit_code=143, reason="Error"),
-        JobRun(True, "u-1", JobState.FAILED, 143, "it ran longer than jobs may (DeadlineExceeded)", NAME),
+        JobRun(True, "u-1", JobState.FAILED, 143, "it ran longer than jobs may (DeadlineExceeded)", NAME, overdue=True),
     ),
     (
         "a failure without a pod",

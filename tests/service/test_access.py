@@ -43,7 +43,7 @@ async def test_who_may_submit(
     assert answer.status_code == status, answer.text
     assert answer.json().get("reason") == reason
     if reason is not None:
-        assert said in answer.json()["message"]
+        assert said in answer.json()["detail"]
         assert service.context.jobs.live() == []
 
 

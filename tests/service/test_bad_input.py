@@ -53,7 +53,7 @@ async def test_a_bad_submission_is_refused_by_field(
     async with service.http("ada") as http:
         answer = await http.post("/jobs", json=body)
     assert (answer.status_code, answer.json()["reason"], answer.json()["field"]) == (status, reason, field)
-    assert said in answer.json()["message"]
+    assert said in answer.json()["detail"]
     assert service.context.jobs.live() == []
 
 
@@ -94,7 +94,7 @@ async def test_a_multipart_body_that_is_broken_is_refused(service: RunningServic
             "/jobs", content=b"--x\r\nbroken", headers={"Content-Type": "multipart/form-data; boundary=x"}
         )
     assert answer.status_code == 400
-    assert answer.json()["message"]
+    assert answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from aifactory_hub import constants
 from aifactory_hub.admission.base import AdmissionRefused, AdmissionUnavailable
-from aifactory_hub.domain.jobs import JobState
+from aifactory_hub.domain.jobs import JobRun, JobState
 from aifactory_hub.domain.tickets import TicketRequest, TicketState
 from aifactory_hub.pipelines.base import PipelineRefused, RunSpec
 from aifactory_hub.service.tokens import matches
@@ -98,17 +98,35 @@ async def test_a_run_that_somebody_removed_is_a_failed_job_and_not_made_again(wo
     assert len(world.pipeline.created) == 1
 
 
-async def test_a_vcluster_that_does_not_answer_changes_nothing_but_the_reason(world: World) -> None:
+async def test_a_vcluster_that_does_not_answer_is_noted_with_the_time_and_changes_no_state(world: World) -> None:
     job_id = await world.submit()
     await world.settle()
     world.pipeline.start("nlp", job_id)
     await world.settle()
     world.pipeline.unavailable.add("nlp")
-    assert await world.state(job_id) == ("RUNNING", "the vCluster of team nlp does not answer")
+    since = world.clock.now
+    for _ in range(3):
+        assert await world.state(job_id) == ("RUNNING", None)
+        job = world.job(job_id)
+        assert (job.unreachable, job.unreachable_since) == ("the vCluster of team nlp does not answer", since)
+        world.clock.pass_by(60)
     world.pipeline.end("nlp", job_id, 0)
     assert (await world.state(job_id))[0] == "RUNNING"
     world.pipeline.unavailable.clear()
     assert await world.state(job_id) == ("SUCCEEDED", None)
+    assert world.job(job_id).unreachable_since is None
+
+
+async def test_what_was_unreachable_and_answers_again_is_noted_so(world: World) -> None:
+    job_id = await world.submit()
+    await world.settle()
+    world.pipeline.unavailable.add("nlp")
+    await world.settle()
+    assert world.job(job_id).unreachable_since is not None
+    world.pipeline.unavailable.clear()
+    await world.settle()
+    job = world.job(job_id)
+    assert (job.unreachable_since, job.unreachable, job.state) == (None, None, JobState.STARTING)
 
 
 async def test_a_run_in_a_silent_vcluster_is_created_once_it_answers(world: World) -> None:
@@ -116,7 +134,7 @@ async def test_a_run_in_a_silent_vcluster_is_created_once_it_answers(world: Worl
     job_id = await world.submit()
     other = await world.submit(tenant="vision")
     assert (await world.state(job_id))[0] == "STARTING"
-    assert world.job(job_id).reason == "the vCluster of team nlp does not answer"
+    assert world.job(job_id).unreachable == "the vCluster of team nlp does not answer"
     assert (await world.state(other))[0] == "STARTING"
     assert [spec.tenant for spec in world.pipeline.created] == ["vision"]
     world.pipeline.unavailable.clear()
@@ -156,7 +174,7 @@ async def test_a_job_can_be_cancelled_in_every_state(world: World, state: str) -
     assert f"job-{job_id}" not in [t.name for t in await world.admission.tickets("nlp")]
 
 
-async def test_an_evicted_job_is_stopped_and_gives_its_quota_back(tmp_path: Path) -> None:
+async def test_a_preempted_job_gives_its_quota_back_and_waits_in_the_queue_again(tmp_path: Path) -> None:
     tenants = {
         "nlp": make_tenant("nlp", quota={SMALL: 1}, borrowing={SMALL: 1}),
         "vision": make_tenant("vision", quota={SMALL: 1}),
@@ -167,14 +185,96 @@ async def test_an_evicted_job_is_stopped_and_gives_its_quota_back(tmp_path: Path
         await world.settle()
         owner = await world.submit(tenant="vision")
         await world.settle()
-        states = {(await world.state(i))[0] for i in borrower}
-        assert states == {"STARTING", "FAILED"}
-        failed = next(j for j in map(world.job, borrower) if j.state is JobState.FAILED)
-        assert failed.reason is not None
-        assert failed.reason.startswith("stopped to give its quota back")
+        assert {(await world.state(i))[0] for i in borrower} == {"STARTING", "QUEUED"}
+        queued = next(j for j in map(world.job, borrower) if j.state is JobState.QUEUED)
+        assert queued.reason is not None
+        assert queued.reason.startswith("preempted and queued again; ")
+        assert (queued.attempt, queued.preemptions, queued.retries_used) == (2, 1, 0)
+        assert queued.history[0]["kind"] == "preempted"
         assert (await world.state(owner))[0] == "STARTING"
+        world.pipeline.end("vision", owner, 0)
+        assert (await world.state(queued.id))[0] == "STARTING"
+        assert [spec.run_id for spec in world.pipeline.created if spec.run_id.startswith(queued.id)] == [
+            queued.id,
+            f"{queued.id}r2",
+        ]
+        world.pipeline.end("nlp", f"{queued.id}r2", 0)
+        assert (await world.state(queued.id))[0] == "SUCCEEDED"
     finally:
         world.close()
+
+
+async def test_a_failed_job_with_retries_is_tried_again_after_a_growing_wait(world: World) -> None:
+    job_id = await world.submit(retries=2, retry_backoff=30)
+    await world.settle()
+    world.pipeline.print_line("nlp", job_id, "first try")
+    world.pipeline.end("nlp", job_id, 1)
+    state, reason = await world.state(job_id)
+    assert state == "PENDING"
+    assert reason is not None
+    assert reason.startswith("retry 1 of 2 at ")
+    assert await world.admission.tickets("nlp") == []
+    world.clock.pass_by(29)
+    assert (await world.state(job_id))[0] == "PENDING"
+    world.clock.pass_by(1)
+    assert (await world.state(job_id))[0] == "STARTING"
+    world.pipeline.end("nlp", f"{job_id}r2", 1)
+    await world.settle()
+    world.clock.pass_by(59)
+    assert (await world.state(job_id))[0] == "PENDING"
+    world.clock.pass_by(1)
+    await world.settle()
+    world.pipeline.end("nlp", f"{job_id}r3", 7)
+    assert (await world.state(job_id))[0] == "FAILED"
+    job = world.job(job_id)
+    assert (job.exit_code, job.attempt, job.retries_used, len(job.history)) == (7, 3, 2, 2)
+    assert world.service.files.attempt_log(job_id, 1).read_text() == "first try\n"
+    assert len({spec.secret_files["token"] for spec in world.pipeline.created}) == 3
+
+
+async def test_a_job_that_ran_too_long_is_not_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = await world.submit(retries=2, max_seconds=60)
+    await world.settle()
+    assert world.pipeline.created[0].deadline_seconds == 60
+
+    async def overdue(*_: object) -> JobRun:
+        return JobRun(True, "u", JobState.FAILED, 143, "it ran longer than jobs may", overdue=True)
+
+    monkeypatch.setattr(world.pipeline, "get", overdue)
+    assert await world.state(job_id) == ("FAILED", "it ran longer than jobs may")
+
+
+@pytest.mark.parametrize("when", ["PENDING", "QUEUED", "STARTING", "RUNNING"])
+async def test_a_suspended_job_holds_nothing_until_it_is_resumed(world: World, when: str) -> None:
+    before = [await world.submit(f"before-{n}") for n in range(2)] if when == "QUEUED" else []
+    job_id = await world.submit()
+    if when != "PENDING":
+        await world.settle()
+    if when == "RUNNING":
+        world.pipeline.start("nlp", job_id)
+        await world.settle()
+    assert world.job(job_id).state.value == when
+    world.service.jobs.ask_suspend(job_id, by="ada", now=1.0)
+    assert await world.state(job_id) == ("SUSPENDED", "suspended")
+    assert f"job-{job_id}" not in [t.name for t in await world.admission.tickets("nlp")]
+    assert not (await world.pipeline.get("nlp", job_id)).exists
+    for other in before:
+        world.pipeline.end("nlp", other, 0)
+    assert (await world.state(job_id))[0] == "SUSPENDED"
+    world.service.jobs.resume(job_id)
+    assert (await world.state(job_id))[0] == "STARTING"
+    world.pipeline.end("nlp", world.job(job_id).run_id, 0)
+    assert (await world.state(job_id))[0] == "SUCCEEDED"
+    assert world.job(job_id).retries_used == 0
+
+
+async def test_a_suspended_job_can_be_cancelled(world: World) -> None:
+    job_id = await world.submit()
+    world.service.jobs.ask_suspend(job_id, by="ada", now=1.0)
+    await world.settle()
+    world.service.jobs.ask_cancel(job_id, by="ada", now=2.0)
+    assert await world.state(job_id) == ("CANCELLED", "cancelled by ada")
+    assert not world.job(job_id).live
 
 
 async def test_a_refused_run_fails_the_job_with_the_vclusters_words(
@@ -198,10 +298,12 @@ async def test_a_quota_engine_that_does_not_answer_leaves_jobs_as_they_are(
     job_id = await world.submit()
     with monkeypatch.context() as silence:
         silence.setattr(world.admission, "tickets", silent)
-        assert await world.state(job_id) == ("PENDING", "the cluster does not answer now")
+        assert await world.state(job_id) == ("PENDING", None)
+        assert world.job(job_id).unreachable == "the cluster does not answer now"
     with monkeypatch.context() as silence:
         silence.setattr(world.admission, "request", silent)
-        assert await world.state(job_id) == ("PENDING", "Kueue does not answer")
+        assert await world.state(job_id) == ("PENDING", None)
+        assert world.job(job_id).unreachable == "Kueue does not answer"
     assert await world.state(job_id) == ("STARTING", None)
 
 

@@ -1,33 +1,18 @@
-"""The repository against a real SQLite file."""
+"""The repository against a real SQLite file and a real PostgreSQL."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
-from pathlib import Path
+from typing import Any
 
-import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine
 
 from aifactory_hub.domain.jobs import JobState
-from aifactory_hub.store import Artifact, JobRecord, Jobs, migrate, open_engine
+from aifactory_hub.store import Artifact, JobFilter, JobRecord, Jobs, migrate
 from aifactory_hub.store.models import Base
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
-    migrate(engine)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def jobs(engine: Engine) -> Jobs:
-    return Jobs(engine)
 
 
 def make_job(job_id: str = "j1", **changes: object) -> JobRecord:
@@ -128,12 +113,43 @@ def test_lists_are_newest_first_in_pages_and_by_tenant_and_owner(jobs: Jobs) -> 
     jobs.add(make_job("other", tenant="vision", submitted_at=500.0))
     pages = []
     last = None
-    while page := jobs.newest(["nlp"], owner=None, limit=2, before=last):
+    while page := jobs.newest(["nlp"], limit=2, before=last):
         pages.append([job.id for job in page])
         last = page[-1]
     assert pages == [["j4", "j3"], ["j2", "j1"], ["j0"]]
-    assert [job.id for job in jobs.newest(["nlp"], owner="ada", limit=9, before=None)] == ["j3", "j1"]
-    assert jobs.newest([], owner=None, limit=9, before=None) == []
+    assert [job.id for job in jobs.newest(["nlp"], where=JobFilter(owner="ada"), limit=9)] == ["j3", "j1"]
+    assert jobs.newest([], limit=9) == []
+
+
+def test_lists_are_filtered_by_state_and_text(jobs: Jobs) -> None:
+    jobs.add(make_job("j1", name="Train 100%", command="python train.py"))
+    jobs.add(make_job("j2", name="other", command="echo TRAIN_ING", state=JobState.RUNNING))
+    jobs.add(make_job("j3", name="third", command="true", state=JobState.FAILED))
+
+    def found(**wanted: Any) -> list[str]:
+        return sorted(job.id for job in jobs.newest(["nlp"], where=JobFilter(**wanted), limit=9))
+
+    assert found(states=(JobState.RUNNING, JobState.FAILED)) == ["j2", "j3"]
+    assert found(text="train") == ["j1", "j2"]
+    assert found(text="100%") == ["j1"]  # a sign of the pattern language is a plain sign here
+    assert found(text="n_i") == ["j2"]
+    assert found(text="j3") == ["j3"]
+    assert found(text="train", states=(JobState.FAILED,)) == []
+    assert sorted(job.id for job in jobs.some(["j1", "j3", "j9"])) == ["j1", "j3"]
+
+
+def test_every_change_is_told_once_it_is_stored(jobs: Jobs) -> None:
+    told: list[tuple[str, str]] = []
+
+    def tell(job_id: str) -> None:
+        job = jobs.get(job_id)
+        told.append((job_id, "gone" if job is None else job.state.value))
+
+    jobs.listen(tell)
+    jobs.add(make_job())
+    jobs.set_state("j1", JobState.RUNNING, None, now=1.0)
+    jobs.finish("j1", JobState.FAILED, reason=None, exit_code=1, now=2.0)
+    assert told == [("j1", "PENDING"), ("j1", "RUNNING"), ("j1", "FAILED")]
 
 
 def test_artifacts_are_listed_by_name_and_replaced_by_name(jobs: Jobs) -> None:

@@ -16,7 +16,8 @@ from ... import constants
 from ...store import JobRecord
 from ..access import Caller, choose_tenant
 from ..context import Context
-from ..errors import ServiceError, from_refusal, unknown_job
+from ..errors import MEDIA_TYPE, ServiceError, from_refusal, unknown_job
+from ..payloads import Model, parse_query
 
 _CHUNK = 256 * 1024
 
@@ -46,6 +47,16 @@ class Handler(RequestHandler):
             return chosen
         raise from_refusal(chosen)
 
+    def tenants_to_read(self, caller: Caller, asked: str | None) -> tuple[str, ...]:
+        """The tenants whose jobs the caller may see, or the one that was asked for. Raises ServiceError."""
+        if asked is not None:
+            return (self.tenant_for(caller, constants.SCOPE_READ, asked),)
+        return caller.tenants(constants.SCOPE_READ, self.context.registry.tenants)
+
+    def query(self, model: type[Model]) -> Model:
+        """The URL's parameters. Raises ServiceError (400)."""
+        return parse_query(model, self.request.query_arguments)
+
     async def job_for(self, caller: Caller, job_id: str, scope: str = constants.SCOPE_READ) -> JobRecord:
         """The job, if it is in a tenant that the token has ``scope`` for. Raises ServiceError (404) for all others."""
         job = await run_sync(self.context.jobs.get, job_id)
@@ -54,10 +65,10 @@ class Handler(RequestHandler):
         found: JobRecord = job
         return found
 
-    def answer(self, body: Mapping[str, Any], status: int = 200) -> None:
+    def answer(self, body: Mapping[str, Any], status: int = 200, *, media_type: str = "application/json") -> None:
         """Send ``body`` as JSON."""
         self.set_status(status)
-        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.set_header("Content-Type", f"{media_type}; charset=utf-8")
         self.write(json.dumps(body))
 
     async def send_file(self, path: Path, *, media_type: str) -> None:
@@ -77,7 +88,7 @@ class Handler(RequestHandler):
         self.set_status(error.status)
         for name, value in error.headers.items():
             self.set_header(name, value)
-        self.answer(error.body(), error.status)
+        self.answer(error.body(), error.status, media_type=MEDIA_TYPE)
         self.finish()
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ...store import Artifact, JobRecord, StoredFile
+from ..answer_types import Heard, Stored, StoredArtifact
 from ..errors import ServiceError, forbidden
 from ..gate import bearer
+from ..operations import Access, operation
 from ..payloads import RunnerResult, artifact_name, parse
 from ..tokens import matches
 from .base import Handler, run_sync
@@ -33,6 +35,9 @@ class _ForRunners(Handler):
 class RunnerFiles(_ForRunners):
     """The job's input."""
 
+    @operation(
+        "fetchFiles", "The job's input, as it was uploaded.", media_type="application/gzip", access=Access.RUNNER
+    )
     async def get(self, job_id: str) -> None:
         """The archive, as it was uploaded."""
         job = await self.own_job(job_id)
@@ -58,6 +63,19 @@ class RunnerLog(ReceivingHandler, _ForRunners):
         """Its size and digest."""
         await run_sync(self.context.jobs.record_log, self._job.id, size=stored.size, sha256=stored.sha256)
         return {"size": stored.size, "sha256": stored.sha256}
+
+    @operation(
+        "putLog",
+        "Keep the job's log, whole; a later one replaces it.",
+        answer=Stored,
+        statuses=(201,),
+        access=Access.RUNNER,
+        receives="text/plain",
+        headers=(DIGEST_HEADER,),
+    )
+    async def put(self, *args: str) -> None:
+        """Called by tornado after the body."""
+        await super().put(*args)
 
 
 class RunnerArtifact(ReceivingHandler, _ForRunners):
@@ -85,10 +103,24 @@ class RunnerArtifact(ReceivingHandler, _ForRunners):
         await run_sync(self.context.jobs.put_artifact, self._job.id, artifact)
         return {"name": artifact.name, "size": artifact.size, "sha256": artifact.sha256}
 
+    @operation(
+        "putArtifact",
+        "Keep a file of the job's; a later one of the same name replaces it.",
+        answer=StoredArtifact,
+        statuses=(201,),
+        access=Access.RUNNER,
+        receives="application/octet-stream",
+        headers=(DIGEST_HEADER,),
+    )
+    async def put(self, *args: str) -> None:
+        """Called by tornado after the body."""
+        await super().put(*args)
+
 
 class RunnerOutcome(_ForRunners):
     """How the command ended, in the runner's words."""
 
+    @operation("reportEnd", "How the command ended.", answer=Heard, body=RunnerResult, access=Access.RUNNER)
     async def post(self, job_id: str) -> None:
         """Keep it beside what the cluster says, which alone decides whether the job succeeded."""
         job = await self.own_job(job_id)

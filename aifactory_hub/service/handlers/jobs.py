@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ... import constants
 from ...admission.base import AdmissionUnavailable
-from ...domain.jobs import JobState
 from ...domain.refusals import Refusal
 from ...pipelines.base import PipelineUnavailable
-from ...store import JobRecord, StoredFile
-from ..answers import artifacts_answer, job_answer, quota_answer
+from ...store import JobFilter, JobRecord, StoredFile
+from ..answer_types import ArtifactsAnswer, JobAnswer, JobPage, QuotaAnswer, Stored
+from ..answer_types import DryRun as DryRunAnswer
+from ..answers import artifacts_answer, dry_run_answer, job_answer, quota_answer, refused_answer
 from ..errors import ServiceError, bad_field, forbidden, from_refusal, unavailable
-from ..payloads import Submission, artifact_name, parse, whole_number
+from ..forecasts import forecast_of, look, preview
+from ..operations import operation
+from ..payloads import JobQuery, Planned, Submission, TenantQuery, artifact_name, parse
 from .base import Handler, run_sync
 from .receiving import ReceivingHandler, announced_digest
 
-_MOST_AT_ONCE = 200
 # What people wait for at most for a detail that an answer can do without, in seconds.
 _DETAIL_TIMEOUT = 2.0
 
@@ -31,7 +34,7 @@ class Upload(ReceivingHandler):
         """A member of the tenant may send as much as the registry says."""
         caller = await self.caller(fresh=True)
         self.announced = announced_digest(args[0])
-        asked = self.get_query_argument("tenant", None)
+        asked = self.query(TenantQuery).tenant
         self._owner, self._tenant = caller.name, self.tenant_for(caller, constants.SCOPE_SUBMIT, asked)
         return self.context.registry.jobs.max_upload
 
@@ -43,57 +46,114 @@ class Upload(ReceivingHandler):
         """Nothing to note: a job that wants it names its digest."""
         return {"sha256": stored.sha256, "size": stored.size}
 
+    @operation(
+        "uploadFiles",
+        "Keep an archive for a job to come; its name is its SHA-256.",
+        answer=Stored,
+        statuses=(201,),
+        query=TenantQuery,
+        receives="application/gzip",
+    )
+    async def put(self, *args: str) -> None:
+        """Called by tornado after the body."""
+        await super().put(*args)
+
 
 class JobList(Handler):
     """All jobs that the caller may see, and the door for new ones."""
 
+    @operation("listJobs", "Jobs of the caller's teams, the newest first.", answer=JobPage, query=JobQuery)
     async def get(self) -> None:
-        """The newest first. ``tenant``, ``mine=true``, ``limit`` and ``before`` (a job's id) narrow it."""
+        """The newest first, in pages."""
         caller = await self.caller()
-        tenants = caller.tenants(constants.SCOPE_READ, self.context.registry.tenants)
-        asked = self.get_query_argument("tenant", None)
-        if asked is not None:
-            tenants = (self.tenant_for(caller, constants.SCOPE_READ, asked),)
-        limit = whole_number(self.get_query_argument("limit", None), field="limit", default=50, most=_MOST_AT_ONCE)
-        before = self.get_query_argument("before", None)
-        last = None if before is None else await self.job_for(caller, before)
-        found = await run_sync(
-            self.context.jobs.newest,
-            tenants,
-            owner=caller.name if _truth(self.get_query_argument("mine", "false")) else None,
-            limit=limit + 1,
-            before=last,
-        )
-        simulated = self.context.registry.cluster.simulated
-        page = [job_answer(job, simulated=simulated) for job in found[:limit]]
-        rest = page[-1]["id"] if len(found) > limit else None
-        self.answer({"jobs": page, "next": rest, "simulated": simulated})
+        asked = self.query(JobQuery)
+        tenants = self.tenants_to_read(caller, asked.tenant)
+        wanted = JobFilter(owner=caller.name if asked.mine else None, states=tuple(asked.state), text=asked.text)
+        last = None if asked.before is None else await self.job_for(caller, asked.before)
+        found = await run_sync(self.context.jobs.newest, tenants, where=wanted, limit=asked.limit + 1, before=last)
+        registry, now = self.context.registry, self.context.clock()
+        page = [job_answer(job, registry, now=now) for job in found[: asked.limit]]
+        rest = page[-1]["id"] if len(found) > asked.limit else None
+        self.answer({"jobs": page, "next": rest, "simulated": registry.cluster.simulated})
 
+    @operation(
+        "submitJob",
+        "Take a job in: 201 for a new one, 200 for the one that the same key made before.",
+        answer=JobAnswer,
+        body=Submission,
+        statuses=(200, 201),
+        headers=("Idempotency-Key",),
+    )
     async def post(self) -> None:
-        """Take a job in. 201 for a new one, 200 for the one that the same key made before."""
+        """Take a job in."""
         caller = await self.caller(fresh=True)
-        submission = parse(Submission, self.request.body)
+        submission = parse(Submission, self._with_key(self.request.body))
         tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, submission.tenant)
         taken = await self.context.submissions.submit(caller.name, tenant, submission)
         if isinstance(taken, Refusal):
             raise from_refusal(taken)
         self.context.reconciler.hurry()
-        body = job_answer(taken.job, simulated=self.context.registry.cluster.simulated)
+        body = job_answer(taken.job, self.context.registry, now=self.context.clock())
         self.answer(body, 201 if taken.new else 200)
+
+    def _with_key(self, body: bytes) -> bytes:
+        """The key may also come as the header Idempotency-Key; both, if they say the same."""
+        header = self.request.headers.get("Idempotency-Key")
+        if header is None:
+            return body
+        try:
+            asked = json.loads(body)
+        except ValueError:
+            return body  # refused, with its reason, where all bodies are checked
+        if not isinstance(asked, dict):
+            return body
+        if asked.setdefault("key", header) != header:
+            raise bad_field("key", "The header Idempotency-Key and the field key differ: send one of them.")
+        return json.dumps(asked).encode()
+
+
+class DryRun(Handler):
+    """What would happen to a job."""
+
+    @operation(
+        "dryRunJob", "What would happen if this job were submitted now; nothing is.", answer=DryRunAnswer, body=Planned
+    )
+    async def post(self) -> None:
+        """Nothing is stored or created. A job that would be refused is an answer here, not an error."""
+        caller = await self.caller()
+        asked = parse(Planned, self.request.body)
+        tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, asked.tenant)
+        plan = self.context.submissions.plan(tenant, asked)
+        if isinstance(plan, Refusal):
+            self.answer(refused_answer(from_refusal(plan), simulated=self.context.registry.cluster.simulated))
+            return
+        record = self.context.submissions.record(plan, caller.name, asked)
+        seen = await look(self.context, tenant)
+        manifest = self.context.pipeline.render(preview(self.context, record, plan))
+        self.answer(dry_run_answer(plan, seen, manifest, self.context.registry))
 
 
 class JobOne(Handler):
     """One job."""
 
+    @operation(
+        "getJob", "One job as it is now; of one that waits also its place and when it may start.", answer=JobAnswer
+    )
     async def get(self, job_id: str) -> None:
         """Its state now."""
         caller = await self.caller()
         job = await self.job_for(caller, job_id)
-        position = await self._position(job)
-        self.answer(job_answer(job, simulated=self.context.registry.cluster.simulated, position=position))
+        seen = await forecast_of(self.context, job)
+        self.answer(job_answer(job, self.context.registry, now=self.context.clock(), seen=seen))
 
+    @operation(
+        "cancelJob",
+        "Ask for a job to be stopped; nothing changes for one that has ended.",
+        answer=JobAnswer,
+        statuses=(202,),
+    )
     async def delete(self, job_id: str) -> None:
-        """Cancel it: its owner may, and the tenant's admins. No-op for a job that has ended."""
+        """Its owner may, and the tenant's admins."""
         caller = await self.caller(fresh=True)
         job = await self.job_for(caller, job_id)
         if not caller.tenants(constants.SCOPE_CANCEL, [job.tenant]):
@@ -102,22 +162,14 @@ class JobOne(Handler):
             raise forbidden(f"Job {job.id} is {job.owner}'s: its owner and the team's admins can cancel it.")
         await run_sync(self.context.jobs.ask_cancel, job.id, by=caller.name, now=self.context.clock())
         self.context.reconciler.hurry()
-        now = await self.job_for(caller, job_id)
-        self.answer(job_answer(now, simulated=self.context.registry.cluster.simulated), 202)
-
-    async def _position(self, job: JobRecord) -> int | None:
-        if job.state is not JobState.QUEUED:
-            return None
-        try:
-            async with asyncio.timeout(_DETAIL_TIMEOUT):
-                return await self.context.admission.position(job.tenant, job.ticket_name)
-        except (AdmissionUnavailable, TimeoutError):
-            return None
+        job = await self.job_for(caller, job_id)
+        self.answer(job_answer(job, self.context.registry, now=self.context.clock()), 202)
 
 
 class JobLogs(Handler):
     """What a job printed."""
 
+    @operation("getJobLog", "What the job has printed: the end of it, if it is long.", media_type="text/plain")
     async def get(self, job_id: str) -> None:
         """The stored log once there is one, before that what the pod has printed so far. The header says which."""
         caller = await self.caller()
@@ -143,6 +195,7 @@ class JobLogs(Handler):
 class Artifacts(Handler):
     """The files that a job gave back."""
 
+    @operation("listArtifacts", "The files that the job gave back.", answer=ArtifactsAnswer)
     async def get(self, job_id: str) -> None:
         """Their names, sizes and digests."""
         caller = await self.caller()
@@ -154,6 +207,7 @@ class Artifacts(Handler):
 class ArtifactOne(Handler):
     """One file that a job gave back."""
 
+    @operation("getArtifact", "One file that the job gave back.", media_type="application/octet-stream")
     async def get(self, job_id: str, name: str) -> None:
         """Its content."""
         caller = await self.caller()
@@ -170,10 +224,11 @@ class ArtifactOne(Handler):
 class Quota(Handler):
     """What a tenant may hold and holds."""
 
+    @operation("getQuota", "What a team may hold, holds, and what fits now.", answer=QuotaAnswer, query=TenantQuery)
     async def get(self) -> None:
         """For the token's tenant, or the one named by ``tenant``. Usage that is not known is null, not zero."""
         caller = await self.caller()
-        name = self.tenant_for(caller, constants.SCOPE_READ, self.get_query_argument("tenant", None))
+        name = self.tenant_for(caller, constants.SCOPE_READ, self.query(TenantQuery).tenant)
         tenant = self.context.registry.tenants[name]
         try:
             async with asyncio.timeout(_DETAIL_TIMEOUT):
@@ -181,11 +236,3 @@ class Quota(Handler):
         except (AdmissionUnavailable, TimeoutError):
             usage = None
         self.answer(quota_answer(tenant, usage, self.context.registry))
-
-
-def _truth(text: str) -> bool:
-    if text in ("true", "1"):
-        return True
-    if text in ("false", "0"):
-        return False
-    raise bad_field("mine", f"mine is {text!r}: write true or false.")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from ... import __version__
+from ..answer_types import HealthAnswer, LimitsAnswer
+from ..context import Context
+from ..operations import Access, operation
 from .base import Handler, run_sync
 
 _PAGE = """<!doctype html>
@@ -50,6 +55,13 @@ class Page(Handler):
 class Health(Handler):
     """Whether the service lives, and what it can reach. Names no tenant: anybody may ask."""
 
+    @operation(
+        "getHealth",
+        "Whether the service works, and what it can reach.",
+        answer=HealthAnswer,
+        statuses=(200, 503),
+        access=Access.NOBODY,
+    )
     async def get(self) -> None:
         """503 only when the database does not answer: without it nothing works. All else is for information."""
         try:
@@ -66,6 +78,7 @@ class Health(Handler):
 class Limits(Handler):
     """How much may be sent and kept, in bytes and seconds: so that a client can say so before it sends."""
 
+    @operation("getLimits", "How much may be sent and kept.", answer=LimitsAnswer, access=Access.NOBODY)
     def get(self) -> None:
         """The registry's limits of jobs."""
         jobs = self.context.registry.jobs
@@ -78,3 +91,17 @@ class Limits(Handler):
                 "simulated": self.context.registry.cluster.simulated,
             }
         )
+
+
+class Description(Handler):
+    """The API's description."""
+
+    def initialize(self, context: Context, document: Mapping[str, Any] | None = None) -> None:
+        """Called by tornado with the route's arguments."""
+        super().initialize(context)
+        self._document = document or {}
+
+    @operation("getDescription", "This description.", answer=dict[str, Any], access=Access.NOBODY)
+    def get(self) -> None:
+        """OpenAPI 3.1, made from the routes."""
+        self.answer(self._document)

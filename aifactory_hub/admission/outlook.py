@@ -1,0 +1,155 @@
+"""Gathers what a menu says of a team: who holds what, who waits, what other teams leave, and how long runs take."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ..domain.menu import Outlook
+from ..domain.quota import Usage
+from ..domain.tenants import Tenant
+from ..domain.tickets import Ticket, TicketState
+from .accounts import usage_of
+from .base import Admission, AdmissionRefused, AdmissionUnavailable
+
+log = logging.getLogger(__name__)
+
+# Seconds. A page may ask as often as it likes: the engine is asked again only after this long.
+FRESH = 3.0
+# How long a person waits for numbers at most; what has not come by then is unknown.
+PATIENCE = 5.0
+# How often all tenants are looked at, so that the length of a run is known to within it.
+LOOK_EVERY = 60.0
+# Ended runs of one kind and profile that are remembered: the newest ones.
+_REMEMBERED = 200
+
+
+@dataclass(slots=True)
+class History:
+    """How many seconds ended runs took, by kind and profile, learned by looking. It begins with the process."""
+
+    lengths: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
+    _running: dict[str, dict[str, Ticket]] = field(default_factory=dict)
+    _looked_at: dict[str, float] = field(default_factory=dict)
+
+    def look(self, tenant: str, tickets: Iterable[Ticket], now: float) -> None:
+        """Take note of all tickets of a tenant at ``now``; what is gone since the last look has ended."""
+        running = {t.uid: t for t in tickets if t.state is TicketState.ADMITTED and t.admitted_at is not None}
+        before = self._running.get(tenant, {})
+        # After a long pause nobody knows when they ended.
+        if now - self._looked_at.get(tenant, now) <= 2 * LOOK_EVERY:
+            for uid, ticket in before.items():
+                if uid not in running and ticket.admitted_at is not None:
+                    self.learn(ticket.kind, ticket.profile, now - ticket.admitted_at)
+        self._running[tenant], self._looked_at[tenant] = running, now
+
+    def learn(self, kind: str, profile: str, seconds: float) -> None:
+        """One run that has ended."""
+        self.lengths.setdefault((kind, profile), deque(maxlen=_REMEMBERED)).append(max(0.0, seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A tenant's tickets at a time; None when the engine did not answer."""
+
+    at: float
+    tickets: list[Ticket] | None
+
+
+class Outlooks:
+    """Outlooks of tenants on one quota engine. ``run`` it, so that it learns how long runs take."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        tenants: Mapping[str, Tenant],
+        carved: Mapping[str, int],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.history = History()
+        self._admission = admission
+        self._tenants = tenants
+        self._carved = carved
+        self._clock = clock
+        self._seen: dict[str, _Seen] = {}
+        self._asking: dict[str, asyncio.Task[_Seen]] = {}
+
+    async def of(self, unavailable: Mapping[str, str | None]) -> dict[str, Outlook]:
+        """The outlook of each tenant named; the value says why it can't start anything now, or None."""
+        await self._look(self._tenants)
+        return {name: self._outlook(name, why) for name, why in unavailable.items()}
+
+    async def run(self) -> None:
+        """Look at all tenants for ever, until cancelled."""
+        while True:
+            await self._look(self._tenants)
+            await asyncio.sleep(LOOK_EVERY)
+
+    def _outlook(self, name: str, unavailable: str | None) -> Outlook:
+        seen, tenant = self._seen[name], self._tenants[name]
+        tickets = seen.tickets
+        usage = None if tickets is None else usage_of(tickets)
+        used = self._cluster_used()
+        return Outlook(
+            now=seen.at,
+            usage=usage,
+            unavailable=unavailable,
+            queue=None if tickets is None else _queue(tickets),
+            borrowable=None if used is None or usage is None else self._borrowable(tenant, usage, used),
+            cluster_used=used,
+            carved=self._carved,
+            lengths=self.history.lengths,
+        )
+
+    def _cluster_used(self) -> dict[str, int] | None:
+        """What all tenants together hold; None as soon as one of them is not known."""
+        total: Counter[str] = Counter()
+        for name in self._tenants:
+            tickets = self._seen[name].tickets
+            if tickets is None:
+                return None
+            total.update(usage_of(tickets).used)
+        return dict(total)
+
+    def _borrowable(self, tenant: Tenant, usage: Usage, used: Mapping[str, int]) -> dict[str, int]:
+        quota, found = tenant.quota, {}
+        for resource in quota.borrowing:
+            own, held = quota.nominal.get(resource, 0), usage.used.get(resource, 0)
+            idle = sum(t.quota.nominal.get(resource, 0) for t in self._tenants.values()) - used.get(resource, 0)
+            of_others = idle - max(0, own - held)
+            found[resource] = max(0, min(quota.limit(resource) - max(own, held), of_others))
+        return found
+
+    async def _look(self, names: Iterable[str]) -> None:
+        await asyncio.gather(*(self._refresh(name) for name in names))
+
+    async def _refresh(self, name: str) -> None:
+        """One question at a time for each tenant, however many pages ask."""
+        seen = self._seen.get(name)
+        if seen is not None and 0 <= self._clock() - seen.at < FRESH:
+            return
+        if name not in self._asking:
+            self._asking[name] = asyncio.create_task(self._ask(name))
+            self._asking[name].add_done_callback(lambda _: self._asking.pop(name, None))
+        self._seen[name] = await asyncio.shield(self._asking[name])
+
+    async def _ask(self, name: str) -> _Seen:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                tickets = await self._admission.tickets(name)
+        except (AdmissionUnavailable, AdmissionRefused, TimeoutError) as error:
+            log.warning("what %s holds is not known now: %s", name, error)
+            return _Seen(self._clock(), None)
+        now = self._clock()
+        self.history.look(name, tickets, now)
+        return _Seen(now, tickets)
+
+
+def _queue(tickets: Iterable[Ticket]) -> tuple[Ticket, ...]:
+    """Those that wait, the first to be served first: servers before jobs, then in the order of their filing."""
+    waiting = [ticket for ticket in tickets if ticket.state is TicketState.QUEUED]
+    return tuple(sorted(waiting, key=lambda t: (t.kind != "server", t.filed_at or 0.0, t.name)))

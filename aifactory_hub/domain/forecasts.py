@@ -1,0 +1,77 @@
+"""What can be said of a job beforehand: who is before it, when it would start, what it would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+from aifactory_profiles import Profile
+
+from .menu import Outlook
+from .quota import Usage
+from .tenants import Tenant
+from .tickets import Ticket
+from .waits import UNKNOWN, Running, Wait, Waiting, expected_wait
+
+_CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """``position`` is how many of the team's requests are served before it. None and UNKNOWN: not known."""
+
+    position: int | None = None
+    wait: Wait = UNKNOWN
+
+
+def forecast(tenant: Tenant, profile: Profile, outlook: Outlook, *, ticket: str | None = None) -> Forecast:
+    """The place and wait of a job that asks for ``profile``: of the one that waits with this ``ticket``, or a new one.
+
+    A job waits behind everything that waits for a device of its kind, and nothing gives way to it.
+    """
+    if outlook.usage is None or outlook.queue is None:
+        return Forecast()
+    before = _before(outlook.queue, profile, ticket)
+    if not profile.devices:
+        return Forecast(0, Wait(0.0, 0.0, 0.0))
+    waits = [
+        _wait(tenant, resource, asked, outlook, outlook.usage, before) for resource, asked in profile.devices.items()
+    ]
+    known = all(wait.known for wait in waits)
+    longest = max(waits, key=lambda wait: (wait.high or 0.0, wait.most or 0.0)) if known else UNKNOWN
+    return Forecast(len(before), longest)
+
+
+def cost(price_per_hour: Decimal | None, seconds: float) -> Decimal | None:
+    """The price of so much time, to the cent; None where the site sets no price."""
+    if price_per_hour is None:
+        return None
+    return (price_per_hour * Decimal(str(seconds)) / 3600).quantize(_CENT, ROUND_HALF_UP)
+
+
+def _before(queue: Sequence[Ticket], profile: Profile, ticket: str | None) -> list[Ticket]:
+    names = [waiting.name for waiting in queue]
+    place = names.index(ticket) if ticket in names else len(queue)
+    return [t for t in queue[:place] if any(t.devices.get(resource) for resource in profile.devices)]
+
+
+def _wait(tenant: Tenant, resource: str, asked: int, outlook: Outlook, usage: Usage, before: Sequence[Ticket]) -> Wait:
+    own = max(0, tenant.quota.nominal.get(resource, 0) - usage.used.get(resource, 0))
+    free = own + (outlook.borrowable or {}).get(resource, 0)
+    running = [
+        Running(
+            holder.devices[resource],
+            age=None if holder.since is None else max(0.0, outlook.now - holder.since),
+            left=None if holder.ends_by is None else max(0.0, holder.ends_by - outlook.now),
+            lengths=outlook.lengths.get((holder.kind, holder.profile), ()),
+        )
+        for holder in usage.holders
+        if holder.devices.get(resource)
+    ]
+    ahead = [
+        Waiting(t.devices[resource], t.max_seconds, outlook.lengths.get((t.kind, t.profile), ()))
+        for t in before
+        if t.devices.get(resource)
+    ]
+    return expected_wait(asked, free, running, ahead)

@@ -1,0 +1,170 @@
+"""A team's menu as JSON: the same for the hub's page, the job service's API and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from typing_extensions import TypedDict
+
+from aifactory_profiles import Catalogue
+
+from .menu import Held, Offer, Outlook, Share, offers
+from .tenants import Tenant
+from .waits import Wait
+from .words import gpu_words, wait_words
+
+
+class GpuAnswer(TypedDict):
+    """``usable_gib`` is what a program can allocate; null where nobody has measured it."""
+
+    model: str
+    slice: str | None
+    words: str
+    usable_gib: str | None
+
+
+class AmountAnswer(TypedDict):
+    """What is guaranteed, and the most that may be used."""
+
+    request: int
+    limit: int
+
+
+class ShareAnswer(TypedDict):
+    """``free`` of ``total``, in pieces of the profile; null: not known."""
+
+    free: int | None
+    total: int
+
+
+class WaitAnswer(TypedDict):
+    """Seconds; null: not known. Four waits of five end between ``low`` and ``high``; none is longer than ``most``."""
+
+    low: float | None
+    high: float | None
+    most: float | None
+    words: str
+
+
+class HeldAnswer(TypedDict):
+    """Who holds pieces of the profile; ``ends_by`` null: nothing ends it, or not known."""
+
+    kind: str
+    user: str
+    count: int
+    ends_by: str | None
+
+
+class ProfileAnswer(TypedDict):
+    """One line of the menu. ``availability``: free, queue, never, unavailable or unknown."""
+
+    profile: str
+    display_name: str
+    description: str
+    gpu: GpuAnswer | None
+    devices: dict[str, int]
+    cpu_millicores: AmountAnswer
+    memory_bytes: AmountAnswer
+    price_per_hour: str | None
+    availability: str
+    free_now: int | None
+    team: ShareAnswer | None
+    borrowable: int | None
+    cluster: ShareAnswer | None
+    waiting: int | None
+    wait: WaitAnswer | None
+    held_by: list[HeldAnswer]
+    reason: str
+    advice: list[str]
+
+
+class MenuAnswer(TypedDict):
+    """All lines. ``known`` false: the cluster did not say what is in use, so every count is null, never 0."""
+
+    tenant: str
+    display_name: str
+    as_of: str
+    known: bool
+    unavailable: str | None
+    simulated: bool
+    profiles: list[ProfileAnswer]
+
+
+def menu_answer(tenant: Tenant, catalogue: Catalogue, outlook: Outlook, *, simulated: bool) -> MenuAnswer:
+    """The tenant's menu at the outlook's time."""
+    return {
+        "tenant": tenant.name,
+        "display_name": tenant.display_name,
+        "as_of": _iso(outlook.now),
+        "known": outlook.usage is not None,
+        "unavailable": outlook.unavailable,
+        "simulated": simulated,
+        "profiles": [_profile(offer, catalogue) for offer in offers(tenant, catalogue, outlook)],
+    }
+
+
+def _profile(offer: Offer, catalogue: Catalogue) -> ProfileAnswer:
+    profile = offer.profile
+    price = profile.price_per_hour
+    return {
+        "profile": profile.name,
+        "display_name": profile.display_name,
+        "description": profile.description,
+        "gpu": _gpu(offer, catalogue),
+        "devices": dict(profile.devices),
+        "cpu_millicores": {"request": profile.requests.cpu_millicores, "limit": profile.limits.cpu_millicores},
+        "memory_bytes": {"request": profile.requests.memory_bytes, "limit": profile.limits.memory_bytes},
+        "price_per_hour": None if price is None else str(price),
+        "availability": offer.availability.value,
+        "free_now": offer.free_now,
+        "team": _share(offer.team),
+        "borrowable": offer.borrowable,
+        "cluster": _share(offer.cluster),
+        "waiting": offer.waiting,
+        "wait": _wait(offer),
+        "held_by": _held(offer.held),
+        "reason": offer.reason,
+        "advice": list(offer.advice),
+    }
+
+
+def _gpu(offer: Offer, catalogue: Catalogue) -> GpuAnswer | None:
+    profile = offer.profile
+    card = next((card for card in catalogue.cards if card.name == profile.gpu_model), None)
+    if card is None or profile.gpu_model is None:
+        return None
+    usable = None if profile.slice is None else card.slice(profile.slice).usable_gib
+    return {
+        "model": profile.gpu_model,
+        "slice": profile.slice,
+        "words": gpu_words(profile, catalogue.cards),
+        "usable_gib": None if usable is None else str(usable),
+    }
+
+
+def _share(share: Share | None) -> ShareAnswer | None:
+    return None if share is None else {"free": share.free, "total": share.total}
+
+
+def _wait(offer: Offer) -> WaitAnswer | None:
+    """None where waiting is no question."""
+    if offer.waiting is None and not offer.wait.known:
+        return None
+    return wait_answer(offer.wait)
+
+
+def wait_answer(wait: Wait) -> WaitAnswer:
+    """A forecast, also in words."""
+    return {"low": wait.low, "high": wait.high, "most": wait.most, "words": wait_words(wait)}
+
+
+def _held(held: Sequence[Held]) -> list[HeldAnswer]:
+    return [
+        {"kind": h.kind, "user": h.user, "count": h.count, "ends_by": None if h.ends_by is None else _iso(h.ends_by)}
+        for h in held
+    ]
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

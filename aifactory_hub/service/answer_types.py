@@ -1,0 +1,275 @@
+"""The forms of the service's answers. OpenAPI is generated from them, and mypy holds ``answers`` to them.
+
+Typed dictionaries, not models: an answer is made from checked values, so checking it again at run time only costs.
+From typing_extensions, because pydantic reads the standard library's ones from Python 3.12 on only.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from ..domain.jobs import EndKind, JobState, Priority
+from ..domain.menu_json import WaitAnswer
+
+Seconds = Annotated[float, Field(ge=0, description="Seconds.")]
+Bytes = Annotated[int, Field(ge=0, description="Bytes.")]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256 in hexadecimal digits.")]
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="UTC, RFC 3339.")]
+Money = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$", description="A decimal, in the site's currency.")]
+Simulated = Annotated[bool, Field(description="Whether the cluster's GPUs are simulated.")]
+
+
+class Problem(TypedDict):
+    """What went wrong, as RFC 9457 has it. ``reason`` is stable, for programs; ``detail`` is a sentence for people.
+
+    A refusal about numbers has them too: ``resource``, ``asked``, ``used``, ``limit``, ``fits_now``.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    reason: str
+    field: str | None
+    resource: NotRequired[str]
+    asked: NotRequired[int]
+    used: NotRequired[int]
+    limit: NotRequired[int]
+    fits_now: NotRequired[list[str]]
+
+
+class Times(TypedDict):
+    """When the job came to each state; null for what has not happened."""
+
+    submitted: Moment
+    queued: Moment | None
+    starting: Moment | None
+    running: Moment | None
+    finished: Moment | None
+
+
+class Cost(TypedDict):
+    """What a job costs: null where the site sets no price, which is not the same as free.
+
+    ``so_far`` counts from when the job had its devices.
+    """
+
+    per_hour: Money | None
+    hours: Annotated[float, Field(ge=0, description="The longest that it may run.")]
+    at_most: Money | None
+    so_far: Money | None
+
+
+class Unreachable(TypedDict):
+    """Since when the cluster can't be asked about the job, and why. What is said of the job is from before."""
+
+    since: Moment
+    reason: str
+
+
+class Progress(TypedDict):
+    """What the attempt last said of itself."""
+
+    percent: Annotated[float | None, Field(ge=0, le=100)]
+    eta_seconds: Seconds | None
+    metrics: dict[str, Any]
+    at: Moment
+
+
+class Retries(TypedDict):
+    """How often the job was tried again after a failure, and how often it may be."""
+
+    used: int
+    most: int
+
+
+class Attempt(TypedDict):
+    """An attempt that another one followed, and why it ended."""
+
+    attempt: int
+    kind: EndKind
+    reason: str | None
+    exit_code: int | None
+    running: Moment | None
+    ended: Moment
+    log_size: Bytes | None
+
+
+class JobAnswer(TypedDict):
+    """A job as its team mates may see it: of its environment the names only, because values may be secrets."""
+
+    id: str
+    name: str
+    tenant: str
+    owner: str
+    command: str
+    profile: str
+    environment: Annotated[list[str], Field(description="The names of its variables.")]
+    outputs: list[str] | None
+    files: Annotated[str | None, Field(description="The SHA-256 of what travelled with it.")]
+    files_size: Bytes
+    state: JobState
+    final: Annotated[bool, Field(description="Whether the state will not change any more.")]
+    reason: str | None
+    exit_code: int | None
+    position: Annotated[int | None, Field(description="How many of the team's are before it in the queue.")]
+    expected_wait: WaitAnswer | None
+    cost: Cost | None
+    cancel_asked: bool
+    suspend_asked: bool
+    unreachable: Unreachable | None
+    attempt: Annotated[int, Field(ge=1, description="Counts up with each retry, preemption and suspension.")]
+    retries: Retries
+    preemptions: Annotated[int, Field(ge=0, description="How often it was stopped to give its devices back.")]
+    history: Annotated[list[Attempt], Field(description="The attempts before this one.")]
+    priority: Priority
+    max_seconds: Annotated[int, Field(description="How long an attempt may run, in seconds.")]
+    progress: Progress | None
+    retry_of: Annotated[str | None, Field(description="The ended job that this one tries again.")]
+    schedule: Annotated[str | None, Field(description="The schedule that submitted it.")]
+    sweep: Annotated[str | None, Field(description="What it was submitted together with.")]
+    times: Times
+    log_size: Bytes | None
+    left: Annotated[dict[str, str], Field(description="Files that were not brought back, each with why.")]
+    simulated: Simulated
+
+
+class JobPage(TypedDict):
+    """Jobs, the newest first. ``next`` is what to pass as ``before`` for those after; null at the end."""
+
+    jobs: list[JobAnswer]
+    next: str | None
+    simulated: Simulated
+
+
+class Verdict(TypedDict):
+    """What one check says of a job that is not submitted yet."""
+
+    check: Annotated[str, Field(description='"profile", "quota" or "files".')]
+    ok: bool
+    detail: str
+
+
+class DryRun(TypedDict):
+    """What would happen if this job were submitted now. Nothing was stored or created.
+
+    ``accepted`` says whether the service would take it; if not, ``refusal`` says why. ``quota_left`` is what the
+    team has left now by device, null when the quota engine does not answer. Secret values are left out of
+    ``manifest``.
+    """
+
+    accepted: bool
+    refusal: Problem | None
+    verdicts: list[Verdict]
+    profile: str | None
+    devices: dict[str, int]
+    manifest: list[dict[str, Any]]
+    cost: Cost | None
+    quota_left: dict[str, int] | None
+    position: int | None
+    expected_wait: WaitAnswer | None
+    simulated: Simulated
+
+
+class ArtifactAnswer(TypedDict):
+    """One file that a job gave back."""
+
+    name: str
+    size: Bytes
+    sha256: Sha256
+    created: Moment
+
+
+class ArtifactsAnswer(TypedDict):
+    """All files that a job gave back."""
+
+    artifacts: list[ArtifactAnswer]
+    simulated: Simulated
+
+
+class DeviceAnswer(TypedDict):
+    """What a tenant may hold of one device; ``used`` null when it is not known."""
+
+    resource: str
+    nominal: int
+    borrowing: int
+    limit: int
+    used: int | None
+
+
+class HolderAnswer(TypedDict):
+    """Who holds what."""
+
+    kind: Annotated[str, Field(description='"server" or "job".')]
+    owner: str
+    user: str
+    devices: dict[str, int]
+
+
+class MenuLine(TypedDict):
+    """One profile; ``room`` is how many more fit now, null when not known or without a limit."""
+
+    profile: str
+    display_name: str
+    description: str
+    devices: dict[str, int]
+    price_per_hour: Money | None
+    room: int | None
+
+
+class QuotaAnswer(TypedDict):
+    """What the tenant may hold, holds, and what fits now. ``known`` false: the quota engine does not answer."""
+
+    tenant: str
+    display_name: str
+    known: bool
+    devices: list[DeviceAnswer]
+    holders: list[HolderAnswer]
+    menu: list[MenuLine]
+    simulated: Simulated
+
+
+class HealthAnswer(TypedDict):
+    """Whether the service works, and what it can reach."""
+
+    status: str
+    version: str
+    database: bool
+    host: NotRequired[bool]
+    tenants: NotRequired[int]
+    tenants_reachable: NotRequired[int]
+    simulated: Simulated
+
+
+class LimitsAnswer(TypedDict):
+    """How much may be sent and kept."""
+
+    max_upload: Bytes
+    max_artifacts: Bytes
+    max_log: Bytes
+    deadline: Annotated[int, Field(ge=0, description="The longest that a job may run, in seconds.")]
+    simulated: Simulated
+
+
+class Stored(TypedDict):
+    """A file that is kept now."""
+
+    sha256: Sha256
+    size: Bytes
+
+
+class StoredArtifact(TypedDict):
+    """A file of a job that is kept now."""
+
+    name: str
+    sha256: Sha256
+    size: Bytes
+
+
+class Heard(TypedDict):
+    """The runner's report is kept now."""
+
+    id: str

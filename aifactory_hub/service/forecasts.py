@@ -1,0 +1,36 @@
+"""Before a job is submitted, or while it waits: what would run, and what its queue looks like."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..domain.forecasts import Forecast, forecast
+from ..domain.jobs import JobPlan, JobState
+from ..domain.menu import Outlook
+from ..pipelines.base import RunSpec
+from ..store import JobRecord
+from .context import Context
+from .run_spec import run_spec
+
+_NOT_SHOWN = "(not shown)"
+
+
+async def look(context: Context, tenant: str) -> Outlook:
+    """Who holds what in the tenant, and who waits."""
+    return (await context.outlooks.of({tenant: context.unavailable(tenant)}))[tenant]
+
+
+async def forecast_of(context: Context, job: JobRecord) -> Forecast:
+    """The place of a job that waits, and for how long; nothing of any other job."""
+    catalogue = context.registry.catalogue
+    if job.state is not JobState.QUEUED or job.profile not in catalogue.names:
+        return Forecast()
+    outlook = await look(context, job.tenant)
+    tenant = context.registry.tenants[job.tenant]
+    return forecast(tenant, catalogue.profile(job.profile), outlook, ticket=job.ticket_name)
+
+
+def preview(context: Context, record: JobRecord, plan: JobPlan) -> RunSpec:
+    """What would be created for a job, without its secrets."""
+    spec = run_spec(record, plan.profile, context.registry, token=_NOT_SHOWN, node_selector=plan.profile.node_labels)
+    return replace(spec, secret_files=dict.fromkeys(spec.secret_files, _NOT_SHOWN))

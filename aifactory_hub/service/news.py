@@ -1,0 +1,63 @@
+"""Who waits for news of jobs is woken when a job changes, without asking the database over and over."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+
+# A listener that was away for more changes than this is told to look at everything again.
+_REMEMBERED = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What changed since one looked: ``number`` to look from next time, ``jobs`` None when it was too much to say."""
+
+    number: int
+    jobs: frozenset[str] | None
+
+
+@dataclass
+class Bulletin:
+    """Numbers every change of a job. ``tell`` may be called in any thread, ``after`` in event loops."""
+
+    number: int = 0
+    _recent: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    _waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def tell(self, job_id: str) -> None:
+        """A job changed."""
+        with self._lock:
+            self.number += 1
+            self._recent.append((self.number, job_id))
+            for loop, event in self._waiting:
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(event.set)
+
+    async def after(self, number: int, *, patience: float) -> News:
+        """What changed after ``number``; waits up to ``patience`` seconds for something, then says that nothing did."""
+        event = asyncio.Event()
+        listener = (asyncio.get_running_loop(), event)
+        with self._lock:
+            if self.number > number:
+                return self._since(number)
+            self._waiting.add(listener)
+        try:
+            async with asyncio.timeout(patience):
+                await event.wait()
+        except TimeoutError:
+            pass
+        finally:
+            with self._lock:
+                self._waiting.discard(listener)
+        with self._lock:
+            return self._since(number)
+
+    def _since(self, number: int) -> News:
+        oldest = self._recent[0][0] if self._recent else self.number + 1
+        if self.number > number and oldest > number + 1:
+            return News(self.number, None)
+        return News(self.number, frozenset(job for n, job in self._recent if n > number))

@@ -1,0 +1,60 @@
+"""From a stored job to what its engine is told to run: pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from aifactory_profiles import Profile
+
+from .. import constants
+from ..domain.names import label_value, slug
+from ..pipelines.base import RunSpec
+from ..registry.model import Registry
+from ..store import JobRecord
+
+RUNNER = ("python3", "-m", "aifactory_hub.runner")
+
+
+def run_spec(
+    job: JobRecord, profile: Profile, registry: Registry, *, token: str, node_selector: Mapping[str, str]
+) -> RunSpec:
+    """What is to run for a job: the same values give the same run, and nothing is asked or stored."""
+    task = {
+        "id": job.id,
+        "command": job.command,
+        "environment": dict(job.environment),
+        "outputs": None if job.outputs is None else list(job.outputs),
+        "input_sha256": job.input_sha256,
+        "max_artifacts": registry.jobs.max_artifacts,
+        "max_log": registry.jobs.max_log,
+    }
+    return RunSpec(
+        tenant=job.tenant,
+        run_id=job.run_id,
+        image=job.image or registry.jobs.image,
+        argv=RUNNER,
+        environment={
+            "AIFACTORY_SERVICE_URL": registry.addresses.service,
+            "AIFACTORY_JOB_ID": job.id,
+            "AIFACTORY_TENANT": job.tenant,
+            "AIFACTORY_PROFILE": profile.name,
+            "AIFACTORY_ATTEMPT": str(job.attempt),
+        },
+        # The command and its environment go with the token: a person's variables may be secrets too.
+        secret_files={"token": token, "job.json": json.dumps(task)},
+        requests=profile.requests,
+        limits=profile.limits,
+        node_selector=dict(node_selector),
+        labels={
+            constants.LABEL_USER: slug(job.owner),
+            constants.LABEL_PROFILE: label_value(profile.name),
+        },
+        deadline_seconds=longest(job, registry),
+    )
+
+
+def longest(job: JobRecord, registry: Registry) -> int:
+    """Seconds that an attempt of the job may run."""
+    most = registry.jobs.deadline
+    return min(most, job.max_seconds or most)

@@ -1,0 +1,100 @@
+"""Messages to webhooks: filed in the transaction that they tell of, then sent until they arrive or are given up."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+
+from .models import DeliveryRow
+from .records import JobRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message to one address. ``tries`` so far; ``next_at`` is None once it is delivered or given up."""
+
+    id: str
+    job_id: str
+    event: str
+    url: str
+    body: Mapping[str, Any]
+    created_at: float
+    tries: int = 0
+    next_at: float | None = None
+    delivered_at: float | None = None
+    problem: str | None = None
+
+
+_COLUMNS = tuple(DeliveryRow.__table__.c[f.name] for f in fields(Delivery))
+
+
+def message(job: JobRecord, event: str, now: float) -> dict[str, Any]:
+    """What is told of a job: no environment and no command, which may hold secrets."""
+    return {
+        "event": event,
+        "at": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
+        "job": {
+            "id": job.id,
+            "name": job.name,
+            "tenant": job.tenant,
+            "owner": job.owner,
+            "profile": job.profile,
+            "state": job.state.value,
+            "reason": job.reason,
+            "exit_code": job.exit_code,
+            "attempt": job.attempt,
+        },
+    }
+
+
+def file_messages(connection: Connection, job: JobRecord, now: float) -> None:
+    """File one message for each address that the job names, in the transaction that ends it."""
+    event = f"job.{job.state.value.lower()}"
+    for url in job.notify:
+        delivery = Delivery(f"d{secrets.token_hex(8)}", job.id, event, url, message(job, event, now), now, next_at=now)
+        values = {f.name: getattr(delivery, f.name) for f in fields(Delivery)}
+        connection.execute(insert(DeliveryRow).values(**{**values, "body": dict(delivery.body)}))
+
+
+class Deliveries:
+    """Messages in the database. Methods block for a moment."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def due(self, *, now: float, limit: int) -> list[Delivery]:
+        """Messages that are to be sent now, the longest due first."""
+        query = select(*_COLUMNS).where(DeliveryRow.next_at <= now).order_by(DeliveryRow.next_at).limit(limit)
+        with self._engine.connect() as connection:
+            return [Delivery(**row._mapping) for row in connection.execute(query)]
+
+    def of_job(self, job_id: str) -> list[Delivery]:
+        """A job's messages, oldest first."""
+        query = select(*_COLUMNS).where(DeliveryRow.job_id == job_id)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(DeliveryRow.created_at, DeliveryRow.id))
+            return [Delivery(**row._mapping) for row in rows]
+
+    def delivered(self, delivery_id: str, *, now: float) -> None:
+        """It arrived."""
+        self._change(delivery_id, {"delivered_at": now, "next_at": None, "problem": None})
+
+    def failed(self, delivery_id: str, problem: str, *, next_at: float | None) -> None:
+        """It did not arrive; ``next_at`` is when to try again, None to give it up."""
+        self._change(delivery_id, {"problem": problem[:500], "next_at": next_at})
+
+    def forget(self, *, before: float) -> int:
+        """Remove messages that are done with and older than ``before``; how many went."""
+        old = (DeliveryRow.next_at.is_(None), DeliveryRow.created_at < before)
+        with self._engine.begin() as connection:
+            return connection.execute(delete(DeliveryRow).where(*old)).rowcount
+
+    def _change(self, delivery_id: str, values: Mapping[str, Any]) -> None:
+        query = update(DeliveryRow).where(DeliveryRow.id == delivery_id, DeliveryRow.next_at.is_not(None))
+        with self._engine.begin() as connection:
+            connection.execute(query.values(**values, tries=DeliveryRow.tries + 1))

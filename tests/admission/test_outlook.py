@@ -1,0 +1,112 @@
+"""What is gathered for a menu, from the in-process engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from aifactory_hub.admission import AdmissionUnavailable, InProcessAdmission
+from aifactory_hub.admission.outlook import FRESH, LOOK_EVERY, Outlooks
+from aifactory_hub.domain.tickets import Ticket, TicketRequest
+from aifactory_profiles import Resources
+
+from ..support.job_service import Clock
+from ..support.tenants import SMALL, make_tenant
+
+TENANTS = {
+    "nlp": make_tenant("nlp", quota={SMALL: 2}, borrowing={SMALL: 1}),
+    "vision": make_tenant("vision", quota={SMALL: 2}),
+}
+
+
+class Engine(InProcessAdmission):
+    asked = 0
+    away: frozenset[str] = frozenset()
+
+    async def tickets(self, tenant: str) -> list[Ticket]:
+        self.asked += 1
+        if tenant in self.away:
+            raise AdmissionUnavailable("away")
+        return await super().tickets(tenant)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def engine(clock: Clock) -> AsyncIterator[Engine]:
+    yield Engine(TENANTS, clock)
+
+
+@pytest.fixture
+def outlooks(engine: Engine, clock: Clock) -> Outlooks:
+    return Outlooks(engine, TENANTS, {SMALL: 7}, clock)
+
+
+async def take(engine: Engine, name: str, tenant: str = "nlp", kind: str = "server") -> Ticket:
+    resources = Resources(devices={SMALL: 1})
+    request = TicketRequest(tenant, name, kind, name, name, "mig-1g.10gb", resources, "notebook", max_seconds=3600)
+    return await engine.request(request)
+
+
+async def test_holders_have_their_times_and_the_queue_its_order(
+    engine: Engine, outlooks: Outlooks, clock: Clock
+) -> None:
+    for name in ("ada", "bob", "eve", "first", "second"):
+        await take(engine, name)
+        clock.pass_by(1)
+    await take(engine, "v1", "vision")
+    gathered = (await outlooks.of({"nlp": None}))["nlp"]
+    assert gathered.usage is not None
+    assert gathered.usage.holders[0].ends_by == 1_800_000_000.0 + 3600
+    assert gathered.queue is not None
+    assert [ticket.name for ticket in gathered.queue] == ["first", "second"]
+    assert gathered.cluster_used == {SMALL: 4}
+    assert gathered.borrowable == {SMALL: 0}
+
+
+async def test_idle_devices_of_others_can_be_borrowed_up_to_the_limit(engine: Engine, outlooks: Outlooks) -> None:
+    for name in ("ada", "bob"):
+        await take(engine, name)
+    assert (await outlooks.of({"nlp": None}))["nlp"].borrowable == {SMALL: 1}
+
+
+async def test_a_tenant_that_does_not_answer_is_unknown_and_so_is_the_cluster(
+    engine: Engine, outlooks: Outlooks
+) -> None:
+    engine.away = frozenset({"vision"})
+    found = await outlooks.of({"nlp": None, "vision": None})
+    assert found["vision"].usage is None
+    assert found["nlp"].usage is not None
+    assert (found["nlp"].cluster_used, found["nlp"].borrowable) == (None, None)
+
+
+async def test_many_pages_ask_the_engine_once(engine: Engine, outlooks: Outlooks, clock: Clock) -> None:
+    for _ in range(20):
+        await outlooks.of({"nlp": None})
+    assert engine.asked == len(TENANTS)
+    clock.pass_by(FRESH)
+    await outlooks.of({"nlp": None})
+    assert engine.asked == 2 * len(TENANTS)
+
+
+async def test_how_long_runs_take_is_learned_by_looking(engine: Engine, outlooks: Outlooks, clock: Clock) -> None:
+    await take(engine, "ada")
+    await outlooks.of({"nlp": None})
+    clock.pass_by(LOOK_EVERY)
+    await outlooks.of({"nlp": None})
+    await engine.release("nlp", "ada")
+    clock.pass_by(LOOK_EVERY)
+    gathered = (await outlooks.of({"nlp": None}))["nlp"]
+    assert list(gathered.lengths[("server", "mig-1g.10gb")]) == [2 * LOOK_EVERY]
+
+
+async def test_after_a_long_pause_nothing_is_learned(engine: Engine, outlooks: Outlooks, clock: Clock) -> None:
+    await take(engine, "ada")
+    await outlooks.of({"nlp": None})
+    await engine.release("nlp", "ada")
+    clock.pass_by(100 * LOOK_EVERY)
+    assert not (await outlooks.of({"nlp": None}))["nlp"].lengths

@@ -1,0 +1,160 @@
+"""Server-Sent Events, read as a browser reads them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from aifactory_hub.service.handlers import events
+from aifactory_hub.service.news import Bulletin
+
+from ..support.fake_hub import FakeHub
+from ..support.job_service import RunningService
+
+JOB = {"command": "true", "profile": "mig-1g.10gb"}
+
+
+@dataclass
+class Heard:
+    """What came over one stream."""
+
+    lines: AsyncIterator[str]
+    comments: int = 0
+    _pending: dict[str, str] = field(default_factory=dict)
+
+    async def next(self) -> tuple[str, Any]:
+        """The next event."""
+        async with asyncio.timeout(10):
+            async for line in self.lines:
+                if line.startswith(":"):
+                    self.comments += 1
+                elif line:
+                    name, _, value = line.partition(": ")
+                    self._pending[name] = value
+                elif "event" in self._pending:
+                    heard, self._pending = self._pending, {}
+                    return heard["event"], json.loads(heard["data"])
+                else:
+                    self._pending = {}
+        raise EOFError
+
+    async def ended(self) -> bool:
+        try:
+            await self.next()
+        except EOFError:
+            return True
+        return False
+
+
+@asynccontextmanager
+async def listening(http: httpx.AsyncClient, path: str) -> AsyncIterator[Heard]:
+    async with http.stream("GET", path) as response:
+        assert response.status_code == 200, await response.aread()
+        assert response.headers["Content-Type"].startswith("text/event-stream")
+        yield Heard(response.aiter_lines())
+
+
+async def submitted(http: httpx.AsyncClient, key: str = "k") -> str:
+    return str((await http.post("/jobs", json={**JOB, "key": key})).json()["id"])
+
+
+async def test_a_job_is_followed_from_state_to_state_to_its_end(service: RunningService) -> None:
+    async with service.http("ada") as http:
+        job_id = await submitted(http)
+        async with listening(http, f"/jobs/{job_id}/events") as heard:
+            assert (await heard.next())[1]["state"] == "PENDING"
+            await service.reconciler.settle()
+            assert (await heard.next())[1]["state"] == "STARTING"
+            service.pipeline.end("nlp", job_id, 3)
+            await service.reconciler.settle()
+            seen = [await heard.next(), await heard.next()]
+            assert seen[0][0] == "job"
+            assert (seen[0][1]["state"], seen[0][1]["exit_code"]) == ("FAILED", 3)
+            assert seen[1] == ("end", {"id": job_id, "state": "FAILED", "simulated": True})
+            assert await heard.ended()
+
+
+async def test_all_jobs_of_ones_teams_are_heard_and_no_others(service: RunningService) -> None:
+    async with service.http("ada") as http, service.http("eve") as other, service.http() as stranger:
+        async with listening(http, "/events") as heard:
+            assert await heard.next() == ("reload", {})
+            await submitted(other)
+            job_id = await submitted(http)
+            name, job = await heard.next()
+            assert (name, job["id"], job["tenant"]) == ("job", job_id, "nlp")
+        refused = await http.get("/events?tenant=vision")
+        unknown = await other.get(f"/jobs/{job_id}/events")
+        nobody = await stranger.get("/events")
+    assert (refused.status_code, unknown.status_code, nobody.status_code) == (403, 404, 401)
+
+
+async def test_a_stream_in_which_nothing_happens_is_kept_alive(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "KEEP_ALIVE", 0.0)
+    monkeypatch.setattr(events, "_LOOK_AGAIN", 0.02)
+    async with service.http("ada") as http:
+        job_id = await submitted(http)
+        async with listening(http, f"/jobs/{job_id}/events") as heard:
+            await heard.next()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await heard.next()
+            assert heard.comments >= 2
+
+
+async def test_a_token_that_is_taken_back_ends_the_stream_and_a_hub_that_restarts_does_not(
+    service: RunningService, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_CHECK_TOKEN", 0.0)
+    monkeypatch.setattr(events, "_LOOK_AGAIN", 0.02)
+    async with service.http("ada") as http:
+        job_id = await submitted(http)
+        async with listening(http, f"/jobs/{job_id}/events") as heard:
+            await heard.next()
+            hub.status = 503
+            asked = hub.asked
+            async with asyncio.timeout(10):
+                while hub.asked < asked + 3:
+                    await asyncio.sleep(0.02)
+            hub.status = 200
+            service.context.jobs.ask_cancel(job_id, by="ada", now=1.0)
+            assert (await heard.next())[1]["cancel_asked"] is True
+            del hub.models["ada"]
+            name, problem = await heard.next()
+            assert (name, problem["reason"]) == ("problem", "not-signed-in")
+            assert await heard.ended()
+
+
+async def test_a_listener_that_goes_leaves_nothing_behind(service: RunningService) -> None:
+    async with service.http("ada") as http:
+        job_id = await submitted(http)
+        async with listening(http, f"/jobs/{job_id}/events") as heard:
+            await heard.next()
+            async with asyncio.timeout(5):
+                while not service.context.bulletin._waiting:
+                    await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        while service.context.bulletin._waiting:
+            await asyncio.sleep(0.02)
+
+
+async def test_news_are_told_to_all_who_wait_once_and_to_nobody_twice() -> None:
+    bulletin = Bulletin()
+    waiting = [asyncio.create_task(bulletin.after(0, patience=5)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await asyncio.to_thread(bulletin.tell, "j1")
+    assert [await task for task in waiting] == [type(waiting[0].result())(1, frozenset({"j1"}))] * 3
+    assert (await bulletin.after(1, patience=0.01)).jobs == frozenset()
+    assert (await bulletin.after(0, patience=0)).jobs == {"j1"}
+    for n in range(3000):
+        bulletin.tell(f"j{n}")
+    assert (await bulletin.after(1, patience=0)).jobs is None
+    assert not bulletin._waiting

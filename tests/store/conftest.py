@@ -1,0 +1,59 @@
+"""Databases for the store's tests: the same tests on both kinds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from aifactory_hub.store import Jobs, migrate, open_engine
+
+from ..support.postgres import NoPostgres, Postgres, running_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    try:
+        with running_postgres() as server:
+            yield server
+    except NoPostgres as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'jobs.sqlite'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
+@pytest.fixture
+def open_it(database_url: str) -> Iterator[Callable[[], Engine]]:
+    """Opens the test's database, which is empty at first; as often as wanted."""
+    opened: list[Engine] = []
+
+    def open_again() -> Engine:
+        opened.append(open_engine(database_url))
+        return opened[-1]
+
+    yield open_again
+    for engine in opened:
+        engine.dispose()
+
+
+@pytest.fixture
+def engine(open_it: Callable[[], Engine]) -> Engine:
+    engine = open_it()
+    migrate(engine)
+    return engine
+
+
+@pytest.fixture
+def jobs(engine: Engine) -> Jobs:
+    return Jobs(engine)

@@ -70,6 +70,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
 
     def get_handlers(self, app: Any) -> list[Any]:
         """As upstream, and the hub pages of ours: JupyterHub's ``extra_handlers`` is deprecated."""
+        hub_pages.begin(app)
         return [*super().get_handlers(app), *hub_pages.routes()]
 
     async def discover(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from .cancel import CancelStart
 from .menu import MenuNumbers
@@ -11,6 +12,13 @@ from .menu import MenuNumbers
 TEMPLATES = Path(__file__).parent / "templates"
 
 __all__ = ["TEMPLATES", "routes"]
+
+
+def begin(app: Any) -> None:
+    """Let the spawner begin what it does for the whole hub, if it is one of ours: JupyterHub has no hook for it."""
+    start = getattr(app.spawner_class, "begin_for", None)
+    if start is not None:
+        start(app)
 
 
 def routes() -> list[tuple[str, type]]:

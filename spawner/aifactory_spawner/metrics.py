@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import REGISTRY, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -80,15 +80,19 @@ def phases(reached: Mapping[str, float]) -> dict[str, float]:
 
 
 class WiringCollector(Collector):
-    """Reads the shared wiring at each scrape; nothing before it is made."""
+    """Reads what all spawners of the hub share, at each scrape; tells nothing before it is made."""
 
-    def __init__(self, shared: Callable[[], Shared | None], clock: Callable[[], float] = time.time) -> None:
-        self._shared = shared
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._shared: Shared | None = None
         self._clock = clock
+
+    def follow(self, shared: Shared) -> None:
+        """Tell of this from now on."""
+        self._shared = shared
 
     def collect(self) -> Iterable[Metric]:
         """Of the host watch, of each tenant's API, and of pods without a server."""
-        shared = self._shared()
+        shared = self._shared
         if shared is None or shared.wiring is None:
             return
         yield from self._watch(shared.wiring)
@@ -132,6 +136,6 @@ class WiringCollector(Collector):
         return gauge
 
 
-def register(shared: Callable[[], Shared | None], registry: CollectorRegistry = REGISTRY) -> None:
-    """Add the collector to what the hub shows at /hub/metrics."""
-    registry.register(WiringCollector(shared))
+COLLECTOR = WiringCollector()
+# What the hub shows at /hub/metrics.
+REGISTRY.register(COLLECTOR)

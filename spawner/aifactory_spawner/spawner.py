@@ -10,10 +10,12 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, ClassVar
 
 from jupyterhub.traitlets import Callable
 from kubespawner import KubeSpawner
+from traitlets import Bool, Float
 
 from aifactory_hub import constants
 from aifactory_hub.domain.names import server_id
@@ -28,14 +30,14 @@ from .defaults import PodDefaults
 from .gather import namespace_uid
 from .host_pods import HostPods, PodReader
 from .hub5 import refusals_uncounted
-from .leftovers import clear_own
+from .leftovers import OrphanRules, clear_own
 from .lookout import Lookout
 from .metrics import measured
 from .refusals import refused
 from .server import NO_ANSWER, Server
 from .starting import quota_text
 from .steps import StartSteps
-from .wiring import Shared, Wiring
+from .wiring import Shared, Wiring, known_servers
 
 
 class TenantKubeSpawner(TeamChoice, Lookout, PodDefaults, KubeSpawner):
@@ -50,6 +52,19 @@ class TenantKubeSpawner(TeamChoice, Lookout, PodDefaults, KubeSpawner):
     node_selector: Any
 
     get_registry = Callable(None, allow_none=True, config=True, help="Returns the tenant registry; set by configure().")
+
+    remove_orphans = Bool(
+        False,
+        config=True,
+        help="""
+        Remove pods that carry this hub's identity and belong to no server of the hub and to no ticket.
+
+        Otherwise they are only counted (aifactory_orphan_pods) and named in the log.
+        """,
+    )
+    orphan_delay = Float(
+        600.0, min=0, config=True, help="Seconds for which a pod must have had no server before it is removed."
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Not KubeSpawner's own: it loads a credential for the whole process, and a second one would replace the first.
@@ -113,7 +128,21 @@ class TenantKubeSpawner(TeamChoice, Lookout, PodDefaults, KubeSpawner):
         self.orm_spawner.state = self.get_state()
         self.user.db.commit()
 
-    # What kubespawner asks for
+    # What all spawners share
+
+    @classmethod
+    def begin_for(cls, app: Any) -> None:
+        """When the hub starts: watch the host, and look for what an earlier hub left, before anybody comes."""
+        mine = app.config[cls.__name__]
+        if "get_registry" not in mine:
+            return
+        shared = cls._shared()
+        shared.known = partial(known_servers, app.db)
+        shared.rules = OrphanRules(
+            mine.get("remove_orphans", cls.remove_orphans.default_value),
+            mine.get("orphan_delay", cls.orphan_delay.default_value),
+        )
+        shared.begin(mine.get_registry)
 
     @classmethod
     def _shared(cls) -> Shared:

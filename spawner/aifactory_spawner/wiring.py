@@ -5,18 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
+
+from jupyterhub import orm
 
 from aifactory_hub.admission import Admission, KueueAdmission
 from aifactory_hub.clusters import HostWatch, KubeApi, TenantClients, connect_host
 from aifactory_hub.constants import NOTEBOOKS_SECRET
+from aifactory_hub.domain.names import server_id
 from aifactory_hub.domain.orphans import Orphan, ServerKey
 from aifactory_hub.domain.tickets import Ticket
 from aifactory_hub.registry import Registry
 from aifactory_hub.settings import read_hub_settings
 
+from .binding import Binding
 from .gather import namespace_uid
 from .leftovers import OrphanRules, collect_for_ever
+from .metrics import COLLECTOR
 from .reads import SharedReads
 
 log = logging.getLogger(__name__)
@@ -94,10 +101,24 @@ class Shared:
     rules: OrphanRules = field(default_factory=OrphanRules)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _keeper: asyncio.Task[None] | None = None
+    _beginning: asyncio.Task[None] | None = None
 
     def servers(self) -> dict[str, ServerKey]:
         """All servers of the hub, by the tickets that they hold."""
         return {**(self.known() if self.known is not None else {}), **self.live}
+
+    def begin(self, get_registry: Callable[[], Registry]) -> None:
+        """Make the wiring now, in the background. Needs a running loop; without one the first spawner makes it."""
+        COLLECTOR.follow(self)
+        with suppress(RuntimeError):
+            self._beginning = asyncio.get_running_loop().create_task(self._begin(get_registry), name="begin wiring")
+
+    async def _begin(self, get_registry: Callable[[], Registry]) -> None:
+        try:
+            await self.get(get_registry)
+        except Exception:
+            # The first spawner that needs it raises the same, to somebody who can read it.
+            log.exception("the host cluster can't be watched yet")
 
     async def get(self, get_registry: Callable[[], Registry]) -> Wiring:
         async with self._lock:
@@ -112,3 +133,14 @@ class Shared:
             await collect_for_ever(wiring, self)
         finally:
             await wiring.close()
+
+
+def known_servers(db: Any) -> dict[str, ServerKey]:
+    """The servers in the hub's database that run, start or stop, by the tickets that they hold."""
+    found = {}
+    rows = db.query(orm.Spawner).filter(orm.Spawner.server != None)  # noqa: E711 - SQL
+    for row in rows:
+        binding = Binding.from_state((row.state or {}).get("aifactory"))
+        if binding is not None:
+            found[binding.ticket] = ServerKey(binding.tenant, server_id(row.user.name, row.name))
+    return found

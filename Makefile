@@ -5,7 +5,7 @@ CLUSTER := python3 -m tests.cluster
 IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit unit-hub5 test e2e bench cluster-up cluster-down cluster-status demo demo-check clean
+.PHONY: help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e bench cluster-up cluster-down cluster-status demo demo-check clean
 
 help:  ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  -/'
@@ -40,9 +40,19 @@ $(VENV)-hub5/.ready: pyproject.toml requirements/constraints.txt requirements/co
 	$(VENV)-hub5/bin/python -m pip install --quiet -c $(VENV)-hub5/others.txt -c requirements/constraints-hub5.txt -e '.[dev]'
 	touch $@
 
-test: check unit unit-hub5 e2e  ## everything: checks, unit tests, JupyterHub 5.5, the real cluster, the day, the browser
+test: check labextension-check unit unit-hub5 e2e  ## everything: checks, the JupyterLab panel's own, unit tests, JupyterHub 5.5, the real cluster, the day, the browser
 
-e2e: setup cluster-up  ## the day and all tests that need the real cluster
+labextension: setup  ## build the JupyterLab panel, if its sources have changed
+	$(PY) labextension/build.py
+
+labextension-check: labextension  ## the panel's types, lint, form and Jest
+	$(PY) labextension/build.py npm run check
+	$(PY) labextension/build.py npm test
+
+labextension-watch: labextension  ## build the panel anew at each change; `make demo` beside it shows it after a reload
+	$(PY) labextension/build.py npm run watch
+
+e2e: setup labextension cluster-up  ## the day and all tests that need the real cluster
 	$(IN_CLUSTER) -m tests.e2e.day
 	$(IN_CLUSTER) -m pytest -m "cluster or e2e or browser"
 

@@ -55,6 +55,12 @@ def test_the_base_install_is_whole_and_light(python: Path) -> None:
     assert done.stdout.strip() == "good", done.stderr
 
 
+def test_the_panel_is_in_the_wheel_when_it_has_been_built(python: Path) -> None:
+    there = (python.parents[1] / "share/jupyter/labextensions/@aifactory/hub/package.json").exists()
+    assert there == (ROOT / "labextension/built/labextensions/@aifactory/hub/package.json").exists()
+    assert (python.parents[1] / "etc/jupyter/jupyter_server_config.d/aifactory_hub_lab.json").exists()
+
+
 def test_the_command_runs_without_the_hub(python: Path) -> None:
     command = python.parent / "aifactory-hub"
     done = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=60)

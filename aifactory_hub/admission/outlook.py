@@ -86,7 +86,10 @@ class Outlooks:
     async def run(self) -> None:
         """Look at all tenants for ever, until cancelled."""
         while True:
-            await self._look(self._tenants)
+            try:
+                await self._look(self._tenants)
+            except Exception:
+                log.exception("the tenants could not be looked at; the next look is in %s s", LOOK_EVERY)
             await asyncio.sleep(LOOK_EVERY)
 
     def _outlook(self, name: str, unavailable: str | None) -> Outlook:

@@ -14,9 +14,11 @@ from tornado.httpclient import HTTPClientError
 from traitlets import Integer, List, Unicode, default
 
 from .. import hub_pages
-from ..domain.tenants import hub_groups, tenants_for_groups
+from ..domain.mapping import TenantMapping
+from ..domain.tenants import hub_groups
+from ..registry import Registry
 from . import memberships
-from .claims import ClaimError, groups_from_claims, username_from_claims
+from .claims import ClaimError, GroupsClaim, groups_from_claims, username_from_claims
 from .handlers import CallbackHandler, LoginHandler
 from .id_token import IdTokenError
 from .pages import ProblemPage, no_team_page
@@ -30,7 +32,7 @@ _PROVED_SUBJECT = "aifactory_subject"
 class AIFactoryAuthenticator(GenericOAuthenticator):
     """Signs people in with the company's identity provider and keeps which tenants they belong to.
 
-    The identity provider's groups are matched by ``domain.tenants_for_groups``; only ``tenant-...`` groups reach
+    The identity provider's groups are matched by ``domain.mapping``; only ``tenant-...`` groups reach
     the hub. Who is in no tenant is refused, at sign-in and at each refresh.
     """
 
@@ -47,6 +49,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
     )
 
     _provider: Provider | None = None
+    _mapping: tuple[Registry, TenantMapping] | None = None
 
     @default("manage_groups")
     def _manage_groups_by_default(self) -> bool:
@@ -90,6 +93,14 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         if self._provider is None:
             self._provider = Provider(self.issuer, self.httpfetch)
         return self._provider
+
+    @property
+    def mapping(self) -> TenantMapping:
+        """The registry's rules, compiled once for each registry."""
+        registry = self.get_registry()
+        if self._mapping is None or self._mapping[0] is not registry:
+            self._mapping = (registry, registry.mapping())
+        return self._mapping[1]
 
     async def fetch(self, req: Any, label: str = "fetching", parse_json: bool = True, **kwargs: Any) -> Any:
         """As upstream; "no answer" becomes ProviderUnreachable, so that it is never taken for a "no"."""
@@ -141,11 +152,11 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         auth_state = auth_model["auth_state"]
         user_info = auth_state[self.user_auth_state_key]
         try:
-            groups = groups_from_claims(user_info, self.groups_claim)
+            groups = groups_from_claims(user_info, GroupsClaim(tuple(self.groups_claim)))
         except ClaimError as error:
             self.log.error("Sign-in of %s refused: %s", auth_model["name"], error)
             raise ProblemPage(HTTPStatus.FORBIDDEN, str(error)) from error
-        found = tenants_for_groups(groups, self.get_registry().tenants)
+        found = self.mapping.roles(groups)
         auth_state[memberships.KEY] = memberships.to_auth_state(
             found, subject=user_info["sub"], issuer=self.issuer, resolved_at=time.time()
         )

@@ -3,42 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..registry import IdentityConfig
 
 # Claims come from outside: what is quoted on a page or in a log is bounded.
 _LONGEST_QUOTE = 80
 _LONGEST_USERNAME = 255
+_LONGEST_GROUP = 1024
+# Real directories end far below this.
+MOST_GROUPS = 20_000
 
 
 class ClaimError(Exception):
     """A claim of a shape that nothing may be concluded from. The text says what arrived and what was expected."""
 
 
-def groups_from_claims(claims: Mapping[str, Any], path: Sequence[str]) -> tuple[str, ...]:
-    """The groups at ``path``; () when the claim is missing, null or empty.
+@dataclass(frozen=True, slots=True)
+class GroupsClaim:
+    """Where the groups are, and how they are written there.
 
-    Raises ClaimError for a string (whose letters would be taken for groups), for a list of anything but strings,
-    and when the provider says that it left the groups out because there are too many.
+    ``separator`` splits a text; without one a text is refused. ``field`` is where objects have their name.
     """
-    name = ".".join(path)
-    if _left_out(claims, path):
+
+    path: tuple[str, ...] = ("groups",)
+    separator: str | None = None
+    field: str | None = None
+
+    @classmethod
+    def of(cls, identity: IdentityConfig) -> GroupsClaim:
+        """What tenants.yaml says of it."""
+        return cls(tuple(identity.groups_claim), identity.groups_separator, identity.groups_field)
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.path)
+
+
+def groups_from_claims(claims: Mapping[str, Any], where: GroupsClaim) -> tuple[str, ...]:
+    """The groups; () when the claim is missing, null or empty.
+
+    Raises ClaimError for whatever else than a list of names (or what ``where`` says of texts and objects), for more
+    than MOST_GROUPS, and when the provider says that it left the groups out because there are too many.
+    """
+    name = where.name
+    if _left_out(claims, where.path):
         raise ClaimError(
             f"The identity provider did not send the claim {name!r} because you are in too many groups. "
             "Its administrator has to limit which groups it sends to this hub."
         )
     value: Any = claims
-    for step in path:
+    for step in where.path:
         if not isinstance(value, Mapping):
             raise ClaimError(f"The claim {name!r} can't be read: {step!r} was looked for in {_shape(value)}.")
         value = value.get(step)
         if value is None:
             return ()
+    if isinstance(value, str) and where.separator is not None:
+        value = [part.strip() for part in value.split(where.separator) if part.strip()]
+    return group_names(value, where)
+
+
+def group_names(value: Any, where: GroupsClaim) -> tuple[str, ...]:
+    """The names in a list, as ``groups_from_claims`` has it. Raises ClaimError."""
+    name = where.name
     if not isinstance(value, list):
         raise ClaimError(f"The claim {name!r} is {_shape(value)}; a list of group names was expected.")
-    for item in value:
-        if not isinstance(item, str):
-            raise ClaimError(f"The claim {name!r} is a list with {_shape(item)} in it; only names were expected.")
-    return tuple(value)
+    if len(value) > MOST_GROUPS:
+        raise ClaimError(f"The claim {name!r} has {len(value)} groups; {MOST_GROUPS} at most are read.")
+    return tuple(_group(item, where) for item in value)
+
+
+def _group(item: Any, where: GroupsClaim) -> str:
+    if where.field is not None and isinstance(item, Mapping):
+        found = item.get(where.field)
+        if not isinstance(found, str):
+            what = "missing" if found is None else _shape(found)
+            raise ClaimError(f"In the claim {where.name!r} the field {where.field!r} of an object is {what}.")
+        item = found
+    if not isinstance(item, str):
+        raise ClaimError(f"The claim {where.name!r} is a list with {_shape(item)} in it; only names were expected.")
+    if len(item) > _LONGEST_GROUP:
+        raise ClaimError(f"The claim {where.name!r} has the name {_quote(item)}; {_LONGEST_GROUP} characters at most.")
+    return item
 
 
 def username_from_claims(claims: Mapping[str, Any], claim: str) -> str:
@@ -59,7 +108,15 @@ def username_from_claims(claims: Mapping[str, Any], claim: str) -> str:
     return value
 
 
+def arrived(claims: Mapping[str, Any], where: GroupsClaim, source: str) -> str:
+    """What came instead of groups, for somebody who has to find out why: names of claims only, never values."""
+    names = sorted(str(name)[:_LONGEST_QUOTE] for name in claims)
+    shown = ", ".join(names[:30]) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
+    return f"Expected: groups in the claim {where.name!r} of the {source}. Arrived: {shown or 'no claims'}."
+
+
 def _left_out(claims: Mapping[str, Any], path: Sequence[str]) -> bool:
+    """Entra's overage (and OpenID Connect's distributed claims): the value is elsewhere, and not here."""
     elsewhere = claims.get("_claim_names")
     return len(path) == 1 and isinstance(elsewhere, Mapping) and path[0] in elsewhere and path[0] not in claims
 

@@ -7,9 +7,10 @@ from importlib import import_module
 
 import click
 
+from .explain_groups import explain_groups
 from .loading import load
 from .profiles import profiles
-from .registry import explain_groups, tenants
+from .registry import tenants
 
 # Commands that live with the code they run, loaded when they are asked for.
 _ELSEWHERE = {

@@ -75,29 +75,6 @@ def render(file: str, chosen: str | None, part: str) -> None:
     click.echo(load("aifactory_hub.registry.output", "hub").yaml_documents(documents), nl=False)
 
 
-@click.command("explain-groups")
-@_FILE
-@click.option("--group", "groups", multiple=True, required=True, help="A group of the person; may be repeated.")
-def explain_groups(file: str, groups: tuple[str, ...]) -> None:
-    """Say which tenants somebody in these groups is in, by which rule of FILE, and with which role."""
-    registry = open_registry(file)
-    decisions = load("aifactory_hub.domain.tenants", "hub")
-    for group in dict.fromkeys(groups):
-        matches = [
-            f"{rule.role.label} of {tenant.name} (rule {index} of tenant {tenant.name})"
-            for tenant in registry.tenants.values()
-            for index, rule in enumerate(tenant.rules, start=1)
-            if rule.group == group
-        ]
-        click.echo(f"group {group}: {', '.join(matches) or 'no rule claims it'}")
-    memberships = decisions.tenants_for_groups(groups, registry.tenants)
-    for name, role in sorted(memberships.items()):
-        click.echo(f"tenant {name}: {role.label}")
-    if not memberships:
-        click.echo("no tenant: this person is refused at sign-in")
-    click.echo(f"hub groups: {', '.join(decisions.hub_groups(memberships)) or 'none'}")
-
-
 def open_registry(file: str) -> Registry:
     """The registry in ``file``. Ends the process with 2 and the list of problems when it is wrong."""
     registry = load("aifactory_hub.registry", "hub")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from ..registry import load_registry
-from . import proxy
+from . import labextension, proxy
 from .check import check_day
 from .cluster import simulate
 from .fleet import Neighbours
@@ -65,7 +65,8 @@ def run_demo(options: Options) -> int:
 
     async def visit(console: Console, ports: Ports, stopped: asyncio.Event) -> int:
         console.say(_welcome(options, ports))
-        await stopped.wait()
+        async with labextension.building(console.step):
+            await stopped.wait()
         return 0
 
     return _guarded(options, visit)

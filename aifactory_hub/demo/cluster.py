@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..admission import Admission, InProcessAdmission
+from ..admission.outlook import Outlooks
 from ..clusters import TenantHealth
 from ..registry import Registry
 
@@ -33,6 +34,11 @@ class DemoCluster:
     admission: Admission
     homes: Path
     clients: SimulatedTenants = field(default_factory=SimulatedTenants)
+    outlooks: Outlooks = field(init=False)
+
+    def __post_init__(self) -> None:
+        registry = self.registry
+        object.__setattr__(self, "outlooks", Outlooks(self.admission, registry.tenants, registry.cluster.carved))
 
 
 def simulate(registry: Registry, homes: Path) -> DemoCluster:

@@ -124,6 +124,7 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
             admission=cluster.admission,
             pipeline=pipeline,
             reach=lambda: {"host": True, "tenants": teams, "tenants_reachable": teams},
+            outlooks=cluster.outlooks,
             tick=_TICK,
         )
         server = make_server(make_app(context, PREFIX))
@@ -134,6 +135,8 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
         reconciling = asyncio.create_task(context.reconciler.run(), name="reconciler")
         ending.push_async_callback(pipeline.close)
         ending.push_async_callback(_cancel, reconciling)
+        looking = asyncio.create_task(context.outlooks.run(), name="outlooks")
+        ending.push_async_callback(_cancel, looking)
         yield
 
 

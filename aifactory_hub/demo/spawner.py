@@ -8,7 +8,6 @@ import secrets
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,6 +27,7 @@ from aifactory_spawner.steps import StartSteps
 from ..domain.names import server_id, slug
 from ..domain.tickets import TicketState
 from ..pipelines.process_tree import Process, alive, family, kill, processes
+from . import labextension
 from .cluster import DemoCluster
 
 GONE = 1  # the exit code of a server that ended without having said how
@@ -96,6 +96,7 @@ class DemoSpawner(TeamChoice, SimpleLocalProcessSpawner):
         env: dict[str, str] = super().get_env()
         env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
         env["CUDA_VISIBLE_DEVICES"] = ""
+        env.update(labextension.paths())
         return env
 
     # Start, stop, poll
@@ -115,8 +116,7 @@ class DemoSpawner(TeamChoice, SimpleLocalProcessSpawner):
             self._binding = Binding(*names)
             self._narrow_token(plan.tenant.name)
             request = overrides.ticket_request(plan, ticket, self.user.name, self.name)
-            deadline = time.monotonic() + self.cluster.registry.notebook.start_timeout
-            await self._ticketed().granted(request, deadline, self.steps)
+            await self._ticketed().granted(request, self._queue_deadline(plan), self.steps)
             return await self._start_process()
         except BaseException:
             if self._binding is not None:

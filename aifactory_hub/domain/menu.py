@@ -76,15 +76,14 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """One line of the menu.
+class Standing:
+    """How it stands with devices of one kind, for all profiles that take the same of them.
 
     ``team`` is what is left of the team's own devices, ``borrowable`` what others leave idle, ``cluster`` what is free
     in the whole cluster, each in pieces of this profile; ``team`` is None for a profile without devices. ``waiting``
     is how many requests are served before a new one. ``reason`` and ``advice`` say why not now, and what to do.
     """
 
-    profile: Profile
     availability: Availability
     team: Share | None = None
     borrowable: int | None = None
@@ -101,23 +100,60 @@ class Offer:
         return None if self.team is None or self.team.free is None else self.team.free + (self.borrowable or 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One line of the menu."""
+
+    profile: Profile
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a ticket waits: the ``position``-th of ``total``, after the tickets ``ahead``, for about ``wait``."""
+
+    position: int
+    total: int
+    ahead: tuple[Ticket, ...]
+    wait: Wait
+
+
+def place_in_queue(tenant: Tenant, profile: Profile, outlook: Outlook, ticket: str) -> Place | None:
+    """Where the server's ticket of that name waits; None when it does not, or when that is not known."""
+    queue = outlook.queue
+    if queue is None or outlook.usage is None:
+        return None
+    rivals = _ahead(profile, queue)
+    at = next((index for index, rival in enumerate(rivals) if rival.name == ticket), None)
+    if at is None:
+        return None
+    ahead = tuple(rivals[:at])
+    return Place(at + 1, len(rivals), ahead, _wait(tenant, profile, outlook, outlook.usage, ahead))
+
+
 def offers(tenant: Tenant, catalogue: Catalogue, outlook: Outlook) -> tuple[Offer, ...]:
     """The tenant's menu, in its order."""
-    made = [_offer(tenant, profile, outlook) for profile in menu(tenant, catalogue)]
-    instead = [offer for offer in made if offer.availability is Availability.FREE]
-    return tuple(_with_advice(offer, outlook, instead) for offer in made)
+    kinds: dict[tuple[object, ...], Standing] = {}
+    of_profile = []
+    for profile in menu(tenant, catalogue):
+        kind = (profile.slice, *profile.devices.items())
+        if kind not in kinds:
+            kinds[kind] = _standing(tenant, profile, outlook)
+        of_profile.append((profile, kind))
+    free = [profile for profile, kind in of_profile if kinds[kind].availability is Availability.FREE]
+    advised = {kind: _with_advice(standing, outlook, free) for kind, standing in kinds.items()}
+    return tuple(Offer(profile, advised[kind]) for profile, kind in of_profile)
 
 
-def _offer(tenant: Tenant, profile: Profile, outlook: Outlook) -> Offer:
+def _standing(tenant: Tenant, profile: Profile, outlook: Outlook) -> Standing:
     usage = outlook.usage
     if outlook.unavailable is not None:
-        return Offer(profile, Availability.UNAVAILABLE, reason=outlook.unavailable)
+        return Standing(Availability.UNAVAILABLE, reason=outlook.unavailable)
     if usage is None:
-        return Offer(profile, Availability.UNKNOWN, reason=UNKNOWN_USAGE)
+        return Standing(Availability.UNKNOWN, reason=UNKNOWN_USAGE)
     if not profile.devices:
-        return Offer(profile, Availability.FREE)
-    told = Offer(
-        profile,
+        return Standing(Availability.FREE)
+    told = Standing(
         Availability.FREE,
         team=Share(_pieces(profile, _left(tenant.quota.nominal, usage.used)), _pieces(profile, tenant.quota.nominal)),
         borrowable=_borrowable(tenant, profile, usage, outlook),
@@ -157,6 +193,8 @@ def _borrowable(tenant: Tenant, profile: Profile, usage: Usage, outlook: Outlook
 
 
 def _cluster(profile: Profile, outlook: Outlook) -> Share | None:
+    if not profile.devices.keys() <= outlook.carved.keys():
+        return None
     total = _pieces(profile, outlook.carved)
     if outlook.cluster_used is None:
         return Share(None, total)
@@ -172,7 +210,8 @@ def _wait(tenant: Tenant, profile: Profile, outlook: Outlook, usage: Usage, ahea
     """The longest of the waits for each device, each as if the team's own future alone decided it."""
     waits = []
     for resource, asked in profile.devices.items():
-        free = max(0, tenant.quota.limit(resource) - usage.used.get(resource, 0))
+        free = max(0, tenant.quota.nominal.get(resource, 0) - usage.used.get(resource, 0))
+        free += (outlook.borrowable or {}).get(resource, 0)
         runs = [_running(h, resource, outlook) for h in usage.holders if h.devices.get(resource)]
         before = [_waiting(t, resource, outlook) for t in ahead if t.devices.get(resource)]
         waits.append(expected_wait(asked, free, runs, before))
@@ -224,30 +263,29 @@ def _full(tenant: Tenant, profile: Profile, usage: Usage) -> str:
     return f"{tenant.name} uses {used} of {own + borrowed} {piece_name(profile)}{lent}"
 
 
-def _with_advice(offer: Offer, outlook: Outlook, instead: Sequence[Offer]) -> Offer:
-    if offer.availability in (Availability.FREE, Availability.UNKNOWN, Availability.UNAVAILABLE):
-        return offer
-    advice = [*_ends(offer, outlook), *_instead(offer, instead)]
-    if offer.availability is Availability.NEVER:
-        advice.append("ask a team admin for more quota")
-    return replace(offer, advice=tuple(advice))
+def _with_advice(standing: Standing, outlook: Outlook, free: Sequence[Profile]) -> Standing:
+    if standing.availability is Availability.QUEUE:
+        return replace(standing, advice=(*_ends(standing, outlook), *_instead(free)))
+    if standing.availability is Availability.NEVER:
+        return replace(standing, advice=(*_instead(free), "ask a team admin for more quota"))
+    return standing
 
 
-def _ends(offer: Offer, outlook: Outlook) -> list[str]:
+def _ends(standing: Standing, outlook: Outlook) -> list[str]:
     """What frees devices soonest, for certain."""
-    giving = [held for held in offer.held if held.kind != _SERVER]
-    if giving:
-        return [f"a {_NOUNS.get(giving[0].kind, giving[0].kind)} of {giving[0].user} goes back to the queue for it"]
-    ending = next((held for held in offer.held if held.ends_by is not None), None)
+    giving = next((held for held in standing.held if held.kind != _SERVER), None)
+    if giving is not None:
+        return [f"a {_NOUNS.get(giving.kind, giving.kind)} of {giving.user} goes back to the queue for it"]
+    ending = next((held for held in standing.held if held.ends_by is not None), None)
     if ending is None or ending.ends_by is None:
         return []
     noun, within = _NOUNS.get(ending.kind, ending.kind), duration(ending.ends_by - outlook.now)
     return [f"a {noun} of {ending.user} ends within {within} and frees {ending.count}"]
 
 
-def _instead(offer: Offer, instead: Sequence[Offer]) -> list[str]:
-    names = [other.profile.name for other in instead if bool(other.profile.devices) == bool(offer.profile.devices)]
-    names = names or [other.profile.name for other in instead]
+def _instead(free: Sequence[Profile]) -> list[str]:
+    """What can be had at once: with a GPU, if there is any such."""
+    names = [profile.name for profile in free if profile.devices] or [profile.name for profile in free]
     return [f"free now: {', '.join(names[:_MOST_NAMES])}"] if names else []
 
 

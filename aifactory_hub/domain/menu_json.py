@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from aifactory_profiles import Catalogue
 
-from .menu import Held, Offer, Outlook, Share, offers
+from .menu import Held, Offer, Outlook, Share, Standing, offers
 from .tenants import Tenant
 from .waits import Wait
 from .words import gpu_words, wait_words
@@ -105,7 +105,7 @@ def menu_answer(tenant: Tenant, catalogue: Catalogue, outlook: Outlook, *, simul
 
 
 def _profile(offer: Offer, catalogue: Catalogue) -> ProfileAnswer:
-    profile = offer.profile
+    profile, standing = offer.profile, offer.standing
     price = profile.price_per_hour
     return {
         "profile": profile.name,
@@ -116,16 +116,16 @@ def _profile(offer: Offer, catalogue: Catalogue) -> ProfileAnswer:
         "cpu_millicores": {"request": profile.requests.cpu_millicores, "limit": profile.limits.cpu_millicores},
         "memory_bytes": {"request": profile.requests.memory_bytes, "limit": profile.limits.memory_bytes},
         "price_per_hour": None if price is None else str(price),
-        "availability": offer.availability.value,
-        "free_now": offer.free_now,
-        "team": _share(offer.team),
-        "borrowable": offer.borrowable,
-        "cluster": _share(offer.cluster),
-        "waiting": offer.waiting,
-        "wait": _wait(offer),
-        "held_by": _held(offer.held),
-        "reason": offer.reason,
-        "advice": list(offer.advice),
+        "availability": standing.availability.value,
+        "free_now": standing.free_now,
+        "team": _share(standing.team),
+        "borrowable": standing.borrowable,
+        "cluster": _share(standing.cluster),
+        "waiting": standing.waiting,
+        "wait": _wait(standing),
+        "held_by": _held(standing.held),
+        "reason": standing.reason,
+        "advice": list(standing.advice),
     }
 
 
@@ -147,11 +147,12 @@ def _share(share: Share | None) -> ShareAnswer | None:
     return None if share is None else {"free": share.free, "total": share.total}
 
 
-def _wait(offer: Offer) -> WaitAnswer | None:
+def _wait(standing: Standing) -> WaitAnswer | None:
     """None where waiting is no question."""
-    if offer.waiting is None and not offer.wait.known:
+    wait = standing.wait
+    if standing.waiting is None and not wait.known:
         return None
-    return wait_answer(offer.wait)
+    return wait_answer(wait)
 
 
 def wait_answer(wait: Wait) -> WaitAnswer:

@@ -14,10 +14,11 @@ from .tenants import Role, Tenant
 
 @dataclass(frozen=True, slots=True)
 class SpawnRequest:
-    """What the user chose: None where nothing was chosen."""
+    """What the user chose: None where nothing was chosen. ``wait``: in the queue, if nothing is free."""
 
     tenant: str | None
     profile: str | None
+    wait: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,11 @@ class TenantFacts:
 
 @dataclass(frozen=True, slots=True)
 class SpawnPlan:
-    """Where the server goes and what it takes."""
+    """Where the server goes, what it takes, and whether it may wait for it."""
 
     tenant: Tenant
     profile: Profile
+    wait: bool = False
 
 
 def choose_tenant(
@@ -92,11 +94,14 @@ def plan_choice(
     profile = choose_profile(request.profile, tenant, catalogue)
     if isinstance(profile, Refusal):
         return profile
-    return SpawnPlan(tenant, profile)
+    return SpawnPlan(tenant, profile, request.wait)
 
 
 def admit_plan(plan: SpawnPlan, facts: TenantFacts, catalogue: Catalogue) -> SpawnPlan | Refusal:
-    """Whether the plan may go ahead given what runs now. What is not known refuses: deny unless allowed."""
+    """Whether the plan may go ahead given what runs now. What is not known refuses: deny unless allowed.
+
+    What is only taken for now is no refusal for somebody who is ready to wait.
+    """
     if facts.unavailable is not None:
         message = f"Team {plan.tenant.name} can't start servers now: {facts.unavailable}"
         return Refusal(RefusalReason.TENANT_UNAVAILABLE, message, field="tenant")
@@ -104,4 +109,6 @@ def admit_plan(plan: SpawnPlan, facts: TenantFacts, catalogue: Catalogue) -> Spa
         message = "The cluster does not say now what is in use, so nothing new is started. Try again in a minute."
         return Refusal(RefusalReason.QUOTA_UNKNOWN, message, field="profile")
     verdict = check_quota(plan.tenant.quota, facts.usage, plan.profile, menu(plan.tenant, catalogue))
-    return plan if isinstance(verdict, Fits) else verdict
+    if isinstance(verdict, Fits) or (plan.wait and verdict.reason is RefusalReason.QUOTA_EXCEEDED):
+        return plan
+    return verdict

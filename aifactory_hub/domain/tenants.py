@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -47,17 +47,6 @@ class Tenant:
     rules: tuple[GroupRule, ...]
     profiles: tuple[str, ...]
     quota: Quota = field(default_factory=Quota)
-
-
-def tenants_for_groups(groups: Iterable[str], tenants: Mapping[str, Tenant]) -> dict[str, Role]:
-    """Tenant name -> role for somebody in ``groups``. All rules apply, the highest role wins, order never matters."""
-    held = frozenset(groups)
-    found: dict[str, Role] = {}
-    for tenant in tenants.values():
-        roles = [rule.role for rule in tenant.rules if rule.group in held]
-        if roles:
-            found[tenant.name] = max(roles)
-    return found
 
 
 def hub_groups(memberships: Mapping[str, Role]) -> list[str]:

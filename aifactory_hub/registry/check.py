@@ -22,7 +22,6 @@ def contradictions(draft: Draft, line_of: LineOf) -> list[Problem]:
         *_site_profiles(draft, devices),
         *_carved(draft, devices),
         *_vclusters(draft, line_of),
-        *_groups(draft, line_of),
         *_menus(draft, devices),
         *_quotas(draft, devices),
         *_totals(draft, devices),
@@ -75,19 +74,6 @@ def _vclusters(draft: Draft, line_of: LineOf) -> Iterator[Problem]:
             what = f"tenant {other[1]} (line {line_of(other)}) has its vCluster in namespace {namespace} already"
             yield Problem(place, what, "give each tenant a vCluster in a namespace of its own")
         first.setdefault(namespace, place)
-
-
-def _groups(draft: Draft, line_of: LineOf) -> Iterator[Problem]:
-    first: dict[str, Path] = {}
-    for tenant in draft.tenants:
-        for index, group in tenant.groups:
-            place: Path = ("tenants", tenant.name, "groups", index, "group")
-            if group in first:
-                other = first[group]
-                owner = "this tenant" if other[1] == tenant.name else f"tenant {other[1]}"
-                what = f"group {group!r} is claimed by {owner} in line {line_of(other)} already"
-                yield Problem(place, what, "let one rule of one tenant claim it")
-            first.setdefault(group, place)
 
 
 def _menus(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:

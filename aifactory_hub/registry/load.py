@@ -19,6 +19,7 @@ from .devices import DeviceNames, device_names
 from .document import read_document
 from .draft import Draft, read_draft
 from .explain import explain
+from .mapping import mapping_problems, rules_of
 from .model import Addresses, ClusterConfig, IdentityConfig, Isolation, JobsConfig, NotebookConfig, Registry
 from .problems import Problem, RegistryError
 
@@ -49,6 +50,7 @@ def read_registry(text: str, source: str) -> Registry:
     problems = [
         *_schema_problems(document.data),
         *contradictions(draft, document.line),
+        *mapping_problems(document.data, document.line),
         *_profile_problems(document.data, draft),
     ]
     if problems or document.repeated:
@@ -114,6 +116,13 @@ def _identity(section: schema.IdentitySection) -> IdentityConfig:
         username_claim=section.username_claim,
         groups_claim=tuple(section.groups_claim),
         scopes=tuple(section.scopes),
+        groups_source=section.groups_source,
+        groups_separator=section.groups_separator,
+        groups_field=section.groups_field,
+        rules=rules_of(section.tenant_mapping),
+        on_leaving=section.on_leaving,
+        leaving_grace=section.leaving_grace,
+        stale_grace=section.stale_grace,
     )
 
 
@@ -122,7 +131,7 @@ def _tenant(name: str, section: schema.TenantSection, devices: DeviceNames) -> T
         name=name,
         display_name=section.display_name or name,
         vcluster=VCluster(section.vcluster.namespace, section.vcluster.name),
-        rules=tuple(GroupRule(rule.group, Role[rule.role.upper()]) for rule in section.groups),
+        rules=tuple(GroupRule(rule.group or rule.id or "", Role[rule.role.upper()]) for rule in section.groups),
         profiles=tuple(section.profiles),
         quota=Quota(_resources(section.quota, devices), _resources(section.borrowing, devices)),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from aifactory_profiles import Catalogue
 
+from ..domain.mapping import Rule, TenantMapping
 from ..domain.tenants import Tenant
 
 
@@ -35,6 +36,13 @@ class IdentityConfig:
     username_claim: str = "preferred_username"
     groups_claim: tuple[str, ...] = ("groups",)
     scopes: tuple[str, ...] = ("openid", "profile", "email", "groups")
+    groups_source: str = "userinfo"  # or id_token, access_token
+    groups_separator: str | None = None
+    groups_field: str | None = None
+    rules: tuple[Rule, ...] = ()
+    on_leaving: str = "keep"  # or stop
+    leaving_grace: int = 300
+    stale_grace: int = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,7 @@ class NotebookConfig:
     storage: str = "10Gi"
     storage_class: str | None = None
     start_timeout: int = 300
+    queue_timeout: int = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +100,7 @@ class Registry:
     catalogue: Catalogue
     tenants: Mapping[str, Tenant] = field(default_factory=dict)
     isolation: Isolation = field(default_factory=Isolation)
+
+    def mapping(self) -> TenantMapping:
+        """All rules from groups to tenants, compiled: keep it."""
+        return TenantMapping.of(self.tenants, self.identity.rules)

@@ -23,7 +23,7 @@ from .problems import suggest
 API_VERSION = "aifactory-hub.io/v1"
 # tenant-<t>-viewer is a hub group name, and <t> is part of label values and of Kubernetes names.
 LONGEST_TENANT = 30
-_RESERVED_ENDINGS = ("-admin", "-viewer")
+_RESERVED_ENDINGS = ("-admin", "-member", "-viewer")
 # Clouds give a machine's credentials to whoever asks at this address.
 METADATA = (ip_address("169.254.169.254"), ip_address("fd00:ec2::254"))
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -203,6 +203,19 @@ class ClusterSection(Section):
     simulated: bool = key("The devices are not real; every page says so.", "true", default=False)
 
 
+class RuleSection(Section):
+    group: Text | None = key("Group of the identity provider, exactly as it arrives.", "/audit", default=None)
+    id: Text | None = key("The same for a group that arrives as an opaque id.", "3f2b5c1e-9d4a", default=None)
+    pattern: Text | None = key(
+        "RE2 pattern that a group's whole name fits.", "/teams/(?P<tenant>[a-z0-9-]+)", default=None
+    )
+    tenant: str | None = key("The tenant, unless the pattern captures it.", "nlp", default=None)
+    role: RoleName | None = key("The role, or the one where the pattern captures none.", "member", default=None)
+    roles: dict[str, RoleName] = key(
+        "What the role words mean that the pattern captures.", "{admins: admin}", default={}
+    )
+
+
 class IdentitySection(Section):
     issuer: Url = key("Issuer URL of the OpenID Connect provider.", "https://idp.example.org")
     client_id: Text = key("Client id of this hub at the provider.", "aifactory-hub")
@@ -212,6 +225,25 @@ class IdentitySection(Section):
     )
     scopes: list[Text] = key(
         "Scopes that are asked for.", "[openid, profile, groups]", default=["openid", "profile", "email", "groups"]
+    )
+    groups_source: Literal["userinfo", "id_token", "access_token"] = key(
+        "Where the groups are: userinfo, id_token or access_token.", "id_token", default="userinfo"
+    )
+    groups_separator: Text | None = key(
+        "Splits groups that arrive as one text; left out, a text is refused.", '","', default=None
+    )
+    groups_field: Text | None = key("Field with the name, where groups arrive as objects.", "name", default=None)
+    tenant_mapping: list[RuleSection] = key(
+        "Rules that stand with no single tenant.",
+        "[{pattern: '/teams/(?P<tenant>[a-z0-9-]+)', role: member}]",
+        default=[],
+    )
+    on_leaving: Literal["keep", "stop"] = key(
+        "What becomes of a server in a team that its owner has left.", "stop", default="keep"
+    )
+    leaving_grace: Seconds = key("How long such a server runs on before it is stopped.", "10m", default=300)
+    stale_grace: Seconds = key(
+        "How long people keep their teams while the provider does not answer.", "15m", default=900
     )
 
 
@@ -226,7 +258,8 @@ class NotebookSection(Section):
     storage_class: Label | None = key(
         "Storage class of home volumes; the cluster's default when left out.", "fast", default=None
     )
-    start_timeout: Seconds = key("How long a server may take to start, its queue included.", "300", default=300)
+    start_timeout: Seconds = key("How long a server may take to start, once it has quota.", "300", default=300)
+    queue_timeout: Seconds = key("How long a start that may wait for quota waits for it.", "1h", default=3600)
 
 
 class JobsSection(Section):
@@ -254,14 +287,15 @@ class VClusterSection(Section):
 
 
 class GroupSection(Section):
-    group: Text = key("Group of the identity provider, exactly as it arrives.", "teams/nlp")
+    group: Text | None = key("Group of the identity provider, exactly as it arrives.", "teams/nlp", default=None)
+    id: Text | None = key("The same for a group that arrives as an opaque id.", "3f2b5c1e-9d4a", default=None)
     role: RoleName = key("What its members are in the tenant: viewer, member or admin.", "member")
 
 
 class TenantSection(Section):
     display_name: Text | None = key("Name for people; the tenant's name when left out.", "Language", default=None)
     vcluster: VClusterSection = key("The tenant's vCluster.", "{namespace: vc-nlp, name: nlp}")
-    groups: list[GroupSection] = key("Who is in the tenant.", "[{group: teams/nlp, role: member}]", min_length=1)
+    groups: list[GroupSection] = key("Who is in the tenant.", "[{group: teams/nlp, role: member}]", default=[])
     profiles: list[str] = key("Menu of the tenant, in this order.", "[cpu-small, mig-1g.10gb]", min_length=1)
     quota: Counts = key("The tenant's own devices: slice and count.", "{mig-1g.10gb: 3}", default={})
     borrowing: Counts = key("How many idle devices of others it may borrow.", "{mig-1g.10gb: 1}", default={})

@@ -37,6 +37,7 @@ def assemble(
     pipeline: Pipeline,
     reach: Callable[[], dict[str, object]],
     unavailable: Callable[[str], str | None] = lambda tenant: None,
+    outlooks: Outlooks | None = None,
     clock: Callable[[], float] = time.time,
     tick: float = 1.0,
 ) -> Context:
@@ -63,7 +64,7 @@ def assemble(
         reconciler=Reconciler(workshop, tick=tick),
         bulletin=bulletin,
         reach=reach,
-        outlooks=Outlooks(admission, registry.tenants, registry.cluster.carved),
+        outlooks=outlooks or Outlooks(admission, registry.tenants, registry.cluster.carved),
         unavailable=unavailable,
         clock=clock,
     )

@@ -114,12 +114,11 @@ def _slice_profile(card: Card, piece: Slice, site: SiteProfile, name: str) -> Pr
     memory = site.memory_bytes or piece.compute * MEMORY_PER_COMPUTE_SLICE
     devices = {piece.resource: 1}  # never 2: a container can use one MIG device only
     limits = _limits(site, cpu, memory)
-    usable = f"{piece.usable_gib} GiB" if piece.usable_gib is not None else "unknown"
-    share = f"{piece.compute} of {card.compute_slices} compute slices, usable GPU memory: {usable}"
+    usable = f"{piece.usable_gib} GiB usable" if piece.usable_gib is not None else "usable GPU memory unknown"
     return Profile(
         name=name,
         display_name=site.display_name or f"{piece.name} of an {card.display_name}",
-        description=site.description or f"{share}; {_host_share(cpu, memory)}",
+        description=site.description or usable,
         requests=Resources(cpu, memory, devices),
         limits=Resources(limits.cpu_millicores, limits.memory_bytes, devices),
         gpu_model=card.name,
@@ -138,7 +137,7 @@ def _cpu_profile(site: SiteProfile) -> Profile:
     return Profile(
         name=site.name,
         display_name=site.display_name or site.name,
-        description=site.description or f"no GPU; {_host_share(cpu, memory)}",
+        description=site.description or "",
         requests=Resources(cpu, memory),
         limits=_limits(site, cpu, memory),
         price_per_hour=site.price_per_hour,
@@ -155,9 +154,3 @@ def _limits(site: SiteProfile, cpu_millicores: int, memory_bytes: int) -> Resour
         what = f"memory_limit ({limit}) is below the requested memory ({asked})"
         raise ProfileError(site.name, what, "raise the limit or lower memory")
     return limits
-
-
-def _host_share(cpu_millicores: int, memory_bytes: int) -> str:
-    cores = Decimal(cpu_millicores) / 1000
-    unit = "core" if cores == 1 else "cores"
-    return f"{cores.normalize():f} {unit}, {format_bytes(memory_bytes)} memory"

@@ -1,4 +1,4 @@
-"""What a person chose, read from the form or from the REST API: two texts, and nothing else."""
+"""What a person chose, read from the form or from the REST API: three texts, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from typing import Any
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
 from aifactory_hub.domain.spawns import SpawnRequest
 
-FIELDS = ("tenant", "profile")
+FIELDS = ("tenant", "profile", "wait")
 # Put into the form's body by the page itself.
 _NOT_OURS = "_xsrf"
 # Where a form has several teams, a profile's button says whose profile it is.
 _JOIN = "/"
+# The only thing to write for ``wait``: to wait in the queue if nothing is free. Without it a full quota refuses.
+WAIT = "yes"
+_WAITING = "wait"
 
 
 def read_form(form: Mapping[str, Sequence[Any]]) -> SpawnRequest | Refusal:
     """The form's or the query's fields, each a list of values.
 
-    ``profile`` may be ``<tenant>/<profile>``; a ``tenant`` that is another one is refused, never guessed.
+    ``profile`` may be ``<tenant>/<profile>`` or ``<tenant>/<profile>/wait``; a ``tenant`` that is another one is
+    refused, never guessed.
     """
     given = {name: list(values) for name, values in form.items() if name != _NOT_OURS}
     several = [name for name, values in given.items() if len(values) > 1]
@@ -37,12 +41,15 @@ def read_options(options: Any) -> SpawnRequest | Refusal:
             return _bad(name, f"There is no option {name!r}. The options are: {', '.join(FIELDS)}.")
         if not isinstance(value, str):
             return _bad(name, f"{name} is {value!r}; a text was expected.")
-    return SpawnRequest(options.get("tenant") or None, options.get("profile") or None)
+    wait = options.get("wait") or ""
+    if wait not in ("", WAIT):
+        return _bad("wait", f"wait is {wait!r}; write {WAIT} to wait in the queue if nothing is free, or leave it out.")
+    return SpawnRequest(options.get("tenant") or None, options.get("profile") or None, bool(wait))
 
 
-def to_options(tenant: str, profile: str) -> dict[str, str]:
+def to_options(tenant: str, profile: str, *, wait: bool) -> dict[str, str]:
     """What the hub stores of a choice and hands back at the start."""
-    return {"tenant": tenant, "profile": profile}
+    return {"tenant": tenant, "profile": profile} | ({"wait": WAIT} if wait else {})
 
 
 def joined(tenant: str, profile: str) -> str:
@@ -50,14 +57,22 @@ def joined(tenant: str, profile: str) -> str:
     return f"{tenant}{_JOIN}{profile}"
 
 
+def waiting(tenant: str, profile: str) -> str:
+    """The value of a profile's button when who chooses it is told that she would wait."""
+    return f"{tenant}{_JOIN}{profile}{_JOIN}{_WAITING}"
+
+
 def _split(request: SpawnRequest) -> SpawnRequest | Refusal:
     if request.profile is None or _JOIN not in request.profile:
         return request
-    tenant, profile = request.profile.split(_JOIN, 1)
+    tenant, _, profile = request.profile.partition(_JOIN)
+    profile, _, last = profile.partition(_JOIN)
     if request.tenant not in (None, tenant):
         message = f"The profile {profile} that you chose is one of team {tenant}, but you chose team {request.tenant}."
         return Refusal(RefusalReason.BAD_FIELD, f"{message} Choose a profile of that team.", field="profile")
-    return SpawnRequest(tenant, profile)
+    if last not in ("", _WAITING):
+        return _bad("profile", f"profile is {request.profile!r}; write <team>{_JOIN}<profile>.")
+    return SpawnRequest(tenant, profile, request.wait or last == _WAITING)
 
 
 def _bad(field: str, message: str) -> Refusal:

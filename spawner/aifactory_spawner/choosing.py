@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from jupyterhub.utils import url_path_join
 from traitlets import Dict, HasTraits, default
 
 from aifactory_hub.auth.memberships import from_auth_state
 from aifactory_hub.auth.roles import server_token_scopes
-from aifactory_hub.domain.refusals import Refusal
+from aifactory_hub.domain.refusals import Refusal, RefusalReason
 from aifactory_hub.domain.spawns import SpawnPlan, SpawnRequest, admit_plan, plan_choice
 
 from .binding import Binding
-from .choices import read_form, read_options, to_options
-from .gather import gather_tenant, gather_tenants
-from .options_form import build_menu, render, usable_teams
+from .choices import WAIT, read_form, read_options, to_options
+from .gather import gather_outlooks, gather_tenant
+from .options_form import Menu, build_menu, numbers, render, usable_teams
 from .refusals import refused
 from .tokens import narrow_token
+
+# Seconds by which the hub gives up on a start later than we do.
+START_MARGIN = 30
 
 
 class GivenOptions(Dict):
@@ -43,10 +49,19 @@ class TeamChoice(HasTraits):
     get_registry: Any
     _binding: Binding | None
     _typed: SpawnRequest | None = None
+    # The hub's traits, which the type checker does not see.
+    hub: Any
 
     @default("server_token_scopes")
     def _default_server_token_scopes(self) -> list[str]:
         return server_token_scopes()
+
+    @default("start_timeout")
+    def _default_start_timeout(self) -> int:
+        # We give up ourselves, with a message that says why: a start that may wait for quota later than another.
+        notebook = self.get_registry().notebook
+        timeout: int = notebook.queue_timeout + notebook.start_timeout + START_MARGIN
+        return timeout
 
     @default("apply_user_options")
     def _default_apply_user_options(self) -> Any:
@@ -66,21 +81,30 @@ class TeamChoice(HasTraits):
 
     async def show_menu(self, _spawner: Any = None) -> str:
         """The spawn page's form: this person's teams, and what is free in each now."""
+        preferred, self._typed = self._typed, None
+        token = getattr(self.handler, "xsrf_token", b"")
+        return render(
+            await self._menu(preferred),
+            xsrf=token.decode() if isinstance(token, bytes) else token,
+            refresh_url=url_path_join(self.hub.base_url, "aifactory/menu", self.user.escaped_name),
+        )
+
+    async def menu_numbers(self) -> dict[str, Any]:
+        """What has changed on a spawn page that is open, see ``options_form.numbers``."""
+        return numbers(await self._menu(None))
+
+    async def _menu(self, preferred: SpawnRequest | None) -> Menu:
         wiring, memberships = await self._wiring(), await self._memberships()
         registry = wiring.registry
-        facts = await gather_tenants(wiring, usable_teams(registry.tenants, memberships))
         before = read_options(self.user_options or {})
-        preferred, self._typed = self._typed, None
-        shown = build_menu(
+        return build_menu(
             registry.tenants,
             memberships,
-            facts,
+            await gather_outlooks(wiring, usable_teams(registry.tenants, memberships)),
             registry.catalogue,
             simulated=registry.cluster.simulated,
             preferred=preferred or (SpawnRequest(None, None) if isinstance(before, Refusal) else before),
         )
-        token = getattr(self.handler, "xsrf_token", b"")
-        return render(shown, xsrf=token.decode() if isinstance(token, bytes) else token)
 
     async def read_menu(self, form: Mapping[str, Sequence[Any]]) -> dict[str, str]:
         """What was chosen, checked, so that a refusal appears on the form itself. Raises SpawnRefused."""
@@ -93,7 +117,7 @@ class TeamChoice(HasTraits):
         plan = await self._choose(wiring, request)
         await self._admit(wiring, plan, ask=False)
         self.user.spawner._typed = None
-        return to_options(plan.tenant.name, plan.profile.name)
+        return to_options(plan.tenant.name, plan.profile.name, wait=plan.wait)
 
     async def _memberships(self) -> Any:
         return from_auth_state(await self.user.get_auth_state())
@@ -109,7 +133,7 @@ class TeamChoice(HasTraits):
         facts = await gather_tenant(wiring, plan.tenant.name, ask=ask)
         verdict = admit_plan(plan, facts, wiring.registry.catalogue)
         if isinstance(verdict, Refusal):
-            raise refused(verdict)
+            raise refused(_or_wait(verdict))
         return facts.usage
 
     async def _read_choice(self, wiring: Any) -> SpawnPlan:
@@ -118,6 +142,12 @@ class TeamChoice(HasTraits):
         if isinstance(request, Refusal):
             raise refused(request)
         return await self._choose(wiring, request)
+
+    def _queue_deadline(self, plan: SpawnPlan) -> float:
+        """Until when to wait for quota, by the monotonic clock."""
+        notebook = self.get_registry().notebook
+        seconds: int = notebook.queue_timeout if plan.wait else notebook.start_timeout
+        return time.monotonic() + seconds
 
     def _narrow_token(self, tenant: str) -> None:
         narrow_token(self.user.db, self.api_token, tenant)
@@ -129,3 +159,10 @@ class TeamChoice(HasTraits):
             env["AIFACTORY_TENANT"] = self._binding.tenant
             env["AIFACTORY_PROFILE"] = self._binding.profile
         return env
+
+
+def _or_wait(refusal: Refusal) -> Refusal:
+    """What is only taken for now can be waited for, by who says so."""
+    if refusal.reason is not RefusalReason.QUOTA_EXCEEDED:
+        return refusal
+    return replace(refusal, message=f"{refusal.message} To wait for it in the queue, choose it again (wait={WAIT}).")

@@ -20,8 +20,6 @@ GRACE_SECONDS = 5
 POLL_INTERVAL = 10
 # A notebook's first start reads a few hundred megabytes from the image.
 HTTP_TIMEOUT = 120
-# The hub gives up on a start later than we do, so that our message, which says why, is the one that is shown.
-START_MARGIN = 30
 
 
 class PodDefaults(HasTraits):
@@ -55,10 +53,6 @@ class PodDefaults(HasTraits):
     @default("image_pull_policy")
     def _default_image_pull_policy(self) -> str:
         return "IfNotPresent"
-
-    @default("start_timeout")
-    def _default_start_timeout(self) -> int:
-        return self._registry.notebook.start_timeout + START_MARGIN
 
     @default("http_timeout")
     def _default_http_timeout(self) -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aifactory_hub.admission import AdmissionUnavailable
 from aifactory_hub.clusters import ApiError
 from aifactory_hub.domain.endings import duration
+from aifactory_hub.domain.menu import Outlook
 from aifactory_hub.domain.quota import Usage
 from aifactory_hub.domain.spawns import TenantFacts
 
@@ -26,11 +27,12 @@ async def gather_tenant(wiring: Wiring, tenant: str, *, ask: bool) -> TenantFact
     return TenantFacts(usage=usage, unavailable=unavailable)
 
 
-async def gather_tenants(wiring: Wiring, tenants: Iterable[str]) -> dict[str, TenantFacts]:
-    """All at once, so that one that hangs does not add to the others."""
+async def gather_outlooks(wiring: Any, tenants: Iterable[str]) -> dict[str, Outlook]:
+    """What the menu says of these tenants now. Raises nothing: what does not answer is unknown."""
     names = list(tenants)
-    facts = await asyncio.gather(*(gather_tenant(wiring, name, ask=False) for name in names))
-    return dict(zip(names, facts, strict=True))
+    found = await asyncio.gather(*(_unavailable(wiring, name, ask=False) for name in names))
+    outlooks: dict[str, Outlook] = await wiring.outlooks.of(dict(zip(names, found, strict=True)))
+    return outlooks
 
 
 async def namespace_uid(wiring: Wiring, namespace: str) -> str | None:

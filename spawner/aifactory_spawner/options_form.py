@@ -1,37 +1,43 @@
-"""The spawn page's menu: what is told is decided here as plain values, and only then made into HTML."""
+"""The spawn page's menu as HTML. What is said is decided in ``domain.menu``; here it is put into words and markup."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
 
 from jinja2 import Environment, PackageLoader
+from markupsafe import Markup, escape
 
-from aifactory_hub.domain.quota import Holder, Quota, Usage, room_for
-from aifactory_hub.domain.spawns import SpawnRequest, TenantFacts, menu
+from aifactory_hub.domain.menu import Availability, Offer, Outlook, Standing, offers
+from aifactory_hub.domain.spawns import SpawnRequest
 from aifactory_hub.domain.tenants import Role, Tenant
-from aifactory_profiles import Catalogue, Profile, format_bytes
+from aifactory_hub.domain.words import cores, gpu_words, money, size, span, wait_words
+from aifactory_profiles import Catalogue, Profile
 
-from .choices import joined
+from .choices import joined, waiting
+
+# Fewer rows than these are found faster by looking than by searching.
+SEARCH_FROM = 12
 
 
 @dataclass(frozen=True, slots=True)
-class ProfileRow:
-    """One line of the menu. ``holders`` is told when it is full."""
+class Row:
+    """One profile. ``value`` is what the form sends; it says so where choosing the row means to wait."""
 
+    offer: Offer
     value: str
-    name: str
-    title: str
-    description: str
-    cpu: str
-    memory: str
-    device: str
-    price: str
-    free: str
-    fits: bool
-    holders: str = ""
     chosen: bool = False
+
+    @property
+    def profile(self) -> Profile:
+        return self.offer.profile
+
+    @property
+    def choosable(self) -> bool:
+        return self.offer.standing.availability in (Availability.FREE, Availability.QUEUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,37 +47,45 @@ class TeamCard:
     name: str
     title: str
     role: str
-    rows: tuple[ProfileRow, ...]
+    rows: tuple[Row, ...]
     unavailable: str | None = None
     chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Menu:
-    """All that the page shows."""
+    """All that the page shows, as of ``now`` (seconds since 1970)."""
 
     teams: tuple[TeamCard, ...]
+    catalogue: Catalogue
     simulated: bool
+    now: float
 
     @property
     def only(self) -> TeamCard | None:
         """The team of somebody who has but one."""
         return self.teams[0] if len(self.teams) == 1 else None
 
+    @property
+    def searchable(self) -> bool:
+        return any(len(team.rows) >= SEARCH_FROM for team in self.teams)
+
 
 def build_menu(
     tenants: Mapping[str, Tenant],
     memberships: Mapping[str, Role],
-    facts: Mapping[str, TenantFacts],
+    outlooks: Mapping[str, Outlook],
     catalogue: Catalogue,
     *,
     simulated: bool,
     preferred: SpawnRequest,
 ) -> Menu:
-    """The menu of somebody with these memberships; ``preferred`` is what was chosen before, if it still fits."""
+    """The menu of somebody with these memberships; ``preferred`` is what was chosen before, if it can still be had."""
     names = usable_teams(tenants, memberships)
-    cards = [_card(tenants[name], memberships[name], facts[name], catalogue, several=len(names) > 1) for name in names]
-    return Menu(_choose(cards, preferred), simulated)
+    several = len(names) > 1
+    cards = [_card(tenants[name], memberships[name], outlooks[name], catalogue, several=several) for name in names]
+    now = min((outlooks[name].now for name in names), default=0.0)
+    return Menu(_choose(cards, preferred), catalogue, simulated, now)
 
 
 def usable_teams(tenants: Mapping[str, Tenant], memberships: Mapping[str, Role]) -> list[str]:
@@ -79,88 +93,155 @@ def usable_teams(tenants: Mapping[str, Tenant], memberships: Mapping[str, Role])
     return [name for name in tenants if memberships.get(name, Role.VIEWER) >= Role.MEMBER]
 
 
-def _card(tenant: Tenant, role: Role, facts: TenantFacts, catalogue: Catalogue, *, several: bool) -> TeamCard:
-    unavailable = facts.unavailable
-    if unavailable is None and facts.usage is None:
-        unavailable = "the cluster does not say now what is in use"
-    usage = facts.usage if unavailable is None else None
-    rows = tuple(_row(tenant, profile, usage, several=several) for profile in menu(tenant, catalogue))
+def _card(tenant: Tenant, role: Role, outlook: Outlook, catalogue: Catalogue, *, several: bool) -> TeamCard:
+    made = offers(tenant, catalogue, outlook)
+    rows = tuple(Row(offer, _value(tenant.name, offer, several)) for offer in made)
+    unavailable = outlook.unavailable
+    if unavailable is None and outlook.usage is None and made:
+        unavailable = made[0].standing.reason
     return TeamCard(tenant.name, tenant.display_name, role.label, rows, unavailable)
 
 
-def _row(tenant: Tenant, profile: Profile, usage: Usage | None, *, several: bool) -> ProfileRow:
-    requests, limits = profile.requests, profile.limits
-    fits = usage is not None and room_for(tenant.quota, usage, profile) != 0
-    price = profile.price_per_hour
-    return ProfileRow(
-        value=joined(tenant.name, profile.name) if several else profile.name,
-        name=profile.name,
-        title=profile.display_name if profile.display_name != profile.name else "",
-        description=profile.description,
-        cpu=_span(_cores(requests.cpu_millicores), _cores(limits.cpu_millicores)),
-        memory=_span(_size(requests.memory_bytes), _size(limits.memory_bytes)),
-        device=", ".join(f"{count} x {name.rpartition('/')[2]}" for name, count in profile.devices.items()),
-        price="" if price is None else f"{_money(price)} per hour",
-        free=_free(tenant.quota, usage, profile),
-        fits=fits,
-        holders="" if fits or usage is None else _holders(usage.holders, profile),
-    )
-
-
-def _free(quota: Quota, usage: Usage | None, profile: Profile) -> str:
-    if usage is None:
-        return ""
-    free, most = room_for(quota, usage, profile), room_for(quota, Usage(), profile)
-    if free is None:
-        return "no GPU quota needed"
-    return f"{free} of {most} free" if free else "full" if most else "no quota"
-
-
-def _holders(holders: Sequence[Holder], profile: Profile) -> str:
-    held: dict[str, int] = {}
-    for holder in holders:
-        count = sum(holder.devices.get(resource, 0) for resource in profile.devices)
-        if count:
-            held[holder.user] = held.get(holder.user, 0) + count
-    return ", ".join(f"{user} ({count})" for user, count in sorted(held.items()))
+def _value(tenant: str, offer: Offer, several: bool) -> str:
+    name = offer.profile.name
+    if offer.standing.availability is Availability.QUEUE:
+        return waiting(tenant, name)
+    return joined(tenant, name) if several else name
 
 
 def _choose(cards: Sequence[TeamCard], preferred: SpawnRequest) -> tuple[TeamCard, ...]:
-    """Mark one team and one profile of each team as chosen: what was chosen before, else the first that fits."""
+    """Mark one team and one profile as chosen: what was chosen before, else the first that is free."""
     open_teams = [card.name for card in cards if card.unavailable is None]
     first = next((name for name in open_teams if name == preferred.tenant), next(iter(open_teams), None))
-    chosen = []
-    for card in cards:
-        fitting = [row.value for row in card.rows if row.fits]
-        wanted = [v for v in fitting if v in (preferred.profile, joined(card.name, preferred.profile or ""))]
-        value = next(iter(wanted or fitting), None) if card.name == first else None
-        rows = tuple(replace(row, chosen=row.value == value) for row in card.rows)
-        chosen.append(replace(card, rows=rows, chosen=card.name == first))
-    return tuple(chosen)
+    return tuple(_chosen(card, preferred.profile) if card.name == first else card for card in cards)
 
 
-def _cores(millicores: int) -> str:
-    return f"{millicores / 1000:g}"
+def _chosen(card: TeamCard, wanted: str | None) -> TeamCard:
+    choosable = [row for row in card.rows if row.choosable]
+    free = (row for row in choosable if row.offer.standing.availability is Availability.FREE)
+    row = next((row for row in choosable if row.profile.name == wanted), None) or next(free, None)
+    rows = tuple(replace(each, chosen=True) if each is row else each for each in card.rows)
+    return replace(card, rows=rows, chosen=True)
 
 
-def _size(count: int) -> str:
-    text = format_bytes(count)
-    return f"{text[:-2]} {text[-2:]}B" if text.endswith("i") else f"{count} bytes"
+def render(shown: Menu, *, xsrf: str = "", refresh_url: str = "") -> str:
+    """The form's inner HTML. Works without JavaScript; with it, counts are asked for again at ``refresh_url``."""
+    texts = _Texts()
+    faces = _faces_of(shown.catalogue)
+    rows = {team.name: _rows(team, faces, texts) for team in shown.teams}
+    page = _template("options_form.html")
+    return page.render(menu=shown, rows=rows, xsrf=xsrf, refresh_url=refresh_url, as_of=moment(shown.now))
 
 
-def _money(price: Decimal) -> str:
-    """At least two decimals, and all of those that the price has."""
-    shortest = price.normalize()
-    return f"{price:.2f}" if int(shortest.as_tuple().exponent) > -2 else f"{shortest:f}"
+def numbers(shown: Menu) -> dict[str, Any]:
+    """What changes on the page, for it to put in place: ``rows`` name one of ``states``, whose texts are HTML."""
+    texts = _Texts()
+    states: dict[str, int] = {}
+    rows = {}
+    for team in shown.teams:
+        for row in team.rows:
+            at = states.setdefault(texts.of(row.offer.standing), len(states))
+            rows[_identity(team.name, row.profile.name)] = {
+                "availability": row.offer.standing.availability.value,
+                "choosable": row.choosable,
+                "value": row.value,
+                "state": at,
+            }
+    unavailable = {team.name: team.unavailable for team in shown.teams}
+    return {"as_of": moment(shown.now), "unavailable": unavailable, "rows": rows, "states": list(states)}
 
 
-def _span(least: str, most: str) -> str:
-    return least if least == most else f"{least} to {most}"
+def moment(seconds: float) -> str:
+    """In ISO 8601, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def render(shown: Menu, *, xsrf: str = "") -> str:
-    """The form's inner HTML. Works without JavaScript."""
-    environment = Environment(
-        loader=PackageLoader("aifactory_spawner"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("options_form.html").render(menu=shown, xsrf=xsrf)
+@dataclass(slots=True)
+class _Texts:
+    """Each standing as HTML, rendered once however many profiles share it."""
+
+    _made: dict[int, tuple[Standing, str]] = field(default_factory=dict)
+
+    def of(self, standing: Standing) -> str:
+        found = self._made.get(id(standing))
+        if found is None:
+            found = self._made[id(standing)] = (standing, _template("standing.html").render(now=standing).strip())
+        return found[1]
+
+
+@dataclass(slots=True)
+class _Faces:
+    """What never changes of a row, rendered once for each profile of the one catalogue that a hub has."""
+
+    catalogue: Catalogue
+    _made: dict[str, str] = field(default_factory=dict)
+
+    def of(self, profile: Profile) -> str:
+        """A %-format whose named parts are what changes."""
+        found = self._made.get(profile.name)
+        if found is None:
+            found = self._made[profile.name] = self._make(profile)
+        return found
+
+    def _make(self, profile: Profile) -> str:
+        requests, limits = profile.requests, profile.limits
+        html = _template("row.html").render(
+            name=profile.name,
+            title=_title(profile),
+            description=profile.description,
+            gpu=gpu_words(profile, self.catalogue.cards),
+            cpu=span(cores(requests.cpu_millicores), cores(limits.cpu_millicores)),
+            memory=span(size(requests.memory_bytes), size(limits.memory_bytes)),
+            price=None if profile.price_per_hour is None else money(profile.price_per_hour),
+            slot=lambda name: Markup(f"\x00{name}\x01"),  # noqa: S704 - a name of our own
+        )
+        return html.replace("%", "%%").replace("\x00", "%(").replace("\x01", ")s")
+
+
+_faces = _Faces(Catalogue({}))
+
+
+def _faces_of(catalogue: Catalogue) -> _Faces:
+    global _faces
+    if _faces.catalogue is not catalogue:
+        _faces = _Faces(catalogue)
+    return _faces
+
+
+def _title(profile: Profile) -> str:
+    """The site's own name for it; what the catalogue makes up only repeats the slice."""
+    made_up = profile.display_name == profile.name or profile.display_name.startswith(f"{profile.slice} of a")
+    return "" if made_up else profile.display_name
+
+
+def _rows(team: TeamCard, faces: _Faces, texts: _Texts) -> Markup:
+    return Markup("".join(_row(team.name, row, faces, texts) for row in team.rows))  # noqa: S704 - of escaped parts
+
+
+def _row(team: str, row: Row, faces: _Faces, texts: _Texts) -> str:
+    standing = row.offer.standing
+    return faces.of(row.profile) % {
+        "id": escape(_identity(team, row.profile.name)),
+        "value": escape(row.value),
+        "availability": standing.availability.value,
+        "attributes": ("" if row.choosable else " disabled") + (" checked" if row.chosen else ""),
+        "state": texts.of(standing),
+    }
+
+
+def _identity(team: str, profile: str) -> str:
+    """Of a row's elements. No team's name has a colon."""
+    return f"af-{team}:{profile}"
+
+
+@cache
+def _template(name: str) -> Any:
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(loader=PackageLoader("aifactory_spawner"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    made.filters["moment"] = moment
+    made.filters["wait_words"] = wait_words
+    return made

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from aifactory_hub.admission import AdmissionRefused, AdmissionUnavailable, NotAdmitted
 from aifactory_hub.clusters import ApiError, ApiUnreachable, TenantUnavailable
 from aifactory_hub.constants import NOTEBOOKS_NAMESPACE
+from aifactory_hub.domain.menu import place_in_queue
 from aifactory_hub.domain.pods import PodFact
 from aifactory_hub.domain.tickets import Ticket, TicketRequest, TicketState
 
 from .binding import Binding
 from .refusals import failed
-from .starting import Outcome, PodEvent, judge, news, read_events
+from .starting import Outcome, PodEvent, judge, news, queue_words, read_events
 from .steps import StartSteps
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Server:
 
         ``deadline`` is a time of the monotonic clock.
         """
-        teller = asyncio.create_task(self._tell_position(steps))
+        teller = asyncio.create_task(self._tell_place(steps))
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                 return await self._granted(request, steps)
@@ -113,12 +114,16 @@ class Server:
     def _watch_ticket(self) -> Any:
         return self.wiring.admission.watch(self.binding.tenant, self.binding.ticket)
 
-    async def _tell_position(self, steps: StartSteps) -> None:
+    async def _tell_place(self, steps: StartSteps) -> None:
+        tenant, registry = self.binding.tenant, self.wiring.registry
         while True:
             with suppress(AdmissionUnavailable):
-                ahead = await self.wiring.admission.position(self.binding.tenant, self.binding.ticket)
-                if ahead is not None:
-                    steps.say("queue", f"position {ahead + 1} in the queue of team {self.binding.tenant}")
+                outlook = (await self.wiring.outlooks.of({tenant: None}))[tenant]
+                profile = registry.catalogue.profile(self.binding.profile)
+                place = place_in_queue(registry.tenants[tenant], profile, outlook, self.binding.ticket)
+                if place is not None:
+                    told = queue_words(tenant, place)
+                    steps.say("queue", " ".join(told.values()), told)
             await asyncio.sleep(POSITION_EVERY)
 
     async def create_claim(self, body: dict[str, Any], deadline: float) -> None:

@@ -238,7 +238,8 @@ class TenantKubeSpawner(TeamChoice, Lookout, PodDefaults, KubeSpawner):
         server = await self._bound()
         self._narrow_token(plan.tenant.name)
         request = overrides.ticket_request(plan, server.binding.ticket, self.user.name, self.name)
-        ticket = await server.granted(request, self._deadline, self.steps)
+        ticket = await server.granted(request, self._queue_deadline(plan), self.steps)
+        self._deadline = time.monotonic() + self._registry.notebook.start_timeout
         for name, value in overrides.resource_traits(plan).items():
             setattr(self, name, value)
         self.node_selector = overrides.node_selector(self._site_node_selector, plan, ticket)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from aifactory_hub.domain.menu import Place
 from aifactory_hub.domain.pods import PodFact
 from aifactory_hub.domain.quota import Usage
 from aifactory_hub.domain.spawns import SpawnPlan
+from aifactory_hub.domain.words import wait_words
 
 from .host_pods import exit_code
 
@@ -35,6 +37,8 @@ _NO_CURE = ("didn't match Pod's node affinity/selector", "had volume node affini
 SCHEDULER_PATIENCE = 8.0
 # What a registry says that it will say again: the second try and the pause before it would only cost time.
 _NO_IMAGE = ("not found", "no such host", "manifest unknown", "name unknown", "denied", "unauthorized", "invalid ref")
+# Names in a queue that are told one by one.
+_MOST_AHEAD = 5
 _IMAGE_EVENTS = ("Pulling", "Pulled")
 _POD_EVENTS = ("FailedMount", "FailedAttachVolume")
 
@@ -73,6 +77,18 @@ def quota_text(plan: SpawnPlan, usage: Usage) -> str:
         for resource, asked in devices.items()
     )
     return f"{plan.profile.name} {', '.join(numbers)} in team {team.name}"
+
+
+def queue_words(tenant: str, place: Place) -> dict[str, str]:
+    """Where a start stands in the queue, as the sentences of the page."""
+    names = [f"{ticket.user} ({ticket.profile})" for ticket in place.ahead]
+    more = f" and {len(names) - _MOST_AHEAD} more" if len(names) > _MOST_AHEAD else ""
+    ahead = f"Before you: {', '.join(names[:_MOST_AHEAD])}{more}." if names else "Nobody is before you."
+    return {
+        "place": f"Position {place.position} of {place.total} in the queue of team {tenant}.",
+        "ahead": ahead,
+        "wait": f"Expected wait: {wait_words(place.wait)}.",
+    }
 
 
 def read_events(listed: Mapping[str, Any]) -> list[PodEvent]:

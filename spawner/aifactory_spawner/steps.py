@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 # Percent at which each step stands in the page's bar; the hub itself sets 100.
@@ -31,15 +31,18 @@ class StartSteps:
         """The seconds count from here."""
         self._began = self._clock()
 
-    def say(self, step: str, text: str) -> None:
-        """Tell something once; a repetition is dropped."""
-        line = f"{step}: {text if len(text) <= _LONGEST else text[:_LONGEST] + ' ...'}"
+    def say(self, step: str, text: str, queue: Mapping[str, str] | None = None) -> None:
+        """Tell something once; a repetition is dropped. ``queue`` is where it stands while it waits there."""
+        text = text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."
+        line = f"{step}: {text}"
         if line in self._texts:
             return
         self._texts.add(line)
         seconds = self._clock() - self._began
         self.reached.setdefault(step, seconds)
-        self._said.append({"progress": _PROGRESS[step], "message": f"{line} ({seconds:.1f} s)"})
+        event = {"progress": _PROGRESS[step], "message": f"{line} ({seconds:.1f} s)"}
+        parts = {"step": step, "text": text, "seconds": seconds, "queue": dict(queue) if queue else None}
+        self._said.append(event | parts)
         self._wake()
 
     def told(self, step: str) -> bool:

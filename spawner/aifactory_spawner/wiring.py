@@ -12,6 +12,7 @@ from typing import Any
 from jupyterhub import orm
 
 from aifactory_hub.admission import Admission, KueueAdmission
+from aifactory_hub.admission.outlook import Outlooks
 from aifactory_hub.clusters import HostWatch, KubeApi, TenantClients, connect_host
 from aifactory_hub.constants import NOTEBOOKS_SECRET
 from aifactory_hub.domain.names import server_id
@@ -43,13 +44,15 @@ class Wiring:
     watch: HostWatch
     clients: TenantClients
     admission: Admission
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_tickets", SharedReads(self._read_tickets, TICKETS_FOR))
-        object.__setattr__(self, "_namespaces", SharedReads(self._read_namespace, NAMESPACE_FOR))
-
+    outlooks: Outlooks = field(init=False)
     _tickets: SharedReads[str, dict[str, Ticket]] = field(init=False, repr=False, compare=False)
     _namespaces: SharedReads[str, str | None] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        registry = self.registry
+        object.__setattr__(self, "outlooks", Outlooks(self.admission, registry.tenants, registry.cluster.carved))
+        object.__setattr__(self, "_tickets", SharedReads(self._read_tickets, TICKETS_FOR))
+        object.__setattr__(self, "_namespaces", SharedReads(self._read_namespace, NAMESPACE_FOR))
 
     async def ticket(self, tenant: str, name: str) -> Ticket | None:
         """The ticket as of a moment ago, None when there is none; however many ask. Raises AdmissionUnavailable."""
@@ -130,7 +133,7 @@ class Shared:
     async def _keep(self, wiring: Wiring) -> None:
         # JupyterHub offers spawners no hook at its end, but cancels all tasks.
         try:
-            await collect_for_ever(wiring, self)
+            await asyncio.gather(collect_for_ever(wiring, self), wiring.outlooks.run())
         finally:
             await wiring.close()
 

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from aifactory_hub.auth.claims import ClaimError, groups_from_claims, username_from_claims
+from aifactory_hub.auth.claims import (
+    MOST_GROUPS,
+    ClaimError,
+    GroupsClaim,
+    arrived,
+    groups_from_claims,
+    username_from_claims,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +30,7 @@ from aifactory_hub.auth.claims import ClaimError, groups_from_claims, username_f
     ids=["list", "missing", "null", "empty", "nested", "nested and missing", "a name with dots"],
 )
 def test_groups_are_read_as_they_are(claims: dict[str, Any], path: list[str], groups: tuple[str, ...]) -> None:
-    assert groups_from_claims(claims, path) == groups
+    assert groups_from_claims(claims, GroupsClaim(tuple(path))) == groups
 
 
 @pytest.mark.parametrize(
@@ -43,12 +50,50 @@ def test_groups_of_another_shape_are_refused_and_never_taken_for_none(
     claims: dict[str, Any], path: list[str], said: str
 ) -> None:
     with pytest.raises(ClaimError, match=said.replace("(", r"\(")):
-        groups_from_claims(claims, path)
+        groups_from_claims(claims, GroupsClaim(tuple(path)))
 
 
 def test_five_thousand_groups_are_no_problem() -> None:
     groups = [f"g{n}" for n in range(5000)]
-    assert groups_from_claims({"groups": groups}, ["groups"]) == tuple(groups)
+    assert groups_from_claims({"groups": groups}, GroupsClaim()) == tuple(groups)
+
+
+@pytest.mark.parametrize(
+    ("value", "where", "groups"),
+    [
+        ("nlp", GroupsClaim(separator=","), ("nlp",)),
+        (" nlp , vision,", GroupsClaim(separator=","), ("nlp", "vision")),
+        ("", GroupsClaim(separator=","), ()),
+        (["a,b"], GroupsClaim(separator=","), ("a,b",)),
+        ([{"name": "nlp"}, "vision"], GroupsClaim(field="name"), ("nlp", "vision")),
+        (["/teams/nlp/admins"], GroupsClaim(), ("/teams/nlp/admins",)),
+    ],
+    ids=["one in a text", "several in a text", "empty text", "only texts are split", "objects", "a path is one name"],
+)
+def test_a_site_can_say_how_its_groups_are_written(value: Any, where: GroupsClaim, groups: tuple[str, ...]) -> None:
+    assert groups_from_claims({"groups": value}, where) == groups
+
+
+@pytest.mark.parametrize(
+    ("value", "where", "said"),
+    [
+        ([{"id": "x"}], GroupsClaim(field="name"), "the field 'name' of an object is missing"),
+        ([{"name": ["x"]}], GroupsClaim(field="name"), "the field 'name' of an object is a list"),
+        (["g"] * (MOST_GROUPS + 1), GroupsClaim(), "20001 groups; 20000 at most"),
+        (["x" * 2000], GroupsClaim(), "1024 characters at most"),
+        (7, GroupsClaim(separator=","), "is a number"),
+    ],
+    ids=["no field", "a list in the field", "too many", "a huge name", "a number is never split"],
+)
+def test_too_much_or_too_odd_is_refused_in_few_words(value: Any, where: GroupsClaim, said: str) -> None:
+    with pytest.raises(ClaimError, match=said) as refused:
+        groups_from_claims({"groups": value}, where)
+    assert len(str(refused.value)) < 300
+
+
+def test_what_arrived_is_told_without_any_value() -> None:
+    text = arrived({"sub": "secret-7", "roles": ["x"]}, GroupsClaim(("resource", "groups")), "userinfo answer")
+    assert text == "Expected: groups in the claim 'resource.groups' of the userinfo answer. Arrived: roles, sub."
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def project_layer(where: Layout, base: Layer) -> Layer | None:
     if not (REPOSITORY / "pyproject.toml").exists():
         say("no pyproject.toml: the notebook image goes without this project's own package")
         return None
-    key = key_of("2", base.digest, sources_key())
+    key = key_of("3", base.digest, sources_key(), labextension_key())
     return cached_layer(where, "project", key, lambda root: _make_project(root, base))
 
 
@@ -138,6 +138,15 @@ def _compile(root: Path, base: Layer) -> None:
         python = f"chroot {chroot} python3 {' '.join(options)} /{SITE}"
         script = f"mount --bind {root / 'usr/local'} {chroot}/usr/local && {{ {python} || true; }}"
         _shell(["unshare", "--mount", "sh", "-c", script], "compileall")
+
+
+def labextension_key() -> str:
+    """Which build of the JupyterLab extension the wheel takes along."""
+    try:
+        return (REPOSITORY / "labextension/built/sources.json").read_text()
+    except OSError:
+        say("labextension/built is not there: the notebook image goes without the panel (make labextension)")
+        return "none"
 
 
 def sources_key() -> str:

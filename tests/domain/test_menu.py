@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aifactory_hub.domain.menu import Availability, Offer, Outlook, Share, offers
+from aifactory_hub.domain.menu import Availability, Outlook, Share, Standing, offers
 from aifactory_hub.domain.menu_json import menu_answer
 from aifactory_hub.domain.quota import Holder, Usage
 from aifactory_hub.domain.tickets import Ticket, TicketState
@@ -23,11 +23,11 @@ def holder(user: str, count: int = 1, kind: str = "server", **more: Any) -> Hold
 
 def offered(
     *holders: Holder, quota: int = 2, borrowing: int = 0, profile: str = "mig-1g.10gb", **outlook: Any
-) -> Offer:
+) -> Standing:
     tenant = make_tenant("nlp", quota={SMALL: quota}, borrowing={SMALL: borrowing})
     used = sum(h.devices[SMALL] for h in holders)
     gathered = {"now": NOW, "usage": Usage({SMALL: used}, holders), "queue": (), "carved": {SMALL: 7}} | outlook
-    return next(o for o in offers(tenant, CATALOGUE, Outlook(**gathered)) if o.profile.name == profile)
+    return next(o.standing for o in offers(tenant, CATALOGUE, Outlook(**gathered)) if o.profile.name == profile)
 
 
 def queued(user: str, kind: str = "server") -> Ticket:

@@ -25,7 +25,7 @@ def test_a_slice_gets_its_share_of_the_machine_when_the_site_says_nothing() -> N
     assert (profile.gpu_model, profile.slice) == ("h100-80gb", "3g.40gb")
     assert profile.node_labels == {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
     assert profile.display_name == "3g.40gb of an NVIDIA H100 80GB"
-    assert profile.description == "3 of 7 compute slices, usable GPU memory: 39.5 GiB; 6 cores, 48Gi memory"
+    assert profile.description == "39.5 GiB usable"
 
 
 def test_what_the_site_says_goes_before_the_defaults() -> None:
@@ -58,7 +58,7 @@ def test_a_site_may_have_profiles_without_a_gpu() -> None:
     profile = load_catalogue([], [site]).profile("cpu-small")
     assert profile.devices == {}
     assert profile.node_labels == {}
-    assert profile.description == "no GPU; 0.25 cores, 1Gi memory"
+    assert profile.description == ""
 
 
 def test_a_name_that_two_models_share_says_the_model() -> None:
@@ -66,8 +66,8 @@ def test_a_name_that_two_models_share_says_the_model() -> None:
     assert "mig-1g.10gb" not in catalogue.names
     h100, a100 = catalogue.profile("h100-80gb:mig-1g.10gb"), catalogue.profile("a100-40gb:mig-1g.10gb")
     # One name and two sizes: this is why the model has to be said.
-    assert h100.description.startswith("1 of 7 compute slices, usable GPU memory: 9.75 GiB")
-    assert a100.description.startswith("1 of 7 compute slices, usable GPU memory: 9.62 GiB")
+    assert h100.description == "9.75 GiB usable"
+    assert a100.description == "9.62 GiB usable"
     assert h100.node_labels != a100.node_labels
     assert "mig-3g.40gb" in catalogue.names
 

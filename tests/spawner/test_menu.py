@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 
+from aifactory_hub.domain.menu import Outlook
 from aifactory_hub.domain.quota import Holder, Usage
 from aifactory_hub.domain.refusals import Refusal
-from aifactory_hub.domain.spawns import SpawnRequest, TenantFacts
+from aifactory_hub.domain.spawns import SpawnRequest
 from aifactory_hub.domain.tenants import Role
+from aifactory_profiles import SiteProfile, load_catalogue
 from aifactory_spawner.choices import read_form, read_options
-from aifactory_spawner.options_form import Menu, build_menu, render
+from aifactory_spawner.options_form import SEARCH_FROM, Menu, build_menu, numbers, render
 from aifactory_spawner.refusals import SpawnRefused
 
 from ..support.tenants import LARGE, SMALL, make_catalogue, make_tenant
 from .hub_in_memory import HubInMemory
 
-FREE = TenantFacts(Usage())
-FULL = TenantFacts(
-    Usage({SMALL: 2}, (Holder("server", "a", "alice", {SMALL: 1}), Holder("job", "b", "bob", {SMALL: 1})))
-)
+NOW = 1_800_000_000.0
+
+
+def outlook(*holders: Holder, unavailable: str | None = None, known: bool = True) -> Outlook:
+    used = sum(holder.devices[SMALL] for holder in holders)
+    usage = Usage({SMALL: used}, holders) if known else None
+    carved = {SMALL: 7, LARGE: 2}
+    return Outlook(NOW, usage, unavailable, queue=(), cluster_used={SMALL: used + 1}, carved=carved)
+
+
+def holder(user: str, kind: str = "server", **times: float) -> Holder:
+    return Holder(kind, user, user, {SMALL: 1}, "mig-1g.10gb", **times)
+
+
+FREE = outlook()
+FULL = outlook(holder("alice", since=NOW - 60, ends_by=NOW + 1800), holder("bob"))
 NOTHING = SpawnRequest(None, None)
 
 
 def menu(
-    facts: dict[str, TenantFacts],
+    facts: dict[str, Outlook],
     *,
     roles: dict[str, Role] | None = None,
     preferred: SpawnRequest = NOTHING,
@@ -50,8 +67,11 @@ def test_who_has_one_team_sees_it_as_text_and_its_profiles_only() -> None:
     assert values(html, "tenant") == ["nlp"]
     assert 'type="hidden"' in inputs(html, "tenant")[0]
     assert values(html, "profile") == ["cpu-small", "mig-1g.10gb", "mig-3g.40gb"]
-    assert "2 of 2 free" in html
-    assert "0.40 per hour" in html
+    assert "2 free now" in html
+    assert "team 2 of 2 free" in html
+    assert "cluster 6 of 7 free" in html
+    assert "1/7 of an H100, 10 GB" in html
+    assert "<b>0.40</b> an hour" in html
     assert "vision" not in html.lower()
 
 
@@ -66,23 +86,35 @@ def test_a_team_that_one_may_only_look_at_is_not_offered() -> None:
     assert [team.name for team in shown.teams] == ["nlp"]
 
 
-def test_what_is_full_names_who_holds_it_and_can_not_be_chosen() -> None:
+def test_what_is_full_can_be_waited_for_and_says_why_how_long_and_what_else() -> None:
     html = render(menu({"nlp": FULL}))
-    assert "full: held by alice (1), bob (1)" in html
+    assert "none free: wait" in html
+    assert "nobody waits before you, expected wait <b>at most 30 min</b>" in html
+    assert "nlp uses 2 of 2 1g.10gb; a notebook of alice ends within 30 min and frees 1; free now: mig-3g.40gb." in html
+    assert 'alice (1, until <time datetime="2027-01-15T08:30:00Z">08:30 UTC</time>), bob (1)' in html
     full = next(tag for tag in inputs(html, "profile") if "mig-1g" in tag)
-    assert "disabled" in full
-    assert "disabled" not in inputs(html, "profile")[0]
+    assert "disabled" not in full
+    assert 'value="nlp/mig-1g.10gb/wait"' in full
+
+
+def test_what_the_team_can_never_have_stays_and_says_why() -> None:
+    tenants = {"nlp": make_tenant("nlp", quota={SMALL: 2})}
+    asked = {"simulated": True, "preferred": NOTHING}
+    html = render(build_menu(tenants, {"nlp": Role.MEMBER}, {"nlp": FREE}, make_catalogue(), **asked))  # type: ignore[arg-type]
+    large = next(tag for tag in inputs(html, "profile") if "mig-3g" in tag)
+    assert "disabled" in large
+    assert "nlp has no quota for 3g.40gb; free now: mig-1g.10gb; ask a team admin for more quota." in html
 
 
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        (TenantFacts(Usage(), "it did not answer within 3 s"), "unavailable: it did not answer within 3 s"),
-        (TenantFacts(None), "unavailable: the cluster does not say now what is in use"),
+        (outlook(unavailable="it did not answer within 3 s"), "unavailable: it did not answer within 3 s"),
+        (outlook(known=False), "unavailable: the cluster does not say now what is in use"),
     ],
     ids=["its vCluster is away", "the quota engine is away"],
 )
-def test_a_team_that_can_not_be_used_says_why_and_the_others_can_be(facts: TenantFacts, said: str) -> None:
+def test_a_team_that_can_not_be_used_says_why_and_the_others_can_be(facts: Outlook, said: str) -> None:
     html = render(menu({"nlp": facts, "vision": FREE}))
     assert said in html
     nlp, vision = inputs(html, "tenant")
@@ -118,10 +150,38 @@ def test_what_was_chosen_before_is_chosen_again(preferred: SpawnRequest, chosen:
     assert [re.findall(r'value="([^"]*)"', tag)[0] for tag in checked] == [chosen]
 
 
+def test_what_is_asked_again_says_the_same_as_the_page() -> None:
+    shown = menu({"nlp": FULL, "vision": FREE})
+    html, again = render(shown), numbers(shown)
+    assert again["as_of"] == "2027-01-15T08:00:00Z"
+    for identity, row in again["rows"].items():
+        assert f'id="{identity}-now">{again["states"][row["state"]]}</div>' in html
+        tag = next(tag for tag in inputs(html, "profile") if f'id="{identity}"' in tag)
+        assert f'value="{row["value"]}"' in tag
+        assert row["choosable"] == ("disabled" not in tag)
+    assert again["unavailable"] == {"nlp": None, "vision": None}
+
+
+def test_profiles_that_stand_alike_are_told_once() -> None:
+    assert len(numbers(menu({"nlp": FREE, "vision": FREE}))["states"]) == 3
+
+
+def test_many_sizes_can_be_searched_and_few_need_no_search() -> None:
+    names = tuple(f"cpu-{n}" for n in range(SEARCH_FROM))
+    sizes = [SiteProfile(name, cpu_only=True, cpu_millicores=100, memory_bytes=2**30) for name in names]
+    tenants = {"nlp": make_tenant("nlp", profiles=names)}
+    asked = (tenants, {"nlp": Role.MEMBER}, {"nlp": FREE}, load_catalogue([], sizes))
+    assert 'type="search"' in render(build_menu(*asked, simulated=False, preferred=NOTHING))
+    assert 'type="search"' not in render(menu({"nlp": FREE}))
+
+
 def test_every_field_has_a_label_and_nothing_from_outside_becomes_markup() -> None:
     tenants = {"nlp": make_tenant("nlp")}
-    html = render(menu({"nlp": TenantFacts(Usage(), "<script>alert(1)</script>")}), xsrf='"><b>')
+    html = render(menu({"nlp": outlook(unavailable="<script>alert(1)</script>")}), xsrf='"><b>')
     assert "<script>alert" not in html
+    held = render(menu({"nlp": outlook(holder("<script>alert(2)"), holder("%(id)s"))}))
+    assert "<script>alert" not in held
+    assert "%(id)s (1)" in held
     assert '"><b>' not in html
     for tag in inputs(html, "profile"):
         identity = re.findall(r'id="([^"]*)"', tag)[0]
@@ -138,8 +198,19 @@ def test_every_field_has_a_label_and_nothing_from_outside_becomes_markup() -> No
         ({"profile": ["p"], "_xsrf": ["x"]}, SpawnRequest(None, "p")),
         ({}, NOTHING),
         ({"tenant": [""], "profile": [""]}, NOTHING),
+        ({"tenant": ["nlp"], "profile": ["nlp/p/wait"]}, SpawnRequest("nlp", "p", wait=True)),
+        ({"tenant": ["nlp"], "profile": ["p"], "wait": ["yes"]}, SpawnRequest("nlp", "p", wait=True)),
     ],
-    ids=["two fields", "joined", "joined and the same team", "page's own field", "nothing", "empty"],
+    ids=[
+        "two fields",
+        "joined",
+        "joined, same team",
+        "page's own field",
+        "nothing",
+        "empty",
+        "a wait",
+        "a wait by link",
+    ],
 )
 def test_the_form_is_read(form: dict[str, list[str]], request_: SpawnRequest) -> None:
     assert read_form(form) == request_
@@ -150,10 +221,12 @@ def test_the_form_is_read(form: dict[str, list[str]], request_: SpawnRequest) ->
     [
         ({"tenant": ["vision"], "profile": ["nlp/p"]}, "you chose team vision"),
         ({"profile": ["a", "b"]}, "was given 2 times"),
+        ({"profile": ["nlp/p/now"]}, "write <team>/<profile>"),
+        ({"profile": ["p"], "wait": ["maybe"]}, "wait is 'maybe'; write yes"),
         ({"image": ["evil"]}, "no option 'image'"),
         ({"profile_file": [object()]}, "no option 'profile_file'"),
     ],
-    ids=["team and size differ", "twice", "unknown field", "an upload"],
+    ids=["team and size differ", "twice", "a third part", "a wait that is none", "unknown field", "an upload"],
 )
 def test_a_form_that_contradicts_itself_is_refused(form: dict[str, list[Any]], said: str) -> None:
     refusal = read_form(form)
@@ -169,13 +242,13 @@ async def test_a_refused_choice_is_told_on_the_form_and_stays_chosen(hub: HubInM
     ada = hub.person("ada", nlp=Role.MEMBER)
     await hub.person("bob", nlp=Role.MEMBER).spawn("", options={"tenant": "nlp", "profile": "mig-3g.40gb"})
     spawner = ada.named("second")
-    with pytest.raises(SpawnRefused, match="Asked 1, used 1, limit 1"):
+    with pytest.raises(SpawnRefused, match=r"Asked 1, used 1, limit 1.*choose it again"):
         await spawner.run_options_from_form({"tenant": ["nlp"], "profile": ["mig-3g.40gb"]})
     spawner = ada.spawner
     with pytest.raises(SpawnRefused, match="another"):
         await spawner.run_options_from_form({"tenant": ["nlp"], "profile": ["mig-1g.10gb"], "another": ["x"]})
     html = await spawner.get_options_form()
-    assert "full: held by bob (1)" in html
+    assert "Held by bob (1)" in html
 
 
 async def test_an_accepted_choice_becomes_the_options_that_the_hub_keeps(hub: HubInMemory) -> None:
@@ -184,3 +257,52 @@ async def test_an_accepted_choice_becomes_the_options_that_the_hub_keeps(hub: Hu
         "tenant": "nlp",
         "profile": "mig-1g.10gb",
     }
+
+
+async def test_who_is_ready_to_wait_is_taken_and_her_place_is_told(hub: HubInMemory) -> None:
+    ada, bob, eve = (hub.person(name, nlp=Role.MEMBER) for name in ("ada", "bob", "eve"))
+    await bob.spawn("", options={"tenant": "nlp", "profile": "mig-3g.40gb"})
+    spawner = ada.spawner
+    options = await spawner.run_options_from_form({"tenant": ["nlp"], "profile": ["nlp/mig-3g.40gb/wait"]})
+    assert options == {"tenant": "nlp", "profile": "mig-3g.40gb", "wait": "yes"}
+    first = asyncio.ensure_future(ada.spawn("", options=options))
+    told = await first_event(spawner, lambda event: event.get("queue"))
+    assert told["queue"] == {
+        "place": "Position 1 of 1 in the queue of team nlp.",
+        "ahead": "Nobody is before you.",
+        "wait": "Expected wait: unknown.",
+    }
+    second = asyncio.ensure_future(eve.spawn("", options=options))
+    told = await first_event(eve.spawner, lambda event: event.get("queue"))
+    assert told["queue"]["ahead"] == "Before you: ada (mig-3g.40gb)."
+    await bob.stop("")
+    await first
+    second.cancel()
+    await asyncio.wait([second])
+    await eve.stop("")
+    assert [ticket.user for ticket in await hub.admission.tickets("nlp")] == ["ada"]
+
+
+async def first_event(spawner: Any, wanted: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+    async with asyncio.timeout(10):
+        # A start begins with steps of its own.
+        while not spawner.steps.told("queue"):
+            await asyncio.sleep(0.01)
+        async with aclosing(spawner.progress()) as events:
+            return await anext(event async for event in events if wanted(event))
+
+
+async def test_a_link_with_team_and_profile_starts_it(hub: HubInMemory) -> None:
+    spawner = hub.person("ada", nlp=Role.MEMBER, vision=Role.MEMBER).spawner
+    options = await spawner.options_from_query({"tenant": ["vision"], "profile": ["mig-1g.10gb"]})
+    assert options == {"tenant": "vision", "profile": "mig-1g.10gb"}
+
+
+async def test_a_link_that_is_refused_leaves_its_choice_on_the_menu(hub: HubInMemory) -> None:
+    await hub.person("bob", nlp=Role.MEMBER).spawn("", options={"tenant": "nlp", "profile": "mig-3g.40gb"})
+    spawner = hub.person("ada", nlp=Role.MEMBER, vision=Role.MEMBER).spawner
+    with pytest.raises(SpawnRefused):
+        await spawner.options_from_query({"tenant": ["nlp"], "profile": ["mig-3g.40gb"]})
+    html = await spawner.get_options_form()
+    checked = [tag for tag in inputs(html, "profile") if "checked" in tag]
+    assert [re.findall(r'value="([^"]*)"', tag)[0] for tag in checked] == ["nlp/mig-3g.40gb/wait"]

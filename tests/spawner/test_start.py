@@ -222,7 +222,7 @@ async def test_quota_that_does_not_come_in_time_is_given_back() -> None:
     assert [ticket.name for ticket in await tickets(hub)] == ["job-1"]
     assert hub.cluster.pods_in("nlp") == []
     told = [event["message"] async for event in steps[0].follow()]
-    assert any("position 1 in the queue of team nlp" in line for line in told)
+    assert any("Position 1 of 1 in the queue of team nlp" in line for line in told)
 
 
 async def test_a_start_that_is_called_off_leaves_nothing(hub: HubInMemory) -> None:

@@ -95,7 +95,8 @@ async def test_steps_are_told_once_from_the_beginning_and_end() -> None:
     steps.say("pod", "x" * 1000)
     steps.end()
     told = [event async for event in steps.follow()]
-    assert told[0] == {"progress": 10, "message": "quota: fits (1.0 s)"}
+    parts = {"step": "quota", "text": "fits", "seconds": 1.0, "queue": None}
+    assert told[0] == {"progress": 10, "message": "quota: fits (1.0 s)", **parts}
     assert len(told) == 2
     assert len(told[1]["message"]) < 400
     assert steps.told("pod")

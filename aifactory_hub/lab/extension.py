@@ -1,0 +1,57 @@
+"""The extension as the Jupyter server loads it: settings, handlers, and what goes when the server stops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyter_server.extension.application import ExtensionApp
+from traitlets import Integer
+
+from .. import __version__
+from ..client.errors import NotInNotebook
+from ..client.session import read_account
+from .handlers import routes
+from .server import ThisServer
+from .upstream import Upstream
+
+NAME = "aifactory_hub_lab"
+# Where the page finds what it needs before its first request; the extension's TypeScript knows the same name.
+PAGE_CONFIG = "aifactoryHub"
+
+
+class AIFactoryLab(ExtensionApp):
+    """Answers the panel. Outside a server of the hub it adds nothing, and says so in one line of the log."""
+
+    name = NAME
+    description = "AI Factory in JupyterLab: the team's quota and jobs"
+    load_other_extensions = True
+
+    idle_timeout = Integer(
+        0,
+        help="""Seconds without activity after which the site stops this server, as its idle culler is set up;
+        0 when that is not known. Only for the warning in the status bar: nothing is stopped by this extension.""",
+    ).tag(config=True)
+
+    def initialize_settings(self) -> None:
+        """Called by the Jupyter server before the handlers."""
+        self.upstream: Upstream | None = None
+        try:
+            account = read_account()
+        except NotInNotebook as error:
+            self.log.info("AI Factory's panel is off: %s", error)
+            return
+        self.upstream = Upstream(account)
+        assert self.serverapp is not None  # it loads this extension
+        page: dict[str, Any] = self.serverapp.web_app.settings.setdefault("page_config_data", {})
+        page[PAGE_CONFIG] = {"version": __version__}
+
+    def initialize_handlers(self) -> None:
+        """Called by the Jupyter server."""
+        if self.upstream is not None:
+            here = ThisServer(self.serverapp, self.upstream.account, idle_timeout=self.idle_timeout or None)
+            self.handlers.extend(routes(self.upstream, here))
+
+    async def stop_extension(self) -> None:
+        """Called when the Jupyter server stops."""
+        if self.upstream is not None:
+            await self.upstream.close()

@@ -1,0 +1,163 @@
+"""What the panel may ask of the Jupyter server. Each handler wants the login of this server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.utils import url_path_join
+from tornado.iostream import StreamClosedError
+from tornado.web import authenticated
+
+from .server import ThisServer
+from .upstream import Unreachable, Upstream, is_allowed
+
+PREFIX = "/aifactory-hub"
+# As the service takes them: how many jobs, and what may narrow them.
+_MINE, _PAGE = "20", "100"
+_FILTERS = ("mine", "state", "text")
+_PASSED_BACK = ("Content-Type", "Content-Length", "Content-Disposition", "Retry-After", "X-AIFactory-Log", "Location")
+_PASSED_ON = ("Content-Type", "Accept", "Last-Event-ID", "Idempotency-Key", "Range")
+
+
+class Handler(APIHandler):
+    """What all have in common.
+
+    That the panel asks by itself is no sign of a person: it must not keep an idle server from being stopped.
+    """
+
+    _track_activity = False
+
+    def initialize(self, upstream: Upstream, here: ThisServer) -> None:
+        """Called by tornado with the route's arguments."""
+        self.upstream = upstream
+        self.here = here
+
+    def set_default_headers(self) -> None:
+        """Called by tornado. What a job wrote is never shown as a page of this origin."""
+        super().set_default_headers()
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    @property
+    def content_security_policy(self) -> str:
+        """A file of a job that is opened by its address gets no scripts and no login of this server."""
+        return f"{super().content_security_policy}; sandbox"
+
+    def answer(self, body: Mapping[str, Any], status: int = 200) -> None:
+        """Send ``body`` as JSON."""
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.finish(json.dumps(body))
+
+    def refuse(self, status: int, reason: str, message: str, **more: Any) -> None:
+        """An error in the service's own form."""
+        self.answer({"status": status, "reason": reason, "detail": message, **more}, status)
+
+
+class Overview(Handler):
+    """Where I am and what my team has left, in one answer, so that an idle panel asks seldom."""
+
+    @authenticated
+    async def get(self) -> None:
+        """Always 200: what can't be had now is null, and ``service`` says why."""
+        tenant = self.upstream.account.tenant
+        params = {} if tenant is None else {"tenant": tenant}
+        mine = {**params, "mine": "true", "limit": _MINE}
+        asked = [self._try("quota", params), self._try("jobs", mine)]
+        if self.get_query_argument("page", "") == "true":
+            narrowed = {name: self.get_query_argument(name, "") for name in _FILTERS}
+            asked.append(self._try("jobs", {**params, "limit": _PAGE, **{k: v for k, v in narrowed.items() if v}}))
+        found = await asyncio.gather(*asked)
+        trouble = next((each.message for each in found if isinstance(each, Unreachable)), None)
+        quota, own, page = (each if isinstance(each, dict) else None for each in (*found, None)[:3])
+        self.answer(
+            {
+                "here": self.here.describe(),
+                "service": {"reachable": trouble is None, "message": trouble},
+                "quota": quota,
+                "mine": None if own is None else own["jobs"],
+                "page": None if page is None else {"jobs": page["jobs"], "next": page["next"]},
+            }
+        )
+
+    async def _try(self, path: str, params: Mapping[str, str]) -> dict[str, Any] | Unreachable:
+        try:
+            return await self.upstream.get(path, params)
+        except Unreachable as error:
+            return error
+
+
+class Presence(Handler):
+    """ "I'm still here"."""
+
+    @authenticated
+    async def post(self) -> None:
+        """Note that a person is here; the hub hears of it when this server next tells it, within minutes."""
+        self.answer({"last_activity": self.here.touch().isoformat(timespec="seconds")})
+
+
+class Service(Handler):
+    """What is passed on to the job service, with this server's token instead of the browser's cookie."""
+
+    @authenticated
+    async def get(self, path: str) -> None:
+        """Read."""
+        await self._pass_on(path)
+
+    @authenticated
+    async def post(self, path: str) -> None:
+        """Submit, try, resume."""
+        await self._pass_on(path)
+
+    @authenticated
+    async def delete(self, path: str) -> None:
+        """Cancel."""
+        await self._pass_on(path)
+
+    async def _pass_on(self, path: str) -> None:
+        method = self.request.method or ""
+        # As it came, still quoted: a file's name may hold anything.
+        raw = self.request.path.split(f"{PREFIX}/api/", 1)[-1]
+        if not is_allowed(method, raw):
+            self.refuse(404, "unknown-path", f"The panel can't ask the job service for {method} {path!r}.")
+            return
+        headers = {name: self.request.headers[name] for name in _PASSED_ON if name in self.request.headers}
+        body = self.request.body if method == "POST" else None
+        try:
+            async with self.upstream.opened(
+                method, raw, query=self.request.query, body=body, headers=headers
+            ) as response:
+                await self._pass_back(response)
+        except Unreachable as error:
+            if self._headers_written:
+                # Half an answer must not look like a whole one.
+                self.request.connection.connection.close()  # type: ignore[union-attr]
+                return
+            self.refuse(503, "service-unreachable", error.message)
+        except StreamClosedError:
+            return
+
+    async def _pass_back(self, response: httpx.Response) -> None:
+        # 401 would tell JupyterLab that its own login has ended; it is this server's token that was refused.
+        self.set_status(502 if response.status_code == 401 else response.status_code)
+        for name in _PASSED_BACK:
+            if name in response.headers:
+                self.set_header(name, response.headers[name])
+        if "/artifacts/" in self.request.path:
+            self.set_header("Content-Disposition", "attachment")
+        async for chunk in response.aiter_raw():
+            self.write(chunk)
+            await self.flush()
+        await self.finish()
+
+
+def routes(upstream: Upstream, here: ThisServer) -> list[tuple[str, type[Handler], dict[str, Any]]]:
+    """All handlers with their paths below the server's base URL."""
+    arguments = {"upstream": upstream, "here": here}
+    found: dict[str, type[Handler]] = {"overview": Overview, "presence": Presence, "api/(.+)": Service}
+    return [(url_path_join(PREFIX, path), handler, arguments) for path, handler in found.items()]

@@ -1,0 +1,56 @@
+/** Numbers and times as people read them. Pure; `locale` undefined is the browser's. */
+
+/** Seconds as "45 s", "12 min", "3 h 05 min", "2 d 4 h". */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) {
+    return `${whole} s`;
+  }
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) {
+    return `${minutes} min`;
+  }
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) {
+    return `${hours} h ${String(minutes % 60).padStart(2, '0')} min`;
+  }
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** Bytes as "512 B", "1.5 GiB". */
+export function bytes(count: number): string {
+  let rest = count;
+  let unit = 0;
+  while (rest >= 1024 && unit < UNITS.length - 1) {
+    rest /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 || rest >= 100 ? Math.round(rest) : rest.toFixed(1)} ${UNITS[unit] ?? ''}`;
+}
+
+/** A cost in the site's unit of money, with two digits. */
+export function money(amount: number, locale?: string): string {
+  return amount.toLocaleString(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+}
+
+/** "14:05:09", for "as of". */
+export function clock(moment: Date, locale?: string): string {
+  return moment.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+}
+
+/** Seconds between an ISO time and `now` (or a second ISO time); null when there is none. */
+export function since(iso: string | null, until: Date | string | null): number | null {
+  if (iso === null || until === null) {
+    return null;
+  }
+  const begin = Date.parse(iso);
+  const end = typeof until === 'string' ? Date.parse(until) : until.getTime();
+  return Number.isNaN(begin) || Number.isNaN(end) ? null : Math.max(0, (end - begin) / 1000);
+}
+
+/** A resource's name without its maker: "nvidia.com/mig-1g.10gb" is "mig-1g.10gb". */
+export function shortResource(resource: string): string {
+  return resource.slice(resource.indexOf('/') + 1);
+}

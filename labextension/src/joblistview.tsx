@@ -1,0 +1,251 @@
+/** My jobs and the team's: only the rows that show are drawn, so that ten thousand are as quick as ten. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { type JSX, type KeyboardEvent, useEffect, useId, useLayoutEffect, useRef, useState } from 'react';
+import { duration, since } from './format';
+import { visibleRows } from './joblist';
+import type { HubModel } from './model';
+import type { Job } from './types';
+import { useModel, useNow, type ViewProps } from './view';
+import { jobReason, SIGNS, stateName } from './words';
+
+/** Pixels; the style sheet has the same. */
+const ROW = 52;
+/** Milliseconds after the last key before the service is asked. */
+const TYPING = 300;
+
+interface ListProps extends ViewProps {
+  readonly open: (job: Job) => void;
+}
+
+export function JobListView(props: ListProps): JSX.Element {
+  const { model, trans } = props;
+  useModel(model);
+  return (
+    <section className="aif-Jobs" aria-label={trans.__('Jobs')}>
+      <Filters model={model} trans={trans} />
+      {model.jobs === null ? (
+        <p className="aif-Empty" role="status">
+          {model.link === 'unknown' || model.link === 'ok' ? trans.__('Asking for the jobs…') : ''}
+        </p>
+      ) : model.jobs.length === 0 ? (
+        <Empty model={model} trans={trans} />
+      ) : (
+        <Rows {...props} jobs={model.jobs} />
+      )}
+    </section>
+  );
+}
+
+function Filters({ model, trans }: { model: HubModel; trans: TranslationBundle }): JSX.Element {
+  const filter = model.filter;
+  const [text, setText] = useState(filter.text);
+  useEffect(() => {
+    if (text === model.filter.text) {
+      return undefined;
+    }
+    const timer = window.setTimeout(() => void model.setFilter({ ...model.filter, text }), TYPING);
+    return () => {
+      window.clearTimeout(timer);
+    };
+  }, [model, text]);
+  const states: [string, string][] = [
+    ['', trans.__('All states')],
+    ['PENDING,QUEUED,STARTING,RUNNING,SUSPENDED', trans.__('Not ended')],
+    ['QUEUED', stateName('QUEUED', trans)],
+    ['RUNNING', stateName('RUNNING', trans)],
+    ['SUCCEEDED', stateName('SUCCEEDED', trans)],
+    ['FAILED', stateName('FAILED', trans)],
+    ['CANCELLED', stateName('CANCELLED', trans)]
+  ];
+  return (
+    <div className="aif-Filters">
+      <div role="group" aria-label={trans.__('Whose jobs')} className="aif-Whose">
+        {[false, true].map(mine => (
+          <button
+            key={String(mine)}
+            type="button"
+            aria-pressed={filter.mine === mine}
+            onClick={() => void model.setFilter({ ...filter, mine })}
+          >
+            {mine ? trans.__('Mine') : trans.__("The team's")}
+          </button>
+        ))}
+      </div>
+      <select
+        aria-label={trans.__('State')}
+        value={filter.state}
+        onChange={event => void model.setFilter({ ...filter, state: event.target.value })}
+      >
+        {states.map(([value, name]) => (
+          <option key={value} value={value}>
+            {name}
+          </option>
+        ))}
+      </select>
+      <input
+        type="search"
+        placeholder={trans.__('Filter by name or command')}
+        aria-label={trans.__('Filter by name or command')}
+        value={text}
+        onChange={event => {
+          setText(event.target.value);
+        }}
+      />
+    </div>
+  );
+}
+
+function Empty({ model, trans }: ViewProps): JSX.Element {
+  const narrowed = model.filter.text !== '' || model.filter.state !== '';
+  return (
+    <p className="aif-Empty" role="status">
+      {narrowed
+        ? trans.__('No job is like this.')
+        : trans.__(
+            'No jobs yet. Submit a notebook with the button in its toolbar, or any file from its context menu.'
+          )}
+    </p>
+  );
+}
+
+function Rows({ model, trans, open, jobs }: ListProps & { jobs: readonly Job[] }): JSX.Element {
+  const box = useRef<HTMLDivElement>(null);
+  const [scrollTop, setScrollTop] = useState(0);
+  const [height, setHeight] = useState(400);
+  const [active, setActive] = useState<string | null>(null);
+  const now = useNow(10_000);
+  const prefix = useId();
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (element === null) {
+      return undefined;
+    }
+    const watch = new ResizeObserver(() => {
+      setHeight(element.clientHeight || 400);
+    });
+    watch.observe(element);
+    return () => {
+      watch.disconnect();
+    };
+  }, []);
+  const [first, last] = visibleRows(jobs.length, ROW, scrollTop, height);
+  useEffect(() => {
+    if (last >= jobs.length - 10) {
+      void model.loadMore();
+    }
+  }, [model, last, jobs.length]);
+
+  const at = jobs.findIndex(job => job.id === active);
+  const move = (to: number) => {
+    const job = jobs[Math.min(jobs.length - 1, Math.max(0, to))];
+    const element = box.current;
+    if (job === undefined || element === null) {
+      return;
+    }
+    setActive(job.id);
+    const top = jobs.indexOf(job) * ROW;
+    if (top < element.scrollTop) {
+      element.scrollTop = top;
+    } else if (top + ROW > element.scrollTop + element.clientHeight) {
+      element.scrollTop = top + ROW - element.clientHeight;
+    }
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const page = Math.max(1, Math.floor(height / ROW) - 1);
+    const steps: Record<string, number> = {
+      ArrowDown: at + 1,
+      ArrowUp: at - 1,
+      PageDown: at + page,
+      PageUp: at - page,
+      Home: 0,
+      End: jobs.length - 1
+    };
+    const to = steps[event.key];
+    const job = jobs[at];
+    if (to !== undefined) {
+      event.preventDefault();
+      move(to);
+    } else if ((event.key === 'Enter' || event.key === ' ') && job !== undefined) {
+      event.preventDefault();
+      open(job);
+    }
+  };
+  // The active row may be out of sight, and then is not there to be pointed at.
+  const activeId = at >= first && at < last ? `${prefix}${active ?? ''}` : undefined;
+  return (
+    <div
+      ref={box}
+      className="aif-Rows"
+      role="listbox"
+      tabIndex={0}
+      aria-label={trans.__('Jobs, newest first')}
+      aria-activedescendant={activeId}
+      onKeyDown={onKeyDown}
+      onFocus={() => {
+        if (at < 0) {
+          move(first);
+        }
+      }}
+      onScroll={event => {
+        setScrollTop(event.currentTarget.scrollTop);
+      }}
+    >
+      <div role="presentation" style={{ height: jobs.length * ROW }}>
+        <div role="presentation" style={{ transform: `translateY(${first * ROW}px)` }}>
+          {jobs.slice(first, last).map((job, index) => (
+            <div
+              key={job.id}
+              id={`${prefix}${job.id}`}
+              role="option"
+              className="aif-Row"
+              aria-selected={job.id === active}
+              aria-setsize={model.more ? -1 : jobs.length}
+              aria-posinset={first + index + 1}
+              onClick={() => {
+                setActive(job.id);
+                open(job);
+              }}
+            >
+              <Row job={job} now={now} trans={trans} />
+            </div>
+          ))}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function Row({ job, now, trans }: { job: Job; now: Date; trans: TranslationBundle }): JSX.Element {
+  const [sign, tone] = SIGNS[job.state];
+  const reason = jobReason(job, trans);
+  const state = stateName(job.state, trans);
+  const ran = since(job.times.running, job.times.finished ?? now);
+  const age = since(job.times.submitted, now);
+  return (
+    <>
+      <span className="aif-Sign" data-tone={tone} aria-hidden="true">
+        {sign}
+      </span>
+      <span className="aif-Row-name" title={job.command}>
+        {job.name}
+      </span>
+      <span className="aif-Row-time" title={trans.__('Time that it has run')}>
+        {ran === null ? '' : duration(ran)}
+      </span>
+      <span className="aif-Row-more" title={reason}>
+        <b>{state}</b>
+        {reason === '' ? '' : ` · ${reason}`} · {job.owner} · {job.profile}
+        {age === null ? '' : ` · ${trans.__('%1 ago', duration(age))}`}
+      </span>
+      {job.progress == null || job.final ? null : (
+        <progress
+          className="aif-Row-progress"
+          max={100}
+          value={job.progress}
+          aria-label={trans.__('Progress')}
+        />
+      )}
+    </>
+  );
+}

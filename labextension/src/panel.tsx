@@ -1,0 +1,72 @@
+/** The left side bar. */
+
+import { ReactWidget } from '@jupyterlab/ui-components';
+import type { JSX } from 'react';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { HereView } from './hereview';
+import { factoryIcon } from './icons';
+import { JobListView } from './joblistview';
+import type { HubModel } from './model';
+import type { Job } from './types';
+import { useModel, type ViewProps } from './view';
+import { linkTrouble } from './words';
+
+export interface PanelOptions {
+  readonly model: HubModel;
+  readonly trans: TranslationBundle;
+  readonly open: (job: Job) => void;
+}
+
+export class Panel extends ReactWidget {
+  constructor(private readonly options: PanelOptions) {
+    super();
+    this.id = 'aifactory-hub-panel';
+    this.addClass('aif-Panel');
+    this.title.icon = factoryIcon;
+    this.title.caption = options.trans.__('AI Factory: quota and jobs');
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', options.trans.__('AI Factory'));
+  }
+
+  protected render(): JSX.Element {
+    const { model, trans, open } = this.options;
+    return (
+      <>
+        <header className="aif-Head">
+          <h2>{trans.__('AI Factory')}</h2>
+        </header>
+        <Notices model={model} trans={trans} />
+        <HereView model={model} trans={trans} />
+        <JobListView model={model} trans={trans} open={open} />
+      </>
+    );
+  }
+
+  protected onAfterShow(): void {
+    this.options.model.listShown = true;
+  }
+
+  protected onAfterHide(): void {
+    this.options.model.listShown = false;
+  }
+}
+
+/** What is simulated, and what can't be heard now. */
+export function Notices({ model, trans }: ViewProps): JSX.Element {
+  useModel(model);
+  const trouble = linkTrouble(model.link, model.trouble, model.asOf, trans);
+  return (
+    <div aria-live="polite">
+      {model.overview?.quota?.simulated ? (
+        <p className="aif-Notice" data-kind="simulated">
+          {trans.__('The GPUs of this cluster are simulated.')}
+        </p>
+      ) : null}
+      {trouble === null ? null : (
+        <p className="aif-Notice" data-kind="trouble">
+          {trouble}
+        </p>
+      )}
+    </div>
+  );
+}

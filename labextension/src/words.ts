@@ -1,0 +1,73 @@
+/** What states and troubles are called. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { clock } from './format';
+import type { Link } from './model';
+import type { Job, JobState } from './types';
+
+export type Tone = 'wait' | 'live' | 'good' | 'bad' | 'off';
+
+/** How a state is drawn: a sign that does not need colour, and a tone for the colour. */
+export const SIGNS: Readonly<Record<JobState, readonly [string, Tone]>> = {
+  PENDING: ['…', 'wait'],
+  QUEUED: ['◷', 'wait'],
+  STARTING: ['◔', 'live'],
+  RUNNING: ['▶', 'live'],
+  SUSPENDED: ['‖', 'wait'],
+  SUCCEEDED: ['✓', 'good'],
+  FAILED: ['✕', 'bad'],
+  CANCELLED: ['–', 'off']
+};
+
+export function stateName(state: JobState, trans: TranslationBundle): string {
+  const names: Readonly<Record<JobState, string>> = {
+    PENDING: trans.__('Submitted'),
+    QUEUED: trans.__('Queued'),
+    STARTING: trans.__('Starting'),
+    RUNNING: trans.__('Running'),
+    SUSPENDED: trans.__('Suspended'),
+    SUCCEEDED: trans.__('Succeeded'),
+    FAILED: trans.__('Failed'),
+    CANCELLED: trans.__('Cancelled')
+  };
+  return names[state];
+}
+
+/** Why it waits or how it ended, in one line; empty when there is nothing to add. */
+export function jobReason(job: Job, trans: TranslationBundle): string {
+  if (job.cancel_asked && !job.final) {
+    return trans.__('Cancelling');
+  }
+  if (job.state === 'QUEUED' && job.position !== null) {
+    return job.position === 0
+      ? trans.__('next in the queue')
+      : trans._n('%1 job before it', '%1 jobs before it', job.position, job.position);
+  }
+  if (job.state === 'FAILED' && !job.reason && job.exit_code !== null) {
+    return trans.__('exit code %1', job.exit_code);
+  }
+  return job.reason ?? '';
+}
+
+/** What to say above everything else; null when all is well. */
+export function linkTrouble(
+  link: Link,
+  trouble: string | null,
+  asOf: Date | null,
+  trans: TranslationBundle
+): string | null {
+  const last = asOf === null ? '' : ` ${trans.__('What you see is from %1.', clock(asOf))}`;
+  switch (link) {
+    case 'offline':
+      return (
+        trans.__(
+          'No connection to your server: the network or the hub is away. Your jobs go on. Trying again.'
+        ) + last
+      );
+    case 'no-service':
+    case 'failed':
+      return (trouble ?? trans.__('The job service gave an answer that is not understood.')) + last;
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,39 @@
+import { bytes, duration, money, shortResource, since } from '../src/format';
+
+test.each([
+  [0, '0 s'],
+  [59.9, '59 s'],
+  [60, '1 min'],
+  [3600, '1 h 00 min'],
+  [3660 + 240, '1 h 05 min'],
+  [86400 * 2 + 3600 * 4, '2 d 4 h'],
+  [-5, '0 s']
+])('%d seconds are %s', (seconds, text) => {
+  expect(duration(seconds)).toBe(text);
+});
+
+test.each([
+  [0, '0 B'],
+  [1023, '1023 B'],
+  [1536, '1.5 KiB'],
+  [200 * 2 ** 20, '200 MiB'],
+  [3 * 2 ** 50, '3072 TiB']
+])('%d bytes are %s', (count, text) => {
+  expect(bytes(count)).toBe(text);
+});
+
+test('a cost has two digits', () => {
+  expect(money(1234.5, 'en')).toBe('1,234.50');
+});
+
+test('what has not happened yet has no time', () => {
+  expect(since(null, new Date())).toBeNull();
+  expect(since('2026-01-01T00:00:00Z', null)).toBeNull();
+  expect(since('no time', new Date())).toBeNull();
+  expect(since('2026-01-01T00:00:00Z', '2026-01-01T00:01:00Z')).toBe(60);
+});
+
+test('a resource without its maker', () => {
+  expect(shortResource('nvidia.com/mig-1g.10gb')).toBe('mig-1g.10gb');
+  expect(shortResource('cpu')).toBe('cpu');
+});

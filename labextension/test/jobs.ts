@@ -1,0 +1,34 @@
+import type { Job, JobState } from '../src/types';
+
+/** A job for tests: `index` counts seconds after a moment, so that a higher one is newer. */
+export function makeJob(index: number, state: JobState = 'SUCCEEDED', more: Partial<Job> = {}): Job {
+  return {
+    id: `j${String(index).padStart(6, '0')}`,
+    name: `job ${index}`,
+    tenant: 'nlp',
+    owner: 'nlp-user',
+    command: 'python train.py',
+    profile: 'mig-1g.10gb',
+    environment: [],
+    outputs: null,
+    files: null,
+    files_size: null,
+    state,
+    final: ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(state),
+    reason: null,
+    exit_code: null,
+    position: null,
+    cancel_asked: false,
+    times: {
+      submitted: new Date(1_800_000_000_000 + index * 1000).toISOString(),
+      queued: null,
+      starting: null,
+      running: null,
+      finished: null
+    },
+    log_size: null,
+    left: {},
+    simulated: true,
+    ...more
+  };
+}

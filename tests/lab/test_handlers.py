@@ -1,0 +1,142 @@
+"""What the panel's handlers let through, and whom they let in."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tornado.web import RequestHandler
+
+from aifactory_hub.lab.handlers import routes
+
+from .conftest import HUB_TOKEN, LOGIN, JupyterServer, account, running_jupyter
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+METHODS = ("get", "head", "post", "put", "patch", "delete")
+
+
+def handled() -> list[tuple[str, str]]:
+    """Every method that a handler of ours has, with a path that leads to it."""
+    nothing: Any = None
+    return [
+        (method, path.replace("(.+)", "jobs"))
+        for path, handler, _ in routes(nothing, nothing)
+        for method in METHODS
+        if getattr(handler, method) is not getattr(RequestHandler, method) and method != "head"
+    ]
+
+
+async def test_there_are_handlers_to_test() -> None:
+    assert len(handled()) >= 5
+
+
+async def test_no_handler_answers_a_stranger(jupyter: JupyterServer) -> None:
+    for method, path in handled():
+        answer = await jupyter.stranger.request(method, jupyter.url + path, headers={"X-XSRFToken": "guessed"})
+        assert answer.status_code in (302, 403), (method, path, answer.status_code, answer.text)
+        assert "nlp" not in answer.text
+
+
+async def test_what_changes_something_wants_the_page_s_own_token_too(jupyter: JupyterServer) -> None:
+    # With the cookie of a login alone, as another site's page would have it sent.
+    page = await jupyter.stranger.get(f"{jupyter.url}/api/status", params={"token": LOGIN})
+    assert page.status_code == 200
+    assert jupyter.stranger.cookies
+    for method, path in handled():
+        if method != "get":
+            answer = await jupyter.stranger.request(method, jupyter.url + path)
+            assert answer.status_code == 403, (method, path, answer.status_code)
+            assert "_xsrf" in answer.text
+
+
+async def test_where_i_am_and_what_is_left(jupyter: JupyterServer) -> None:
+    answer = await jupyter.client.get(f"{jupyter.url}/aifactory-hub/overview", params={"page": "true"})
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert found["service"] == {"reachable": True, "message": None}
+    assert found["here"]["tenant"] == "nlp"
+    assert found["here"]["profile"] == "mig-1g.10gb"
+    assert found["here"]["idle"]["stops_after"] is None
+    assert found["quota"]["devices"][0]["limit"] == 2
+    assert found["mine"] == []
+    assert found["page"] == {"jobs": [], "next": None}
+    assert HUB_TOKEN not in answer.text
+
+
+async def test_a_job_from_submit_to_its_file(jupyter: JupyterServer) -> None:
+    body = {"command": "echo hello; echo kept >out.txt", "profile": "mig-1g.10gb", "key": "k1", "outputs": ["out.txt"]}
+    base = f"{jupyter.url}/aifactory-hub/api"
+    taken = await jupyter.client.post(f"{base}/jobs", json=body)
+    assert taken.status_code == 201, taken.text
+    job = f"{base}/jobs/{taken.json()['id']}"
+    async with asyncio.timeout(30):
+        while not (await jupyter.client.get(job)).json()["final"]:
+            await asyncio.sleep(0.1)
+    assert (await jupyter.client.get(job)).json()["state"] == "SUCCEEDED"
+    log = await jupyter.client.get(f"{job}/logs")
+    assert "hello" in log.text
+    assert log.headers["content-type"].startswith("text/plain")
+    file = await jupyter.client.get(f"{job}/artifacts/out.txt")
+    assert file.content == b"kept\n"
+    assert file.headers["content-disposition"] == "attachment"
+    assert "sandbox" in file.headers["content-security-policy"]
+    assert file.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_a_refusal_comes_in_the_service_s_own_words(jupyter: JupyterServer) -> None:
+    body = {"command": "true", "profile": "mig-9g.900gb", "key": "k2"}
+    answer = await jupyter.client.post(f"{jupyter.url}/aifactory-hub/api/jobs", json=body)
+    assert answer.status_code == 403
+    said = answer.json()
+    assert said["reason"] == "profile-not-allowed"
+    assert "mig-9g.900gb" in (said.get("detail") or said["message"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "health"),
+        ("GET", "internal/jobs/abc/files"),
+        ("GET", "jobs/../internal/jobs/abc/files"),
+        ("GET", "jobs/%2e%2e/internal/jobs/abc/files"),
+        ("GET", "jobs/abc/artifacts/..%2f..%2fx"),
+        ("POST", "uploads/abc"),
+        ("DELETE", "jobs"),
+    ],
+)
+async def test_nothing_else_of_the_service_can_be_asked(jupyter: JupyterServer, method: str, path: str) -> None:
+    answer = await jupyter.client.request(method, f"{jupyter.url}/aifactory-hub/api/{path}")
+    assert answer.status_code == 404, answer.text
+
+
+async def test_polling_is_no_activity_and_saying_i_am_here_is(jupyter: JupyterServer) -> None:
+    async def last() -> str:
+        return str((await jupyter.client.get(f"{jupyter.url}/aifactory-hub/overview")).json()["here"]["idle"])
+
+    before = await last()
+    await asyncio.sleep(1.1)
+    assert await last() == before
+    assert (await jupyter.client.post(f"{jupyter.url}/aifactory-hub/presence", json={})).status_code == 200
+    assert await last() != before
+
+
+async def test_a_service_that_is_away_is_told_as_such(tmp_path: Path) -> None:
+    async with running_jupyter(tmp_path, account("http://127.0.0.1:9/services/aifactory")) as jupyter:
+        overview = await jupyter.client.get(f"{jupyter.url}/aifactory-hub/overview")
+        assert overview.status_code == 200
+        assert overview.json()["service"]["reachable"] is False
+        assert overview.json()["quota"] is None
+        answer = await jupyter.client.get(f"{jupyter.url}/aifactory-hub/api/quota")
+        assert answer.status_code == 503
+        assert answer.json()["reason"] == "service-unreachable"
+        assert "127.0.0.1" not in answer.text
+
+
+async def test_outside_a_hub_it_is_not_there_and_says_so_once(tmp_path: Path) -> None:
+    async with running_jupyter(tmp_path, {}) as jupyter:
+        answer = await jupyter.client.get(f"{jupyter.url}/aifactory-hub/overview")
+        assert answer.status_code == 404
+        assert jupyter.log.read_text().count("AI Factory's panel is off") == 1

@@ -18,19 +18,21 @@ from ..rig import TENANTS_FILE, apply_registry, clear_tenants, open_rig
 from .apis import Apis
 from .deaths import Deaths
 from .people import People
-from .proxy import in_front_of
+from .proxy import clear_rules, in_front_of
 from .refusals import Refusals
 from .site import HUB, Site, tenants_file
 from .spare import spare
 from .table import Row, Table
 from .vclusters import SERVER, USER, VClusters
 
+STAY = {("nlp-user", ""): "nlp", ("vision-user", ""): "vision", (USER, SERVER): "spare"}
 TEAMS = ("nlp", "vision", "spare")
 
 
 @contextmanager
-def ready_site(folder: Path) -> Iterator[list[Row]]:
+def ready_site(folder: Path) -> Iterator[tuple[Site, list[Row]]]:
     """A hub with a server in each of three teams; the rows that can be tried on it."""
+    clear_rules()
     rig = open_rig()
     with ExitStack() as stack:
         stack.enter_context(spare(rig.cluster))
@@ -47,20 +49,21 @@ def ready_site(folder: Path) -> Iterator[list[Row]]:
         hub.start_proxy()
         hub.start_hub()
         sign_in_and_start(site)
-        yield [
+        rows = [
             *Apis(site, proxy).rows(),
             *Refusals(site).rows(),
             *People(site, rig.found).rows(),
             *Deaths(site, proxy).rows(),
             *VClusters(site).rows(),
         ]
+        yield site, rows
 
 
 def sign_in_and_start(site: Site) -> None:
     """Everybody signs in; one server in each team."""
     for name in ("nlp-user", "vision-user", "two-team-user"):
         site.people[name].sign_in()
-    for tenant, user, server in (("nlp", "nlp-user", ""), ("vision", "vision-user", ""), ("spare", USER, SERVER)):
+    for (user, server), tenant in STAY.items():
         outcome = site.start(user, server, tenant=tenant)
         if not outcome.ready:
             raise RuntimeError(f"no server for {user} in {tenant}: {outcome}")
@@ -76,7 +79,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="aifactory-faults-"))
     print("The GPUs of this cluster are SIMULATED: capacity on the node, no device behind it.", flush=True)
     table = Table()
-    with ready_site(folder / "hub") as rows:
+    with ready_site(folder / "hub") as (site, rows):
+        table.after_failure = lambda: site.tidy(STAY)
         for row in rows:
             if options.only in row.name and (row.quick or not options.quick):
                 print(row.name, flush=True) if options.list else table.run(row)

@@ -82,7 +82,8 @@ class People:
         self.found.set_groups(user, ["teams/vision"])
         try:
             site.people[user].browser.cookies.clear()
-            site.people[user].sign_in()
+            page = site.people[user].sign_in()
+            fault.check(page.status_code == 200, "she is moved to vision and signs in again", page.text[-500:])
             refused = site.start(user, "more", tenant="nlp")
             fault.check(not refused.ready, f"she can start nothing more there: {refused.message}", refused)
             fault.check(site.runs(user, "moves") and site.uid("nlp", user, "moves") == uid, "the server runs on")

@@ -29,6 +29,7 @@ from cryptography.x509.oid import NameOID
 
 from ..cluster import Cluster
 
+CHAIN = "AIFACTORY-FAULTS"
 # Of the hop: not to be passed on.
 _HOP = {"connection", "content-length", "host", "keep-alive", "transfer-encoding", "content-encoding"}
 
@@ -186,16 +187,25 @@ def in_front_of(cluster: Cluster, tenant: str) -> Iterator[FaultProxy]:
         found = [pod["status"]["podIP"] for pod in pods if pod["status"].get("podIP")]
         return f"https://{found[0] if found else '127.0.0.1'}:8443"
 
+    clear_rules()
     proxy = FaultProxy(upstream, address, Authority.of(cluster, tenant))
     proxy.start()
-    rule = ["OUTPUT", "-d", f"{address}/32", "-p", "tcp", "--dport", "443", "-j", "REDIRECT", "--to-ports"]
-    _iptables("-I", *rule, str(proxy.port))
+    _iptables("-N", CHAIN)
+    _iptables("-I", "OUTPUT", "-j", CHAIN)
+    rule = ["-d", f"{address}/32", "-p", "tcp", "--dport", "443", "-j", "REDIRECT", "--to-ports", str(proxy.port)]
+    _iptables("-A", CHAIN, *rule)
     try:
         yield proxy
     finally:
-        _iptables("-D", *rule, str(proxy.port))
+        clear_rules()
         proxy.stop()
 
 
-def _iptables(*arguments: str) -> None:
-    subprocess.run(["iptables", "-w", "-t", "nat", *arguments], check=True, capture_output=True, timeout=20)
+def clear_rules() -> None:
+    """Take the rules away, also those of a run that was killed."""
+    for arguments in (["-D", "OUTPUT", "-j", CHAIN], ["-F", CHAIN], ["-X", CHAIN]):
+        _iptables(*arguments, must=False)
+
+
+def _iptables(*arguments: str, must: bool = True) -> None:
+    subprocess.run(["iptables", "-w", "-t", "nat", *arguments], check=must, capture_output=True, timeout=20)

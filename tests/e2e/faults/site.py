@@ -7,7 +7,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,6 +172,20 @@ class Site:
         begun = time.monotonic()
         self.hub.start_hub()
         return time.monotonic() - begun
+
+    def tidy(self, stay: Mapping[tuple[str, str], str]) -> None:
+        """After a row that failed: the hub and the servers that ``stay`` run, (user, server) by tenant, and no others."""
+        (self.hub.folder / DEATH).unlink(missing_ok=True)
+        if "hub" not in self.hub.running or self.hub.running["hub"].poll() is not None:
+            self.hub.running.pop("hub", None)
+            self.hub.start_hub()
+        for user in {user for user, _ in stay}:
+            for server in self.servers(user):
+                if (user, server) not in stay:
+                    self.stop(user, server)
+        for (user, server), tenant in stay.items():
+            if not self.runs(user, server):
+                self.start(user, server, tenant=tenant)
 
     @contextmanager
     def probed(self, user: str, server: str = "") -> Iterator[Probe]:

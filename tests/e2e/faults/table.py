@@ -52,7 +52,11 @@ class Table:
             self._line(row, time.monotonic() - begun, [*fault.seen, "NOT SURVIVED"])
             traceback.print_exc()
             self.failed.append(row.name)
-            self.after_failure()
+            try:
+                self.after_failure()
+            except Exception:
+                # The next row says what it finds.
+                traceback.print_exc()
         else:
             self._line(row, time.monotonic() - begun, fault.seen)
             self.survived.append(row.name)

@@ -174,7 +174,7 @@ class Site:
         return time.monotonic() - begun
 
     def tidy(self, stay: Mapping[tuple[str, str], str]) -> None:
-        """After a row that failed: the hub and the servers that ``stay`` run, (user, server) by tenant, and no others."""
+        """After a row that failed: the hub and the servers that ``stay`` run, (user, server) by tenant, no others."""
         (self.hub.folder / DEATH).unlink(missing_ok=True)
         if "hub" not in self.hub.running or self.hub.running["hub"].poll() is not None:
             self.hub.running.pop("hub", None)

@@ -8,6 +8,7 @@ LABEL_OWNER_KIND = f"{PREFIX}/owner-kind"  # "server" or "job": what a ticket or
 LABEL_OWNER = f"{PREFIX}/owner"  # the server's or job's id, see domain.names
 LABEL_USER = f"{PREFIX}/user"  # slug, not the raw user name: label values are restricted
 LABEL_PROFILE = f"{PREFIX}/profile"
+LABEL_FLAVOR = f"{PREFIX}/flavor"  # the nodes that a ticket counts on: quota is kept by flavor and resource
 LABEL_HUB = f"{PREFIX}/hub"  # which hub made it; two hubs may share one cluster
 ANNOTATION_USER = f"{PREFIX}/username"
 ANNOTATION_MAX_SECONDS = f"{PREFIX}/max-seconds"  # how long a ticket's run may take: for forecasts

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from aifactory_profiles import Device
+
 from ..domain.quota import Holder, Usage
 from ..domain.tickets import Ticket, TicketState
 
@@ -16,7 +18,7 @@ def counts(ticket: Ticket) -> bool:
 
 def usage_of(tickets: Iterable[Ticket]) -> Usage:
     """What these tickets hold, with who holds it; a ticket without devices holds nothing that has a limit."""
-    used: Counter[str] = Counter()
+    used: Counter[Device] = Counter()
     holders: list[Holder] = []
     for ticket in sorted(tickets, key=lambda ticket: (ticket.user, ticket.name)):
         if counts(ticket):

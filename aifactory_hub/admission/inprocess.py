@@ -51,7 +51,7 @@ class InProcessAdmission:
             return self._ticket(request.tenant, request.name)
         number = next(self._numbers)
         priority = constants.PRIORITIES.get(request.priority, 0)
-        claim = Claim(key, request.tenant, number, dict(request.resources.devices), priority)
+        claim = Claim(key, request.tenant, number, request.takes, priority)
         self._filed[key] = _Filed(request, f"ticket-{number}", claim, self._clock())
         self._decide()
         return self._ticket(request.tenant, request.name)
@@ -150,7 +150,7 @@ class InProcessAdmission:
             user=request.user,
             profile=request.profile,
             active=filed.claim.held,
-            devices=dict(request.resources.devices),
+            devices=request.takes,
             node_selector=dict(request.node_labels) if state is TicketState.ADMITTED else {},
             message=message,
             filed_at=filed.filed_at,
@@ -165,13 +165,11 @@ class InProcessAdmission:
         if not claim.waits:
             return TicketState.ADMITTED, ""
         quota = self._quota(claim.tenant)
-        for resource, count in claim.devices.items():
-            if count > quota.limit(resource):
-                return (
-                    TicketState.QUEUED,
-                    f"asks {count} of {resource}, more than the {quota.limit(resource)} it can ever get",
-                )
-        return TicketState.QUEUED, "waits for " + ", ".join(f"{n} of {r}" for r, n in claim.devices.items())
+        for device, count in claim.devices.items():
+            if count > quota.limit(device):
+                never = f"asks {count} of {device}, more than the {quota.limit(device)} it can ever get"
+                return TicketState.QUEUED, never
+        return TicketState.QUEUED, "waits for " + ", ".join(f"{n} of {d}" for d, n in claim.devices.items())
 
 
 def _key(tenant: str, name: str) -> str:

@@ -9,6 +9,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from aifactory_profiles import Device
+
 from ..domain.menu import Outlook
 from ..domain.quota import Usage
 from ..domain.tenants import Tenant
@@ -67,7 +69,7 @@ class Outlooks:
         self,
         admission: Admission,
         tenants: Mapping[str, Tenant],
-        carved: Mapping[str, int],
+        carved: Mapping[Device, int],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.history = History()
@@ -108,9 +110,9 @@ class Outlooks:
             lengths=self.history.lengths,
         )
 
-    def _cluster_used(self) -> dict[str, int] | None:
+    def _cluster_used(self) -> dict[Device, int] | None:
         """What all tenants together hold; None as soon as one of them is not known."""
-        total: Counter[str] = Counter()
+        total: Counter[Device] = Counter()
         for name in self._tenants:
             tickets = self._seen[name].tickets
             if tickets is None:
@@ -118,13 +120,13 @@ class Outlooks:
             total.update(usage_of(tickets).used)
         return dict(total)
 
-    def _borrowable(self, tenant: Tenant, usage: Usage, used: Mapping[str, int]) -> dict[str, int]:
+    def _borrowable(self, tenant: Tenant, usage: Usage, used: Mapping[Device, int]) -> dict[Device, int]:
         quota, found = tenant.quota, {}
-        for resource in quota.borrowing:
-            own, held = quota.nominal.get(resource, 0), usage.used.get(resource, 0)
-            idle = sum(t.quota.nominal.get(resource, 0) for t in self._tenants.values()) - used.get(resource, 0)
+        for device in quota.borrowing:
+            own, held = quota.nominal.get(device, 0), usage.used.get(device, 0)
+            idle = sum(t.quota.nominal.get(device, 0) for t in self._tenants.values()) - used.get(device, 0)
             of_others = idle - max(0, own - held)
-            found[resource] = max(0, min(quota.limit(resource) - max(own, held), of_others))
+            found[device] = max(0, min(quota.limit(device) - max(own, held), of_others))
         return found
 
     async def _look(self, names: Iterable[str]) -> None:

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from aifactory_profiles import Device
+
 from ..domain.quota import Quota
 
 
@@ -25,7 +27,7 @@ class Claim:
     key: str
     tenant: str
     filed: int
-    devices: Mapping[str, int]
+    devices: Mapping[Device, int]
     priority: int = 0
     admitted: int | None = None
     held: bool = False
@@ -58,36 +60,36 @@ class _Books:
 
     quotas: Mapping[str, Quota]
     claims: dict[str, Claim]
-    reserved: dict[str, Counter[str]] = field(default_factory=dict)
+    reserved: dict[str, Counter[Device]] = field(default_factory=dict)
 
-    def used(self, tenant: str, resource: str) -> int:
-        taken = sum(c.devices.get(resource, 0) for c in self.claims.values() if c.tenant == tenant and not c.waits)
-        return taken + self.reserved.get(tenant, Counter())[resource]
+    def used(self, tenant: str, device: Device) -> int:
+        taken = sum(c.devices.get(device, 0) for c in self.claims.values() if c.tenant == tenant and not c.waits)
+        return taken + self.reserved.get(tenant, Counter())[device]
 
-    def going(self, tenant: str, resource: str) -> int:
+    def going(self, tenant: str, device: Device) -> int:
         """What evicted claims of the tenant still hold, and will give back."""
-        return sum(c.devices.get(resource, 0) for c in self.claims.values() if c.tenant == tenant and c.evicted)
+        return sum(c.devices.get(device, 0) for c in self.claims.values() if c.tenant == tenant and c.evicted)
 
-    def nominal(self, tenant: str, resource: str) -> int:
-        return self.quotas[tenant].nominal.get(resource, 0)
+    def nominal(self, tenant: str, device: Device) -> int:
+        return self.quotas[tenant].nominal.get(device, 0)
 
-    def idle(self, resource: str) -> int:
+    def idle(self, device: Device) -> int:
         """Devices of all tenants together that nobody holds."""
-        return sum(self.nominal(t, resource) - self.used(t, resource) for t in self.quotas)
+        return sum(self.nominal(t, device) - self.used(t, device) for t in self.quotas)
 
     def fits(self, claim: Claim) -> bool:
         quota = self.quotas[claim.tenant]
         return all(
-            self.used(claim.tenant, resource) + count <= quota.limit(resource) and count <= self.idle(resource)
-            for resource, count in claim.devices.items()
+            self.used(claim.tenant, device) + count <= quota.limit(device) and count <= self.idle(device)
+            for device, count in claim.devices.items()
         )
 
     def borrows(self, claim: Claim) -> bool:
         """Whether the claim would take the tenant over what is its own."""
         return any(
-            self.used(claim.tenant, resource) - self.going(claim.tenant, resource) + count
-            > self.nominal(claim.tenant, resource)
-            for resource, count in claim.devices.items()
+            self.used(claim.tenant, device) - self.going(claim.tenant, device) + count
+            > self.nominal(claim.tenant, device)
+            for device, count in claim.devices.items()
         )
 
 
@@ -152,19 +154,19 @@ def _victims(books: _Books, claim: Claim) -> list[Claim] | None:
 
 
 def _next_victim(trial: _Books, claim: Claim) -> Claim | None:
-    short = [r for r, n in claim.devices.items() if not trial.fits(replace(claim, devices={r: n}))]
+    short = [d for d, n in claim.devices.items() if not trial.fits(replace(claim, devices={d: n}))]
     candidates = [
         other
         for other in trial.claims.values()
-        if not other.waits and any(other.devices.get(r) for r in short) and _may_displace(trial, claim, other, short)
+        if not other.waits and any(other.devices.get(d) for d in short) and _may_displace(trial, claim, other, short)
     ]
     return max(candidates, key=lambda other: (-other.priority, other.admitted or 0), default=None)
 
 
-def _may_displace(trial: _Books, claim: Claim, other: Claim, short: Sequence[str]) -> bool:
+def _may_displace(trial: _Books, claim: Claim, other: Claim, short: Sequence[Device]) -> bool:
     if other.tenant == claim.tenant:
         return other.priority < claim.priority
     if trial.borrows(claim):
         return False
-    over = (r for r in short if other.devices.get(r))
-    return any(trial.used(other.tenant, r) > trial.nominal(other.tenant, r) for r in over)
+    over = (d for d in short if other.devices.get(d))
+    return any(trial.used(other.tenant, d) > trial.nominal(other.tenant, d) for d in over)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from aifactory_profiles import Device
+
 from .. import constants
 from ..domain.names import label_value, slug
 from ..domain.tickets import Ticket, TicketRequest, TicketState
@@ -31,7 +33,7 @@ def job_for(request: TicketRequest, hub: str) -> Json:
     """The suspended Job that is the ticket.
 
     It asks for devices only: CPU and memory have no quota. Without devices it asks for nothing, and Kueue admits
-    it at once. ``node_labels`` make Kueue take a flavor with that GPU model.
+    it at once. ``node_labels`` make Kueue pass over every flavor but the one whose nodes have them.
     """
     devices = {name: str(count) for name, count in request.resources.devices.items()}
     container = {"name": "ticket", "image": _NO_IMAGE, "resources": {"requests": devices, "limits": devices}}
@@ -50,6 +52,7 @@ def job_for(request: TicketRequest, hub: str) -> Json:
                 constants.LABEL_USER: slug(request.user),
                 constants.LABEL_PROFILE: label_value(request.profile),
                 constants.LABEL_HUB: hub,
+                **({constants.LABEL_FLAVOR: request.flavor} if request.flavor else {}),
             },
             "annotations": _annotations(request),
         },
@@ -80,7 +83,7 @@ def ticket_of(tenant: str, job: Json, workload: Json | None) -> Ticket:
         user=annotations.get(constants.ANNOTATION_USER, ""),
         profile=labels.get(constants.LABEL_PROFILE, ""),
         active=is_held(job),
-        devices=_devices(pod),
+        devices=_devices(pod, labels.get(constants.LABEL_FLAVOR, "")),
         node_selector=dict(pod.get("nodeSelector") or {}) if state is TicketState.ADMITTED else {},
         message=message,
         filed_at=_seconds(metadata.get("creationTimestamp")),
@@ -197,6 +200,6 @@ def _condition(obj: Json | None, kind: str) -> Mapping[str, Any] | None:
     return None
 
 
-def _devices(pod: Json) -> dict[str, int]:
+def _devices(pod: Json, flavor: str) -> dict[Device, int]:
     requests = (pod["containers"][0].get("resources") or {}).get("requests") or {}
-    return {name: int(count) for name, count in requests.items() if "/" in name}
+    return {Device(flavor, name): int(count) for name, count in requests.items() if "/" in name}

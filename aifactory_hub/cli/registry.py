@@ -33,15 +33,15 @@ def check(file: str) -> None:
     cluster = registry.cluster
     simulated = ", its GPUs are simulated" if cluster.simulated else ""
     click.echo(f"{file}: hub {registry.hub}, cluster {cluster.name}{simulated}")
-    for resource, count in cluster.carved.items():
-        given = sum(tenant.quota.nominal.get(resource, 0) for tenant in registry.tenants.values())
-        click.echo(f"  {resource}: {given} of {count} given to tenants")
+    for device, count in cluster.carved.items():
+        given = sum(tenant.quota.nominal.get(device, 0) for tenant in registry.tenants.values())
+        click.echo(f"  {device}: {given} of {count} given to tenants")
     for tenant in registry.tenants.values():
         place = f"vCluster {tenant.vcluster.name} in {tenant.vcluster.namespace}"
         click.echo(f"tenant {tenant.name} ({tenant.display_name}): {place}")
         for name in tenant.profiles:
             profile = registry.catalogue.profile(name)
-            limit = ", ".join(f"{tenant.quota.limit(device)} at most" for device in profile.devices)
+            limit = ", ".join(f"{tenant.quota.limit(device)} at most" for device in profile.takes)
             memory = format_bytes(profile.requests.memory_bytes)
             size = f"{profile.requests.cpu_millicores}m cpu, {memory} memory"
             click.echo(f"  {name}: {', '.join(part for part in (size, limit) if part)}")

@@ -147,5 +147,6 @@ class Neighbours:
             resources=profile.requests,
             priority=constants.PRIORITY_NOTEBOOK,
             node_labels=profile.node_labels,
+            flavor=profile.flavor,
             max_seconds=round(wish.habit.busy / self._speed) if self._speed else None,
         )

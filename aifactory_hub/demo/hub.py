@@ -20,7 +20,7 @@ from ..registry import Registry
 from ..service.app import make_app, make_server
 from ..service.gate import HubGate
 from ..service.wiring import assemble
-from ..store import FileStore, Jobs, migrate, open_engine
+from ..store import FileStore, Jobs, LogSpool, migrate, open_engine
 from .cluster import DemoCluster
 from .folder import Keys
 from .people import PEOPLE
@@ -121,6 +121,7 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
             gate=gate,
             jobs=jobs,
             files=FileStore(folder / "files"),
+            spool=LogSpool(folder / "files" / "spool", limit=cluster.registry.jobs.max_log),
             admission=cluster.admission,
             pipeline=pipeline,
             reach=lambda: {"host": True, "tenants": teams, "tenants_reachable": teams},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from aifactory_profiles import Profile
+from aifactory_profiles import Device, Profile
 
 from .menu import Outlook
 from .quota import Usage
@@ -35,9 +35,7 @@ def forecast(tenant: Tenant, profile: Profile, outlook: Outlook, *, ticket: str 
     before = _before(outlook.queue, profile, ticket)
     if not profile.devices:
         return Forecast(0, Wait(0.0, 0.0, 0.0))
-    waits = [
-        _wait(tenant, resource, asked, outlook, outlook.usage, before) for resource, asked in profile.devices.items()
-    ]
+    waits = [_wait(tenant, device, asked, outlook, outlook.usage, before) for device, asked in profile.takes.items()]
     known = all(wait.known for wait in waits)
     longest = max(waits, key=lambda wait: (wait.high or 0.0, wait.most or 0.0)) if known else UNKNOWN
     return Forecast(len(before), longest)
@@ -53,25 +51,25 @@ def cost(price_per_hour: Decimal | None, seconds: float) -> Decimal | None:
 def _before(queue: Sequence[Ticket], profile: Profile, ticket: str | None) -> list[Ticket]:
     names = [waiting.name for waiting in queue]
     place = names.index(ticket) if ticket in names else len(queue)
-    return [t for t in queue[:place] if any(t.devices.get(resource) for resource in profile.devices)]
+    return [t for t in queue[:place] if any(t.devices.get(device) for device in profile.takes)]
 
 
-def _wait(tenant: Tenant, resource: str, asked: int, outlook: Outlook, usage: Usage, before: Sequence[Ticket]) -> Wait:
-    own = max(0, tenant.quota.nominal.get(resource, 0) - usage.used.get(resource, 0))
-    free = own + (outlook.borrowable or {}).get(resource, 0)
+def _wait(tenant: Tenant, device: Device, asked: int, outlook: Outlook, usage: Usage, before: Sequence[Ticket]) -> Wait:
+    own = max(0, tenant.quota.nominal.get(device, 0) - usage.used.get(device, 0))
+    free = own + (outlook.borrowable or {}).get(device, 0)
     running = [
         Running(
-            holder.devices[resource],
+            holder.devices[device],
             age=None if holder.since is None else max(0.0, outlook.now - holder.since),
             left=None if holder.ends_by is None else max(0.0, holder.ends_by - outlook.now),
             lengths=outlook.lengths.get((holder.kind, holder.profile), ()),
         )
         for holder in usage.holders
-        if holder.devices.get(resource)
+        if holder.devices.get(device)
     ]
     ahead = [
-        Waiting(t.devices[resource], t.max_seconds, outlook.lengths.get((t.kind, t.profile), ()))
+        Waiting(t.devices[device], t.max_seconds, outlook.lengths.get((t.kind, t.profile), ()))
         for t in before
-        if t.devices.get(resource)
+        if t.devices.get(device)
     ]
     return expected_wait(asked, free, running, ahead)

@@ -116,15 +116,22 @@ def plan_job(request: JobRequest, tenant: Tenant, catalogue: Catalogue) -> JobPl
     profile = choose_profile(request.profile, tenant, catalogue)
     if isinstance(profile, Refusal):
         return profile
-    for resource, asked in profile.devices.items():
-        limit = tenant.quota.limit(resource)
+    for device, asked in profile.takes.items():
+        limit = tenant.quota.limit(device)
         if asked > limit:
             message = (
-                f"Profile {profile.name} asks {asked} of {resource}; team {tenant.name} can hold {limit} at most, "
+                f"Profile {profile.name} asks {asked} of {device}; team {tenant.name} can hold {limit} at most, "
                 "so this job could never start."
             )
             return Refusal(
-                RefusalReason.NEVER_FITS, message, field="profile", resource=resource, asked=asked, used=0, limit=limit
+                RefusalReason.NEVER_FITS,
+                message,
+                field="profile",
+                resource=device.resource,
+                flavor=device.flavor,
+                asked=asked,
+                used=0,
+                limit=limit,
             )
     return JobPlan(tenant, profile, request.command, name, dict(request.environment))
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from aifactory_profiles import Catalogue, Profile
+from aifactory_profiles import Catalogue, Device, Profile
 
 from .quota import Holder, Usage
 from .spawns import menu
@@ -51,9 +51,9 @@ class Outlook:
     usage: Usage | None
     unavailable: str | None = None
     queue: tuple[Ticket, ...] | None = None
-    borrowable: Mapping[str, int] | None = None
-    cluster_used: Mapping[str, int] | None = None
-    carved: Mapping[str, int] = field(default_factory=dict)
+    borrowable: Mapping[Device, int] | None = None
+    cluster_used: Mapping[Device, int] | None = None
+    carved: Mapping[Device, int] = field(default_factory=dict)
     lengths: Mapping[tuple[str, str], Sequence[float]] = field(default_factory=dict)
 
 
@@ -136,7 +136,7 @@ def offers(tenant: Tenant, catalogue: Catalogue, outlook: Outlook) -> tuple[Offe
     kinds: dict[tuple[object, ...], Standing] = {}
     of_profile = []
     for profile in menu(tenant, catalogue):
-        kind = (profile.slice, *profile.devices.items())
+        kind = (profile.slice, *profile.takes.items())
         if kind not in kinds:
             kinds[kind] = _standing(tenant, profile, outlook)
         of_profile.append((profile, kind))
@@ -159,7 +159,7 @@ def _standing(tenant: Tenant, profile: Profile, outlook: Outlook) -> Standing:
         borrowable=_borrowable(tenant, profile, usage, outlook),
         cluster=_cluster(profile, outlook),
     )
-    if any(count > tenant.quota.limit(resource) for resource, count in profile.devices.items()):
+    if any(count > tenant.quota.limit(device) for device, count in profile.takes.items()):
         return replace(told, availability=Availability.NEVER, reason=_never(tenant, profile))
     if told.free_now:
         return replace(told, waiting=0, wait=Wait(0.0, 0.0, 0.0))
@@ -174,26 +174,26 @@ def _standing(tenant: Tenant, profile: Profile, outlook: Outlook) -> Standing:
     )
 
 
-def _pieces(profile: Profile, devices: Mapping[str, int]) -> int:
+def _pieces(profile: Profile, devices: Mapping[Device, int]) -> int:
     """How many of the profile these devices make."""
-    return min(max(0, devices.get(resource, 0)) // count for resource, count in profile.devices.items())
+    return min(max(0, devices.get(device, 0)) // count for device, count in profile.takes.items())
 
 
-def _left(have: Mapping[str, int], used: Mapping[str, int]) -> dict[str, int]:
-    return {resource: count - used.get(resource, 0) for resource, count in have.items()}
+def _left(have: Mapping[Device, int], used: Mapping[Device, int]) -> dict[Device, int]:
+    return {device: count - used.get(device, 0) for device, count in have.items()}
 
 
 def _borrowable(tenant: Tenant, profile: Profile, usage: Usage, outlook: Outlook) -> int | None:
     """How many more of the profile would have to be borrowed, and can be now; None when that is not known."""
     if outlook.borrowable is None:
-        return None if any(tenant.quota.borrowing.get(resource) for resource in profile.devices) else 0
+        return None if any(tenant.quota.borrowing.get(device) for device in profile.takes) else 0
     own = _left(tenant.quota.nominal, usage.used)
-    both = {r: max(0, own.get(r, 0)) + outlook.borrowable.get(r, 0) for r in profile.devices}
+    both = {r: max(0, own.get(r, 0)) + outlook.borrowable.get(r, 0) for r in profile.takes}
     return _pieces(profile, both) - _pieces(profile, own)
 
 
 def _cluster(profile: Profile, outlook: Outlook) -> Share | None:
-    if not profile.devices.keys() <= outlook.carved.keys():
+    if not profile.takes.keys() <= outlook.carved.keys():
         return None
     total = _pieces(profile, outlook.carved)
     if outlook.cluster_used is None:
@@ -203,40 +203,40 @@ def _cluster(profile: Profile, outlook: Outlook) -> Share | None:
 
 def _ahead(profile: Profile, queue: Sequence[Ticket]) -> list[Ticket]:
     """Who is served before a new server: other servers that wait for the same devices."""
-    return [t for t in queue if t.kind == _SERVER and any(t.devices.get(resource) for resource in profile.devices)]
+    return [t for t in queue if t.kind == _SERVER and any(t.devices.get(device) for device in profile.takes)]
 
 
 def _wait(tenant: Tenant, profile: Profile, outlook: Outlook, usage: Usage, ahead: Sequence[Ticket]) -> Wait:
     """The longest of the waits for each device, each as if the team's own future alone decided it."""
     waits = []
-    for resource, asked in profile.devices.items():
-        free = max(0, tenant.quota.nominal.get(resource, 0) - usage.used.get(resource, 0))
-        free += (outlook.borrowable or {}).get(resource, 0)
-        runs = [_running(h, resource, outlook) for h in usage.holders if h.devices.get(resource)]
-        before = [_waiting(t, resource, outlook) for t in ahead if t.devices.get(resource)]
+    for device, asked in profile.takes.items():
+        free = max(0, tenant.quota.nominal.get(device, 0) - usage.used.get(device, 0))
+        free += (outlook.borrowable or {}).get(device, 0)
+        runs = [_running(h, device, outlook) for h in usage.holders if h.devices.get(device)]
+        before = [_waiting(t, device, outlook) for t in ahead if t.devices.get(device)]
         waits.append(expected_wait(asked, free, runs, before))
     if not all(wait.known for wait in waits):
         return UNKNOWN
     return max(waits, key=lambda wait: (wait.high or 0.0, wait.most or 0.0))
 
 
-def _running(holder: Holder, resource: str, outlook: Outlook) -> Running:
+def _running(holder: Holder, device: Device, outlook: Outlook) -> Running:
     age = None if holder.since is None else max(0.0, outlook.now - holder.since)
     left = None if holder.ends_by is None else max(0.0, holder.ends_by - outlook.now)
     lengths = outlook.lengths.get((holder.kind, holder.profile), ())
-    return Running(holder.devices[resource], age, left, lengths, gives_way=holder.kind != _SERVER)
+    return Running(holder.devices[device], age, left, lengths, gives_way=holder.kind != _SERVER)
 
 
-def _waiting(ticket: Ticket, resource: str, outlook: Outlook) -> Waiting:
+def _waiting(ticket: Ticket, device: Device, outlook: Outlook) -> Waiting:
     lengths = outlook.lengths.get((ticket.kind, ticket.profile), ())
-    return Waiting(ticket.devices[resource], ticket.max_seconds, lengths)
+    return Waiting(ticket.devices[device], ticket.max_seconds, lengths)
 
 
 def _held(profile: Profile, usage: Usage) -> tuple[Held, ...]:
     """Who holds what the profile needs, one entry for each kind, person and end."""
     counts: Counter[tuple[str, str, float | None]] = Counter()
     for holder in usage.holders:
-        count = sum(holder.devices.get(resource, 0) for resource in profile.devices)
+        count = sum(holder.devices.get(device, 0) for device in profile.takes)
         if count:
             counts[(holder.kind, holder.user, holder.ends_by)] += count
     ordered = sorted(counts.items(), key=lambda item: (item[0][2] is None, item[0][2] or 0.0, item[0][1], item[0][0]))
@@ -244,8 +244,8 @@ def _held(profile: Profile, usage: Usage) -> tuple[Held, ...]:
 
 
 def _never(tenant: Tenant, profile: Profile) -> str:
-    resource, asked = next((r, n) for r, n in profile.devices.items() if n > tenant.quota.limit(r))
-    limit = tenant.quota.limit(resource)
+    device, asked = next((r, n) for r, n in profile.takes.items() if n > tenant.quota.limit(r))
+    limit = tenant.quota.limit(device)
     name = piece_name(profile)
     return (
         f"{tenant.name} has no quota for {name}"
@@ -256,8 +256,8 @@ def _never(tenant: Tenant, profile: Profile) -> str:
 
 def _full(tenant: Tenant, profile: Profile, usage: Usage) -> str:
     """Of the device that is short."""
-    resource = min(profile.devices, key=lambda r: (tenant.quota.limit(r) - usage.used.get(r, 0)) // profile.devices[r])
-    own, used = tenant.quota.nominal.get(resource, 0), usage.used.get(resource, 0)
+    device = min(profile.takes, key=lambda r: (tenant.quota.limit(r) - usage.used.get(r, 0)) // profile.takes[r])
+    own, used = tenant.quota.nominal.get(device, 0), usage.used.get(device, 0)
     borrowed = max(0, used - own)
     lent = f", {borrowed} of them borrowed" if borrowed else ""
     return f"{tenant.name} uses {used} of {own + borrowed} {piece_name(profile)}{lent}"
@@ -285,7 +285,7 @@ def _ends(standing: Standing, outlook: Outlook) -> list[str]:
 
 def _instead(free: Sequence[Profile]) -> list[str]:
     """What can be had at once: with a GPU, if there is any such."""
-    names = [profile.name for profile in free if profile.devices] or [profile.name for profile in free]
+    names = [profile.name for profile in free if profile.takes] or [profile.name for profile in free]
     return [f"free now: {', '.join(names[:_MOST_NAMES])}"] if names else []
 
 

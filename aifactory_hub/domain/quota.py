@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aifactory_profiles import Profile
+from aifactory_profiles import Device, Profile
 
 from .refusals import Refusal, RefusalReason
 
@@ -14,12 +14,17 @@ from .refusals import Refusal, RefusalReason
 class Quota:
     """A tenant's own devices (``nominal``) and how many more it may borrow from idle ones (``borrowing``)."""
 
-    nominal: Mapping[str, int] = field(default_factory=dict)
-    borrowing: Mapping[str, int] = field(default_factory=dict)
+    nominal: Mapping[Device, int] = field(default_factory=dict)
+    borrowing: Mapping[Device, int] = field(default_factory=dict)
 
-    def limit(self, resource: str) -> int:
-        """The most of ``resource`` that the tenant can ever hold; 0 for a resource that it has no quota for."""
-        return self.nominal.get(resource, 0) + self.borrowing.get(resource, 0)
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """All that the tenant has or may borrow, in order."""
+        return tuple(sorted({*self.nominal, *self.borrowing}))
+
+    def limit(self, device: Device) -> int:
+        """The most of ``device`` that the tenant can ever hold; 0 for one that it has no quota for."""
+        return self.nominal.get(device, 0) + self.borrowing.get(device, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class Holder:
     kind: str
     owner: str
     user: str
-    devices: Mapping[str, int]
+    devices: Mapping[Device, int]
     profile: str = ""
     since: float | None = None
     ends_by: float | None = None
@@ -43,7 +48,7 @@ class Holder:
 class Usage:
     """What a tenant holds now, from the host's tickets."""
 
-    used: Mapping[str, int] = field(default_factory=dict)
+    used: Mapping[Device, int] = field(default_factory=dict)
     holders: tuple[Holder, ...] = ()
 
 
@@ -57,27 +62,25 @@ def check_quota(quota: Quota, usage: Usage, profile: Profile, menu: Sequence[Pro
 
     ``menu`` is what the person may choose from; those that fit are named in the refusal.
     """
-    for resource, asked in profile.devices.items():
-        limit, used = quota.limit(resource), usage.used.get(resource, 0)
+    for device, asked in profile.takes.items():
+        limit, used = quota.limit(device), usage.used.get(device, 0)
         if used + asked > limit:
             fits_now = tuple(p.name for p in menu if _has_room(quota, usage, p))
-            return _refuse(profile, resource, asked=asked, used=used, limit=limit, fits_now=fits_now)
+            return _refuse(profile, device, asked=asked, used=used, limit=limit, fits_now=fits_now)
     return Fits()
 
 
 def room_for(quota: Quota, usage: Usage, profile: Profile) -> int | None:
     """How many more of ``profile`` the quota has room for; None when it takes no device, so has no limit here."""
     rooms = [
-        max(0, quota.limit(resource) - usage.used.get(resource, 0)) // count
-        for resource, count in profile.devices.items()
+        max(0, quota.limit(device) - usage.used.get(device, 0)) // count for device, count in profile.takes.items()
     ]
     return min(rooms, default=None)
 
 
-def quota_left(quota: Quota, usage: Usage) -> dict[str, int]:
+def quota_left(quota: Quota, usage: Usage) -> dict[Device, int]:
     """How many of each device the tenant may take beyond what it holds; 0 when it holds more than it may."""
-    resources = sorted({*quota.nominal, *quota.borrowing})
-    return {r: max(0, quota.limit(r) - usage.used.get(r, 0)) for r in resources}
+    return {d: max(0, quota.limit(d) - usage.used.get(d, 0)) for d in quota.devices}
 
 
 def _has_room(quota: Quota, usage: Usage, profile: Profile) -> bool:
@@ -85,16 +88,17 @@ def _has_room(quota: Quota, usage: Usage, profile: Profile) -> bool:
 
 
 def _refuse(
-    profile: Profile, resource: str, *, asked: int, used: int, limit: int, fits_now: tuple[str, ...]
+    profile: Profile, device: Device, *, asked: int, used: int, limit: int, fits_now: tuple[str, ...]
 ) -> Refusal:
     never = asked > limit
     instead = f"Fits now: {', '.join(fits_now)}." if fits_now else "Nothing else on your menu fits now."
     why = "more than your team can ever hold" if never else "your team has no room for it now"
     return Refusal(
         reason=RefusalReason.NEVER_FITS if never else RefusalReason.QUOTA_EXCEEDED,
-        message=(f"Profile {profile.name}: {why}. Asked {asked}, used {used}, limit {limit} of {resource}. {instead}"),
+        message=(f"Profile {profile.name}: {why}. Asked {asked}, used {used}, limit {limit} of {device}. {instead}"),
         field="profile",
-        resource=resource,
+        resource=device.resource,
+        flavor=device.flavor,
         asked=asked,
         used=used,
         limit=limit,

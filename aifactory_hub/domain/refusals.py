@@ -36,6 +36,7 @@ class Refusal:
     message: str
     field: str | None = None
     resource: str | None = None
+    flavor: str | None = None
     asked: int | None = None
     used: int | None = None
     limit: int | None = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from aifactory_profiles import Resources
+from aifactory_profiles import Device, Resources
 
 
 class TicketState(StrEnum):
@@ -23,8 +23,9 @@ class TicketState(StrEnum):
 class TicketRequest:
     """What to ask for. ``name`` is unique in the tenant; asking twice with the same name gives the same ticket.
 
-    ``kind`` is "server" or "job" and ``owner`` its id; ``priority`` names a WorkloadPriorityClass. ``max_seconds``
-    is how long it may run at most once it is admitted, None without a limit: for forecasts, nothing is ended by it.
+    ``kind`` is "server" or "job" and ``owner`` its id; ``priority`` names a WorkloadPriorityClass. ``node_labels`` are
+    those of the nodes of ``flavor``, both the profile's. ``max_seconds`` is how long it may run at most once it is
+    admitted, None without a limit: for forecasts, nothing is ended by it.
     """
 
     tenant: str
@@ -37,6 +38,12 @@ class TicketRequest:
     priority: str
     node_labels: Mapping[str, str] = field(default_factory=dict)
     max_seconds: int | None = None
+    flavor: str = ""
+
+    @property
+    def takes(self) -> Mapping[Device, int]:
+        """What it takes of the tenant's quota."""
+        return {Device(self.flavor, resource): count for resource, count in self.resources.devices.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ class Ticket:
     user: str = ""
     profile: str = ""
     active: bool = False
-    devices: Mapping[str, int] = field(default_factory=dict)
+    devices: Mapping[Device, int] = field(default_factory=dict)
     node_selector: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
     position: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from aifactory_profiles import all_card_names, card_names
+from aifactory_profiles import Device, all_card_names, card_names
 
 from .devices import DeviceNames, device_names
 from .draft import Draft, DraftCounts, DraftTenant
@@ -42,24 +42,18 @@ def _models(draft: Draft) -> Iterator[Problem]:
 
 def _site_profiles(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
     for name, cpu_only in draft.site_profiles.items():
-        if cpu_only and name in devices.resources:
+        if cpu_only and name in devices.profiles:
             yield Problem(("profiles", name, "gpu"), f"{name} is a GPU slice", "remove `gpu: none` or rename it")
-        if not cpu_only and name not in devices.resources:
+        if not cpu_only and name not in devices.profiles:
             what = f"no card of cluster.gpu_models has a slice {name!r}"
             otherwise = "for a profile without a GPU add `gpu: none`"
-            yield Problem(("profiles", name), what, suggest(name, devices.resources, otherwise))
+            yield Problem(("profiles", name), what, _instead(name, devices, devices.profiles, otherwise))
 
 
 def _carved(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
     place: Path = ("cluster", "carved")
     yield from _unknown_devices(draft.carved, place, devices)
     yield from _twice(draft.carved, place, devices)
-    for name in draft.carved:
-        resource = devices.resource(name)
-        if resource is not None and len(devices.models[resource]) > 1:
-            models = " and ".join(devices.models[resource])
-            what = f"{resource} is a slice of {models}, and quota can't tell the two apart"
-            yield Problem((*place, name), what, "carve that slice on clusters with one of the models only")
 
 
 def _vclusters(draft: Draft, line_of: LineOf) -> Iterator[Problem]:
@@ -77,46 +71,46 @@ def _vclusters(draft: Draft, line_of: LineOf) -> Iterator[Problem]:
 
 
 def _menus(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
-    known = [*devices.resources, *(name for name, cpu_only in draft.site_profiles.items() if cpu_only)]
+    known = [*devices.profiles, *(name for name, cpu_only in draft.site_profiles.items() if cpu_only)]
     for tenant in draft.tenants:
         seen: set[str] = set()
         for index, name in tenant.profiles:
             place: Path = ("tenants", tenant.name, "profiles", index)
             if name in seen:
                 yield Problem(place, f"profile {name!r} is listed twice", "remove one of the two")
-            elif name in devices.resources:
+            elif name in devices.profiles:
                 yield from _unaffordable(tenant, name, place, devices)
             elif name not in known and name not in draft.site_profiles:
                 what = f"no card has a profile {name!r}, and `profiles` does not make it"
-                yield Problem(place, what, suggest(name, known, f"the profiles are {listed(known)}"))
+                yield Problem(place, what, _instead(name, devices, known, f"the profiles are {listed(known)}"))
             seen.add(name)
 
 
 def _unaffordable(tenant: DraftTenant, name: str, place: Path, devices: DeviceNames) -> Iterator[Problem]:
     """A GPU profile that the tenant could never start, because it may hold none of its devices."""
-    resource = devices.resources[name]
+    device = devices.profiles[name]
     given = [
         count
         for counts in (tenant.quota, tenant.borrowing)
         for key, count in counts.items()
-        if devices.resource(key) == resource
+        if devices.device(key) == device
     ]
     # A count that is no number has been complained of already: the tenant does mean to have some.
     if not any(count is None or count > 0 for count in given):
-        what = f"tenant {tenant.name} may hold no {resource}, so this profile could never start"
+        what = f"tenant {tenant.name} may hold no {device}, so this profile could never start"
         yield Problem(place, what, f"add `{name}: 1` to its quota, or remove the profile")
 
 
 def _quotas(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
-    carved = {devices.resource(name) for name in draft.carved}
+    carved = {devices.device(name) for name in draft.carved}
     for tenant in draft.tenants:
         for section, counts in (("quota", tenant.quota), ("borrowing", tenant.borrowing)):
             place: Path = ("tenants", tenant.name, section)
             yield from _unknown_devices(counts, place, devices)
             yield from _twice(counts, place, devices)
             for name in counts:
-                resource = devices.resource(name)
-                if resource is not None and resource not in carved:
+                device = devices.device(name)
+                if device is not None and device not in carved:
                     what = f"{name} is not carved on this cluster"
                     instead = f"carved are {listed(draft.carved)}; add it to cluster.carved, or remove it here"
                     yield Problem((*place, name), what, instead)
@@ -124,17 +118,17 @@ def _quotas(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
 
 def _totals(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
     """More promised than there is by all quotas together."""
-    carved = _by_resource(draft.carved, devices)
-    quotas = {tenant.name: _by_resource(tenant.quota, devices) for tenant in draft.tenants}
+    carved = _by_device(draft.carved, devices)
+    quotas = {tenant.name: _by_device(tenant.quota, devices) for tenant in draft.tenants}
     for name in draft.carved:
-        resource = devices.resource(name)
-        if resource not in carved:
+        device = devices.device(name)
+        if device not in carved:
             continue
-        shares = [(tenant, quota[resource]) for tenant, quota in quotas.items() if quota.get(resource)]
+        shares = [(tenant, quota[device]) for tenant, quota in quotas.items() if quota.get(device)]
         total = sum(count for _, count in shares)
-        if total > carved[resource]:
+        if total > carved[device]:
             parts = ", ".join(f"{tenant} {count}" for tenant, count in shares)
-            what = f"quotas add up to {total} ({parts}), but {carved[resource]} are carved"
+            what = f"quotas add up to {total} ({parts}), but {carved[device]} are carved"
             yield Problem(("cluster", "carved", name), what, "lower quotas, or carve more")
 
 
@@ -142,34 +136,44 @@ def _borrowing(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
     """A tenant that may borrow more than the others own: its limit would be a number that it can never reach."""
     if not draft.quotas_readable:
         return
-    quotas = {tenant.name: _by_resource(tenant.quota, devices) for tenant in draft.tenants}
+    quotas = {tenant.name: _by_device(tenant.quota, devices) for tenant in draft.tenants}
     for tenant in draft.tenants:
         for name, borrowed in tenant.borrowing.items():
-            resource = devices.resource(name)
-            owned = sum(quota.get(resource, 0) for owner, quota in quotas.items() if owner != tenant.name)
-            if resource is not None and borrowed is not None and borrowed > owned:
+            device = devices.device(name)
+            owned = sum(quota.get(device, 0) for owner, quota in quotas.items() if owner != tenant.name)
+            if device is not None and borrowed is not None and borrowed > owned:
                 what = f"may borrow {borrowed}, but the other tenants own {owned} together"
                 yield Problem(("tenants", tenant.name, "borrowing", name), what, f"write {owned} or less")
 
 
 def _unknown_devices(names: Iterable[str], place: Path, devices: DeviceNames) -> Iterator[Problem]:
     for name in names:
-        if devices.resource(name) is None:
-            otherwise = f"the slices are {listed(devices.resources)}"
-            what = f"no card of cluster.gpu_models has a slice {name!r}"
-            yield Problem((*place, name), what, suggest(name, devices.names, otherwise))
+        if devices.device(name) is not None:
+            continue
+        what = f"no card of cluster.gpu_models has a slice {name!r}"
+        if devices.choices(name):
+            what = f"{name} is a slice of several GPU models"
+        otherwise = f"the slices are {listed(devices.profiles)}"
+        yield Problem((*place, name), what, _instead(name, devices, devices.names, otherwise))
+
+
+def _instead(name: str, devices: DeviceNames, known: Iterable[str], otherwise: str) -> str:
+    """What to write instead of a name that means no device, or several."""
+    if choices := devices.choices(name):
+        return f"say which: {' or '.join(choices)}"
+    return suggest(name, known, otherwise)
 
 
 def _twice(names: Iterable[str], place: Path, devices: DeviceNames) -> Iterator[Problem]:
-    first: dict[str, str] = {}
+    first: dict[Device, str] = {}
     for name in names:
-        resource = devices.resource(name)
-        if resource is None:
+        device = devices.device(name)
+        if device is None:
             continue
-        if resource in first:
-            yield Problem((*place, name), f"{name} and {first[resource]} are the same", "write one of the two")
-        first.setdefault(resource, name)
+        if device in first:
+            yield Problem((*place, name), f"{name} and {first[device]} are the same", "write one of the two")
+        first.setdefault(device, name)
 
 
-def _by_resource(counts: DraftCounts, devices: DeviceNames) -> Mapping[str | None, int]:
-    return {devices.resource(name): count for name, count in counts.items() if count is not None}
+def _by_device(counts: DraftCounts, devices: DeviceNames) -> Mapping[Device | None, int]:
+    return {devices.device(name): count for name, count in counts.items() if count is not None}

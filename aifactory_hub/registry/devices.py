@@ -1,39 +1,46 @@
-"""What slices may be called in ``tenants.yaml``: by profile name or by Kubernetes resource name."""
+"""What devices may be called in ``tenants.yaml``: by profile name or by Kubernetes resource name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from aifactory_profiles import card_names, load_model, menu_slices
+from aifactory_profiles import Device, card_names, load_model, menu_slices
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceNames:
-    """The slices of a cluster. ``resources`` maps each profile name to its Kubernetes resource."""
+    """The devices of a cluster. ``profiles`` maps each profile name to its device.
 
-    resources: Mapping[str, str]
-    models: Mapping[str, tuple[str, ...]]
+    ``resources`` maps a Kubernetes resource name to its devices: several where GPU models share the name.
+    """
 
-    def resource(self, name: str) -> str | None:
-        """The resource that ``name`` means, as profile or resource name; None when it means none."""
-        return name if name in self.models else self.resources.get(name)
+    profiles: Mapping[str, Device]
+    resources: Mapping[str, tuple[Device, ...]]
+
+    def device(self, name: str) -> Device | None:
+        """The device that ``name`` means, as profile or resource name; None when it means none, or several."""
+        meant = self.resources.get(name, ())
+        return meant[0] if len(meant) == 1 else self.profiles.get(name)
+
+    def choices(self, name: str) -> tuple[str, ...]:
+        """What to write instead of a name that means several devices; nothing for any other name."""
+        short = {device: profile for profile, device in self.profiles.items()}
+        meant = self.resources.get(name) or self.resources.get(f"nvidia.com/{name}") or ()
+        return tuple(short[device] for device in meant) if len(meant) > 1 else ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (*self.resources, *self.models)
-
-    def profile(self, resource: str) -> str:
-        """The shortest thing to write for a resource: its profile's name."""
-        return next((name for name, found in self.resources.items() if found == resource), resource)
+        """Every name that means exactly one device."""
+        return (*self.profiles, *(name for name, meant in self.resources.items() if len(meant) == 1))
 
 
 def device_names(gpu_models: Iterable[str]) -> DeviceNames:
     """The names that these GPU models give; models without a card give none."""
     known = card_names()
     cards = [load_model(model) for model in dict.fromkeys(gpu_models) if model in known]
-    slices = menu_slices(cards)
-    models: dict[str, tuple[str, ...]] = {}
-    for card, piece in slices.values():
-        models[piece.resource] = (*models.get(piece.resource, ()), card.name)
-    return DeviceNames({name: piece.resource for name, (_, piece) in slices.items()}, models)
+    profiles = {name: Device(card.name, piece.resource) for name, (card, piece) in menu_slices(cards).items()}
+    resources: dict[str, tuple[Device, ...]] = {}
+    for device in profiles.values():
+        resources[device.resource] = (*resources.get(device.resource, ()), device)
+    return DeviceNames(profiles, resources)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from aifactory_profiles import ProfileError, SiteProfile, card_names, load_catalogue
+from aifactory_profiles import Device, ProfileError, SiteProfile, card_names, load_catalogue
 
 from ..domain.quota import Quota
 from ..domain.tenants import GroupRule, Role, Tenant, VCluster
@@ -70,7 +70,7 @@ def _schema_problems(data: dict[Any, Any]) -> list[Problem]:
 def _profile_problems(data: dict[Any, Any], draft: Draft) -> Iterator[Problem]:
     """Site profiles that are well written and still can't be, such as a limit below the request."""
     models = [model for _, model in draft.gpu_models if model in card_names()]
-    slices = device_names(models).resources
+    slices = device_names(models).profiles
     for name, cpu_only in draft.site_profiles.items():
         if cpu_only == (name in slices):
             continue  # a contradiction that has its own problem
@@ -92,7 +92,7 @@ def _registry(file: schema.TenantsFile, source: str) -> Registry:
         cluster=ClusterConfig(
             name=file.cluster.name,
             gpu_models=tuple(file.cluster.gpu_models),
-            carved=_resources(file.cluster.carved, devices),
+            carved=_counted(file.cluster.carved, devices),
             cohort=file.cluster.cohort,
             simulated=file.cluster.simulated,
         ),
@@ -133,7 +133,7 @@ def _tenant(name: str, section: schema.TenantSection, devices: DeviceNames) -> T
         vcluster=VCluster(section.vcluster.namespace, section.vcluster.name),
         rules=tuple(GroupRule(rule.group or rule.id or "", Role[rule.role.upper()]) for rule in section.groups),
         profiles=tuple(section.profiles),
-        quota=Quota(_resources(section.quota, devices), _resources(section.borrowing, devices)),
+        quota=Quota(_counted(section.quota, devices), _counted(section.borrowing, devices)),
     )
 
 
@@ -151,6 +151,7 @@ def _site_profile(name: str, section: schema.ProfileSection) -> SiteProfile:
     )
 
 
-def _resources(counts: Mapping[str, int], devices: DeviceNames) -> dict[str, int]:
-    """The counts by Kubernetes resource name, whatever the file calls the slices."""
-    return {devices.resource(name) or name: count for name, count in counts.items()}
+def _counted(counts: Mapping[str, int], devices: DeviceNames) -> dict[Device, int]:
+    """The counts by device, whatever the file calls it."""
+    found = ((devices.device(name), count) for name, count in counts.items())
+    return {device: count for device, count in found if device is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aifactory_profiles import Catalogue
+from aifactory_profiles import Catalogue, Device
 
 from ..domain.mapping import Rule, TenantMapping
 from ..domain.tenants import Tenant
@@ -15,14 +15,14 @@ from ..domain.tenants import Tenant
 class ClusterConfig:
     """The host cluster that the tenants live on.
 
-    ``carved`` is what the administrator has cut the GPUs into: device resource -> count over all nodes. Kueue
+    ``carved`` is what the administrator has cut the GPUs into: device -> count over all nodes. Kueue
     does not look at real capacity, so this is what nominal quotas are held against. ``simulated`` says that the
     devices are not real; every page and answer then says so too.
     """
 
     name: str
     gpu_models: tuple[str, ...]
-    carved: Mapping[str, int]
+    carved: Mapping[Device, int]
     cohort: str = "aifactory"
     simulated: bool = False
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from aifactory_profiles import load_model
+from aifactory_profiles import Device, load_model
 from aifactory_profiles.catalogue import PRODUCT_LABEL
 
 from .. import constants
@@ -76,13 +76,19 @@ def tenant_objects(registry: Registry, tenant: Tenant) -> list[Manifest]:
 
 
 def cluster_queue(registry: Registry, tenant: Tenant) -> Manifest:
-    """The tenant's quota as Kueue's ClusterQueue, one resource group for each GPU model.
+    """The tenant's quota as Kueue's ClusterQueue, with the GPU models as its flavors.
 
     A notebook takes the place of the tenant's own batch jobs, and what others borrowed comes back on demand.
     Nobody takes what another tenant owns, so borrowing never preempts.
     """
-    spec = {
-        "cohortName": registry.cluster.cohort,
+    spec = queue_spec(tenant, registry.cluster.cohort, registry.cluster.carved)
+    return _manifest(_KUEUE, "ClusterQueue", tenant.name) | {"spec": spec}
+
+
+def queue_spec(tenant: Tenant, cohort: str, carved: Iterable[Device]) -> Manifest:
+    """The ClusterQueue's content, for a cluster with these devices."""
+    return {
+        "cohortName": cohort,
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": tenant.vcluster.namespace}},
         "queueingStrategy": "BestEffortFIFO",
         "preemption": {
@@ -90,35 +96,54 @@ def cluster_queue(registry: Registry, tenant: Tenant) -> Manifest:
             "withinClusterQueue": "LowerPriority",
             "borrowWithinCohort": {"policy": "Never"},
         },
-        "resourceGroups": _resource_groups(registry, tenant),
+        "resourceGroups": _resource_groups(tenant, carved),
     }
-    return _manifest(_KUEUE, "ClusterQueue", tenant.name) | {"spec": spec}
 
 
-def _resource_groups(registry: Registry, tenant: Tenant) -> list[Manifest]:
+def _resource_groups(tenant: Tenant, carved: Iterable[Device]) -> list[Manifest]:
     """Every carved resource, also what the tenant has none of.
 
     Kueue 0.19.2 takes a queue without any resource group for one that needs topology-aware scheduling, and admits
     nothing to it (seen on a real cluster). So each queue has a group, for tenants without devices as well.
     """
-    groups = []
-    for model in registry.cluster.gpu_models:
-        slices = {piece.resource for piece in load_model(model).slices}
-        if covered := [resource for resource in registry.cluster.carved if resource in slices]:
-            groups.append(_resource_group(model, covered, tenant))
-    return groups or [_resource_group(NO_GPU_FLAVOR, [NO_GPU_RESOURCE], tenant)]
-
-
-def _resource_group(flavor: str, covered: Sequence[str], tenant: Tenant) -> Manifest:
-    quotas = [
+    groups = flavor_groups(carved) or [((NO_GPU_FLAVOR,), (NO_GPU_RESOURCE,))]
+    return [
         {
-            "name": resource,
-            "nominalQuota": tenant.quota.nominal.get(resource, 0),
-            "borrowingLimit": tenant.quota.borrowing.get(resource, 0),
+            "coveredResources": list(resources),
+            "flavors": [{"name": flavor, "resources": _quotas(flavor, resources, tenant)} for flavor in flavors],
         }
-        for resource in covered
+        for flavors, resources in groups
     ]
-    return {"coveredResources": list(covered), "flavors": [{"name": flavor, "resources": quotas}]}
+
+
+def flavor_groups(devices: Iterable[Device]) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Flavors and resources of each of Kueue's resource groups.
+
+    Kueue has a resource in one group only, and each flavor of a group has all of its resources. So flavors that share
+    a resource are together; which of them a ticket gets, its node selector says.
+    """
+    groups: list[list[Device]] = []
+    for device in devices:
+        near = [group for group in groups if any({*device} & {*other} for other in group)]
+        groups = [group for group in groups if group not in near]
+        groups.append([*(other for group in near for other in group), device])
+    return [(_distinct(d.flavor for d in group), _distinct(d.resource for d in group)) for group in groups]
+
+
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+def _quotas(flavor: str, resources: Iterable[str], tenant: Tenant) -> list[Manifest]:
+    devices = [Device(flavor, resource) for resource in resources]
+    return [
+        {
+            "name": device.resource,
+            "nominalQuota": tenant.quota.nominal.get(device, 0),
+            "borrowingLimit": tenant.quota.borrowing.get(device, 0),
+        }
+        for device in devices
+    ]
 
 
 def _tenant_rules(tenant: Tenant) -> list[Manifest]:

@@ -13,6 +13,8 @@ from typing import Any
 from .archive import BadArchive, Choice, Stamp, choose, stamps, unpack
 from .command import Command, LogTail
 from .reporter import NotDelivered, Reporter
+from .shipping import Shipper
+from .status import StatusServer
 from .task import BadTask, Task, child_environment, read_task
 
 # The exit code for "the command was never started", as shells use it for "found but not runnable".
@@ -21,6 +23,9 @@ NOT_STARTED = 126
 _PATIENCE = 600.0
 # Once the pod is told to stop, it will soon be killed.
 _PATIENCE_WHEN_STOPPED = 20.0
+# For the end of the live log: the whole log is brought home after it anyway. In seconds.
+_LAST_WORDS = 15.0
+_LAST_WORDS_WHEN_STOPPED = 3.0
 
 
 def main() -> int:
@@ -50,10 +55,14 @@ def _run(task: Task, reporter: Reporter) -> int:
         return NOT_STARTED
     with tempfile.TemporaryDirectory(prefix="aifactory-") as scratch:
         log = LogTail(Path(scratch) / "log", task.max_log)
-        code, stopped = _run_command(task, folder, log)
+        shipper = Shipper(reporter)
+        status = StatusServer(Path(scratch), shipper.progress)
+        code, stopped = _run_command(task, folder, log, shipper, status)
+        status.close()
         try:
             if stopped:
                 reporter.patience = _PATIENCE_WHEN_STOPPED
+            shipper.close(_LAST_WORDS_WHEN_STOPPED if stopped else _LAST_WORDS)
             _bring_home(task, reporter, folder, before, log, code)
         except OSError as error:
             _say(f"not everything could be brought home: {error}")
@@ -74,12 +83,15 @@ def _prepare(task: Task, reporter: Reporter, folder: Path) -> dict[str, Stamp]:
     return stamps(folder)
 
 
-def _run_command(task: Task, folder: Path, log: LogTail) -> tuple[int, bool]:
-    command = Command(task.command, folder=folder, environment=child_environment(os.environ, task))
+def _run_command(task: Task, folder: Path, log: LogTail, shipper: Shipper, status: StatusServer) -> tuple[int, bool]:
+    environment = child_environment(os.environ, task)
+    environment = {**environment, **status.environment(environment)}
+    command = Command(task.command, folder=folder, environment=environment)
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda received, _: command.stop(received))
 
     def sink(chunk: bytes) -> None:
+        shipper.add(chunk)
         # A full disk must not stop the reading: the command would then block on its output for ever.
         with contextlib.suppress(OSError):
             log.write(chunk)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -87,9 +87,29 @@ class Reporter:
         """Deliver how it ended. Raises NotDelivered."""
         self._patiently("the result", lambda: self._client.post("/result", json=result))
 
+    def post_piece(self, offset: int, piece: bytes) -> None:
+        """Deliver what was printed at ``offset``, with one try: there will be more to send. Raises NotDelivered."""
+        headers = {"Content-Type": "application/octet-stream"}
+        where = {"offset": offset}
+        self._once(
+            "a piece of the log", lambda: self._client.post("/log/pieces", content=piece, params=where, headers=headers)
+        )
+
+    def post_progress(self, said: Mapping[str, Any]) -> None:
+        """Deliver how far the command says it is, with one try. Raises NotDelivered."""
+        self._once("the progress", lambda: self._client.post("/progress", json=dict(said)))
+
     def close(self) -> None:
         """Let go of connections."""
         self._client.close()
+
+    def _once(self, what: str, call: Callable[[], httpx.Response]) -> None:
+        try:
+            response = call()
+        except httpx.RequestError as error:
+            raise NotDelivered(f"{what}: {type(error).__name__}: {error}") from error
+        if not response.is_success:
+            raise NotDelivered(f"{what}: the service answered {response.status_code}: {_message(response)}")
 
     def _patiently(self, what: str, call: Callable[[], httpx.Response]) -> None:
         give_up = time.monotonic() + self.patience

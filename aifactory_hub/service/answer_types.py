@@ -25,7 +25,7 @@ Simulated = Annotated[bool, Field(description="Whether the cluster's GPUs are si
 class Problem(TypedDict):
     """What went wrong, as RFC 9457 has it. ``reason`` is stable, for programs; ``detail`` is a sentence for people.
 
-    A refusal about numbers has them too: ``resource``, ``asked``, ``used``, ``limit``, ``fits_now``.
+    A refusal about numbers has them too: ``resource``, ``flavor``, ``asked``, ``used``, ``limit``, ``fits_now``.
     """
 
     type: str
@@ -35,6 +35,7 @@ class Problem(TypedDict):
     reason: str
     field: str | None
     resource: NotRequired[str]
+    flavor: NotRequired[str]
     asked: NotRequired[int]
     used: NotRequired[int]
     limit: NotRequired[int]
@@ -153,6 +154,14 @@ class Verdict(TypedDict):
     detail: str
 
 
+class CountAnswer(TypedDict):
+    """So many devices of one flavor: ``flavor`` names nodes of one GPU model, since slices' names are ambiguous."""
+
+    resource: str
+    flavor: str
+    count: int
+
+
 class DryRun(TypedDict):
     """What would happen if this job were submitted now. Nothing was stored or created.
 
@@ -168,7 +177,7 @@ class DryRun(TypedDict):
     devices: dict[str, int]
     manifest: list[dict[str, Any]]
     cost: Cost | None
-    quota_left: dict[str, int] | None
+    quota_left: list[CountAnswer] | None
     position: int | None
     expected_wait: WaitAnswer | None
     simulated: Simulated
@@ -194,6 +203,7 @@ class DeviceAnswer(TypedDict):
     """What a tenant may hold of one device; ``used`` null when it is not known."""
 
     resource: str
+    flavor: str
     nominal: int
     borrowing: int
     limit: int
@@ -206,7 +216,7 @@ class HolderAnswer(TypedDict):
     kind: Annotated[str, Field(description='"server" or "job".')]
     owner: str
     user: str
-    devices: dict[str, int]
+    devices: list[CountAnswer]
 
 
 class MenuLine(TypedDict):
@@ -216,6 +226,7 @@ class MenuLine(TypedDict):
     display_name: str
     description: str
     devices: dict[str, int]
+    flavor: str
     price_per_hour: Money | None
     room: int | None
 
@@ -267,6 +278,12 @@ class StoredArtifact(TypedDict):
     name: str
     sha256: Sha256
     size: Bytes
+
+
+class Expected(TypedDict):
+    """The piece is kept now; ``next`` is where the next one is expected, in bytes."""
+
+    next: Bytes
 
 
 class Heard(TypedDict):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from aifactory_profiles import Profile
+from aifactory_profiles import Device, Profile
 
 from ..domain.forecasts import Forecast, cost, forecast
 from ..domain.jobs import EndKind, JobPlan, Priority
@@ -111,7 +111,7 @@ def dry_run_answer(
         "devices": dict(profile.devices),
         "manifest": manifest,
         "cost": cost_answer(profile, longest=float(registry.jobs.deadline), so_far=0.0),
-        "quota_left": left,
+        "quota_left": None if left is None else _counted(left),
         "position": seen.position,
         "expected_wait": _wait(seen),
         "simulated": registry.cluster.simulated,
@@ -199,19 +199,19 @@ def artifacts_answer(artifacts: Sequence[Artifact], *, simulated: bool) -> answe
 
 def quota_answer(tenant: Tenant, usage: Usage | None, registry: Registry) -> answer_types.QuotaAnswer:
     """What the tenant may hold, holds, and what fits now. ``usage`` None says so: null is not zero."""
-    resources = sorted({*tenant.quota.nominal, *tenant.quota.borrowing})
     devices: list[answer_types.DeviceAnswer] = [
         {
-            "resource": resource,
-            "nominal": tenant.quota.nominal.get(resource, 0),
-            "borrowing": tenant.quota.borrowing.get(resource, 0),
-            "limit": tenant.quota.limit(resource),
-            "used": None if usage is None else usage.used.get(resource, 0),
+            "resource": device.resource,
+            "flavor": device.flavor,
+            "nominal": tenant.quota.nominal.get(device, 0),
+            "borrowing": tenant.quota.borrowing.get(device, 0),
+            "limit": tenant.quota.limit(device),
+            "used": None if usage is None else usage.used.get(device, 0),
         }
-        for resource in resources
+        for device in tenant.quota.devices
     ]
     holders: list[answer_types.HolderAnswer] = [
-        {"kind": h.kind, "owner": h.owner, "user": h.user, "devices": dict(h.devices)}
+        {"kind": h.kind, "owner": h.owner, "user": h.user, "devices": _counted(h.devices)}
         for h in (usage.holders if usage else ())
     ]
     return {
@@ -225,6 +225,10 @@ def quota_answer(tenant: Tenant, usage: Usage | None, registry: Registry) -> ans
     }
 
 
+def _counted(devices: Mapping[Device, int]) -> list[answer_types.CountAnswer]:
+    return [{"resource": d.resource, "flavor": d.flavor, "count": count} for d, count in devices.items()]
+
+
 def _menu_line(tenant: Tenant, profile: Profile, usage: Usage | None) -> answer_types.MenuLine:
     price = profile.price_per_hour
     return {
@@ -232,6 +236,7 @@ def _menu_line(tenant: Tenant, profile: Profile, usage: Usage | None) -> answer_
         "display_name": profile.display_name,
         "description": profile.description,
         "devices": dict(profile.devices),
+        "flavor": profile.flavor,
         "price_per_hour": _money(price),
         "room": None if usage is None else room_for(tenant.quota, usage, profile),
     }

@@ -37,6 +37,8 @@ ROUTES: tuple[Route, ...] = (
     ("/jobs/{job}/artifacts/{name}", jobs.ArtifactOne),
     ("/internal/jobs/{job}/files", internal.RunnerFiles),
     ("/internal/jobs/{job}/log", internal.RunnerLog),
+    ("/internal/jobs/{job}/log/pieces", internal.RunnerLogPiece),
+    ("/internal/jobs/{job}/progress", internal.RunnerProgressReport),
     ("/internal/jobs/{job}/artifacts/{name}", internal.RunnerArtifact),
     ("/internal/jobs/{job}/result", internal.RunnerOutcome),
 )

@@ -9,7 +9,7 @@ from ..admission.base import Admission
 from ..admission.outlook import Outlooks
 from ..pipelines.base import Pipeline
 from ..registry.model import Registry
-from ..store import FileStore, Jobs
+from ..store import FileStore, Jobs, LogSpool
 from .gate import Gate
 from .news import Bulletin
 from .reconcile import Reconciler
@@ -21,18 +21,20 @@ class Context:
     """The parts.
 
     ``reach`` says what can be reached now, for the health page; it names no tenant. ``unavailable`` says why a
-    tenant can't start anything now, or None.
+    tenant can't start anything now, or None. ``bulletin`` tells of changed jobs, ``log_news`` also of new output.
     """
 
     registry: Registry
     gate: Gate
     jobs: Jobs
     files: FileStore
+    spool: LogSpool
     admission: Admission
     pipeline: Pipeline
     submissions: Submissions
     reconciler: Reconciler
     bulletin: Bulletin
+    log_news: Bulletin
     reach: Callable[[], dict[str, object]]
     outlooks: Outlooks
     unavailable: Callable[[str], str | None]

@@ -73,7 +73,7 @@ def from_refusal(refusal: Refusal) -> ServiceError:
     """The answer that carries a refusal, with its numbers."""
     numbers = {
         name: getattr(refusal, name)
-        for name in ("resource", "asked", "used", "limit")
+        for name in ("resource", "flavor", "asked", "used", "limit")
         if getattr(refusal, name) is not None
     }
     if refusal.fits_now:

@@ -96,6 +96,23 @@ class TenantQuery(BaseModel):
     tenant: Annotated[str | None, Field(description="A team's name; by default the token's own.")] = None
 
 
+class EventQuery(BaseModel):
+    """What to hear of a job."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    log: Annotated[bool, Field(description="Also what it prints, as events `log`.")] = False
+    after: Annotated[int, Field(ge=0, description="Of its output, what comes after so many bytes.")] = 0
+
+
+class PieceQuery(BaseModel):
+    """Where in the output a piece belongs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    offset: Annotated[int, Field(ge=0, lt=2**50, description="How many bytes were printed before it.")]
+
+
 class JobQuery(BaseModel):
     """Which jobs, and how many at once."""
 
@@ -107,6 +124,19 @@ class JobQuery(BaseModel):
     text: Annotated[str, Field(max_length=200, description="Something in the name or command, or a whole id.")] = ""
     limit: Annotated[int, Field(ge=1, le=MOST_AT_ONCE, description="How many at most.")] = 50
     before: Annotated[str | None, Field(description="Those after this one: `next` of the page before.")] = None
+
+
+class RunnerProgress(BaseModel):
+    """How far a run says it is. Unknown fields are passed over: images are of any age."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    progress: Annotated[float | None, Field(ge=0, le=100, allow_inf_nan=False, description="Per cent.")] = None
+    eta: Annotated[float | None, Field(ge=0, allow_inf_nan=False, description="Seconds.")] = None
+    metrics: Annotated[
+        dict[Annotated[str, Field(max_length=100)], Annotated[float, Field(allow_inf_nan=False)]] | None,
+        Field(max_length=100),
+    ] = None
 
 
 class RunnerResult(BaseModel):

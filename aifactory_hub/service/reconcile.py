@@ -146,6 +146,9 @@ class Reconciler:
         for job_id in {*old} - self._w.jobs.known(old):
             self._w.files.drop_job(job_id)
         self._w.files.drop_uploads(older_than=before)
+        quiet = self._w.spool.runs(older_than=before)
+        for run_id in {*quiet} - {job.run_id for job in self._w.jobs.live()}:
+            self._w.spool.drop(run_id)
 
     async def _sweep_tickets(self, tenant: str) -> None:
         # Tickets first, jobs after: a job is in the database before its ticket is filed.

@@ -16,7 +16,7 @@ from ..domain.jobs import EndKind, JobDecision, JobRun, JobState, JobStep, Onwar
 from ..domain.tickets import Ticket, TicketRequest, TicketState
 from ..pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable
 from ..registry.model import Registry
-from ..store import FileStore, JobRecord, Jobs
+from ..store import FileStore, JobRecord, Jobs, LogSpool
 from ..store.records import attempt_told
 from .run_spec import longest, run_spec
 from .tokens import job_token, token_hash
@@ -31,6 +31,7 @@ class Workshop:
     registry: Registry
     jobs: Jobs
     files: FileStore
+    spool: LogSpool
     admission: Admission
     pipeline: Pipeline
     token_key: bytes
@@ -230,9 +231,11 @@ class JobSteps:
             text = await self._w.pipeline.logs(job.tenant, job.run_id, limit_bytes=limit)
         except PipelineUnavailable as error:
             log.warning("job %s: its log can't be had now: %s", job.id, error)
-            return
-        if text:
-            await asyncio.to_thread(self._store_log, job.id, text.encode(), limit)
+            text = ""
+        # A pod that is gone has no log any more; what its runner sent while it ran is here.
+        content = text.encode() or await asyncio.to_thread(self._w.spool.tail, job.run_id, most=limit)
+        if content:
+            await asyncio.to_thread(self._store_log, job.id, content, limit)
 
     def _store_log(self, job_id: str, content: bytes, limit: int) -> None:
         with self._w.files.incoming(limit) as incoming:
@@ -268,6 +271,7 @@ class JobSteps:
             resources=profile.requests,
             priority=constants.JOB_PRIORITIES[job.priority],
             node_labels=profile.node_labels,
+            flavor=profile.flavor,
             max_seconds=longest(job, self._w.registry),
         )
 

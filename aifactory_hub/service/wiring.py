@@ -18,7 +18,7 @@ from ..pipelines.kubernetes_job import KubernetesJobPipeline
 from ..registry import load_registry
 from ..registry.model import Registry
 from ..settings import ServiceSettings
-from ..store import FileStore, Jobs, migrate, open_engine
+from ..store import FileStore, Jobs, LogSpool, migrate, open_engine
 from .context import Context
 from .gate import Gate, HubGate
 from .news import Bulletin
@@ -33,6 +33,7 @@ def assemble(
     gate: Gate,
     jobs: Jobs,
     files: FileStore,
+    spool: LogSpool,
     admission: Admission,
     pipeline: Pipeline,
     reach: Callable[[], dict[str, object]],
@@ -42,12 +43,18 @@ def assemble(
     tick: float = 1.0,
 ) -> Context:
     """The context of these parts; nothing is started."""
-    bulletin = Bulletin()
-    jobs.listen(bulletin.tell)
+    bulletin, log_news = Bulletin(), Bulletin()
+
+    def tell(job_id: str) -> None:
+        bulletin.tell(job_id)
+        log_news.tell(job_id)
+
+    jobs.listen(tell)
     workshop = Workshop(
         registry=registry,
         jobs=jobs,
         files=files,
+        spool=spool,
         admission=admission,
         pipeline=pipeline,
         token_key=files.secret("job-tokens"),
@@ -63,6 +70,8 @@ def assemble(
         submissions=Submissions(registry, jobs, files, clock=clock),
         reconciler=Reconciler(workshop, tick=tick),
         bulletin=bulletin,
+        log_news=log_news,
+        spool=spool,
         reach=reach,
         outlooks=outlooks or Outlooks(admission, registry.tenants, registry.cluster.carved),
         unavailable=unavailable,
@@ -102,6 +111,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             gate=gate,
             jobs=jobs,
             files=FileStore(settings.files),
+            spool=LogSpool(settings.files / "spool", limit=registry.jobs.max_log),
             admission=admission,
             pipeline=KubernetesJobPipeline(clients, watch, registry.tenants, registry.hub),
             reach=reach,

@@ -6,6 +6,7 @@ from .files import DigestMismatch, FileStore, StoredFile, TooLarge
 from .jobs import Jobs
 from .records import Artifact, JobFilter, JobRecord
 from .schedules import Schedule, Schedules
+from .spool import LogPiece, LogSpool
 
 __all__ = [
     "Artifact",
@@ -16,6 +17,8 @@ __all__ = [
     "JobFilter",
     "JobRecord",
     "Jobs",
+    "LogPiece",
+    "LogSpool",
     "Schedule",
     "Schedules",
     "StoredFile",

@@ -3,6 +3,7 @@
 from .card import Card, CardError, Slice
 from .cards import all_card_names, card_names, card_schema, load_card, load_model
 from .catalogue import Catalogue, ProfileError, SiteProfile, load_catalogue, menu_slices
+from .device import Device
 from .placement import (
     Fit,
     Placed,
@@ -25,6 +26,7 @@ __all__ = [
     "Card",
     "CardError",
     "Catalogue",
+    "Device",
     "Fit",
     "Placed",
     "PlacementError",

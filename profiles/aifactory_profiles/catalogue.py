@@ -123,6 +123,7 @@ def _slice_profile(card: Card, piece: Slice, site: SiteProfile, name: str) -> Pr
         limits=Resources(limits.cpu_millicores, limits.memory_bytes, devices),
         gpu_model=card.name,
         slice=piece.name,
+        flavor=card.name,
         node_labels={PRODUCT_LABEL: card.products[0]},
         price_per_hour=site.price_per_hour,
     )

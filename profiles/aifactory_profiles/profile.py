@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from .device import Device
 from .resources import Resources
 
 
@@ -14,7 +15,8 @@ class Profile:
     """One size that a notebook or job can have.
 
     ``requests`` and ``limits`` carry the same devices. ``node_labels`` pin the GPU model, because the same
-    slice name means different hardware on different models. ``price_per_hour`` is in the registry's currency;
+    slice name means different hardware on different models; ``flavor`` is the name of those nodes.
+    ``price_per_hour`` is in the registry's currency;
     None means that the site sets no price, which is not the same as free.
     """
 
@@ -25,6 +27,7 @@ class Profile:
     limits: Resources
     gpu_model: str | None = None
     slice: str | None = None
+    flavor: str = ""
     node_labels: Mapping[str, str] = field(default_factory=dict)
     price_per_hour: Decimal | None = None
 
@@ -32,3 +35,8 @@ class Profile:
     def devices(self) -> Mapping[str, int]:
         """Kubernetes extended resources and how many of each, e.g. ``{"nvidia.com/mig-1g.10gb": 1}``."""
         return self.requests.devices
+
+    @property
+    def takes(self) -> Mapping[Device, int]:
+        """What it takes of a quota, e.g. ``{Device("h100-80gb", "nvidia.com/mig-1g.10gb"): 1}``."""
+        return {Device(self.flavor, resource): count for resource, count in self.devices.items()}

@@ -38,6 +38,7 @@ def ticket_request(plan: SpawnPlan, ticket: str, user: str, server: str) -> Tick
         resources=plan.profile.requests,
         priority=constants.PRIORITY_NOTEBOOK,
         node_labels=plan.profile.node_labels,
+        flavor=plan.profile.flavor,
     )
 
 

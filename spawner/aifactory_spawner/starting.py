@@ -69,12 +69,12 @@ class Verdict:
 
 def quota_text(plan: SpawnPlan, usage: Usage) -> str:
     """The numbers that the start was allowed on."""
-    team, devices = plan.tenant, plan.profile.devices
+    team, devices = plan.tenant, plan.profile.takes
     if not devices:
         return f"{plan.profile.name} takes no GPU of team {team.name}"
     numbers = (
-        f"asks {asked} of {resource}, {usage.used.get(resource, 0)} of {team.quota.limit(resource)} are used"
-        for resource, asked in devices.items()
+        f"asks {asked} of {device}, {usage.used.get(device, 0)} of {team.quota.limit(device)} are used"
+        for device, asked in devices.items()
     )
     return f"{plan.profile.name} {', '.join(numbers)} in team {team.name}"
 

@@ -12,7 +12,7 @@ import pytest
 from aifactory_hub import constants
 from aifactory_hub.admission import Admission, AdmissionRefused, InProcessAdmission, KueueAdmission, NotAdmitted
 from aifactory_hub.domain.tickets import Ticket, TicketRequest, TicketState
-from aifactory_profiles import Resources
+from aifactory_profiles import Device, Resources
 
 from ..support.kube_objects import LARGE, SMALL, make_tenant
 from ..support.real_cluster import as_admin, own_queues
@@ -33,8 +33,8 @@ class Engine:
     async def tick(self) -> None:
         await asyncio.sleep(self.grain)
 
-    async def file(self, tenant: str, name: str, count: int = 1, resource: str = SMALL, **changes: Any) -> Ticket:
-        return await self.admission.request(ask(tenant, name, {resource: count}, **changes))
+    async def file(self, tenant: str, name: str, count: int = 1, device: Device = SMALL, **changes: Any) -> Ticket:
+        return await self.admission.request(ask(tenant, name, {device: count}, **changes))
 
     async def becomes(self, tenant: str, name: str, state: TicketState) -> Ticket:
         async def reached() -> Ticket | None:
@@ -47,8 +47,8 @@ class Engine:
         await self.file(tenant, name, **changes)
         return await self.becomes(tenant, name, ADMITTED)
 
-    async def used(self, tenant: str, resource: str = SMALL) -> int:
-        return (await self.admission.usage(tenant)).used.get(resource, 0)
+    async def used(self, tenant: str, device: Device = SMALL) -> int:
+        return (await self.admission.usage(tenant)).used.get(device, 0)
 
 
 @pytest.fixture(params=["inprocess", pytest.param("kueue", marks=pytest.mark.cluster)])
@@ -65,14 +65,16 @@ async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
 def ask(
     tenant: str,
     name: str,
-    devices: dict[str, int],
+    devices: dict[Device, int],
     *,
     owner: str | None = None,
     user: str = "ada@example.org",
     priority: str = constants.PRIORITY_BATCH,
 ) -> TicketRequest:
-    resources = Resources(100, 2**20, devices)
-    return TicketRequest(tenant, name, "server", owner or name, user, "mig-1g.10gb", resources, priority)
+    resources = Resources(100, 2**20, {device.resource: count for device, count in devices.items()})
+    return TicketRequest(
+        tenant, name, "server", owner or name, user, "mig-1g.10gb", resources, priority, flavor=SMALL.flavor
+    )
 
 
 async def eventually(look: Callable[[], Awaitable[Ticket | None]], what: str) -> Ticket:
@@ -144,7 +146,7 @@ async def test_what_does_not_fit_waits_and_runs_when_there_is_room(engine: Engin
     await engine.file("vision", "last")
     await settled()
     waiting = await engine.admission.get("vision", "later")
-    assert waiting.state is QUEUED and SMALL in waiting.message
+    assert waiting.state is QUEUED and SMALL.resource in waiting.message
     assert await engine.admission.position("vision", "later") == 0
     assert await engine.admission.position("vision", "last") == 1
     assert await engine.admission.position("vision", "t0") is None
@@ -185,7 +187,7 @@ async def test_without_devices_it_is_admitted_even_where_all_is_taken(engine: En
 async def test_usage_names_the_holders(engine: Engine) -> None:
     await engine.admitted("nlp", "a", user="ada@example.org")
     await engine.admitted("nlp", "b", user="Bob Å")
-    await engine.file("nlp", "c", resource=LARGE, user="bob")
+    await engine.file("nlp", "c", device=LARGE, user="bob")
     await engine.becomes("nlp", "c", ADMITTED)
     usage = await engine.admission.usage("nlp")
     assert usage.used == {SMALL: 2, LARGE: 1}

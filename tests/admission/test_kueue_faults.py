@@ -24,8 +24,10 @@ WEBHOOK_DOWN = {"code": 500, "message": 'failed calling webhook "mjob.kb.io": co
 
 
 def ask(name: str = "t1", owner: str = "ada") -> TicketRequest:
-    resources = Resources(100, 1, {SMALL: 1})
-    return TicketRequest("nlp", name, "server", owner, "ada@x", "mig-1g.10gb", resources, constants.PRIORITY_BATCH)
+    resources = Resources(100, 1, {SMALL.resource: 1})
+    return TicketRequest(
+        "nlp", name, "server", owner, "ada@x", "mig-1g.10gb", resources, constants.PRIORITY_BATCH, flavor=SMALL.flavor
+    )
 
 
 @asynccontextmanager

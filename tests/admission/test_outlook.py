@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -47,9 +48,9 @@ def outlooks(engine: Engine, clock: Clock) -> Outlooks:
 
 
 async def take(engine: Engine, name: str, tenant: str = "nlp", kind: str = "server") -> Ticket:
-    resources = Resources(devices={SMALL: 1})
+    resources = Resources(devices={SMALL.resource: 1})
     request = TicketRequest(tenant, name, kind, name, name, "mig-1g.10gb", resources, "notebook", max_seconds=3600)
-    return await engine.request(request)
+    return await engine.request(replace(request, flavor=SMALL.flavor))
 
 
 async def test_holders_have_their_times_and_the_queue_its_order(

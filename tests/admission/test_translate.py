@@ -18,7 +18,7 @@ from ..support.kube_objects import SMALL
 
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parent.parent / "data" / "kueue_tickets.json").read_text())
 H100 = {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
-SHORT = f"insufficient unused quota for {SMALL} in flavor h100-80gb, 1 more needed"
+SHORT = f"insufficient unused quota for {SMALL.resource} in flavor h100-80gb, 1 more needed"
 RECLAIMED = "Preempted to accommodate a workload due to reclamation within the cohort"
 
 
@@ -58,13 +58,15 @@ def test_a_ticket_is_read_without_its_workload() -> None:
 
 
 def test_what_the_job_asks_is_what_it_was_asked_for() -> None:
-    resources = Resources(4000, 2**30, {SMALL: 2})
-    request = TicketRequest("nlp", "t1", "job", "j-1", "Ada Å@x", "mig-1g.10gb", resources, "batch", H100)
+    resources = Resources(4000, 2**30, {SMALL.resource: 2})
+    request = TicketRequest(
+        "nlp", "t1", "job", "j-1", "Ada Å@x", "mig-1g.10gb", resources, "batch", H100, flavor=SMALL.flavor
+    )
     job = job_for(request, "hub-1")
     assert job["spec"]["suspend"] and job["spec"]["managedBy"] == constants.TICKET_MANAGED_BY
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpu"
     container = job["spec"]["template"]["spec"]["containers"][0]
-    assert container["resources"] == {"requests": {SMALL: "2"}, "limits": {SMALL: "2"}}
+    assert container["resources"] == {"requests": {SMALL.resource: "2"}, "limits": {SMALL.resource: "2"}}
     assert is_ticket_of(job, "hub-1") and not is_ticket_of(job, "hub-2")
     stored = copy.deepcopy(job)
     stored["metadata"]["uid"] = "u1"

@@ -36,8 +36,8 @@ def test_a_good_file_is_summed_up(good: str) -> None:
     assert result.exit_code == 0
     assert result.output.splitlines() == [
         f"{good}: hub main, cluster host, its GPUs are simulated",
-        "  nvidia.com/mig-1g.10gb: 6 of 7 given to tenants",
-        "  nvidia.com/mig-3g.40gb: 1 of 2 given to tenants",
+        "  nvidia.com/mig-1g.10gb (h100-80gb): 6 of 7 given to tenants",
+        "  nvidia.com/mig-3g.40gb (h100-80gb): 1 of 2 given to tenants",
         "tenant nlp (Language): vCluster nlp in vc-nlp",
         "  cpu-small: 250m cpu, 1Gi memory",
         "  mig-1g.10gb: 500m cpu, 2Gi memory, 5 at most",

@@ -8,6 +8,7 @@ from aifactory_hub.admission import InProcessAdmission
 from aifactory_hub.demo.fleet import SCENARIOS, Neighbours, wishes
 from aifactory_hub.demo.site import Ports, tenants_yaml
 from aifactory_hub.registry.load import read_registry
+from aifactory_profiles import Device
 
 REGISTRY = read_registry(tenants_yaml(Ports(1, 2, 3, 4, 5)), "demo")
 
@@ -32,7 +33,7 @@ def test_all_neighbours_are_at_work_at_the_start(scenario: str) -> None:
 
 @pytest.mark.parametrize(("scenario", "least", "most"), [("calm", 0.0, 0.0), ("busy", 0.0, 0.0), ("full", 0.6, 1.0)])
 def test_a_scenario_leaves_as_much_room_as_its_name_says(scenario: str, least: float, most: float) -> None:
-    limit = REGISTRY.tenants["nlp"].quota.limit("nvidia.com/mig-1g.10gb")
+    limit = REGISTRY.tenants["nlp"].quota.limit(Device("h100-80gb", "nvidia.com/mig-1g.10gb"))
     moments = range(0, 3600, 5)
     full = sum(_small(scenario, seconds) >= limit for seconds in moments) / len(moments)
     assert least <= full <= most

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from aifactory_hub.domain.quota import Fits, Quota, Usage, check_quota, room_for
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
+from aifactory_profiles import Device
 
 from ..support.tenants import LARGE, PROFILES, SMALL, make_catalogue
 
@@ -22,9 +23,9 @@ class Case:
     """One question to the quota rule."""
 
     profile: str
-    nominal: dict[str, int] = field(default_factory=dict)
-    borrowing: dict[str, int] = field(default_factory=dict)
-    used: dict[str, int] = field(default_factory=dict)
+    nominal: dict[Device, int] = field(default_factory=dict)
+    borrowing: dict[Device, int] = field(default_factory=dict)
+    used: dict[Device, int] = field(default_factory=dict)
     reason: RefusalReason | None = None
     numbers: tuple[int, int, int] | None = None  # asked, used, limit
     fits_now: tuple[str, ...] = ()
@@ -88,8 +89,8 @@ def test_a_refusal_tells_a_person_all_the_numbers() -> None:
     verdict = check_quota(Quota({SMALL: 2}), Usage({SMALL: 2}), CATALOGUE.profile("mig-1g.10gb"), MENU)
     assert isinstance(verdict, Refusal)
     assert verdict.message == (
-        "Profile mig-1g.10gb: your team has no room for it now. Asked 1, used 2, limit 2 of nvidia.com/mig-1g.10gb. "
-        "Fits now: cpu-small."
+        "Profile mig-1g.10gb: your team has no room for it now. Asked 1, used 2, "
+        "limit 2 of nvidia.com/mig-1g.10gb (h100-80gb). Fits now: cpu-small."
     )
 
 
@@ -105,17 +106,17 @@ COUNTS = st.dictionaries(st.sampled_from([SMALL, LARGE]), st.integers(min_value=
 
 @given(nominal=COUNTS, borrowing=COUNTS, used=COUNTS, name=st.sampled_from(PROFILES))
 def test_what_fits_never_goes_over_the_limit(
-    nominal: dict[str, int], borrowing: dict[str, int], used: dict[str, int], name: str
+    nominal: dict[Device, int], borrowing: dict[Device, int], used: dict[Device, int], name: str
 ) -> None:
     quota, profile = Quota(nominal, borrowing), CATALOGUE.profile(name)
     verdict = check_quota(quota, Usage(used), profile, MENU)
-    fits = all(used.get(device, 0) + count <= quota.limit(device) for device, count in profile.devices.items())
+    fits = all(used.get(device, 0) + count <= quota.limit(device) for device, count in profile.takes.items())
     assert isinstance(verdict, Fits) == fits
 
 
 @given(nominal=COUNTS, borrowing=COUNTS, used=COUNTS, name=st.sampled_from(PROFILES))
 def test_what_is_named_as_fitting_does_fit(
-    nominal: dict[str, int], borrowing: dict[str, int], used: dict[str, int], name: str
+    nominal: dict[Device, int], borrowing: dict[Device, int], used: dict[Device, int], name: str
 ) -> None:
     quota, usage = Quota(nominal, borrowing), Usage(used)
     verdict = check_quota(quota, usage, CATALOGUE.profile(name), MENU)
@@ -126,10 +127,10 @@ def test_what_is_named_as_fitting_does_fit(
 
 @given(nominal=COUNTS, used=COUNTS, name=st.sampled_from(["mig-1g.10gb", "mig-3g.40gb"]))
 def test_room_is_how_many_more_fit_one_after_the_other(
-    nominal: dict[str, int], used: dict[str, int], name: str
+    nominal: dict[Device, int], used: dict[Device, int], name: str
 ) -> None:
     quota, profile = Quota(nominal), CATALOGUE.profile(name)
-    device = next(iter(profile.devices))
+    device = next(iter(profile.takes))
     taken, fitted = dict(used), 0
     while isinstance(check_quota(quota, Usage(taken), profile), Fits):
         taken[device] = taken.get(device, 0) + 1

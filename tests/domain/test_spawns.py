@@ -101,7 +101,7 @@ def test_a_full_quota_refuses_and_names_what_fits_instead() -> None:
     verdict = admit_plan(plan("mig-1g.10gb"), TenantFacts(Usage({SMALL: 1})), CATALOGUE)
     assert isinstance(verdict, Refusal)
     assert verdict.reason is RefusalReason.QUOTA_EXCEEDED
-    assert (verdict.resource, verdict.asked, verdict.used, verdict.limit) == (SMALL, 1, 1, 1)
+    assert (verdict.flavor, verdict.resource, verdict.asked, verdict.used, verdict.limit) == (*SMALL, 1, 1, 1)
     assert verdict.fits_now == ("cpu-small", "mig-3g.40gb")
 
 

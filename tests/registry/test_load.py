@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import pytest
 from aifactory_hub.domain.quota import Quota
 from aifactory_hub.domain.tenants import GroupRule, Role, VCluster
 from aifactory_hub.registry import Addresses, JobsConfig, NotebookConfig, RegistryError, load_registry, read_registry
+from aifactory_profiles import Device
 
 from .files import GOOD, SOURCE, changed, problems
 
-SMALL, LARGE = "nvidia.com/mig-1g.10gb", "nvidia.com/mig-3g.40gb"
+SMALL = Device("h100-80gb", "nvidia.com/mig-1g.10gb")
+LARGE = Device("h100-80gb", "nvidia.com/mig-3g.40gb")
 
 
 def test_the_whole_file_is_read(tmp_path: Path) -> None:
@@ -95,12 +98,25 @@ def test_two_models_in_one_cluster_keep_their_slices_apart() -> None:
     assert registry.catalogue.profile("mig-3g.40gb").gpu_model == "h100-80gb"
 
 
-def test_a_slice_that_two_models_share_can_t_be_carved() -> None:
-    text = changed("[h100-80gb]", "[h100-80gb, a100-40gb]").replace("mig-1g.10gb", "nvidia.com/mig-1g.10gb", 1)
+@pytest.mark.parametrize("name", ["mig-1g.10gb", "nvidia.com/mig-1g.10gb"])
+def test_a_slice_that_two_models_share_must_say_whose_it_is(name: str) -> None:
+    text = changed("[h100-80gb]", "[h100-80gb, a100-80gb]").replace("mig-1g.10gb", name, 1)
     assert (
-        "tenants.yaml:6: cluster.carved.nvidia.com/mig-1g.10gb: nvidia.com/mig-1g.10gb is a slice of h100-80gb and "
-        "a100-40gb, and quota can't tell the two apart; carve that slice on clusters with one of the models only"
+        f"tenants.yaml:6: cluster.carved.{name}: {name} is a slice of several GPU models; "
+        "say which: h100-80gb:mig-1g.10gb or a100-80gb:mig-1g.10gb"
     ) in problems(text)
+
+
+def test_two_models_each_have_their_own_quota_of_a_slice_that_they_share() -> None:
+    text = changed("[h100-80gb]", "[h100-80gb, a100-80gb]")
+    text = re.sub(r"(nvidia.com/)?mig-(1g.10gb|3g.40gb)", r"h100-80gb:mig-\2", text)
+    text = text.replace("carved: {", "carved: {a100-80gb:mig-1g.10gb: 5, ")
+    text = text.replace("quota: {", "quota: {a100-80gb:mig-1g.10gb: 2, ")
+    registry = read_registry(text, SOURCE)
+    on_a100 = SMALL._replace(flavor="a100-80gb")
+    assert (registry.cluster.carved[SMALL], registry.cluster.carved[on_a100]) == (7, 5)
+    assert registry.tenants["nlp"].quota.nominal == {on_a100: 2, SMALL: 3, LARGE: 1}
+    assert registry.catalogue.profile("a100-80gb:mig-1g.10gb").takes == {on_a100: 1}
 
 
 def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ CASES: dict[str, tuple[str, str, str]] = {
     "a GPU profile without any quota": (
         "profiles: [mig-1g.10gb]",
         "profiles: [mig-1g.10gb, mig-3g.40gb]",
-        "39: tenants.vision.profiles[1]: tenant vision may hold no nvidia.com/mig-3g.40gb, "
+        "39: tenants.vision.profiles[1]: tenant vision may hold no nvidia.com/mig-3g.40gb (h100-80gb), "
         "so this profile could never start; add `mig-3g.40gb: 1` to its quota, or remove the profile",
     ),
     "no profiles": (

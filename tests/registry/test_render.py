@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from aifactory_hub import constants
 from aifactory_hub.registry import read_registry, render
 from aifactory_hub.registry.output import yaml_documents
-from aifactory_hub.registry.render import cluster_queue, host_objects
+from aifactory_hub.registry.render import cluster_queue, flavor_groups, host_objects
 from aifactory_hub.registry.render_vcluster import seeded_objects, vcluster_values
+from aifactory_profiles import Device
 
 from ..conftest import Golden
 from .files import GOOD, SOURCE, changed
@@ -51,7 +54,7 @@ def test_kueue_holds_exactly_the_quotas_of_the_file() -> None:
     for tenant in REGISTRY.tenants.values():
         queue = cluster_queue(REGISTRY, tenant)
         held = {
-            resource["name"]: (resource["nominalQuota"], resource["borrowingLimit"])
+            Device(flavor["name"], resource["name"]): (resource["nominalQuota"], resource["borrowingLimit"])
             for group in queue["spec"]["resourceGroups"]
             for flavor in group["flavors"]
             for resource in flavor["resources"]
@@ -67,11 +70,26 @@ def test_each_model_has_its_own_flavor_and_resources() -> None:
     registry = read_registry(text, SOURCE)
     groups = cluster_queue(registry, registry.tenants["nlp"])["spec"]["resourceGroups"]
     assert [(group["flavors"][0]["name"], group["coveredResources"]) for group in groups] == [
-        ("h100-80gb", ["nvidia.com/mig-3g.40gb"]),
         ("a100-40gb", ["nvidia.com/mig-1g.5gb"]),
+        ("h100-80gb", ["nvidia.com/mig-3g.40gb"]),
     ]
     flavors = [o["metadata"]["name"] for o in host_objects(registry) if o["kind"] == "ResourceFlavor"]
     assert flavors == ["h100-80gb", "a100-40gb"]
+
+
+def test_models_that_share_a_slice_s_name_are_flavors_of_one_group() -> None:
+    small, large, other = "nvidia.com/mig-1g.10gb", "nvidia.com/mig-3g.40gb", "nvidia.com/mig-1g.6gb"
+    carved = [Device("h100-80gb", large), Device("a100-80gb", small), Device("a30", other), Device("h100-80gb", small)]
+    assert flavor_groups(carved) == [(("a30",), (other,)), (("h100-80gb", "a100-80gb"), (large, small))]
+
+
+@given(st.sets(st.builds(Device, st.sampled_from("abcd"), st.sampled_from("uvwxyz"))))
+def test_kueue_s_rules_for_resource_groups_hold(devices: set[Device]) -> None:
+    groups = flavor_groups(devices)
+    for part in (0, 1):
+        names = [name for group in groups for name in group[part]]
+        assert len(names) == len(set(names)), "a flavor and a resource are in one group each"
+    assert devices <= {Device(f, r) for flavors, resources in groups for f in flavors for r in resources}
 
 
 NO_GPUS = """\

@@ -137,7 +137,7 @@ async def test_quota_says_what_is_held_by_whom_and_what_fits(service: RunningSer
         quota = (await http.get("/quota")).json()
         assert (await http.get("/quota?tenant=vision")).status_code == 403
     assert quota["tenant"] == "nlp"
-    assert quota["devices"] == [{"resource": SMALL, "nominal": 2, "borrowing": 0, "limit": 2, "used": 1}]
+    assert quota["devices"] == [{**SMALL._asdict(), "nominal": 2, "borrowing": 0, "limit": 2, "used": 1}]
     assert [(h["kind"], h["user"]) for h in quota["holders"]] == [("job", "ada")]
     menu = {line["profile"]: line["room"] for line in quota["menu"]}
     assert menu == {"cpu-small": None, "mig-1g.10gb": 1, "mig-3g.40gb": 0}

@@ -19,7 +19,11 @@ async def test_it_says_what_would_run_and_when_and_for_how_much(service: Running
         said = (await http.post("/jobs/dry-run", json=JOB)).json()
     assert (said["accepted"], said["refusal"], said["simulated"]) == (True, None, True)
     assert [(v["check"], v["ok"]) for v in said["verdicts"]] == [("profile", True), ("quota", True)]
-    assert (said["profile"], said["devices"], said["quota_left"]) == ("mig-1g.10gb", {SMALL: 1}, {SMALL: 2})
+    assert (said["profile"], said["devices"], said["quota_left"]) == (
+        "mig-1g.10gb",
+        {SMALL.resource: 1},
+        [{**SMALL._asdict(), "count": 2}],
+    )
     assert said["cost"] == {"per_hour": "0.40", "hours": 24.0, "at_most": "9.60", "so_far": "0.00"}
     assert (said["position"], said["expected_wait"]["most"]) == (0, 0.0)
     (process,) = said["manifest"]
@@ -47,7 +51,7 @@ async def test_a_full_quota_says_so_and_when_there_will_be_room(service: Running
     assert said["accepted"] is True
     quota = said["verdicts"][1]
     assert (quota["ok"], "Asked 1, used 2, limit 2" in quota["detail"]) == (False, True)
-    assert (said["position"], said["quota_left"]) == (1, {SMALL: 0})
+    assert (said["position"], said["quota_left"]) == (1, [{**SMALL._asdict(), "count": 0}])
     # Two run for a day at most; the one before takes the first room, this one the second.
     assert said["expected_wait"]["most"] == pytest.approx(86400, abs=120)
     assert (one["position"], one["expected_wait"]["low"]) == (0, None)

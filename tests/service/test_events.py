@@ -158,3 +158,57 @@ async def test_news_are_told_to_all_who_wait_once_and_to_nobody_twice() -> None:
         bulletin.tell(f"j{n}")
     assert (await bulletin.after(1, patience=0)).jobs is None
     assert not bulletin._waiting
+
+
+async def piece(service: RunningService, job_id: str, offset: int, content: bytes) -> None:
+    spec = next(spec for spec in service.pipeline.created if spec.run_id == job_id)
+    async with service.http(spec.secret_files["token"]) as runner:
+        answer = await runner.post(f"/internal/jobs/{job_id}/log/pieces?offset={offset}", content=content)
+    assert answer.status_code == 200, answer.text
+
+
+async def test_what_a_job_prints_is_heard_as_it_comes_and_once(service: RunningService) -> None:
+    async with service.http("ada") as http:
+        job_id = await submitted(http)
+        await service.reconciler.settle()
+        async with listening(http, f"/jobs/{job_id}/events?log=true") as heard:
+            await heard.next()
+            await piece(service, job_id, 0, b"epoch 1 \xc3")
+            assert (await heard.next())[1] == {"attempt": 1, "offset": 0, "skipped": 0, "text": "epoch 1 "}
+            await piece(service, job_id, 0, b"epoch 1 \xc3")
+            await piece(service, job_id, 9, b"\xa9\xff\n")
+            assert (await heard.next())[1] == {"attempt": 1, "offset": 9, "skipped": 0, "text": "é\ufffd\n"}
+            await piece(service, job_id, 500, b"later\n")
+            assert (await heard.next())[1] == {"attempt": 1, "offset": 500, "skipped": 488, "text": "later\n"}
+            assert (await http.get(f"/jobs/{job_id}/logs")).headers["X-AIFactory-Log"] == "live"
+            service.pipeline.end("nlp", job_id, 0)
+            await service.reconciler.settle()
+            while (last := await heard.next())[0] == "job":
+                pass
+            assert last[0] == "end"
+        async with listening(http, f"/jobs/{job_id}/events?log=true&after=12") as heard:
+            assert [(await heard.next())[0] for _ in range(3)] == ["job", "log", "end"]
+            assert await heard.ended()
+
+
+async def test_one_who_comes_back_hears_what_she_missed(service: RunningService) -> None:
+    async with service.http("ada") as http:
+        job_id = await submitted(http)
+        await service.reconciler.settle()
+        await piece(service, job_id, 0, b"one\ntwo\n")
+        again = {"Last-Event-ID": "1.4"}
+        async with http.stream("GET", f"/jobs/{job_id}/events?log=true", headers=again) as response:
+            heard = Heard(response.aiter_lines())
+            await heard.next()
+            assert (await heard.next())[1] == {"attempt": 1, "offset": 4, "skipped": 0, "text": "two\n"}
+
+
+async def test_the_log_of_a_pod_that_is_gone_is_what_its_runner_sent(service: RunningService) -> None:
+    async with service.http("ada") as http:
+        job_id = await submitted(http)
+        await service.reconciler.settle()
+        await piece(service, job_id, 0, b"before the memory was full\n")
+        service.pipeline.end("nlp", job_id, 137, "it used more memory than its profile has (OOMKilled)")
+        await service.reconciler.settle()
+        log = await http.get(f"/jobs/{job_id}/logs")
+    assert (log.text, log.headers["X-AIFactory-Log"]) == ("before the memory was full\n", "stored")

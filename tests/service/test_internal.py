@@ -151,3 +151,17 @@ async def test_a_job_without_files_has_none_to_fetch(service: RunningService) ->
     run = await started(service, files=None)
     async with run.http as http:
         assert (await http.get(run.path("files"))).json()["reason"] == "no-files"
+
+
+async def test_a_run_says_how_far_it_is_and_people_see_it(service: RunningService) -> None:
+    run = await started(service, files=None)
+    async with run.http as http:
+        said = {"progress": 40, "eta": 90.5, "metrics": {"loss": 0.25}, "from_the_future": 1}
+        assert (await http.post(run.path("progress"), json=said)).status_code == 200
+        assert (await http.post(run.path("progress"), json={"progress": 45})).status_code == 200
+        bad = await http.post(run.path("progress"), json={"progress": 400})
+        infinite = await http.post(run.path("progress"), content=b'{"metrics": {"loss": Infinity}}')
+    assert (bad.status_code, bad.json()["field"], infinite.status_code) == (400, "progress", 400)
+    async with service.http("ada") as http:
+        seen = (await http.get(f"/jobs/{run.job_id}")).json()["progress"]
+    assert (seen["percent"], seen["eta_seconds"], seen["metrics"]) == (45, 90.5, {"loss": 0.25})

@@ -23,7 +23,7 @@ async def test_the_numbers_of_a_menu(service: RunningService) -> None:
         answer = (await http.get("/tenants/nlp/profiles")).json()
     assert (answer["tenant"], answer["known"], answer["simulated"]) == ("nlp", True, True)
     small = next(profile for profile in answer["profiles"] if profile["profile"] == "mig-1g.10gb")
-    assert small["devices"] == {SMALL: 1}
+    assert small["devices"] == {SMALL.resource: 1}
     assert (small["availability"], small["free_now"]) == ("free", 2)
     assert small["team"] == {"free": 2, "total": 2}
     assert small["cluster"] == {"free": 7, "total": 7}

@@ -348,10 +348,28 @@ async def test_a_sweep_gives_back_tickets_without_a_job_but_not_while_their_pod_
     profile = world.registry.catalogue.profile(MIG)
     for owner in ("jlost0000000", "jlost1111111"):
         request = TicketRequest(
-            "nlp", f"job-{owner}", "job", owner, "ada", MIG, profile.requests, constants.PRIORITY_BATCH
+            "nlp",
+            f"job-{owner}",
+            "job",
+            owner,
+            "ada",
+            MIG,
+            profile.requests,
+            constants.PRIORITY_BATCH,
+            flavor=profile.flavor,
         )
         await world.admission.request(request)
-    server = TicketRequest("nlp", "nb-ada", "server", "ada", "ada", MIG, profile.requests, constants.PRIORITY_NOTEBOOK)
+    server = TicketRequest(
+        "nlp",
+        "nb-ada",
+        "server",
+        "ada",
+        "ada",
+        MIG,
+        profile.requests,
+        constants.PRIORITY_NOTEBOOK,
+        flavor=profile.flavor,
+    )
     await world.admission.request(server)
     world.pipeline.slow_to_go.add("jlost1111111")
     await world.service.reconciler.sweep()

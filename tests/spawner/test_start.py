@@ -39,8 +39,8 @@ async def test_the_pod_is_made_as_the_profile_and_the_site_say(hub: HubInMemory)
     pod = await pod_of(hub)
     container = pod["spec"]["containers"][0]
     assert container["resources"] == {
-        "requests": {"cpu": 0.5, "memory": 2**31, SMALL: "1"},
-        "limits": {"cpu": 0.5, "memory": 2**31, SMALL: "1"},
+        "requests": {"cpu": 0.5, "memory": 2**31, SMALL.resource: "1"},
+        "limits": {"cpu": 0.5, "memory": 2**31, SMALL.resource: "1"},
     }
     assert container["args"][:3] == ["python3", "-m", "jupyterhub.singleuser"]
     assert container["securityContext"] == {
@@ -102,7 +102,7 @@ async def test_the_progress_tells_every_step_with_seconds_to_who_asks_late(hub: 
     told = [event["message"] async for event in spawner.progress()]
     assert [line.split(":")[0] for line in told] == ["quota", "queue", "pod", "pod", "image", "ready"]
     assert all(line.endswith(" s)") for line in told)
-    assert "asks 1 of nvidia.com/mig-1g.10gb, 0 of 2 are used" in told[0]
+    assert "asks 1 of nvidia.com/mig-1g.10gb (h100-80gb), 0 of 2 are used" in told[0]
 
 
 @pytest.mark.parametrize(
@@ -211,8 +211,10 @@ async def test_quota_that_does_not_come_in_time_is_given_back() -> None:
     async def then_taken(tenant: str) -> Any:
         seen = await usage(tenant)
         steps.append(ada.spawners[""].steps)
-        resources = Resources(devices={SMALL: 1})
-        await hub.admission.request(TicketRequest(tenant, "job-1", "job", "1", "bob", "p", resources, "batch"))
+        resources = Resources(devices={SMALL.resource: 1})
+        await hub.admission.request(
+            TicketRequest(tenant, "job-1", "job", "1", "bob", "p", resources, "batch", flavor=SMALL.flavor)
+        )
         await hub.admission.hold(tenant, "job-1")
         return seen
 

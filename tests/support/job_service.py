@@ -29,7 +29,7 @@ from aifactory_hub.service.context import Context
 from aifactory_hub.service.gate import HubGate
 from aifactory_hub.service.reconcile import Reconciler
 from aifactory_hub.service.wiring import assemble
-from aifactory_hub.store import FileStore, Jobs, migrate, open_engine
+from aifactory_hub.store import FileStore, Jobs, LogSpool, migrate, open_engine
 
 from .fake_hub import FakeHub
 from .tenants import SMALL, make_catalogue, make_tenant
@@ -112,6 +112,7 @@ def make_context(
         gate=gate or NobodyAsks(),  # type: ignore[arg-type]
         jobs=folder.jobs(),
         files=folder.files(),
+        spool=LogSpool(folder.path / "spool", limit=registry.jobs.max_log),
         admission=admission,
         pipeline=pipeline,
         reach=lambda: {"host": True, "tenants": len(registry.tenants), "tenants_reachable": 1},

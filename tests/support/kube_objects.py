@@ -7,15 +7,16 @@ from typing import Any
 
 from aifactory_hub.domain.quota import Quota
 from aifactory_hub.domain.tenants import Tenant, VCluster
+from aifactory_profiles import Device
 
 Json = dict[str, Any]
 
-SMALL = "nvidia.com/mig-1g.10gb"
-LARGE = "nvidia.com/mig-3g.40gb"
+SMALL = Device("h100-80gb", "nvidia.com/mig-1g.10gb")
+LARGE = Device("h100-80gb", "nvidia.com/mig-3g.40gb")
 
 
 def make_tenant(
-    name: str = "nlp", *, nominal: dict[str, int] | None = None, borrowing: dict[str, int] | None = None
+    name: str = "nlp", *, nominal: dict[Device, int] | None = None, borrowing: dict[Device, int] | None = None
 ) -> Tenant:
     quota = Quota({SMALL: 3, LARGE: 1} if nominal is None else nominal, borrowing or {})
     return Tenant(name, name.upper(), VCluster(f"vc-{name}", name), (), ("mig-1g.10gb",), quota)

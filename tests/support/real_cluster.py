@@ -14,6 +14,7 @@ import pytest
 
 from aifactory_hub.clusters import ApiError, ApiUnreachable, KubeApi, connect_host
 from aifactory_hub.domain.tenants import Tenant, VCluster
+from aifactory_hub.registry.render import queue_spec
 
 from ..cluster.access import Access, access
 from ..cluster.console import ClusterError
@@ -71,8 +72,9 @@ async def own_queues(admin: KubeApi, tenants: Mapping[str, Tenant]) -> AsyncIter
         moved = {}
         for tenant in tenants.values():
             namespace = f"{cohort}-{tenant.name}"
-            await _make_tenant(admin, tenant, namespace, cohort, made)
-            moved[tenant.name] = replace(tenant, vcluster=VCluster(namespace, tenant.name))
+            there = replace(tenant, vcluster=VCluster(namespace, tenant.name))
+            await _make_tenant(admin, there, namespace, cohort, made)
+            moved[tenant.name] = there
         yield moved
     finally:
         for path in reversed(made):
@@ -82,27 +84,8 @@ async def own_queues(admin: KubeApi, tenants: Mapping[str, Tenant]) -> AsyncIter
 async def _make_tenant(admin: KubeApi, tenant: Tenant, namespace: str, cohort: str, made: list[str]) -> None:
     labels = {"aifactory-hub.io/tickets": "true"}
     await _make(admin, "/api/v1/namespaces", {"metadata": {"name": namespace, "labels": labels}}, made)
-    resources = [
-        {
-            "name": name,
-            "nominalQuota": str(count),
-            "borrowingLimit": str(tenant.quota.borrowing.get(name, 0)),
-        }
-        for name, count in tenant.quota.nominal.items()
-    ]
     queue = _object("ClusterQueue", namespace)
-    queue["spec"] = {
-        "cohortName": cohort,
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-        "queueingStrategy": "BestEffortFIFO",
-        "preemption": {"reclaimWithinCohort": "Any", "withinClusterQueue": "LowerPriority"},
-        "resourceGroups": [
-            {
-                "coveredResources": list(tenant.quota.nominal),
-                "flavors": [{"name": "h100-80gb", "resources": resources}],
-            }
-        ],
-    }
+    queue["spec"] = queue_spec(tenant, cohort, tenant.quota.devices)
     await _make(admin, f"{KUEUE}/clusterqueues", queue, made)
     local = _object("LocalQueue", "gpu")
     local["spec"] = {"clusterQueue": namespace}

@@ -7,10 +7,10 @@ from decimal import Decimal
 
 from aifactory_hub.domain.quota import Quota
 from aifactory_hub.domain.tenants import GroupRule, Role, Tenant, VCluster
-from aifactory_profiles import Catalogue, SiteProfile, load_catalogue
+from aifactory_profiles import Catalogue, Device, SiteProfile, load_catalogue
 
-SMALL = "nvidia.com/mig-1g.10gb"
-LARGE = "nvidia.com/mig-3g.40gb"
+SMALL = Device("h100-80gb", "nvidia.com/mig-1g.10gb")
+LARGE = Device("h100-80gb", "nvidia.com/mig-3g.40gb")
 PROFILES = ("cpu-small", "mig-1g.10gb", "mig-3g.40gb")
 
 
@@ -28,8 +28,8 @@ def make_catalogue() -> Catalogue:
 def make_tenant(
     name: str,
     *,
-    quota: Mapping[str, int] | None = None,
-    borrowing: Mapping[str, int] | None = None,
+    quota: Mapping[Device, int] | None = None,
+    borrowing: Mapping[Device, int] | None = None,
     profiles: tuple[str, ...] = PROFILES,
     groups: Mapping[str, Role] | None = None,
 ) -> Tenant:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import json
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
 from tornado.iostream import StreamClosedError
 
+from ...store import JobRecord, LogPiece
 from ..answers import job_answer
+from ..context import Context
 from ..errors import ServiceError
 from ..operations import operation
-from ..payloads import TenantQuery
+from ..payloads import EventQuery, TenantQuery
 from .base import Handler, run_sync
 
 # A comment this often, in seconds, keeps proxies from closing a stream in which nothing happens.
@@ -23,9 +27,10 @@ _LOOK_AGAIN = 5.0
 # A stream outlives no token by more than this, in seconds.
 _CHECK_TOKEN = 60.0
 _RETRY_MS = 2000
+_PIECE = 64 * 1024
 
 
-def event(name: str, data: Mapping[str, Any], number: int | None = None) -> str:
+def event(name: str, data: Mapping[str, Any], number: str | None = None) -> str:
     """One event as it goes over the wire. JSON has no bare newlines, so one data line is enough."""
     mark = "" if number is None else f"id: {number}\n"
     return f"{mark}event: {name}\ndata: {json.dumps(data)}\n\n"
@@ -86,31 +91,78 @@ class JobEvents(Streaming):
     @operation(
         "watchJob",
         "The job now and after each change, as events `job`, until nothing can change, which is the event `end`.",
+        query=EventQuery,
+        headers=("Last-Event-ID",),
         media_type="text/event-stream",
     )
     async def get(self, job_id: str) -> None:
-        """Events of one job."""
+        """Events of one job. A browser that comes back says where in the log it was."""
         caller = await self.caller()
-        await self.job_for(caller, job_id)
-        await self.stream(self._changes(job_id))
+        job = await self.job_for(caller, job_id)
+        asked = self.query(EventQuery)
+        log = LogReader(self.context, job.attempt, asked.after) if asked.log else None
+        seen = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,15})", self.request.headers.get("Last-Event-ID", ""))
+        if log is not None and seen is not None:
+            log.attempt, log.offset = int(seen[1]), int(seen[2])
+        await self.stream(self._changes(job.id, log))
 
-    async def _changes(self, job_id: str) -> AsyncGenerator[str]:
-        shown, simulated = None, self.context.registry.cluster.simulated
+    async def _changes(self, job_id: str, log: LogReader | None) -> AsyncGenerator[str]:
+        shown, news = None, self.context.bulletin if log is None else self.context.log_news
         while True:
-            number = self.context.bulletin.number
+            number = news.number
             job = await run_sync(self.context.jobs.get, job_id)
             if job is None:
                 return
             answer = job_answer(job, self.context.registry, now=self.context.clock())
-            if (job.state, job.reason, answer) != shown:
-                shown = (job.state, job.reason, answer)
+            # Its cost grows by itself, which is no news.
+            if (told := {**answer, "cost": None}) != shown:
+                shown = told
                 yield event("job", answer)
+            if log is not None:
+                async for piece in log.more(job):
+                    yield event("log", piece, f"{log.attempt}.{log.offset}")
             if job.state.final and not job.live:
-                yield event("end", {"id": job.id, "state": job.state.value, "simulated": simulated})
+                yield event("end", {"id": job.id, "state": job.state, "simulated": answer["simulated"]})
                 return
-            news = await self.context.bulletin.after(number, patience=_LOOK_AGAIN)
-            if not news.jobs:
+            if not (await news.after(number, patience=_LOOK_AGAIN)).jobs:
                 yield ""
+
+
+class LogReader:
+    """Reads a job's output from a place on, as text; bytes that are none are shown as such.
+
+    Each attempt's output begins at 0.
+    """
+
+    def __init__(self, context: Context, attempt: int, offset: int) -> None:
+        self._context = context
+        self._text = codecs.getincrementaldecoder("utf-8")("replace")
+        self.attempt = attempt
+        self.offset = offset
+
+    async def more(self, job: JobRecord) -> AsyncGenerator[Mapping[str, Any]]:
+        """All that has come since the last time."""
+        if job.attempt != self.attempt:
+            self.attempt, self.offset = job.attempt, 0
+            self._text.reset()
+        while (piece := await run_sync(self._read, job)).content:
+            skipped = piece.start - self.offset
+            self.offset = piece.end
+            yield self._told(piece.start, skipped, self._text.decode(piece.content))
+        if job.state.final and not job.live and (rest := self._text.decode(b"", final=True)):
+            yield self._told(self.offset, 0, rest)
+
+    def _told(self, start: int, skipped: int, text: str) -> dict[str, Any]:
+        return {"attempt": self.attempt, "offset": start, "skipped": skipped, "text": text}
+
+    def _read(self, job: JobRecord) -> LogPiece:
+        spool = self._context.spool
+        if job.live or spool.size(job.run_id) or job.log_sha256 is None:
+            return spool.read(job.run_id, self.offset, most=_PIECE)
+        # It ended some time ago: what is left is the stored log, which begins where it begins.
+        with self._context.files.log(job.id).open("rb") as file:
+            file.seek(self.offset)
+            return LogPiece(self.offset, file.read(_PIECE))
 
 
 class AllEvents(Streaming):

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ...store import Artifact, JobRecord, StoredFile
-from ..answer_types import Heard, Stored, StoredArtifact
+from ..answer_types import Expected, Heard, Stored, StoredArtifact
 from ..errors import ServiceError, forbidden
 from ..gate import bearer
 from ..operations import Access, operation
-from ..payloads import RunnerResult, artifact_name, parse
+from ..payloads import PieceQuery, RunnerProgress, RunnerResult, artifact_name, parse
 from ..tokens import matches
 from .base import Handler, run_sync
 from .receiving import DIGEST_HEADER, ReceivingHandler, announced_digest
@@ -76,6 +76,45 @@ class RunnerLog(ReceivingHandler, _ForRunners):
     async def put(self, *args: str) -> None:
         """Called by tornado after the body."""
         await super().put(*args)
+
+
+class RunnerLogPiece(_ForRunners):
+    """A piece of the job's log, while it runs."""
+
+    @operation(
+        "putLogPiece",
+        "Keep what was printed at a place of the output; the same piece again changes nothing.",
+        answer=Expected,
+        query=PieceQuery,
+        access=Access.RUNNER,
+        receives="application/octet-stream",
+    )
+    async def post(self, job_id: str) -> None:
+        """For those who follow it; the whole log comes at the end."""
+        job = await self.own_job(job_id)
+        offset = self.query(PieceQuery).offset
+        end = await run_sync(self.context.spool.append, job.run_id, offset, self.request.body)
+        self.context.log_news.tell(job.id)
+        self.answer({"next": end})
+
+
+class RunnerProgressReport(_ForRunners):
+    """How far the job is, in its own words."""
+
+    @operation("reportProgress", "How far the job is.", answer=Heard, body=RunnerProgress, access=Access.RUNNER)
+    async def post(self, job_id: str) -> None:
+        """The newest word counts; what it leaves out stays as it was."""
+        job = await self.own_job(job_id)
+        said = parse(RunnerProgress, self.request.body)
+        await run_sync(
+            self.context.jobs.record_progress,
+            job.id,
+            percent=said.progress,
+            eta=said.eta,
+            metrics=said.metrics,
+            now=self.context.clock(),
+        )
+        self.answer({"id": job.id})
 
 
 class RunnerArtifact(ReceivingHandler, _ForRunners):

@@ -178,10 +178,11 @@ class JobLogs(Handler):
             self.set_header("X-AIFactory-Log", "stored")
             await self.send_file(self.context.files.log(job.id), media_type="text/plain; charset=utf-8")
             return
-        text = "" if not job.live or job.run_intended_at is None else await self._live(job)
         self.set_header("X-AIFactory-Log", "live")
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.write(text)
+        limit = self.context.registry.jobs.max_log
+        sent = await run_sync(self.context.spool.tail, job.run_id, most=limit)
+        self.write(sent or (await self._live(job) if job.live and job.run_intended_at is not None else ""))
 
     async def _live(self, job: JobRecord) -> str:
         limit = self.context.registry.jobs.max_log

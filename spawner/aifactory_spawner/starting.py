@@ -35,8 +35,11 @@ _HOPELESS = (
 # being labelled may still be one.
 _NO_CURE = ("didn't match Pod's node affinity/selector", "had volume node affinity conflict")
 SCHEDULER_PATIENCE = 8.0
-# What a registry says that it will say again: the second try and the pause before it would only cost time.
-_NO_IMAGE = ("not found", "no such host", "manifest unknown", "name unknown", "denied", "unauthorized", "invalid ref")
+# What is said of an image and will be said again: the second try and the pause before it would only cost time.
+_NO_IMAGE = (
+    "not found", "no such host", "manifest unknown", "name unknown", "denied", "unauthorized", "invalid ref", "x509",
+    "connection refused", "unreachable", "no route to host",
+)  # fmt: skip
 # Names in a queue that are told one by one.
 _MOST_AHEAD = 5
 _IMAGE_EVENTS = ("Pulling", "Pulled")

@@ -7,6 +7,7 @@ Simulated: the GPUs. The node's capacity names slices behind which there is no d
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import sys
 import tempfile
@@ -73,7 +74,7 @@ def sign_in_and_start(site: Site) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.faults", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only the rows that are part of every test run")
-    parser.add_argument("--only", default="", metavar="WORDS", help="only rows whose name contains these words")
+    parser.add_argument("--only", default="", metavar="PATTERN", help="only rows whose name this is found in")
     parser.add_argument("--list", action="store_true", help="name the rows and end")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="aifactory-faults-"))
@@ -82,7 +83,7 @@ def main() -> int:
     with ready_site(folder / "hub") as (site, rows):
         table.after_failure = lambda: site.tidy(STAY)
         for row in rows:
-            if options.only in row.name and (row.quick or not options.quick):
+            if re.search(options.only, row.name) and (row.quick or not options.quick):
                 print(row.name, flush=True) if options.list else table.run(row)
     if options.list:
         return 0

@@ -81,9 +81,7 @@ class People:
         uid = site.uid("nlp", user, "moves")
         self.found.set_groups(user, ["teams/vision"])
         try:
-            site.people[user].browser.cookies.clear()
-            page = site.people[user].sign_in()
-            fault.check(page.status_code == 200, "she is moved to vision and signs in again", page.text[-500:])
+            fault.check(self._signs_in(user), "she is moved to vision and signs in again")
             refused = site.start(user, "more", tenant="nlp")
             fault.check(not refused.ready, f"she can start nothing more there: {refused.message}", refused)
             fault.check(site.runs(user, "moves") and site.uid("nlp", user, "moves") == uid, "the server runs on")
@@ -95,8 +93,17 @@ class People:
             site.stop(user, "moves")
         finally:
             self.found.set_groups(user, before)
-            site.people[user].browser.cookies.clear()
-            site.people[user].sign_in()
+            self._signs_in(user)
+
+    def _signs_in(self, user: str) -> bool:
+        """With an empty browser. The provider takes a moment to read its accounts again."""
+        person = self.site.people[user]
+
+        def signed_in() -> bool:
+            person.browser.cookies.clear()
+            return person.sign_in().status_code == 200 and "_xsrf" in person.browser.cookies
+
+        return wait_until(signed_in, 30)
 
     def _kueue_down(self, fault: Fault) -> None:
         site = self.site

@@ -148,7 +148,7 @@ class Site:
         """kubectl in the tenant's vCluster, as its administrator, past any proxy that stands in front of it."""
         kubeconfig = self.cluster.kubeconfig.parent / f"{tenant}-admin.kubeconfig"
         address = self.cluster.get("pod", f"{tenant}-0", "-n", f"vc-{tenant}")["status"]["podIP"]
-        past = [f"--server=https://{address}:8443", f"--tls-server-name={tenant}.vc-{tenant}.svc"]
+        past = [f"--server=https://{address}:8443", "--tls-server-name=kubernetes.default.svc"]
         return self.cluster.run(*past, *arguments, kubeconfig=kubeconfig, stdin=stdin)
 
     # Death and return

@@ -37,6 +37,7 @@ from .refusals import refused
 from .server import NO_ANSWER, Server
 from .starting import quota_text
 from .steps import StartSteps
+from .unsupported import refuse_unsupported
 from .wiring import Shared, Wiring, known_servers
 
 
@@ -133,6 +134,7 @@ class TenantKubeSpawner(TeamChoice, Lookout, PodDefaults, KubeSpawner):
     @classmethod
     def begin_for(cls, app: Any) -> None:
         """When the hub starts: watch the host, and look for what an earlier hub left, before anybody comes."""
+        refuse_unsupported(app.config)
         mine = app.config[cls.__name__]
         if "get_registry" not in mine:
             return

@@ -32,6 +32,9 @@ FATES: dict[str, tuple[dict[str, Any] | None, tuple[str, str] | None]] = {
 class FakeWatch:
     """clusters.HostWatch without a host."""
 
+    skipped = 0
+    age = 1.0
+
     def __init__(self) -> None:
         self.found: dict[Where, PodFact] = {}
         self.stale = False

@@ -44,9 +44,10 @@ def watch_for_death() -> None:
 def _mortal(verb: str, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def wrapped(self: KubeApi, path: str, *arguments: Any, **named: Any) -> Any:
         die_if_asked(verb, path, "before")
-        answer = await call(self, path, *arguments, **named)
-        die_if_asked(verb, path, "after")
-        return answer
+        try:
+            return await call(self, path, *arguments, **named)
+        finally:
+            die_if_asked(verb, path, "after")
 
     return wrapped
 

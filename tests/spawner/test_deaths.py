@@ -150,9 +150,9 @@ async def test_a_hub_that_dies_at_any_step_leaves_nothing_half(
         fate.last, fate.after = number, after
         if not await one_life(hub, fate, stop=stop):
             break
-        tried.append(fate.calls[-1])
+        tried.append(fate.calls[number])
         await next_life(hub)
-        await check_whole(hub, f"step {number}, {fate.calls[-1]}, of {fate.calls}")
+        await check_whole(hub, f"step {number}, {fate.calls[number]}, of {fate.calls}")
     # Every call of a whole life was one to die at.
     assert {"request", "hold", "create"} <= set(tried)
     assert ("release" in tried) == stop

@@ -95,8 +95,10 @@ class Apis:
         uid, site = self.site.uid("nlp", "nlp-user"), self.site
         site.inside("nlp", "delete", "serviceaccount", "aifactory-notebooks", "-n", "notebooks")
         site.inside("nlp", "create", "serviceaccount", "aifactory-notebooks", "-n", "notebooks")
-        self._while_broken(fault, "401")
-        rotate(site.cluster, site)
+        try:
+            self._while_broken(fault, "401")
+        finally:
+            rotate(site.cluster, site)
         self._healed(fault)
         unchanged(fault, site, uid)
 

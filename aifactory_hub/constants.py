@@ -37,3 +37,4 @@ SCOPE_SUBMIT = "custom:aifactory:jobs:submit"
 SCOPE_READ = "custom:aifactory:jobs:read"
 SCOPE_CANCEL = "custom:aifactory:jobs:cancel"
 JOB_SCOPES = (SCOPE_SUBMIT, SCOPE_READ, SCOPE_CANCEL)
+SCOPE_MEMBERSHIPS = "custom:aifactory:memberships"  # for the service alone: who belongs where

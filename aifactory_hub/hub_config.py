@@ -16,7 +16,7 @@ from .registry import Registry, RegistryError, load_registry
 from .settings import HubSettings, SettingsError, read_hub_settings
 
 # Seconds. What the identity provider says of a person is asked for again after this long.
-AUTH_REFRESH_AGE = 60
+AUTH_REFRESH_AGE = 30
 SERVICE_TIMEOUT = 1
 
 
@@ -39,7 +39,7 @@ def configure(c: Any, tenants: str | Path | None = None) -> None:
     _set_spawner(c, registry)
 
 
-def _refuse(error: Exception) -> NoReturn:
+def _refuse(error: Exception | str) -> NoReturn:
     print(f"The hub can't start:\n{error}", file=sys.stderr)
     # A traceback would hide the one line that the administrator needs.
     raise SystemExit(1) from None
@@ -76,15 +76,27 @@ def _set_identity(c: Any, registry: Registry, settings: HubSettings) -> None:
     section.client_id = identity.client_id
     section.client_secret = settings.client_secret.reveal()
     section.username_claim = identity.username_claim
-    section.groups_claim = list(identity.groups_claim)
     section.scope = list(identity.scopes)
     parents = ("GenericOAuthenticator", "OAuthenticator", "Authenticator")
     _default(c, "AIFactoryAuthenticator", "auth_refresh_age", AUTH_REFRESH_AGE, *parents)
     # Who is let in is decided by the tenants' groups, which the hub can't see when it looks for a rule at its start.
     _default(c, "AIFactoryAuthenticator", "any_allow_config", True, *parents)
+    for place in ("AIFactoryAuthenticator", *parents):
+        _refuse_unsafe(c, place)
     if "auth_refresh_strict" in Authenticator.class_traits():
         # Without it (6.1) a token keeps stale rights after the account was closed; before 6.1 it was the only way.
         _default(c, "AIFactoryAuthenticator", "auth_refresh_strict", True, *parents)
+
+
+def _refuse_unsafe(c: Any, place: str) -> None:
+    """Settings without which leaving a team would mean nothing."""
+    if f"{place}.auth_refresh_age" in c and c[place].auth_refresh_age <= 0:
+        _refuse(
+            f"{place}.auth_refresh_age is {c[place].auth_refresh_age}: nobody would ever be asked about again, so who "
+            f"leaves a team would keep it; write seconds, for example {AUTH_REFRESH_AGE}."
+        )
+    if f"{place}.auth_refresh_strict" in c and not c[place].auth_refresh_strict:
+        _refuse(f"{place}.auth_refresh_strict is False: a closed account's tokens would go on working; remove it.")
 
 
 def _set_rights(c: Any, registry: Registry) -> None:

@@ -1,6 +1,6 @@
 """The right to run: tickets, queued and admitted by a quota engine."""
 
-from .base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted
+from .base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted, UserLimitReached
 from .inprocess import InProcessAdmission
 from .kueue import KueueAdmission
 
@@ -11,4 +11,5 @@ __all__ = [
     "InProcessAdmission",
     "KueueAdmission",
     "NotAdmitted",
+    "UserLimitReached",
 ]

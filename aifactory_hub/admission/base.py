@@ -21,6 +21,10 @@ class NotAdmitted(AdmissionRefused):
     """The ticket may not be held: it waits, or waits again, or is gone. Nothing may be started on it."""
 
 
+class UserLimitReached(NotAdmitted):
+    """One person has, or waits for, as much as her team lets one person have. No ticket was filed; later one may be."""
+
+
 class Admission(Protocol):
     """Takes, follows and gives back tickets. Every method raises AdmissionUnavailable when the engine does not answer.
 
@@ -30,6 +34,7 @@ class Admission(Protocol):
       ticket has raises AdmissionRefused.
     - A ticket that was ``hold``-ed keeps its quota, also when evicted, until ``release``: what runs is counted.
     - A ticket that loses its place before it was ``hold``-ed is QUEUED again; ``hold`` then raises NotAdmitted.
+    - ``request`` raises UserLimitReached rather than give one person more than the tenant's limit for one person.
     - ``release`` of a ticket that is gone does nothing. It is called only after the pod is gone.
     - The sum of devices of admitted and held tickets of a tenant never exceeds what its quota allows.
     """

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 
+from aifactory_profiles import Device
+
 from .. import constants
-from ..domain.quota import Quota, Usage
+from ..domain.lending import Reclaim
+from ..domain.quota import Quota, Usage, over_user_limit
 from ..domain.tenants import Tenant
 from ..domain.tickets import Ticket, TicketRequest, TicketState
 from .accounts import usage_of
-from .base import AdmissionRefused, NotAdmitted
+from .base import AdmissionRefused, NotAdmitted, UserLimitReached
 from .queueing import Claim, Decision, Eviction, decide
 
 
@@ -32,7 +36,14 @@ class _Filed:
 class InProcessAdmission:
     """Keeps tickets in memory: they end with the process, so only for servers and jobs that end with it too."""
 
-    def __init__(self, tenants: Mapping[str, Tenant], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        tenants: Mapping[str, Tenant],
+        clock: Callable[[], float] = time.time,
+        *,
+        reclaim: Reclaim = Reclaim.ANY,
+    ) -> None:
+        self._reclaim = reclaim
         self._tenants = dict(tenants)
         self._clock = clock
         self._filed: dict[str, _Filed] = {}
@@ -49,6 +60,7 @@ class InProcessAdmission:
                     f"the name {request.name} is taken in {request.tenant} by another ticket, of {whose}"
                 )
             return self._ticket(request.tenant, request.name)
+        self._check_user(request)
         number = next(self._numbers)
         priority = constants.PRIORITIES.get(request.priority, 0)
         claim = Claim(key, request.tenant, number, request.takes, priority)
@@ -81,9 +93,12 @@ class InProcessAdmission:
         return order.index(key) if key in order else None
 
     async def usage(self, tenant: str) -> Usage:
-        return usage_of(await self.tickets(tenant))
+        return usage_of(self._tickets(tenant))
 
     async def tickets(self, tenant: str) -> list[Ticket]:
+        return self._tickets(tenant)
+
+    def _tickets(self, tenant: str) -> list[Ticket]:
         self._quota(tenant)
         return [self._ticket(tenant, f.request.name) for f in self._filed.values() if f.request.tenant == tenant]
 
@@ -108,14 +123,26 @@ class InProcessAdmission:
         except KeyError:
             raise AdmissionRefused(f"tenant {tenant!r} is not in the tenant registry") from None
 
+    def _check_user(self, request: TicketRequest) -> None:
+        mine: Counter[Device] = Counter()
+        for filed in self._filed.values():
+            if (filed.request.tenant, filed.request.user) == (request.tenant, request.user):
+                mine.update(filed.request.takes)
+        over = over_user_limit(self._quota(request.tenant), mine, request.takes)
+        if over is not None:
+            raise UserLimitReached(over.text(request.user, request.tenant))
+
     def _decide(self) -> None:
         quotas = {name: tenant.quota for name, tenant in self._tenants.items()}
-        while (decision := decide([filed.claim for filed in self._filed.values()], quotas)) != Decision():
+        while (decision := decide(self._claims(), quotas, self._reclaim)) != Decision():
             for eviction in decision.evict:
                 self._evict(eviction)
             for key in decision.admit:
                 self._set_claim(replace(self._filed[key].claim, admitted=next(self._numbers)))
         self._tell()
+
+    def _claims(self) -> list[Claim]:
+        return [filed.claim for filed in self._filed.values()]
 
     def _evict(self, eviction: Eviction) -> None:
         filed = self._filed[eviction.key]

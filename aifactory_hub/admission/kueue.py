@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from aifactory_profiles import Device
+
 from .. import constants
 from ..clusters.api import ApiError, ApiUnreachable, KubeApi
-from ..domain.quota import Usage
+from ..domain.names import slug
+from ..domain.quota import Usage, over_user_limit
 from ..domain.tenants import Tenant
 from ..domain.tickets import Ticket, TicketRequest, TicketState
 from .accounts import usage_of
-from .base import AdmissionRefused, AdmissionUnavailable, NotAdmitted
+from .base import AdmissionRefused, AdmissionUnavailable, NotAdmitted, UserLimitReached
 from .feed import TicketFeed
 from .translate import (
     JOB_UID_LABEL,
@@ -53,7 +57,7 @@ class KueueAdmission:
         deadline = time.monotonic() + self._patience
         while True:
             try:
-                return await self._file(request, body)
+                return await self._file_within_limits(request, body)
             except AdmissionUnavailable:
                 if time.monotonic() + pause > deadline:
                     raise
@@ -139,6 +143,43 @@ class KueueAdmission:
         """End the watches; ``host`` is the caller's."""
         feeds, self._feeds = list(self._feeds.values()), {}
         await asyncio.gather(*(feed.stop() for feed in feeds))
+
+    async def _file_within_limits(self, request: TicketRequest, body: Json) -> Ticket:
+        """File the ticket, and take it back if the person then has more than one person may have.
+
+        Kueue knows no persons. Two requests of one person at once each see the other's ticket after filing their own,
+        so that both may be taken back, but never do both stay.
+        """
+        if self._tenant(request.tenant).quota.per_user.keys().isdisjoint(request.takes):
+            return await self._file(request, body)
+        others = await self._of_user(request)
+        if request.name not in others:
+            self._check_user(request, others)
+        ticket = await self._file(request, body)
+        if request.name not in others:
+            others = await self._of_user(request)
+            others.pop(request.name, None)
+            try:
+                self._check_user(request, others)
+            except UserLimitReached:
+                await self.release(request.tenant, request.name)
+                raise
+        return ticket
+
+    async def _of_user(self, request: TicketRequest) -> dict[str, Ticket]:
+        """The person's tickets in the tenant that are not over, of every hub, by name."""
+        selector = f"{constants.LABEL_OWNER_KIND},{constants.LABEL_USER}={slug(request.user)}"
+        jobs = await self._list(self._jobs(request.tenant), selector)
+        tickets = [ticket_of(request.tenant, job, None) for job in jobs]
+        return {t.name: t for t in tickets if t.user == request.user and t.state is not TicketState.FINISHED}
+
+    def _check_user(self, request: TicketRequest, others: Mapping[str, Ticket]) -> None:
+        has: Counter[Device] = Counter()
+        for ticket in others.values():
+            has.update(ticket.devices)
+        over = over_user_limit(self._tenant(request.tenant).quota, has, request.takes)
+        if over is not None:
+            raise UserLimitReached(over.text(request.user, request.tenant))
 
     async def _file(self, request: TicketRequest, body: Json) -> Ticket:
         try:
@@ -247,8 +288,11 @@ class KueueAdmission:
         return f"{constants.LABEL_HUB}={self._hub},{constants.LABEL_OWNER_KIND}"
 
     def _namespace(self, tenant: str) -> str:
+        return self._tenant(tenant).vcluster.namespace
+
+    def _tenant(self, tenant: str) -> Tenant:
         try:
-            return self._tenants[tenant].vcluster.namespace
+            return self._tenants[tenant]
         except KeyError:
             raise AdmissionRefused(f"tenant {tenant!r} is not in the tenant registry") from None
 

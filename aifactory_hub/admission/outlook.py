@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from aifactory_profiles import Device
 
+from ..domain.lending import free_for
 from ..domain.menu import Outlook
 from ..domain.quota import Usage
 from ..domain.tenants import Tenant
 from ..domain.tickets import Ticket, TicketState
-from .accounts import usage_of
 from .base import Admission, AdmissionRefused, AdmissionUnavailable
 
 log = logging.getLogger(__name__)
@@ -56,10 +56,11 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A tenant's tickets at a time; None when the engine did not answer."""
+    """A tenant's tickets at a time, and what it holds with those of other hubs; None when the engine did not answer."""
 
     at: float
-    tickets: list[Ticket] | None
+    tickets: list[Ticket] | None = None
+    usage: Usage | None = None
 
 
 class Outlooks:
@@ -95,39 +96,34 @@ class Outlooks:
             await asyncio.sleep(LOOK_EVERY)
 
     def _outlook(self, name: str, unavailable: str | None) -> Outlook:
-        seen, tenant = self._seen[name], self._tenants[name]
-        tickets = seen.tickets
-        usage = None if tickets is None else usage_of(tickets)
-        used = self._cluster_used()
+        seen = self._seen[name]
+        tickets, usage = seen.tickets, seen.usage
+        held = self._held()
         return Outlook(
             now=seen.at,
             usage=usage,
             unavailable=unavailable,
             queue=None if tickets is None else _queue(tickets),
-            borrowable=None if used is None or usage is None else self._borrowable(tenant, usage, used),
-            cluster_used=used,
+            borrowable=None if held is None else self._borrowable(name, held),
+            cluster_used=None if held is None else _sum(held.values()),
             carved=self._carved,
             lengths=self.history.lengths,
         )
 
-    def _cluster_used(self) -> dict[Device, int] | None:
-        """What all tenants together hold; None as soon as one of them is not known."""
-        total: Counter[Device] = Counter()
+    def _held(self) -> dict[str, Mapping[Device, int]] | None:
+        """What each tenant holds; None as soon as one of them is not known."""
+        held = {}
         for name in self._tenants:
-            tickets = self._seen[name].tickets
-            if tickets is None:
+            usage = self._seen[name].usage
+            if usage is None:
                 return None
-            total.update(usage_of(tickets).used)
-        return dict(total)
+            held[name] = usage.used
+        return held
 
-    def _borrowable(self, tenant: Tenant, usage: Usage, used: Mapping[Device, int]) -> dict[Device, int]:
-        quota, found = tenant.quota, {}
-        for device in quota.borrowing:
-            own, held = quota.nominal.get(device, 0), usage.used.get(device, 0)
-            idle = sum(t.quota.nominal.get(device, 0) for t in self._tenants.values()) - used.get(device, 0)
-            of_others = idle - max(0, own - held)
-            found[device] = max(0, min(quota.limit(device) - max(own, held), of_others))
-        return found
+    def _borrowable(self, name: str, held: Mapping[str, Mapping[Device, int]]) -> dict[Device, int]:
+        quotas = {tenant.name: tenant.quota for tenant in self._tenants.values()}
+        found = free_for(name, quotas[name].borrowing, quotas, held)
+        return {device: free.borrowable for device, free in found.items()}
 
     async def _look(self, names: Iterable[str]) -> None:
         await asyncio.gather(*(self._refresh(name) for name in names))
@@ -145,16 +141,23 @@ class Outlooks:
     async def _ask(self, name: str) -> _Seen:
         try:
             async with asyncio.timeout(PATIENCE):
-                tickets = await self._admission.tickets(name)
+                tickets, usage = await asyncio.gather(self._admission.tickets(name), self._admission.usage(name))
         except (AdmissionUnavailable, AdmissionRefused, TimeoutError) as error:
             log.warning("what %s holds is not known now: %s", name, error)
-            return _Seen(self._clock(), None)
+            return _Seen(self._clock())
         now = self._clock()
         self.history.look(name, tickets, now)
-        return _Seen(now, tickets)
+        return _Seen(now, tickets, usage)
 
 
 def _queue(tickets: Iterable[Ticket]) -> tuple[Ticket, ...]:
     """Those that wait, the first to be served first: servers before jobs, then in the order of their filing."""
     waiting = [ticket for ticket in tickets if ticket.state is TicketState.QUEUED]
     return tuple(sorted(waiting, key=lambda t: (t.kind != "server", t.filed_at or 0.0, t.name)))
+
+
+def _sum(counts: Iterable[Mapping[Device, int]]) -> dict[Device, int]:
+    total: Counter[Device] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(total)

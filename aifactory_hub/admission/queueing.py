@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from aifactory_profiles import Device
 
+from ..domain.lending import Reclaim, available
 from ..domain.quota import Quota
 
 
@@ -56,15 +57,41 @@ class Decision:
 
 @dataclass(slots=True)
 class _Books:
-    """What is taken while a decision is made. ``reserved`` is kept free for claims that wait for an eviction."""
+    """What is taken while a decision is made, ``held`` with what is kept free for claims that wait for an eviction."""
 
     quotas: Mapping[str, Quota]
     claims: dict[str, Claim]
-    reserved: dict[str, Counter[Device]] = field(default_factory=dict)
+    reclaim: Reclaim = Reclaim.ANY
+    held: dict[str, Counter[Device]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, quotas: Mapping[str, Quota], claims: Sequence[Claim], reclaim: Reclaim) -> _Books:
+        held: dict[str, Counter[Device]] = {tenant: Counter() for tenant in quotas}
+        for claim in claims:
+            if not claim.waits:
+                held[claim.tenant].update(claim.devices)
+        return cls(quotas, {claim.key: claim for claim in claims}, reclaim, held)
+
+    def copy(self) -> _Books:
+        held = {tenant: Counter(counts) for tenant, counts in self.held.items()}
+        return _Books(self.quotas, dict(self.claims), self.reclaim, held)
+
+    def put(self, claim: Claim) -> None:
+        """The claim as it is now."""
+        before = self.claims[claim.key]
+        if not before.waits:
+            self.held[claim.tenant].subtract(before.devices)
+        if not claim.waits:
+            self.held[claim.tenant].update(claim.devices)
+        self.claims[claim.key] = claim
+
+    def reserve(self, claim: Claim) -> None:
+        """Keep free what the claim's victims will give back."""
+        self.held[claim.tenant].update(claim.devices)
 
     def used(self, tenant: str, device: Device) -> int:
-        taken = sum(c.devices.get(device, 0) for c in self.claims.values() if c.tenant == tenant and not c.waits)
-        return taken + self.reserved.get(tenant, Counter())[device]
+        """What the tenant holds, and what is kept free for it."""
+        return self.held[tenant][device]
 
     def going(self, tenant: str, device: Device) -> int:
         """What evicted claims of the tenant still hold, and will give back."""
@@ -73,15 +100,9 @@ class _Books:
     def nominal(self, tenant: str, device: Device) -> int:
         return self.quotas[tenant].nominal.get(device, 0)
 
-    def idle(self, device: Device) -> int:
-        """Devices of all tenants together that nobody holds."""
-        return sum(self.nominal(t, device) - self.used(t, device) for t in self.quotas)
-
     def fits(self, claim: Claim) -> bool:
-        quota = self.quotas[claim.tenant]
         return all(
-            self.used(claim.tenant, device) + count <= quota.limit(device) and count <= self.idle(device)
-            for device, count in claim.devices.items()
+            count <= available(claim.tenant, device, self.quotas, self.held) for device, count in claim.devices.items()
         )
 
     def borrows(self, claim: Claim) -> bool:
@@ -93,9 +114,9 @@ class _Books:
         )
 
 
-def decide(claims: Sequence[Claim], quotas: Mapping[str, Quota]) -> Decision:
+def decide(claims: Sequence[Claim], quotas: Mapping[str, Quota], reclaim: Reclaim = Reclaim.ANY) -> Decision:
     """Whom to admit and whom to evict now. To be applied and asked again until it says nothing."""
-    books = _Books(quotas, {claim.key: claim for claim in claims})
+    books = _Books.of(quotas, claims, reclaim)
     queue = sorted((c for c in claims if c.waits), key=lambda c: (-c.priority, c.filed))
     evict: list[Eviction] = []
     admit: list[str] = []
@@ -117,10 +138,10 @@ def _place(books: _Books, claim: Claim, evict: list[Eviction], admit: list[str])
             _evict(books, victim)
     if books.fits(claim):
         admit.append(claim.key)
-        books.claims[claim.key] = replace(claim, admitted=_next_admission(books))
+        books.put(replace(claim, admitted=_next_admission(books)))
     else:
         # The victims' pods still run. Nobody else may take what they will give back.
-        books.reserved.setdefault(claim.tenant, Counter()).update(claim.devices)
+        books.reserve(claim)
 
 
 def _reason(victim: Claim, claim: Claim) -> str:
@@ -130,7 +151,7 @@ def _reason(victim: Claim, claim: Claim) -> str:
 
 
 def _evict(books: _Books, victim: Claim) -> None:
-    books.claims[victim.key] = replace(victim, evicted=True) if victim.held else replace(victim, admitted=None)
+    books.put(replace(victim, evicted=True) if victim.held else replace(victim, admitted=None))
 
 
 def _next_admission(books: _Books) -> int:
@@ -139,17 +160,17 @@ def _next_admission(books: _Books) -> int:
 
 def _victims(books: _Books, claim: Claim) -> list[Claim] | None:
     """Whom to evict so that ``claim`` fits once they have gone; None when nobody's going would help."""
-    trial = _Books(books.quotas, dict(books.claims), {t: Counter(r) for t, r in books.reserved.items()})
-    for key, gone in list(trial.claims.items()):
+    trial = books.copy()
+    for gone in list(trial.claims.values()):
         if gone.evicted:
-            trial.claims[key] = replace(gone, admitted=None, evicted=False)
+            trial.put(replace(gone, admitted=None, evicted=False))
     victims: list[Claim] = []
     while not trial.fits(claim):
         victim = _next_victim(trial, claim)
         if victim is None:
             return None
         victims.append(books.claims[victim.key])
-        trial.claims[victim.key] = replace(victim, admitted=None)
+        trial.put(replace(victim, admitted=None))
     return victims
 
 
@@ -166,7 +187,9 @@ def _next_victim(trial: _Books, claim: Claim) -> Claim | None:
 def _may_displace(trial: _Books, claim: Claim, other: Claim, short: Sequence[Device]) -> bool:
     if other.tenant == claim.tenant:
         return other.priority < claim.priority
-    if trial.borrows(claim):
+    if trial.borrows(claim) or trial.reclaim is Reclaim.NEVER:
+        return False
+    if trial.reclaim is Reclaim.LOWER_PRIORITY and other.priority >= claim.priority:
         return False
     over = (d for d in short if other.devices.get(d))
     return any(trial.used(other.tenant, d) > trial.nominal(other.tenant, d) for d in over)

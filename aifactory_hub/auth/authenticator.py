@@ -9,24 +9,33 @@ from typing import Any
 
 from jupyterhub.traitlets import Callable
 from oauthenticator.generic import GenericOAuthenticator
-from tornado import web
-from tornado.httpclient import HTTPClientError
-from traitlets import Integer, List, Unicode, default
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError
+from tornado.simple_httpclient import SimpleAsyncHTTPClient
+from traitlets import Integer, TraitError, Unicode, default, validate
 
 from .. import hub_pages
+from ..domain.leaving import Policy
 from ..domain.mapping import TenantMapping
 from ..domain.tenants import hub_groups
 from ..registry import Registry
-from . import memberships
-from .claims import ClaimError, GroupsClaim, groups_from_claims, username_from_claims
+from . import memberships, routes
+from .claims import ClaimError, GroupsClaim, username_from_claims
 from .handlers import CallbackHandler, LoginHandler
-from .id_token import IdTokenError
+from .id_token import IdTokenError, OtherSubject
+from .logout import LogoutHandler, LogoutTokens
+from .memberships import Kept
 from .pages import ProblemPage, no_team_page
 from .provider import Provider, ProviderUnreachable
+from .renewal import Renewal
+from .sign_ins import SignIns
+from .sources import USERINFO, Answer, claims_of, read_groups, what_arrived
+from .sweep import Sweep
 
-# Where the subject that the ID token proved is kept among the token response, so that each later userinfo
-# answer is held against it.
-_PROVED_SUBJECT = "aifactory_subject"
+# Where the checked claims of the ID token are kept among the token response, so that each later userinfo
+# answer is held against the subject that they proved.
+PROVED = "aifactory_id_token"
+# The largest answer that is read of a provider, in bytes: 20,000 groups fit.
+_LARGEST_ANSWER = 4 * 2**20
 
 
 class AIFactoryAuthenticator(GenericOAuthenticator):
@@ -38,18 +47,29 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
 
     login_handler = LoginHandler
     callback_handler = CallbackHandler
+    logout_handler = LogoutHandler
 
     issuer = Unicode(config=True, help="The identity provider's issuer URL, exactly as it calls itself.")
-    groups_claim = List(Unicode(), ["groups"], config=True, help="Path of the groups in the userinfo answer.")
     get_registry = Callable(None, allow_none=True, config=True, help="Returns the tenant registry; set by configure().")
-    stale_grace = Integer(
-        900,
+    groups_function = Callable(
+        None,
+        allow_none=True,
         config=True,
-        help="Seconds for which a person keeps her tenants while the identity provider does not answer.",
+        help="A site's own way to the groups: takes an auth.sources.Answer, returns a list of names; may be async.",
+    )
+    sweep_interval = Integer(
+        20, config=True, help="Seconds between two looks after people with running servers or live jobs."
     )
 
     _provider: Provider | None = None
     _mapping: tuple[Registry, TenantMapping] | None = None
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sign_ins = SignIns()
+        self.logout_tokens = LogoutTokens()
+        self.renewal = Renewal(self)
+        self.sweep: Sweep | None = None
 
     @default("manage_groups")
     def _manage_groups_by_default(self) -> bool:
@@ -71,10 +91,57 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
     def _short_timeouts(self) -> dict[str, Any]:
         return {"connect_timeout": 3.0, "request_timeout": 10.0}
 
+    @default("http_client")
+    def _bounded_client(self) -> Any:
+        if AsyncHTTPClient.configured_class() is SimpleAsyncHTTPClient:
+            return SimpleAsyncHTTPClient(force_instance=True, max_body_size=_LARGEST_ANSWER)
+        return AsyncHTTPClient()
+
+    @validate("auth_refresh_age")
+    def _refresh_is_on(self, proposal: Any) -> Any:
+        if proposal["value"] <= 0:
+            raise TraitError(
+                "auth_refresh_age is 0, so nobody who leaves a team would ever lose it; write seconds, for example 30"
+            )
+        return proposal["value"]
+
     def get_handlers(self, app: Any) -> list[Any]:
         """As upstream, and the hub pages of ours: JupyterHub's ``extra_handlers`` is deprecated."""
+        self.sweep = Sweep.begin(self, app)
         hub_pages.begin(app)
-        return [*super().get_handlers(app), *hub_pages.routes()]
+        return [*super().get_handlers(app), *hub_pages.routes(), *routes.routes()]
+
+    # What tenants.yaml says
+
+    @property
+    def registry(self) -> Registry:
+        found: Registry = self.get_registry()
+        return found
+
+    @property
+    def where_groups_are(self) -> GroupsClaim:
+        return GroupsClaim.of(self.registry.identity)
+
+    @property
+    def leaving(self) -> Policy:
+        identity = self.registry.identity
+        return Policy(stop=identity.on_leaving == "stop", grace=identity.leaving_grace)
+
+    @property
+    def mapping(self) -> TenantMapping:
+        """The registry's rules, compiled once for each registry."""
+        registry = self.registry
+        if self._mapping is None or self._mapping[0] is not registry:
+            self._mapping = (registry, registry.mapping())
+        return self._mapping[1]
+
+    # What the provider says
+
+    @property
+    def provider(self) -> Provider:
+        if self._provider is None:
+            self._provider = Provider(self.issuer, self.httpfetch)
+        return self._provider
 
     async def discover(self) -> None:
         """Fill in the provider's addresses, unless configured. Raises ProviderUnreachable."""
@@ -87,20 +154,6 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         for trait, address in addresses.items():
             if not getattr(self, trait):
                 setattr(self, trait, address)
-
-    @property
-    def provider(self) -> Provider:
-        if self._provider is None:
-            self._provider = Provider(self.issuer, self.httpfetch)
-        return self._provider
-
-    @property
-    def mapping(self) -> TenantMapping:
-        """The registry's rules, compiled once for each registry."""
-        registry = self.get_registry()
-        if self._mapping is None or self._mapping[0] is not registry:
-            self._mapping = (registry, registry.mapping())
-        return self._mapping[1]
 
     async def fetch(self, req: Any, label: str = "fetching", parse_json: bool = True, **kwargs: Any) -> Any:
         """As upstream; "no answer" becomes ProviderUnreachable, so that it is never taken for a "no"."""
@@ -125,8 +178,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
             raise IdTokenError("the identity provider sent no ID token")
         if id_token:
             nonce = handler.sent_nonce() if signing_in else None
-            claims = await self.provider.verify(id_token, client_id=self.client_id, nonce=nonce)
-            token_info[_PROVED_SUBJECT] = claims["sub"]
+            token_info[PROVED] = await self.provider.verify(id_token, client_id=self.client_id, nonce=nonce)
         return token_info
 
     async def token_to_user(self, token_info: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,8 +188,8 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         subject = user_info.get("sub") if isinstance(user_info, dict) else None
         if not isinstance(subject, str) or not subject:
             raise IdTokenError("the identity provider's userinfo answer names no subject (sub)")
-        if token_info.get(_PROVED_SUBJECT, subject) != subject:
-            raise IdTokenError("the identity provider's userinfo answer is about somebody else (sub)")
+        if (token_info.get(PROVED) or {}).get("sub", subject) != subject:
+            raise OtherSubject("the identity provider's userinfo answer is about somebody else (sub)")
         return user_info
 
     def user_info_to_username(self, user_info: Mapping[str, Any]) -> str:
@@ -150,17 +202,59 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
 
     async def update_auth_model(self, auth_model: dict[str, Any]) -> dict[str, Any]:
         auth_state = auth_model["auth_state"]
-        user_info = auth_state[self.user_auth_state_key]
         try:
-            groups = groups_from_claims(user_info, GroupsClaim(tuple(self.groups_claim)))
+            groups = await self.groups_of(auth_state)
         except ClaimError as error:
-            self.log.error("Sign-in of %s refused: %s", auth_model["name"], error)
+            self.log.error("Groups of %s can't be read: %s", auth_model["name"], error)
             raise ProblemPage(HTTPStatus.FORBIDDEN, str(error)) from error
-        found = self.mapping.roles(groups)
-        auth_state[memberships.KEY] = memberships.to_auth_state(
-            found, subject=user_info["sub"], issuer=self.issuer, resolved_at=time.time()
-        )
+        claims = self.answer_of(auth_state).id_token
+        token_info = auth_state["token_response"]
+        now = time.time()
+        lasts = token_info.get("refresh_expires_in")
+        auth_state[memberships.KEY] = Kept(
+            subject=auth_state[self.user_auth_state_key]["sub"],
+            issuer=self.issuer,
+            tenants=self.mapping.roles(groups),
+            resolved_at=now,
+            session=claims.get("sid"),
+            session_ends=now + lasts if isinstance(lasts, int | float) and lasts > 0 else None,
+        ).to_auth_state()
+        if not self.renewal.going_on:
+            self._check_that_it_can_be_renewed(token_info)
+            self.sign_ins.note(auth_model["name"], groups, self.mapping, now)
         return auth_model
+
+    def _check_that_it_can_be_renewed(self, token_info: Mapping[str, Any]) -> None:
+        """Groups in a token are as old as the token: only a new one says who has left."""
+        source = self.registry.identity.groups_source
+        if source != USERINFO and self.groups_function is None and not token_info.get("refresh_token"):
+            raise ProblemPage(
+                HTTPStatus.FORBIDDEN,
+                f"Groups are read from the {source.replace('_', ' ')}, but the identity provider gave this hub no way "
+                "to renew it. Its administrator has to allow the scope offline_access and add it to identity.scopes.",
+            )
+
+    def answer_of(self, auth_state: Mapping[str, Any]) -> Answer:
+        """What the provider said, as kept."""
+        token_info = auth_state.get("token_response") or {}
+        return Answer(
+            userinfo=auth_state[self.user_auth_state_key],
+            id_token=token_info.get(PROVED) or {},
+            access_token=auth_state["access_token"],
+        )
+
+    async def groups_of(self, auth_state: Mapping[str, Any]) -> tuple[str, ...]:
+        """The groups in what the provider said. Raises ClaimError, IdTokenError or ProviderUnreachable."""
+        return await read_groups(
+            self.answer_of(auth_state),
+            self.registry.identity.groups_source,
+            self.where_groups_are,
+            self.groups_function,
+            self.provider,
+            self.client_id,
+        )
+
+    # Who is let in
 
     async def get_user_groups(self, auth_state: Mapping[str, Any]) -> set[str]:
         """The hub groups, from the tenants alone: the identity provider's own never reach the hub's database."""
@@ -170,39 +264,24 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         """In a tenant, or let in by configuration. Raises 403 with a page that says what to ask for."""
         if auth_model is None or await super().check_allowed(username, auth_model):
             return True
-        if memberships.from_auth_state(auth_model["auth_state"]):
+        auth_state = auth_model["auth_state"]
+        if memberships.from_auth_state(auth_state):
             return True
-        raise no_team_page(username)
+        raise no_team_page(username, await self._what_arrived(auth_state))
+
+    async def _what_arrived(self, auth_state: Mapping[str, Any]) -> str:
+        if groups := await self.groups_of(auth_state):
+            return f"The identity provider sent {len(groups)} groups of yours, and none of them leads to a team here."
+        if self.groups_function is not None:
+            return "The identity provider sent no groups of yours."
+        source = self.registry.identity.groups_source
+        claims = await claims_of(self.answer_of(auth_state), source, self.provider, self.client_id)
+        return what_arrived(claims, source, self.where_groups_are)
 
     async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> Any:
-        """As upstream, with the allow check made again.
-
-        False (sign in again) for somebody who lost her last tenant: her hub groups are taken away at once, since
-        the hub itself keeps them. While the provider does not answer, what it said last holds for ``stale_grace``.
-        """
-        before = (await user.get_auth_state() or {}).get(memberships.KEY) or {}
-        try:
-            model = await super().refresh_user(user, handler, **kwargs)
-        except ProviderUnreachable as error:
-            fresh_enough = time.time() - before.get("resolved_at", 0) < self.stale_grace
-            self.log.warning("%s keeps her tenants: %s. %s", user.name, fresh_enough, error)
-            return fresh_enough
-        except IdTokenError as error:
-            self.log.warning("%s has to sign in again: %s", user.name, error)
-            return False
-        if not isinstance(model, dict):
-            return model
-        now = model["auth_state"][memberships.KEY]
-        if before and (now["iss"], now["sub"]) != (before.get("iss"), before.get("sub")):
-            self.log.warning("%s has to sign in again: the provider knows another subject now", user.name)
-            return False
-        return model if await self._still_allowed(user, model) else False
-
-    async def _still_allowed(self, user: Any, model: dict[str, Any]) -> bool:
-        try:
-            return await self.check_allowed(user.name, model)
-        except web.HTTPError:
-            self.log.warning("%s is in no team any more", user.name)
-            user.sync_groups([])
-            await user.save_auth_state(None)
-            return False
+        """Ask the provider again, with the allow check made again: see ``Renewal``."""
+        if self.refresh_user_hook is not None:
+            refreshed = await self._call_refresh_user_hook(user, await user.get_auth_state())
+            if refreshed is not None:
+                return refreshed
+        return await self.renewal.renew(user)

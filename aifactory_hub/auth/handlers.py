@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from http import HTTPStatus
 from secrets import token_urlsafe
 from typing import Any
@@ -49,8 +50,12 @@ class CallbackHandler(OAuthCallbackHandler):
             await super().get()
         except ProviderUnreachable as error:
             raise _unreachable_page(error) from error
+        except ProblemPage as error:
+            self.authenticator.sign_ins.note_refusal(error.jupyterhub_message, time.time())
+            raise
         except IdTokenError as error:
             self.log.warning("Sign-in refused: %s", error)
+            self.authenticator.sign_ins.note_refusal(str(error), time.time())
             raise ProblemPage(HTTPStatus.FORBIDDEN, f"You could not be signed in: {error}.") from error
         except HTTPClientError as error:
             message = f"The identity provider did not accept this sign-in (it answered {error.code})."

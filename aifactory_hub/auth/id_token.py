@@ -20,6 +20,10 @@ class IdTokenError(Exception):
     """The ID token does not prove what it must. The text says which check failed, never the token itself."""
 
 
+class OtherSubject(IdTokenError):
+    """The answer is about somebody else than it was asked about."""
+
+
 class UnknownKey(IdTokenError):
     """Signed with a key that is not among those known: perhaps the provider has rotated its keys."""
 
@@ -31,6 +35,53 @@ def verify_id_token(
 
     ``nonce`` None means that none was sent (a refreshed token).
     """
+    required = ["iss", "sub", "aud", "exp", "iat"]
+    claims = _verified(token, keys, issuer=issuer, audience=client_id, required=required)
+    _check_claims(claims, client_id, nonce)
+    return claims
+
+
+BACK_CHANNEL = "http://schemas.openid.net/event/backchannel-logout"
+
+
+def verify_logout_token(token: str, keys: Sequence[Json], *, issuer: str, client_id: str) -> dict[str, Any]:
+    """The claims of a logout token that passed every check of OpenID Connect Back-Channel Logout 2.6.
+
+    Raises IdTokenError. Whether its ``jti`` was seen before is the caller's to know.
+    """
+    claims = _verified(token, keys, issuer=issuer, audience=client_id, required=["iss", "aud", "iat", "exp", "jti"])
+    events = claims.get("events")
+    if not isinstance(events, Mapping) or not isinstance(events.get(BACK_CHANNEL), Mapping):
+        raise IdTokenError("the logout token is about another event")
+    if "nonce" in claims:
+        raise IdTokenError("the logout token has a nonce, so it is an ID token")
+    if not isinstance(claims["jti"], str) or not claims["jti"]:
+        raise IdTokenError("the logout token has no id of its own (jti)")
+    if not any(isinstance(claims.get(name), str) and claims[name] for name in ("sub", "sid")):
+        raise IdTokenError("the logout token names neither a subject (sub) nor a session (sid)")
+    return claims
+
+
+def verify_access_token(token: str, keys: Sequence[Json], *, issuer: str, client_id: str) -> dict[str, Any]:
+    """The claims of an access token that is a JWT and was issued to this client. Raises IdTokenError.
+
+    It is for another audience by design, so it is its client that has to be ours: ``azp``, ``client_id`` or ``cid``.
+    """
+    try:
+        claims = _verified(token, keys, issuer=issuer, audience=None, required=["iss", "sub", "exp"])
+    except IdTokenError as error:
+        raise type(error)(str(error).replace("the ID token", "the access token")) from error
+    audience = claims.get("aud")
+    named = {claims.get(name) for name in ("azp", "client_id", "cid")} - {None}
+    ours = named == {client_id} or (not named and client_id in (audience if isinstance(audience, list) else [audience]))
+    if not ours:
+        raise IdTokenError("the access token was not issued to this client (azp)")
+    return claims
+
+
+def _verified(
+    token: str, keys: Sequence[Json], *, issuer: str, audience: str | None, required: list[str]
+) -> dict[str, Any]:
     header = _header(token)
     algorithm = header.get("alg")
     if algorithm not in ALGORITHMS:
@@ -41,14 +92,13 @@ def verify_id_token(
             token,
             key,
             algorithms=[algorithm],
-            audience=client_id,
+            audience=audience,
             issuer=issuer,
             leeway=LEEWAY,
-            options={"require": ["iss", "sub", "aud", "exp", "iat"]},
+            options={"require": required, "verify_aud": audience is not None},
         )
     except jwt.PyJWTError as error:
         raise IdTokenError(f"the ID token is not valid: {error}") from error
-    _check_claims(claims, client_id, nonce)
     return claims
 
 

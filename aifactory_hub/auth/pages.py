@@ -20,10 +20,11 @@ class ProblemPage(web.HTTPError):
         self.jupyterhub_html_message = f"{escape(message)}</p><p>{link}"
 
 
-def no_team_page(username: str) -> ProblemPage:
-    """Signed in, but in no team. Which teams there are is not said."""
+def no_team_page(username: str, arrived: str) -> ProblemPage:
+    """Signed in, but in no team. Which teams there are is not said; ``arrived`` says what the provider sent."""
     return ProblemPage(
         HTTPStatus.FORBIDDEN,
         f"You are signed in as {username}, but you are in no team's group, so there is nothing here that you may "
-        "use. Ask your team's admin to add you to the team's group in the identity provider, then sign in again.",
+        "use. Ask your team's admin to add you to the team's group in the identity provider, then sign in again. "
+        f"{arrived}",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ Fetch = Callable[[str], Awaitable[Any]]
 
 # Seconds.
 REMEMBER_FAILURE = 5.0  # a provider that hangs makes the next people wait no longer than this
-KEYS_AT_MOST_EVERY = 30.0  # tokens with made-up key ids must not become requests at the provider
+KEYS_AT_MOST_EVERY = 5.0  # tokens with made-up key ids must not become requests at the provider
 DOCUMENT_LASTS = 3600.0
+KEYS_LAST = 600.0  # a key that the provider has withdrawn proves nothing much longer
 
 
 class ProviderUnreachable(Exception):
@@ -31,6 +33,7 @@ class Endpoints:
     token: str
     userinfo: str
     keys: str
+    end_session: str | None = None
 
 
 class Provider:
@@ -64,21 +67,30 @@ class Provider:
             return self._endpoints
 
     async def verify(self, token: str, *, client_id: str, nonce: str | None) -> Json:
-        """The checked claims of an ID token. Raises IdTokenError or ProviderUnreachable.
+        """The checked claims of an ID token. Raises IdTokenError or ProviderUnreachable."""
+        return await self.check(
+            lambda keys: verify_id_token(token, keys, issuer=self.issuer, client_id=client_id, nonce=nonce)
+        )
+
+    async def check(self, verify: Callable[[Sequence[Json]], Json]) -> Json:
+        """What ``verify`` makes of the provider's keys. Raises what it raises, and ProviderUnreachable.
 
         A key that is not known is looked for once more at the provider, which may have rotated its keys.
         """
         keys = await self._known_keys()
         try:
-            return verify_id_token(token, keys, issuer=self.issuer, client_id=client_id, nonce=nonce)
+            return verify(keys)
         except UnknownKey:
             if not await self._read_keys_again():
                 raise
-        return verify_id_token(token, self._keys, issuer=self.issuer, client_id=client_id, nonce=nonce)
+        return verify(self._keys)
 
     async def _known_keys(self) -> Sequence[Json]:
         if self._keys_read_at is None:
             await self._read_keys_again()
+        elif self._clock() - self._keys_read_at > KEYS_LAST:
+            with contextlib.suppress(ProviderUnreachable):
+                await self._read_keys_again()
         return self._keys
 
     async def _read_keys_again(self) -> bool:
@@ -105,7 +117,9 @@ def read_discovery(document: Any, issuer: str) -> Endpoints:
     for name in names:
         if not isinstance(document.get(name), str):
             raise ProviderUnreachable(f"the discovery document of {issuer} has no {name}")
-    return Endpoints(*(document[name] for name in names))
+    end_session = document.get("end_session_endpoint")
+    authorization, token, userinfo, keys = (document[name] for name in names)
+    return Endpoints(authorization, token, userinfo, keys, end_session if isinstance(end_session, str) else None)
 
 
 def read_keys(document: Any) -> Sequence[Json]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..constants import JOB_SCOPES, SCOPE_CANCEL, SCOPE_READ, SCOPE_SUBMIT, SERVICE_NAME
+from ..constants import JOB_SCOPES, SCOPE_CANCEL, SCOPE_MEMBERSHIPS, SCOPE_READ, SCOPE_SUBMIT, SERVICE_NAME
 
 ACCESS_SERVICE = f"access:services!service={SERVICE_NAME}"
 
@@ -18,6 +18,7 @@ _DESCRIPTIONS = {
     SCOPE_SUBMIT: "Submit jobs into the team",
     SCOPE_READ: "Read the team's jobs that one may see",
     SCOPE_CANCEL: "Cancel one's jobs in the team",
+    SCOPE_MEMBERSHIPS: "Ask which teams people are in",
 }
 
 
@@ -28,7 +29,7 @@ def tenant_filter(tenant: str) -> str:
 
 def custom_scopes() -> dict[str, dict[str, Any]]:
     """``c.JupyterHub.custom_scopes``."""
-    return {scope: {"description": _DESCRIPTIONS[scope]} for scope in JOB_SCOPES}
+    return {scope: {"description": text} for scope, text in _DESCRIPTIONS.items()}
 
 
 def load_roles(tenants: Iterable[str]) -> list[dict[str, Any]]:
@@ -65,7 +66,7 @@ def _service_role() -> dict[str, Any]:
     return {
         "name": f"{SERVICE_NAME}-service",
         "description": "What the job service itself may do at the hub: see who exists and in which groups",
-        "scopes": ["list:users", "read:users:name", "read:users:groups"],
+        "scopes": ["list:users", "read:users:name", "read:users:groups", SCOPE_MEMBERSHIPS],
         "services": [SERVICE_NAME],
     }
 

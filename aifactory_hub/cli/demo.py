@@ -9,12 +9,14 @@ import click
 
 from .loading import load
 
+# As in aifactory_hub.demo.fleet, which needs the demo's packages.
+SCENARIOS = ("calm", "busy", "full", "fragmented")
 _FOLDER = Path.home() / ".local/state/aifactory-hub-demo"
 
 
 @click.command()
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port on 127.0.0.1.")
-@click.option("--scenario", default="calm", show_default=True, type=click.Choice(["calm", "busy", "full"]))
+@click.option("--scenario", default="calm", show_default=True, type=click.Choice(SCENARIOS))
 @click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(min=0), help="Of the neighbours' time.")
 @click.option("--folder", default=_FOLDER, show_default=True, type=click.Path(path_type=Path, file_okay=False))
 @click.option("--check", is_flag=True, help="Play a whole day without a person, print a table, and end.")

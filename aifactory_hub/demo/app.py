@@ -140,7 +140,7 @@ async def _everything(options: Options, ports: Ports, console: Console) -> Async
     tenants.write_text(tenants_yaml(ports))
     registry = load_registry(tenants)
     cluster = simulate(registry, folder / "homes")
-    console.step("teams, quota and a simulated fleet of 2 x H100 in slices")
+    console.step("teams, quota and a simulated fleet of 2 x H100 and 1 x A100 in slices")
     found = proxy.is_installed(folder / "proxy")
     command = await asyncio.to_thread(proxy.install, folder / "proxy")
     console.step("the hub's proxy was here already" if found else "the hub's proxy is installed")

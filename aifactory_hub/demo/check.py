@@ -8,9 +8,8 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .site import LARGE, OLDER, SMALL
 from .visitor import Visitor
-
-SLICE = "mig-1g.10gb"
 
 _TRAIN = """\
 import json, pickle
@@ -102,16 +101,16 @@ def _sign_in(day: Day, step: Step) -> None:
 def _menu(day: Day, step: Step) -> None:
     page = day.ada.menu()
     offered = page.values("profile")
-    step.check(offered == ["cpu-small", SLICE, "mig-3g.40gb"], "the menu has her team's profiles", offered)
-    step.check("2 of 3 free" in page.text, f"2 of 3 {SLICE} are free, a neighbour has one", page.text)
+    step.check(offered == ["cpu-small", SMALL, LARGE, OLDER], "the menu has her team's profiles", offered)
+    step.check("2 of 3 free" in page.text, f"2 of 3 {SMALL} are free, a neighbour has one", page.text)
     step.check("Vision" not in page.text, "nothing of the other team", page.text)
     day.mika.sign_in()
-    both = {value for value in day.mika.menu().values("profile") if value.endswith(f"/{SLICE}")}
-    step.check(both == {f"nlp/{SLICE}", f"vision/{SLICE}"}, "mika chooses between two teams", both)
+    both = {value for value in day.mika.menu().values("profile") if value.endswith(f"/{SMALL}")}
+    step.check(both == {f"nlp/{SMALL}", f"vision/{SMALL}"}, "mika chooses between two teams", both)
 
 
 def _spawn(day: Day, step: Step) -> None:
-    refused = day.ada.start(SLICE)
+    refused = day.ada.start(SMALL)
     step.check(refused is None, "the hub takes the form", refused.text if refused else "")
     events = day.ada.progress()
     told = " ".join(str(event.get("message", "")) for event in events)
@@ -134,10 +133,10 @@ def _job(day: Day, step: Step) -> None:
 
 def _refusal(day: Day, step: Step) -> None:
     day.noor.sign_in()
-    step.check(day.noor.start(SLICE) is None and day.noor.progress()[-1].get("ready"), "noor takes the last slice")
-    page = day.mika.start(SLICE)
+    step.check(day.noor.start(SMALL) is None and day.noor.progress()[-1].get("ready"), "noor takes the last slice")
+    page = day.mika.start(SMALL)
     text = page.text if page else "the hub took it"
-    for words in ("Asked 1", "used 3", "limit 3", "Fits now: cpu-small, mig-3g.40gb"):
+    for words in ("Asked 1", "used 3", "limit 3", "Fits now: cpu-small, mig-3g.40gb, mig-3g.20gb"):
         step.check(words in text, f"mika is refused: {words}", text)
     step.check("lena (simulated)" in text and "noor" in text, "and told who holds them", text)
 

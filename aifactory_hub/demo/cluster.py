@@ -43,4 +43,4 @@ class DemoCluster:
 
 def simulate(registry: Registry, homes: Path) -> DemoCluster:
     """The simulated cluster of ``registry``."""
-    return DemoCluster(registry, InProcessAdmission(registry.tenants), homes)
+    return DemoCluster(registry, InProcessAdmission(registry.tenants, reclaim=registry.cluster.reclaim), homes)

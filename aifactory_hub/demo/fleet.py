@@ -14,6 +14,7 @@ from aifactory_profiles import Catalogue
 from .. import constants
 from ..admission import Admission, NotAdmitted
 from ..domain.tickets import TicketRequest, TicketState
+from .site import LARGE, OLDER, SMALL
 
 log = logging.getLogger(__name__)
 
@@ -32,29 +33,40 @@ class Habit:
     busy: float
 
 
-_SMALL, _LARGE = "mig-1g.10gb", "mig-3g.40gb"
-# ``calm`` has always room, ``busy`` sometimes not, ``full`` hardly ever.
+# ``calm`` has always room, ``busy`` sometimes not, ``full`` hardly ever. ``fragmented`` has small slices free on
+# every side while each large one is taken.
 SCENARIOS: Mapping[str, tuple[Habit, ...]] = {
     "calm": (
-        Habit("lena", "nlp", _SMALL, 240, 240),
-        Habit("jun", "vision", _SMALL, 300, 150),
+        Habit("lena", "nlp", SMALL, 240, 240),
+        Habit("jun", "vision", SMALL, 300, 150),
     ),
     "busy": (
-        Habit("lena", "nlp", _SMALL, 240, 240),
-        Habit("omar", "nlp", _SMALL, 180, 120),
-        Habit("ines", "nlp", _LARGE, 300, 150),
-        Habit("jun", "vision", _SMALL, 300, 200),
-        Habit("tess", "vision", _LARGE, 240, 160),
+        Habit("lena", "nlp", SMALL, 240, 240),
+        Habit("omar", "nlp", SMALL, 180, 120),
+        Habit("ines", "nlp", LARGE, 300, 150),
+        Habit("jun", "vision", SMALL, 300, 200),
+        Habit("tess", "vision", LARGE, 240, 160),
+        Habit("mads", "vision", OLDER, 280, 140),
     ),
     "full": (
-        Habit("lena", "nlp", _SMALL, 240, 225),
-        Habit("omar", "nlp", _SMALL, 300, 285),
-        Habit("ruth", "nlp", _SMALL, 360, 345),
-        Habit("ines", "nlp", _LARGE, 300, 280),
-        Habit("jun", "vision", _SMALL, 240, 225),
-        Habit("timo", "vision", _SMALL, 300, 285),
-        Habit("yara", "vision", _SMALL, 360, 345),
-        Habit("tess", "vision", _LARGE, 300, 280),
+        Habit("lena", "nlp", SMALL, 240, 225),
+        Habit("omar", "nlp", SMALL, 300, 285),
+        Habit("ruth", "nlp", SMALL, 360, 345),
+        Habit("ines", "nlp", LARGE, 300, 280),
+        Habit("jun", "vision", SMALL, 240, 225),
+        Habit("timo", "vision", SMALL, 300, 285),
+        Habit("yara", "vision", SMALL, 360, 345),
+        Habit("tess", "vision", LARGE, 300, 280),
+        Habit("petra", "nlp", OLDER, 240, 220),
+        Habit("mads", "vision", OLDER, 360, 340),
+    ),
+    "fragmented": (
+        Habit("lena", "nlp", SMALL, 240, 240),
+        Habit("ines", "nlp", LARGE, 600, 600),
+        Habit("petra", "nlp", OLDER, 600, 600),
+        Habit("jun", "vision", SMALL, 300, 300),
+        Habit("tess", "vision", LARGE, 600, 600),
+        Habit("mads", "vision", OLDER, 600, 600),
     ),
 }
 

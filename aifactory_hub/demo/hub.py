@@ -67,6 +67,8 @@ def hub_config(folder: Path, ports: Ports, keys: Keys, proxy: list[str], registr
     c.AIFactoryAuthenticator.login_service = "the demo's accounts"
     c.DemoSpawner.get_registry = lambda: registry
     c.DemoSpawner.poll_interval = _POLL_INTERVAL
+    # JupyterLab's first import takes its time where the disk is slow or the machine busy.
+    c.DemoSpawner.http_timeout = 120
     # The hub's own settings, read by configure() from where a site puts them.
     os.environ.update(
         AIFACTORY_HUB_CLIENT_SECRET=keys.client_secret,

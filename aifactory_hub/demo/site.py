@@ -1,10 +1,12 @@
-"""The demo's tenants.yaml: two H100 in slices, two teams, and addresses on this machine only."""
+"""The demo's tenants.yaml: two H100 and an A100 in slices, two teams, and addresses on this machine only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 PREFIX = "/services/aifactory/"
+# The fleet's profiles.
+SMALL, LARGE, OLDER = "h100-80gb:mig-1g.10gb", "mig-3g.40gb", "mig-3g.20gb"
 CLIENT_ID = "aifactory-hub-demo"
 ANNOUNCEMENT = (
     "<strong>Demo.</strong> Sign-in, menu, quota, notebooks and jobs are real. GPUs, vClusters and neighbours are "
@@ -38,13 +40,14 @@ class Ports:
 def tenants_yaml(ports: Ports) -> str:
     """The registry of the demo, as the text that a site would write by hand."""
     return f"""\
-# Written at each start of the demo. One H100 is cut into seven 1g.10gb, the other into two 3g.40gb.
+# Written at each start of the demo. One H100 is cut into seven 1g.10gb, the other into two 3g.40gb, and the A100 into
+# two 3g.20gb. Both models can have a 1g.10gb, of different sizes, so that one is called by its model too.
 apiVersion: aifactory-hub.io/v1
 hub: demo
 cluster:
   name: demo
-  gpu_models: [h100-80gb]
-  carved: {{mig-1g.10gb: 7, mig-3g.40gb: 2}}
+  gpu_models: [h100-80gb, a100-40gb]
+  carved: {{"{SMALL}": 7, {LARGE}: 2, {OLDER}: 2}}
   simulated: true
 identity:
   issuer: {ports.issuer}
@@ -56,8 +59,9 @@ notebook: {{image: demo/local-process, start_timeout: 120}}
 jobs: {{image: demo/local-process}}
 profiles:
   cpu-small: {{gpu: none, cpu: 500m, memory: 1Gi, display_name: No GPU}}
-  mig-1g.10gb: {{cpu: "1", memory: 4Gi, price_per_hour: 0.40}}
-  mig-3g.40gb: {{cpu: "3", memory: 16Gi, price_per_hour: 1.60}}
+  "{SMALL}": {{cpu: "1", memory: 4Gi, price_per_hour: 0.40}}
+  {LARGE}: {{cpu: "3", memory: 16Gi, price_per_hour: 1.60}}
+  {OLDER}: {{cpu: "3", memory: 12Gi, price_per_hour: 0.90}}
 tenants:
   nlp:
     display_name: Language
@@ -65,13 +69,13 @@ tenants:
     groups:
       - {{group: teams/nlp, role: member}}
       - {{group: teams/nlp/admins, role: admin}}
-    profiles: [cpu-small, mig-1g.10gb, mig-3g.40gb]
-    quota: {{mig-1g.10gb: 3, mig-3g.40gb: 1}}
+    profiles: [cpu-small, "{SMALL}", {LARGE}, {OLDER}]
+    quota: {{"{SMALL}": 3, {LARGE}: 1, {OLDER}: 1}}
   vision:
     display_name: Vision
     vcluster: {{namespace: vc-vision, name: vision}}
     groups:
       - {{group: teams/vision, role: member}}
-    profiles: [cpu-small, mig-1g.10gb, mig-3g.40gb]
-    quota: {{mig-1g.10gb: 3, mig-3g.40gb: 1}}
+    profiles: [cpu-small, "{SMALL}", {LARGE}, {OLDER}]
+    quota: {{"{SMALL}": 3, {LARGE}: 1, {OLDER}: 1}}
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,10 +13,16 @@ from .refusals import Refusal, RefusalReason
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A tenant's own devices (``nominal``) and how many more it may borrow from idle ones (``borrowing``)."""
+    """A tenant's own devices (``nominal``) and how many more it may borrow from idle ones (``borrowing``).
+
+    ``lending`` is how many of its own others may borrow, all of them where it says nothing. ``per_user`` is how many
+    one person may have or wait for in the tenant, as many as she likes where it says nothing.
+    """
 
     nominal: Mapping[Device, int] = field(default_factory=dict)
     borrowing: Mapping[Device, int] = field(default_factory=dict)
+    lending: Mapping[Device, int] = field(default_factory=dict)
+    per_user: Mapping[Device, int] = field(default_factory=dict)
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -51,10 +58,61 @@ class Usage:
     used: Mapping[Device, int] = field(default_factory=dict)
     holders: tuple[Holder, ...] = ()
 
+    def of(self, user: str) -> dict[Device, int]:
+        """What one person holds."""
+        held: Counter[Device] = Counter()
+        for holder in self.holders:
+            if holder.user == user:
+                held.update(holder.devices)
+        return dict(held)
+
+
+@dataclass(frozen=True, slots=True)
+class UserLimit:
+    """One person would have more than the tenant lets one person have: ``used`` and ``asked`` go over ``limit``."""
+
+    device: Device
+    asked: int
+    used: int
+    limit: int
+
+    def text(self, user: str, tenant: str) -> str:
+        """For people, with the numbers."""
+        return (
+            f"One person may have {self.limit} of {self.device} in team {tenant}. "
+            f"{user} has or waits for {self.used}, and this asks {self.asked} more."
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Fits:
     """The quota has room now."""
+
+
+def over_user_limit(quota: Quota, has: Mapping[Device, int], asks: Mapping[Device, int]) -> UserLimit | None:
+    """The first device of which somebody who ``has`` so many may not have what she ``asks`` besides; None: she may."""
+    for device, asked in asks.items():
+        limit, used = quota.per_user.get(device), has.get(device, 0)
+        if limit is not None and used + asked > limit:
+            return UserLimit(device, asked, used, limit)
+    return None
+
+
+def check_user(tenant: str, quota: Quota, usage: Usage, profile: Profile, user: str) -> Fits | Refusal:
+    """Whether ``user`` may have this profile beside what she holds in the tenant already."""
+    over = over_user_limit(quota, usage.of(user), profile.takes)
+    if over is None:
+        return Fits()
+    return Refusal(
+        reason=RefusalReason.USER_LIMIT,
+        message=f"Profile {profile.name}: {over.text(user, tenant)} Stop one of them first.",
+        field="profile",
+        resource=over.device.resource,
+        flavor=over.device.flavor,
+        asked=over.asked,
+        used=over.used,
+        limit=over.limit,
+    )
 
 
 def check_quota(quota: Quota, usage: Usage, profile: Profile, menu: Sequence[Profile] = ()) -> Fits | Refusal:

@@ -18,6 +18,7 @@ class RefusalReason(StrEnum):
     BAD_FIELD = "bad-field"
     QUOTA_EXCEEDED = "quota-exceeded"
     NEVER_FITS = "never-fits"
+    USER_LIMIT = "user-limit"
     TENANT_UNAVAILABLE = "tenant-unavailable"
     QUOTA_UNKNOWN = "quota-unknown"
     TOO_LARGE = "too-large"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aifactory_profiles import Catalogue, Profile
 
-from .quota import Fits, Usage, check_quota
+from .quota import Fits, Usage, check_quota, check_user
 from .refusals import Refusal, RefusalReason
 from .tenants import Role, Tenant
 
@@ -66,14 +66,26 @@ def choose_tenant(
 
 
 def choose_profile(asked: str | None, tenant: Tenant, catalogue: Catalogue) -> Profile | Refusal:
-    """The profile that was asked for, if the tenant has it; a refusal names the tenant's profiles."""
+    """The profile that was asked for, if the tenant has it; a refusal names the tenant's profiles.
+
+    The model may be left out (``mig-1g.10gb`` for ``h100-80gb:mig-1g.10gb``) where the tenant has the slice of one
+    model only: what may be meant is then one size.
+    """
     choices = ", ".join(tenant.profiles)
     if not asked:
         return Refusal(RefusalReason.CHOICE_MISSING, f"Choose a profile: {choices}.", field="profile")
-    if asked not in tenant.profiles:
+    meant = [asked] if asked in tenant.profiles else _of_every_model(asked, tenant)
+    if len(meant) > 1:
+        message = f"Profile {asked!r} is a slice of several GPU models. Say which: {', '.join(meant)}."
+        return Refusal(RefusalReason.CHOICE_MISSING, message, field="profile")
+    if not meant:
         message = f"Team {tenant.name} has no profile {asked!r}. Its profiles: {choices}."
         return Refusal(RefusalReason.PROFILE_NOT_ALLOWED, message, field="profile")
-    return catalogue.profile(asked)
+    return catalogue.profile(meant[0])
+
+
+def _of_every_model(slice_name: str, tenant: Tenant) -> list[str]:
+    return [name for name in tenant.profiles if name.partition(":")[2] == slice_name]
 
 
 def menu(tenant: Tenant, catalogue: Catalogue) -> tuple[Profile, ...]:
@@ -97,10 +109,13 @@ def plan_choice(
     return SpawnPlan(tenant, profile, request.wait)
 
 
-def admit_plan(plan: SpawnPlan, facts: TenantFacts, catalogue: Catalogue) -> SpawnPlan | Refusal:
+def admit_plan(
+    plan: SpawnPlan, facts: TenantFacts, catalogue: Catalogue, user: str | None = None
+) -> SpawnPlan | Refusal:
     """Whether the plan may go ahead given what runs now. What is not known refuses: deny unless allowed.
 
-    What is only taken for now is no refusal for somebody who is ready to wait.
+    What is only taken for now is no refusal for somebody who is ready to wait. ``user`` is held to the tenant's limit
+    for one person.
     """
     if facts.unavailable is not None:
         message = f"Team {plan.tenant.name} can't start servers now: {facts.unavailable}"
@@ -108,6 +123,10 @@ def admit_plan(plan: SpawnPlan, facts: TenantFacts, catalogue: Catalogue) -> Spa
     if facts.usage is None:
         message = "The cluster does not say now what is in use, so nothing new is started. Try again in a minute."
         return Refusal(RefusalReason.QUOTA_UNKNOWN, message, field="profile")
+    if user is not None:
+        mine = check_user(plan.tenant.name, plan.tenant.quota, facts.usage, plan.profile, user)
+        if isinstance(mine, Refusal):
+            return mine
     verdict = check_quota(plan.tenant.quota, facts.usage, plan.profile, menu(plan.tenant, catalogue))
     if isinstance(verdict, Fits) or (plan.wait and verdict.reason is RefusalReason.QUOTA_EXCEEDED):
         return plan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import IntEnum
 
 from .quota import Quota
@@ -38,8 +39,21 @@ class VCluster:
 
 
 @dataclass(frozen=True, slots=True)
+class HostLimits:
+    """What pods on the host may request together."""
+
+    cpu_millicores: int
+    memory_bytes: int
+    pods: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tenant:
-    """A team: its vCluster, who is in it, what it may take."""
+    """A team: its vCluster, who is in it, what it may take.
+
+    ``weight`` is its share of what is idle when several tenants want it. ``limits`` is for all of its servers and jobs
+    together, without what its vCluster takes for itself; None without a limit.
+    """
 
     name: str
     display_name: str
@@ -47,6 +61,8 @@ class Tenant:
     rules: tuple[GroupRule, ...]
     profiles: tuple[str, ...]
     quota: Quota = field(default_factory=Quota)
+    weight: Decimal = Decimal(1)
+    limits: HostLimits | None = None
 
 
 def hub_groups(memberships: Mapping[str, Role]) -> list[str]:

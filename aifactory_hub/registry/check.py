@@ -26,6 +26,7 @@ def contradictions(draft: Draft, line_of: LineOf) -> list[Problem]:
         *_quotas(draft, devices),
         *_totals(draft, devices),
         *_borrowing(draft, devices),
+        *_bounds(draft, devices),
     ]
 
 
@@ -104,7 +105,7 @@ def _unaffordable(tenant: DraftTenant, name: str, place: Path, devices: DeviceNa
 def _quotas(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
     carved = {devices.device(name) for name in draft.carved}
     for tenant in draft.tenants:
-        for section, counts in (("quota", tenant.quota), ("borrowing", tenant.borrowing)):
+        for section, counts in _sections(tenant):
             place: Path = ("tenants", tenant.name, section)
             yield from _unknown_devices(counts, place, devices)
             yield from _twice(counts, place, devices)
@@ -114,6 +115,30 @@ def _quotas(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
                     what = f"{name} is not carved on this cluster"
                     instead = f"carved are {listed(draft.carved)}; add it to cluster.carved, or remove it here"
                     yield Problem((*place, name), what, instead)
+
+
+def _sections(tenant: DraftTenant) -> Iterator[tuple[str, DraftCounts]]:
+    """Every mapping of a tenant that counts devices, with its key."""
+    yield "quota", tenant.quota
+    yield "borrowing", tenant.borrowing
+    yield "lending", tenant.lending
+    yield "per_user", tenant.per_user
+
+
+def _bounds(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
+    """Limits that could never bind: more lent than owned, more for one person than the tenant can hold."""
+    for tenant in draft.tenants:
+        own, borrowed = _by_device(tenant.quota, devices), _by_device(tenant.borrowing, devices)
+        for section, counts in (("lending", tenant.lending), ("per_user", tenant.per_user)):
+            for name, count in counts.items():
+                device = devices.device(name)
+                if device is None or count is None:
+                    continue
+                most = own.get(device, 0) + (borrowed.get(device, 0) if section == "per_user" else 0)
+                if count > most:
+                    holds = "owns" if section == "lending" else "can hold"
+                    what = f"{count} of {name}, but tenant {tenant.name} {holds} {most}"
+                    yield Problem(("tenants", tenant.name, section, name), what, f"write {most} or less")
 
 
 def _totals(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:

@@ -24,6 +24,8 @@ class DraftTenant:
     profiles: tuple[tuple[int, str], ...]
     quota: DraftCounts
     borrowing: DraftCounts
+    lending: DraftCounts
+    per_user: DraftCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ def _tenant(name: str, data: Mapping[Any, Any]) -> DraftTenant:
         profiles=_texts(data.get("profiles")),
         quota=_counts(data.get("quota")),
         borrowing=_counts(data.get("borrowing")),
+        lending=_counts(data.get("lending")),
+        per_user=_counts(data.get("per_user")),
     )
 
 

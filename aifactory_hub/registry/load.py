@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from aifactory_profiles import Device, ProfileError, SiteProfile, card_names, load_catalogue
 
+from ..domain.lending import Reclaim
 from ..domain.quota import Quota
-from ..domain.tenants import GroupRule, Role, Tenant, VCluster
+from ..domain.tenants import GroupRule, HostLimits, Role, Tenant, VCluster
 from . import schema
 from .check import contradictions
 from .devices import DeviceNames, device_names
@@ -94,6 +95,8 @@ def _registry(file: schema.TenantsFile, source: str) -> Registry:
             gpu_models=tuple(file.cluster.gpu_models),
             carved=_counted(file.cluster.carved, devices),
             cohort=file.cluster.cohort,
+            reclaim=Reclaim(file.cluster.reclaim),
+            overhead=_limits(file.cluster.overhead),
             simulated=file.cluster.simulated,
         ),
         identity=_identity(file.identity),
@@ -133,8 +136,19 @@ def _tenant(name: str, section: schema.TenantSection, devices: DeviceNames) -> T
         vcluster=VCluster(section.vcluster.namespace, section.vcluster.name),
         rules=tuple(GroupRule(rule.group or rule.id or "", Role[rule.role.upper()]) for rule in section.groups),
         profiles=tuple(section.profiles),
-        quota=Quota(_counted(section.quota, devices), _counted(section.borrowing, devices)),
+        quota=Quota(
+            nominal=_counted(section.quota, devices),
+            borrowing=_counted(section.borrowing, devices),
+            lending=_counted(section.lending, devices),
+            per_user=_counted(section.per_user, devices),
+        ),
+        weight=section.weight,
+        limits=None if section.limits is None else _limits(section.limits),
     )
+
+
+def _limits(section: schema.LimitsSection | schema.OverheadSection) -> HostLimits:
+    return HostLimits(section.cpu, section.memory, section.pods)
 
 
 def _site_profile(name: str, section: schema.ProfileSection) -> SiteProfile:

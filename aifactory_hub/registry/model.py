@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 
 from aifactory_profiles import Catalogue, Device
 
+from ..domain.lending import Reclaim
 from ..domain.mapping import Rule, TenantMapping
-from ..domain.tenants import Tenant
+from ..domain.tenants import HostLimits, Tenant
+
+_OVERHEAD = HostLimits(cpu_millicores=2000, memory_bytes=4 * 2**30, pods=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +20,16 @@ class ClusterConfig:
 
     ``carved`` is what the administrator has cut the GPUs into: device -> count over all nodes. Kueue
     does not look at real capacity, so this is what nominal quotas are held against. ``simulated`` says that the
-    devices are not real; every page and answer then says so too.
+    devices are not real; every page and answer then says so too. ``reclaim`` is what owners end to get devices back,
+    ``overhead`` what a tenant's vCluster takes for itself.
     """
 
     name: str
     gpu_models: tuple[str, ...]
     carved: Mapping[Device, int]
     cohort: str = "aifactory"
+    reclaim: Reclaim = Reclaim.ANY
+    overhead: HostLimits = _OVERHEAD
     simulated: bool = False
 
 

@@ -5,6 +5,7 @@ Pure: a registry in, Kubernetes objects as dictionaries out. Kueue's API is v1be
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from aifactory_profiles import Device, load_model
 from aifactory_profiles.catalogue import PRODUCT_LABEL
 
 from .. import constants
+from ..domain.lending import Reclaim
 from ..domain.tenants import Tenant
 from .model import Registry
 
@@ -26,6 +28,9 @@ HUB_ACCOUNT = "aifactory-hub"
 NO_GPU_FLAVOR = "no-gpu"
 NO_GPU_RESOURCE = f"{constants.PREFIX}/no-gpu"
 
+_RECLAIM = {Reclaim.ANY: "Any", Reclaim.LOWER_PRIORITY: "LowerPriority", Reclaim.NEVER: "Never"}
+# What a container gets that says nothing, where a tenant's CPU and memory are limited: Kubernetes refuses it otherwise.
+_DEFAULT_REQUEST = {"cpu": "50m", "memory": "128Mi"}
 _KUEUE = "kueue.x-k8s.io/v1beta2"
 _RBAC = "rbac.authorization.k8s.io"
 _READ = ("get", "list", "watch")
@@ -72,7 +77,34 @@ def tenant_objects(registry: Registry, tenant: Tenant) -> list[Manifest]:
         _binding("RoleBinding", "Role", HUB_ACCOUNT, namespace),
         cluster_queue(registry, tenant),
         local_queue | {"spec": {"clusterQueue": tenant.name}},
+        *host_quota(registry, tenant),
     ]
+
+
+def host_quota(registry: Registry, tenant: Tenant) -> list[Manifest]:
+    """The hard ceiling for all that runs in the tenant's host namespace, also for what was created past the hub.
+
+    Devices: what the tenant may ever hold, nominal and borrowed, and none of those that it has no quota for. CPU,
+    memory and pods only where the tenant has limits, with what its vCluster takes for itself on top.
+    """
+    namespace = tenant.vcluster.namespace
+    devices: Counter[str] = Counter()
+    for device in registry.cluster.carved:
+        devices[f"requests.{device.resource}"] += tenant.quota.limit(device)
+    hard: dict[str, str] = {name: str(count) for name, count in devices.items()}
+    found: list[Manifest] = []
+    if tenant.limits is not None:
+        own, most = registry.cluster.overhead, tenant.limits
+        hard |= {
+            "requests.cpu": f"{most.cpu_millicores + own.cpu_millicores}m",
+            "requests.memory": str(most.memory_bytes + own.memory_bytes),
+            "pods": str(most.pods + own.pods),
+        }
+        ranges = {"limits": [{"type": "Container", "defaultRequest": dict(_DEFAULT_REQUEST)}]}
+        found.append(_manifest("v1", "LimitRange", HUB_ACCOUNT, namespace) | {"spec": ranges})
+    if hard:
+        found.append(_manifest("v1", "ResourceQuota", HUB_ACCOUNT, namespace) | {"spec": {"hard": hard}})
+    return found
 
 
 def cluster_queue(registry: Registry, tenant: Tenant) -> Manifest:
@@ -81,18 +113,21 @@ def cluster_queue(registry: Registry, tenant: Tenant) -> Manifest:
     A notebook takes the place of the tenant's own batch jobs, and what others borrowed comes back on demand.
     Nobody takes what another tenant owns, so borrowing never preempts.
     """
-    spec = queue_spec(tenant, registry.cluster.cohort, registry.cluster.carved)
+    cluster = registry.cluster
+    spec = queue_spec(tenant, cluster.cohort, cluster.carved, cluster.reclaim)
     return _manifest(_KUEUE, "ClusterQueue", tenant.name) | {"spec": spec}
 
 
-def queue_spec(tenant: Tenant, cohort: str, carved: Iterable[Device]) -> Manifest:
+def queue_spec(tenant: Tenant, cohort: str, carved: Iterable[Device], reclaim: Reclaim = Reclaim.ANY) -> Manifest:
     """The ClusterQueue's content, for a cluster with these devices."""
+    weight = {"fairSharing": {"weight": str(tenant.weight)}} if tenant.weight != 1 else {}
     return {
+        **weight,
         "cohortName": cohort,
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": tenant.vcluster.namespace}},
         "queueingStrategy": "BestEffortFIFO",
         "preemption": {
-            "reclaimWithinCohort": "Any",
+            "reclaimWithinCohort": _RECLAIM[reclaim],
             "withinClusterQueue": "LowerPriority",
             "borrowWithinCohort": {"policy": "Never"},
         },
@@ -141,6 +176,7 @@ def _quotas(flavor: str, resources: Iterable[str], tenant: Tenant) -> list[Manif
             "name": device.resource,
             "nominalQuota": tenant.quota.nominal.get(device, 0),
             "borrowingLimit": tenant.quota.borrowing.get(device, 0),
+            **({"lendingLimit": tenant.quota.lending[device]} if device in tenant.quota.lending else {}),
         }
         for device in devices
     ]

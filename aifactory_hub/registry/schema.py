@@ -118,6 +118,18 @@ def read_price(value: object) -> Decimal:
     raise wrong(f"{shown(value)} is not a price", "write an amount such as 0.40, without a currency")
 
 
+def read_weight(value: object) -> Decimal:
+    """A share among others: above 0, and in thousandths at the finest, as Kubernetes keeps it."""
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        try:
+            weight = Decimal(str(value))
+            if weight.is_finite() and weight > 0 and weight == round(weight, 3):
+                return weight
+        except InvalidOperation:
+            pass
+    raise wrong(f"{shown(value)} is not a weight", "write a number above 0 such as 1, 2 or 0.5")
+
+
 def read_network(value: object) -> str:
     """A network in CIDR form. The address where clouds give credentials away can't be in a link-local one."""
     try:
@@ -181,6 +193,8 @@ Count = Annotated[int, BeforeValidator(read_count)]
 RoleName = Annotated[str, BeforeValidator(read_role)]
 Url = Annotated[str, BeforeValidator(read_url)]
 Text = Annotated[str, Field(min_length=1)]
+Weight = Annotated[Decimal, BeforeValidator(read_weight)]
+Pods = Annotated[int, BeforeValidator(read_count)]
 Counts = dict[str, Count]
 
 
@@ -195,11 +209,29 @@ def key(description: str, example: str, **options: Any) -> Any:
     return Field(description=description, examples=[example], **options)
 
 
+class OverheadSection(Section):
+    cpu: Cpu = key("Requested CPU of a vCluster's own pods.", "2", default=2000)
+    memory: Size = key("Requested memory of a vCluster's own pods.", "4Gi", default=4 * 2**30)
+    pods: Pods = key("How many pods of its own a vCluster has.", "5", default=5)
+
+
+class LimitsSection(Section):
+    cpu: Cpu = key("Requested CPU of all of its pods together.", "64")
+    memory: Size = key("Requested memory of all of its pods together.", "512Gi")
+    pods: Pods = key("How many pods it may have at once.", "100")
+
+
 class ClusterSection(Section):
     name: Label = key("Name of the host cluster.", "host")
     gpu_models: list[str] = key("GPU models of the cluster; each has a card.", "[h100-80gb]", default=[])
     carved: Counts = key("What the GPUs are cut into: slice and count over all nodes.", "{mig-1g.10gb: 7}", default={})
     cohort: Label = key("Kueue cohort in which tenants lend to each other.", "aifactory", default="aifactory")
+    reclaim: Literal["any", "lower-priority", "never"] = key(
+        "What a tenant ends to get its own devices back from borrowers.", "lower-priority", default="any"
+    )
+    overhead: OverheadSection = key(
+        "What a vCluster itself takes, beside its tenant's pods.", "{cpu: 2, memory: 4Gi}", default=OverheadSection()
+    )
     simulated: bool = key("The devices are not real; every page says so.", "true", default=False)
 
 
@@ -299,6 +331,18 @@ class TenantSection(Section):
     profiles: list[str] = key("Menu of the tenant, in this order.", "[cpu-small, mig-1g.10gb]", min_length=1)
     quota: Counts = key("The tenant's own devices: slice and count.", "{mig-1g.10gb: 3}", default={})
     borrowing: Counts = key("How many idle devices of others it may borrow.", "{mig-1g.10gb: 1}", default={})
+    lending: Counts = key(
+        "How many of its idle devices others may borrow; all when left out.", "{mig-1g.10gb: 2}", default={}
+    )
+    per_user: Counts = key(
+        "How many one person may have or wait for; no limit when left out.", "{mig-1g.10gb: 2}", default={}
+    )
+    weight: Weight = key("Its share of idle devices when several tenants want them.", "2", default=Decimal(1))
+    limits: LimitsSection | None = key(
+        "CPU, memory and pods of all its servers and jobs together; none when left out.",
+        "{cpu: 64, memory: 512Gi, pods: 100}",
+        default=None,
+    )
 
 
 class IsolationSection(Section):

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from jupyterhub.services.auth import check_scopes
 
+from ..constants import SCOPE_READ
 from ..domain.refusals import Refusal, RefusalReason
+from ..domain.tenants import Role
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A user as the hub describes the token's owner: ``scopes`` are the token's, ``groups`` the user's."""
+    """A token's owner. ``scopes`` are the token's; ``roles`` are hers, by tenant, as the provider said last."""
 
     name: str
     scopes: frozenset[str]
-    groups: frozenset[str]
+    roles: Mapping[str, Role] = field(default_factory=dict)
 
     def tenants(self, scope: str, known: Iterable[str]) -> tuple[str, ...]:
-        """Those of the ``known`` tenants for which the token has ``scope``.
+        """Those of the ``known`` tenants for which the token has ``scope`` and its owner the role that it takes.
 
         Always asked with the tenant's filter: the bare scope is met by nobody who has only a filtered one.
         """
-        return tuple(t for t in known if check_scopes({f"{scope}!group=tenant-{t}"}, set(self.scopes)))
+        least = Role.VIEWER if scope == SCOPE_READ else Role.MEMBER
+        return tuple(
+            t
+            for t in known
+            if t in self.roles
+            and self.roles[t] >= least
+            and check_scopes({f"{scope}!group=tenant-{t}"}, set(self.scopes))
+        )
 
     def administers(self, tenant: str) -> bool:
-        """Whether the user, by the hub's groups, is an admin of the tenant."""
-        return f"tenant-{tenant}-admin" in self.groups
+        """Whether the user is an admin of the tenant."""
+        return self.roles.get(tenant) is Role.ADMIN
 
 
 def choose_tenant(asked: str | None, allowed: Sequence[str]) -> str | Refusal:

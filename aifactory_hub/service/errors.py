@@ -18,6 +18,7 @@ STATUS: Mapping[RefusalReason, int] = {
     RefusalReason.BAD_FIELD: 400,
     RefusalReason.QUOTA_EXCEEDED: 409,
     RefusalReason.NEVER_FITS: 409,
+    RefusalReason.USER_LIMIT: 409,
     RefusalReason.TENANT_UNAVAILABLE: 503,
     RefusalReason.QUOTA_UNKNOWN: 503,
     RefusalReason.TOO_LARGE: 413,

@@ -10,8 +10,10 @@ from jupyterhub.services.auth import HubAuth
 from tornado.web import HTTPError
 
 from .. import constants
+from ..domain.leaving import Standing
 from .access import Caller
 from .errors import forbidden, not_signed_in, unavailable
+from .members import HubMembers, not_known
 
 # A token that was revoked works this much longer for reading, in seconds. Changes are asked afresh.
 CACHE_MAX_AGE = 10
@@ -27,7 +29,7 @@ class Gate(Protocol):
 
 
 class HubGate:
-    """The gate to the real hub, through JupyterHub's own HubAuth."""
+    """The gate to the real hub: JupyterHub's own HubAuth for tokens, our endpoint for who belongs where."""
 
     def __init__(self, api_url: str, api_token: str) -> None:
         self._auth = HubAuth(
@@ -36,6 +38,7 @@ class HubGate:
             cache_max_age=CACHE_MAX_AGE,
             access_scopes={f"access:services!service={constants.SERVICE_NAME}"},
         )
+        self.members = HubMembers(api_url, api_token)
 
     async def caller(self, authorization: str | None, *, fresh: bool) -> Caller:
         """See Gate. A hub that does not answer is 503, never a refusal: nothing is known about the token."""
@@ -46,10 +49,15 @@ class HubGate:
             raise forbidden("This token is not for this service.")
         if model.get("kind") != "user":
             raise forbidden("This service is for people: a service's token can't be used here.")
-        return Caller(model["name"], frozenset(model["scopes"]), frozenset(model.get("groups") or ()))
+        # After the token: the hub has asked the provider again for that, if it is time to.
+        membership = await self.members.one(model["name"], fresh=fresh)
+        if membership.standing is not Standing.KNOWN:
+            raise not_known(membership.standing)
+        return Caller(model["name"], frozenset(model["scopes"]), membership.tenants)
 
     async def close(self) -> None:
         """Let go of connections. JupyterHub 6 keeps a client for each event loop; earlier ones keep none of ours."""
+        await self.members.close()
         try:
             from jupyterhub.httpclient import JupyterHubHTTPClient
         except ImportError:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from aifactory_profiles import Profile
 
 from .. import constants
-from ..admission.base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted
+from ..admission.base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted, UserLimitReached
 from ..domain.jobs import EndKind, JobDecision, JobRun, JobState, JobStep, Onward, after_attempt, decide_job
 from ..domain.tickets import Ticket, TicketRequest, TicketState
 from ..pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable
@@ -120,6 +120,9 @@ class JobSteps:
                     await self._begin_ending(job, decision)
                 case JobStep.FINISH:
                     await self._finish(job, decision)
+        except UserLimitReached as error:
+            await self._note(job, state, str(error))
+            return False
         except NotAdmitted:
             return False  # it lost its place since it was looked at; the next look says to whom
         except (AdmissionRefused, PipelineRefused) as error:

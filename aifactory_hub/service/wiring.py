@@ -21,6 +21,7 @@ from ..settings import ServiceSettings
 from ..store import FileStore, Jobs, LogSpool, migrate, open_engine
 from .context import Context
 from .gate import Gate, HubGate
+from .members import watch_owners
 from .news import Bulletin
 from .reconcile import Reconciler
 from .steps import Workshop
@@ -123,6 +124,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             clients.watch_health(),
             asyncio.create_task(context.reconciler.run(), name="reconciler"),
             asyncio.create_task(context.outlooks.run(), name="outlooks"),
+            asyncio.create_task(watch_owners(jobs, gate.members), name="owners"),
         ]
         ending.push_async_callback(_end, tasks)
         yield context

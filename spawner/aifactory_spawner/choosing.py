@@ -131,7 +131,7 @@ class TeamChoice(HasTraits):
 
     async def _admit(self, wiring: Any, plan: SpawnPlan, *, ask: bool) -> Any:
         facts = await gather_tenant(wiring, plan.tenant.name, ask=ask)
-        verdict = admit_plan(plan, facts, wiring.registry.catalogue)
+        verdict = admit_plan(plan, facts, wiring.registry.catalogue, self.user.name)
         if isinstance(verdict, Refusal):
             raise refused(_or_wait(verdict))
         return facts.usage

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from aifactory_hub import constants
-from aifactory_hub.admission import Admission, AdmissionRefused, InProcessAdmission, KueueAdmission, NotAdmitted
+from aifactory_hub.admission import (
+    Admission,
+    AdmissionRefused,
+    InProcessAdmission,
+    KueueAdmission,
+    NotAdmitted,
+    UserLimitReached,
+)
+from aifactory_hub.domain.quota import Quota
 from aifactory_hub.domain.tickets import Ticket, TicketRequest, TicketState
 from aifactory_profiles import Device, Resources
 
@@ -307,3 +315,41 @@ async def test_two_can_watch_one_ticket_and_one_can_leave(engine: Engine) -> Non
     await engine.admission.release("nlp", "t1")
     async with asyncio.timeout(20):
         assert [ticket.state async for ticket in stays][-1] is GONE
+
+
+@pytest.fixture
+def limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of vision's three, nlp may borrow one; nobody of vision may have more than two."""
+    quota = Quota({SMALL: 3, LARGE: 1}, {}, {SMALL: 1}, {SMALL: 2})
+    monkeypatch.setitem(TENANTS, "vision", replace(TENANTS["vision"], quota=quota))
+
+
+async def test_what_a_tenant_does_not_lend_stays_its_own(limited: None, engine: Engine) -> None:
+    for number in range(4):
+        await engine.admitted("nlp", f"t{number}")
+    await engine.file("nlp", "t4")
+    await settled()
+    assert (await engine.admission.get("nlp", "t4")).state is QUEUED
+    assert await engine.used("nlp") == 4, "three of its own and the one that vision lends"
+    await engine.admitted("vision", "mine", count=2)
+    assert await engine.used("nlp") == 4, "vision had those two kept for itself"
+
+
+async def test_one_person_has_and_waits_for_no_more_than_one_may(limited: None, engine: Engine) -> None:
+    for name in ("a", "b"):
+        await engine.admitted("vision", name)
+    with pytest.raises(UserLimitReached, match=r"may have 2 of .* has or waits for 2, and this asks 1 more"):
+        await engine.file("vision", "c")
+    assert (await engine.admission.get("vision", "c")).state is GONE
+    await engine.file("vision", "a")  # asked again, it is the same ticket
+    await engine.admitted("vision", "d", user="bob")
+    await engine.admission.release("vision", "a")
+    await engine.file("vision", "c")
+
+
+async def test_two_requests_of_one_person_at_once_are_never_both_over_her_limit(limited: None, engine: Engine) -> None:
+    asked = [engine.file("vision", f"t{number}") for number in range(6)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(a, Ticket | UserLimitReached) for a in answers)
+    left = [t for t in await engine.admission.tickets("vision") if t.state is not GONE]
+    assert len(left) <= 2

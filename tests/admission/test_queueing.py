@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aifactory_hub.admission.queueing import Claim, Decision, decide
+from aifactory_hub.domain.lending import Reclaim
 from aifactory_hub.domain.quota import Quota
 
 G = "gpu"
@@ -72,6 +73,22 @@ def test_decision(case: Case) -> None:
     decision = decide(case.claims, QUOTAS)
     assert decision.admit == case.admit
     assert tuple(eviction.key for eviction in decision.evict) == case.evict
+
+
+@pytest.mark.parametrize(
+    ("reclaim", "priority", "evicted"),
+    [
+        (Reclaim.ANY, 0, True),
+        (Reclaim.ANY, 5, True),
+        (Reclaim.LOWER_PRIORITY, 0, True),
+        (Reclaim.LOWER_PRIORITY, 5, False),
+        (Reclaim.NEVER, 0, False),
+    ],
+)
+def test_what_owners_end_to_get_their_own_back_is_a_setting(reclaim: Reclaim, priority: int, evicted: bool) -> None:
+    borrowers = tuple(runs(f"a{number}", number, priority=priority) for number in range(1, 5))
+    decision = decide((*borrowers, claim("b1", 9, priority=5)), QUOTAS, reclaim)
+    assert bool(decision.evict) is evicted
 
 
 def apply(claims: Mapping[str, Claim], decision: Decision, number: int) -> dict[str, Claim]:

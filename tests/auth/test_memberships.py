@@ -6,15 +6,43 @@ from typing import Any
 
 import pytest
 
-from aifactory_hub.auth.memberships import from_auth_state, to_auth_state
+from aifactory_hub.auth.memberships import KEY, Kept, from_auth_state, read_kept
+from aifactory_hub.domain.leaving import Standing
 from aifactory_hub.domain.tenants import Role
 
+KEPT = Kept(
+    subject="1",
+    issuer="https://idp",
+    tenants={"nlp": Role.ADMIN, "vision": Role.VIEWER},
+    resolved_at=5.0,
+    left={"robots": 3.0},
+    session="s1",
+    session_ends=99.0,
+    signed_out=True,
+)
 
-def test_memberships_come_back() -> None:
-    held = {"nlp": Role.ADMIN, "vision": Role.VIEWER}
-    kept = to_auth_state(held, subject="1", issuer="https://idp", resolved_at=5.0)
-    assert kept["tenants"] == {"nlp": "admin", "vision": "viewer"}
-    assert from_auth_state({"aifactory": kept}) == held
+
+def test_what_is_kept_comes_back() -> None:
+    state = {KEY: KEPT.to_auth_state()}
+    assert state[KEY]["tenants"] == {"nlp": "admin", "vision": "viewer"}
+    assert read_kept(state) == KEPT
+    assert from_auth_state(state) == KEPT.tenants
+
+
+def test_what_an_earlier_release_kept_is_read() -> None:
+    old = {"v": 1, "sub": "1", "iss": "https://idp", "tenants": {"nlp": "member"}, "resolved_at": 5.0}
+    assert from_auth_state({KEY: old}) == {"nlp": Role.MEMBER}
+
+
+@pytest.mark.parametrize("standing", [Standing.SIGNED_OUT, Standing.ENDED])
+def test_a_session_that_is_over_gives_no_membership(standing: Standing) -> None:
+    assert from_auth_state({KEY: KEPT.closed(standing).to_auth_state()}) == {}
+
+
+def test_the_providers_word_counts_for_a_while() -> None:
+    assert KEPT.standing_at(5.0 + 899, 900) is Standing.KNOWN
+    assert KEPT.standing_at(5.0 + 900, 900) is Standing.UNKNOWN
+    assert KEPT.closed(Standing.ENDED).standing_at(5.0 + 9999, 900) is Standing.ENDED
 
 
 @pytest.mark.parametrize(
@@ -23,11 +51,13 @@ def test_memberships_come_back() -> None:
         None,
         {},
         {"aifactory": None},
-        {"aifactory": {"v": 2, "tenants": {"nlp": "admin"}}},
-        {"aifactory": {"v": 1, "tenants": ["nlp"]}},
-        {"aifactory": {"v": 1, "tenants": {"nlp": "emperor"}}},
+        {"aifactory": {**KEPT.to_auth_state(), "v": 2}},
+        {"aifactory": {**KEPT.to_auth_state(), "tenants": ["nlp"]}},
+        {"aifactory": {**KEPT.to_auth_state(), "tenants": {"nlp": "emperor"}}},
+        {"aifactory": {**KEPT.to_auth_state(), "standing": "royal"}},
+        {"aifactory": {"v": 1, "tenants": {"nlp": "admin"}}},
     ],
-    ids=["no auth state", "empty", "null", "another version", "a list", "an unknown role"],
+    ids=["no auth state", "empty", "null", "another version", "a list", "an unknown role", "unknown standing", "cut"],
 )
 def test_what_is_not_understood_gives_no_membership(auth_state: dict[str, Any] | None) -> None:
     assert from_auth_state(auth_state) == {}

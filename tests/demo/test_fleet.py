@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from aifactory_hub.admission import InProcessAdmission
+from aifactory_hub.cli import demo as command_line
 from aifactory_hub.demo.fleet import SCENARIOS, Neighbours, wishes
-from aifactory_hub.demo.site import Ports, tenants_yaml
+from aifactory_hub.demo.site import LARGE, OLDER, SMALL, Ports, tenants_yaml
 from aifactory_hub.registry.load import read_registry
 from aifactory_profiles import Device
 
@@ -31,7 +34,10 @@ def test_all_neighbours_are_at_work_at_the_start(scenario: str) -> None:
     assert {wish.habit for wish in wishes(scenario, 0)} == set(SCENARIOS[scenario])
 
 
-@pytest.mark.parametrize(("scenario", "least", "most"), [("calm", 0.0, 0.0), ("busy", 0.0, 0.0), ("full", 0.6, 1.0)])
+@pytest.mark.parametrize(
+    ("scenario", "least", "most"),
+    [("calm", 0.0, 0.0), ("busy", 0.0, 0.0), ("full", 0.6, 1.0), ("fragmented", 0.0, 0.0)],
+)
 def test_a_scenario_leaves_as_much_room_as_its_name_says(scenario: str, least: float, most: float) -> None:
     limit = REGISTRY.tenants["nlp"].quota.limit(Device("h100-80gb", "nvidia.com/mig-1g.10gb"))
     moments = range(0, 3600, 5)
@@ -39,8 +45,20 @@ def test_a_scenario_leaves_as_much_room_as_its_name_says(scenario: str, least: f
     assert least <= full <= most
 
 
+def test_a_fragmented_fleet_has_small_slices_free_and_never_a_large_one() -> None:
+    for seconds in range(0, 3600, 5):
+        taken = Counter((w.habit.tenant, w.habit.profile) for w in wishes("fragmented", seconds))
+        for tenant in REGISTRY.tenants:
+            assert taken[tenant, LARGE] == 1 and taken[tenant, OLDER] == 1
+            assert taken[tenant, SMALL] < 3
+
+
+def test_the_command_line_offers_every_scenario() -> None:
+    assert list(command_line.SCENARIOS) == list(SCENARIOS)
+
+
 def _small(scenario: str, seconds: float) -> int:
-    return sum((w.habit.tenant, w.habit.profile) == ("nlp", "mig-1g.10gb") for w in wishes(scenario, seconds))
+    return sum((w.habit.tenant, w.habit.profile) == ("nlp", SMALL) for w in wishes(scenario, seconds))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

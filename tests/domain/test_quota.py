@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aifactory_hub.domain.quota import Fits, Quota, Usage, check_quota, room_for
+from aifactory_hub.domain.quota import Fits, Holder, Quota, Usage, check_quota, check_user, room_for
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
 from aifactory_profiles import Device
 
@@ -140,3 +140,19 @@ def test_room_is_how_many_more_fit_one_after_the_other(
 
 def test_room_for_a_profile_without_a_device_has_no_limit() -> None:
     assert room_for(Quota(), Usage(), CATALOGUE.profile("cpu-small")) is None
+
+
+def test_one_person_may_not_have_more_than_the_team_lets_one_have() -> None:
+    quota, profile = Quota({SMALL: 5}, per_user={SMALL: 2}), CATALOGUE.profile("mig-1g.10gb")
+    holders = (Holder("server", "a", "ada", {SMALL: 1}), Holder("job", "b", "bob", {SMALL: 2}))
+    usage = Usage({SMALL: 3}, holders)
+    assert isinstance(check_user("nlp", quota, usage, profile, "ada"), Fits)
+    verdict = check_user("nlp", quota, usage, profile, "bob")
+    assert isinstance(verdict, Refusal)
+    assert verdict.reason is RefusalReason.USER_LIMIT
+    assert (verdict.asked, verdict.used, verdict.limit) == (1, 2, 2)
+    assert verdict.message == (
+        "Profile mig-1g.10gb: One person may have 2 of nvidia.com/mig-1g.10gb (h100-80gb) in team nlp. "
+        "bob has or waits for 2, and this asks 1 more. Stop one of them first."
+    )
+    assert isinstance(check_user("nlp", quota, usage, CATALOGUE.profile("cpu-small"), "bob"), Fits)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
-from aifactory_hub.domain.quota import Usage
+from aifactory_hub.domain.quota import Holder, Quota, Usage
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
-from aifactory_hub.domain.spawns import SpawnPlan, SpawnRequest, TenantFacts, admit_plan, menu, plan_choice
+from aifactory_hub.domain.spawns import (
+    SpawnPlan,
+    SpawnRequest,
+    TenantFacts,
+    admit_plan,
+    choose_profile,
+    menu,
+    plan_choice,
+)
 from aifactory_hub.domain.tenants import Role
+from aifactory_profiles import Profile, load_catalogue
 
 from ..support.tenants import LARGE, SMALL, make_catalogue, make_tenant
 
@@ -76,6 +85,30 @@ CHOICES = {
 }
 
 
+TWO_MODELS = load_catalogue(["h100-80gb", "a100-40gb"])
+
+
+def _asked(profile: str, *offered: str) -> Profile | Refusal:
+    return choose_profile(profile, make_tenant("nlp", profiles=offered), TWO_MODELS)
+
+
+def test_the_model_may_be_left_out_where_the_team_has_the_slice_of_one() -> None:
+    found = _asked("mig-1g.10gb", "mig-3g.40gb", "a100-40gb:mig-1g.10gb")
+    assert isinstance(found, Profile) and found.name == "a100-40gb:mig-1g.10gb"
+
+
+def test_a_slice_of_two_models_is_not_guessed() -> None:
+    refused = _asked("mig-1g.10gb", "h100-80gb:mig-1g.10gb", "a100-40gb:mig-1g.10gb")
+    assert isinstance(refused, Refusal) and refused.reason is RefusalReason.CHOICE_MISSING
+    assert "h100-80gb:mig-1g.10gb, a100-40gb:mig-1g.10gb" in refused.message
+
+
+def test_a_part_of_a_name_is_no_name() -> None:
+    for part in ("1g.10gb", "a100-40gb", "a100-40gb:", ":mig-1g.10gb"):
+        refused = _asked(part, "a100-40gb:mig-1g.10gb")
+        assert isinstance(refused, Refusal) and refused.reason is RefusalReason.PROFILE_NOT_ALLOWED
+
+
 @pytest.mark.parametrize("case", CHOICES.values(), ids=CHOICES)
 def test_what_becomes_of_a_choice(case: Choice) -> None:
     verdict = plan_choice(SpawnRequest(case.tenant, case.profile), case.memberships, TENANTS, CATALOGUE)
@@ -122,3 +155,12 @@ def test_an_unavailable_tenant_refuses_with_its_reason_before_anything_else() ->
 def test_the_menu_keeps_the_registry_s_order() -> None:
     tenant = make_tenant("nlp", profiles=("mig-3g.40gb", "cpu-small"), quota={LARGE: 1})
     assert [profile.name for profile in menu(tenant, CATALOGUE)] == ["mig-3g.40gb", "cpu-small"]
+
+
+def test_a_person_at_her_team_s_limit_is_refused_though_she_would_wait() -> None:
+    tenant = replace(make_tenant("nlp"), quota=Quota({SMALL: 5}, per_user={SMALL: 1}))
+    mine = Usage({SMALL: 1}, (Holder("server", "a", "ada", {SMALL: 1}),))
+    wanted = SpawnPlan(tenant, CATALOGUE.profile("mig-1g.10gb"), wait=True)
+    verdict = admit_plan(wanted, TenantFacts(mine), CATALOGUE, "ada")
+    assert isinstance(verdict, Refusal) and verdict.reason is RefusalReason.USER_LIMIT
+    assert admit_plan(wanted, TenantFacts(mine), CATALOGUE, "bob") == wanted

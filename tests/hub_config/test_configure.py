@@ -42,7 +42,7 @@ def test_one_call_sets_up_the_hub(tenants: Path) -> None:
     assert c.JupyterHub.authenticator_class == c.JupyterHub.spawner_class == "aifactory"
     assert c.JupyterHub.cleanup_servers is False
     assert c.AIFactoryAuthenticator.issuer == "https://idp.example"
-    assert c.AIFactoryAuthenticator.auth_refresh_age == 60
+    assert c.AIFactoryAuthenticator.auth_refresh_age == 30
     assert set(c.TenantKubeSpawner.get_registry().tenants) == {"nlp"}
     service = lazy(c.JupyterHub.services)[0]
     assert service["name"] == "aifactory"

@@ -33,7 +33,8 @@ CASES: dict[str, tuple[str, str, str]] = {
         "display_name: Language",
         "budget: 5",
         "27: tenants.nlp.budget: unknown key; "
-        "the keys here are display_name, vcluster, groups, profiles, quota, borrowing",
+        "the keys here are display_name, vcluster, groups, profiles, quota, borrowing, "
+        "lending, per_user, weight, limits",
     ),
     "unknown key of a vCluster": (
         "{namespace: vc-nlp, name: nlp}",
@@ -296,6 +297,21 @@ CASES: dict[str, tuple[str, str, str]] = {
         "quota: {mig-1g.10gb: 5}",
         "6: cluster.carved.mig-1g.10gb: quotas add up to 8 (nlp 3, vision 5), but 7 are carved; "
         "lower quotas, or carve more",
+    ),
+    "more lending than it owns": (
+        "quota: {mig-1g.10gb: 3}",
+        "quota: {mig-1g.10gb: 3}\n    lending: {mig-1g.10gb: 4}",
+        "41: tenants.vision.lending.mig-1g.10gb: 4 of mig-1g.10gb, but tenant vision owns 3; write 3 or less",
+    ),
+    "more for one person than for all": (
+        "borrowing: {mig-1g.10gb: 2}",
+        "borrowing: {mig-1g.10gb: 2}\n    per_user: {mig-1g.10gb: 6}",
+        "35: tenants.nlp.per_user.mig-1g.10gb: 6 of mig-1g.10gb, but tenant nlp can hold 5; write 5 or less",
+    ),
+    "a weight of nothing": (
+        "quota: {mig-1g.10gb: 3}",
+        "quota: {mig-1g.10gb: 3}\n    weight: 0",
+        "41: tenants.vision.weight: 0 is not a weight; write a number above 0 such as 1, 2 or 0.5",
     ),
     "more borrowing than others own": (
         "borrowing: {mig-1g.10gb: 2}",

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from aifactory_hub import constants
 from aifactory_hub.registry import read_registry, render
 from aifactory_hub.registry.output import yaml_documents
-from aifactory_hub.registry.render import cluster_queue, flavor_groups, host_objects
+from aifactory_hub.registry.render import cluster_queue, flavor_groups, host_objects, host_quota
 from aifactory_hub.registry.render_vcluster import seeded_objects, vcluster_values
 from aifactory_profiles import Device
 
@@ -39,7 +39,14 @@ def test_the_values_of_a_vcluster_are_as_agreed(tenant: str, golden: Golden) -> 
 
 def test_one_tenant_can_be_rendered_alone() -> None:
     objects = host_objects(REGISTRY, ["vision"])
-    assert {o["kind"] for o in objects} == {"Namespace", "Role", "RoleBinding", "ClusterQueue", "LocalQueue"}
+    assert {o["kind"] for o in objects} == {
+        "Namespace",
+        "Role",
+        "RoleBinding",
+        "ClusterQueue",
+        "LocalQueue",
+        "ResourceQuota",
+    }
     assert all("vision" in str(o) and "nlp" not in str(o) for o in objects)
     with pytest.raises(KeyError, match="robots"):
         host_objects(REGISTRY, ["robots"])
@@ -188,3 +195,42 @@ def paths(values: dict[str, Any], before: str = "") -> set[str]:
         path = f"{before}.{name}"
         found |= paths(value, path) if isinstance(value, dict) else {path}
     return found
+
+
+LIMITED = """\
+    quota: {mig-1g.10gb: 3}
+    lending: {mig-1g.10gb: 1}
+    per_user: {mig-1g.10gb: 2}
+    weight: 2.5
+    limits: {cpu: 10, memory: 64Gi, pods: 20}
+"""
+
+
+def test_lending_weight_and_reclaim_reach_kueue() -> None:
+    text = changed("    quota: {mig-1g.10gb: 3}\n", LIMITED).replace(
+        "  carved:", "  reclaim: lower-priority\n  carved:"
+    )
+    registry = read_registry(text, SOURCE)
+    spec = cluster_queue(registry, registry.tenants["vision"])["spec"]
+    assert spec["fairSharing"] == {"weight": "2.5"}
+    assert spec["preemption"]["reclaimWithinCohort"] == "LowerPriority"
+    lent = [q.get("lendingLimit") for q in spec["resourceGroups"][0]["flavors"][0]["resources"]]
+    assert lent == [1, None]
+    plain = cluster_queue(registry, registry.tenants["nlp"])["spec"]
+    assert "fairSharing" not in plain and "lendingLimit" not in str(plain)
+    assert registry.tenants["vision"].quota.per_user == {Device("h100-80gb", "nvidia.com/mig-1g.10gb"): 2}
+
+
+def test_the_host_holds_a_tenant_to_what_it_may_ever_have_with_its_vcluster_s_own_on_top() -> None:
+    registry = read_registry(changed("    quota: {mig-1g.10gb: 3}\n", LIMITED), SOURCE)
+    limits, quota = host_quota(registry, registry.tenants["vision"])
+    assert quota["spec"]["hard"] == {
+        "requests.nvidia.com/mig-1g.10gb": "3",
+        "requests.nvidia.com/mig-3g.40gb": "0",
+        "requests.cpu": "12000m",
+        "requests.memory": str(68 * 2**30),
+        "pods": "25",
+    }
+    assert limits["kind"] == "LimitRange"
+    (only,) = host_quota(registry, registry.tenants["nlp"])
+    assert only["spec"]["hard"] == {"requests.nvidia.com/mig-1g.10gb": "5", "requests.nvidia.com/mig-3g.40gb": "1"}

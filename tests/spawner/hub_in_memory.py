@@ -11,7 +11,7 @@ from jupyterhub.user import User
 from traitlets.config import Config
 
 from aifactory_hub.admission import Admission, InProcessAdmission
-from aifactory_hub.auth.memberships import to_auth_state
+from aifactory_hub.auth.memberships import Kept
 from aifactory_hub.auth.roles import custom_scopes, load_roles
 from aifactory_hub.domain.tenants import Role, Tenant, hub_groups
 from aifactory_hub.registry import Addresses, ClusterConfig, IdentityConfig, JobsConfig, NotebookConfig, Registry
@@ -28,7 +28,7 @@ class Person(User):
     memberships: dict[str, Role] = {}
 
     async def get_auth_state(self) -> dict[str, Any]:
-        kept = to_auth_state(self.memberships, subject="1", issuer="https://idp", resolved_at=0)
+        kept = Kept("1", "https://idp", self.memberships, resolved_at=0).to_auth_state()
         return {"access_token": "a-token-of-the-provider", "aifactory": kept}
 
     async def _wait_up(self, spawner: Any) -> Any:

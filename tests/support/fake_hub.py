@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,9 @@ from tornado.web import Application, RequestHandler
 
 from aifactory_hub import constants
 
+# The tenants of make_registry, and the roles from low to high.
+EVERY_TENANT = ("nlp", "vision")
+RANKS = ("viewer", "member", "admin")
 ACCESS = f"access:services!service={constants.SERVICE_NAME}"
 
 
@@ -23,10 +27,16 @@ def scopes_for(*tenants: str, names: Sequence[str] = constants.JOB_SCOPES, acces
 
 @dataclass
 class FakeHub:
-    """``status`` other than 200 is what it answers to everybody; ``asked`` counts questions."""
+    """``status`` other than 200 is what it answers to everybody; ``asked`` counts questions.
+
+    ``memberships`` says what the authenticator resolved; of whom it says nothing, the tokens tell.
+    """
 
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
     status: int = 200
+    memberships_status: int = 200
+    memberships: dict[str, dict[str, Any]] = field(default_factory=dict)
+    watched: set[str] = field(default_factory=set)
     asked: int = 0
     url: str = ""
     _server: HTTPServer | None = None
@@ -48,10 +58,36 @@ class FakeHub:
                 else:
                     self.write(hub.models[token])
 
+        class Memberships(RequestHandler):
+            def post(self) -> None:
+                if hub.status != 200 or hub.memberships_status != 200:
+                    self.set_status(hub.memberships_status if hub.status == 200 else hub.status)
+                    return
+                asked = json.loads(self.request.body)
+                hub.watched.update(asked["users"] if asked.get("watch") else ())
+                self.write({"memberships": {name: hub.membership(name) for name in asked["users"]}})
+
         socket, port = bind_unused_port()
-        self._server = HTTPServer(Application([("/hub/api/user", User)]))
+        routes = [("/hub/api/user", User), ("/hub/aifactory/api/memberships", Memberships)]
+        self._server = HTTPServer(Application(routes))
         self._server.add_socket(socket)
         self.url = f"http://127.0.0.1:{port}/hub/api"
+
+    def membership(self, name: str) -> dict[str, Any]:
+        """Who is where: what a test said, else what the scopes and groups of the person's tokens amount to."""
+        if name in self.memberships:
+            return self.memberships[name]
+        tenants: dict[str, str] = {}
+        for model in (model for model in self.models.values() if model["name"] == name):
+            for scope in model["scopes"]:
+                base, _, group = scope.partition("!group=tenant-")
+                for tenant in [group] if group else EVERY_TENANT if base in constants.JOB_SCOPES else ():
+                    role = "viewer" if base == constants.SCOPE_READ else "member"
+                    tenants[tenant] = max(role, tenants.get(tenant, role), key=RANKS.index)
+            for group in model["groups"]:
+                if group.endswith("-admin"):
+                    tenants[group.removeprefix("tenant-").removesuffix("-admin")] = "admin"
+        return {"standing": "known", "tenants": tenants, "resolved_at": 0}
 
     async def stop(self) -> None:
         """Close the port."""

@@ -100,13 +100,13 @@ def hub_command(folder: Path, port: int, config: str = CONFIG) -> list[str]:
 
 
 @contextmanager
-def hub_process(folder: Path, tenants_text: str) -> Iterator[HubProcess]:
+def hub_process(folder: Path, tenants_text: str, config: str = CONFIG) -> Iterator[HubProcess]:
     """A hub that is up, stopped at the end. Raises RuntimeError with its log if it does not come up."""
     tenants, port = folder / "tenants.yaml", free_port()
     tenants.write_text(tenants_text)
     with (folder / "hub.log").open("wb") as log:
         process = subprocess.Popen(
-            hub_command(folder, port), cwd=folder, env=environment(tenants), stdout=log, stderr=log
+            hub_command(folder, port, config), cwd=folder, env=environment(tenants), stdout=log, stderr=log
         )
     hub = HubProcess(f"http://127.0.0.1:{port}", folder, process)
     try:

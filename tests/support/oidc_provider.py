@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tornado import httpserver, netutil, web
 
 Json = dict[str, Any]
+BACK_CHANNEL = "http://schemas.openid.net/event/backchannel-logout"
 
 
 def make_key() -> rsa.RSAPrivateKey:
@@ -47,13 +49,20 @@ class OidcProvider:
     userinfo_answer: tuple[int, Any] | None = None
     issuer_said: str | None = None
     callback_extra: dict[str, str] = field(default_factory=dict)
+    # With refresh tokens, which then work once each, everybody's own account answers.
+    refresh: bool = False
+    refresh_lasts: int | None = None
+    people: dict[str, Json] = field(default_factory=dict)
+    disabled: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.key, self.kid = make_key(), "first"
         self.published = [public_jwk(self.key, self.kid)]
         self.asked: list[str] = []
         self.port = 0
-        self._codes: dict[str, dict[str, str]] = {}
+        self._codes: dict[str, dict[str, Any]] = {}
+        self._tokens: dict[str, str] = {}  # access and refresh tokens, each with whose it is
+        self.signed_out: list[str] = []
 
     @property
     def issuer(self) -> str:
@@ -69,10 +78,12 @@ class OidcProvider:
         self.change, self.sign, self.token_answer = (lambda claims: claims), None, None
         self.userinfo_answer, self.issuer_said, self.callback_extra = None, None, {}
         self.account = {"sub": "1", "name": "ada", "groups": ["teams/nlp"]}
+        self.refresh, self.refresh_lasts, self.disabled = False, None, set()
 
-    def id_token(self, nonce: str | None) -> str:
+    def id_token(self, nonce: str | None, sub: str | None = None) -> str:
         now = int(time.time())
-        claims: Json = {"iss": self.issuer, "aud": self.client_id, "sub": self.account["sub"], "iat": now}
+        claims: Json = {"iss": self.issuer, "aud": self.client_id, "sub": sub or self.account["sub"], "iat": now}
+        claims["sid"] = f"session-of-{claims['sub']}"
         claims |= {"exp": now + 300} | ({"nonce": nonce} if nonce else {})
         changed = self.change(claims)
         if self.sign is not None:
@@ -91,26 +102,65 @@ class OidcProvider:
             return self.token_answer or self._token(body)
         if path == "/userinfo":
             return self.userinfo_answer or (200, self.account)
+        if path == "/logout":
+            self.signed_out.append(body["id_token_hint"])
+            return 200, "signed out at the provider"
         return 404, {}
 
     def _document(self) -> Json:
         ends = {"authorization_endpoint": "authorize", "token_endpoint": "token", "userinfo_endpoint": "userinfo"}
         document = {name: f"{self.issuer}/{path}" for name, path in ends.items()}
+        document["end_session_endpoint"] = f"{self.issuer}/logout"
         return {**document, "jwks_uri": f"{self.issuer}/keys", "issuer": self.issuer_said or self.issuer}
 
     def _authorize(self, query: dict[str, str]) -> tuple[int, Any]:
         code = f"code-{len(self._codes)}"
-        self._codes[code] = query
+        self._codes[code] = {**query, "sub": self.account["sub"]}
+        self.people[self.account["sub"]] = self.account
         back = urlencode({"code": code, "state": query["state"], **self.callback_extra})
         return 302, f"{query['redirect_uri']}?{back}"
 
+    def userinfo(self, authorization: str) -> tuple[int, Any]:
+        """The userinfo answer to this Authorization header."""
+        self.asked.append("/userinfo")
+        if self.userinfo_answer is not None:
+            return self.userinfo_answer
+        if not self.refresh:
+            return 200, self.account
+        sub = self._tokens.get(authorization.removeprefix("Bearer "), "")
+        return (200, self.people[sub]) if sub and sub not in self.disabled else (401, {"error": "invalid_token"})
+
+    def _grant(self, sub: str, nonce: str | None) -> tuple[int, Any]:
+        access, again = (f"{kind}-{secrets.token_hex(8)}" for kind in ("access", "refresh"))
+        self._tokens |= {access: sub, again: sub}
+        answer = {"access_token": access, "refresh_token": again, "id_token": self.id_token(nonce, sub)}
+        lasts = {} if self.refresh_lasts is None else {"refresh_expires_in": self.refresh_lasts}
+        return 200, {**answer, **lasts, "token_type": "Bearer"}
+
+    def logout_token(self, who: str, **changed: Any) -> str:
+        """What the provider posts to the hub when a session is over."""
+        now = int(time.time())
+        claims = {"iss": self.issuer, "aud": self.client_id, "iat": now, "exp": now + 120, "sub": who}
+        claims |= {"jti": secrets.token_hex(8), "events": {BACK_CHANNEL: {}}} | changed
+        claims = {name: value for name, value in claims.items() if value is not None}
+        return jwt.encode(claims, self.key, "RS256", headers={"kid": self.kid, "typ": "logout+jwt"})
+
     def _token(self, body: dict[str, str]) -> tuple[int, Any]:
-        asked = self._codes.get(body.get("code", ""))
+        if body.get("grant_type") == "refresh_token":
+            sub = self._tokens.pop(body.get("refresh_token", ""), None)
+            if body.get("client_secret") != self.client_secret:
+                return 401, {"error": "invalid_client"}
+            if sub is None or sub in self.disabled:
+                return 400, {"error": "invalid_grant"}
+            return self._grant(sub, None)
+        asked = self._codes.pop(body.get("code", ""), None)
         if asked is None or body.get("client_secret") != self.client_secret:
             return 400, {"error": "invalid_grant"}
         digest = hashlib.sha256(body["code_verifier"].encode()).digest()
         if base64.urlsafe_b64encode(digest).decode().rstrip("=") != asked["code_challenge"]:
             return 400, {"error": "invalid_grant"}
+        if self.refresh:
+            return self._grant(asked["sub"], asked.get("nonce"))
         token = self.id_token(asked.get("nonce"))
         return 200, {"access_token": "an-access-token", "token_type": "Bearer", "id_token": token}
 
@@ -124,7 +174,10 @@ class _Handler(web.RequestHandler):
     def get(self) -> None:
         query = {name: self.get_query_argument(name) for name in self.request.query_arguments}
         body = {name: self.get_body_argument(name) for name in self.request.body_arguments}
-        status, answer = self.provider.answer(self.request.path, query, body)
+        if self.request.path == "/userinfo":
+            status, answer = self.provider.userinfo(self.request.headers.get("Authorization", ""))
+        else:
+            status, answer = self.provider.answer(self.request.path, query, body)
         if status == 302:
             self.redirect(answer)
             return

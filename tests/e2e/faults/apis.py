@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
+
+import httpx
 
 from ..cluster import Cluster
 from .proxy import Fault as ApiFault
@@ -96,6 +99,9 @@ class Apis:
         site.inside("nlp", "delete", "serviceaccount", "aifactory-notebooks", "-n", "notebooks")
         site.inside("nlp", "create", "serviceaccount", "aifactory-notebooks", "-n", "notebooks")
         try:
+            # The API server remembers for some seconds that it took a token.
+            revoked = wait_until(lambda: status_of(site) == 401, 60)
+            fault.check(revoked, "the hub's token is refused")
             self._while_broken(fault, "401")
         finally:
             rotate(site.cluster, site)
@@ -107,11 +113,24 @@ def rotate(cluster: Cluster, site: Site) -> None:
     """Give the hub's Secret a new token of the same service account."""
     token = site.inside("nlp", "create", "token", "aifactory-notebooks", "-n", "notebooks", "--duration=24h").strip()
     secret = cluster.get("secret", "hub-notebooks", "-n", "vc-nlp")
-    config = base64.b64decode(secret["data"]["config"]).decode()
-    old = next(line.split("token:")[1].strip() for line in config.splitlines() if "token:" in line)
+    config, old = kubeconfig_and_token(secret)
     changed = base64.b64encode(config.replace(old, token).encode()).decode()
     patch = json.dumps({"data": {"config": changed}})
     cluster.run("patch", "secret", "hub-notebooks", "-n", "vc-nlp", "--type=merge", "-p", patch)
+
+
+def kubeconfig_and_token(secret: dict[str, Any]) -> tuple[str, str]:
+    """What the hub's Secret in a tenant's namespace holds."""
+    config = base64.b64decode(secret["data"]["config"]).decode()
+    return config, next(line.split("token:")[1].strip() for line in config.splitlines() if "token:" in line)
+
+
+def status_of(site: Site) -> int:
+    """What nlp's API answers to the token that the hub has."""
+    _, token = kubeconfig_and_token(site.cluster.get("secret", "hub-notebooks", "-n", "vc-nlp"))
+    address = site.cluster.get("pod", "nlp-0", "-n", "vc-nlp")["status"]["podIP"]
+    url, head = f"https://{address}:8443/api/v1/namespaces/notebooks/pods", {"Authorization": f"Bearer {token}"}
+    return httpx.get(url, headers=head, verify=False, trust_env=False).status_code  # noqa: S501 - only the status
 
 
 def unchanged(fault: Fault, site: Site, uid: str) -> None:

@@ -1,0 +1,74 @@
+"""Who belongs where, for the job service and for administrators: what the authenticator last resolved.
+
+The hub's own groups can be written through its REST API by whoever has the right to. What is answered here is read
+from the encrypted auth_state, which only a sign-in or a refresh writes.
+"""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+from typing import Any
+
+from jupyterhub.apihandlers.base import APIHandler
+from tornado import web
+
+from ..constants import SCOPE_MEMBERSHIPS
+from ..domain.leaving import Standing
+from ..domain.tracing import bounded
+from .claims import ClaimError
+from .id_token import IdTokenError
+from .memberships import read_kept
+from .provider import ProviderUnreachable
+
+# At most so many people are asked about at once.
+_MOST_NAMES = 500
+
+
+class MembershipsOf(APIHandler):
+    """For the job service: names of people in, their standing, tenants and roles out."""
+
+    async def post(self) -> None:
+        """``{"users": [...], "watch": true}``. With ``watch`` they are refreshed though they run no server."""
+        if SCOPE_MEMBERSHIPS not in self.expanded_scopes:
+            raise web.HTTPError(HTTPStatus.FORBIDDEN, "This is for the job service.")
+        asked = self.get_json_body() or {}
+        names = asked.get("users")
+        if not isinstance(names, list) or len(names) > _MOST_NAMES or not all(isinstance(n, str) for n in names):
+            raise web.HTTPError(HTTPStatus.BAD_REQUEST, f"users has to be a list of at most {_MOST_NAMES} names")
+        if asked.get("watch") is True and self.authenticator.sweep is not None:
+            self.authenticator.sweep.watch(names)
+        self.set_header("Cache-Control", "no-store")
+        self.write({"memberships": {name: await self._of(name) for name in names}})
+
+    async def _of(self, name: str) -> dict[str, Any]:
+        user = self.find_user(name)
+        kept = read_kept(await user.get_auth_state()) if user is not None else None
+        if kept is None:
+            return {"standing": Standing.SIGNED_OUT.value, "tenants": {}, "resolved_at": None}
+        standing = kept.standing_at(time.time(), self.authenticator.registry.identity.stale_grace)
+        tenants = kept.tenants if standing is Standing.KNOWN else {}
+        return {
+            "standing": standing.value,
+            "tenants": {tenant: role.label for tenant, role in tenants.items()},
+            "resolved_at": kept.resolved_at,
+        }
+
+
+class Explain(APIHandler):
+    """For administrators: the groups that the provider sent of somebody, for ``explain-groups --user``."""
+
+    async def get(self, name: str) -> None:
+        """404 for somebody who is not signed in, 409 with the reason when her groups can't be read."""
+        if not self.has_scope("admin:users"):
+            raise web.HTTPError(HTTPStatus.FORBIDDEN, "This is for the hub's administrators.")
+        user = self.find_user(name)
+        state = await user.get_auth_state() if user is not None else None
+        if not state or not state.get("access_token"):
+            raise web.HTTPError(HTTPStatus.NOT_FOUND, f"Nobody is signed in as {bounded(name)}.")
+        try:
+            groups = await self.authenticator.groups_of(state)
+        except (ClaimError, IdTokenError, ProviderUnreachable) as error:
+            raise web.HTTPError(HTTPStatus.CONFLICT, str(error)) from error
+        self.set_header("Cache-Control", "no-store")
+        self.write({"name": name, "groups": list(groups)})

@@ -1,0 +1,33 @@
+"""What ends with a session: browser sessions, or every token of a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyterhub import orm
+
+# The client under which the hub files the tokens of servers and those that people make for themselves.
+_HUB_CLIENT = "jupyterhub"
+
+
+def end_browser_sessions(user: Any) -> None:
+    """No browser of hers is signed in any more, at the hub or at a server. Tokens of servers and her own stay."""
+    for token in list(user.orm_user.api_tokens):
+        if token.session_id is not None or token.client_id != _HUB_CLIENT:
+            user.db.delete(token)
+    _forget_cookies(user)
+
+
+def end_everything(user: Any) -> None:
+    """As ``end_browser_sessions``, and every token of hers is gone."""
+    for token in list(user.orm_user.api_tokens):
+        user.db.delete(token)
+    _forget_cookies(user)
+
+
+def _forget_cookies(user: Any) -> None:
+    for code in user.db.query(orm.OAuthCode).filter(orm.OAuthCode.user_id == user.orm_user.id):
+        user.db.delete(code)
+    # The hub knows a browser by this.
+    user.orm_user.cookie_id = orm.new_token()
+    user.db.commit()

@@ -1,0 +1,180 @@
+"""Asking the provider again who somebody is: what each answer means for her groups, tokens and servers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from tornado import web
+from tornado.httpclient import HTTPClientError
+
+from ..domain.leaving import Standing, left_teams, refused_session
+from . import endings
+from .id_token import IdTokenError, OtherSubject
+from .memberships import KEY, Kept, read_kept
+from .pages import ProblemPage
+from .provider import ProviderUnreachable
+
+if TYPE_CHECKING:
+    from .authenticator import AIFactoryAuthenticator
+
+log = logging.getLogger(__name__)
+
+_GOING_ON: ContextVar[bool] = ContextVar("renewal", default=False)
+# Of a token response: what a renewal may leave out, and what then stays as it was.
+_STAYS = ("refresh_token", "id_token", "aifactory_id_token")
+
+
+@dataclass(frozen=True, slots=True)
+class _NoAnswer:
+    """Nothing was learnt. ``why`` is for the log."""
+
+    why: str
+
+
+class _Refused(Exception):
+    """The provider does not renew the session."""
+
+
+class Renewal:
+    """One person at a time is asked about once: a refresh token that rotates works only once."""
+
+    def __init__(self, authenticator: AIFactoryAuthenticator) -> None:
+        self._a = authenticator
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @property
+    def going_on(self) -> bool:
+        """Whether this task asks again, rather than signs in."""
+        return _GOING_ON.get()
+
+    async def renew(self, user: Any) -> Any:
+        """As JupyterHub wants it of ``refresh_user``: the new auth model, True to go on, False to sign in again.
+
+        What was learnt is saved before the next one is let in, with the hub groups that follow from it.
+        """
+        came = time.time()
+        turn = self._turns.setdefault(user.name, asyncio.Lock())
+        async with turn:
+            state = await user.get_auth_state() or {}
+            before = read_kept(state)
+            if before is None or not state.get("access_token"):
+                return False
+            if before.resolved_at >= came:
+                return before.standing is Standing.KNOWN  # somebody else asked while this one waited
+            with _asking():
+                return await self._learn(user, state, before)
+
+    async def _learn(self, user: Any, state: dict[str, Any], before: Kept) -> Any:
+        try:
+            answer = await self._ask(user, state)
+        except _Refused:
+            return await self._closed(user, state, before)
+        except OtherSubject as error:
+            log.warning("%s: %s", user.name, error)
+            return await self._close(user, state, before, Standing.SIGNED_OUT)
+        if isinstance(answer, _NoAnswer):
+            fresh = before.standing_at(time.time(), self._a.registry.identity.stale_grace) is Standing.KNOWN
+            log.warning("%s keeps her teams: %s. %s", user.name, "yes" if fresh else "no, too long ago", answer.why)
+            return fresh
+        now: Kept | None = read_kept(answer["auth_state"])
+        assert now is not None  # update_auth_model has put it there
+        if (now.issuer, now.subject) != (before.issuer, before.subject):
+            log.warning("%s has to sign in again: the provider knows another subject now", user.name)
+            return await self._close(user, state, before, Standing.SIGNED_OUT)
+        left = left_teams(before.tenants, before.left, now.tenants, now.resolved_at)
+        now = replace(now, left=left, session=now.session or before.session, signed_out=before.signed_out)
+        answer["auth_state"][KEY] = now.to_auth_state()
+        user.sync_groups(answer["groups"])
+        await user.save_auth_state(answer["auth_state"])
+        return answer if await self._still_allowed(user, answer) else False
+
+    async def _ask(self, user: Any, state: dict[str, Any]) -> dict[str, Any] | _NoAnswer:
+        """The new auth model. Raises _Refused when the provider says no, OtherSubject when it answers amiss."""
+        try:
+            token_info = await self._new_token(user, state)
+            model: dict[str, Any] = await self._a._token_to_auth_model(token_info)
+            return model
+        except OtherSubject:
+            raise
+        except (ProviderUnreachable, ProblemPage, IdTokenError) as error:
+            return _NoAnswer(str(error))
+        except HTTPClientError as error:
+            if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                raise _Refused from error
+            return _NoAnswer(f"the identity provider answered {error.code}")
+        except web.HTTPError as error:
+            return _NoAnswer(f"the identity provider's answer can't be used: {error.log_message}")
+
+    async def _new_token(self, user: Any, state: dict[str, Any]) -> Mapping[str, Any]:
+        """A new token where there is a way to get one: userinfo may only repeat what an old one says."""
+        old: dict[str, Any] = state["token_response"]
+        if not state.get("refresh_token"):
+            return old
+        params = self._a.build_refresh_token_request_params(state["refresh_token"])
+        try:
+            new = await self._a.get_token_info(None, params)
+        except HTTPClientError as error:
+            if _error_code(error) == "invalid_grant":
+                raise _Refused from error
+            # For example invalid_client: that is this hub's trouble, not hers.
+            raise ProviderUnreachable(f"the identity provider refuses this hub ({error.code})") from error
+        new = {**{name: old[name] for name in _STAYS if old.get(name)}, **new}
+        # Before anything else can fail: the old refresh token may be worth nothing now.
+        await user.save_auth_state({**state, **self._a.build_auth_state_dict(new, state[self._a.user_auth_state_key])})
+        return new
+
+    async def _closed(self, user: Any, state: dict[str, Any], before: Kept) -> bool:
+        if not state.get("refresh_token"):
+            standing = Standing.SIGNED_OUT  # an access token simply ends
+        else:
+            standing = refused_session(now=time.time(), announced_end=before.session_ends, signed_out=before.signed_out)
+        return await self._close(user, state, before, standing)
+
+    async def _close(self, user: Any, state: Mapping[str, Any], before: Kept, standing: Standing) -> bool:
+        now = time.time()
+        closed = replace(before, standing=standing, resolved_at=now)
+        user.sync_groups([])
+        if standing is Standing.ENDED:
+            left = left_teams(before.tenants, before.left, {}, now)
+            closed = replace(closed, tenants={}, left=left)
+            endings.end_everything(user)
+        log.warning("%s has to sign in again: her session is over (%s)", user.name, standing.value)
+        kept = {name: state[name] for name in (self._a.user_auth_state_key,) if name in state}
+        await user.save_auth_state({**kept, KEY: closed.to_auth_state()})
+        return False
+
+    async def _still_allowed(self, user: Any, model: dict[str, Any]) -> bool:
+        try:
+            return bool(await self._a.check_allowed(user.name, model))
+        except web.HTTPError:
+            log.warning("%s is in no team any more", user.name)
+            return False
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    token = _GOING_ON.set(True)
+    try:
+        yield
+    finally:
+        _GOING_ON.reset(token)
+
+
+def _error_code(error: HTTPClientError) -> str | None:
+    """OAuth's error code in a refusal of the token endpoint."""
+    try:
+        body = json.loads(error.response.body) if error.response is not None else None
+    except ValueError:
+        return None
+    found = body.get("error") if isinstance(body, dict) else None
+    return found if isinstance(found, str) else None

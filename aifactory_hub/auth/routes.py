@@ -1,0 +1,22 @@
+"""Pages and endpoints about memberships, below ``/hub/aifactory/``."""
+
+from __future__ import annotations
+
+from .asking import Explain, MembershipsOf
+from .logout import BackChannelLogout
+from .team_page import SignInsPage, StopServer, StopServerApi, TeamPage, TeamServers
+
+
+def routes() -> list[tuple[str, type]]:
+    """Paths below the hub's prefix, each with its handler."""
+    server = r"(?P<tenant>[a-z0-9-]+)/servers/(?P<name>[^/]+)/(?P<server>[^/]*)"
+    return [
+        (r"/aifactory/backchannel-logout", BackChannelLogout),
+        (r"/aifactory/api/memberships", MembershipsOf),
+        (r"/aifactory/api/explain/(?P<name>[^/]+)", Explain),
+        (r"/aifactory/api/teams/(?P<tenant>[a-z0-9-]+)/servers", TeamServers),
+        (rf"/aifactory/api/teams/{server}", StopServerApi),
+        (r"/aifactory/team/(?P<tenant>[a-z0-9-]+)", TeamPage),
+        (rf"/aifactory/team/{server}/stop", StopServer),
+        (r"/aifactory/sign-ins", SignInsPage),
+    ]

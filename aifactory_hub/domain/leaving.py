@@ -1,0 +1,113 @@
+"""When somebody leaves a team, or the company: what is kept, what ends, and when. No I/O, no clock.
+
+Unknown is not left. A provider that does not answer takes nothing away; only its word does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from .tenants import Role
+
+# Seconds. A refresh token that is refused this shortly before its announced end has simply run out.
+_RUN_OUT = 60.0
+
+
+class Standing(Enum):
+    """What is known of somebody at a moment."""
+
+    KNOWN = "known"  # the provider's last answer still counts
+    UNKNOWN = "unknown"  # the provider has not answered for too long
+    SIGNED_OUT = "signed-out"  # her session ended; the provider can't be asked about her until she signs in
+    ENDED = "ended"  # the provider ended it: the account was closed, or its sessions were
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """``stop`` servers in a team that was left, after ``grace`` seconds; else they run on."""
+
+    stop: bool
+    grace: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFact:
+    """A server that runs or starts. ``tenant`` None: it is bound to none yet."""
+
+    name: str
+    tenant: str | None
+    starting: bool
+
+
+class Action(Enum):
+    """What to do with a server whose owner is no member of its team."""
+
+    CALL_OFF = "call off"  # it has not started: a new server
+    STOP = "stop"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """A server whose owner has left its team. ``stops_at`` is when it is stopped, in epoch seconds, or None."""
+
+    server: str
+    tenant: str
+    action: Action
+    stops_at: float | None = None
+
+
+def refused_session(*, now: float, announced_end: float | None, signed_out: bool) -> Standing:
+    """What it means that the provider refuses to renew a session.
+
+    Before its announced end only the provider can have ended it (an account that was closed), unless the person
+    signed out. A token without an announced end does not run out by itself.
+    """
+    if signed_out:
+        return Standing.SIGNED_OUT
+    ran_out = announced_end is not None and now >= announced_end - _RUN_OUT
+    return Standing.SIGNED_OUT if ran_out else Standing.ENDED
+
+
+def left_teams(
+    before: Mapping[str, Role], left: Mapping[str, float], after: Mapping[str, Role], now: float
+) -> dict[str, float]:
+    """Team -> since when she may not start servers there any more (epoch seconds).
+
+    ``before`` and ``left`` are what was known until now. Who is back is on the list no more.
+    """
+
+    def may(roles: Mapping[str, Role], tenant: str) -> bool:
+        return roles.get(tenant, Role.VIEWER) >= Role.MEMBER
+
+    lost = {tenant: now for tenant in before if may(before, tenant)}
+    return {tenant: at for tenant, at in (lost | dict(left)).items() if not may(after, tenant)}
+
+
+def affected_servers(
+    servers: Iterable[ServerFact], left: Mapping[str, float], policy: Policy, now: float
+) -> list[Affected]:
+    """The servers in teams that were left, and what becomes of each. A server that only starts is called off."""
+    found = []
+    for server in servers:
+        if server.tenant is None or server.tenant not in left:
+            continue
+        stops_at = left[server.tenant] + policy.grace if policy.stop else None
+        if server.starting:
+            action = Action.CALL_OFF
+        else:
+            action = Action.STOP if stops_at is not None and now >= stops_at else Action.KEEP
+        found.append(Affected(server.name, server.tenant, action, stops_at))
+    return found
+
+
+def notice(affected: Affected, team: str, now: float) -> str:
+    """What the owner reads about a server that still runs."""
+    name = f"server {affected.server!r}" if affected.server else "server"
+    told = f"You are not in team {team} any more. Your {name} there can't submit jobs"
+    if affected.stops_at is None:
+        return f"{told}; it runs until you stop it."
+    minutes = max(1, round((affected.stops_at - now) / 60))
+    return f"{told}, and it is stopped in {minutes} min: save what you need."

@@ -1,0 +1,127 @@
+"""Who belongs where, as the hub's authenticator last resolved it: asked of the hub, never read off its groups.
+
+The hub's groups can be written through its REST API by whoever has the right to. What the identity provider said
+can't.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import httpx
+
+from ..domain.leaving import Standing
+from ..domain.tenants import Role
+from ..store import Jobs
+from .errors import ServiceError, forbidden, unavailable
+
+log = logging.getLogger(__name__)
+
+# An answer serves reading for this long, in seconds. Changes are asked afresh.
+CACHE_MAX_AGE = 10.0
+_TIMEOUT = 10.0
+_MOST_CACHED = 4096
+# The hub takes so many names at once, and remembers them for two minutes.
+_MOST_NAMES = 500
+_WATCH_EVERY = 30.0
+_ROLES = {role.label: role for role in Role}
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What is known of one person. ``tenants`` is empty unless ``standing`` is KNOWN."""
+
+    standing: Standing
+    tenants: Mapping[str, Role] = field(default_factory=dict)
+
+    def may_start(self, tenant: str) -> bool | None:
+        """Whether new work of hers may begin in the team; None while nobody knows."""
+        if self.standing is Standing.UNKNOWN:
+            return None
+        return self.tenants.get(tenant, Role.VIEWER) >= Role.MEMBER
+
+
+class Members(Protocol):
+    """Asks who belongs where."""
+
+    async def of(self, names: Iterable[str], *, watch: bool = False) -> Mapping[str, Membership]:
+        """Asked now. Raises ServiceError (503) when the hub does not answer: unknown is not left.
+
+        With ``watch`` the hub looks after these people for two minutes though they run no server.
+        """
+
+
+class HubMembers:
+    """The real hub's answers."""
+
+    def __init__(self, api_url: str, api_token: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._url = f"{api_url.rstrip('/').removesuffix('/api')}/aifactory/api/memberships"
+        self._client = httpx.AsyncClient(
+            headers={"Authorization": f"token {api_token}"}, timeout=_TIMEOUT, trust_env=False
+        )
+        self._clock = clock
+        self._cached: dict[str, tuple[float, Membership]] = {}
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._client.aclose()
+
+    async def one(self, name: str, *, fresh: bool) -> Membership:
+        """Of one person; with ``fresh`` never from the cache. Raises ServiceError (503)."""
+        at, known = self._cached.get(name, (0.0, None))
+        if known is not None and not fresh and self._clock() - at < CACHE_MAX_AGE:
+            return known
+        found = (await self.of([name]))[name]
+        if len(self._cached) >= _MOST_CACHED:
+            self._cached.clear()
+        self._cached[name] = (self._clock(), found)
+        return found
+
+    async def of(self, names: Iterable[str], *, watch: bool = False) -> Mapping[str, Membership]:
+        """See Members."""
+        asked = list(dict.fromkeys(names))
+        try:
+            answer = await self._client.post(self._url, json={"users": asked, "watch": watch})
+            answer.raise_for_status()
+            said = answer.json()["memberships"]
+            return {name: read_membership(said[name]) for name in asked}
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            message = "The hub does not say now who is in which team, so nothing new is begun. Try again in a moment."
+            raise unavailable("memberships-unavailable", message) from error
+
+
+def read_membership(said: Mapping[str, Any]) -> Membership:
+    """One answer of the hub. Raises KeyError, ValueError or TypeError for what is none."""
+    tenants = {tenant: _ROLES[role] for tenant, role in said["tenants"].items()}
+    standing = Standing(said["standing"])
+    return Membership(standing, tenants if standing is Standing.KNOWN else {})
+
+
+def not_known(standing: Standing) -> ServiceError:
+    """Why somebody who has a good token may do nothing now."""
+    if standing is Standing.UNKNOWN:
+        message = "The identity provider has not answered for long: nobody knows whether you are still in your team."
+        return unavailable("membership-unknown", message)
+    if standing is Standing.ENDED:
+        return forbidden("The identity provider has ended your account's session. Sign in again at the hub.")
+    return forbidden("Your session is over. Sign in again at the hub; your servers run on.")
+
+
+async def watch_owners(jobs: Jobs, members: Members) -> None:
+    """For ever: tell the hub who has live jobs, so that it asks the provider about them though they run no server."""
+    while True:
+        try:
+            live = await asyncio.to_thread(jobs.live)
+            owners = sorted({job.owner for job in live})
+            for start in range(0, len(owners), _MOST_NAMES):
+                await members.of(owners[start : start + _MOST_NAMES], watch=True)
+        except ServiceError as error:
+            log.info("owners of live jobs: %s", error)
+        except Exception:
+            log.exception("the owners of live jobs could not be told to the hub; it is tried again")
+        await asyncio.sleep(_WATCH_EVERY)

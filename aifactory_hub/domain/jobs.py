@@ -79,6 +79,11 @@ def run_id(job_id: str, attempt: int) -> str:
     return job_id if attempt == 1 else f"{job_id}r{attempt}"
 
 
+def job_of(run: str) -> str:
+    """The job that a run belongs to; the other way of ``run_id``."""
+    return run.partition("r")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class JobRequest:
     """What a person submits. ``key`` is the idempotency key: the same key from the same user is the same job."""

@@ -72,13 +72,23 @@ class NotebookConfig:
 
 @dataclass(frozen=True, slots=True)
 class JobsConfig:
-    """Limits of jobs; sizes in bytes, times in seconds."""
+    """Limits of jobs; sizes in bytes, times in seconds.
+
+    ``keep_...`` count from a job's end. ``webhook_hosts`` are internal hosts that messages may go to, also without
+    TLS; all others are public and https. ``checkpoints`` is the size of the volume that a job's attempts share,
+    None for a folder that ends with the attempt.
+    """
 
     image: str
     max_upload: int = 64 * 2**20
     max_artifacts: int = 256 * 2**20
     max_log: int = 4 * 2**20
     deadline: int = 24 * 3600
+    keep_inputs: int = 7 * 86400
+    keep_logs: int = 30 * 86400
+    keep_artifacts: int = 30 * 86400
+    webhook_hosts: tuple[str, ...] = ()
+    checkpoints: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

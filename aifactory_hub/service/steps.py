@@ -16,7 +16,7 @@ from ..domain.jobs import EndKind, JobDecision, JobRun, JobState, JobStep, Onwar
 from ..domain.tickets import Ticket, TicketRequest, TicketState
 from ..pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable
 from ..registry.model import Registry
-from ..store import FileStore, JobRecord, Jobs, LogSpool
+from ..store import FileStore, JobRecord, Jobs, LogSpool, Schedules
 from ..store.records import attempt_told
 from .run_spec import longest, run_spec
 from .tokens import job_token, token_hash
@@ -30,6 +30,7 @@ class Workshop:
 
     registry: Registry
     jobs: Jobs
+    schedules: Schedules
     files: FileStore
     spool: LogSpool
     admission: Admission

@@ -56,6 +56,11 @@ class Jobs:
         self._engine = engine
         self._tell: Callable[[str], None] = lambda _: None
 
+    @property
+    def engine(self) -> Engine:
+        """The database, for the repositories beside this one."""
+        return self._engine
+
     def listen(self, tell: Callable[[str], None]) -> None:
         """Call ``tell`` with a job's id after each change of it, in the thread that made the change."""
         self._tell = tell
@@ -213,6 +218,7 @@ class Jobs:
         values = {f.name: getattr(artifact, f.name) for f in fields(Artifact)}
         with self._engine.begin() as connection:
             connection.execute(delete(ArtifactRow).where(*place))
+            _update(connection, job_id, {}, final=True)
             connection.execute(insert(ArtifactRow).values(job_id=job_id, **values))
         self._tell(job_id)
 

@@ -69,6 +69,11 @@ class Schedules:
         found = self._many(ScheduleRow.id == schedule_id)
         return found[0] if found else None
 
+    def known(self, schedule_ids: Collection[str]) -> set[str]:
+        """Those of ``schedule_ids`` that there are."""
+        with self._engine.connect() as connection:
+            return set(connection.scalars(select(ScheduleRow.id).where(ScheduleRow.id.in_(schedule_ids))))
+
     def of(self, tenants: Collection[str]) -> list[Schedule]:
         """The schedules of these tenants, oldest first."""
         return self._many(ScheduleRow.tenant.in_(sorted(set(tenants))))

@@ -16,7 +16,7 @@ from ...store import JobFilter, JobRecord, StoredFile
 from ..answer_types import ArtifactsAnswer, JobAnswer, JobPage, QuotaAnswer, Stored
 from ..answer_types import DryRun as DryRunAnswer
 from ..answers import artifacts_answer, dry_run_answer, job_answer, quota_answer, refused_answer
-from ..errors import ServiceError, bad_field, forbidden, from_refusal, unavailable
+from ..errors import ServiceError, bad_field, forbidden, from_refusal, gone, unavailable
 from ..forecasts import forecast_of, look, preview
 from ..operations import operation
 from ..payloads import JobQuery, Planned, Submission, TenantQuery, artifact_name, parse
@@ -174,6 +174,8 @@ class JobLogs(Handler):
         """The stored log once there is one, before that what the pod has printed so far. The header says which."""
         caller = await self.caller()
         job = await self.job_for(caller, job_id)
+        if job.log_dropped_at is not None:
+            raise gone(f"The log of job {job.id}", self.context.registry.jobs.keep_logs)
         if job.log_sha256 is not None:
             self.set_header("X-AIFactory-Log", "stored")
             await self.send_file(self.context.files.log(job.id), media_type="text/plain; charset=utf-8")
@@ -187,7 +189,7 @@ class JobLogs(Handler):
     async def _live(self, job: JobRecord) -> str:
         limit = self.context.registry.jobs.max_log
         try:
-            return await self.context.pipeline.logs(job.tenant, job.id, limit_bytes=limit)
+            return await self.context.pipeline.logs(job.tenant, job.run_id, limit_bytes=limit)
         except PipelineUnavailable as error:
             message = f"The log can't be had now: {error}. The job goes on; try again in a moment."
             raise unavailable("log-unavailable", message) from error
@@ -216,6 +218,8 @@ class ArtifactOne(Handler):
         wanted = artifact_name(name)
         for artifact in await run_sync(self.context.jobs.artifacts, job.id):
             if artifact.name == wanted:
+                if job.artifacts_dropped_at is not None:
+                    raise gone(f"{wanted} of job {job.id}", self.context.registry.jobs.keep_artifacts)
                 self.set_header("X-Content-SHA256", artifact.sha256)
                 path = self.context.files.artifact(job.id, wanted)
                 return await self.send_file(path, media_type="application/octet-stream")

@@ -33,7 +33,7 @@ def pod(number: int, version: int) -> Json:
     tenant = f"team-{number % TENANTS}"
     name = f"nb-user-{number}"
     env = [{"name": f"JUPYTERHUB_SETTING_{i}", "value": f"https://hub.example/value/{i}"} for i in range(28)]
-    managed = {f"f:field{i}": {f"f:part{j}": {} for j in range(6)} for i in range(16)}
+    managed: Json = {f"f:field{i}": {f"f:part{j}": {} for j in range(6)} for i in range(16)}
     return {
         "kind": "Pod",
         "apiVersion": "v1",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .cancel import CancelStart
+from .cluster import ClusterPage
 from .menu import MenuNumbers
 
 # Looked through before JupyterHub's own. A template extends the one that it replaces as "templates/<name>".
@@ -24,6 +25,7 @@ def begin(app: Any) -> None:
 def routes() -> list[tuple[str, type]]:
     """Paths below the hub's prefix, each with its handler; the authenticator hands them to the hub."""
     return [
+        (r"/aifactory/cluster", ClusterPage),
         (r"/aifactory/menu/(?P<user_name>[^/]+)", MenuNumbers),
         (r"/aifactory/cancel/(?P<user_name>[^/]+)", CancelStart),
         (r"/aifactory/cancel/(?P<user_name>[^/]+)/(?P<server_name>[^/]*)", CancelStart),

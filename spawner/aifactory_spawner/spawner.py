@@ -26,6 +26,7 @@ from aifactory_hub.domain.spawns import SpawnPlan
 from . import overrides
 from .binding import Binding
 from .choosing import TeamChoice
+from .cluster_state import cluster_state
 from .defaults import PodDefaults
 from .gather import namespace_uid
 from .host_pods import HostPods, PodReader
@@ -130,6 +131,11 @@ class TenantKubeSpawner(TeamChoice, Lookout, PodDefaults, KubeSpawner):
         self.user.db.commit()
 
     # What all spawners share
+
+    @classmethod
+    def cluster_state(cls) -> dict[str, Any]:
+        """For the administrators' page."""
+        return cluster_state(cls.shared)
 
     @classmethod
     def begin_for(cls, app: Any) -> None:

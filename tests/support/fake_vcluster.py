@@ -33,6 +33,7 @@ class FakeWatch:
     """clusters.HostWatch without a host."""
 
     skipped = 0
+    last_error = None
     age = 1.0
 
     def __init__(self) -> None:

@@ -170,13 +170,14 @@ def _distinct(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _quotas(flavor: str, resources: Iterable[str], tenant: Tenant) -> list[Manifest]:
+    """As text, which is how the API server keeps quantities: a number would differ from what it answers."""
     devices = [Device(flavor, resource) for resource in resources]
     return [
         {
             "name": device.resource,
-            "nominalQuota": tenant.quota.nominal.get(device, 0),
-            "borrowingLimit": tenant.quota.borrowing.get(device, 0),
-            **({"lendingLimit": tenant.quota.lending[device]} if device in tenant.quota.lending else {}),
+            "nominalQuota": str(tenant.quota.nominal.get(device, 0)),
+            "borrowingLimit": str(tenant.quota.borrowing.get(device, 0)),
+            **({"lendingLimit": str(tenant.quota.lending[device])} if device in tenant.quota.lending else {}),
         }
         for device in devices
     ]

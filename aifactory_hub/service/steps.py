@@ -109,7 +109,11 @@ class JobSteps:
                 case JobStep.FILE_TICKET:
                     if state is not job.state:
                         await self._note(job, state, job.reason)
+                    if decision.reason is not None:
+                        log.warning("job %s of %s in %s: %s", job.id, job.owner, job.tenant, decision.reason)
                     await self._w.admission.request(self._ticket_request(job))
+                case JobStep.HOLD_TICKET:
+                    await self._w.admission.hold(job.tenant, job.ticket_name)
                 case JobStep.CREATE_RUN:
                     await self._note(job, state, decision.reason)
                     await self._create_run(job, ticket)

@@ -12,7 +12,7 @@ from aifactory_hub.clusters import ApiUnreachable
 from aifactory_hub.domain import endings
 from aifactory_hub.domain.endings import Ending, Notice
 from aifactory_hub.domain.pods import PodFact
-from aifactory_hub.domain.tickets import Ticket, TicketState
+from aifactory_hub.domain.tickets import Repair, Ticket, repair_of
 
 from .binding import Binding
 from .host_pods import exit_code
@@ -53,6 +53,7 @@ class Lookout(HasTraits):
     _bound: Any
     _persist: Any
     _under_way: Any
+    _count_again: Any
     get_state: Any
 
     # Why the last server of this name ended without having been stopped, and what is about to happen to this one.
@@ -116,8 +117,14 @@ class Lookout(HasTraits):
             await server.remove()
             return self._end(endings.ended(pod, code, time.time()), code)
         ticket = await server.wiring.ticket(server.binding.tenant, server.binding.ticket)
-        if ticket is not None and ticket.state is TicketState.EVICTED:
+        if ticket is None or repair_of(ticket) is not Repair.NONE:
+            # Before anything is done about it, the very latest.
+            ticket = await server.ticket()
+        repair = repair_of(ticket)
+        if repair is Repair.GIVE_WAY:
             return await self._preempt(server, ticket)
+        if repair is not Repair.NONE:
+            await self._count_again(server)
         self._set_notice(None)
         # kubespawner's rest: an address that has changed is noticed.
         found: int | None = await super().poll()

@@ -18,10 +18,12 @@ from kubespawner import KubeSpawner
 from traitlets import Bool, Float
 
 from aifactory_hub import constants
+from aifactory_hub.admission import AdmissionRefused
 from aifactory_hub.domain.names import server_id
 from aifactory_hub.domain.orphans import ServerKey
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
 from aifactory_hub.domain.spawns import SpawnPlan
+from aifactory_hub.domain.tickets import TicketState
 
 from . import overrides
 from .binding import Binding
@@ -324,6 +326,26 @@ class TenantKubeSpawner(TeamChoice, Lookout, PodDefaults, KubeSpawner):
     def _under_way(self) -> bool:
         """Whether a start, or the end of one that failed, is at work."""
         return self._starting or (self._undoing is not None and not self._undoing.done())
+
+    async def _count_again(self, server: Server) -> None:
+        """Take a new ticket for a server whose own was deleted: what runs must be counted."""
+        if self._under_way() or server.seen() is None:
+            return  # it was stopped meanwhile, which is why its ticket is gone
+        registry, binding = server.wiring.registry, server.binding
+        tenant = registry.tenants.get(binding.tenant)
+        if tenant is None or binding.profile not in registry.catalogue.names:
+            self.log.error("%s runs without a ticket, and %s is in no menu any more", self._log_name, binding.profile)
+            return
+        plan = SpawnPlan(tenant, registry.catalogue.profile(binding.profile))
+        request = overrides.ticket_request(plan, binding.ticket, self.user.name, self.name)
+        try:
+            ticket = await server.wiring.admission.request(request)
+            if ticket.state is TicketState.ADMITTED:
+                await server.wiring.admission.hold(binding.tenant, binding.ticket)
+        except AdmissionRefused as error:
+            self.log.error("%s runs without a ticket: %s", self._log_name, error)
+            return
+        self.log.warning("%s: its ticket was deleted while it ran; a new one is %s", self._log_name, ticket.state)
 
     async def delete_forever(self) -> None:
         """A deleted user's volumes stay: they may hold a team's only copy, and its admin decides."""

@@ -61,7 +61,7 @@ def test_kueue_holds_exactly_the_quotas_of_the_file() -> None:
     for tenant in REGISTRY.tenants.values():
         queue = cluster_queue(REGISTRY, tenant)
         held = {
-            Device(flavor["name"], resource["name"]): (resource["nominalQuota"], resource["borrowingLimit"])
+            Device(flavor["name"], resource["name"]): (int(resource["nominalQuota"]), int(resource["borrowingLimit"]))
             for group in queue["spec"]["resourceGroups"]
             for flavor in group["flavors"]
             for resource in flavor["resources"]
@@ -215,7 +215,7 @@ def test_lending_weight_and_reclaim_reach_kueue() -> None:
     assert spec["fairSharing"] == {"weight": "2.5"}
     assert spec["preemption"]["reclaimWithinCohort"] == "LowerPriority"
     lent = [q.get("lendingLimit") for q in spec["resourceGroups"][0]["flavors"][0]["resources"]]
-    assert lent == [1, None]
+    assert lent == ["1", None]
     plain = cluster_queue(registry, registry.tenants["nlp"])["spec"]
     assert "fairSharing" not in plain and "lendingLimit" not in str(plain)
     assert registry.tenants["vision"].quota.per_user == {Device("h100-80gb", "nvidia.com/mig-1g.10gb"): 2}

@@ -6,8 +6,9 @@ import json
 import time
 from dataclasses import dataclass
 
+from ..rig import apply_registry
 from . import spare
-from .site import Site, wait_until
+from .site import Site, tenants_file, wait_until
 from .table import Fault, Row
 
 USER, SERVER = "two-team-user", "spare"
@@ -100,6 +101,7 @@ class VClusters:
         site.hub.kill("hub")
         spare.remove(site.cluster)
         spare.install()
+        apply_registry(site.cluster, tenants_file())
         forged = self._forge(pod or {})
         fault.check(forged, "in the new vCluster a pod has the old one's name and labels")
         site.restart()

@@ -104,13 +104,19 @@ async def test_a_server_that_ended_gives_its_code_and_is_cleared_away(
 
 
 def preempt(hub: HubInMemory) -> None:
-    read = hub.admission.tickets
+    read, read_one = hub.admission.tickets, hub.admission.get
+
+    def lost(ticket: Ticket) -> Ticket:
+        return replace(ticket, state=TicketState.EVICTED, message="vision reclaimed its own")
 
     async def evicted(tenant: str) -> list[Ticket]:
-        lost = {"state": TicketState.EVICTED, "message": "vision reclaimed its own"}
-        return [replace(ticket, **lost) for ticket in await read(tenant)]  # type: ignore[arg-type]
+        return [lost(ticket) for ticket in await read(tenant)]
+
+    async def evicted_one(tenant: str, name: str) -> Ticket:
+        return lost(await read_one(tenant, name))
 
     hub.admission.tickets = evicted  # type: ignore[method-assign]
+    hub.admission.get = evicted_one  # type: ignore[method-assign]
 
 
 async def test_a_preempted_server_is_told_first_and_stopped_after_its_grace(hub: HubInMemory) -> None:
@@ -139,10 +145,10 @@ async def test_without_a_grace_a_preempted_server_is_stopped_at_once(hub: HubInM
 
 async def test_a_preemption_that_is_taken_back_is_forgotten(hub: HubInMemory) -> None:
     spawner = await running(hub)
-    read = hub.admission.tickets
+    read, read_one = hub.admission.tickets, hub.admission.get
     preempt(hub)
     assert await spawner.poll() is None
-    hub.admission.tickets = read  # type: ignore[method-assign]
+    hub.admission.tickets, hub.admission.get = read, read_one  # type: ignore[method-assign]
     hub.restart()
     spawner = hub.people["ada"].spawner
     assert await spawner.poll() is None
@@ -161,6 +167,7 @@ async def test_a_server_whose_ticket_was_deleted_is_counted_again(hub: HubInMemo
 
 async def test_a_server_whose_ticket_was_deleted_gives_way_when_its_devices_are_another_s(hub: HubInMemory) -> None:
     spawner = await running(hub)
+    spawner.preemption_grace = 0
     (before,) = await tickets(hub)
     await hub.admission.release("nlp", before.name)
     taken = replace(_again(before, "other"), resources=Resources(devices={SMALL.resource: 2}), flavor=SMALL.flavor)

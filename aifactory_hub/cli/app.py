@@ -18,6 +18,7 @@ _ELSEWHERE = {
     "job": "aifactory_hub.client.commands:job",
     "quota": "aifactory_hub.cli.quota:quota",
     "demo": "aifactory_hub.cli.demo:demo",
+    "doctor": "aifactory_hub.cli.doctor:doctor",
 }
 
 

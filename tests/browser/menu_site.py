@@ -12,7 +12,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader
 from jupyterhub._data import DATA_FILES_PATH
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
-from tornado.web import Application, RequestHandler, StaticFileHandler
+from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
 
 from aifactory_hub.hub_pages import TEMPLATES
 from aifactory_spawner.options_form import Menu, numbers, render
@@ -37,6 +37,9 @@ class _Numbers(RequestHandler):
         self.menus = menus
 
     def get(self, name: str) -> None:
+        # As the hub does it, also of who only reads.
+        if self.request.headers.get("X-XSRFToken") != "x":
+            raise HTTPError(403)
         self.write(numbers(self.menus[name]))
 
 

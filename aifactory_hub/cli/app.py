@@ -15,9 +15,10 @@ from .tenants import apply, diff, plan
 
 # Commands that live with the code they run, loaded when they are asked for.
 _ELSEWHERE = {
-    "submit": "aifactory_hub.client.commands:submit",
-    "jobs": "aifactory_hub.client.commands:jobs",
+    "job": "aifactory_hub.client.commands:job",
+    "quota": "aifactory_hub.cli.quota:quota",
     "demo": "aifactory_hub.cli.demo:demo",
+    "doctor": "aifactory_hub.cli.doctor:doctor",
 }
 
 

@@ -75,8 +75,7 @@ class JobsConfig:
     """Limits of jobs; sizes in bytes, times in seconds.
 
     ``keep_...`` count from a job's end. ``webhook_hosts`` are internal hosts that messages may go to, also without
-    TLS; all others are public and https. ``checkpoints`` is the size of the volume that a job's attempts share,
-    None for a folder that ends with the attempt.
+    TLS; all others are public and https.
     """
 
     image: str
@@ -88,7 +87,6 @@ class JobsConfig:
     keep_logs: int = 30 * 86400
     keep_artifacts: int = 30 * 86400
     webhook_hosts: tuple[str, ...] = ()
-    checkpoints: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

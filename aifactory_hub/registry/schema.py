@@ -308,9 +308,6 @@ class JobsSection(Section):
         "[hooks.example.org]",
         default=[],
     )
-    checkpoints: SizeText | None = key(
-        "Size of the volume that a job's attempts share for checkpoints; left out means none.", "10Gi", default=None
-    )
 
 
 class ProfileSection(Section):

@@ -317,6 +317,21 @@ class LimitsAnswer(TypedDict):
     simulated: Simulated
 
 
+class Missing(TypedDict):
+    """Uploads that are not there."""
+
+    missing: list[Sha256]
+
+
+class ProvenanceAnswer(TypedDict):
+    """Where a job comes from; null for what its client did not say."""
+
+    id: str
+    files: str | None
+    image: str | None
+    provenance: dict[str, Any] | None
+
+
 class Stored(TypedDict):
     """A file that is kept now."""
 

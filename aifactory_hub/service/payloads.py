@@ -16,6 +16,7 @@ from .errors import ServiceError, bad_field
 _MAX_ENVIRONMENT = 64 * 1024
 _MAX_VARIABLES = 256
 _MAX_PATTERNS = 64
+_MAX_PROVENANCE = 512 * 1024
 _LONGEST_RUN = 366 * 24 * 3600
 _MOST_RETRIES = 100
 _MOST_ADDRESSES = 5
@@ -56,6 +57,12 @@ def _environment(variables: dict[str, str]) -> dict[str, str]:
     return variables
 
 
+def _provenance(told: dict[str, Any] | None) -> dict[str, Any] | None:
+    if told is not None and len(json.dumps(told)) > _MAX_PROVENANCE:
+        raise ValueError(f"it is longer than {_MAX_PROVENANCE} characters as JSON")
+    return told
+
+
 Text = Annotated[str, AfterValidator(_without_nul)]
 Line = Annotated[str, AfterValidator(_printable)]
 
@@ -84,6 +91,20 @@ class Submission(BaseModel):
         list[Annotated[Line, Field(max_length=2000)]],
         Field(max_length=_MOST_ADDRESSES, description="Addresses that are told of the job's end."),
     ] = []
+    provenance: Annotated[
+        dict[str, Any] | None,
+        AfterValidator(_provenance),
+        Field(description="Where it comes from, for the record: commit, branch, diff, packages."),
+    ] = None
+
+
+class Wanted(BaseModel):
+    """Uploads that somebody is about to make."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    sha256: Annotated[list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]], Field(max_length=1000)]
+    tenant: Line | None = None
 
 
 class Planned(Submission):

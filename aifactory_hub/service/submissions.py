@@ -26,8 +26,9 @@ def new_job_id() -> str:
 def request_digest(submission: Submission, tenant: str) -> str:
     """What a request asks for, as one digest: the same key must always come with the same one."""
     # What is left at its default says nothing: so a service that knows a new field still knows old requests.
-    asked = submission.model_dump(mode="json", exclude={"key"}, exclude_defaults=True) | {"tenant": tenant}
-    return digest_of(asked)
+    # Where it comes from is a note: the files' digest says already whether they are the same.
+    asked = submission.model_dump(mode="json", exclude={"key", "provenance"}, exclude_defaults=True)
+    return digest_of(asked | {"tenant": tenant})
 
 
 def digest_of(asked: Mapping[str, Any]) -> str:
@@ -160,6 +161,7 @@ class Submissions:
             max_retries=submission.retries,
             retry_backoff=submission.retry_backoff,
             sweep=submission.sweep,
+            provenance=submission.provenance,
             notify=tuple(submission.notify),
         )
 

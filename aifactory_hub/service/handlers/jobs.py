@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,13 @@ from ...admission.base import AdmissionUnavailable
 from ...domain.refusals import Refusal
 from ...pipelines.base import PipelineUnavailable
 from ...store import JobFilter, JobRecord, StoredFile
-from ..answer_types import ArtifactsAnswer, JobAnswer, JobPage, QuotaAnswer, Stored
+from ..answer_types import ArtifactsAnswer, JobAnswer, JobPage, Missing, ProvenanceAnswer, QuotaAnswer, Stored
 from ..answer_types import DryRun as DryRunAnswer
 from ..answers import artifacts_answer, dry_run_answer, job_answer, quota_answer, refused_answer
 from ..errors import ServiceError, bad_field, forbidden, from_refusal, gone, unavailable
 from ..forecasts import forecast_of, look, preview
 from ..operations import operation
-from ..payloads import JobQuery, Planned, Submission, TenantQuery, artifact_name, parse
+from ..payloads import JobQuery, Planned, Submission, TenantQuery, Wanted, artifact_name, parse
 from .base import Handler, run_sync
 from .receiving import ReceivingHandler, announced_digest
 
@@ -57,6 +58,20 @@ class Upload(ReceivingHandler):
     async def put(self, *args: str) -> None:
         """Called by tornado after the body."""
         await super().put(*args)
+
+
+class MissingUploads(Handler):
+    """Which files need not be sent again."""
+
+    @operation("findMissingUploads", "Those of some uploads that are not there.", answer=Missing, body=Wanted)
+    async def post(self) -> None:
+        """One that is there will be for another hour: time enough to submit a job with it."""
+        caller = await self.caller()
+        asked = parse(Wanted, self.request.body)
+        tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, asked.tenant)
+        places = {digest: self.context.files.upload(tenant, caller.name, digest) for digest in asked.sha256}
+        missing = await run_sync(lambda: [digest for digest, path in places.items() if not _touched(path)])
+        self.answer({"missing": missing})
 
 
 class JobList(Handler):
@@ -166,6 +181,17 @@ class JobOne(Handler):
         self.answer(job_answer(job, self.context.registry, now=self.context.clock()), 202)
 
 
+class Provenance(Handler):
+    """Where a job comes from."""
+
+    @operation("getProvenance", "Commit, changes and packages that the job came with.", answer=ProvenanceAnswer)
+    async def get(self, job_id: str) -> None:
+        """In the words of the client that sent it."""
+        job = await self.job_for(await self.caller(), job_id)
+        told = None if job.provenance is None else dict(job.provenance)
+        self.answer({"id": job.id, "files": job.input_sha256, "image": job.image, "provenance": told})
+
+
 class JobLogs(Handler):
     """What a job printed."""
 
@@ -241,3 +267,12 @@ class Quota(Handler):
         except (AdmissionUnavailable, TimeoutError):
             usage = None
         self.answer(quota_answer(tenant, usage, self.context.registry))
+
+
+def _touched(path: Path) -> bool:
+    """Whether the file is there; if so, it counts as new."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True

@@ -42,7 +42,7 @@ class Suspend(_Steering):
         statuses=(202,),
     )
     async def post(self, job_id: str) -> None:
-        """What runs is stopped, as a preempted job is: it goes on with a new attempt and its checkpoints."""
+        """What runs is stopped, as a preempted job is: it goes on with a new attempt."""
         caller, job = await self.steered(job_id)
         await run_sync(self.context.jobs.ask_suspend, job.id, by=caller.name, now=self.context.clock())
         await self.answer_job(caller, job.id)

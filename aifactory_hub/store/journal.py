@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, insert, literal_column, select, update
 
+from .database import writing
 from .files import FileStore
 from .jobs import record_of, row_values
 from .models import ArtifactRow, JobRow, MarkRow
@@ -44,7 +45,7 @@ class Journal:
 
     def recover(self) -> int:
         """Bring the database up to what the journal knows; how many jobs that changed. To be called at the start."""
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             mark, changed = _mark(connection), set()
             for number in self._files.journal_numbers():
                 if number <= mark:
@@ -69,7 +70,7 @@ class Journal:
             assert self._last is not None  # _news looked
             lines = "".join(f"{json.dumps(snapshot)}\n" for snapshot in news)
             self._files.journal_write(self._last + 1, lines.encode())
-            with self._engine.begin() as connection:
+            with writing(self._engine) as connection:
                 _note(connection, news)
                 _set_mark(connection, self._last + 1)
             self._last += 1

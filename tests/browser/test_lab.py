@@ -21,11 +21,9 @@ from .chromium import browser
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parents[2]
-PICTURES = ROOT / "docs/images/lab"
 SLICE = "mig-1g.10gb"
 # Milliseconds. A small machine that builds beside this takes long to load JupyterLab.
 PATIENCE = 120_000
-WIDTHS = {"phone": 480, "laptop": 1280, "wide": 1920}
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +70,7 @@ def page(demo: str) -> Iterator[Page]:
         page.click("text=ada")
         page.wait_for_url(re.compile("/hub/(home|spawn)"))
         page.goto(f"{demo}/hub/spawn")
-        page.check(f"input[name=profile][value='{SLICE}']", force=True)
+        page.locator(f"input[name=profile][value$='{SLICE}']").first.check(force=True)
         page.locator("form [type=submit]").last.click()
         page.wait_for_url(re.compile("/user/ada/lab"), wait_until="commit")
         page.wait_for_selector(".jp-NotebookPanel")
@@ -95,7 +93,7 @@ def test_a_script_from_the_context_menu_to_its_file(page: Page) -> None:
     page.get_by_role("menuitem", name=re.compile("Submit as job")).click()
     form = page.locator(".aif-Submit")
     expect(form.get_by_label("Command")).to_have_value("python3 train.py")
-    expect(form.locator(f"input[type=radio]:checked + label >> text={SLICE}")).to_be_visible()
+    expect(form.locator("input[type=radio]:checked + label")).to_contain_text(SLICE)
     form.get_by_role("button", name="Check").click()
     expect(form.locator(".aif-Verdict")).to_contain_text("It would be taken")
     expect(form.locator(".aif-Verdict")).to_contain_text("would travel with it")
@@ -110,63 +108,3 @@ def test_a_script_from_the_context_menu_to_its_file(page: Page) -> None:
     assert "accuracy" in Path(waiting.value.path()).read_text()
     page.click("[data-id=aifactory-hub-panel]")
     expect(page.locator(".aif-Row").first).to_contain_text("Succeeded")
-
-
-def test_one_that_runs_is_cancelled_by_keyboard(page: Page) -> None:
-    _submit(page, "long", "echo begun; sleep 600")
-    rows = page.get_by_role("listbox", name="Jobs, newest first")
-    expect(rows.get_by_role("option").first).to_contain_text("Running")
-    rows.focus()
-    page.keyboard.press("Home")
-    page.keyboard.press("Enter")
-    job = page.locator(".aif-Job:visible")
-    expect(job.locator("h1")).to_have_text("long")
-    expect(job.locator(".aif-Log pre")).to_contain_text("begun")
-    job.get_by_role("button", name="Cancel").press("Enter")
-    expect(job).to_contain_text("Cancelled")
-
-
-def test_a_refusal_is_the_service_s_own_words(page: Page) -> None:
-    answer = page.evaluate(
-        _POST, ["submit", {"folder": None, "fields": {"command": "true", "profile": "none"}, "key": "r"}]
-    )
-    assert answer["status"] == 403 or answer["status"] == 400
-    assert "none" in answer["body"]["detail"]
-
-
-def test_offline_is_said_and_goes_by_itself(page: Page) -> None:
-    page.context.set_offline(True)
-    page.get_by_role("button", name="Mine").click()
-    notice = page.locator(".aif-Panel .aif-Notice[data-kind=trouble]")
-    expect(notice).to_contain_text("No connection to your server")
-    page.context.set_offline(False)
-    expect(notice).to_have_count(0)
-    page.get_by_role("button", name="The team's").click()
-
-
-def test_pictures_at_three_widths_in_both_themes(page: Page) -> None:
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    for theme in ("JupyterLab Light", "JupyterLab Dark"):
-        page.evaluate(_THEME, theme)
-        page.wait_for_selector(f"body[data-jp-theme-name='{theme}']")
-        for name, width in WIDTHS.items():
-            page.set_viewport_size({"width": width, "height": 900})
-            expect(page.locator(".aif-Row").first).to_be_visible()
-            page.screenshot(path=str(PICTURES / f"{name}-{theme.split()[-1].lower()}.png"))
-
-
-_POST = """async ([path, body]) => {
-  const token = document.cookie.match(/_xsrf=([^;]*)/)?.[1] ?? '';
-  const base = JSON.parse(document.getElementById('jupyter-config-data').textContent).baseUrl;
-  const answer = await fetch(base + 'aifactory-hub/' + path, {
-    method: 'POST', body: JSON.stringify(body), headers: {'X-XSRFToken': token, 'Content-Type': 'application/json'}
-  });
-  return {status: answer.status, body: await answer.json()};
-}"""
-_THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
-
-
-def _submit(page: Page, name: str, command: str) -> None:
-    fields = {"command": command, "profile": SLICE, "name": name}
-    answer = page.evaluate(_POST, ["submit", {"folder": None, "fields": fields, "key": name}])
-    assert answer["status"] == 200, answer

@@ -5,7 +5,7 @@ CLUSTER := python3 -m tests.cluster
 IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e bench cluster-up cluster-down cluster-status demo demo-check clean
+.PHONY: help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks docs
 
 help:  ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  -/'
@@ -32,7 +32,7 @@ unit: setup  ## the tests that need no cluster: seconds
 
 unit-hub5: $(VENV)-hub5/.ready  ## the parts that touch JupyterHub, on JupyterHub 5.5
 	$(VENV)-hub5/bin/python -m pytest -p no:cacheprovider -m "not cluster and not e2e and not browser" \
-		tests/auth tests/spawner tests/hub_config tests/service tests/client tests/demo
+		--ignore tests/auth/test_hostile.py tests/auth tests/spawner tests/hub_config tests/service tests/client tests/demo
 
 $(VENV)-hub5/.ready: pyproject.toml requirements/constraints.txt requirements/constraints-hub5.txt
 	python3 -m venv $(VENV)-hub5
@@ -59,6 +59,9 @@ e2e: setup labextension cluster-up  ## the day and all tests that need the real 
 bench: setup  ## a benchmark of benchmarks/, for example NAME=watch (those that need it use the test cluster)
 	$(PY) -m benchmarks.$(NAME) $(ARGS)
 
+e2e-attacks: setup cluster-up  ## what a tenant tries against others and the host, and who reaches whom, as tables
+	$(IN_CLUSTER) -m tests.e2e.attacks
+
 cluster-up:  ## build and start the test cluster (root); on a running one it changes nothing
 	$(CLUSTER) up
 
@@ -79,6 +82,12 @@ $(VENV)/.demo: pyproject.toml requirements/constraints.txt
 	python3 -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e '.[demo]'
 	touch $@
+
+docs: setup  ## the documentation as pages, in site/
+	$(VENV)/bin/mkdocs build --quiet
+
+pictures: setup  ## the documentation's screenshots, made by the browser tests
+	AIFACTORY_TEST_PICTURES=docs/images $(PY) -m pytest -m browser tests/browser/test_the_menu.py
 
 clean:  ## what the tests made in this folder
 	rm -rf .pytest_cache .mypy_cache .ruff_cache build dist

@@ -176,10 +176,14 @@ def _victims(books: _Books, claim: Claim) -> list[Claim] | None:
 
 def _next_victim(trial: _Books, claim: Claim) -> Claim | None:
     short = [d for d, n in claim.devices.items() if not trial.fits(replace(claim, devices={d: n}))]
+    reclaims = trial.reclaim is not Reclaim.NEVER and not trial.borrows(claim)
     candidates = [
         other
         for other in trial.claims.values()
-        if not other.waits and any(other.devices.get(d) for d in short) and _may_displace(trial, claim, other, short)
+        if not other.waits
+        and (other.tenant == claim.tenant or reclaims)
+        and any(other.devices.get(d) for d in short)
+        and _may_displace(trial, claim, other, short)
     ]
     return max(candidates, key=lambda other: (-other.priority, other.admitted or 0), default=None)
 
@@ -187,8 +191,6 @@ def _next_victim(trial: _Books, claim: Claim) -> Claim | None:
 def _may_displace(trial: _Books, claim: Claim, other: Claim, short: Sequence[Device]) -> bool:
     if other.tenant == claim.tenant:
         return other.priority < claim.priority
-    if trial.borrows(claim) or trial.reclaim is Reclaim.NEVER:
-        return False
     if trial.reclaim is Reclaim.LOWER_PRIORITY and other.priority >= claim.priority:
         return False
     over = (d for d in short if other.devices.get(d))

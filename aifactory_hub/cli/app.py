@@ -11,12 +11,14 @@ from .explain_groups import explain_groups
 from .loading import load
 from .profiles import profiles
 from .registry import tenants
+from .tenants import apply, diff, plan
 
 # Commands that live with the code they run, loaded when they are asked for.
 _ELSEWHERE = {
-    "submit": "aifactory_hub.client.commands:submit",
-    "jobs": "aifactory_hub.client.commands:jobs",
+    "job": "aifactory_hub.client.commands:job",
+    "quota": "aifactory_hub.cli.quota:quota",
     "demo": "aifactory_hub.cli.demo:demo",
+    "doctor": "aifactory_hub.cli.doctor:doctor",
 }
 
 
@@ -50,6 +52,9 @@ def service() -> None:
     load("aifactory_hub.service", "service").main()
 
 
+tenants.add_command(plan)
+tenants.add_command(diff)
+tenants.add_command(apply)
 main.add_command(tenants)
 main.add_command(profiles)
 main.add_command(explain_groups)

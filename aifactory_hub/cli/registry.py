@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -52,27 +53,42 @@ def check(file: str) -> None:
 @click.option("--tenant", "chosen", help="Only what belongs to this tenant.")
 @click.option(
     "--part",
-    type=click.Choice(["host", "policies", "vcluster"]),
+    type=click.Choice(["host", "policies", "vcluster", "mig"]),
     default="host",
     show_default=True,
-    help="Objects for the host cluster, policies that guard tenants there, or values for the vCluster chart (one"
-    " document a tenant).",
+    help="Objects for the host cluster; of those only the policies; values for the vCluster chart, one document a"
+    " tenant; or how the GPUs are cut, for NVIDIA's GPU Operator.",
 )
-def render(file: str, chosen: str | None, part: str) -> None:
+@click.option("--gpus-per-node", type=click.IntRange(1, 16), default=8, show_default=True, help="For --part mig.")
+def render(file: str, chosen: str | None, part: str, gpus_per_node: int) -> None:
     """Print what FILE means for the host cluster or for the tenants' vClusters, as YAML documents."""
     registry = open_registry(file)
     if chosen is not None and chosen not in registry.tenants:
         known = ", ".join(registry.tenants)
         raise click.BadParameter(f"{file} has no tenant {chosen!r}; it has {known}", param_hint="--tenant")
     names = None if chosen is None else [chosen]
-    if part == "host":
-        documents = load("aifactory_hub.registry.render", "hub").host_objects(registry, names)
-    elif part == "policies":
-        documents = load("aifactory_hub.registry.policies", "hub").policy_objects(registry, names)
-    else:
-        values = load("aifactory_hub.registry.render_vcluster", "hub").vcluster_values
-        documents = [values(registry.tenants[name]) for name in names or registry.tenants]
+    documents = _parts(registry, names, gpus_per_node)[part]()
     click.echo(load("aifactory_hub.registry.output", "hub").yaml_documents(documents), nl=False)
+
+
+def _parts(registry: Registry, names: list[str] | None, gpus_per_node: int) -> dict[str, Callable[[], list[Any]]]:
+    def vcluster() -> list[Any]:
+        values = load("aifactory_hub.registry.render_vcluster", "hub").vcluster_values
+        return [values(registry.tenants[name], registry.addresses) for name in names or registry.tenants]
+
+    def mig() -> list[Any]:
+        plans = load("aifactory_hub.registry.mig", "hub")
+        try:
+            return list(plans.mig_objects(registry, gpus_per_node))
+        except plans.MigError as error:
+            raise click.ClickException(str(error)) from error
+
+    return {
+        "host": lambda: list(load("aifactory_hub.registry.render", "hub").host_objects(registry, names)),
+        "policies": lambda: list(load("aifactory_hub.registry.policies", "hub").policy_objects(registry, names)),
+        "vcluster": vcluster,
+        "mig": mig,
+    }
 
 
 def open_registry(file: str) -> Registry:

@@ -1,49 +1,113 @@
-"""What runs in the notebook: submit jobs, follow them, get their files. Light: needs httpx and click only.
+"""What runs in the notebook: submit jobs, follow them, get their files and values.
 
 ::
 
-    from aifactory_hub.client import submit
+    from aifactory_hub.client import submit, jobs, remote
 
     job = submit("python train.py", profile="mig-1g.10gb")
     job.wait()
     print(job.logs())
     job.artifacts["model.joblib"].save("model.joblib")
+
+Light: importing it loads little, and each part loads what it needs when it is used.
 """
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from .errors import (
-    ClientError,
-    FilesTooLarge,
-    NotInNotebook,
-    Refused,
-    ServiceUnavailable,
-    SubmitRefused,
-    UnknownJob,
-)
-from .job import Artifact, Job, get, jobs, quota, submit
+if TYPE_CHECKING:
+    from .api import get, notebook_command, quota, submit, upload
+    from .artifact import Artifact
+    from .dryrun import DryRun
+    from .errors import (
+        ClientError,
+        FilesTooLarge,
+        JobFailed,
+        NotInNotebook,
+        NotShippable,
+        Refused,
+        RemoteError,
+        ServiceUnavailable,
+        SubmitRefused,
+        UnknownJob,
+    )
+    from .job import Job
+    from .listing import jobs
+    from .remoting import remote
+    from .reporting import report
+    from .session import Account, Session
+    from .sweeps import sweep
+
+_WHERE = {
+    "api": ("get", "notebook_command", "quota", "submit", "upload"),
+    "artifact": ("Artifact",),
+    "dryrun": ("DryRun",),
+    "errors": (
+        "ClientError",
+        "FilesTooLarge",
+        "JobFailed",
+        "NotInNotebook",
+        "NotShippable",
+        "Refused",
+        "RemoteError",
+        "ServiceUnavailable",
+        "SubmitRefused",
+        "UnknownJob",
+    ),
+    "job": ("Job",),
+    "listing": ("jobs",),
+    "remoting": ("remote",),
+    "reporting": ("report",),
+    "session": ("Account", "Session"),
+    "sweeps": ("sweep",),
+}
+_MODULES = {name: module for module, names in _WHERE.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for, when it is."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f".{_MODULES[name]}", __name__), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """``%load_ext aifactory_hub.client`` gives the cell magic ``%%submit``."""
-    from .magic import SubmitMagics
+    """``%load_ext aifactory_hub.client`` gives ``%%submit``, ``%jobs``, ``%logs`` and ``%cancel``."""
+    from .magic import JobMagics
 
-    shell.register_magics(SubmitMagics)
+    shell.register_magics(JobMagics)
 
 
 __all__ = [
+    "Account",
     "Artifact",
     "ClientError",
+    "DryRun",
     "FilesTooLarge",
     "Job",
+    "JobFailed",
     "NotInNotebook",
+    "NotShippable",
     "Refused",
+    "RemoteError",
     "ServiceUnavailable",
+    "Session",
     "SubmitRefused",
     "UnknownJob",
     "get",
     "jobs",
     "load_ipython_extension",
+    "notebook_command",
     "quota",
+    "remote",
+    "report",
     "submit",
+    "sweep",
+    "upload",
 ]

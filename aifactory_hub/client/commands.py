@@ -1,101 +1,179 @@
-"""The command line for jobs: ``submit`` and ``jobs ...``, used by the aifactory-hub command."""
+"""The command line for jobs: ``aifactory-hub job ...``.
+
+Exit codes: 0 done; 1 refused, failed, or the service does not answer; 2 wrong usage; 3 there is no such job; 124 the
+wait took longer than was allowed. With ``--wait`` a job that ended gives its own exit code.
+"""
 
 from __future__ import annotations
 
 import functools
+import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
-from . import job as api
-from .errors import ClientError, Refused
+from . import api
+from .dryrun import DryRun
+from .errors import ClientError, Refused, UnknownJob
+from .job import Job
+from .listing import jobs as team
+from .session import Session, read_account
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "RUNNING": "cyan", "SUSPENDED": "magenta"}
+_STATES = ("PENDING", "QUEUED", "STARTING", "RUNNING", "SUSPENDED", "SUCCEEDED", "FAILED", "CANCELLED")
+_COMPLETED = 50
+
+
+class _NoSuchJob(click.ClickException):
+    exit_code = 3
+
+
+class _TookTooLong(click.ClickException):
+    exit_code = 124
+
 
 def _plainly(command: F) -> F:
-    """Say what went wrong without a traceback; exit code 1."""
+    """Say what went wrong without a traceback."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
-        except (ClientError, TimeoutError) as error:
+        except TimeoutError as error:
+            raise _TookTooLong(str(error)) from error
+        except UnknownJob as error:
+            raise _NoSuchJob(f"{error} [{error.reason}]") from error
+        except ClientError as error:
             said = f" [{error.reason}]" if isinstance(error, Refused) else ""
             raise click.ClickException(f"{error}{said}") from error
 
     return wrapped  # type: ignore[return-value]
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+def _complete_job(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """The newest jobs. A shell that completes must not hang: without an answer there is nothing to offer."""
+    try:
+        session = Session(read_account(), patience=1.0)
+        found = team.list(limit=_COMPLETED, session=session)
+        session.close()
+    except ClientError:
+        return []
+    return [CompletionItem(job.id, help=f"{job.state} {job.name}") for job in found if job.id.startswith(typed)]
+
+
+_job_id = click.argument("job_id", shell_complete=_complete_job)
+_as_json = click.option("--json", "as_json", is_flag=True, help="All that is known, for programs.")
+
+
+@click.group()
+def job() -> None:
+    """Jobs of the notebook's team."""
+
+
+@job.command(context_settings={"ignore_unknown_options": True})
 @click.option("--profile", help="GPU profile; by default the notebook's own.")
 @click.option("--name", help="A name for people.")
 @click.option("--files", default=".", show_default=True, help="Folder that travels with the job.")
 @click.option("--no-files", is_flag=True, help="Send no files.")
+@click.option("--git", help="Send the files of this commit instead: COMMIT, or ADDRESS@COMMIT.")
 @click.option("--output", "outputs", multiple=True, help="Pattern of files to bring back; may be repeated.")
 @click.option("--env", "env", multiple=True, metavar="NAME=VALUE", help="Variable for the command; may be repeated.")
+@click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="For a notebook; may be repeated.")
+@click.option("--priority", type=click.Choice(["low", "normal", "high"]), help="Before or after the team's other jobs.")
+@click.option("--max-duration", help="The longest that it may run, such as 90m or 4h.")
+@click.option("--retries", type=click.IntRange(0), default=0, help="How often to try again after a failure.")
 @click.option("--key", help="Idempotency key: the same key makes the same job.")
+@click.option("--dry-run", is_flag=True, help="Say what would happen, and submit nothing.")
 @click.option("--wait", is_flag=True, help="Wait for the end; exit with the job's exit code.")
+@_as_json
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @_plainly
 def submit(
-    profile: str | None,
-    name: str | None,
+    command: tuple[str, ...],
+    env: tuple[str, ...],
+    parameters: tuple[str, ...],
     files: str,
     no_files: bool,
     outputs: tuple[str, ...],
-    env: tuple[str, ...],
     key: str | None,
     wait: bool,
-    command: tuple[str, ...],
+    as_json: bool,
+    **options: Any,
 ) -> None:
-    """Submit COMMAND as a job, for example: submit --profile mig-1g.10gb -- python train.py"""
-    job = api.submit(
+    """Submit COMMAND, or a notebook, as a job, for example: submit --profile mig-1g.10gb -- python train.py"""
+    if parameters:
+        options["parameters"] = {name: _value(text) for name, text in (_pair(p, "--parameter") for p in parameters)}
+    made = api.submit(
         _join(command),
-        profile=profile,
-        name=name,
         files=None if no_files else files,
         outputs=list(outputs) or None,
-        env=dict(_variable(text) for text in env),
+        env=dict(_pair(text, "--env") for text in env),
         idempotency_key=key,
+        **options,
     )
-    click.echo(job.id)
+    if isinstance(made, DryRun):
+        click.echo(json.dumps(made.data, indent=2) if as_json else str(made))
+        sys.exit(0 if made.accepted else 1)
+    click.echo(json.dumps(made.data, indent=2) if as_json else made.id)
     if wait:
-        _wait(job, None)
+        _wait(made, None)
 
 
-@click.group()
-def jobs() -> None:
-    """Jobs of the notebook's team."""
-
-
-@jobs.command("list")
+@job.command("list")
 @click.option("--mine", is_flag=True, help="Only one's own.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 200))
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice(_STATES, case_sensitive=False), help="May be repeated."
+)
+@click.option("--text", default="", help="Something in the name or command.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1))
+@_as_json
 @_plainly
-def list_jobs(mine: bool, limit: int) -> None:
+def list_jobs(mine: bool, states: tuple[str, ...], text: str, limit: int, as_json: bool) -> None:
     """The newest jobs first."""
-    for job in api.jobs(mine=mine, limit=limit):
-        click.echo(f"{job.id}  {job.state:<9}  {job.profile:<16}  {job.owner:<16}  {job.name}")
+    found = team.list(mine=mine, state=[state.upper() for state in states], text=text, limit=limit)
+    if as_json:
+        click.echo(json.dumps([job.data for job in found], indent=2))
+        return
+    rows = [(j.id, j.state, j.profile, j.owner, _percent(j), j.name) for j in found]
+    _table(("JOB", "STATE", "PROFILE", "OWNER", "DONE", "NAME"), rows)
 
 
-@jobs.command()
-@click.argument("job_id")
+@job.command()
+@_job_id
+@_as_json
+@_plainly
+def show(job_id: str, as_json: bool) -> None:
+    """One job: its state, place, progress, cost and files."""
+    found = api.get(job_id)
+    if as_json:
+        click.echo(json.dumps(found.data, indent=2))
+        return
+    for name, value in _facts(found):
+        click.echo(f"{click.style(f'{name:<10}', bold=True)} {value}")
+
+
+@job.command()
+@_job_id
 @click.option("-f", "--follow", is_flag=True, help="Print as it comes, until the job has ended.")
 @_plainly
 def logs(job_id: str, follow: bool) -> None:
     """What a job has printed."""
-    text = api.get(job_id).logs(follow=follow)
-    if not follow:
-        click.echo(text, nl=False)
+    found = api.get(job_id)
+    if follow:
+        found.logs(follow=True)
+    else:
+        click.echo(found.logs(), nl=False)
 
 
-@jobs.command()
-@click.argument("job_id")
+@job.command()
+@_job_id
 @click.option("--timeout", type=float, help="Seconds to wait at most.")
 @_plainly
 def wait(job_id: str, timeout: float | None) -> None:
@@ -103,30 +181,90 @@ def wait(job_id: str, timeout: float | None) -> None:
     _wait(api.get(job_id), timeout)
 
 
-@jobs.command()
-@click.argument("job_id")
+@job.command()
+@_job_id
 @_plainly
 def cancel(job_id: str) -> None:
     """Stop a job."""
     click.echo(str(api.get(job_id).cancel()))
 
 
-@jobs.command()
-@click.argument("job_id")
-@click.option("--save", "folder", type=click.Path(file_okay=False, path_type=Path), help="Save all files into here.")
+@job.command()
+@_job_id
 @_plainly
-def artifacts(job_id: str, folder: Path | None) -> None:
+def suspend(job_id: str) -> None:
+    """Let a job give its devices back until it is resumed."""
+    click.echo(str(api.get(job_id).suspend()))
+
+
+@job.command()
+@_job_id
+@_plainly
+def resume(job_id: str) -> None:
+    """Let a suspended job go on."""
+    click.echo(str(api.get(job_id).resume()))
+
+
+@job.command()
+@_job_id
+@_plainly
+def retry(job_id: str) -> None:
+    """Run a job that has ended once more, as a new one; prints its id."""
+    click.echo(api.get(job_id).retry().id)
+
+
+@job.command()
+@_job_id
+@click.option("--save", "folder", type=click.Path(file_okay=False, path_type=Path), help="Save all files into here.")
+@_as_json
+@_plainly
+def artifacts(job_id: str, folder: Path | None, as_json: bool) -> None:
     """The files that a job gave back."""
-    for name, artifact in api.get(job_id).artifacts.items():
-        click.echo(f"{artifact.size:>12}  {artifact.sha256}  {name}")
+    found = api.get(job_id).artifacts
+    if as_json:
+        click.echo(json.dumps([{"name": n, "size": a.size, "sha256": a.sha256} for n, a in found.items()], indent=2))
+    for name, artifact in found.items():
+        if not as_json:
+            click.echo(f"{artifact.size:>12}  {artifact.sha256}  {name}")
         if folder is not None:
             artifact.save(folder / name)
 
 
-def _wait(job: api.Job, timeout: float | None) -> None:
+def _wait(job: Job, timeout: float | None) -> None:
     state = job.wait(timeout)
     if state != "SUCCEEDED":
         sys.exit(job.exit_code or 1)
+
+
+def _facts(job: Job) -> Iterable[tuple[str, str]]:
+    yield "job", job.id + (" (simulated GPUs)" if job.simulated else "")
+    yield "name", job.name
+    yield "state", click.style(job.state, fg=_COLOURS.get(job.state)) + (f": {job.reason}" if job.reason else "")
+    yield "team", f"{job.tenant}, {job.owner}"
+    yield "profile", job.profile
+    if job.position is not None:
+        yield "queue", f"{job.position} before it, {(job.expected_wait or {}).get('words', 'not known for how long')}"
+    if job.progress is not None:
+        yield "done", _percent(job) + "".join(f", {name} {value:.6g}" for name, value in job.metrics.items())
+    if job.cost is not None and job.cost["per_hour"] is not None:
+        yield "cost", f"{job.cost['so_far']} so far, {job.cost['at_most']} at most"
+    if job.exit_code is not None:
+        yield "exit code", str(job.exit_code)
+    yield "command", job.command.splitlines()[0][:200]
+
+
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Columns as wide as what is in them. Colours only where they are seen; the words say all."""
+    widths = [max(len(row[n]) for row in [heads, *rows]) for n in range(len(heads))]
+    click.echo(click.style("  ".join(h.ljust(w) for h, w in zip(heads, widths, strict=True)).rstrip(), bold=True))
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        cells[1] = click.style(cells[1], fg=_COLOURS.get(row[1]))
+        click.echo("  ".join(cells).rstrip())
+
+
+def _percent(job: Job) -> str:
+    return "" if job.progress is None else f"{job.progress:.0f}%"
 
 
 def _join(words: tuple[str, ...]) -> str:
@@ -134,8 +272,16 @@ def _join(words: tuple[str, ...]) -> str:
     return words[0] if len(words) == 1 else shlex.join(words)
 
 
-def _variable(text: str) -> tuple[str, str]:
+def _pair(text: str, option: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
-    if not equals:
-        raise click.BadParameter(f"{text!r}: write NAME=VALUE", param_hint="--env")
+    if not equals or not name:
+        raise click.BadParameter(f"{text!r}: write NAME=VALUE", param_hint=option)
     return name, value
+
+
+def _value(text: str) -> Any:
+    """As JSON if it is some, so that numbers are numbers; else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

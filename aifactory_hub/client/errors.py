@@ -52,10 +52,10 @@ class FilesTooLarge(SubmitRefused):
     """The files to send are more than the service takes; ``biggest`` names the largest with their bytes."""
 
     def __init__(self, limit: int, size: int, biggest: Mapping[str, int]) -> None:
-        listed = ", ".join(f"{name} ({_readable(bytes_)})" for name, bytes_ in biggest.items())
+        listed = ", ".join(f"{name} ({readable(bytes_)})" for name, bytes_ in biggest.items())
         message = (
-            f"The files are too large to send: {_readable(size)} when packed so far, the limit is "
-            f"{_readable(limit)}. The biggest: {listed}. Leave some out with a file .aifactoryignore, or pass "
+            f"The files are too large to send: {readable(size)} when packed so far, the limit is "
+            f"{readable(limit)}. The biggest: {listed}. Leave some out with a file .aifactoryignore, or pass "
             "files=<a smaller folder> or files=None."
         )
         body = {"reason": "too-large", "detail": message, "field": "files", "asked": size, "limit": limit}
@@ -63,7 +63,41 @@ class FilesTooLarge(SubmitRefused):
         self.biggest = dict(biggest)
 
 
-def _readable(count: float) -> str:
+class NotShippable(ClientError):
+    """A function can't travel as it is. ``problems`` says of each name why; nothing was sent."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        listed = "\n".join(f"  {name}: {why}" for name, why in problems.items())
+        super().__init__(
+            f"The function can't be sent, because of what it uses:\n{listed}\n"
+            "Pass plain values as arguments, read data from files, or move code into a module beside the notebook."
+        )
+        self.problems = dict(problems)
+
+
+class JobFailed(ClientError):
+    """The job did not succeed: ``state``, ``reason``, ``exit_code`` and the end of its log say how."""
+
+    def __init__(self, job_id: str, state: str, reason: str | None, exit_code: int | None, log: str) -> None:
+        last = f"\nIts last lines:\n{log}" if log else ""
+        super().__init__(f"Job {job_id} is {state}: {reason or 'no reason given'}.{last}")
+        self.job_id = job_id
+        self.state = state
+        self.reason = reason
+        self.exit_code = exit_code
+
+
+class RemoteError(ClientError):
+    """A function raised in its job. ``type`` and ``message`` are the error's, ``traceback`` is the job's own."""
+
+    def __init__(self, type: str, message: str, traceback: str) -> None:
+        super().__init__(f"{type}: {message}\n\nIn the job:\n{traceback}" if traceback else f"{type}: {message}")
+        self.type = type
+        self.message = message
+        self.traceback = traceback
+
+
+def readable(count: float) -> str:
     for unit in ("B", "KiB", "MiB", "GiB"):
         if count < 1024:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

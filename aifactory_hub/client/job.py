@@ -1,74 +1,30 @@
-"""Jobs, as a person in a notebook handles them."""
+"""One job, as a person in a notebook handles it."""
 
 from __future__ import annotations
 
-import hashlib
-import os
+import json
 import sys
-import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Generator, Iterator, Mapping
+from datetime import datetime
 from typing import Any
-from urllib.parse import quote as url_quote
 
-from .errors import ClientError
-from .packing import pack
-from .session import Session, read_account
+from .artifact import Artifact
+from .errors import ClientError, JobFailed
+from .files import OWN_FOLDER
+from .session import Session
 
 _POLL = 1.0
-_CHUNK = 256 * 1024
-
-
-class Artifact:
-    """One file that a job gave back. ``size`` in bytes."""
-
-    def __init__(self, session: Session, job_id: str, data: Mapping[str, Any]) -> None:
-        self._session = session
-        self._path = f"/jobs/{job_id}/artifacts/{url_quote(data['name'], safe='')}"
-        self.name: str = data["name"]
-        self.size: int = data["size"]
-        self.sha256: str = data["sha256"]
-
-    def read(self) -> bytes:
-        """The content, checked against its digest."""
-        return b"".join(self._checked())
-
-    def save(self, path: str | os.PathLike[str] | None = None) -> Path:
-        """Write the content to ``path``, by default its own name below the current folder. The file appears whole."""
-        target = Path(self.name if path is None else path)
-        if target.is_dir():
-            target = target / Path(self.name).name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-            aside = Path(file.name)
-            try:
-                for chunk in self._checked():
-                    file.write(chunk)
-                file.close()
-                aside.chmod(0o644)
-                aside.replace(target)
-            except BaseException:
-                aside.unlink(missing_ok=True)
-                raise
-        return target
-
-    def _checked(self) -> Iterator[bytes]:
-        digest = hashlib.sha256()
-        with self._session.download(self._path) as chunks:
-            for chunk in chunks:
-                digest.update(chunk)
-                yield chunk
-        if digest.hexdigest() != self.sha256:
-            raise ClientError(f"{self.name} arrived damaged: its SHA-256 is not {self.sha256}. Try again.")
-
-    def __repr__(self) -> str:
-        return f"<Artifact {self.name}: {self.size} bytes>"
+# A job that goes on for hours is not asked every second how it is.
+_SLOWEST_POLL = 5.0
+_LAST_LINES = 20
+# What ``logs(follow=True)`` gives back of what it printed: the end of it, in characters.
+_KEPT = 4 * 2**20
 
 
 class Job:
-    """One job. What it knows is from the last time that it asked; ``refresh`` asks again."""
+    """One job. What it knows is from the last time that it asked; ``refresh`` asks again, ``await job`` waits."""
 
     def __init__(self, session: Session, data: Mapping[str, Any]) -> None:
         self._session = session
@@ -100,8 +56,13 @@ class Job:
 
     @property
     def state(self) -> str:
-        """PENDING, QUEUED, STARTING, RUNNING, SUCCEEDED, FAILED or CANCELLED."""
+        """PENDING, QUEUED, STARTING, RUNNING, SUSPENDED, SUCCEEDED, FAILED or CANCELLED."""
         return str(self._data["state"])
+
+    @property
+    def status(self) -> str:
+        """The state, asked for now."""
+        return self.refresh().state
 
     @property
     def final(self) -> bool:
@@ -121,9 +82,43 @@ class Job:
 
     @property
     def position(self) -> int | None:
-        """How many of the team's jobs are before this one in the queue; None when not queued or not known."""
+        """How many of the team's are before this one in the queue; None when not queued or not known."""
         position: int | None = self._data.get("position")
         return position
+
+    @property
+    def expected_wait(self) -> dict[str, Any] | None:
+        """Of a job that waits: for how long, in seconds (``low``, ``high``, ``most``), and in ``words``."""
+        wait: dict[str, Any] | None = self._data.get("expected_wait")
+        return wait
+
+    @property
+    def progress(self) -> float | None:
+        """Per cent, as the job itself says; None when it has said nothing."""
+        said: float | None = (self._data.get("progress") or {}).get("percent")
+        return said
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The newest measures that the job has reported."""
+        return dict((self._data.get("progress") or {}).get("metrics") or {})
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds until it ends, as the job itself says, counted on since it said so by the service's clock."""
+        said = self._data.get("progress") or {}
+        if self.final or said.get("eta_seconds") is None:
+            return None
+        since = 0.0
+        if said.get("at"):
+            since = max(0.0, self._session.now() - datetime.fromisoformat(said["at"]).timestamp())
+        return max(0.0, float(said["eta_seconds"]) - since)
+
+    @property
+    def cost(self) -> dict[str, Any] | None:
+        """``so_far``, ``at_most`` and ``per_hour`` as decimals in text; None in them where the site sets no price."""
+        cost: dict[str, Any] | None = self._data.get("cost")
+        return cost
 
     @property
     def left(self) -> dict[str, str]:
@@ -158,7 +153,7 @@ class Job:
         A restart of the hub or the service is waited through. ``timeout`` in seconds; raises TimeoutError after it,
         and the job goes on.
         """
-        give_up = None if timeout is None else time.monotonic() + timeout
+        began = time.monotonic()
         shown = None
         while True:
             self.refresh()
@@ -167,40 +162,98 @@ class Job:
                 shown = line
             if self.final:
                 return self.state
-            if give_up is not None and time.monotonic() >= give_up:
+            waited = time.monotonic() - began
+            if timeout is not None and waited >= timeout:
                 raise TimeoutError(f"Job {self.id} is {self.state} after {timeout:g} s. It goes on.")
-            sleep(poll)
+            sleep(min(max(poll, waited / 60), max(poll, _SLOWEST_POLL)))
 
-    def logs(self, follow: bool = False, *, sleep: Callable[[float], None] = time.sleep) -> str:
+    def __await__(self) -> Generator[Any, None, str]:
+        """``await job``: the final state, while other tasks of the event loop go on."""
+        import asyncio
+
+        return asyncio.to_thread(self.wait, progress=False).__await__()
+
+    def follow(self) -> Iterator[str]:
+        """What the job prints, as it comes, until it has ended. A stream that breaks off goes on where it was."""
+        for event in self._session.events(f"/jobs/{self.id}/events", {"log": "true"}):
+            if event.name == "log":
+                if event.data["skipped"]:
+                    yield f"\n[{event.data['skipped']} bytes are not kept]\n"
+                yield event.data["text"]
+            elif event.name == "job":
+                self._data = event.data
+            elif event.name == "end":
+                self.refresh()
+                return
+
+    def logs(self, follow: bool = False) -> str:
         """What the job has printed. With ``follow`` it is also printed here as it comes, until the job has ended."""
         if not follow:
             return self._session.text(f"/jobs/{self.id}/logs")
         seen = ""
-        while True:
-            final = self.refresh().final
-            text = self._session.text(f"/jobs/{self.id}/logs")
-            sys.stdout.write(_news(seen, text))
+        for text in self.follow():
+            sys.stdout.write(text)
             sys.stdout.flush()
-            seen = text or seen
-            if final:
-                return seen
-            sleep(_POLL)
+            seen = (seen + text)[-_KEPT:]
+        return seen
+
+    def last_lines(self, count: int = _LAST_LINES) -> str:
+        """The end of what it printed."""
+        return "\n".join(self.logs().splitlines()[-count:])
 
     @property
     def artifacts(self) -> dict[str, Artifact]:
         """The files that it gave back, by name. All are there once the job has ended."""
-        answer = self._session.get(f"/jobs/{self.id}/artifacts")
-        return {data["name"]: Artifact(self._session, self.id, data) for data in answer["artifacts"]}
+        return {name: a for name, a in self._all_artifacts().items() if not name.startswith(f"{OWN_FOLDER}/")}
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the end of a function's job and return what the function returned, or raise what it raised.
+
+        Raises JobFailed when the job ended in another way, with its last lines; TimeoutError after ``timeout`` seconds.
+        """
+        self.wait(timeout, progress=False)
+        found = self._all_artifacts()
+        told = found.get(f"{OWN_FOLDER}/result.json")
+        if told is None:
+            if self.state != "SUCCEEDED":
+                raise JobFailed(self.id, self.state, self.reason, self.exit_code, self.last_lines())
+            raise ClientError(f"Job {self.id} ran a command, which returns nothing: see its logs and artifacts.")
+        from .results import read_result
+
+        pickled = found.get(f"{OWN_FOLDER}/result.pickle")
+        own = self.owner == self._session.account.user
+        return read_result(json.loads(told.read()), None if pickled is None else pickled.read, own=own)
 
     def cancel(self) -> Job:
         """Ask for it to be stopped. No-op when it has ended; ``wait`` for CANCELLED."""
         self._data = self._session.delete(f"/jobs/{self.id}")
         return self
 
+    def suspend(self) -> Job:
+        """Ask for it to give its devices back until ``resume``; it goes on from its own checkpoints then."""
+        self._data = self._session.change(f"/jobs/{self.id}/suspend")
+        return self
+
+    def resume(self) -> Job:
+        """Let it go on."""
+        self._data = self._session.change(f"/jobs/{self.id}/resume")
+        return self
+
+    def retry(self, *, idempotency_key: str | None = None) -> Job:
+        """Run one that has ended once more, as a new job of the same files, command and profile."""
+        body = {"key": idempotency_key or uuid.uuid4().hex}
+        return Job(self._session, self._session.post(f"/jobs/{self.id}/retry", body))
+
+    def _all_artifacts(self) -> dict[str, Artifact]:
+        answer = self._session.get(f"/jobs/{self.id}/artifacts")
+        return {data["name"]: Artifact(self._session, self.id, data) for data in answer["artifacts"]}
+
     def __str__(self) -> str:
         parts = [f"{self.id} {self.state}"]
         if self.position is not None:
             parts.append(f"{self.position} before it")
+        if self.progress is not None and not self.final:
+            parts.append(f"{self.progress:.0f}%")
         if self.reason:
             parts.append(self.reason)
         return ": ".join(parts) + (" [simulated GPUs]" if self.simulated else "")
@@ -208,97 +261,12 @@ class Job:
     def __repr__(self) -> str:
         return f"<Job {self}>"
 
+    def _repr_html_(self) -> str:
+        from .shown import job_html
 
-def submit(
-    command: str,
-    *,
-    profile: str | None = None,
-    name: str | None = None,
-    files: str | os.PathLike[str] | None = ".",
-    outputs: Sequence[str] | None = None,
-    env: Mapping[str, str] | None = None,
-    tenant: str | None = None,
-    idempotency_key: str | None = None,
-    wait: bool = False,
-    session: Session | None = None,
-) -> Job:
-    """Submit ``command`` (run by ``sh -c``) as a job of the notebook's team.
+        return job_html(self)
 
-    The folder ``files`` travels with it and is where it runs. ``outputs`` are patterns of the files to bring back,
-    by default all that are new or changed. ``profile`` is by default the notebook's own. ``env`` is for the command.
-    Two calls with one ``idempotency_key`` make one job; by default each call has its own.
+    def _ipython_display_(self) -> None:
+        from .shown import show
 
-    Raises SubmitRefused, FilesTooLarge, NotInNotebook, ServiceUnavailable.
-    """
-    session = session or _default_session()
-    request: dict[str, Any] = {
-        "command": command,
-        "profile": profile or session.account.profile,
-        "name": name,
-        "tenant": tenant or session.account.tenant,
-        "key": idempotency_key or uuid.uuid4().hex,
-        "outputs": None if outputs is None else list(outputs),
-        "environment": dict(env or {}),
-    }
-    if files is not None:
-        request["files"] = _upload(session, Path(files), request["tenant"])
-    job = Job(session, session.post("/jobs", request))
-    if wait:
-        job.wait()
-    return job
-
-
-def get(job_id: str, *, session: Session | None = None) -> Job:
-    """The job with this id. Raises UnknownJob."""
-    session = session or _default_session()
-    return Job(session, session.get(f"/jobs/{url_quote(job_id, safe='')}"))
-
-
-def jobs(
-    *, mine: bool = False, limit: int = 50, tenant: str | None = None, session: Session | None = None
-) -> list[Job]:
-    """The newest jobs of the notebook's team, or only one's own."""
-    session = session or _default_session()
-    params: dict[str, Any] = {"mine": str(mine).lower(), "limit": limit}
-    if tenant is not None:
-        params["tenant"] = tenant
-    return [Job(session, data) for data in session.get("/jobs", params)["jobs"]]
-
-
-def quota(*, tenant: str | None = None, session: Session | None = None) -> dict[str, Any]:
-    """What the team may hold, holds, and what fits now."""
-    session = session or _default_session()
-    wanted = tenant or session.account.tenant
-    return session.get("/quota", {} if wanted is None else {"tenant": wanted})
-
-
-def _upload(session: Session, folder: Path, tenant: str | None) -> str:
-    limit = int(session.get("/limits")["max_upload"])
-    with tempfile.TemporaryDirectory(prefix="aifactory-") as scratch:
-        packed = pack(folder, Path(scratch) / "files.tar.gz", limit=limit)
-        for entry, why in packed.skipped.items():
-            print(f"not sent: {entry} ({why})", file=sys.stderr)
-        params = {} if tenant is None else {"tenant": tenant}
-        session.put_file(f"/uploads/{packed.sha256}", packed.path, params)
-    return packed.sha256
-
-
-def _news(seen: str, text: str) -> str:
-    """What ``text`` has beyond ``seen``, where its beginning may have been cut off since."""
-    if text.startswith(seen):
-        return text[len(seen) :]
-    tail = seen[-256:]
-    place = text.rfind(tail)
-    return text if place < 0 else text[place + len(tail) :]
-
-
-_sessions: dict[Any, Session] = {}
-
-
-def _default_session() -> Session:
-    account = read_account()
-    # By process as well: a forked one must not share its parent's connections.
-    place = (os.getpid(), account)
-    if place not in _sessions:
-        _sessions[place] = Session(account)
-    return _sessions[place]
+        show(self)

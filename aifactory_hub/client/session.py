@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from .errors import NotInNotebook, Refused, ServiceUnavailable, SubmitRefused, UnknownJob
 
+if TYPE_CHECKING:
+    import httpx
+
 _CHUNK = 256 * 1024
-_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+# Seconds. A stream in which nothing happens says so every 15.
+_READ, _CONNECT, _SILENCE = 60.0, 5.0, 45.0
 # Also 500: what the proxy says when the service goes away while it answers.
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 # How long to try, in seconds: a restart of hub and service takes less.
@@ -30,6 +33,7 @@ class Account:
     token: str = field(repr=False)
     tenant: str | None = None
     profile: str | None = None
+    user: str | None = None
 
 
 def read_account(environment: Mapping[str, str] | None = None) -> Account:
@@ -43,7 +47,16 @@ def read_account(environment: Mapping[str, str] | None = None) -> Account:
         token=found["JUPYTERHUB_API_TOKEN"],
         tenant=found.get("AIFACTORY_TENANT") or None,
         profile=found.get("AIFACTORY_PROFILE") or None,
+        user=found.get("JUPYTERHUB_USER") or None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One Server-Sent Event. ``name`` is "" when nothing happened for a while."""
+
+    name: str
+    data: dict[str, Any]
 
 
 class Session:
@@ -60,14 +73,19 @@ class Session:
         sleep: Callable[[float], None] = time.sleep,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        # Here and not above: it takes most of the time that importing this package would take.
+        import httpx
+
+        self._httpx = httpx
         self.account = account
         self._patience = patience
         self._sleep = sleep
+        self._skew = 0.0
         # No proxy from the environment: the token goes to the service and to nobody else.
         self._client = httpx.Client(
             base_url=f"{account.url}/api/v1",
             headers={"Authorization": f"Bearer {account.token}"},
-            timeout=_TIMEOUT,
+            timeout=httpx.Timeout(_READ, connect=_CONNECT),
             trust_env=False,
             transport=transport,
         )
@@ -77,12 +95,16 @@ class Session:
         return _json(self._patiently(lambda: self._client.get(path, params=params)))
 
     def text(self, path: str) -> str:
-        """A plain text answer."""
-        return self._patiently(lambda: self._client.get(path)).text
+        """A plain text answer; bytes that are no text are shown as such."""
+        return self._patiently(lambda: self._client.get(path)).content.decode("utf-8", "replace")
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """A POST that carries its own key, so that it may be repeated."""
         return _json(self._patiently(lambda: self._client.post(path, json=body), SubmitRefused))
+
+    def change(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """A POST that says how something is to be, so that saying it twice changes nothing more."""
+        return _json(self._patiently(lambda: self._client.post(path, json=dict(body or {}))))
 
     def delete(self, path: str) -> dict[str, Any]:
         """A DELETE."""
@@ -103,12 +125,34 @@ class Session:
         with self._opened(path) as response:
             try:
                 yield response.iter_bytes(_CHUNK)
-            except httpx.RequestError as error:
+            except self._httpx.RequestError as error:
                 raise ServiceUnavailable(f"The download broke off: {error}. Try again.") from error
 
+    def events(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Event]:
+        """The events of a stream, for ever: one that breaks off is opened again where it was.
+
+        An event without a name comes when nothing has happened for a while. The caller stops when it has heard enough.
+        """
+        place = ""
+        while True:
+            try:
+                with self._opened(path, params, {"Last-Event-ID": place} if place else {}) as response:
+                    for fields in _fields(response.iter_lines()):
+                        place = fields.get("id", place)
+                        data = json.loads(fields.get("data") or "{}")
+                        if fields.get("event") == "problem":
+                            raise _refusal(int(data.get("status", 0)), data, Refused)
+                        yield Event(fields.get("event", ""), data)
+            except self._httpx.RequestError:
+                yield Event("", {})
+            self._sleep(0.2)
+
     @contextmanager
-    def _opened(self, path: str) -> Iterator[httpx.Response]:
-        request = self._client.build_request("GET", path)
+    def _opened(
+        self, path: str, params: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Iterator[httpx.Response]:
+        silence = self._httpx.Timeout(_READ if headers is None else _SILENCE, connect=_CONNECT)
+        request = self._client.build_request("GET", path, params=params, headers=headers, timeout=silence)
 
         def send() -> httpx.Response:
             response = self._client.send(request, stream=True)
@@ -123,9 +167,19 @@ class Session:
         finally:
             response.close()
 
+    def now(self) -> float:
+        """The service's time, in seconds since 1970: this machine's clock may be wrong. True to a second or two."""
+        return time.time() + self._skew
+
     def close(self) -> None:
         """Let go of connections."""
         self._client.close()
+
+    def _compare_clocks(self, response: httpx.Response) -> None:
+        try:
+            self._skew = _date_of(response.headers["Date"]) - time.time()
+        except (KeyError, ValueError, TypeError):
+            return  # not said: the clock here is the best that there is
 
     def _patiently(self, call: Callable[[], httpx.Response], refusal: type[Refused] = Refused) -> httpx.Response:
         give_up = time.monotonic() + self._patience
@@ -133,10 +187,11 @@ class Session:
         while True:
             try:
                 response = call()
-            except httpx.RequestError as error:
+            except self._httpx.RequestError as error:
                 problem = f"{type(error).__name__}: {error}"
             else:
                 if response.is_success:
+                    self._compare_clocks(response)
                     return response
                 body = _own_words(response)
                 if body is not None and response.status_code not in _TRY_AGAIN:
@@ -151,6 +206,27 @@ class Session:
                 )
             self._sleep(pause)
             pause = min(pause * 2, 5.0)
+
+
+def _date_of(text: str) -> float:
+    from email.utils import parsedate_to_datetime
+
+    return parsedate_to_datetime(text).timestamp()
+
+
+def _fields(lines: Iterable[str]) -> Iterator[dict[str, str]]:
+    """The events of a stream as it comes; a comment is one without fields, so that its reader gets a turn."""
+    found: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        if not line:
+            if found:
+                yield found
+            found = {}
+        elif not name:
+            yield {}
+        else:
+            found[name] = value.removeprefix(" ")
 
 
 def _own_words(response: httpx.Response) -> dict[str, Any] | None:

@@ -87,6 +87,17 @@ class KubeApi:
         content_type = "application/merge-patch+json"
         return _parse(await self._call("PATCH", path, None, body, content_type=content_type), self.server)
 
+    async def apply(self, path: str, body: Json, *, manager: str, dry_run: bool = False) -> Json:
+        """Server-side apply as ``manager``, which takes the fields of ``body`` from whoever had them.
+
+        Returns the object as it is then; with ``dry_run`` as it would be, and nothing is stored.
+        """
+        params: dict[str, Any] = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
+        if dry_run:
+            params["dryRun"] = "All"
+        data = await self._call("PATCH", path, params, body, content_type="application/apply-patch+yaml")
+        return _parse(data, self.server)
+
     async def delete(self, path: str, *, propagation: str = "Background", uid: str | None = None) -> None:
         """Delete an object; with ``uid`` only that very one. One that is gone, or was replaced, is no error."""
         options: Json = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}

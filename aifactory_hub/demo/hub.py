@@ -19,6 +19,7 @@ from ..pipelines.local import LocalPipeline
 from ..registry import Registry
 from ..service.app import make_app, make_server
 from ..service.gate import HubGate
+from ..service.schedules import HubMembership
 from ..service.wiring import assemble
 from ..store import FileStore, Jobs, LogSpool, migrate, open_engine
 from .cluster import DemoCluster
@@ -121,6 +122,7 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
         context = assemble(
             registry=cluster.registry,
             gate=gate,
+            membership=HubMembership(gate.members),
             jobs=jobs,
             files=FileStore(folder / "files"),
             spool=LogSpool(folder / "files" / "spool", limit=cluster.registry.jobs.max_log),
@@ -138,6 +140,7 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
         reconciling = asyncio.create_task(context.reconciler.run(), name="reconciler")
         ending.push_async_callback(pipeline.close)
         ending.push_async_callback(_cancel, reconciling)
+        ending.push_async_callback(_cancel, asyncio.create_task(context.chores.run(), name="chores"))
         looking = asyncio.create_task(context.outlooks.run(), name="outlooks")
         ending.push_async_callback(_cancel, looking)
         yield

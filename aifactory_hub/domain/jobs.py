@@ -11,7 +11,7 @@ from aifactory_profiles import Catalogue, Profile
 from .refusals import Refusal, RefusalReason
 from .spawns import choose_profile
 from .tenants import Tenant
-from .tickets import Ticket, TicketState
+from .tickets import Repair, Ticket, TicketState, repair_of
 
 # A Kubernetes container gets its command in its pod's spec, which etcd limits to 1.5 MiB in all.
 LONGEST_COMMAND = 32 * 1024
@@ -77,6 +77,11 @@ def backoff(base: float, used: int) -> float:
 def run_id(job_id: str, attempt: int) -> str:
     """The id of an attempt's run: the job's own for the first. Job ids end in hex digits, so no two jobs share one."""
     return job_id if attempt == 1 else f"{job_id}r{attempt}"
+
+
+def job_of(run: str) -> str:
+    """The job that a run belongs to; the other way of ``run_id``."""
+    return run.partition("r")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +162,7 @@ class JobStep(StrEnum):
 
     FILE_TICKET = "file-ticket"
     WAIT = "wait"
+    HOLD_TICKET = "hold-ticket"
     CREATE_RUN = "create-run"
     STOP_RUN = "stop-run"
     END_ATTEMPT = "end-attempt"
@@ -241,6 +247,19 @@ def _decide_suspension(state: JobState, run_created: bool, ticket: Ticket, run: 
     return JobDecision(state, JobStep.END_ATTEMPT, "suspended", kind=EndKind.SUSPENDED)
 
 
+def _uncounted(state: JobState, ticket: Ticket) -> JobDecision | None:
+    """What to do about a run on which no ticket counts, because somebody deleted or ended it; None when one does."""
+    match repair_of(ticket):
+        case Repair.FILE:
+            return JobDecision(state, JobStep.FILE_TICKET, "its ticket was deleted while it ran: a new one is filed")
+        case Repair.HOLD:
+            return JobDecision(state, JobStep.HOLD_TICKET, "its new ticket is held")
+        case Repair.GIVE_WAY:
+            reason = f"stopped, because its ticket was deleted and its devices are needed elsewhere: {ticket.message}"
+            return JobDecision(state, JobStep.END_ATTEMPT, reason, kind=EndKind.PREEMPTED)
+    return None
+
+
 def _decide_by_ticket(
     state: JobState, run_created: bool, ticket: Ticket, run: JobRun | None, *, again: bool
 ) -> JobDecision:
@@ -254,6 +273,8 @@ def _decide_by_ticket(
         reason = f"stopped to give its quota back: {ticket.message}"
         return JobDecision(state, JobStep.END_ATTEMPT, reason, kind=EndKind.PREEMPTED)
     if run.exists:
+        if (uncounted := _uncounted(state, ticket)) is not None:
+            return uncounted
         # Its pod may be out of sight for a moment: what ran has started.
         runs = run.state is JobState.RUNNING or state is JobState.RUNNING
         return JobDecision(JobState.RUNNING if runs else JobState.STARTING, JobStep.WAIT, run.reason)

@@ -136,7 +136,7 @@ def offers(tenant: Tenant, catalogue: Catalogue, outlook: Outlook) -> tuple[Offe
     kinds: dict[tuple[object, ...], Standing] = {}
     of_profile = []
     for profile in menu(tenant, catalogue):
-        kind = (profile.slice, *profile.takes.items())
+        kind = (profile.flavor, profile.slice, *profile.devices.items())
         if kind not in kinds:
             kinds[kind] = _standing(tenant, profile, outlook)
         of_profile.append((profile, kind))

@@ -72,3 +72,28 @@ class Ticket:
     filed_at: float | None = None
     admitted_at: float | None = None
     max_seconds: int | None = None
+
+
+class Repair(StrEnum):
+    """What something that runs needs, so that quota is counted for it."""
+
+    NONE = "none"
+    FILE = "file"
+    HOLD = "hold"
+    GIVE_WAY = "give-way"
+
+
+def repair_of(ticket: Ticket) -> Repair:
+    """What is to be done for something that runs on ``ticket``, which somebody may have deleted or ended.
+
+    It gets a ticket again while there is room, and gives way when there is none: nothing runs uncounted for long. A
+    ticket that waits without a reason has not been looked at by the engine yet.
+    """
+    match ticket.state:
+        case TicketState.GONE:
+            return Repair.FILE
+        case TicketState.ADMITTED:
+            return Repair.NONE if ticket.active else Repair.HOLD
+        case TicketState.QUEUED:
+            return Repair.GIVE_WAY if ticket.message else Repair.NONE
+    return Repair.GIVE_WAY

@@ -84,11 +84,12 @@ def _range(
 ) -> tuple[float | None, float | None]:
     # A seed of its own makes it a function of its arguments.
     dice = random.Random(_PLAYS)  # noqa: S311 - nothing is kept secret by it
+    first = [(_left_of(run), run.count) for run in running]
+    then = [(w.count, _whole(w)) for w in ahead]
     waits = []
     for _ in range(_PLAYS):
-        ends = [(_remaining(run, dice.random()), run.count) for run in running]
-        then = [(w.count, _length(w, dice.random())) for w in ahead]
-        waits.append(_play(asked, free, ends, then))
+        ends = [(spell.draw(dice.random()), count) for spell, count in first]
+        waits.append(_play(asked, free, ends, [(count, spell.draw(dice.random())) for count, spell in then]))
     waits.sort()
     low, high = waits[int(_PLAYS * _TAIL)], waits[ceil(_PLAYS * (1 - _TAIL)) - 1]
     return (None, None) if high == inf else (low, high)
@@ -117,28 +118,41 @@ def _or_inf(seconds: float | None) -> float:
     return inf if seconds is None else seconds
 
 
-def _remaining(run: Running, luck: float) -> float:
-    """How much longer it runs, for a ``luck`` between 0 and 1. Infinite when nothing is known of its kind."""
+@dataclass(frozen=True, slots=True)
+class _Spell:
+    """How long something takes: one of the ``ordered`` seconds, or up to ``beyond`` more, but never over ``most``."""
+
+    ordered: Sequence[float]
+    beyond: float
+    most: float = inf
+
+    def draw(self, luck: float) -> float:
+        """Seconds for a ``luck`` between 0 and 1."""
+        place = luck * (len(self.ordered) + 1)
+        index = int(place)
+        if index < len(self.ordered):
+            return min(self.ordered[index], self.most)
+        last = self.ordered[-1] if self.ordered else 0.0
+        return min(last + (place - index) * self.beyond, self.most)
+
+
+# Nothing is known of its kind.
+_ENDLESS = _Spell((), inf)
+
+
+def _left_of(run: Running) -> _Spell:
+    """What is left of it. What runs for longer than all before may well run as long again."""
     if run.gives_way:
-        return GIVES_WAY[0] + luck * (GIVES_WAY[1] - GIVES_WAY[0])
-    left = _or_inf(run.left)
+        return _Spell(GIVES_WAY, 0.0)
     if len(run.lengths) < ENOUGH_HISTORY:
-        return inf
+        return _ENDLESS
     age = run.age or 0.0
     longer = sorted(length - age for length in run.lengths if length > age)
-    return min(_draw(longer, luck, beyond=max(age, max(run.lengths))), left)
+    return _Spell(longer, max(age, max(run.lengths)), _or_inf(run.left))
 
 
-def _length(waiting: Waiting, luck: float) -> float:
+def _whole(waiting: Waiting) -> _Spell:
+    """All of it: it has not begun."""
     if len(waiting.lengths) < ENOUGH_HISTORY:
-        return inf
-    return min(_draw(sorted(waiting.lengths), luck, beyond=max(waiting.lengths)), _or_inf(waiting.most))
-
-
-def _draw(ordered: Sequence[float], luck: float, *, beyond: float) -> float:
-    """One of ``ordered``, or something past them: what is longer than all before is half over on average."""
-    place = luck * (len(ordered) + 1)
-    index = int(place)
-    if index < len(ordered):
-        return ordered[index]
-    return (ordered[-1] if ordered else 0.0) + (place - index) * beyond
+        return _ENDLESS
+    return _Spell(sorted(waiting.lengths), max(waiting.lengths), _or_inf(waiting.most))

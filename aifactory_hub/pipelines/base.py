@@ -40,6 +40,14 @@ class RunSpec:
     deadline_seconds: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SeenRun:
+    """A run that is there. ``age`` is how long it has been, in seconds."""
+
+    run_id: str
+    age: float
+
+
 class Pipeline(Protocol):
     """Every method raises PipelineUnavailable when the engine does not answer.
 
@@ -56,6 +64,9 @@ class Pipeline(Protocol):
 
     async def get(self, tenant: str, run_id: str) -> JobRun:
         """The run now."""
+
+    async def runs(self, tenant: str) -> list[SeenRun]:
+        """All runs of ours in the tenant, whoever remembers them."""
 
     async def logs(self, tenant: str, run_id: str, *, limit_bytes: int) -> str:
         """The last ``limit_bytes`` of what the run has printed so far; "" when it has no pod yet."""

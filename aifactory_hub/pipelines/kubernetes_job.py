@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from .. import constants
 from ..clusters.api import ApiError, ApiUnreachable, KubeApi
 from ..clusters.host_watch import HostWatch
 from ..clusters.tenant_clients import TenantClients, TenantUnavailable
 from ..domain.jobs import JobRun, JobState
+from ..domain.names import slug
 from ..domain.pods import PodFact
 from ..domain.tenants import Tenant
-from .base import PipelineRefused, PipelineUnavailable, RunSpec
-from .translate import Object, is_ours, pods_of, read_run, read_virtual_pod, render_job, render_secret, run_name
+from .base import PipelineRefused, PipelineUnavailable, RunSpec, SeenRun
+from .translate import (
+    Object,
+    is_ours,
+    pods_of,
+    read_run,
+    read_virtual_pod,
+    render_job,
+    render_secret,
+    run_name,
+    seen_run,
+)
 
 _JOBS = f"/apis/batch/v1/namespaces/{constants.JOBS_NAMESPACE}/jobs"
 _SECRETS = f"/api/v1/namespaces/{constants.JOBS_NAMESPACE}/secrets"
@@ -53,6 +65,14 @@ class KubernetesJobPipeline:
             if run.state is JobState.FAILED and run.exit_code is None:
                 run = read_run(job, await self._virtual_pods(api, run_id))
             return run
+
+    async def runs(self, tenant: str) -> list[SeenRun]:
+        """The Jobs that carry this hub's labels."""
+        selector = f"{constants.LABEL_HUB}={slug(self._hub)},{constants.LABEL_OWNER_KIND}=job"
+        async with self._api(tenant) as api:
+            answer = await api.get(_JOBS, {"labelSelector": selector})
+        now = datetime.now(UTC)
+        return [seen_run(job, now) for job in answer["items"]]
 
     async def logs(self, tenant: str, run_id: str, *, limit_bytes: int) -> str:
         """The end of what the pod's container printed, from the kubelet through the tenant's API."""

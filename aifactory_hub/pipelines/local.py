@@ -17,7 +17,7 @@ from typing import Any
 
 from ..domain.jobs import JobRun, JobState
 from ..domain.names import join
-from .base import RunSpec, render_process
+from .base import RunSpec, SeenRun, render_process
 from .process_tree import Process, alive, family, kill, processes
 
 # Seconds that a run has from the signal to its end; its runner brings results home meanwhile.
@@ -32,6 +32,7 @@ class _Run:
     folder: Path
     process: subprocess.Popen[bytes]
     deadline: float | None
+    started: float
     overdue: bool = False
 
 
@@ -68,6 +69,11 @@ class LocalPipeline:
             run.overdue = True
             self._stop((tenant, run_id), run)
         return self._look(run)
+
+    async def runs(self, tenant: str) -> list[SeenRun]:
+        """All of this process: those of one before it ended with that one."""
+        now = time.monotonic()
+        return [SeenRun(run_id, now - run.started) for (where, run_id), run in self._runs.items() if where == tenant]
 
     async def logs(self, tenant: str, run_id: str, *, limit_bytes: int) -> str:
         """The end of the file that it prints into."""
@@ -126,7 +132,7 @@ class LocalPipeline:
                 start_new_session=True,
             )
         deadline = None if spec.deadline_seconds is None else time.monotonic() + spec.deadline_seconds
-        return _Run(uid, folder, process, deadline)
+        return _Run(uid, folder, process, deadline, time.monotonic())
 
     def _look(self, run: _Run) -> JobRun:
         code, pod = run.process.poll(), f"process {run.process.pid}"

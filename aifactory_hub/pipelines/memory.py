@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ..domain.jobs import JobRun, JobState
-from .base import PipelineUnavailable, RunSpec, render_process
+from .base import PipelineUnavailable, RunSpec, SeenRun, render_process
 
 
 class Launcher(Protocol):
@@ -37,6 +37,7 @@ class MemoryPipeline:
     unavailable: set[str] = field(default_factory=set)
     slow_to_go: set[str] = field(default_factory=set)
     created: list[RunSpec] = field(default_factory=list)
+    ages: dict[str, float] = field(default_factory=dict)
     _runs: dict[tuple[str, str], _Run] = field(default_factory=dict)
 
     def render(self, spec: RunSpec) -> list[dict[str, Any]]:
@@ -59,6 +60,11 @@ class MemoryPipeline:
         self._check(tenant)
         found = self._runs.get((tenant, run_id))
         return JobRun(exists=False) if found is None else found.run
+
+    async def runs(self, tenant: str) -> list[SeenRun]:
+        """All that were created and not deleted; ``ages`` says how old, else new."""
+        self._check(tenant)
+        return [SeenRun(run_id, self.ages.get(run_id, 0.0)) for where, run_id in self._runs if where == tenant]
 
     async def logs(self, tenant: str, run_id: str, *, limit_bytes: int) -> str:
         """What ``print_line`` was given."""

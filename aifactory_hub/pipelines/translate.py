@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from .. import constants
 from ..domain.jobs import JobRun, JobState
 from ..domain.names import slug
 from ..domain.pods import PodFact
-from .base import RunSpec
+from .base import RunSpec, SeenRun
 
 Object = dict[str, Any]
 
@@ -99,6 +100,14 @@ def read_run(job: Object, pods: Iterable[PodFact]) -> JobRun:
         # The host's watch lags or is deaf; the tenant's API knows already.
         return JobRun(True, uid, JobState.RUNNING)
     return JobRun(True, uid, JobState.PENDING, reason=_why_waiting(pod), pod=name)
+
+
+def seen_run(job: Object, now: datetime) -> SeenRun:
+    """A Job of ours as one of many."""
+    metadata = job["metadata"]
+    created = metadata.get("creationTimestamp")
+    age = 0.0 if created is None else (now - datetime.fromisoformat(created)).total_seconds()
+    return SeenRun((metadata.get("labels") or {}).get(constants.LABEL_OWNER, ""), age)
 
 
 def pods_of(run_id: str, pods: Iterable[PodFact]) -> list[PodFact]:

@@ -105,7 +105,7 @@ def _registry(file: schema.TenantsFile, source: str) -> Registry:
             hub_api=file.addresses.hub_api.rstrip("/"), service=file.addresses.service.rstrip("/") + "/"
         ),
         notebook=NotebookConfig(**file.notebook.model_dump()),
-        jobs=JobsConfig(**file.jobs.model_dump()),
+        jobs=JobsConfig(**{**file.jobs.model_dump(), "webhook_hosts": tuple(file.jobs.webhook_hosts)}),
         catalogue=load_catalogue(file.cluster.gpu_models, site),
         tenants={name: _tenant(name, section, devices) for name, section in file.tenants.items()},
         isolation=Isolation(**{name: tuple(each) for name, each in file.isolation.model_dump().items()}),

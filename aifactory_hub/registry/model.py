@@ -72,13 +72,21 @@ class NotebookConfig:
 
 @dataclass(frozen=True, slots=True)
 class JobsConfig:
-    """Limits of jobs; sizes in bytes, times in seconds."""
+    """Limits of jobs; sizes in bytes, times in seconds.
+
+    ``keep_...`` count from a job's end. ``webhook_hosts`` are internal hosts that messages may go to, also without
+    TLS; all others are public and https.
+    """
 
     image: str
     max_upload: int = 64 * 2**20
     max_artifacts: int = 256 * 2**20
     max_log: int = 4 * 2**20
     deadline: int = 24 * 3600
+    keep_inputs: int = 7 * 86400
+    keep_logs: int = 30 * 86400
+    keep_artifacts: int = 30 * 86400
+    webhook_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from ..domain.tenants import Tenant
+from .manifests import HUB_NAMESPACE, Manifest
 from .model import Registry
-from .render import HUB_NAMESPACE, Manifest
 
 HUB_PORT = 8081
 NOTEBOOK_PORT = 8888

@@ -12,11 +12,11 @@ from typing import Any
 
 from .. import constants
 from ..domain.tenants import Tenant
+from .manifests import HUB_NAMESPACE, Manifest
 from .model import Registry
 from .networks import HUB_PORT, NOTEBOOK_PORT, network_policies
-from .render import HUB_NAMESPACE, Manifest
 
-__all__ = ["HUB_PORT", "NOTEBOOK_PORT", "POD_SECURITY", "policy_objects", "tenant_policies"]
+__all__ = ["HUB_PORT", "NOTEBOOK_PORT", "POD_SECURITY", "policy_objects", "shared_policies", "tenant_policies"]
 
 # Labels of a tenant's namespace. Pod Security refuses what would leave the container: privilege, the host's files,
 # network and processes, root.
@@ -43,8 +43,13 @@ def policy_objects(registry: Registry, tenants: Iterable[str] | None = None) -> 
     With ``tenants`` only what belongs to these. Raises KeyError for a tenant that is not in the registry.
     """
     chosen = [registry.tenants[name] for name in (registry.tenants if tenants is None else tenants)]
-    shared = [_pods_policy(), _services_policy()] if tenants is None else []
+    shared = shared_policies() if tenants is None else []
     return [*shared, *(each for tenant in chosen for each in tenant_policies(registry, tenant))]
+
+
+def shared_policies() -> list[Manifest]:
+    """What the cluster has once: rules without the names of tenants, images or devices."""
+    return [_pods_policy(), _services_policy()]
 
 
 def tenant_policies(registry: Registry, tenant: Tenant) -> list[Manifest]:

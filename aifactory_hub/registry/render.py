@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from aifactory_profiles import Device, load_model
 from aifactory_profiles.catalogue import PRODUCT_LABEL
@@ -15,15 +14,12 @@ from aifactory_profiles.catalogue import PRODUCT_LABEL
 from .. import constants
 from ..domain.lending import Reclaim
 from ..domain.tenants import Tenant
+from .manifests import HUB_ACCOUNT, HUB_NAMESPACE, Manifest
 from .model import Registry
-
-Manifest = dict[str, Any]
+from .policies import POD_SECURITY, shared_policies, tenant_policies
 
 # Kueue is installed so that it looks at namespaces with this label only (helm-values/kueue.yaml).
 LABEL_TICKETS = f"{constants.PREFIX}/tickets"
-HUB_NAMESPACE = "aifactory-system"
-HUB_ACCOUNT = "aifactory-hub"
-# A notebook that somebody sits at goes before a batch job of the same tenant.
 # What the queues of a cluster without GPUs cover, because a queue has to cover something. Nobody asks for it.
 NO_GPU_FLAVOR = "no-gpu"
 NO_GPU_RESOURCE = f"{constants.PREFIX}/no-gpu"
@@ -62,13 +58,14 @@ def cluster_objects(registry: Registry) -> list[Manifest]:
         _manifest(_KUEUE, "Cohort", registry.cluster.cohort) | {"spec": {}},
         *_flavors(registry),
         *(_priority(name, value) for name, value in constants.PRIORITIES.items()),
+        *shared_policies(),
     ]
 
 
 def tenant_objects(registry: Registry, tenant: Tenant) -> list[Manifest]:
     """What the host cluster has for one tenant."""
     namespace = tenant.vcluster.namespace
-    labels = {LABEL_TICKETS: "true", constants.LABEL_TENANT: tenant.name}
+    labels = {LABEL_TICKETS: "true", constants.LABEL_TENANT: tenant.name, **POD_SECURITY}
     role = _manifest(f"{_RBAC}/v1", "Role", HUB_ACCOUNT, namespace) | {"rules": _tenant_rules(tenant)}
     local_queue = _manifest(_KUEUE, "LocalQueue", constants.LOCAL_QUEUE, namespace)
     return [
@@ -78,6 +75,7 @@ def tenant_objects(registry: Registry, tenant: Tenant) -> list[Manifest]:
         cluster_queue(registry, tenant),
         local_queue | {"spec": {"clusterQueue": tenant.name}},
         *host_quota(registry, tenant),
+        *tenant_policies(registry, tenant),
     ]
 
 
@@ -170,13 +168,14 @@ def _distinct(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _quotas(flavor: str, resources: Iterable[str], tenant: Tenant) -> list[Manifest]:
+    """As text, which is how the API server keeps quantities: a number would differ from what it answers."""
     devices = [Device(flavor, resource) for resource in resources]
     return [
         {
             "name": device.resource,
-            "nominalQuota": tenant.quota.nominal.get(device, 0),
-            "borrowingLimit": tenant.quota.borrowing.get(device, 0),
-            **({"lendingLimit": tenant.quota.lending[device]} if device in tenant.quota.lending else {}),
+            "nominalQuota": str(tenant.quota.nominal.get(device, 0)),
+            "borrowingLimit": str(tenant.quota.borrowing.get(device, 0)),
+            **({"lendingLimit": str(tenant.quota.lending[device])} if device in tenant.quota.lending else {}),
         }
         for device in devices
     ]

@@ -5,22 +5,27 @@ Images, telemetry and the like are the site's: ``helm-values/vcluster.yaml``. Bo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from .. import constants
 from ..domain.tenants import Tenant
+from .manifests import Manifest
+from .model import Addresses
 from .output import yaml_documents
-from .render import Manifest
 
 NOTEBOOKS_ACCOUNT = "aifactory-notebooks"
 JOBS_ACCOUNT = "aifactory-jobs"
 
+_SERVICE = re.compile(r"(?P<name>[^.]+)\.(?P<namespace>[^.]+)\.svc(\.cluster\.local)?")
 _RBAC = "rbac.authorization.k8s.io"
 _READ = ["get", "list", "watch"]
 
 
-def vcluster_values(tenant: Tenant) -> Manifest:
+def vcluster_values(tenant: Tenant, addresses: Addresses) -> Manifest:
     """The Helm values of the tenant's vCluster."""
+    services = sorted({name for url in (addresses.hub_api, addresses.service) if (name := _host_service(url))})
     return {
         # On an emptyDir a restarted control plane comes back empty and deletes the tenant's running pods.
         "controlPlane": {"statefulSet": {"persistence": {"volumeClaim": {"enabled": True}}}},
@@ -29,9 +34,13 @@ def vcluster_values(tenant: Tenant) -> Manifest:
                 # Else the tokens of the tenant's pods stand in annotations on the host.
                 "pods": {"enabled": True, "useSecretsForSATokens": True},
                 "persistentVolumeClaims": {"enabled": True},
+                # Native policies add up: one of the tenant's that allows everything would widen ours.
+                "networkPolicies": {"enabled": False},
             },
             "fromHost": {"nodes": {"enabled": False}},
         },
+        # Names of the host's Services mean nothing inside; where the hub is one, it gets the same name there.
+        "networking": {"replicateServices": {"fromHost": [{"from": name, "to": name} for name in services]}},
         # With real nodes and snapshots left out the syncer has no cluster-wide right on the host: above all no
         # nodes/proxy, through which one tenant could read the pods and logs of all.
         "rbac": {"enableVolumeSnapshotRules": {"enabled": False}},
@@ -67,6 +76,12 @@ def seeded_objects(tenant: Tenant) -> list[Manifest]:
         *_account(tenant, constants.NOTEBOOKS_NAMESPACE, NOTEBOOKS_ACCOUNT, notebooks),
         *_account(tenant, constants.JOBS_NAMESPACE, JOBS_ACCOUNT, jobs),
     ]
+
+
+def _host_service(url: str) -> str | None:
+    """``namespace/name`` of ``http://name.namespace.svc...``; None for an address that is no Service's name."""
+    match = _SERVICE.fullmatch(urlsplit(url).hostname or "")
+    return f"{match['namespace']}/{match['name']}" if match else None
 
 
 def _credential(tenant: Tenant, secret: str, account: str, namespace: str) -> Manifest:

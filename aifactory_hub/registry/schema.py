@@ -300,6 +300,14 @@ class JobsSection(Section):
     max_artifacts: Size = key("Largest sum of result files of one job.", "256Mi", default=256 * 2**20)
     max_log: Size = key("How much of a job's log is kept, its end.", "4Mi", default=4 * 2**20)
     deadline: Seconds = key("How long a job may run.", "24h", default=24 * 3600)
+    keep_inputs: Seconds = key("How long a job's input files are kept after its end.", "7d", default=7 * 86400)
+    keep_logs: Seconds = key("How long a job's log is kept after its end.", "30d", default=30 * 86400)
+    keep_artifacts: Seconds = key("How long a job's result files are kept after its end.", "30d", default=30 * 86400)
+    webhook_hosts: list[Text] = key(
+        "Internal hosts that jobs may notify, also by plain http; others must be public and https.",
+        "[hooks.example.org]",
+        default=[],
+    )
 
 
 class ProfileSection(Section):

@@ -6,7 +6,7 @@ From typing_extensions, because pydantic reads the standard library's ones from 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -146,6 +146,58 @@ class JobPage(TypedDict):
     simulated: Simulated
 
 
+class ScheduleAnswer(TypedDict):
+    """A schedule. ``next`` is null while it is paused; ``problem`` says why the last time made no job."""
+
+    id: str
+    tenant: str
+    owner: str
+    cron: str
+    time_zone: str
+    overlap: Literal["skip", "allow"]
+    paused: bool
+    name: str | None
+    command: str
+    profile: str | None
+    created: Moment
+    next: Moment | None
+    last: Moment | None
+    last_job: str | None
+    problem: str | None
+
+
+class SchedulePage(TypedDict):
+    """Schedules, the oldest first."""
+
+    schedules: list[ScheduleAnswer]
+
+
+class MessageAnswer(TypedDict):
+    """A message to a webhook. With neither ``delivered`` nor ``next_try`` it was given up."""
+
+    id: str
+    event: str
+    url: str
+    created: Moment
+    tries: int
+    delivered: Moment | None
+    next_try: Moment | None
+    problem: str | None
+
+
+class MessagesAnswer(TypedDict):
+    """The messages about a job, the oldest first."""
+
+    messages: list[MessageAnswer]
+
+
+class WebhookSecret(TypedDict):
+    """For the header webhook-signature, as the Standard Webhooks specification has it."""
+
+    tenant: str
+    secret: str
+
+
 class Verdict(TypedDict):
     """What one check says of a job that is not submitted yet."""
 
@@ -263,6 +315,21 @@ class LimitsAnswer(TypedDict):
     max_log: Bytes
     deadline: Annotated[int, Field(ge=0, description="The longest that a job may run, in seconds.")]
     simulated: Simulated
+
+
+class Missing(TypedDict):
+    """Uploads that are not there."""
+
+    missing: list[Sha256]
+
+
+class ProvenanceAnswer(TypedDict):
+    """Where a job comes from; null for what its client did not say."""
+
+    id: str
+    files: str | None
+    image: str | None
+    provenance: dict[str, Any] | None
 
 
 class Stored(TypedDict):

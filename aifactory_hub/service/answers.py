@@ -18,7 +18,7 @@ from ..domain.refusals import Refusal
 from ..domain.spawns import menu
 from ..domain.tenants import Tenant
 from ..registry.model import Registry
-from ..store import Artifact, JobRecord
+from ..store import Artifact, Delivery, JobRecord, Schedule
 from . import answer_types
 from .errors import ServiceError
 from .run_spec import longest
@@ -161,6 +161,47 @@ def _attempt(entry: Mapping[str, Any]) -> answer_types.Attempt:
         "running": _iso(entry["running_at"]),
         "ended": _moment(entry["ended_at"]),
         "log_size": entry["log_size"],
+    }
+
+
+def schedule_answer(schedule: Schedule) -> answer_types.ScheduleAnswer:
+    """A schedule as its team mates may see it: without the environment of its jobs."""
+    request = schedule.request
+    return {
+        "id": schedule.id,
+        "tenant": schedule.tenant,
+        "owner": schedule.owner,
+        "cron": schedule.cron,
+        "time_zone": schedule.time_zone,
+        "overlap": "allow" if schedule.overlap == "allow" else "skip",
+        "paused": schedule.paused,
+        "name": request.get("name"),
+        "command": request["command"],
+        "profile": request.get("profile"),
+        "created": _moment(schedule.created_at),
+        "next": _iso(schedule.next_at),
+        "last": _iso(schedule.last_at),
+        "last_job": schedule.last_job,
+        "problem": schedule.problem,
+    }
+
+
+def messages_answer(deliveries: Sequence[Delivery]) -> answer_types.MessagesAnswer:
+    """What was told of a job."""
+    return {
+        "messages": [
+            {
+                "id": delivery.id,
+                "event": delivery.event,
+                "url": delivery.url,
+                "created": _moment(delivery.created_at),
+                "tries": delivery.tries,
+                "delivered": _iso(delivery.delivered_at),
+                "next_try": _iso(delivery.next_at),
+                "problem": delivery.problem,
+            }
+            for delivery in deliveries
+        ]
     }
 
 

@@ -10,7 +10,7 @@ from tornado.web import Application
 
 from .. import __version__
 from .context import Context
-from .handlers import events, internal, jobs, public, quota
+from .handlers import events, internal, jobs, public, quota, schedules, steering
 from .handlers.base import NotFound
 from .openapi import Route, document
 
@@ -26,15 +26,24 @@ ROUTES: tuple[Route, ...] = (
     ("/limits", public.Limits),
     ("/quota", jobs.Quota),
     ("/tenants/{tenant}/profiles", quota.Profiles),
+    ("/uploads/missing", jobs.MissingUploads),
     ("/uploads/{sha256}", jobs.Upload),
     ("/events", events.AllEvents),
     ("/jobs", jobs.JobList),
     ("/jobs/dry-run", jobs.DryRun),
     ("/jobs/{job}", jobs.JobOne),
     ("/jobs/{job}/events", events.JobEvents),
+    ("/jobs/{job}/suspend", steering.Suspend),
+    ("/jobs/{job}/resume", steering.Resume),
+    ("/jobs/{job}/retry", steering.Retry),
+    ("/jobs/{job}/messages", schedules.Messages),
     ("/jobs/{job}/logs", jobs.JobLogs),
+    ("/jobs/{job}/provenance", jobs.Provenance),
     ("/jobs/{job}/artifacts", jobs.Artifacts),
     ("/jobs/{job}/artifacts/{name}", jobs.ArtifactOne),
+    ("/schedules", schedules.ScheduleList),
+    ("/schedules/{schedule}", schedules.ScheduleOne),
+    ("/tenants/{tenant}/webhook-secret", schedules.Secret),
     ("/internal/jobs/{job}/files", internal.RunnerFiles),
     ("/internal/jobs/{job}/log", internal.RunnerLog),
     ("/internal/jobs/{job}/log/pieces", internal.RunnerLogPiece),

@@ -10,9 +10,12 @@ from ..admission.outlook import Outlooks
 from ..pipelines.base import Pipeline
 from ..registry.model import Registry
 from ..store import FileStore, Jobs, LogSpool
+from .chores import Chores
 from .gate import Gate
+from .messages import Messenger
 from .news import Bulletin
 from .reconcile import Reconciler
+from .schedules import Scheduler
 from .submissions import Submissions
 
 
@@ -33,6 +36,9 @@ class Context:
     pipeline: Pipeline
     submissions: Submissions
     reconciler: Reconciler
+    scheduler: Scheduler
+    messenger: Messenger
+    chores: Chores
     bulletin: Bulletin
     log_news: Bulletin
     reach: Callable[[], dict[str, object]]

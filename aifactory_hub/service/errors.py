@@ -106,3 +106,8 @@ def unavailable(reason: str, message: str) -> ServiceError:
 def bad_field(field: str, message: str) -> ServiceError:
     """The caller's mistake, at a named place."""
     return ServiceError(400, RefusalReason.BAD_FIELD.value, message, field=field)
+
+
+def gone(what: str, kept: int) -> ServiceError:
+    """Something that was kept as long as the registry says; ``kept`` in seconds."""
+    return ServiceError(410, "not-kept", f"{what} is not kept any more: its {kept / 86400:g} days are over.")

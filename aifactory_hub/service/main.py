@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..clusters import CredentialError
 from ..registry import RegistryError
 from ..settings import ServiceSettings, SettingsError, read_service_settings
+from ..store import LeaseTaken
 from .app import make_app, make_server
 from .wiring import real_context
 
@@ -19,11 +20,12 @@ log = logging.getLogger("aifactory_hub.service")
 
 
 def main() -> None:
-    """Run until SIGTERM. Raises SystemExit (2) when settings, registry, credentials or database can't be used."""
+    """Run until SIGTERM. Raises SystemExit: 2 when settings, registry, credentials or database can't be used, 3 when
+    the database was replaced under it or may be another process's by now."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         asyncio.run(_serve(read_service_settings()))
-    except (SettingsError, RegistryError, CredentialError) as error:
+    except (SettingsError, RegistryError, CredentialError, LeaseTaken) as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from error
     except SQLAlchemyError as error:
@@ -40,7 +42,16 @@ async def _serve(settings: ServiceSettings) -> None:
         server = make_server(make_app(context, settings.prefix))
         server.listen(settings.bind.port, settings.bind.host)
         log.info("listening on %s%s", settings.bind.url, settings.prefix)
-        await stopped.wait()
+        chores = asyncio.create_task(context.chores.run(), name="chores")
+        waiting = asyncio.create_task(stopped.wait(), name="stop")
+        await asyncio.wait({chores, waiting}, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping; jobs go on, and the next start follows them")
         server.stop()
         await server.close_all_connections()
+        failed = chores.exception() if chores.done() else None
+        for task in (chores, waiting):
+            task.cancel()
+        await asyncio.gather(chores, waiting, return_exceptions=True)
+    if isinstance(failed, BaseExceptionGroup):
+        log.critical("this process must not go on: %s", failed.exceptions[0])
+        raise SystemExit(3)

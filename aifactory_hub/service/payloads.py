@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,6 +16,7 @@ from .errors import ServiceError, bad_field
 _MAX_ENVIRONMENT = 64 * 1024
 _MAX_VARIABLES = 256
 _MAX_PATTERNS = 64
+_MAX_PROVENANCE = 512 * 1024
 _LONGEST_RUN = 366 * 24 * 3600
 _MOST_RETRIES = 100
 _MOST_ADDRESSES = 5
@@ -56,6 +57,12 @@ def _environment(variables: dict[str, str]) -> dict[str, str]:
     return variables
 
 
+def _provenance(told: dict[str, Any] | None) -> dict[str, Any] | None:
+    if told is not None and len(json.dumps(told)) > _MAX_PROVENANCE:
+        raise ValueError(f"it is longer than {_MAX_PROVENANCE} characters as JSON")
+    return told
+
+
 Text = Annotated[str, AfterValidator(_without_nul)]
 Line = Annotated[str, AfterValidator(_printable)]
 
@@ -79,13 +86,68 @@ class Submission(BaseModel):
     retry_backoff: Annotated[
         float, Field(ge=1, le=LONGEST_BACKOFF, description="Seconds before the first retry; doubled for each further.")
     ] = 30.0
-    sweep: Annotated[str, AfterValidator(_key)] | None = None
+    sweep: Annotated[str, Field(max_length=64), AfterValidator(_key)] | None = None
+    notify: Annotated[
+        list[Annotated[Line, Field(max_length=2000)]],
+        Field(max_length=_MOST_ADDRESSES, description="Addresses that are told of the job's end."),
+    ] = []
+    provenance: Annotated[
+        dict[str, Any] | None,
+        AfterValidator(_provenance),
+        Field(description="Where it comes from, for the record: commit, branch, diff, packages."),
+    ] = None
+
+
+class Wanted(BaseModel):
+    """Uploads that somebody is about to make."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    sha256: Annotated[list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]], Field(max_length=1000)]
+    tenant: Line | None = None
 
 
 class Planned(Submission):
     """A job that is only thought of: as Submission, but nothing is stored, so it needs no key."""
 
     key: Annotated[str, AfterValidator(_key)] = "dry-run"
+
+
+class Scheduled(Submission):
+    """The job of a schedule: as Submission, but its key and tenant are the schedule's."""
+
+    key: Annotated[str, AfterValidator(_key)] = "schedule"
+
+
+class ScheduleRequest(BaseModel):
+    """A job that is to be submitted whenever ``cron`` names the time in ``time_zone``."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    key: Annotated[str, AfterValidator(_key)]
+    tenant: Line | None = None
+    cron: Annotated[Line, Field(max_length=100, description="Minute, hour, day, month, weekday.")]
+    time_zone: Annotated[Line, Field(max_length=64, description="As in the tz database: Europe/Amsterdam.")] = "UTC"
+    overlap: Annotated[
+        Literal["skip", "allow"], Field(description="Whether a job is made while the one before still goes on.")
+    ] = "skip"
+    job: Scheduled
+
+
+class SchedulePatch(BaseModel):
+    """What may change of a schedule."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    paused: bool
+
+
+class RetryRequest(BaseModel):
+    """The key of the job that is to be made."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    key: Annotated[str, AfterValidator(_key)]
 
 
 class TenantQuery(BaseModel):

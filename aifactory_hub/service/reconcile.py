@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from ..admission.base import AdmissionUnavailable
+from ..domain.jobs import job_of
 from ..domain.tickets import Ticket
 from ..pipelines.base import PipelineUnavailable
 from ..store import JobRecord
@@ -78,14 +79,15 @@ class Reconciler:
                 return
 
     async def sweep(self) -> None:
-        """Collect what no job stands behind: old uploads, files without a record, tickets whose job is over."""
+        """Collect what no job stands behind: old uploads, files without a record, runs and tickets of the past."""
         before = self._w.clock() - _FORGET_AFTER
         await asyncio.to_thread(self._sweep_files, before)
         for tenant in self._w.registry.tenants:
             try:
+                await self._sweep_runs(tenant)
                 await self._sweep_tickets(tenant)
             except (AdmissionUnavailable, PipelineUnavailable) as error:
-                log.info("tickets of %s can't be swept now: %s", tenant, error)
+                log.info("runs and tickets of %s can't be swept now: %s", tenant, error)
 
     async def _start_passes(self) -> None:
         for tenant, jobs in _by_tenant(await asyncio.to_thread(self._w.jobs.live)).items():
@@ -143,12 +145,28 @@ class Reconciler:
 
     def _sweep_files(self, before: float) -> None:
         old = self._w.files.job_ids(older_than=before)
-        for job_id in {*old} - self._w.jobs.known(old):
+        known = self._w.jobs.known(old) | self._w.schedules.known(old)
+        for job_id in {*old} - known:
             self._w.files.drop_job(job_id)
         self._w.files.drop_uploads(older_than=before)
         quiet = self._w.spool.runs(older_than=before)
         for run_id in {*quiet} - {job.run_id for job in self._w.jobs.live()}:
             self._w.spool.drop(run_id)
+
+    async def _sweep_runs(self, tenant: str) -> None:
+        """Remove runs that no attempt stands behind: a create that the API carried out after we had given it up.
+
+        A run of a job that nobody knows is left alone for a while: its record may be on its way back from the journal.
+        """
+        # Runs first, jobs after: an attempt is in the database before its run is created.
+        runs = await self._w.pipeline.runs(tenant)
+        wanted = {job.run_id for job in await asyncio.to_thread(self._w.jobs.live)}
+        stray = [run for run in runs if run.run_id not in wanted]
+        known = await asyncio.to_thread(self._w.jobs.known, [job_of(run.run_id) for run in stray])
+        for run in stray:
+            if job_of(run.run_id) in known or run.age > _FORGET_AFTER:
+                log.warning("run %s in %s belongs to no attempt that goes on: removed", run.run_id, tenant)
+                await self._w.pipeline.delete(tenant, run.run_id)
 
     async def _sweep_tickets(self, tenant: str) -> None:
         # Tickets first, jobs after: a job is in the database before its ticket is filed.

@@ -16,7 +16,7 @@ from ..domain.jobs import EndKind, JobDecision, JobRun, JobState, JobStep, Onwar
 from ..domain.tickets import Ticket, TicketRequest, TicketState
 from ..pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable
 from ..registry.model import Registry
-from ..store import FileStore, JobRecord, Jobs, LogSpool
+from ..store import FileStore, JobRecord, Jobs, LogSpool, Schedules
 from ..store.records import attempt_told
 from .run_spec import longest, run_spec
 from .tokens import job_token, token_hash
@@ -30,6 +30,7 @@ class Workshop:
 
     registry: Registry
     jobs: Jobs
+    schedules: Schedules
     files: FileStore
     spool: LogSpool
     admission: Admission
@@ -108,7 +109,11 @@ class JobSteps:
                 case JobStep.FILE_TICKET:
                     if state is not job.state:
                         await self._note(job, state, job.reason)
+                    if decision.reason is not None:
+                        log.warning("job %s of %s in %s: %s", job.id, job.owner, job.tenant, decision.reason)
                     await self._w.admission.request(self._ticket_request(job))
+                case JobStep.HOLD_TICKET:
+                    await self._w.admission.hold(job.tenant, job.ticket_name)
                 case JobStep.CREATE_RUN:
                     await self._note(job, state, decision.reason)
                     await self._create_run(job, ticket)

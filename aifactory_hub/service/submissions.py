@@ -6,13 +6,15 @@ import asyncio
 import hashlib
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..domain.jobs import JobPlan, JobRequest, plan_job
 from ..domain.refusals import Refusal, RefusalReason
 from ..registry.model import Registry
 from ..store import FileStore, JobRecord, Jobs
+from .messages import Forbidden, check_address
 from .payloads import Submission
 
 
@@ -24,8 +26,22 @@ def new_job_id() -> str:
 def request_digest(submission: Submission, tenant: str) -> str:
     """What a request asks for, as one digest: the same key must always come with the same one."""
     # What is left at its default says nothing: so a service that knows a new field still knows old requests.
-    asked = submission.model_dump(mode="json", exclude={"key"}, exclude_defaults=True) | {"tenant": tenant}
+    # Where it comes from is a note: the files' digest says already whether they are the same.
+    asked = submission.model_dump(mode="json", exclude={"key", "provenance"}, exclude_defaults=True)
+    return digest_of(asked | {"tenant": tenant})
+
+
+def digest_of(asked: Mapping[str, Any]) -> str:
+    """One digest for what was asked, whatever the order that it was said in."""
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+# What a retry takes over from the job that it tries again.
+_ASKED = (
+    *("tenant", "owner", "name", "command", "profile", "environment", "outputs", "input_sha256", "input_size"),
+    *("backend", "image", "priority", "max_seconds", "max_retries", "retry_backoff", "notify", "source", "provenance"),
+    "sweep",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +72,22 @@ class Submissions:
 
     async def submit(self, owner: str, tenant: str, submission: Submission) -> Taken | Refusal:
         """The job of this request, new or the one that the same key made before; or why not."""
-        return await asyncio.to_thread(self._submit, owner, tenant, submission)
+        return await asyncio.to_thread(self.submit_now, owner, tenant, submission)
 
-    def _submit(self, owner: str, tenant: str, submission: Submission) -> Taken | Refusal:
+    async def retry(self, job: JobRecord, key: str) -> Taken | Refusal:
+        """A new job that asks for what an ended one asked: the ended one stays as it is."""
+        return await asyncio.to_thread(self._retry, job, key)
+
+    def submit_now(
+        self,
+        owner: str,
+        tenant: str,
+        submission: Submission,
+        *,
+        schedule: str | None = None,
+        files_of: str | None = None,
+    ) -> Taken | Refusal:
+        """See submit; blocks. ``files_of`` names whose input the job runs with instead of an upload."""
         digest = request_digest(submission, tenant)
         earlier = self._jobs.find_by_key(tenant, owner, submission.key)
         if earlier is not None:
@@ -66,21 +95,51 @@ class Submissions:
         plan = self.plan(tenant, submission)
         if isinstance(plan, Refusal):
             return plan
-        record = self.record(plan, owner, submission)
+        record = replace(self.record(plan, owner, submission), schedule=schedule)
         if submission.files is not None:
             upload = self._files.upload(tenant, owner, submission.files)
-            taken = self._files.take_upload(upload, record.id)
+            source = upload if files_of is None else self._files.input(files_of)
+            taken = self._files.take_upload(source, record.id, sha256=submission.files)
             if taken is None:
                 message = f"There is no upload {submission.files}: upload the archive first, then submit."
                 return Refusal(RefusalReason.BAD_FIELD, message, field="files")
             record = replace(record, input_sha256=taken.sha256, input_size=taken.size)
+        return self._store(record)
+
+    def _retry(self, job: JobRecord, key: str) -> Taken | Refusal:
+        digest = digest_of({"retry": job.id})
+        earlier = self._jobs.find_by_key(job.tenant, job.owner, key)
+        if earlier is not None:
+            return _same(earlier, digest, new=False)
+        asked = {name: getattr(job, name) for name in _ASKED}
+        record = JobRecord(
+            **asked,
+            id=self._new_id(),
+            key=key,
+            request_digest=digest,
+            submitted_at=self._clock(),
+            retry_of=job.id,
+        )
+        if job.input_sha256 is not None:
+            taken = self._files.take_upload(self._files.input(job.id), record.id, sha256=job.input_sha256)
+            if taken is None:
+                message = f"The files that job {job.id} ran with are not kept any more: submit it with its files."
+                return Refusal(RefusalReason.BAD_FIELD, message, field="files")
+        return self._store(record)
+
+    def _store(self, record: JobRecord) -> Taken | Refusal:
         stored = self._jobs.add(record)
         if stored.id != record.id:  # the same request came twice at once, and the other one was first
             self._files.drop_job(record.id)
-        return _same(stored, digest, new=stored.id == record.id)
+        return _same(stored, record.request_digest, new=stored.id == record.id)
 
     def plan(self, tenant: str, submission: Submission) -> JobPlan | Refusal:
         """What would run, or why it may not."""
+        for url in submission.notify:
+            try:
+                check_address(url, self._registry.jobs.webhook_hosts)
+            except Forbidden as error:
+                return Refusal(RefusalReason.BAD_FIELD, f"No message may go to {url!r}: {error}.", field="notify")
         return plan_job(_request(submission), self._registry.tenants[tenant], self._registry.catalogue)
 
     def record(self, plan: JobPlan, owner: str, submission: Submission) -> JobRecord:
@@ -102,6 +161,8 @@ class Submissions:
             max_retries=submission.retries,
             retry_backoff=submission.retry_backoff,
             sweep=submission.sweep,
+            provenance=submission.provenance,
+            notify=tuple(submission.notify),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from .. import constants
@@ -18,14 +18,35 @@ from ..pipelines.kubernetes_job import KubernetesJobPipeline
 from ..registry import load_registry
 from ..registry.model import Registry
 from ..settings import ServiceSettings
-from ..store import FileStore, Jobs, LogSpool, migrate, open_engine
+from ..store import (
+    DatabaseReplaced,
+    Deliveries,
+    FileStore,
+    Jobs,
+    Journal,
+    Lease,
+    LeaseLost,
+    LogSpool,
+    Schedules,
+    migrate,
+    open_engine,
+)
+from .chores import Chores
 from .context import Context
 from .gate import Gate, HubGate
 from .members import watch_owners
+from .messages import Messenger
 from .news import Bulletin
 from .reconcile import Reconciler
+from .retention import Retention
+from .schedules import HubMembership, Membership, Scheduler
 from .steps import Workshop
 from .submissions import Submissions
+
+_RETENTION_EVERY = 60.0
+_LEASE_EVERY = 5.0
+# How long a new process waits for the one before it to end, in seconds.
+_LEASE_PATIENCE = 60.0
 
 
 def assemble(
@@ -39,7 +60,9 @@ def assemble(
     pipeline: Pipeline,
     reach: Callable[[], dict[str, object]],
     unavailable: Callable[[str], str | None] = lambda tenant: None,
+    membership: Membership,
     outlooks: Outlooks | None = None,
+    lease: Lease | None = None,
     clock: Callable[[], float] = time.time,
     tick: float = 1.0,
 ) -> Context:
@@ -54,6 +77,7 @@ def assemble(
     workshop = Workshop(
         registry=registry,
         jobs=jobs,
+        schedules=Schedules(jobs.engine),
         files=files,
         spool=spool,
         admission=admission,
@@ -61,6 +85,20 @@ def assemble(
         token_key=files.secret("job-tokens"),
         clock=clock,
     )
+    submissions = Submissions(registry, jobs, files, clock=clock)
+    scheduler = Scheduler(Schedules(jobs.engine), jobs, files, submissions, membership, clock)
+    messenger = Messenger(Deliveries(jobs.engine), registry.jobs.webhook_hosts, files.secret("webhooks"), clock)
+    watched = {} if lease is None else {"lease": (_LEASE_EVERY, _in_thread(lease.check))}
+    retention = Retention(registry.jobs, jobs, files, messenger.deliveries, clock)
+    journal = Journal(jobs.engine, files)
+    journal.recover()
+    chores = {
+        "journal": (tick, _in_thread(journal.flush)),
+        "schedules": (tick, scheduler.tick),
+        "messages": (tick, messenger.tick),
+        "retention": (_RETENTION_EVERY, retention.tick),
+        **watched,
+    }
     return Context(
         registry=registry,
         gate=gate,
@@ -68,8 +106,11 @@ def assemble(
         files=files,
         admission=admission,
         pipeline=pipeline,
-        submissions=Submissions(registry, jobs, files, clock=clock),
+        submissions=submissions,
         reconciler=Reconciler(workshop, tick=tick),
+        scheduler=scheduler,
+        messenger=messenger,
+        chores=Chores(chores, fatal=(DatabaseReplaced, LeaseLost)),
         bulletin=bulletin,
         log_news=log_news,
         spool=spool,
@@ -80,17 +121,29 @@ def assemble(
     )
 
 
+def _in_thread(call: Callable[[], object]) -> Callable[[], Awaitable[None]]:
+    async def run() -> None:
+        await asyncio.to_thread(call)
+
+    return run
+
+
 @asynccontextmanager
 async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
-    """The service on the real cluster, with its watch and its reconciler running.
+    """The service on the real cluster, with its watch and its reconciler running; the caller runs its chores.
 
-    Raises what load_registry and connect_host raise; a cluster that does not answer does not keep it from starting.
+    Raises what load_registry and connect_host raise, and LeaseTaken; a cluster that does not answer does not keep it
+    from starting.
     """
     registry = load_registry(settings.tenants)
     engine = open_engine(settings.database)
-    await asyncio.to_thread(migrate, engine)
-    host = await connect_host(settings.kubeconfig)
+    lease = Lease(engine)
     async with contextlib.AsyncExitStack() as ending:
+        # Before anything is changed, the tables included.
+        await asyncio.to_thread(lease.acquire, patience=_LEASE_PATIENCE)
+        ending.callback(lease.release)
+        await asyncio.to_thread(migrate, engine)
+        host = await connect_host(settings.kubeconfig)
         ending.push_async_callback(host.close)
         clients = TenantClients(host, registry.tenants, constants.JOBS_SECRET)
         ending.push_async_callback(clients.close)
@@ -110,6 +163,8 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
         context = assemble(
             registry=registry,
             gate=gate,
+            lease=lease,
+            membership=HubMembership(gate.members),
             jobs=jobs,
             files=FileStore(settings.files),
             spool=LogSpool(settings.files / "spool", limit=registry.jobs.max_log),

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
+from .database import writing
 from .models import DeliveryRow
 from .records import JobRecord
 
@@ -91,10 +92,10 @@ class Deliveries:
     def forget(self, *, before: float) -> int:
         """Remove messages that are done with and older than ``before``; how many went."""
         old = (DeliveryRow.next_at.is_(None), DeliveryRow.created_at < before)
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             return connection.execute(delete(DeliveryRow).where(*old)).rowcount
 
     def _change(self, delivery_id: str, values: Mapping[str, Any]) -> None:
         query = update(DeliveryRow).where(DeliveryRow.id == delivery_id, DeliveryRow.next_at.is_not(None))
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(query.values(**values, tries=DeliveryRow.tries + 1))

@@ -113,8 +113,11 @@ class FileStore:
         whose = hashlib.sha256(f"{len(tenant)}:{tenant}{owner}".encode("utf-8", "surrogatepass")).hexdigest()
         return self._root / "uploads" / whose[:32] / f"{sha256}.tar.gz"
 
-    def take_upload(self, upload: Path, job_id: str) -> StoredFile | None:
-        """Give the job its own link to ``upload``, which outlives the upload; None when that is not there."""
+    def take_upload(self, upload: Path, job_id: str, *, sha256: str | None = None) -> StoredFile | None:
+        """Give the job its own link to ``upload``, which outlives the upload; None when that is not there.
+
+        ``upload`` may be another job's input too, whose digest is ``sha256``.
+        """
         target = self.input(job_id)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
@@ -123,7 +126,7 @@ class FileStore:
             pass
         except FileNotFoundError:
             return None
-        return StoredFile(target, target.stat().st_size, upload.name.removesuffix(".tar.gz"))
+        return StoredFile(target, target.stat().st_size, sha256 or upload.name.removesuffix(".tar.gz"))
 
     def input(self, job_id: str) -> Path:
         """The job's input archive."""
@@ -151,6 +154,20 @@ class FileStore:
         """Remove all files of a job."""
         shutil.rmtree(self._job(job_id), ignore_errors=True)
 
+    def drop(self, job_id: str, kind: str) -> None:
+        """Remove a job's ``kind`` (inputs, log, artifacts)."""
+        folder = self._job(job_id)
+        match kind:
+            case "inputs":
+                self.input(job_id).unlink(missing_ok=True)
+            case "log":
+                for path in folder.glob("log*"):
+                    path.unlink(missing_ok=True)
+            case "artifacts":
+                shutil.rmtree(folder / "artifacts", ignore_errors=True)
+            case _:
+                raise ValueError(f"{kind!r} is not kept of a job")
+
     def job_ids(self, *, older_than: float) -> list[str]:
         """Ids of jobs that have files last touched before ``older_than`` (epoch seconds)."""
         return [path.name for path in _children(self._root / "jobs") if _touched(path) < older_than]
@@ -166,6 +183,30 @@ class FileStore:
         for upload in old:
             upload.unlink(missing_ok=True)
         return len(old)
+
+    def journal_write(self, number: int, content: bytes) -> None:
+        """Keep a batch of the journal, whole or not at all."""
+        with self.incoming(len(content)) as incoming:
+            incoming.write(content)
+            incoming.keep(self._journal(number))
+
+    def journal_read(self, number: int) -> bytes:
+        """A batch of the journal."""
+        return self._journal(number).read_bytes()
+
+    def journal_numbers(self) -> list[int]:
+        """The numbers of the batches that are kept, in order."""
+        return sorted(int(path.stem) for path in _children(self._root / "journal") if path.suffix == ".jsonl")
+
+    def journal_drop(self, *, older_than: float) -> int:
+        """Remove batches written before ``older_than`` (epoch seconds), never the last one; how many went."""
+        old = [n for n in self.journal_numbers()[:-1] if _touched(self._journal(n)) < older_than]
+        for number in old:
+            self._journal(number).unlink(missing_ok=True)
+        return len(old)
+
+    def _journal(self, number: int) -> Path:
+        return self._root / "journal" / f"{number:012d}.jsonl"
 
     def secret(self, name: str) -> bytes:
         """Random bytes that are made once and then stay, e.g. the key that jobs' tokens are derived from."""

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from ..domain.jobs import JobState, sources
+from .database import writing
 from .deliveries import file_messages
 from .models import ArtifactRow, JobRow
 from .records import Artifact, JobFilter, JobRecord
@@ -56,6 +57,11 @@ class Jobs:
         self._engine = engine
         self._tell: Callable[[str], None] = lambda _: None
 
+    @property
+    def engine(self) -> Engine:
+        """The database, for the repositories beside this one."""
+        return self._engine
+
     def listen(self, tell: Callable[[str], None]) -> None:
         """Call ``tell`` with a job's id after each change of it, in the thread that made the change."""
         self._tell = tell
@@ -63,7 +69,7 @@ class Jobs:
     def add(self, record: JobRecord) -> JobRecord:
         """Store a new job. If its owner has used its key in its tenant before, the earlier job is returned instead."""
         try:
-            with self._engine.begin() as connection:
+            with writing(self._engine) as connection:
                 connection.execute(insert(JobRow).values(**row_values(record), journaled=0))
         except IntegrityError:
             earlier = self.find_by_key(record.tenant, record.owner, record.key)
@@ -134,7 +140,7 @@ class Jobs:
             "unreachable_since": None,
             "unreachable": None,
         }
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             if _update(connection, job_id, values, to=state):
                 job = record_of(connection.execute(_select().where(JobRow.id == job_id)).one())
                 file_messages(connection, job, now)
@@ -142,7 +148,7 @@ class Jobs:
 
     def begin_ending(self, job_id: str, ending: Mapping[str, Any], reason: str | None) -> None:
         """Record, before anything of it is removed, that the attempt is over while the job goes on."""
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             _update(connection, job_id, {"ending": dict(ending), "reason": reason}, where=JobRow.ending.is_(null()))
         self._tell(job_id)
 
@@ -150,7 +156,7 @@ class Jobs:
         """Record that nothing of the attempt is left and that the next one may begin: PENDING or SUSPENDED."""
         fresh = dict.fromkeys(_OF_AN_ATTEMPT)
         changes = {**fresh, **values, "state": state.value, "attempt": job.attempt + 1}
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             _update(connection, job.id, changes, to=state, where=JobRow.attempt == job.attempt)
         self._tell(job.id)
 
@@ -211,8 +217,9 @@ class Jobs:
         """Record a file of the job's; one of the same name is replaced."""
         place = (ArtifactRow.job_id == job_id, ArtifactRow.name == artifact.name)
         values = {f.name: getattr(artifact, f.name) for f in fields(Artifact)}
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(delete(ArtifactRow).where(*place))
+            _update(connection, job_id, {}, final=True)
             connection.execute(insert(ArtifactRow).values(job_id=job_id, **values))
         self._tell(job_id)
 
@@ -250,7 +257,7 @@ class Jobs:
     def _change(
         self, job_id: str, values: Mapping[str, Any], *, final: bool = False, to: JobState | None = None
     ) -> None:
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             _update(connection, job_id, values, final=final, to=to)
         self._tell(job_id)
 

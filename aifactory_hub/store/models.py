@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# Rows that are not in the journal as they are.
+_NEWS = text("revision > journaled")
 
 
 class Base(DeclarativeBase):
@@ -25,6 +28,7 @@ class JobRow(Base):
         Index("ix_jobs_cleaned", "cleaned_at"),
         Index("ix_jobs_finished", "finished_at"),
         Index("ix_jobs_sweep", "sweep"),
+        Index("ix_jobs_news", "id", sqlite_where=_NEWS, postgresql_where=_NEWS),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from .database import writing
 from .models import ScheduleRow
 
 
@@ -50,7 +51,7 @@ class Schedules:
         """Store a new one. If its owner has used its key in its tenant before, the earlier one is returned."""
         values = {f.name: getattr(schedule, f.name) for f in fields(Schedule)} | {"request": dict(schedule.request)}
         try:
-            with self._engine.begin() as connection:
+            with writing(self._engine) as connection:
                 connection.execute(insert(ScheduleRow).values(**values))
         except IntegrityError:
             earlier = self.find_by_key(schedule.tenant, schedule.owner, schedule.key)
@@ -68,6 +69,11 @@ class Schedules:
         """The schedule, whoever's it is."""
         found = self._many(ScheduleRow.id == schedule_id)
         return found[0] if found else None
+
+    def known(self, schedule_ids: Collection[str]) -> set[str]:
+        """Those of ``schedule_ids`` that there are."""
+        with self._engine.connect() as connection:
+            return set(connection.scalars(select(ScheduleRow.id).where(ScheduleRow.id.in_(schedule_ids))))
 
     def of(self, tenants: Collection[str]) -> list[Schedule]:
         """The schedules of these tenants, oldest first."""
@@ -90,11 +96,11 @@ class Schedules:
 
     def remove(self, schedule_id: str) -> None:
         """Forget it; jobs that it made stay."""
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(delete(ScheduleRow).where(ScheduleRow.id == schedule_id))
 
     def _change(self, schedule_id: str, values: Mapping[str, Any], *where: Any) -> None:
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(update(ScheduleRow).where(ScheduleRow.id == schedule_id, *where).values(**values))
 
     def _many(self, *where: Any) -> list[Schedule]:

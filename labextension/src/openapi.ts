@@ -244,6 +244,91 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/jobs/{job}/messages": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The messages about a job, and whether they arrived. */
+        readonly get: operations["listMessages"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/jobs/{job}/provenance": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Commit, changes and packages that the job came with. */
+        readonly get: operations["getProvenance"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/jobs/{job}/resume": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Let a suspended job queue again; one that waits for a retry is tried at once. */
+        readonly post: operations["resumeJob"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/jobs/{job}/retry": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Submit what an ended job asked for again, as a new job: 201, or 200 for the one that the same key made. */
+        readonly post: operations["retryJob"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/jobs/{job}/suspend": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Let a job give its place back until it is resumed; nothing changes for one that has ended. */
+        readonly post: operations["suspendJob"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/jobs/dry-run": {
         readonly parameters: {
             readonly query?: never;
@@ -312,6 +397,43 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/schedules": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Schedules of the caller's teams. */
+        readonly get: operations["listSchedules"];
+        readonly put?: never;
+        /** Submit a job whenever a cron expression says so: 201, or 200 for the schedule that the same key made before. */
+        readonly post: operations["makeSchedule"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/schedules/{schedule}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** One schedule as it is now. */
+        readonly get: operations["getSchedule"];
+        readonly put?: never;
+        readonly post?: never;
+        /** Forget a schedule; jobs that it made stay. */
+        readonly delete: operations["removeSchedule"];
+        readonly options?: never;
+        readonly head?: never;
+        /** Let a schedule rest, or go on. */
+        readonly patch: operations["changeSchedule"];
+        readonly trace?: never;
+    };
     readonly "/tenants/{tenant}/profiles": {
         readonly parameters: {
             readonly query?: never;
@@ -321,6 +443,23 @@ export interface paths {
         };
         /** What each profile costs a team, and whether and when it can be had. */
         readonly get: operations["getProfiles"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/webhook-secret": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What messages to a team's webhooks are signed with. */
+        readonly get: operations["getWebhookSecret"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -340,6 +479,23 @@ export interface paths {
         /** Keep an archive for a job to come; its name is its SHA-256. */
         readonly put: operations["uploadFiles"];
         readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/uploads/missing": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Those of some uploads that are not there. */
+        readonly post: operations["findMissingUploads"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -804,6 +960,48 @@ export interface components {
             readonly room: number | null;
         };
         /**
+         * MessageAnswer
+         * @description A message to a webhook. With neither ``delivered`` nor ``next_try`` it was given up.
+         */
+        readonly MessageAnswer: {
+            /**
+             * Created
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly created: string;
+            /** Delivered */
+            readonly delivered: string | null;
+            /** Event */
+            readonly event: string;
+            /** Id */
+            readonly id: string;
+            /** Next Try */
+            readonly next_try: string | null;
+            /** Problem */
+            readonly problem: string | null;
+            /** Tries */
+            readonly tries: number;
+            /** Url */
+            readonly url: string;
+        };
+        /**
+         * MessagesAnswer
+         * @description The messages about a job, the oldest first.
+         */
+        readonly MessagesAnswer: {
+            /** Messages */
+            readonly messages: readonly components["schemas"]["MessageAnswer"][];
+        };
+        /**
+         * Missing
+         * @description Uploads that are not there.
+         */
+        readonly Missing: {
+            /** Missing */
+            readonly missing: readonly string[];
+        };
+        /**
          * Planned
          * @description A job that is only thought of: as Submission, but nothing is stored, so it needs no key.
          */
@@ -838,6 +1036,12 @@ export interface components {
              */
             readonly name: string | null;
             /**
+             * Notify
+             * @description Addresses that are told of the job's end.
+             * @default []
+             */
+            readonly notify: readonly string[];
+            /**
              * Outputs
              * @default null
              */
@@ -849,6 +1053,14 @@ export interface components {
              * @default null
              */
             readonly profile: string | null;
+            /**
+             * Provenance
+             * @description Where it comes from, for the record: commit, branch, diff, packages.
+             * @default null
+             */
+            readonly provenance: {
+                readonly [key: string]: unknown;
+            } | null;
             /**
              * Retries
              * @description How often to try again after a failure.
@@ -969,6 +1181,22 @@ export interface components {
             readonly percent: number | null;
         };
         /**
+         * ProvenanceAnswer
+         * @description Where a job comes from; null for what its client did not say.
+         */
+        readonly ProvenanceAnswer: {
+            /** Files */
+            readonly files: string | null;
+            /** Id */
+            readonly id: string;
+            /** Image */
+            readonly image: string | null;
+            /** Provenance */
+            readonly provenance: {
+                readonly [key: string]: unknown;
+            } | null;
+        };
+        /**
          * QuotaAnswer
          * @description What the tenant may hold, holds, and what fits now. ``known`` false: the quota engine does not answer.
          */
@@ -1000,6 +1228,14 @@ export interface components {
             readonly most: number;
             /** Used */
             readonly used: number;
+        };
+        /**
+         * RetryRequest
+         * @description The key of the job that is to be made.
+         */
+        readonly RetryRequest: {
+            /** Key */
+            readonly key: string;
         };
         /**
          * RunnerProgress
@@ -1045,6 +1281,180 @@ export interface components {
              * @default null
              */
             readonly problem: string | null;
+        };
+        /**
+         * ScheduleAnswer
+         * @description A schedule. ``next`` is null while it is paused; ``problem`` says why the last time made no job.
+         */
+        readonly ScheduleAnswer: {
+            /** Command */
+            readonly command: string;
+            /**
+             * Created
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly created: string;
+            /** Cron */
+            readonly cron: string;
+            /** Id */
+            readonly id: string;
+            /** Last */
+            readonly last: string | null;
+            /** Last Job */
+            readonly last_job: string | null;
+            /** Name */
+            readonly name: string | null;
+            /** Next */
+            readonly next: string | null;
+            /**
+             * Overlap
+             * @enum {string}
+             */
+            readonly overlap: "skip" | "allow";
+            /** Owner */
+            readonly owner: string;
+            /** Paused */
+            readonly paused: boolean;
+            /** Problem */
+            readonly problem: string | null;
+            /** Profile */
+            readonly profile: string | null;
+            /** Tenant */
+            readonly tenant: string;
+            /** Time Zone */
+            readonly time_zone: string;
+        };
+        /**
+         * Scheduled
+         * @description The job of a schedule: as Submission, but its key and tenant are the schedule's.
+         */
+        readonly Scheduled: {
+            /** Command */
+            readonly command: string;
+            /**
+             * Environment
+             * @default {}
+             */
+            readonly environment: {
+                readonly [key: string]: string;
+            };
+            /**
+             * Files
+             * @default null
+             */
+            readonly files: string | null;
+            /**
+             * Key
+             * @default schedule
+             */
+            readonly key: string;
+            /**
+             * Max Seconds
+             * @default null
+             */
+            readonly max_seconds: number | null;
+            /**
+             * Name
+             * @default null
+             */
+            readonly name: string | null;
+            /**
+             * Notify
+             * @description Addresses that are told of the job's end.
+             * @default []
+             */
+            readonly notify: readonly string[];
+            /**
+             * Outputs
+             * @default null
+             */
+            readonly outputs: readonly string[] | null;
+            /** @default normal */
+            readonly priority: components["schemas"]["Priority"];
+            /**
+             * Profile
+             * @default null
+             */
+            readonly profile: string | null;
+            /**
+             * Provenance
+             * @description Where it comes from, for the record: commit, branch, diff, packages.
+             * @default null
+             */
+            readonly provenance: {
+                readonly [key: string]: unknown;
+            } | null;
+            /**
+             * Retries
+             * @description How often to try again after a failure.
+             * @default 0
+             */
+            readonly retries: number;
+            /**
+             * Retry Backoff
+             * @description Seconds before the first retry; doubled for each further.
+             * @default 30
+             */
+            readonly retry_backoff: number;
+            /**
+             * Sweep
+             * @default null
+             */
+            readonly sweep: string | null;
+            /**
+             * Tenant
+             * @default null
+             */
+            readonly tenant: string | null;
+        };
+        /**
+         * SchedulePage
+         * @description Schedules, the oldest first.
+         */
+        readonly SchedulePage: {
+            /** Schedules */
+            readonly schedules: readonly components["schemas"]["ScheduleAnswer"][];
+        };
+        /**
+         * SchedulePatch
+         * @description What may change of a schedule.
+         */
+        readonly SchedulePatch: {
+            /** Paused */
+            readonly paused: boolean;
+        };
+        /**
+         * ScheduleRequest
+         * @description A job that is to be submitted whenever ``cron`` names the time in ``time_zone``.
+         */
+        readonly ScheduleRequest: {
+            /**
+             * Cron
+             * @description Minute, hour, day, month, weekday.
+             */
+            readonly cron: string;
+            readonly job: components["schemas"]["Scheduled"];
+            /** Key */
+            readonly key: string;
+            /**
+             * Overlap
+             * @description Whether a job is made while the one before still goes on.
+             * @default skip
+             * @enum {string}
+             */
+            readonly overlap: "skip" | "allow";
+            /**
+             * Tenant
+             * @default null
+             */
+            readonly tenant: string | null;
+            /**
+             * Time Zone
+             * @description As in the tz database: Europe/Amsterdam.
+             * @default UTC
+             */
+            readonly time_zone: string;
         };
         /**
          * ShareAnswer
@@ -1122,6 +1532,12 @@ export interface components {
              */
             readonly name: string | null;
             /**
+             * Notify
+             * @description Addresses that are told of the job's end.
+             * @default []
+             */
+            readonly notify: readonly string[];
+            /**
              * Outputs
              * @default null
              */
@@ -1133,6 +1549,14 @@ export interface components {
              * @default null
              */
             readonly profile: string | null;
+            /**
+             * Provenance
+             * @description Where it comes from, for the record: commit, branch, diff, packages.
+             * @default null
+             */
+            readonly provenance: {
+                readonly [key: string]: unknown;
+            } | null;
             /**
              * Retries
              * @description How often to try again after a failure.
@@ -1218,6 +1642,29 @@ export interface components {
             readonly most: number | null;
             /** Words */
             readonly words: string;
+        };
+        /**
+         * Wanted
+         * @description Uploads that somebody is about to make.
+         */
+        readonly Wanted: {
+            /** Sha256 */
+            readonly sha256: readonly string[];
+            /**
+             * Tenant
+             * @default null
+             */
+            readonly tenant: string | null;
+        };
+        /**
+         * WebhookSecret
+         * @description For the header webhook-signature, as the Standard Webhooks specification has it.
+         */
+        readonly WebhookSecret: {
+            /** Secret */
+            readonly secret: string;
+            /** Tenant */
+            readonly tenant: string;
         };
     };
     responses: never;
@@ -1792,6 +2239,174 @@ export interface operations {
             };
         };
     };
+    readonly listMessages: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The messages about a job, and whether they arrived. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MessagesAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getProvenance: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Commit, changes and packages that the job came with. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ProvenanceAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly resumeJob: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Let a suspended job queue again; one that waits for a retry is tried at once. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly retryJob: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["RetryRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Submit what an ended job asked for again, as a new job: 201, or 200 for the one that the same key made. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description Submit what an ended job asked for again, as a new job: 201, or 200 for the one that the same key made. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly suspendJob: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Let a job give its place back until it is resumed; nothing changes for one that has ended. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly dryRunJob: {
         readonly parameters: {
             readonly query?: never;
@@ -1917,6 +2532,177 @@ export interface operations {
             };
         };
     };
+    readonly listSchedules: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Schedules of the caller's teams. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SchedulePage"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly makeSchedule: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ScheduleRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Submit a job whenever a cron expression says so: 201, or 200 for the schedule that the same key made before. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ScheduleAnswer"];
+                };
+            };
+            /** @description Submit a job whenever a cron expression says so: 201, or 200 for the schedule that the same key made before. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ScheduleAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getSchedule: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly schedule: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description One schedule as it is now. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ScheduleAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly removeSchedule: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly schedule: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Forget a schedule; jobs that it made stay. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ScheduleAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly changeSchedule: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly schedule: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SchedulePatch"];
+            };
+        };
+        readonly responses: {
+            /** @description Let a schedule rest, or go on. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ScheduleAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly getProfiles: {
         readonly parameters: {
             readonly query?: never;
@@ -1935,6 +2721,37 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["MenuAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getWebhookSecret: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What messages to a team's webhooks are signed with. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["WebhookSecret"];
                 };
             };
             /** @description What went wrong. */
@@ -1973,6 +2790,39 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Stored"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly findMissingUploads: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Wanted"];
+            };
+        };
+        readonly responses: {
+            /** @description Those of some uploads that are not there. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Missing"];
                 };
             };
             /** @description What went wrong. */

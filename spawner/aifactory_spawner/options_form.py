@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from aifactory_hub.domain.menu import Availability, Offer, Outlook, Standing, offers
 from aifactory_hub.domain.spawns import SpawnRequest
@@ -120,7 +120,7 @@ def _chosen(card: TeamCard, wanted: str | None) -> TeamCard:
     choosable = [row for row in card.rows if row.choosable]
     free = (row for row in choosable if row.offer.standing.availability is Availability.FREE)
     row = next((row for row in choosable if row.profile.name == wanted), None) or next(free, None)
-    rows = tuple(replace(each, chosen=True) if each is row else each for each in card.rows)
+    rows = tuple([replace(each, chosen=True) if each is row else each for each in card.rows])
     return replace(card, rows=rows, chosen=True)
 
 
@@ -171,21 +171,25 @@ class _Texts:
 
 @dataclass(slots=True)
 class _Faces:
-    """What never changes of a row, rendered once for each profile of the one catalogue that a hub has."""
+    """What never changes of a row, rendered once for each team and profile of the one catalogue that a hub has."""
 
     catalogue: Catalogue
-    _made: dict[str, str] = field(default_factory=dict)
+    _made: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
-    def of(self, profile: Profile) -> str:
-        """A %-format whose named parts are what changes."""
-        found = self._made.get(profile.name)
+    def of(self, team: str, row: Row) -> str:
+        """A %-format. What changes comes in this order: availability, attributes of the button, standing."""
+        key = (team, row.profile.name, row.value)
+        found = self._made.get(key)
         if found is None:
-            found = self._made[profile.name] = self._make(profile)
+            found = self._made[key] = self._make(row.profile, _identity(team, row.profile.name), row.value)
         return found
 
-    def _make(self, profile: Profile) -> str:
+    def _make(self, profile: Profile, identity: str, value: str) -> str:
         requests, limits = profile.requests, profile.limits
         html = _template("row.html").render(
+            id=identity,
+            value=value,
+            slot="\x00",
             name=profile.name,
             title=_title(profile),
             description=profile.description,
@@ -193,9 +197,8 @@ class _Faces:
             cpu=span(cores(requests.cpu_millicores), cores(limits.cpu_millicores)),
             memory=span(size(requests.memory_bytes), size(limits.memory_bytes)),
             price=None if profile.price_per_hour is None else money(profile.price_per_hour),
-            slot=lambda name: Markup(f"\x00{name}\x01"),  # noqa: S704 - a name of our own
         )
-        return html.replace("%", "%%").replace("\x00", "%(").replace("\x01", ")s")
+        return html.replace("%", "%%").replace("\x00", "%s")
 
 
 _faces = _Faces(Catalogue({}))
@@ -220,13 +223,8 @@ def _rows(team: TeamCard, faces: _Faces, texts: _Texts) -> Markup:
 
 def _row(team: str, row: Row, faces: _Faces, texts: _Texts) -> str:
     standing = row.offer.standing
-    return faces.of(row.profile) % {
-        "id": escape(_identity(team, row.profile.name)),
-        "value": escape(row.value),
-        "availability": standing.availability.value,
-        "attributes": ("" if row.choosable else " disabled") + (" checked" if row.chosen else ""),
-        "state": texts.of(standing),
-    }
+    attributes = ("" if row.choosable else " disabled") + (" checked" if row.chosen else "")
+    return faces.of(team, row) % (standing.availability.value, attributes, texts.of(standing))
 
 
 def _identity(team: str, profile: str) -> str:

@@ -16,11 +16,12 @@ from jupyterhub.traitlets import Callable
 from kubespawner import KubeSpawner
 
 from aifactory_hub import constants
+from aifactory_hub.admission import AdmissionRefused
 from aifactory_hub.clusters import ApiUnreachable
 from aifactory_hub.domain.names import server_id
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
 from aifactory_hub.domain.spawns import SpawnPlan
-from aifactory_hub.domain.tickets import TicketState
+from aifactory_hub.domain.tickets import Repair, TicketState, repair_of
 
 from . import overrides
 from .binding import Binding
@@ -315,13 +316,36 @@ class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
             await server.remove()
             return code
         ticket = await server.ticket()
-        if ticket.state is TicketState.EVICTED:
-            self.log.warning("%s is stopped to give its quota back: %s", self._log_name, ticket.message)
-            await server.remove()
-            return GONE
+        match repair_of(ticket):
+            case Repair.GIVE_WAY:
+                self.log.warning("%s is stopped to give its quota back: %s", self._log_name, ticket.message)
+                await server.remove()
+                return GONE
+            case Repair.FILE | Repair.HOLD:
+                await self._count_again(server)
         # kubespawner's rest: an address that has changed is noticed.
         found: int | None = await super().poll()
         return found
+
+    async def _count_again(self, server: Server) -> None:
+        """Take a new ticket for a server whose own was deleted: what runs must be counted."""
+        if self._clearing or server.seen() is None:
+            return  # it was stopped meanwhile, which is why its ticket is gone
+        registry, binding = server.wiring.registry, server.binding
+        tenant = registry.tenants.get(binding.tenant)
+        if tenant is None or binding.profile not in registry.catalogue.names:
+            self.log.error("%s runs without a ticket, and %s is in no menu any more", self._log_name, binding.profile)
+            return
+        plan = SpawnPlan(tenant, registry.catalogue.profile(binding.profile))
+        request = overrides.ticket_request(plan, binding.ticket, self.user.name, self.name)
+        try:
+            ticket = await server.wiring.admission.request(request)
+            if ticket.state is TicketState.ADMITTED:
+                await server.wiring.admission.hold(binding.tenant, binding.ticket)
+        except AdmissionRefused as error:
+            self.log.error("%s runs without a ticket: %s", self._log_name, error)
+            return
+        self.log.warning("%s: its ticket was deleted while it ran; a new one is %s", self._log_name, ticket.state)
 
     async def _tenant_replaced(self, server: Server) -> bool:
         """Whether the tenant was deleted and made anew: what runs there now is not this server."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
-PICTURES = Path(__file__).resolve().parents[2] / "test-results"
+# `make pictures` keeps those of the documentation.
+PICTURES = Path(os.environ.get("AIFACTORY_TEST_PICTURES") or Path(__file__).resolve().parents[2] / "test-results")
 # Chromium as root needs --no-sandbox; the rest keeps it from calling its maker's servers at each start.
 FLAGS = [
     "--no-sandbox",
@@ -24,8 +27,8 @@ FLAGS = [
 
 
 @contextmanager
-def browser() -> Iterator[BrowserContext]:
-    """A fresh browser profile, closed and removed afterwards."""
+def browser(**options: Any) -> Iterator[BrowserContext]:
+    """A fresh browser profile, closed and removed afterwards; ``options`` are Playwright's of a context."""
     with (
         tempfile.TemporaryDirectory(prefix="aifactory-chromium-") as profile,
         sync_playwright() as playwright,
@@ -36,6 +39,7 @@ def browser() -> Iterator[BrowserContext]:
             headless=True,
             args=FLAGS,
             viewport={"width": 1280, "height": 900},
+            **options,
         )
         try:
             yield context
@@ -43,6 +47,7 @@ def browser() -> Iterator[BrowserContext]:
             context.close()
 
 
-def picture(page: Page, name: str) -> None:
-    PICTURES.mkdir(exist_ok=True)
-    page.screenshot(path=str(PICTURES / f"{name}.png"), full_page=True)
+def picture(page: Page, name: str, *, full: bool = True) -> None:
+    target = PICTURES / f"{name}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(target), full_page=full)

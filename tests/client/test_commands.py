@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from aifactory_hub.client import commands
-from aifactory_hub.client import job as api
+from aifactory_hub.client import api, commands
 
 from ..support.job_service import RunningService
 
@@ -27,46 +27,83 @@ def here(service: RunningService, work: Path, monkeypatch: pytest.MonkeyPatch) -
 async def run(command: object, *args: str) -> Result:
     def invoke() -> Result:
         result = CliRunner().invoke(command, args)  # type: ignore[arg-type]
-        for session in api._sessions.values():
-            session.close()
-        api._sessions.clear()
+        api.forget_sessions()
         return result
 
     return await asyncio.to_thread(invoke)
 
 
 async def test_a_job_by_hand(here: Path, tmp_path: Path) -> None:
-    submitted = await run(commands.submit, "--wait", "--name", "one", "--", "python3", "train.py")
+    submitted = await run(commands.job, "submit", "--wait", "--name", "one", "--", "python3", "train.py")
     assert submitted.exit_code == 0, submitted.output
-    job_id = submitted.output.splitlines()[0]
-    listed = await run(commands.jobs, "list", "--mine")
-    assert listed.output.split() == [job_id, "SUCCEEDED", "mig-1g.10gb", "ada", "one"]
-    assert (await run(commands.jobs, "logs", job_id)).output == "accuracy 0.97\n"
-    saved = await run(commands.jobs, "artifacts", job_id, "--save", str(tmp_path / "got"))
+    job_id = submitted.stdout.splitlines()[0]
+    listed = await run(commands.job, "list", "--mine")
+    assert [line.split() for line in listed.output.splitlines()] == [
+        ["JOB", "STATE", "PROFILE", "OWNER", "DONE", "NAME"],
+        [job_id, "SUCCEEDED", "mig-1g.10gb", "ada", "one"],
+    ]
+    assert (await run(commands.job, "logs", job_id)).output == "accuracy 0.97\n"
+    saved = await run(commands.job, "artifacts", job_id, "--save", str(tmp_path / "got"))
     assert saved.output.split()[::2] == ["700", "model.bin"]
     assert (tmp_path / "got" / "model.bin").stat().st_size == 700
 
 
 async def test_a_failed_job_gives_its_exit_code(here: Path) -> None:
-    result = await run(commands.submit, "--wait", "--no-files", "exit 7")
+    result = await run(commands.job, "submit", "--wait", "--no-files", "exit 7")
     assert result.exit_code == 7, result.output
 
 
 async def test_a_job_is_cancelled_by_hand(here: Path) -> None:
-    job_id = (await run(commands.submit, "--no-files", "sleep 60")).output.strip()
-    assert (await run(commands.jobs, "cancel", job_id)).exit_code == 0
-    waited = await run(commands.jobs, "wait", job_id)
+    job_id = (await run(commands.job, "submit", "--no-files", "sleep 60")).stdout.strip()
+    assert (await run(commands.job, "cancel", job_id)).exit_code == 0
+    waited = await run(commands.job, "wait", job_id)
     assert waited.exit_code == 1
     assert "CANCELLED: cancelled by ada" in waited.output
 
 
 async def test_mistakes_are_said_plainly(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    refused = await run(commands.submit, "--profile", "mig-9g", "--no-files", "true")
+    refused = await run(commands.job, "submit", "--profile", "mig-9g", "--no-files", "true")
     assert refused.exit_code == 1
     assert "has no profile 'mig-9g'" in refused.output
     assert "[profile-not-allowed]" in refused.output
-    unknown = await run(commands.jobs, "logs", "j000000000000")
-    assert (unknown.exit_code, "no job 'j000000000000'" in unknown.output) == (1, True)
-    assert (await run(commands.submit, "--env", "NAME", "true")).exit_code == 2
+    unknown = await run(commands.job, "logs", "j000000000000")
+    assert (unknown.exit_code, "no job 'j000000000000'" in unknown.output) == (3, True)
+    assert (await run(commands.job, "submit", "--env", "NAME", "true")).exit_code == 2
     monkeypatch.delenv("JUPYTERHUB_API_TOKEN")
-    assert "JUPYTERHUB_API_TOKEN is missing" in (await run(commands.jobs, "list")).output
+    assert "JUPYTERHUB_API_TOKEN is missing" in (await run(commands.job, "list")).output
+
+
+async def test_tables_for_people_and_json_for_programs(here: Path) -> None:
+    job_id = (await run(commands.job, "submit", "--no-files", "--name", "one", "echo hi")).stdout.strip()
+    await run(commands.job, "wait", job_id)
+    shown = await run(commands.job, "show", job_id)
+    assert shown.exit_code == 0
+    assert f"{'state':<10} SUCCEEDED" in shown.output
+    told = json.loads((await run(commands.job, "show", "--json", job_id)).output)
+    assert (told["id"], told["state"]) == (job_id, "SUCCEEDED")
+    listed = json.loads((await run(commands.job, "list", "--json", "--state", "succeeded")).output)
+    assert [job["id"] for job in listed] == [job_id]
+    assert json.loads((await run(commands.job, "list", "--json", "--state", "failed")).output) == []
+    assert (await run(commands.job, "list", "--state", "lost")).exit_code == 2
+
+
+async def test_a_dry_run_by_hand(here: Path) -> None:
+    said = await run(commands.job, "submit", "--dry-run", "--no-files", "true")
+    assert (said.exit_code, "would be taken" in said.output) == (0, True)
+    refused = await run(commands.job, "submit", "--dry-run", "--no-files", "--profile", "mig-9g", "true")
+    assert (refused.exit_code, "would be refused" in refused.output) == (1, True)
+
+
+async def test_job_ids_are_completed_and_a_service_that_is_away_holds_no_shell_up(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = (await run(commands.job, "submit", "--no-files", "--name", "one", "true")).stdout.strip()
+
+    def complete(typed: str) -> list[tuple[str, str | None]]:
+        return [(item.value, item.help) for item in commands._complete_job(None, None, typed)]  # type: ignore[arg-type]
+
+    found = await asyncio.to_thread(complete, job_id[:4])
+    assert [value for value, _ in found] == [job_id]
+    assert await asyncio.to_thread(complete, "zzz") == []
+    monkeypatch.setenv("AIFACTORY_SERVICE_URL", "http://127.0.0.1:9/services/aifactory")
+    assert await asyncio.to_thread(complete, "") == []

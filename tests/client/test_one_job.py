@@ -83,7 +83,7 @@ async def test_a_job_waits_for_quota_says_so_and_starts_when_there_is_room(
         assert waiting.wait(30, progress=False, poll=0.05) == "SUCCEEDED"
         long[1].cancel()
         long[1].wait(30, progress=False, poll=0.05)
-        assert [job.state for job in jobs(session=session)] == ["SUCCEEDED", "CANCELLED", "CANCELLED"]
+        assert [job.state for job in jobs.list(session=session)] == ["SUCCEEDED", "CANCELLED", "CANCELLED"]
 
     await asyncio.to_thread(day)
 
@@ -97,7 +97,7 @@ async def test_another_teams_job_is_as_unknown_as_none(service: RunningService, 
                 with pytest.raises(UnknownJob) as refused:
                     get(job_id, session=other)
                 assert refused.value.message == f"There is no job '{job_id}' in your teams."
-            assert jobs(session=other) == []
+            assert jobs.list(session=other) == []
         finally:
             other.close()
         job.wait(30, progress=False, poll=0.05)

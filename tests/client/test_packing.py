@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aifactory_hub.client.errors import ClientError, FilesTooLarge
-from aifactory_hub.client.packing import Packed, is_ignored, pack
+from aifactory_hub.client.packing import Load, Packed, pack
 from aifactory_hub.runner.archive import unpack
 
 LIMIT = 2**20
@@ -67,21 +67,31 @@ def test_what_the_ignore_file_names_stays_at_home(tmp_path: Path) -> None:
     assert names(packed(folder, tmp_path).path) == [".aifactoryignore", "a/secret.txt", "runs/1/log"]
 
 
-@pytest.mark.parametrize(
-    ("name", "pattern", "ignored"),
-    [
-        ("a.csv", "*.csv", True),
-        ("deep/a.csv", "*.csv", True),
-        ("a.csvx", "*.csv", False),
-        ("data", "data/", True),
-        ("x/data", "data", True),
-        ("x/data", "/data", False),
-        ("data", "/data", True),
-        ("x/data", "./x/data", True),
-    ],
-)
-def test_patterns_match_as_people_expect(name: str, pattern: str, ignored: bool) -> None:
-    assert is_ignored(name, [pattern]) is ignored
+def test_what_git_leaves_out_stays_at_home_as_git_has_it(tmp_path: Path) -> None:
+    files = ["a.csv", "keep.csv", "data/x.bin", "data/y.txt", "sub/b.csv", "sub/own.tmp", "other/own.tmp", "build"]
+    rules = {
+        ".gitignore": b"*.csv\n!keep.csv\ndata/\nbuild/\n",
+        "sub/.gitignore": b"*.tmp\n!b.csv\n",
+        ".aifactoryignore": b"!data/\n*.bin\n",
+    }
+    folder = fill(tmp_path / "in", {**rules, **dict.fromkeys(files, b"x")})
+    sent = names(packed(folder, tmp_path).path)
+    assert sorted({*sent} - rules.keys()) == ["build", "data/y.txt", "keep.csv", "other/own.tmp", "sub/b.csv"]
+
+
+def test_what_is_sent_besides_the_folder_is_in_the_archive_too(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "in", {"a.py": b"x", ".aifactory/function.py": b"of another time"})
+    load = Load(folder, {".aifactory/call.json": b"{}"})
+    assert names(pack(load, tmp_path / "a.tar.gz", limit=LIMIT).path) == [".aifactory/call.json", "a.py"]
+    assert names(pack(Load(None, {"x": b"1"}), tmp_path / "b.tar.gz", limit=LIMIT).path) == ["x"]
+
+
+def test_ten_thousand_files_are_packed_in_reasonable_time(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "in", {f"d{n % 100}/f{n}.txt": f"{n}".encode() for n in range(10_000)})
+    began = time.monotonic()
+    done = packed(folder, tmp_path)
+    assert (done.count, len(names(done.path))) == (10_000, 10_000)
+    assert time.monotonic() - began < 60
 
 
 def test_too_much_is_refused_and_the_biggest_are_named(tmp_path: Path) -> None:

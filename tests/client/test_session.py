@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -100,6 +100,44 @@ def test_an_answer_of_somebody_else_is_named() -> None:
     client, _ = session(httpx.Response(200, text="<html>hello</html>"))
     with pytest.raises(ServiceUnavailable, match="is not the job service"):
         client.get("/jobs")
+    client.close()
+
+
+def test_a_stream_that_breaks_off_goes_on_where_it_was() -> None:
+    said = 'retry: 2000\n\n: nothing new\n\nid: 1.5\nevent: log\ndata: {"text": "a\\nb"}\n\n'
+    end = "event: end\ndata: {}\n\n"
+
+    def broken() -> Iterator[bytes]:
+        yield said.encode()
+        raise httpx.ReadTimeout("an hour of silence")
+
+    stream = {"Content-Type": "text/event-stream"}
+    client, seen = session(
+        httpx.Response(200, headers=stream, content=broken()), httpx.Response(200, headers=stream, text=end)
+    )
+    heard = []
+    for event in client.events("/jobs/j1/events", {"log": "true"}):
+        if event.name:
+            heard.append((event.name, event.data))
+        if event.name == "end":
+            break
+    assert heard == [("log", {"text": "a\nb"}), ("end", {})]
+    assert [request.headers.get("Last-Event-ID") for request in seen] == [None, "1.5"]
+    client.close()
+
+
+def test_a_stream_that_is_refused_on_its_way_raises() -> None:
+    body = 'event: problem\ndata: {"status": 401, "reason": "not-signed-in", "detail": "No."}\n\n'
+    client, _ = session(httpx.Response(200, text=body))
+    with pytest.raises(Refused, match=r"^No\.$"):
+        next(client.events("/events"))
+    client.close()
+
+
+def test_times_are_by_the_services_clock() -> None:
+    client, _ = session(httpx.Response(200, headers={"Date": "Thu, 01 Jan 2026 00:00:00 GMT"}, json={}))
+    client.get("/jobs")
+    assert client.now() == pytest.approx(1767225600, abs=30)
     client.close()
 
 

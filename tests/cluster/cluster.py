@@ -15,7 +15,7 @@ from . import components, dex, images, kueue, leaks, node, pki, processes, progr
 from .console import ClusterError, elapsed, say, step, together, wait_until
 from .layers import key_of
 from .namespaces import Namespaces
-from .settings import HERE, ISSUER, SIMULATED_SLICES, TENANTS, VALUES, Layout
+from .settings import HELM_VALUES, HERE, ISSUER, RENDERED, SIMULATED_SLICES, TENANTS, VALUES, Layout
 
 SIMULATED = f"SIMULATED GPU slices (no GPU is used): {', '.join(f'{k} x {v}' for k, v in SIMULATED_SLICES.items())}"
 
@@ -49,7 +49,8 @@ def locked(where: Layout) -> Iterator[None]:
 
 def fingerprint() -> str:
     """What a running cluster was made from, the notebook image aside."""
-    values = [path.read_text() for path in sorted(VALUES.iterdir())]
+    files = [*sorted(VALUES.rglob("*.yaml")), HELM_VALUES / "vcluster.yaml", HELM_VALUES / "kueue.yaml"]
+    values = [path.read_text() for path in files]
     return key_of(*(programs.build_key(m) for m in programs.MODULES), *values)
 
 
@@ -147,8 +148,9 @@ def start(where: Layout) -> None:
         component(components.etcd(where))
         component(components.apiserver(where))
         kueue.apply(namespaces, (VALUES / "host.yaml").read_text())
+        kueue.apply(namespaces, (RENDERED / "host.yaml").read_text())
         others = (components.controller_manager, components.scheduler, components.coredns, components.kube_proxy,
-                  components.volumes)  # fmt: skip
+                  components.volumes, components.network_policies)  # fmt: skip
         together([lambda make=make: component(make(where)) for make in others])  # type: ignore[misc]
         together([
             lambda: kueue.install(namespaces),

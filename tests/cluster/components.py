@@ -9,7 +9,7 @@ from . import processes
 from .console import ClusterError, NotReady, step, wait_until
 from .namespaces import Namespaces, log_tail
 from .programs import program
-from .settings import BRIDGE_ADDRESS, HERE, NODE, POD_NETWORK, SERVICE_NETWORK, Layout
+from .settings import BRIDGE, BRIDGE_ADDRESS, HERE, NODE, POD_NETWORK, SERVICE_NETWORK, Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +165,19 @@ def dex(where: Layout) -> Component:
     return Component("dex", (program(where, "dex"), str(where.run / "dex.json")), ready)
 
 
+def network_policies(where: Layout) -> Component:
+    """Ready when its rule is there: from then on nothing gets through that no policy allows."""
+    argv = (program(where, "network-policies"), "-kubeconfig", str(where.kubeconfig()), "-node", NODE,
+            "-bridge", BRIDGE, "-address", f"{BRIDGE_ADDRESS}/{POD_NETWORK.partition('/')[2]}")  # fmt: skip
+    rule = ("iptables", "-w", "-C", "INPUT", "-i", BRIDGE, "-m", "conntrack", "--ctstate", "NEW", "-j", "NFQUEUE",
+            "--queue-num", "100")  # fmt: skip
+    return Component("network-policies", argv, rule)
+
+
 def volumes(where: Layout) -> Component:
     argv = (sys.executable, "-I", str(HERE / "volumes.py"), str(where.pki), str(where.volumes))
     return Component("volumes", argv)
 
 
 LASTING = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "containerd", "kubelet",
-           "kube-proxy", "coredns", "dex", "volumes")  # fmt: skip
+           "kube-proxy", "coredns", "dex", "volumes", "network-policies")  # fmt: skip

@@ -8,25 +8,26 @@ from .components import check_alive, kubectl
 from .console import ClusterError, NotReady, step, wait_until
 from .namespaces import Namespaces
 from .programs import MODULES, module_folder, program
-from .settings import VALUES, Layout
+from .settings import HELM_VALUES, VALUES, Layout
 
 NAMESPACE = "kueue-system"
 QUEUES = VALUES / "queues.yaml"
 
 
-def helm_install(namespaces: Namespaces, name: str, namespace: str, chart: Path, values: Path) -> None:
+def helm_install(namespaces: Namespaces, name: str, namespace: str, chart: Path, *values: Path) -> None:
     where = namespaces.where
     cache = str(where.run / "helm")
     argv = ["env", f"HELM_CACHE_HOME={cache}", f"HELM_CONFIG_HOME={cache}", f"HELM_DATA_HOME={cache}"]
     argv += [program(where, "helm"), "--kubeconfig", str(where.kubeconfig()), "upgrade", "--install", name]
-    namespaces.output([*argv, str(chart), "--namespace", namespace, "--create-namespace", "-f", str(values)])
+    files = [word for path in values for word in ("-f", str(path))]
+    namespaces.output([*argv, str(chart), "--namespace", namespace, "--create-namespace", *files])
 
 
 def install(namespaces: Namespaces) -> None:
     module = next(m for m in MODULES if m.name == "kueue")
     chart = module_folder(namespaces.where, module, "sigs.k8s.io/kueue") / "charts" / "kueue"
     with step("kueue: chart installed"):
-        helm_install(namespaces, "kueue", NAMESPACE, chart, VALUES / "kueue.yaml")
+        helm_install(namespaces, "kueue", NAMESPACE, chart, HELM_VALUES / "kueue.yaml", VALUES / "kueue.yaml")
 
 
 def apply(namespaces: Namespaces, manifest: str) -> None:

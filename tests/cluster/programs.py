@@ -41,6 +41,7 @@ MODULES = (
     Module("kubernetes", f"-s -w {_VERSION}", {"server": "etcd"}),
     Module("kueue", "-s -w", {"kueue": "manager"}),
     Module("dex", "-s -w"),
+    Module("policies", "-s -w"),
 )
 
 

@@ -11,6 +11,10 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 PROGRAMS = HERE / "programs"
 VALUES = HERE / "values"
+# Rendered from tests/e2e/tenants.yaml, and compared with it by a test: this program itself needs no package.
+RENDERED = VALUES / "rendered"
+# The values that every site uses.
+HELM_VALUES = REPOSITORY / "helm-values"
 
 DEFAULT_STATE = "/var/lib/aifactory-hub-test-cluster"
 TENANTS = ("nlp", "vision")
@@ -36,6 +40,15 @@ GROUPS = {
     "two-team-user": ["teams/nlp", "teams/nlp/admins", "teams/vision"],
     "no-team-user": [],
 }
+
+# What Pod Security "restricted" asks of a pod and of each of its containers: the tenants' namespaces enforce it.
+RESTRICTED_POD = {
+    "runAsNonRoot": True,
+    "runAsUser": 1000,
+    "fsGroup": 1000,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 @dataclass(frozen=True, slots=True)

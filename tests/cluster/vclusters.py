@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import string
 from typing import Any
 
 from . import kueue, pki
@@ -12,7 +11,7 @@ from .components import kubectl, wait_for
 from .console import ClusterError, NotReady, step
 from .namespaces import Namespaces
 from .programs import MODULES, module_folder
-from .settings import VALUES, Layout
+from .settings import HELM_VALUES, RENDERED, VALUES, Layout
 
 SECRETS = ("hub-notebooks", "hub-jobs")
 
@@ -21,18 +20,12 @@ def host_namespace(tenant: str) -> str:
     return f"vc-{tenant}"
 
 
-def render(name: str, tenant: str) -> str:
-    return string.Template((VALUES / name).read_text()).substitute(tenant=tenant)
-
-
 def install(namespaces: Namespaces, tenant: str) -> None:
     where = namespaces.where
     chart = module_folder(where, MODULES[0], "github.com/loft-sh/vcluster") / "chart"
-    values = where.run / f"vcluster-{tenant}.yaml"
-    values.write_text(render("vcluster.yaml", tenant))
+    values = (HELM_VALUES / "vcluster.yaml", VALUES / "vcluster.yaml", RENDERED / f"vcluster-{tenant}.yaml")
     with step(f"vcluster {tenant}: chart installed"):
-        kueue.apply(namespaces, render("tenant.yaml", tenant))
-        kueue.helm_install(namespaces, tenant, host_namespace(tenant), chart, values)
+        kueue.helm_install(namespaces, tenant, host_namespace(tenant), chart, *values)
 
 
 def wait_ready(namespaces: Namespaces, tenant: str) -> None:

@@ -18,7 +18,7 @@ from ..cluster.access import Access, access
 from ..cluster.console import ClusterError, wait_until
 from ..cluster.namespaces import Namespaces
 from ..cluster.pki import write_kubeconfig
-from ..cluster.settings import TENANTS, layout
+from ..cluster.settings import RESTRICTED, RESTRICTED_POD, TENANTS, layout
 
 pytestmark = pytest.mark.cluster
 
@@ -104,9 +104,9 @@ def job(cluster: Access, tmp_path: Path) -> Iterator[tuple[Path, str]]:
 def _job(cluster: Access, name: str) -> dict[str, Any]:
     script = "import aifactory_hub, sklearn; open('/data/x', 'w').write('kept'); print('said', open('/data/x').read())"
     container = {"name": "job", "image": cluster.notebook_image, "command": ["python3", "-c", script],
-                 "resources": {"limits": {"nvidia.com/mig-1g.10gb": 1}},
+                 "resources": {"limits": {"nvidia.com/mig-1g.10gb": 1}}, "securityContext": RESTRICTED,
                  "volumeMounts": [{"name": "data", "mountPath": "/data"}]}  # fmt: skip
-    pod = {"restartPolicy": "Never", "containers": [container],
+    pod = {"restartPolicy": "Never", "containers": [container], "securityContext": RESTRICTED_POD,
            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": name}}]}  # fmt: skip
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "namespace": "jobs"},
             "spec": {"backoffLimit": 0, "template": {"spec": pod}}}  # fmt: skip

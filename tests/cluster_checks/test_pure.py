@@ -11,10 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from ..cluster import cli, dex, images, kueue, leaks, processes, programs, rootfs, toolchain, vclusters, volumes
+from aifactory_hub.registry import load_registry
+from aifactory_hub.registry.output import yaml_documents
+from aifactory_hub.registry.render import host_objects
+from aifactory_hub.registry.render_vcluster import vcluster_values
+
+from ..cluster import cli, dex, images, kueue, leaks, processes, programs, rootfs, toolchain, volumes
 from ..cluster.layers import Layer
 from ..cluster.namespaces import Namespaces
-from ..cluster.settings import HERE, SIMULATED_SLICES, TENANTS, VALUES, Layout
+from ..cluster.settings import HERE, REPOSITORY, SIMULATED_SLICES, TENANTS, VALUES, Layout
+from ..conftest import Golden
+
+TENANTS_FILE = REPOSITORY / "tests" / "e2e" / "tenants.yaml"
 
 
 @pytest.mark.parametrize(
@@ -134,11 +142,20 @@ def test_every_pinned_package_has_an_exact_version() -> None:
     assert [line for line in lines if line.count("==") != 1] == []
 
 
+REGISTRY = load_registry(TENANTS_FILE)
+
+
+def test_the_cluster_runs_what_is_rendered_for_the_hub_under_test(golden: Golden) -> None:
+    """Kueue's own objects come when Kueue runs, see queues.yaml."""
+    objects = [each for each in host_objects(REGISTRY) if not each["apiVersion"].startswith("kueue.x-k8s.io/")]
+    golden.check("../cluster/values/rendered/host.yaml", yaml_documents(objects))
+    assert set(REGISTRY.tenants) == set(TENANTS)
+
+
 @pytest.mark.parametrize("tenant", TENANTS)
-def test_values_are_rendered_for_the_tenant(tenant: str) -> None:
-    text = vclusters.render("vcluster.yaml", tenant) + vclusters.render("tenant.yaml", tenant)
-    assert "$" not in text
-    assert f"https://{tenant}.vc-{tenant}.svc:443" in text
+def test_a_vcluster_runs_with_what_is_rendered_for_it(tenant: str, golden: Golden) -> None:
+    values = vcluster_values(REGISTRY.tenants[tenant], REGISTRY.addresses)
+    golden.check(f"../cluster/values/rendered/vcluster-{tenant}.yaml", yaml_documents([values]))
     assert f"name: {tenant}" in kueue.QUEUES.read_text()
 
 

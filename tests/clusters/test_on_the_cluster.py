@@ -14,6 +14,7 @@ from aifactory_hub.clusters import ApiError, HostWatch, KubeApi, TenantClients
 from aifactory_hub.domain.pods import PodFact
 from aifactory_hub.domain.tenants import VCluster
 
+from ..cluster.settings import RESTRICTED, RESTRICTED_POD
 from ..support.kube_objects import Json, make_tenant
 from ..support.real_cluster import as_hub, running_cluster
 
@@ -43,8 +44,14 @@ def sleeper(name: str) -> Json:
         "imagePullPolicy": "IfNotPresent",
         "command": ["sleep", "600"],
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
+        "securityContext": RESTRICTED,
     }
-    spec = {"containers": [container], "automountServiceAccountToken": False, "terminationGracePeriodSeconds": 0}
+    spec = {
+        "containers": [container],
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 0,
+        "securityContext": RESTRICTED_POD,
+    }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
 
 

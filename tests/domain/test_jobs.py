@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -99,8 +99,9 @@ RUN_BROKEN = JobRun(exists=True, uid="r1", state=JobState.FAILED, exit_code=3, r
 GONE, QUEUED, ADMITTED = (
     ticket(TicketState.GONE),
     ticket(TicketState.QUEUED, "1 more needed"),
-    ticket(TicketState.ADMITTED),
+    replace(ticket(TicketState.ADMITTED), active=True),
 )
+UNHELD, UNDECIDED = ticket(TicketState.ADMITTED), ticket(TicketState.QUEUED)
 EVICTED, FINISHED = ticket(TicketState.EVICTED, "preempted"), ticket(TicketState.FINISHED)
 
 
@@ -127,6 +128,18 @@ CASES = {
     "in the queue": Case(QUEUED, NO_RUN, S.QUEUED, P.WAIT, before=S.PENDING),
     "has its quota": Case(ADMITTED, NO_RUN, S.STARTING, P.CREATE_RUN, before=S.QUEUED),
     "its pod is not up yet": Case(ADMITTED, RUN_PENDING, S.STARTING, P.WAIT, run_created=True),
+    # Somebody deleted the ticket of what runs.
+    "runs without a ticket": Case(GONE, RUN_RUNNING, S.RUNNING, P.FILE_TICKET, run_created=True, before=S.RUNNING),
+    "runs, the new ticket is not looked at yet": Case(UNDECIDED, RUN_RUNNING, S.RUNNING, P.WAIT, run_created=True),
+    "runs, the new ticket is admitted": Case(
+        UNHELD, RUN_RUNNING, S.RUNNING, P.HOLD_TICKET, run_created=True, before=S.RUNNING
+    ),
+    "runs, the new ticket must wait": Case(
+        QUEUED, RUN_RUNNING, S.RUNNING, P.END_ATTEMPT, run_created=True, before=S.RUNNING
+    ),
+    "runs, and its ticket is over": Case(
+        FINISHED, RUN_RUNNING, S.RUNNING, P.END_ATTEMPT, run_created=True, before=S.RUNNING
+    ),
     "runs": Case(ADMITTED, RUN_RUNNING, S.RUNNING, P.WAIT, run_created=True),
     "is done": Case(ADMITTED, RUN_DONE, S.SUCCEEDED, P.FINISH, run_created=True, before=S.RUNNING),
     "failed": Case(ADMITTED, RUN_BROKEN, S.FAILED, P.FINISH, run_created=True, before=S.RUNNING),
@@ -141,7 +154,6 @@ CASES = {
     "all is silent": Case(None, None, S.RUNNING, P.WAIT, run_created=True, before=S.RUNNING),
     # What went away.
     "its run was deleted": Case(ADMITTED, NO_RUN, S.FAILED, P.FINISH, run_created=True, before=S.RUNNING),
-    "its ticket was deleted while it runs": Case(GONE, RUN_RUNNING, S.RUNNING, P.WAIT, run_created=True),
     "its ticket ended before it ran": Case(FINISHED, NO_RUN, S.FAILED, P.FINISH),
     "it must give its quota back": Case(
         EVICTED, RUN_RUNNING, S.RUNNING, P.END_ATTEMPT, run_created=True, before=S.RUNNING

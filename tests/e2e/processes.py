@@ -144,7 +144,7 @@ class HubUnderTest:
                 argv, cwd=self.folder, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
 
-    def _wait(self, name: str, url: str, timeout: float = 60, any_status: bool = False) -> None:
+    def _wait(self, name: str, url: str, timeout: float = 180, any_status: bool = False) -> None:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if self.running[name].poll() is not None:

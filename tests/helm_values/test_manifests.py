@@ -9,7 +9,6 @@ import kubernetes_validate
 import pytest
 
 from aifactory_hub.registry import read_registry
-from aifactory_hub.registry.policies import policy_objects
 from aifactory_hub.registry.render import host_objects
 from aifactory_hub.registry.render_vcluster import seeded_objects
 from aifactory_hub.settings import read_service_settings
@@ -28,7 +27,6 @@ OTHERS = ("kueue.x-k8s.io/", "monitoring.coreos.com/")
 def every_object() -> list[tuple[str, dict[str, Any]]]:
     objects = [(path.name, each) for path in sorted(MANIFESTS.glob("*.yaml")) for each in documents(path)]
     objects += [("host", each) for each in host_objects(REGISTRY)]
-    objects += [("policies", each) for each in policy_objects(REGISTRY)]
     objects += [("seeded", each) for each in seeded_objects(REGISTRY.tenants["nlp"])]
     return [(source, each) for source, each in objects if not each["apiVersion"].startswith(OTHERS)]
 

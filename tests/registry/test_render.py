@@ -32,24 +32,44 @@ def test_the_host_s_objects_are_as_agreed(golden: Golden) -> None:
     golden.check("host-objects.yaml", yaml_documents(host_objects(REGISTRY)))
 
 
+def values_of(tenant: str) -> dict[str, Any]:
+    return vcluster_values(REGISTRY.tenants[tenant], REGISTRY.addresses)
+
+
+@pytest.mark.parametrize(
+    ("host", "services"),
+    [
+        ("hub.aifactory-system.svc:8081", ["aifactory-system/hub"]),
+        ("hub.aifactory-system.svc.cluster.local:8081", ["aifactory-system/hub"]),
+        ("hub.example.org:8081", []),
+        ("10.0.0.5:8081", []),
+    ],
+)
+def test_a_hub_that_is_a_service_of_the_host_has_its_name_in_the_vclusters(host: str, services: list[str]) -> None:
+    registry = read_registry(changed("hub.example.org:8081", host), SOURCE)
+    values = vcluster_values(registry.tenants["nlp"], registry.addresses)
+    replicated = values["networking"]["replicateServices"]["fromHost"]
+    assert replicated == [{"from": name, "to": name} for name in services]
+
+
 @pytest.mark.parametrize("tenant", ["nlp", "vision"])
 def test_the_values_of_a_vcluster_are_as_agreed(tenant: str, golden: Golden) -> None:
-    golden.check(f"vcluster-{tenant}.yaml", yaml_documents([vcluster_values(REGISTRY.tenants[tenant])]))
+    golden.check(f"vcluster-{tenant}.yaml", yaml_documents([values_of(tenant)]))
 
 
 def test_one_tenant_can_be_rendered_alone() -> None:
     objects = host_objects(REGISTRY, ["vision"])
-    assert {o["kind"] for o in objects} == {
-        "Namespace",
-        "Role",
-        "RoleBinding",
-        "ClusterQueue",
-        "LocalQueue",
-        "ResourceQuota",
-    }
+    kinds = {"Namespace", "Role", "RoleBinding", "ClusterQueue", "LocalQueue", "ResourceQuota"}
+    guards = {"ConfigMap", "NetworkPolicy", "ValidatingAdmissionPolicyBinding"}
+    assert {o["kind"] for o in objects} == kinds | guards
     assert all("vision" in str(o) and "nlp" not in str(o) for o in objects)
     with pytest.raises(KeyError, match="robots"):
         host_objects(REGISTRY, ["robots"])
+
+
+def test_a_tenant_s_namespace_enforces_pod_security() -> None:
+    for namespace in (o for o in host_objects(REGISTRY) if o["kind"] == "Namespace" and o["metadata"].get("labels")):
+        assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
 def test_what_is_written_reads_back_the_same() -> None:
@@ -61,7 +81,7 @@ def test_kueue_holds_exactly_the_quotas_of_the_file() -> None:
     for tenant in REGISTRY.tenants.values():
         queue = cluster_queue(REGISTRY, tenant)
         held = {
-            Device(flavor["name"], resource["name"]): (resource["nominalQuota"], resource["borrowingLimit"])
+            Device(flavor["name"], resource["name"]): (int(resource["nominalQuota"]), int(resource["borrowingLimit"]))
             for group in queue["spec"]["resourceGroups"]
             for flavor in group["flavors"]
             for resource in flavor["resources"]
@@ -163,7 +183,7 @@ def test_a_tenant_s_two_accounts_have_nothing_in_common_but_looking() -> None:
 
 def test_what_is_seeded_stands_in_the_values_as_it_is() -> None:
     tenant = REGISTRY.tenants["nlp"]
-    manifests = vcluster_values(tenant)["experimental"]["deploy"]["vcluster"]["manifests"]
+    manifests = vcluster_values(tenant, REGISTRY.addresses)["experimental"]["deploy"]["vcluster"]["manifests"]
     assert parsed(manifests) == seeded_objects(tenant)
 
 
@@ -185,7 +205,7 @@ def test_helm_values_are_one_mapping_each(file: Path) -> None:
 
 def test_the_tenants_and_the_site_set_different_values() -> None:
     site = paths(parsed((HELM_VALUES / "vcluster.yaml").read_text(encoding="utf-8"))[0])
-    assert not site & paths(vcluster_values(REGISTRY.tenants["nlp"]))
+    assert not site & paths(values_of("nlp"))
 
 
 def paths(values: dict[str, Any], before: str = "") -> set[str]:
@@ -215,7 +235,7 @@ def test_lending_weight_and_reclaim_reach_kueue() -> None:
     assert spec["fairSharing"] == {"weight": "2.5"}
     assert spec["preemption"]["reclaimWithinCohort"] == "LowerPriority"
     lent = [q.get("lendingLimit") for q in spec["resourceGroups"][0]["flavors"][0]["resources"]]
-    assert lent == [1, None]
+    assert lent == ["1", None]
     plain = cluster_queue(registry, registry.tenants["nlp"])["spec"]
     assert "fairSharing" not in plain and "lendingLimit" not in str(plain)
     assert registry.tenants["vision"].quota.per_user == {Device("h100-80gb", "nvidia.com/mig-1g.10gb"): 2}

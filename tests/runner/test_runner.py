@@ -45,12 +45,12 @@ class Pod:
     environment: dict[str, str]
     process: subprocess.Popen[str] | None = None
 
-    def start(self) -> None:
+    def start(self, *, stdout: int = subprocess.PIPE) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "aifactory_hub.runner"],
             env=self.environment,
             cwd=self.folder,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -229,3 +229,21 @@ def test_a_service_that_stays_away_is_given_up_on_after_the_patience() -> None:
         reporter.put_log(b"x")
     assert slept[:3] == [0.2, 0.4, 0.8]
     reporter.close()
+
+
+async def test_a_hundred_megabytes_of_output_cost_little_and_the_end_is_kept(
+    service: RunningService, tmp_path: Path
+) -> None:
+    command = "python3 -c 'for n in range(100): print((str(n) + \"x\" * 99 + chr(10)) * 10000, end=str())'; echo done"
+    pod = await make_pod(service, tmp_path, command)
+    pod.start(stdout=subprocess.DEVNULL)
+    code, _, said = await pod.end()
+    assert code == 0, said
+    _, log, job = await brought(service, pod)
+    limit = service.context.registry.jobs.max_log
+    assert len(log) <= limit
+    assert log.startswith("[the first ") and log.endswith("x\ndone\n")
+    assert job["log_size"] == len(log)
+    spool = service.context.spool
+    assert spool.size(pod.job_id) > 100 * 10**6
+    assert len(spool.tail(pod.job_id, most=10**9)) <= limit + 2 * 256 * 1024

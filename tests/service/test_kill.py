@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from aifactory_hub.store import FileStore, Jobs
 
 from .world import World
 
@@ -20,7 +25,7 @@ class Kill:
 
     CHANGES = frozenset(
         {"request", "hold", "release", "create", "delete", "set_state", "finish", "intend_run"}
-        | {"confirm_run", "mark_cleaned", "record_log"}
+        | {"confirm_run", "mark_cleaned", "record_log", "begin_ending", "next_attempt", "set_log_aside"}
     )
 
     def __init__(self, at: int, *, after: bool) -> None:
@@ -61,43 +66,194 @@ class _Between:
         return asynchronous if inspect.iscoroutinefunction(call) else sync
 
 
-@pytest.mark.parametrize("ending", ["succeeds", "fails", "is cancelled"])
+# How a job's day goes on after its start, what the attempts' runs are, and where it ends.
+DAYS = {
+    "succeeds": (["start", "succeed"], 1, "SUCCEEDED"),
+    "fails": (["start", "fail"], 1, "FAILED"),
+    "is cancelled": (["start", "cancel"], 1, "CANCELLED"),
+    "is tried again": (["start", "fail", "wait", "start", "succeed"], 2, "SUCCEEDED"),
+    "is suspended and resumed": (["start", "suspend", "resume", "start", "succeed"], 2, "SUCCEEDED"),
+    "is suspended and cancelled": (["start", "suspend", "cancel"], 1, "CANCELLED"),
+}
+
+
+@pytest.mark.parametrize("day", DAYS)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-async def test_a_kill_at_any_change_leaves_one_run_and_the_right_end(tmp_path: Path, ending: str, after: bool) -> None:
+async def test_a_kill_at_any_change_leaves_one_run_an_attempt_and_the_right_end(
+    tmp_path: Path, day: str, after: bool
+) -> None:
     at, survived = 0, False
     while not survived:
         at += 1
-        assert at < 40, "it never came to an end"
-        survived = await _day_with_a_kill(tmp_path / str(at), ending, Kill(at, after=after))
+        assert at < 60, "it never came to an end"
+        survived = await _day_with_a_kill(tmp_path / str(at), day, Kill(at, after=after))
     assert at > 8, "fewer changes than a job's day has"
 
 
-async def _day_with_a_kill(path: Path, ending: str, kill: Kill) -> bool:
+async def _day_with_a_kill(path: Path, day: str, kill: Kill) -> bool:
     """One job's day with one kill; whether the day was over before the kill came."""
+    parts, attempts, end = DAYS[day]
     world = World(path)
     try:
-        job_id = await world.submit()
+        job_id = await world.submit(retries=1 if "wait" in parts else 0)
         world.restart(kill)
-        survived = True
-        for part in ("start", ending, "go on"):
-            if part == "succeeds":
-                world.pipeline.end("nlp", job_id, 0)
-            elif part == "fails":
-                world.pipeline.end("nlp", job_id, 1)
-            elif part == "is cancelled":
-                world.service.jobs.ask_cancel(job_id, by="ada", now=1.0)
-            try:
-                await world.settle()
-            except Killed:
-                survived = False
-                world.restart()
-                await world.settle()
-            world.pipeline.start("nlp", job_id) if part == "start" else None
-        expected = {"succeeds": "SUCCEEDED", "fails": "FAILED", "is cancelled": "CANCELLED"}[ending]
+        survived = await _settled(world)
+        for part in [*parts, "go on"]:
+            _do(world, job_id, part)
+            survived = await _settled(world) and survived
         job = world.job(job_id)
-        assert (job.state.value, job.live) == (expected, False), (kill.at, kill.after)
-        assert len(world.pipeline.created) == 1, (kill.at, kill.after)
+        assert (job.state.value, job.live) == (end, False), (kill.at, kill.after)
+        made = [spec.run_id for spec in world.pipeline.created]
+        assert (len(made), len(set(made))) == (attempts, attempts), (kill.at, kill.after, made)
         assert await world.admission.tickets("nlp") == []
+        assert await world.pipeline.runs("nlp") == []
         return survived
     finally:
         world.close()
+
+
+async def _settled(world: World) -> bool:
+    """Let the service do what it can; after a kill it is started again. Whether it survived."""
+    try:
+        await world.settle()
+    except Killed:
+        world.restart()
+        await world.settle()
+        return False
+    return True
+
+
+def _do(world: World, job_id: str, part: str) -> None:
+    run = world.job(job_id).run_id
+    match part:
+        case "start":
+            world.pipeline.start("nlp", run)
+        case "succeed":
+            world.pipeline.end("nlp", run, 0)
+        case "fail":
+            world.pipeline.end("nlp", run, 1)
+        case "cancel":
+            world.service.jobs.ask_cancel(job_id, by="ada", now=1.0)
+        case "suspend":
+            world.service.jobs.ask_suspend(job_id, by="ada", now=1.0)
+        case "resume":
+            world.service.jobs.resume(job_id)
+        case "wait":
+            world.clock.pass_by(3600)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.close()
+
+
+@pytest.mark.parametrize("at", ["take_upload", "add", "journal_write"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_a_kill_while_a_job_is_taken_in_leaves_one_job_once_the_client_has_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str, after: bool
+) -> None:
+    world = World(tmp_path)
+    try:
+        files = world.service.files
+        upload = files.upload("nlp", "ada", "a" * 64)
+        with files.incoming(10) as incoming:
+            incoming.write(b"archive")
+            incoming.keep(upload)
+        where = Jobs if at == "add" else FileStore
+        whole = getattr(where, at)
+
+        def killed(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if after:
+                whole(self, *args, **kwargs)
+            raise Killed(at)
+
+        async def ask() -> str:
+            job_id = await world.submit(files="a" * 64)
+            await world.service.chores.calls["journal"][1]()
+            return job_id
+
+        with monkeypatch.context() as dying:
+            dying.setattr(where, at, killed)
+            with pytest.raises(Killed):
+                await ask()
+        world.restart()
+        job_id = await ask()
+        assert await ask() == job_id
+        assert [job.id for job in world.service.jobs.live()] == [job_id]
+        assert await world.state(job_id) == ("STARTING", None)
+        assert [spec.run_id for spec in world.pipeline.created] == [job_id]
+        assert world.service.files.input(job_id).read_bytes() == b"archive"
+    finally:
+        world.close()
+
+
+def _restore(path: Path) -> None:
+    for file in path.glob("service.sqlite*"):
+        file.unlink()
+    (path / "backup").rename(path / "service.sqlite")
+
+
+async def test_a_database_restored_from_an_hour_ago_loses_no_job_and_runs_none_twice(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    journal = "journal"
+
+    async def keep() -> None:
+        await world.settle()
+        await world.service.chores.calls[journal][1]()
+
+    try:
+        running, waiting = await world.submit("running"), await world.submit("waiting", profile="cpu-small")
+        world.service.jobs.ask_suspend(waiting, by="ada", now=1.0)
+        await keep()
+        world.service.jobs.close()
+        shutil.copy(tmp_path / "service.sqlite", tmp_path / "backup")
+        world.restart()
+        # The hour that the database forgets: one ends, one that waited runs and ends, two are taken in.
+        world.pipeline.end("nlp", running, 0)
+        world.service.jobs.resume(waiting)
+        await keep()
+        world.pipeline.end("nlp", world.job(waiting).run_id, 0)
+        new, cancelled = await world.submit("new"), await world.submit("cancelled")
+        world.service.jobs.ask_cancel(cancelled, by="ada", now=2.0)
+        await keep()
+        made = len(world.pipeline.created)
+        world.service.jobs.close()
+        _restore(tmp_path)
+        world.restart()
+        await keep()
+        states = {job_id: world.job(job_id).state.value for job_id in (running, waiting, new, cancelled)}
+        assert list(states.values()) == ["SUCCEEDED", "SUCCEEDED", "STARTING", "CANCELLED"]
+        assert await world.submit("new") == new
+        world.pipeline.end("nlp", new, 0)
+        assert (await world.state(new))[0] == "SUCCEEDED"
+        assert len(world.pipeline.created) == made
+        assert await world.admission.tickets("nlp") == []
+    finally:
+        world.close()
+
+
+async def test_a_run_that_the_api_makes_after_it_was_given_up_is_removed(world: World) -> None:
+    job_id = await world.submit()
+    await world.settle()
+    late = world.pipeline.created[0]
+    world.service.jobs.ask_cancel(job_id, by="ada", now=1.0)
+    await world.settle()
+    await world.pipeline.create(late)  # the answer to it was lost, and it took its time
+    going = await world.submit("going")
+    await world.settle()
+    await world.service.reconciler.sweep()
+    assert [run.run_id for run in await world.pipeline.runs("nlp")] == [going]
+
+
+async def test_a_run_of_a_job_that_nobody_knows_is_removed_after_an_hour(world: World) -> None:
+    await world.submit()
+    await world.settle()
+    stranger = replace(world.pipeline.created[0], run_id="j0000000000ff")
+    await world.pipeline.create(stranger)
+    await world.service.reconciler.sweep()
+    assert len(await world.pipeline.runs("nlp")) == 2
+    world.pipeline.ages[stranger.run_id] = 3700.0
+    await world.service.reconciler.sweep()
+    assert stranger.run_id not in [run.run_id for run in await world.pipeline.runs("nlp")]

@@ -407,3 +407,14 @@ async def test_the_running_loop_takes_jobs_forward_by_itself_and_stops_when_canc
     loop.cancel()
     with pytest.raises(asyncio.CancelledError):
         await loop
+
+
+async def test_a_job_whose_ticket_was_deleted_while_it_runs_is_counted_again(world: World) -> None:
+    job_id = await world.submit()
+    await world.settle()
+    (before,) = await world.admission.tickets("nlp")
+    await world.admission.release("nlp", before.name)
+    await world.settle()
+    (after,) = await world.admission.tickets("nlp")
+    assert (after.name, after.devices, after.active) == (before.name, before.devices, True)
+    assert after.uid != before.uid and (await world.state(job_id))[0] in ("STARTING", "RUNNING")

@@ -68,9 +68,9 @@ def test_who_has_one_team_sees_it_as_text_and_its_profiles_only() -> None:
     assert 'type="hidden"' in inputs(html, "tenant")[0]
     assert values(html, "profile") == ["cpu-small", "mig-1g.10gb", "mig-3g.40gb"]
     assert "2 free now" in html
-    assert "team 2 of 2 free" in html
-    assert "cluster 6 of 7 free" in html
-    assert "1/7 of an H100, 10 GB" in html
+    assert "Team: 2 of 2 free" in html
+    assert "Cluster: 6 of 7 free" in html
+    assert "1/7 of an H100, 10\u00a0GB" in html
     assert "<b>0.40</b> an hour" in html
     assert "vision" not in html.lower()
 
@@ -89,9 +89,9 @@ def test_a_team_that_one_may_only_look_at_is_not_offered() -> None:
 def test_what_is_full_can_be_waited_for_and_says_why_how_long_and_what_else() -> None:
     html = render(menu({"nlp": FULL}))
     assert "none free: wait" in html
-    assert "nobody waits before you, expected wait <b>at most 30 min</b>" in html
+    assert "Nobody waits before you, expected wait <b>at most 30 min</b>" in html
     assert "nlp uses 2 of 2 1g.10gb; a notebook of alice ends within 30 min and frees 1; free now: mig-3g.40gb." in html
-    assert 'alice (1, until <time datetime="2027-01-15T08:30:00Z">08:30 UTC</time>), bob (1)' in html
+    assert 'alice (1, until <time datetime="2027-01-15T08:30:00Z">2027-01-15 08:30 UTC</time>), bob (1)' in html
     full = next(tag for tag in inputs(html, "profile") if "mig-1g" in tag)
     assert "disabled" not in full
     assert 'value="nlp/mig-1g.10gb/wait"' in full

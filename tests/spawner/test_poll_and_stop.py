@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from aifactory_hub.domain.tickets import Ticket, TicketRequest, TicketState
 from aifactory_profiles import Resources
 from aifactory_spawner.leftovers import collect
 
+from ..support.tenants import SMALL
 from .hub_in_memory import HubInMemory
 
 CHOICE = {"tenant": "nlp", "profile": "mig-1g.10gb"}
@@ -112,6 +114,28 @@ async def test_a_preempted_server_is_stopped_and_its_quota_given_back(hub: HubIn
     assert await spawner.poll() == 1
     assert hub.cluster.pods_in("nlp") == []
     assert await tickets(hub) == []
+
+
+async def test_a_server_whose_ticket_was_deleted_is_counted_again(hub: HubInMemory) -> None:
+    spawner = await running(hub)
+    (before,) = await tickets(hub)
+    await hub.admission.release("nlp", before.name)
+    assert await spawner.poll() is None
+    (after,) = await tickets(hub)
+    assert (after.name, after.user, after.devices, after.active) == (before.name, before.user, before.devices, True)
+    assert after.uid != before.uid
+
+
+async def test_a_server_whose_ticket_was_deleted_gives_way_when_its_devices_are_another_s(hub: HubInMemory) -> None:
+    spawner = await running(hub)
+    (before,) = await tickets(hub)
+    await hub.admission.release("nlp", before.name)
+    taken = replace(_again(before, "other"), resources=Resources(devices={SMALL.resource: 2}), flavor=SMALL.flavor)
+    await hub.admission.request(taken)
+    assert await spawner.poll() is None
+    assert await spawner.poll() == 1, "its new ticket has to wait, so it may not run on"
+    assert hub.cluster.pods_in("nlp") == []
+    assert [t.name for t in await tickets(hub)] == ["other"]
 
 
 async def test_a_tenant_made_anew_under_the_same_name_does_not_have_the_server(hub: HubInMemory) -> None:

@@ -163,3 +163,9 @@ def test_artifacts_are_listed_by_name_and_replaced_by_name(jobs: Jobs) -> None:
 def test_known_says_which_ids_have_a_record(jobs: Jobs) -> None:
     jobs.add(make_job())
     assert jobs.known(["j1", "j2"]) == {"j1"}
+
+
+def test_many_threads_that_write_at_once_all_get_their_turn(jobs: Jobs) -> None:
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(lambda n: jobs.add(make_job(f"j{n}")), range(200)))
+    assert len(jobs.live()) == 200

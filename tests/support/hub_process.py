@@ -100,13 +100,13 @@ def hub_command(folder: Path, port: int, config: str = CONFIG) -> list[str]:
 
 
 @contextmanager
-def hub_process(folder: Path, tenants_text: str, config: str = CONFIG) -> Iterator[HubProcess]:
+def hub_process(folder: Path, tenants_text: str, config: str = CONFIG, **settings: str) -> Iterator[HubProcess]:
     """A hub that is up, stopped at the end. Raises RuntimeError with its log if it does not come up."""
     tenants, port = folder / "tenants.yaml", free_port()
     tenants.write_text(tenants_text)
     with (folder / "hub.log").open("wb") as log:
         process = subprocess.Popen(
-            hub_command(folder, port, config), cwd=folder, env=environment(tenants), stdout=log, stderr=log
+            hub_command(folder, port, config), cwd=folder, env=environment(tenants, **settings), stdout=log, stderr=log
         )
     hub = HubProcess(f"http://127.0.0.1:{port}", folder, process)
     try:
@@ -114,11 +114,11 @@ def hub_process(folder: Path, tenants_text: str, config: str = CONFIG) -> Iterat
         yield hub
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _wait_up(hub: HubProcess) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180  # a busy machine
     while time.monotonic() < deadline and hub.process.poll() is None:
         try:
             if httpx.get(f"{hub.url}/hub/api/", trust_env=False).status_code == 200:

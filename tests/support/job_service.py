@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -28,6 +30,7 @@ from aifactory_hub.service.app import make_app, make_server
 from aifactory_hub.service.context import Context
 from aifactory_hub.service.gate import HubGate
 from aifactory_hub.service.reconcile import Reconciler
+from aifactory_hub.service.schedules import Membership
 from aifactory_hub.service.wiring import assemble
 from aifactory_hub.store import FileStore, Jobs, LogSpool, migrate, open_engine
 
@@ -57,6 +60,17 @@ def make_registry(
     )
 
 
+@cache
+def _empty_database() -> bytes:
+    """A database with its tables: migrating anew for each of hundreds of restarts would only take time."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "empty.sqlite"
+        engine = open_engine(f"sqlite:///{file}")
+        migrate(engine)
+        engine.dispose()
+        return file.read_bytes()
+
+
 @dataclass
 class Folder:
     """Where a service keeps what outlives it: opening it again is a restart."""
@@ -64,11 +78,12 @@ class Folder:
     path: Path
 
     def jobs(self) -> Jobs:
-        """The database, up to date."""
+        """The database, with its tables."""
         self.path.mkdir(parents=True, exist_ok=True)
-        engine = open_engine(f"sqlite:///{self.path / 'service.sqlite'}")
-        migrate(engine)
-        return Jobs(engine)
+        file = self.path / "service.sqlite"
+        if not file.exists():
+            file.write_bytes(_empty_database())
+        return Jobs(open_engine(f"sqlite:///{file}"))
 
     def files(self) -> FileStore:
         """The files."""
@@ -96,6 +111,13 @@ class NobodyAsks:
         raise AssertionError("nobody was to ask")
 
 
+class Everybody:
+    """A hub where everybody may submit."""
+
+    async def may_submit(self, user: str, tenant: str) -> bool | None:
+        return True
+
+
 def make_context(
     folder: Folder,
     registry: Registry,
@@ -103,6 +125,7 @@ def make_context(
     pipeline: MemoryPipeline,
     *,
     gate: object | None = None,
+    membership: Membership | None = None,
     clock: Callable[[], float] = time.time,
     tick: float = 0.05,
 ) -> Context:
@@ -110,6 +133,7 @@ def make_context(
     return assemble(
         registry=registry,
         gate=gate or NobodyAsks(),  # type: ignore[arg-type]
+        membership=membership or Everybody(),
         jobs=folder.jobs(),
         files=folder.files(),
         spool=LogSpool(folder.path / "spool", limit=registry.jobs.max_log),

@@ -73,6 +73,6 @@ class LocalRuns:
         with process.stdout:
             for line in process.stdout:
                 with contextlib.suppress(KeyError):  # the run was deleted meanwhile
-                    self.pipeline.print_line(spec.tenant, spec.run_id, line.decode().rstrip("\n"))
+                    self.pipeline.print_line(spec.tenant, spec.run_id, line.decode(errors="replace").rstrip("\n"))
         self.pipeline.end(spec.tenant, spec.run_id, process.wait())
         self.pipeline.slow_to_go.discard(spec.run_id)

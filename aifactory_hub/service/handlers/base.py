@@ -10,13 +10,14 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
 from tornado.web import HTTPError, RequestHandler
 
 from ... import constants
 from ...store import JobRecord
 from ..access import Caller, choose_tenant
 from ..context import Context
-from ..errors import MEDIA_TYPE, ServiceError, from_refusal, unknown_job
+from ..errors import MEDIA_TYPE, ServiceError, from_refusal, unavailable, unknown_job
 from ..payloads import Model, parse_query
 
 _CHUNK = 256 * 1024
@@ -83,6 +84,9 @@ class Handler(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Every error as JSON; called by tornado."""
         error = kwargs.get("exc_info", (None, None, None))[1]
+        if isinstance(error, OperationalError):
+            message = "The service's database does not answer now. Try again in a moment, with the same key."
+            error = unavailable("database-unavailable", message)
         if not isinstance(error, ServiceError):
             error = _from_tornado(status_code, error)
         self.set_status(error.status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,13 @@ from ...admission.base import AdmissionUnavailable
 from ...domain.refusals import Refusal
 from ...pipelines.base import PipelineUnavailable
 from ...store import JobFilter, JobRecord, StoredFile
-from ..answer_types import ArtifactsAnswer, JobAnswer, JobPage, QuotaAnswer, Stored
+from ..answer_types import ArtifactsAnswer, JobAnswer, JobPage, Missing, ProvenanceAnswer, QuotaAnswer, Stored
 from ..answer_types import DryRun as DryRunAnswer
 from ..answers import artifacts_answer, dry_run_answer, job_answer, quota_answer, refused_answer
-from ..errors import ServiceError, bad_field, forbidden, from_refusal, unavailable
+from ..errors import ServiceError, bad_field, forbidden, from_refusal, gone, unavailable
 from ..forecasts import forecast_of, look, preview
 from ..operations import operation
-from ..payloads import JobQuery, Planned, Submission, TenantQuery, artifact_name, parse
+from ..payloads import JobQuery, Planned, Submission, TenantQuery, Wanted, artifact_name, parse
 from .base import Handler, run_sync
 from .receiving import ReceivingHandler, announced_digest
 
@@ -57,6 +58,20 @@ class Upload(ReceivingHandler):
     async def put(self, *args: str) -> None:
         """Called by tornado after the body."""
         await super().put(*args)
+
+
+class MissingUploads(Handler):
+    """Which files need not be sent again."""
+
+    @operation("findMissingUploads", "Those of some uploads that are not there.", answer=Missing, body=Wanted)
+    async def post(self) -> None:
+        """One that is there will be for another hour: time enough to submit a job with it."""
+        caller = await self.caller()
+        asked = parse(Wanted, self.request.body)
+        tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, asked.tenant)
+        places = {digest: self.context.files.upload(tenant, caller.name, digest) for digest in asked.sha256}
+        missing = await run_sync(lambda: [digest for digest, path in places.items() if not _touched(path)])
+        self.answer({"missing": missing})
 
 
 class JobList(Handler):
@@ -166,6 +181,17 @@ class JobOne(Handler):
         self.answer(job_answer(job, self.context.registry, now=self.context.clock()), 202)
 
 
+class Provenance(Handler):
+    """Where a job comes from."""
+
+    @operation("getProvenance", "Commit, changes and packages that the job came with.", answer=ProvenanceAnswer)
+    async def get(self, job_id: str) -> None:
+        """In the words of the client that sent it."""
+        job = await self.job_for(await self.caller(), job_id)
+        told = None if job.provenance is None else dict(job.provenance)
+        self.answer({"id": job.id, "files": job.input_sha256, "image": job.image, "provenance": told})
+
+
 class JobLogs(Handler):
     """What a job printed."""
 
@@ -174,6 +200,8 @@ class JobLogs(Handler):
         """The stored log once there is one, before that what the pod has printed so far. The header says which."""
         caller = await self.caller()
         job = await self.job_for(caller, job_id)
+        if job.log_dropped_at is not None:
+            raise gone(f"The log of job {job.id}", self.context.registry.jobs.keep_logs)
         if job.log_sha256 is not None:
             self.set_header("X-AIFactory-Log", "stored")
             await self.send_file(self.context.files.log(job.id), media_type="text/plain; charset=utf-8")
@@ -187,7 +215,7 @@ class JobLogs(Handler):
     async def _live(self, job: JobRecord) -> str:
         limit = self.context.registry.jobs.max_log
         try:
-            return await self.context.pipeline.logs(job.tenant, job.id, limit_bytes=limit)
+            return await self.context.pipeline.logs(job.tenant, job.run_id, limit_bytes=limit)
         except PipelineUnavailable as error:
             message = f"The log can't be had now: {error}. The job goes on; try again in a moment."
             raise unavailable("log-unavailable", message) from error
@@ -216,6 +244,8 @@ class ArtifactOne(Handler):
         wanted = artifact_name(name)
         for artifact in await run_sync(self.context.jobs.artifacts, job.id):
             if artifact.name == wanted:
+                if job.artifacts_dropped_at is not None:
+                    raise gone(f"{wanted} of job {job.id}", self.context.registry.jobs.keep_artifacts)
                 self.set_header("X-Content-SHA256", artifact.sha256)
                 path = self.context.files.artifact(job.id, wanted)
                 return await self.send_file(path, media_type="application/octet-stream")
@@ -237,3 +267,12 @@ class Quota(Handler):
         except (AdmissionUnavailable, TimeoutError):
             usage = None
         self.answer(quota_answer(tenant, usage, self.context.registry))
+
+
+def _touched(path: Path) -> bool:
+    """Whether the file is there; if so, it counts as new."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True

@@ -33,8 +33,8 @@ job = submit("python train.py", profile="mig-1g.10gb")
 job.wait()
 print(job.logs())
 job.artifacts["model.joblib"].save("model.joblib")</pre>
-<p>From a terminal in the notebook: <code>aifactory-hub submit --profile mig-1g.10gb -- python train.py</code>,
-<code>aifactory-hub jobs list</code>.</p>
+<p>From a terminal in the notebook: <code>aifactory-hub job submit --profile mig-1g.10gb -- python train.py</code>,
+<code>aifactory-hub job list</code>.</p>
 {mark}<p>Version {version}.</p>
 </html>
 """

@@ -1,0 +1,96 @@
+"""``aifactory-hub doctor``: what is right and wrong with a site, and which stage it has reached."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .loading import load
+from .registry import open_registry
+
+if TYPE_CHECKING:
+    from aifactory_hub.domain.doctor import Finding, SiteFacts
+    from aifactory_hub.registry import Registry
+
+# As grep and diff have it: 1 is an answer, 2 is trouble.
+EXIT_WRONG = 1
+EXIT_TROUBLE = 2
+_MARKS = {"ok": "ok     ", "wrong": "WRONG  ", "unknown": "unknown"}
+
+
+@click.command()
+@click.argument("file", type=click.Path())
+@click.option(
+    "--kubeconfig", type=click.Path(), help="Of the host cluster; KUBECONFIG, or the pod's own, when left out."
+)
+@click.option(
+    "--objects", type=click.Path(), help="Look at objects in this file (kubectl get -o yaml), not at a cluster."
+)
+@click.option("--offline", is_flag=True, help="Look at FILE alone.")
+@click.option("--json", "as_json", is_flag=True, help="Findings as JSON.")
+def doctor(file: str, kubeconfig: str | None, objects: str | None, offline: bool, as_json: bool) -> None:
+    """Compare a site with FILE (tenants.yaml): what is wrong, what to do, and which of five stages it has reached.
+
+    Reads only. Ends with 0 when all is well, with 1 when something is wrong or unknown, with 2 when FILE is.
+    """
+    registry = open_registry(file)
+    judge = load("aifactory_hub.domain.doctor", "hub")
+    facts = asyncio.run(_facts(registry, kubeconfig or os.environ.get("KUBECONFIG") or None, objects, offline))
+    findings: list[Finding] = judge.examine(facts)
+    if offline:
+        findings = [each for each in findings if each.verdict is not judge.Verdict.UNKNOWN]
+    reached = judge.stage_reached(findings)
+    if as_json:
+        click.echo(json.dumps({"stage": reached, "findings": [asdict(each) for each in findings]}, indent=2))
+    else:
+        _show(findings, None if offline else reached, judge, offline)
+    if any(each.verdict is not judge.Verdict.GOOD for each in findings):
+        sys.exit(EXIT_WRONG)
+
+
+async def _facts(registry: Registry, kubeconfig: str | None, objects: str | None, offline: bool) -> SiteFacts:
+    gatherer, clusters = load("aifactory_hub.doctor", "hub"), load("aifactory_hub.clusters", "hub")
+    facts: SiteFacts
+    if offline:
+        facts = gatherer.gather_offline(registry)
+        return facts
+    try:
+        if objects is not None:
+            facts = await gatherer.gather(registry, gatherer.FileSource.read(Path(objects)))
+            return facts
+        api = await clusters.connect_host(kubeconfig)
+    except (gatherer.SourceError, clusters.CredentialError) as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_TROUBLE)
+    try:
+        facts = await gatherer.gather(registry, gatherer.ApiSource(api), api)
+    finally:
+        await api.close()
+    return facts
+
+
+def _show(findings: list[Finding], reached: Any, judge: Any, offline: bool) -> None:
+    for stage in judge.Stage:
+        mine = [each for each in findings if each.stage is stage]
+        if mine:
+            click.echo(f"\nstage {stage.value}, {stage.label}")
+        for each in mine:
+            click.echo(f"  {_MARKS[each.verdict.value]} {each.check}: {each.seen}")
+            if each.todo:
+                click.echo(f"          to do: {each.todo}")
+    if offline:
+        return
+    label = "none yet" if reached is None else f"{reached.value} of {len(judge.Stage)}, {reached.label}"
+    click.echo(f"\nstage reached: {label}")
+    lacking = [each for each in findings if each.verdict is not judge.Verdict.GOOD]
+    if lacking:
+        first = min(each.stage for each in lacking)
+        names = [each.check for each in lacking if each.stage is first]
+        click.echo(f"stage {first.value}, {first.label}, lacks: {'; '.join(names)}")

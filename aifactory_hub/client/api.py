@@ -1,0 +1,226 @@
+"""What people call: submit, get, list, and what a job would do."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote as url_quote
+
+from .durations import seconds_of
+from .errors import ClientError, readable
+from .files import OWN_FOLDER
+from .job import Job
+from .packing import Load, pack
+from .session import Session, read_account
+
+What = str | os.PathLike[str] | Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The arguments of a function's call, by place and by name."""
+
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+Args = Sequence[Any] | Mapping[str, Any] | Call
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is to be run, whatever it was given as: a command, and files of the client's own that it needs."""
+
+    command: str
+    name: str | None = None
+    extra: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def submit(
+    what: What,
+    *,
+    args: Args | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    profile: str | None = None,
+    name: str | None = None,
+    files: str | os.PathLike[str] | None = ".",
+    git: str | None = None,
+    outputs: Sequence[str] | None = None,
+    env: Mapping[str, str] | None = None,
+    tenant: str | None = None,
+    priority: str | None = None,
+    max_duration: str | float | None = None,
+    retries: int = 0,
+    notify: Sequence[str] = (),
+    sweep: str | None = None,
+    idempotency_key: str | None = None,
+    dry_run: bool = False,
+    wait: bool = False,
+    session: Session | None = None,
+) -> Any:
+    """Submit a job of the notebook's team; a Job at once, or with ``dry_run`` a DryRun and nothing is submitted.
+
+    ``what`` is a command (run by ``sh -c``), a notebook (a path that ends in .ipynb, with ``parameters``) or a function
+    of this notebook (with ``args``, a sequence or a mapping). The folder ``files`` travels with it and is where it
+    runs; with ``git`` the files of that commit do instead (of this repository, or ``<address>@<commit>``).
+
+    ``outputs`` are patterns of the files to bring back, by default all that are new or changed. ``profile`` is by
+    default the notebook's own. ``env`` is for the command. ``max_duration`` is in seconds or like "90m", ``priority``
+    low, normal or high; ``notify`` are addresses that are told of the end. Two calls with one
+    ``idempotency_key`` make one job; by default each call has its own.
+
+    Raises SubmitRefused, FilesTooLarge, NotShippable, NotInNotebook, ServiceUnavailable.
+    """
+    session = session or default_session()
+    work = _work(what, args, parameters)
+    request: dict[str, Any] = {
+        "command": work.command,
+        "profile": profile or session.account.profile,
+        "name": name or work.name,
+        "tenant": tenant or session.account.tenant,
+        "key": idempotency_key or uuid.uuid4().hex,
+        "outputs": None if outputs is None else [*outputs, *([f"{OWN_FOLDER}/result.*"] if work.extra else [])],
+        "environment": dict(env or {}),
+        "retries": retries,
+        "notify": list(notify),
+        "sweep": sweep,
+        "max_seconds": None if max_duration is None else seconds_of(max_duration),
+        **({} if priority is None else {"priority": priority}),
+    }
+    if dry_run:
+        from .dryrun import DryRun
+
+        return DryRun(session.change("/jobs/dry-run", request))
+    request |= _travel(session, work, None if files is None else Path(files), git, request["tenant"])
+    job = Job(session, session.post("/jobs", request))
+    if wait:
+        job.wait()
+    return job
+
+
+def get(job_id: str, *, session: Session | None = None) -> Job:
+    """The job with this id. Raises UnknownJob."""
+    session = session or default_session()
+    return Job(session, session.get(f"/jobs/{url_quote(job_id, safe='')}"))
+
+
+def quota(*, tenant: str | None = None, session: Session | None = None) -> dict[str, Any]:
+    """What the team may hold, holds, and what fits now."""
+    session = session or default_session()
+    wanted = tenant or session.account.tenant
+    return session.get("/quota", {} if wanted is None else {"tenant": wanted})
+
+
+def upload(
+    folder: str | os.PathLike[str] | None,
+    *,
+    session: Session,
+    tenant: str | None = None,
+    extra: Mapping[str, bytes] | None = None,
+) -> str:
+    """Send a folder's files for a job to come; what to name as the job's ``files``.
+
+    How many and how large is said before anything is sent. Raises FilesTooLarge, ClientError.
+    """
+    import tempfile
+
+    limit = int(session.get("/limits")["max_upload"])
+    with tempfile.TemporaryDirectory(prefix="aifactory-") as scratch:
+        load = Load(None if folder is None else Path(folder), extra or {})
+        packed = pack(load, Path(scratch) / "files.tar.gz", limit=limit)
+        for entry, why in packed.skipped.items():
+            print(f"not sent: {entry} ({why})", file=sys.stderr)
+        params = {} if tenant is None else {"tenant": tenant}
+        wanted = session.change("/uploads/missing", {"sha256": [packed.sha256], **params})["missing"]
+        if packed.sha256 in wanted:
+            print(
+                f"sending {packed.count} files, {readable(packed.unpacked)}, {readable(packed.size)} packed",
+                file=sys.stderr,
+            )
+            session.put_file(f"/uploads/{packed.sha256}", packed.path, params)
+    return packed.sha256
+
+
+def notebook_command(path: str | os.PathLike[str], parameters: Mapping[str, Any] | None = None) -> str:
+    """The command that runs a notebook in a job; the path is below the folder that travels."""
+    words = ["python3", "-m", "aifactory_hub.runner.notebook", os.fspath(path)]
+    if parameters:
+        words += ["--parameters", json.dumps(dict(parameters))]
+    return shlex.join(words)
+
+
+def _work(what: What, args: Args | None, parameters: Mapping[str, Any] | None) -> _Work:
+    if callable(what):
+        from .functions import COMMAND, ship
+
+        function = getattr(what, "local", what)  # of one that @remote wraps, itself
+        sent = ship(function, *_arguments(args))
+        return _Work(COMMAND, getattr(function, "__name__", None), sent.files)
+    if args is not None:
+        raise ClientError("args are for a function. A command has its own words, a notebook has parameters.")
+    text = os.fspath(what)
+    if text.endswith(".ipynb") and (not isinstance(what, str) or " " not in text or Path(text).is_file()):
+        if not Path(text).is_file():
+            raise ClientError(f"There is no notebook {text!r} here.")
+        return _Work(notebook_command(text, parameters), Path(text).name)
+    if parameters is not None:
+        raise ClientError("parameters are for a notebook: pass a path that ends in .ipynb.")
+    return _Work(text)
+
+
+def _arguments(args: Args | None) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    if isinstance(args, Call):
+        return args.args, args.kwargs
+    return ((), args) if isinstance(args, Mapping) else (args or (), {})
+
+
+def _travel(session: Session, work: _Work, folder: Path | None, git: str | None, tenant: str | None) -> dict[str, Any]:
+    """Send what travels; what the request says of it."""
+    import tempfile
+
+    from .provenance import export, provenance
+
+    if git is None:
+        told = {"provenance": provenance(folder)}
+        if folder is None and not work.extra:
+            return told
+        return {**told, "files": upload(folder, session=session, tenant=tenant, extra=work.extra)}
+    with tempfile.TemporaryDirectory(prefix="aifactory-git-") as scratch:
+        commit = export(git, folder or Path(), Path(scratch) / "files")
+        sent = upload(Path(scratch) / "files", session=session, tenant=tenant, extra=work.extra)
+    about = provenance(None) | {"commit": commit, "dirty": False, "git": _without_secrets(git)}
+    return {"files": sent, "provenance": about}
+
+
+def _without_secrets(address: str) -> str:
+    """A repository's address without the name and password that it may carry."""
+    scheme, separator, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}" if separator else address
+
+
+_sessions: dict[Any, Session] = {}
+
+
+def default_session() -> Session:
+    """The session of this notebook. Raises NotInNotebook."""
+    account = read_account()
+    # By process as well: a forked one must not share its parent's connections.
+    place = (os.getpid(), account)
+    if place not in _sessions:
+        _sessions[place] = Session(account)
+    return _sessions[place]
+
+
+def forget_sessions() -> None:
+    """Let go of connections."""
+    for session in _sessions.values():
+        session.close()
+    _sessions.clear()

@@ -1,0 +1,93 @@
+"""Where a job comes from: the commit, what was changed since, and the packages of this environment."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from .errors import ClientError
+
+# A diff that is longer than this, in bytes, is cut: it is a note of what ran, and the files travel anyway.
+_LONGEST_DIFF = 128 * 1024
+_TIMEOUT = 10.0
+
+
+def provenance(folder: Path | None) -> dict[str, Any]:
+    """What is known, for the record; nothing here stops a submission."""
+    found: dict[str, Any] = {"python": ".".join(map(str, sys.version_info[:3])), "packages": list(packages())}
+    if folder is None or (commit := _git(folder, "rev-parse", "HEAD")) is None:
+        return found
+    diff = _git(folder, "diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv", "--", ".") or ""
+    status = _git(folder, "status", "--porcelain", "--", ".") or ""
+    return {
+        **found,
+        "commit": commit.strip(),
+        "branch": (_git(folder, "rev-parse", "--abbrev-ref", "HEAD") or "").strip(),
+        "dirty": bool(status.strip()),
+        "diff": diff.encode()[:_LONGEST_DIFF].decode(errors="ignore"),
+        "diff_cut": len(diff.encode()) > _LONGEST_DIFF,
+    }
+
+
+@functools.cache
+def packages() -> tuple[str, ...]:
+    """The distributions of this environment and their versions, as pip freeze has them."""
+    from importlib.metadata import distributions
+
+    found = {(d.metadata["Name"] or "").lower(): f"{d.metadata['Name']}=={d.version}" for d in distributions()}
+    return tuple(line for name, line in sorted(found.items()) if name)
+
+
+def export(source: str, folder: Path, target: Path) -> str:
+    """Put a commit's files into ``target``; its full name.
+
+    ``source`` is a commit of the repository around ``folder``, or ``<address>@<commit>`` of another one, which is
+    cloned here, with this notebook's right to read it: the job needs none. Raises ClientError.
+    """
+    address, at, commit = source.rpartition("@")
+    repository = folder
+    if at and ("://" in address or ":" in address):
+        repository = target.parent / "clone"
+        _must(target.parent, "clone", "--quiet", "--no-checkout", "--", address, str(repository))
+    else:
+        commit = source
+    if commit.startswith("-"):
+        raise ClientError(f"git={source!r} names no commit.")
+    name = _must(repository, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", said=f"git={source!r}").strip()
+    target.mkdir()
+    archive = target.parent / "commit.tar"
+    _must(repository, "archive", "--format=tar", f"--output={archive}", name)
+    import tarfile
+
+    with tarfile.open(archive) as tar:
+        # Python has the filter since 3.11.4; git's own archives have nothing that it would refuse.
+        tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+        tar.extractall(target)  # noqa: S202
+    return name
+
+
+def _must(folder: Path, *words: str, said: str = "") -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, errors="replace", timeout=600
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ClientError(f"git could not be run: {error}") from error
+    if done.returncode != 0:
+        why = done.stderr.strip() or "there is no such commit here"
+        raise ClientError(f"{said or 'git ' + words[0]}: {why}")
+    return done.stdout
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    """What git says; None without git, without a repository, or when it takes long."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, errors="replace", timeout=_TIMEOUT
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None

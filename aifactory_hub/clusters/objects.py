@@ -1,0 +1,74 @@
+"""Objects of any kind on the host: read, server-side applied, listed by label, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .api import ApiError, KubeApi
+
+Json = dict[str, Any]
+
+# Where each kind lives, and whether it lives in a namespace. Only kinds that follow from the tenant registry.
+_KINDS = {
+    "Namespace": ("/api/v1", "namespaces", False),
+    "ServiceAccount": ("/api/v1", "serviceaccounts", True),
+    "ConfigMap": ("/api/v1", "configmaps", True),
+    "ResourceQuota": ("/api/v1", "resourcequotas", True),
+    "LimitRange": ("/api/v1", "limitranges", True),
+    "ClusterRole": ("/apis/rbac.authorization.k8s.io/v1", "clusterroles", False),
+    "ClusterRoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings", False),
+    "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles", True),
+    "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings", True),
+    "Cohort": ("/apis/kueue.x-k8s.io/v1beta2", "cohorts", False),
+    "ResourceFlavor": ("/apis/kueue.x-k8s.io/v1beta2", "resourceflavors", False),
+    "WorkloadPriorityClass": ("/apis/kueue.x-k8s.io/v1beta2", "workloadpriorityclasses", False),
+    "ClusterQueue": ("/apis/kueue.x-k8s.io/v1beta2", "clusterqueues", False),
+    "LocalQueue": ("/apis/kueue.x-k8s.io/v1beta2", "localqueues", True),
+}
+
+
+class HostObjects:
+    """Every method raises ApiError when the host says no, and ApiUnreachable when it does not answer."""
+
+    def __init__(self, host: KubeApi, manager: str) -> None:
+        self._host = host
+        self._manager = manager
+
+    async def get(self, kind: str, namespace: str, name: str) -> Json | None:
+        """The object; None when there is none."""
+        try:
+            return await self._host.get(f"{_collection(kind, namespace)}/{name}")
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def apply(self, manifest: Json, *, dry_run: bool) -> Json | None:
+        """What the object is after a server-side apply; None for a trial run in a namespace that does not exist yet."""
+        metadata = manifest["metadata"]
+        path = f"{_collection(manifest['kind'], metadata.get('namespace', ''))}/{metadata['name']}"
+        try:
+            return await self._host.apply(path, manifest, manager=self._manager, dry_run=dry_run)
+        except ApiError as error:
+            if dry_run and error.status == 404:
+                return None
+            raise
+
+    async def marked(self, kinds: Iterable[str], selector: str) -> list[Json]:
+        """All objects of these kinds that carry the label, in every namespace."""
+        found: list[Json] = []
+        for kind in kinds:
+            answer = await self._host.get(_collection(kind, ""), {"labelSelector": selector})
+            found += [{"apiVersion": "", "kind": kind, **item} for item in answer.get("items") or ()]
+        return found
+
+    async def delete(self, kind: str, namespace: str, name: str) -> None:
+        """One that is gone is no error."""
+        await self._host.delete(f"{_collection(kind, namespace)}/{name}")
+
+
+def _collection(kind: str, namespace: str) -> str:
+    """The path of a kind's objects: in one namespace, or all of them where ``namespace`` is empty."""
+    group, plural, namespaced = _KINDS[kind]
+    return f"{group}/namespaces/{namespace}/{plural}" if namespaced and namespace else f"{group}/{plural}"

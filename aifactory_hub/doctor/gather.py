@@ -1,0 +1,173 @@
+"""The facts of a site, gathered side by side. What can't be asked is not known, and never taken for wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import httpx
+
+from aifactory_profiles import card_names, load_model
+from aifactory_profiles.catalogue import PRODUCT_LABEL
+
+from .. import constants
+from ..clusters import ApiError, ApiUnreachable, KubeApi, TenantClients, TenantUnavailable
+from ..domain.doctor import Compared, Reached, SiteFacts, Stage, differences
+from ..registry import Registry
+from ..registry.render import host_objects
+from .sources import Source
+
+T = TypeVar("T")
+# At once: enough to be quick, few enough for any API server.
+_SIDE_BY_SIDE = 8
+_SECONDS = 5.0
+# Of kinds that guard tenants from each other; what is not here belongs to managed workloads.
+_GUARDS = {
+    "NetworkPolicy",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "ConfigMap",
+    "ResourceQuota",
+}
+_GUARDS |= {"LimitRange", "Namespace", "Role", "RoleBinding"}
+_EXPORTER = "app.kubernetes.io/name=dcgm-exporter"
+_NO_ANSWER = (ApiUnreachable, ApiError)
+
+
+def gather_offline(registry: Registry) -> SiteFacts:
+    """What tenants.yaml alone says."""
+    given = {
+        str(device): sum(tenant.quota.nominal.get(device, 0) for tenant in registry.tenants.values())
+        for device in registry.cluster.carved
+    }
+    return SiteFacts(carved={str(device): count for device, count in registry.cluster.carved.items()}, given=given)
+
+
+async def gather(registry: Registry, source: Source, api: KubeApi | None = None) -> SiteFacts:
+    """The facts of the site; with ``api``, the host's, also who answers."""
+    limit = asyncio.Semaphore(_SIDE_BY_SIDE)
+    offline = gather_offline(registry)
+    storage, nodes, exporters = await asyncio.gather(
+        _known(lambda: source.all("storage.k8s.io/v1", "StorageClass")),
+        _known(lambda: source.all("v1", "Node")),
+        _known(lambda: source.all("v1", "Pod", _EXPORTER)),
+    )
+    version, apis, reached = await asyncio.gather(_known(source.version), _known(source.apis), _reached(registry, api))
+    objects = await asyncio.gather(*(_compared(source, manifest, limit) for manifest in host_objects(registry)))
+    return SiteFacts(
+        version=version,
+        apis=apis,
+        default_storage=None if storage is None else any(_is_default(each) for each in storage),
+        allocatable=None if nodes is None else _allocatable(registry, nodes),
+        carved=offline.carved,
+        given=offline.given,
+        compared=objects,
+        reached=reached,
+        exporters=None if exporters is None else bool(exporters),
+    )
+
+
+async def _known(ask: Callable[[], Awaitable[T]]) -> T | None:
+    """The answer; None where there is none, or where the credential may not ask."""
+    try:
+        return await ask()
+    except _NO_ANSWER:
+        return None
+
+
+async def _compared(source: Source, manifest: dict[str, Any], limit: asyncio.Semaphore) -> Compared:
+    kind = manifest["kind"]
+    name = f"{kind} {manifest['metadata']['name']}"
+    if namespace := manifest["metadata"].get("namespace"):
+        name += f" in {namespace}"
+    stage = Stage.TENANCY if kind in _GUARDS else Stage.WORKLOADS
+    async with limit:
+        try:
+            found = await source.one(manifest)
+        except _NO_ANSWER:
+            return Compared(name, stage, None)
+    if found is None:
+        return Compared(name, stage, False)
+    return Compared(name, stage, True, tuple(differences(manifest, found)))
+
+
+def _is_default(storage: dict[str, Any]) -> bool:
+    marks = storage["metadata"].get("annotations") or {}
+    return marks.get("storageclass.kubernetes.io/is-default-class") == "true"
+
+
+def _allocatable(registry: Registry, nodes: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """What the nodes that take pods have of each device that is given out, by its flavor's node label."""
+    usable = [node for node in nodes if not node["spec"].get("unschedulable")]
+    return {
+        str(device): sum(_count(node, device.resource) for node in usable if _has_flavor(node, device.flavor))
+        for device in registry.cluster.carved
+    }
+
+
+def _has_flavor(node: dict[str, Any], flavor: str) -> bool:
+    if flavor not in card_names():
+        return True
+    return (node["metadata"].get("labels") or {}).get(PRODUCT_LABEL) in load_model(flavor).products
+
+
+def _count(node: dict[str, Any], resource: str) -> int:
+    count = str(node["status"].get("allocatable", {}).get(resource, 0))
+    return int(count) if count.isdigit() else 0
+
+
+async def _reached(registry: Registry, api: KubeApi | None) -> list[Reached]:
+    addresses = registry.addresses
+    issuer = f"{registry.identity.issuer.rstrip('/')}/.well-known/openid-configuration"
+    web = (
+        ("the identity provider", issuer, "identity.issuer in tenants.yaml has to be its URL"),
+        ("the hub's API", addresses.hub_api, "look at the hub's log; addresses.hub_api is the address for pods"),
+        ("the job service", addresses.service, "look at the service's log; addresses.service is the address for pods"),
+    )
+    async with httpx.AsyncClient(timeout=_SECONDS) as client:
+        answers = await asyncio.gather(*(_web(client, *each) for each in web))
+    return [*(await _tenants(registry, api)), *answers]
+
+
+async def _web(client: httpx.AsyncClient, name: str, url: str, todo: str) -> Reached:
+    try:
+        answer = await client.get(url)
+    except httpx.HTTPError as error:
+        return Reached(f"{name} answers at {url}", Stage.PLATFORM, str(error) or type(error).__name__, todo=todo)
+    # Not signed in is an answer; an error of its own is not.
+    wrong = f"HTTP {answer.status_code}" if answer.status_code >= 500 or answer.status_code == 404 else ""
+    return Reached(f"{name} answers at {url}", Stage.PLATFORM, wrong, todo=todo)
+
+
+async def _tenants(registry: Registry, api: KubeApi | None) -> list[Reached]:
+    """Each tenant's API, under the credential that the hub has for it."""
+    if api is None:
+        return [
+            Reached(
+                f"the vCluster of {name} answers the hub", Stage.TENANCY, tried=False, todo="ask a cluster, not a file"
+            )
+            for name in registry.tenants
+        ]
+    clients = TenantClients(api, registry.tenants, constants.NOTEBOOKS_SECRET)
+    try:
+        return list(await asyncio.gather(*(_tenant(clients, name) for name in registry.tenants)))
+    finally:
+        await clients.close()
+
+
+async def _tenant(clients: TenantClients, name: str) -> Reached:
+    check = _asked(name)
+    todo = f"look at its pods; its values are `aifactory-hub tenants render --part vcluster --tenant {name}`"
+    try:
+        tenant = await clients.api(name)
+        await tenant.get(f"/api/v1/namespaces/{constants.NOTEBOOKS_NAMESPACE}/pods", {"limit": 1})
+    except TenantUnavailable as error:
+        return Reached(check, Stage.TENANCY, error.reason, todo=todo)
+    except _NO_ANSWER as error:
+        return Reached(check, Stage.TENANCY, str(error), todo=todo)
+    return Reached(check, Stage.TENANCY, todo=todo)
+
+
+def _asked(tenant: str) -> str:
+    return f"the vCluster of {tenant} answers the hub"

@@ -1,0 +1,134 @@
+"""What differs between the objects that follow from the registry and those on the host: pure, over their JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from .. import constants
+
+Manifest = dict[str, Any]
+
+# Who we are among an object's managers, for server-side apply.
+MANAGER = "aifactory-hub"
+# Whose registry an object follows from, and what it was when it was applied last.
+LABEL_REGISTRY = f"{constants.PREFIX}/registry"
+ANNOTATION_APPLIED = f"{constants.PREFIX}/applied"
+# What the API server keeps for itself.
+_ITS_OWN = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
+
+
+class Ref(NamedTuple):
+    """An object by kind, namespace (empty for the cluster's) and name."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        place = f" in {self.namespace}" if self.namespace else ""
+        return f"{self.kind} {self.name}{place}"
+
+
+class Action(StrEnum):
+    """CREATE and CHANGE are done by apply, DELETE only when it is asked for. KEEP is as wanted."""
+
+    CREATE = "create"
+    CHANGE = "change"
+    DELETE = "delete"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field: where, what it is and what it would be (None: not there)."""
+
+    path: str
+    now: Any
+    wanted: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What would be done to one object. ``by_hand`` names who changed it since it was applied last; empty if nobody."""
+
+    ref: Ref
+    action: Action
+    differences: tuple[Difference, ...] = ()
+    by_hand: tuple[str, ...] = ()
+
+
+def ref_of(manifest: Mapping[str, Any]) -> Ref:
+    """Which object it is."""
+    metadata = manifest["metadata"]
+    return Ref(manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+
+
+def marked(manifest: Manifest, hub: str) -> Manifest:
+    """The object with the marks by which it is known again: whose it is, and what it was applied as."""
+    made = deepcopy(manifest)
+    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
+    made["metadata"].setdefault("labels", {})[LABEL_REGISTRY] = hub
+    made["metadata"].setdefault("annotations", {})[ANNOTATION_APPLIED] = digest
+    return made
+
+
+def change_of(wanted: Manifest, live: Manifest | None, applied: Manifest | None) -> Change:
+    """What applying ``wanted`` (as :func:`marked`) would do.
+
+    ``live`` is the object on the host, None when there is none; ``applied`` what the host says it would become.
+    """
+    ref = ref_of(wanted)
+    if live is None or applied is None:
+        return Change(ref, Action.CREATE)
+    differences = tuple(_differences("", _comparable(live), _comparable(applied)))
+    if not differences:
+        return Change(ref, Action.KEEP)
+    before = (live["metadata"].get("annotations") or {}).get(ANNOTATION_APPLIED)
+    same_file = before == wanted["metadata"]["annotations"][ANNOTATION_APPLIED]
+    return Change(ref, Action.CHANGE, differences, _others(live) if same_file else ())
+
+
+def surplus(live: Iterable[Mapping[str, Any]], wanted: Iterable[Manifest]) -> list[Change]:
+    """Objects that carry our mark and follow from the registry no more."""
+    known = {ref_of(manifest) for manifest in wanted}
+    return [Change(ref, Action.DELETE) for ref in map(ref_of, live) if ref not in known]
+
+
+def _comparable(manifest: Manifest) -> Manifest:
+    kept = {key: value for key, value in manifest.items() if key not in ("status", "metadata")}
+    metadata = {key: value for key, value in manifest["metadata"].items() if key not in _ITS_OWN}
+    return {**kept, "metadata": metadata}
+
+
+def _others(live: Manifest) -> tuple[str, ...]:
+    """Who else changed the object, as far as it says so."""
+    managers = live["metadata"].get("managedFields") or ()
+    names = [m.get("manager", "") for m in managers if m.get("manager") != MANAGER and not m.get("subresource")]
+    return tuple(dict.fromkeys(name for name in names if name)) or ("somebody",)
+
+
+def _differences(path: str, now: Any, wanted: Any) -> Iterator[Difference]:
+    if isinstance(now, dict) and isinstance(wanted, dict):
+        for key in sorted({*now, *wanted}):
+            yield from _differences(f"{path}.{key}" if path else str(key), now.get(key), wanted.get(key))
+    elif isinstance(now, list) and isinstance(wanted, list) and len(now) == len(wanted):
+        for index, (old, new) in enumerate(zip(now, wanted, strict=True)):
+            yield from _differences(f"{path}[{_name(new, index)}]", old, new)
+    elif now != wanted:
+        yield Difference(path, now, wanted)
+
+
+def _name(item: Any, index: int) -> str:
+    """Items of Kubernetes lists are mostly known by their names."""
+    return str(item["name"]) if isinstance(item, dict) and isinstance(item.get("name"), str) else str(index)
+
+
+def summary(changes: Sequence[Change]) -> dict[Action, int]:
+    """How many objects each action is for."""
+    return {action: sum(change.action is action for change in changes) for action in Action}

@@ -1,0 +1,116 @@
+"""Jobs that are submitted by the clock."""
+
+from __future__ import annotations
+
+from ... import constants
+from ...domain.refusals import Refusal
+from ...domain.schedules import next_time
+from ...store import Schedule
+from ..access import Caller
+from ..answer_types import MessagesAnswer, ScheduleAnswer, SchedulePage, WebhookSecret
+from ..answers import messages_answer, schedule_answer
+from ..errors import ServiceError, forbidden, from_refusal
+from ..messages import tenant_secret
+from ..operations import operation
+from ..payloads import SchedulePatch, ScheduleRequest, TenantQuery, parse
+from .base import Handler, run_sync
+
+
+class ScheduleList(Handler):
+    """All schedules that the caller may see, and the door for new ones."""
+
+    @operation("listSchedules", "Schedules of the caller's teams.", answer=SchedulePage, query=TenantQuery)
+    async def get(self) -> None:
+        """The oldest first."""
+        caller = await self.caller()
+        tenants = self.tenants_to_read(caller, self.query(TenantQuery).tenant)
+        found = await run_sync(self.context.scheduler.schedules.of, tenants)
+        self.answer({"schedules": [schedule_answer(schedule) for schedule in found]})
+
+    @operation(
+        "makeSchedule",
+        "Submit a job whenever a cron expression says so: 201, or 200 for the schedule that the same key made before.",
+        answer=ScheduleAnswer,
+        body=ScheduleRequest,
+        statuses=(200, 201),
+    )
+    async def post(self) -> None:
+        """The job is checked as a submitted one is."""
+        caller = await self.caller(fresh=True)
+        asked = parse(ScheduleRequest, self.request.body)
+        tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, asked.tenant)
+        made = await self.context.scheduler.make(caller.name, tenant, asked)
+        if isinstance(made, Refusal):
+            raise from_refusal(made)
+        schedule, new = made
+        self.answer(schedule_answer(schedule), 201 if new else 200)
+
+
+class ScheduleOne(Handler):
+    """One schedule."""
+
+    @operation("getSchedule", "One schedule as it is now.", answer=ScheduleAnswer)
+    async def get(self, schedule_id: str) -> None:
+        """When it is due next, and what became of the last time."""
+        self.answer(schedule_answer(await self._schedule(await self.caller(), schedule_id)))
+
+    @operation("changeSchedule", "Let a schedule rest, or go on.", answer=ScheduleAnswer, body=SchedulePatch)
+    async def patch(self, schedule_id: str) -> None:
+        """Times that pass while it rests are not made up for."""
+        asked = parse(SchedulePatch, self.request.body)
+        schedule = await self._own(schedule_id)
+        due = next_time(schedule.cron, schedule.time_zone, after=self.context.clock())
+        schedules = self.context.scheduler.schedules
+        if asked.paused != schedule.paused:
+            await run_sync(schedules.set_paused, schedule.id, asked.paused, next_at=due)
+        self.answer(schedule_answer(await run_sync(schedules.get, schedule.id) or schedule))
+
+    @operation("removeSchedule", "Forget a schedule; jobs that it made stay.", answer=ScheduleAnswer)
+    async def delete(self, schedule_id: str) -> None:
+        """Its owner may, and the tenant's admins."""
+        schedule = await self._own(schedule_id)
+        await run_sync(self.context.scheduler.schedules.remove, schedule.id)
+        await run_sync(self.context.files.drop_job, schedule.id)
+        self.answer(schedule_answer(schedule))
+
+    async def _own(self, schedule_id: str) -> Schedule:
+        caller = await self.caller(fresh=True)
+        schedule = await self._schedule(caller, schedule_id)
+        if not caller.tenants(constants.SCOPE_SUBMIT, [schedule.tenant]):
+            raise forbidden("This token may not change schedules.")
+        if schedule.owner != caller.name and not caller.administers(schedule.tenant):
+            message = f"Schedule {schedule.id} is {schedule.owner}'s: its owner and the team's admins can change it."
+            raise forbidden(message)
+        return schedule
+
+    async def _schedule(self, caller: Caller, schedule_id: str) -> Schedule:
+        found: Schedule | None = await run_sync(self.context.scheduler.schedules.get, schedule_id)
+        known = self.context.registry.tenants
+        if found is None or found.tenant not in caller.tenants(constants.SCOPE_READ, known):
+            message = f"There is no schedule {schedule_id!r} in your teams."
+            raise ServiceError(404, "unknown-schedule", message, field="id")
+        return found
+
+
+class Messages(Handler):
+    """What was told of a job."""
+
+    @operation("listMessages", "The messages about a job, and whether they arrived.", answer=MessagesAnswer)
+    async def get(self, job_id: str) -> None:
+        """To its owner and the tenant's admins: an address may hold a secret."""
+        caller = await self.caller()
+        job = await self.job_for(caller, job_id)
+        if job.owner != caller.name and not caller.administers(job.tenant):
+            raise forbidden(f"Job {job.id} is {job.owner}'s: its owner and the team's admins see its messages.")
+        self.answer(messages_answer(await run_sync(self.context.messenger.deliveries.of_job, job.id)))
+
+
+class Secret(Handler):
+    """What receivers check signatures with."""
+
+    @operation("getWebhookSecret", "What messages to a team's webhooks are signed with.", answer=WebhookSecret)
+    async def get(self, tenant: str) -> None:
+        """To those who may submit jobs into the tenant."""
+        caller = await self.caller(fresh=True)
+        chosen = self.tenant_for(caller, constants.SCOPE_SUBMIT, tenant)
+        self.answer({"tenant": chosen, "secret": tenant_secret(self.context.messenger.key, chosen)})

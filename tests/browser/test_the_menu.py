@@ -1,0 +1,182 @@
+"""The spawn page and the page of a start in real Chromium: what is shown, chosen, searched, refreshed, told aloud."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from aifactory_spawner.options_form import Menu
+
+from . import menus
+from .chromium import browser, picture
+from .menu_site import menu_site
+
+pytestmark = pytest.mark.browser
+
+PHONE = {"width": 390, "height": 844}
+NARROWEST = {"width": 320, "height": 640}
+EVENTS = [
+    {"progress": 10, "step": "quota", "text": "fits", "seconds": 0.1, "queue": None, "message": "quota: fits (0.1 s)"},
+    {
+        "progress": 20,
+        "step": "queue",
+        "text": "Position 2 of 2 in the queue of team nlp.",
+        "seconds": 4.2,
+        "queue": {
+            "place": "Position 2 of 2 in the queue of team nlp.",
+            "ahead": "Before you: jun (mig-1g.10gb).",
+            "wait": "Expected wait: 10 min to 40 min.",
+        },
+        "message": "queue: Position 2 of 2 in the queue of team nlp. (4.2 s)",
+    },
+]
+
+
+@pytest.fixture(scope="module")
+def shown() -> dict[str, Menu]:
+    return {
+        "some": menus.some_free(),
+        "taken": menus.all_taken(),
+        "unknown": menus.unknown(),
+        "thousand": menus.thousand(),
+        "changing": menus.some_free(),
+    }
+
+
+@pytest.fixture(scope="module")
+def site(shown: dict[str, Menu]) -> Iterator[str]:
+    with menu_site(shown, [json.dumps(event) for event in EVENTS]) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Page]:
+    with browser() as context:
+        yield context.pages[0]
+
+
+@pytest.fixture
+def page(chromium: Page) -> Iterator[Page]:
+    problems: list[str] = []
+    chromium.on("pageerror", lambda error: problems.append(str(error)))
+    chromium.set_viewport_size({"width": 1280, "height": 900})
+    yield chromium
+    assert problems == []
+
+
+def complaints(page: Page) -> list[str]:
+    """What axe finds, one line for each rule."""
+    found = Axe().run(page).response["violations"]
+    return [f"{rule['id']}: {[node['html'] for node in rule['nodes']]}" for rule in found]
+
+
+@pytest.mark.parametrize(
+    ("name", "theme"),
+    [
+        ("some", "light"),
+        ("some", "dark"),
+        ("taken", "light"),
+        ("taken", "dark"),
+        ("unknown", "light"),
+        ("thousand", "dark"),
+    ],
+)
+def test_axe_finds_nothing(page: Page, site: str, name: str, theme: str) -> None:
+    page.goto(f"{site}/hub/spawn/{name}")
+    if name == "thousand":
+        # Every row is like another: what is found shows what there is to find, and axe takes long for each.
+        page.fill("#af-search", "cpu-8x")
+        expect(page.locator("#af-found")).to_have_text("40 sizes")
+    page.evaluate("theme => document.documentElement.setAttribute('data-bs-theme', theme)", theme)
+    assert complaints(page) == []
+
+
+def test_axe_finds_nothing_on_the_page_of_a_start(page: Page, site: str) -> None:
+    page.goto(f"{site}/hub/start/page")
+    expect(page.locator("#af-place")).to_have_text("Position 2 of 2 in the queue of team nlp.")
+    expect(page.locator("#af-ahead")).to_have_text("Before you: jun (mig-1g.10gb).")
+    expect(page.locator("#af-step-quota")).to_contain_text("done")
+    expect(page.locator("#af-step-queue")).to_contain_text("in progress")
+    expect(page.locator("#af-clock")).to_contain_text("so far")
+    assert page.locator("#af-cancel").is_visible()
+    picture(page, "menu-queue")
+    assert complaints(page) == []
+
+
+def test_what_is_shown_at_a_desk_and_on_a_phone(page: Page, site: str) -> None:
+    page.goto(f"{site}/hub/spawn/some")
+    row = page.locator(".af-row", has=page.locator("[id='af-nlp:mig-1g.10gb']"))
+    expect(row).to_contain_text("1/7 of an H100")
+    expect(row).to_contain_text("6 free now")
+    expect(row).to_contain_text("Team: 4 of 6 free, 2 can be borrowed")
+    expect(row).to_contain_text("0.40 an hour")
+    picture(page, "menu")
+    page.goto(f"{site}/hub/spawn/taken")
+    picture(page, "menu-taken")
+    for size in (PHONE, NARROWEST):
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.goto(f"{site}/hub/spawn/some")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "it scrolls sideways"
+        if size is PHONE:
+            picture(page, "menu-phone")
+
+
+def test_keys_alone_choose_a_team_and_a_size_and_reach_the_button(page: Page, site: str) -> None:
+    page.goto(f"{site}/hub/spawn/some")
+    page.locator("#af-tenant-nlp").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("[id='af-vision:cpu-small']").is_checked()
+    assert page.locator("#af-profiles-nlp").is_hidden()
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    assert page.locator("[id='af-vision:mig-1g.10gb']").is_checked()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.type") == "submit"
+
+
+def test_choosing_what_is_taken_says_that_one_waits_and_sends_it(page: Page, site: str) -> None:
+    page.goto(f"{site}/hub/spawn/taken")
+    page.get_by_text("mig-2g.20gb", exact=True).click()
+    button = page.locator("#spawn_form [type=submit]")
+    expect(button).to_have_text("Wait in the queue")
+    page.get_by_text("cpu-small", exact=True).click()
+    expect(button).to_have_text("Start")
+    assert page.locator("[id='af-nlp:mig-7g.80gb']").is_disabled()
+    page.get_by_text("mig-2g.20gb", exact=True).click()
+    button.click()
+    sent = json.loads(page.locator("body").inner_text())
+    assert sent == {"_xsrf": ["x"], "tenant": ["nlp"], "profile": ["nlp/mig-2g.20gb/wait"]}
+
+
+def test_a_thousand_sizes_are_searched(page: Page, site: str) -> None:
+    page.goto(f"{site}/hub/spawn/thousand")
+    assert page.locator("#af-profiles-nlp .af-row").count() == 1000
+    page.fill("#af-search", "h100 40")
+    expect(page.locator("#af-found")).to_have_text("1 size")
+    assert page.locator("#af-profiles-nlp .af-row:visible").count() == 1
+    page.fill("#af-search", "cpu-8")
+    page.press("#af-search", "Enter")
+    assert page.url.endswith("/hub/spawn/thousand"), "Enter in the search has sent the form"
+    expect(page.locator("#af-found")).to_have_text("40 sizes")
+    picture(page, "menu-thousand", full=False)
+    page.fill("#af-search", "mig")
+    page.check("text=only what is free now")
+    expect(page.locator("#af-found")).to_have_text("1 size")
+
+
+def test_counts_refresh_and_a_change_of_the_choice_is_told(page: Page, site: str, shown: dict[str, Menu]) -> None:
+    page.goto(f"{site}/hub/spawn/changing")
+    page.locator("[id='af-nlp:mig-1g.10gb']").check()
+    shown["changing"] = menus.all_taken_in_two_teams()
+    # It asks every ten seconds, and at once when it is looked at again.
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#af-news")).to_contain_text("mig-1g.10gb: none free: wait")
+    expect(page.locator("#spawn_form [type=submit]")).to_have_text("Wait in the queue")
+    assert page.locator("[id='af-nlp:mig-1g.10gb']").input_value() == "nlp/mig-1g.10gb/wait"
+    shown.pop("changing")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#af-stale")).to_contain_text("not refreshed since")

@@ -5,7 +5,7 @@ CLUSTER := python3 -m tests.cluster
 IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks docs
+.PHONY: help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks docs
 
 help:  ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  -/'
@@ -55,6 +55,9 @@ labextension-watch: labextension  ## build the panel anew at each change; `make 
 e2e: setup labextension cluster-up  ## the day and all tests that need the real cluster
 	$(IN_CLUSTER) -m tests.e2e.day
 	$(IN_CLUSTER) -m pytest -m "cluster or e2e or browser"
+
+e2e-faults: setup cluster-up  ## everything that can go wrong around a running server, on the real cluster: half an hour
+	$(IN_CLUSTER) -m tests.e2e.faults
 
 bench: setup  ## a benchmark of benchmarks/, for example NAME=watch (those that need it use the test cluster)
 	$(PY) -m benchmarks.$(NAME) $(ARGS)

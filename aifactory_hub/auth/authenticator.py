@@ -108,6 +108,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
     def get_handlers(self, app: Any) -> list[Any]:
         """As upstream, and the hub pages of ours: JupyterHub's ``extra_handlers`` is deprecated."""
         self.sweep = Sweep.begin(self, app)
+        hub_pages.begin(app)
         return [*super().get_handlers(app), *hub_pages.routes(), *routes.routes()]
 
     # What tenants.yaml says

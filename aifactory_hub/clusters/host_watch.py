@@ -69,6 +69,11 @@ class HostWatch:
         return self._watch.last_sync
 
     @property
+    def age(self) -> float | None:
+        """Seconds since the host last said anything; None before the first list."""
+        return self._watch.age()
+
+    @property
     def stale(self) -> bool:
         """No answer from the host for more than a minute, or none yet: a missing pod then means nothing."""
         age = self._watch.age()
@@ -182,7 +187,15 @@ def decode_pod(obj: Json) -> PodFact:
         started_at=ended.get("startedAt") or running.get("startedAt"),
         finished_at=ended.get("finishedAt"),
         virtual_uid=virtual_uid,
+        unscheduled=_unscheduled(status),
     )
+
+
+def _unscheduled(status: Mapping[str, Any]) -> str | None:
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return str(condition.get("message") or condition.get("reason") or "no node was found")
+    return None
 
 
 def _virtual_identity(annotations: Mapping[str, str]) -> tuple[str, str, str | None]:

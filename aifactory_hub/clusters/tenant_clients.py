@@ -24,6 +24,7 @@ RECHECK = 30.0  # how long a credential is used before its Secret is looked at a
 REMEMBER_FAILURE = 2.0  # a tenant that hangs costs the next callers nothing for this long
 PROBE = 3.0  # how long a tenant's API may take to say that it is ready
 READ = 1.5  # how long the host may take to hand out the credential
+EXPLAIN = 1.0  # how long the host may take to say whether a vCluster that does not answer is paused
 GATHER = 4.8  # all of it, so that a caller hears "no" in under 5 s
 HOST_AGAIN = 5.0  # how soon to look again after the host did not answer
 DRAIN = 15.0  # calls on a replaced client may still end; longer than any call but a watch
@@ -148,19 +149,29 @@ class TenantClients:
     async def _connect(self, entry: _Entry) -> KubeApi:
         try:
             async with asyncio.timeout(GATHER):
-                api = await self._current(entry)
-                await self._ask(api, entry)
+                try:
+                    api = await self._current(entry)
+                    await self._ask(api, entry)
+                except _Unusable as error:
+                    reason = await self._explained(entry.tenant, str(error))
+                else:
+                    self._note(entry, TenantHealth(True, None, None))
+                    entry.failed_at = None
+                    return api
         except TimeoutError:
             reason = f"it did not answer within {GATHER:g} s"
-        except _Unusable as error:
-            reason = str(error)
-        else:
-            self._note(entry, TenantHealth(True, None, None))
-            entry.failed_at = None
-            return api
         self._note(entry, TenantHealth(False, reason, None))
         entry.failed_at = self._clock()
         raise TenantUnavailable(entry.tenant.name, reason)
+
+    async def _explained(self, tenant: Tenant, trouble: str) -> str:
+        """That it is paused, when the host says so; else the trouble that was met."""
+        path = f"/apis/apps/v1/namespaces/{tenant.vcluster.namespace}/statefulsets/{tenant.vcluster.name}"
+        try:
+            spec = (await self._host.get(path, timeout=EXPLAIN)).get("spec") or {}
+        except (ApiError, ApiUnreachable):
+            return trouble
+        return "it is paused: its control plane is scaled to 0" if spec.get("replicas") == 0 else trouble
 
     async def _ask(self, api: KubeApi, entry: _Entry) -> None:
         """Whether the API is ready, and takes our credential."""

@@ -12,7 +12,8 @@ class PodFact:
 
     ``name`` and ``namespace`` are those inside the vCluster (from the syncer's annotations, never recomputed);
     ``host_namespace`` and ``vcluster`` say whose it is; ``uid`` is the host pod's. ``exit_code`` and ``reason`` are the
-    main container's when it has ended. ``waiting`` is the container's reason for not having started yet.
+    main container's when it has ended. ``waiting`` is the container's reason for not having started yet,
+    ``unscheduled`` the scheduler's for not having found a node.
     """
 
     host_namespace: str
@@ -35,3 +36,4 @@ class PodFact:
     started_at: str | None = None
     finished_at: str | None = None
     virtual_uid: str | None = None
+    unscheduled: str | None = None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from .cancel import CancelStart
+from .cluster import ClusterPage
 from .menu import MenuNumbers
 
 # Looked through before JupyterHub's own. A template extends the one that it replaces as "templates/<name>".
@@ -13,9 +15,17 @@ TEMPLATES = Path(__file__).parent / "templates"
 __all__ = ["TEMPLATES", "routes"]
 
 
+def begin(app: Any) -> None:
+    """Let the spawner begin what it does for the whole hub, if it is one of ours: JupyterHub has no hook for it."""
+    start = getattr(app.spawner_class, "begin_for", None)
+    if start is not None:
+        start(app)
+
+
 def routes() -> list[tuple[str, type]]:
     """Paths below the hub's prefix, each with its handler; the authenticator hands them to the hub."""
     return [
+        (r"/aifactory/cluster", ClusterPage),
         (r"/aifactory/menu/(?P<user_name>[^/]+)", MenuNumbers),
         (r"/aifactory/cancel/(?P<user_name>[^/]+)", CancelStart),
         (r"/aifactory/cancel/(?P<user_name>[^/]+)/(?P<server_name>[^/]*)", CancelStart),

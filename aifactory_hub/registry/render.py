@@ -186,6 +186,8 @@ def _tenant_rules(tenant: Tenant) -> list[Manifest]:
     return [
         _rule("", ["secrets"], ["get"], [constants.NOTEBOOKS_SECRET, constants.JOBS_SECRET]),
         _rule("", ["services"], ["get"], [tenant.vcluster.name]),
+        # To say of a vCluster that does not answer that it is paused.
+        _rule("apps", ["statefulsets"], ["get"], [tenant.vcluster.name]),
         _rule("batch", ["jobs"], [*_READ, "create", "patch", "delete"]),
         _rule("batch", ["jobs/status"], ["patch"]),
         _rule("kueue.x-k8s.io", ["workloads"], [*_READ, "patch"]),

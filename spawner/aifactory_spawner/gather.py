@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from aifactory_hub.admission import AdmissionUnavailable
 from aifactory_hub.clusters import ApiError
+from aifactory_hub.domain.endings import duration
 from aifactory_hub.domain.menu import Outlook
 from aifactory_hub.domain.quota import Usage
 from aifactory_hub.domain.spawns import TenantFacts
@@ -46,7 +48,11 @@ async def _unavailable(wiring: Wiring, tenant: str, ask: bool) -> str | None:
     health = wiring.clients.health(tenant)
     if ask or health.since is None:
         health = await wiring.clients.check(tenant)
-    return None if health.ok else (health.reason or "its vCluster does not answer")
+    if health.ok:
+        return None
+    reason = health.reason or "its vCluster does not answer"
+    since = "" if health.since is None else f", for {duration(time.time() - health.since)}"
+    return f"{reason}{since}"
 
 
 async def _usage(wiring: Wiring, tenant: str) -> Usage | None:

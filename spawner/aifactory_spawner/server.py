@@ -223,13 +223,22 @@ class Server:
             await self._gone(GONE_WITHIN)
         await self.release()
 
-    async def release(self) -> None:
-        """Give the ticket back. Only for a pod that is gone. Raises AdmissionUnavailable."""
-        await self.wiring.admission.release(self.binding.tenant, self.binding.ticket)
-
     async def ticket(self) -> Ticket:
         """The ticket now. Raises AdmissionUnavailable."""
         return await self.wiring.admission.get(self.binding.tenant, self.binding.ticket)
+
+    async def discard(self) -> None:
+        """Delete a pod that has no ticket and wait until the host has it no more. Raises one of NO_ANSWER."""
+        await self._delete()
+        await self.gone()
+
+    async def gone(self) -> None:
+        """Wait until the host has no pod of this server. Raises TimeoutError."""
+        await self._gone(GONE_WITHIN)
+
+    async def release(self) -> None:
+        """Give the ticket back. Only for a pod that is gone. Raises AdmissionUnavailable."""
+        await self.wiring.admission.release(self.binding.tenant, self.binding.ticket)
 
     async def _gone(self, seconds: float) -> None:
         await self._until(lambda pod: pod is None, seconds)

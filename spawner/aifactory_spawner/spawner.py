@@ -10,39 +10,41 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, ClassVar
 
 from jupyterhub.traitlets import Callable
 from kubespawner import KubeSpawner
+from traitlets import Bool, Float
 
 from aifactory_hub import constants
 from aifactory_hub.admission import AdmissionRefused
-from aifactory_hub.clusters import ApiUnreachable
 from aifactory_hub.domain.names import server_id
+from aifactory_hub.domain.orphans import ServerKey
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
 from aifactory_hub.domain.spawns import SpawnPlan
-from aifactory_hub.domain.tickets import Repair, TicketState, repair_of
+from aifactory_hub.domain.tickets import TicketState
 
 from . import overrides
 from .binding import Binding
 from .choosing import TeamChoice
+from .cluster_state import cluster_state
 from .defaults import PodDefaults
 from .gather import namespace_uid
-from .host_pods import HostPods, PodReader, exit_code
+from .host_pods import HostPods, PodReader
 from .hub5 import refusals_uncounted
-from .leftovers import clear_own
+from .leftovers import OrphanRules, clear_own
+from .lookout import Lookout
+from .metrics import measured
 from .refusals import refused
 from .server import NO_ANSWER, Server
 from .starting import quota_text
 from .steps import StartSteps
-from .wiring import Shared, Wiring
-
-# Seconds to wait for the first list of the host's pods; until then nothing is known of any server.
-FIRST_LIST = 5.0
-GONE = 1  # the exit code of a server that ended without having said how
+from .unsupported import refuse_unsupported
+from .wiring import Shared, Wiring, known_servers
 
 
-class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
+class TenantKubeSpawner(TeamChoice, Lookout, PodDefaults, KubeSpawner):
     """One server. Where it lives is fixed in ``_binding`` when it starts and kept in the hub's database."""
 
     # kubespawner's dictionary would be shared with every other subclass; ours stays empty.
@@ -54,6 +56,19 @@ class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
     node_selector: Any
 
     get_registry = Callable(None, allow_none=True, config=True, help="Returns the tenant registry; set by configure().")
+
+    remove_orphans = Bool(
+        False,
+        config=True,
+        help="""
+        Remove pods that carry this hub's identity and belong to no server of the hub and to no ticket.
+
+        Otherwise they are only counted (aifactory_orphan_pods) and named in the log.
+        """,
+    )
+    orphan_delay = Float(
+        600.0, min=0, config=True, help="Seconds for which a pod must have had no server before it is removed."
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Not KubeSpawner's own: it loads a credential for the whole process, and a second one would replace the first.
@@ -68,6 +83,8 @@ class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
         self._site_labels = dict(self.extra_labels)
         self._site_node_selector = dict(self.node_selector)
         self.steps = StartSteps()
+        # Tenant and profile of the start under way or last tried, once they were found to exist.
+        self.started_as: tuple[str, str] | None = None
         self.secret_name = ""
         self._name_objects()
 
@@ -86,15 +103,17 @@ class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
         state.pop("pvc_name", None)
         if self._binding is not None:
             state["aifactory"] = self._binding.to_state()
-        return state
+        return {**state, **self._lookout_state()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state({name: value for name, value in state.items() if name != "pvc_name"})
         self._bind(Binding.from_state(state.get("aifactory")))
+        self._load_lookout(state)
 
     def clear_state(self) -> None:
         super().clear_state()
         self._bind(None)
+        self.notice = None
         self._pvc_exists = False
         self.steps = StartSteps()
         self._name_objects()
@@ -102,9 +121,9 @@ class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
     def _bind(self, binding: Binding | None) -> None:
         live = self._shared().live
         if self._binding is not None:
-            live.discard(self._binding.ticket)
+            live.pop(self._binding.ticket, None)
         if binding is not None:
-            live.add(binding.ticket)
+            live[binding.ticket] = ServerKey(binding.tenant, self._server_id)
         self._binding = binding
 
     def _persist(self, binding: Binding) -> None:
@@ -113,7 +132,27 @@ class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
         self.orm_spawner.state = self.get_state()
         self.user.db.commit()
 
-    # What kubespawner asks for
+    # What all spawners share
+
+    @classmethod
+    def cluster_state(cls) -> dict[str, Any]:
+        """For the administrators' page."""
+        return cluster_state(cls.shared)
+
+    @classmethod
+    def begin_for(cls, app: Any) -> None:
+        """When the hub starts: watch the host, and look for what an earlier hub left, before anybody comes."""
+        refuse_unsupported(app.config)
+        mine = app.config[cls.__name__]
+        if "get_registry" not in mine:
+            return
+        shared = cls._shared()
+        shared.known = partial(known_servers, app.db)
+        shared.rules = OrphanRules(
+            mine.get("remove_orphans", cls.remove_orphans.default_value),
+            mine.get("orphan_delay", cls.orphan_delay.default_value),
+        )
+        shared.begin(mine.get_registry)
 
     @classmethod
     def _shared(cls) -> Shared:
@@ -159,14 +198,17 @@ class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
 
     # Start
 
+    @measured
     @refusals_uncounted
     async def _start(self) -> Any:
         """Gather, decide, take the ticket, then make the pod. Raises SpawnRefused; nothing is left behind then."""
         self.steps.begin()
+        self.started_as = None
         self._deadline = time.monotonic() + self._registry.notebook.start_timeout
         try:
             wiring = await self._wiring()
             plan = await self._decide(wiring)
+            self.ended = None
             self._persist(await self._new_binding(wiring, plan))
             try:
                 return await self._start_bound(plan)
@@ -185,6 +227,7 @@ class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
 
     async def _decide(self, wiring: Wiring) -> SpawnPlan:
         plan = await self._read_choice(wiring)
+        self.started_as = (plan.tenant.name, plan.profile.name)
         await clear_own(wiring, plan.tenant, self._server_id, self.pod_name)
         usage = await self._admit(wiring, plan, ask=True)
         self.steps.say("quota", quota_text(plan, usage))
@@ -280,56 +323,13 @@ class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
     def _starting(self) -> bool:
         return self._start_future is not None and not self._start_future.done()
 
-    @property
-    def _clearing(self) -> bool:
-        return self._undoing is not None and not self._undoing.done()
-
-    async def poll(self) -> int | None:
-        """None: runs, starts, or not known. A number: it has ended for certain, and its ticket is given back.
-
-        An API that does not answer never makes a running server a stopped one.
-        """
-        if self._starting or self._clearing:
-            return None
-        if self._binding is None:
-            # Every start is bound before it creates anything.
-            return GONE
-        try:
-            return await self._look()
-        except NO_ANSWER as error:
-            self.log.warning("%s: not known whether it runs: %s", self._log_name, error)
-            return None
-
-    async def _look(self) -> int | None:
-        server = await self._bound()
-        if not await server.wiring.watch.synced(FIRST_LIST) or server.wiring.watch.stale:
-            return None
-        if await self._tenant_replaced(server):
-            return GONE
-        pod = server.seen()
-        if pod is None:
-            # The syncer removes a virtual pod that ran once and has no host pod; one that never ran could still start.
-            await (server.release() if server.binding.started else server.remove())
-            return GONE
-        code = exit_code(pod)
-        if code is not None:
-            await server.remove()
-            return code
-        ticket = await server.ticket()
-        match repair_of(ticket):
-            case Repair.GIVE_WAY:
-                self.log.warning("%s is stopped to give its quota back: %s", self._log_name, ticket.message)
-                await server.remove()
-                return GONE
-            case Repair.FILE | Repair.HOLD:
-                await self._count_again(server)
-        # kubespawner's rest: an address that has changed is noticed.
-        found: int | None = await super().poll()
-        return found
+    def _under_way(self) -> bool:
+        """Whether a start, or the end of one that failed, is at work."""
+        return self._starting or (self._undoing is not None and not self._undoing.done())
 
     async def _count_again(self, server: Server) -> None:
         """Take a new ticket for a server whose own was deleted: what runs must be counted."""
-        if self._clearing or server.seen() is None:
+        if self._under_way() or server.seen() is None:
             return  # it was stopped meanwhile, which is why its ticket is gone
         registry, binding = server.wiring.registry, server.binding
         tenant = registry.tenants.get(binding.tenant)
@@ -346,17 +346,6 @@ class TenantKubeSpawner(TeamChoice, PodDefaults, KubeSpawner):
             self.log.error("%s runs without a ticket: %s", self._log_name, error)
             return
         self.log.warning("%s: its ticket was deleted while it ran; a new one is %s", self._log_name, ticket.state)
-
-    async def _tenant_replaced(self, server: Server) -> bool:
-        """Whether the tenant was deleted and made anew: what runs there now is not this server."""
-        expected = server.binding.namespace_uid
-        if expected is None:
-            return False
-        try:
-            now = await namespace_uid(server.wiring, server.binding.vcluster_namespace)
-        except ApiUnreachable:
-            return False
-        return now is not None and now != expected
 
     async def delete_forever(self) -> None:
         """A deleted user's volumes stay: they may hold a team's only copy, and its admin decides."""

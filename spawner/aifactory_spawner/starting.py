@@ -31,10 +31,19 @@ _HOPELESS = (
     "RunContainerError",
     "CrashLoopBackOff",
 )
+# What the scheduler says of a node that no waiting turns into a fitting one. Seconds for which a node that is
+# being labelled may still be one.
+_NO_CURE = ("didn't match Pod's node affinity/selector", "had volume node affinity conflict")
+SCHEDULER_PATIENCE = 8.0
+# What is said of an image and will be said again: the second try and the pause before it would only cost time.
+_NO_IMAGE = (
+    "not found", "no such host", "manifest unknown", "name unknown", "denied", "unauthorized", "invalid ref", "x509",
+    "connection refused", "unreachable", "no route to host",
+)  # fmt: skip
 # Names in a queue that are told one by one.
 _MOST_AHEAD = 5
 _IMAGE_EVENTS = ("Pulling", "Pulled")
-_POD_EVENTS = ("Scheduled", "FailedScheduling", "FailedMount", "FailedAttachVolume")
+_POD_EVENTS = ("FailedMount", "FailedAttachVolume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +116,37 @@ def judge(pod: PodFact | None, events: Sequence[PodEvent], *, seconds: float) ->
         return Verdict(Outcome.FAILED, f"the server's process ended with exit code {code}: {why}")
     if pod.deleting:
         return Verdict(Outcome.FAILED, "the pod was deleted while it started")
-    if pod.waiting in _HOPELESS:
+    if pod.waiting in _HOPELESS or (pod.waiting == "ErrImagePull" and _says(_NO_IMAGE, pod.waiting_message)):
         return Verdict(Outcome.FAILED, f"the container can't start, {pod.waiting}: {pod.waiting_message or ''}")
     if pod.phase == "Running" and pod.ready and pod.ip:
         return Verdict(Outcome.RUNS)
+    if pod.unscheduled and seconds > SCHEDULER_PATIENCE and never_fits(pod.unscheduled):
+        return Verdict(Outcome.FAILED, f"no node of the cluster can ever take it: {reason_of(pod.unscheduled)}")
     return Verdict(Outcome.WAIT)
+
+
+def _says(words: Iterable[str], text: str | None) -> bool:
+    return any(word in (text or "").lower() for word in words)
+
+
+def reason_of(unscheduled: str) -> str:
+    """The scheduler's reasons without its thoughts on preemption."""
+    return unscheduled.split(". ", 1)[0].rstrip(".")
+
+
+def never_fits(unscheduled: str) -> bool:
+    """Whether every node is unfit for a reason that waiting does not cure: "0/3 nodes are available: 3 <reason>"."""
+    head, colon, reasons = reason_of(unscheduled).partition(": ")
+    if not colon or not head.endswith("nodes are available"):
+        return False
+    return all(any(cure in reason for cure in _NO_CURE) for reason in reasons.split(", "))
 
 
 def _judge_unseen(events: Iterable[PodEvent], seconds: float) -> Verdict:
     for event in events:
         if event.reason != SYNC_ERROR:
             continue
-        final = any(word in event.message.lower() for word in _FINAL_WORDS)
-        if final or seconds > PATIENCE:
+        if _says(_FINAL_WORDS, event.message) or seconds > PATIENCE:
             return Verdict(Outcome.FAILED, f"the host cluster did not take the pod: {event.message}")
     return Verdict(Outcome.WAIT)
 
@@ -130,10 +157,12 @@ def news(pod: PodFact | None, events: Iterable[PodEvent]) -> list[tuple[str, str
     for event in events:
         if event.reason in _IMAGE_EVENTS:
             told.append(("image", event.message))
-        elif event.reason in _POD_EVENTS and event.reason != "Scheduled":
+        elif event.reason in _POD_EVENTS:
             told.append(("pod", f"waiting, {event.message}"))
         elif event.reason == SYNC_ERROR:
             told.append(("pod", f"the host cluster says: {event.message}"))
+    if pod is not None and pod.unscheduled:
+        told.append(("pod", f"waiting for a node, {reason_of(pod.unscheduled)}"))
     if pod is not None and pod.waiting == "ErrImagePull":
         told.append(("image", f"could not be pulled, trying again: {pod.waiting_message or ''}"))
     return told

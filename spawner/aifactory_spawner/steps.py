@@ -20,6 +20,8 @@ class StartSteps:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._began = clock()
+        # Seconds until something was said of a step for the first time.
+        self.reached: dict[str, float] = {}
         self._said: list[dict[str, Any]] = []
         self._texts: set[str] = set()
         self._over = False
@@ -37,6 +39,7 @@ class StartSteps:
             return
         self._texts.add(line)
         seconds = self._clock() - self._began
+        self.reached.setdefault(step, seconds)
         event = {"progress": _PROGRESS[step], "message": f"{line} ({seconds:.1f} s)"}
         parts = {"step": step, "text": text, "seconds": seconds, "queue": dict(queue) if queue else None}
         self._said.append(event | parts)

@@ -5,21 +5,37 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
+
+from jupyterhub import orm
 
 from aifactory_hub.admission import Admission, KueueAdmission
 from aifactory_hub.admission.outlook import Outlooks
 from aifactory_hub.clusters import HostWatch, KubeApi, TenantClients, connect_host
 from aifactory_hub.constants import NOTEBOOKS_SECRET
+from aifactory_hub.domain.names import server_id
+from aifactory_hub.domain.orphans import Orphan, ServerKey
+from aifactory_hub.domain.tickets import Ticket
 from aifactory_hub.registry import Registry
 from aifactory_hub.settings import read_hub_settings
 
-from .leftovers import collect_for_ever
+from .binding import Binding
+from .gather import namespace_uid
+from .leftovers import OrphanRules, collect_for_ever
+from .metrics import COLLECTOR
+from .reads import SharedReads
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+# Seconds for which all servers together take one answer.
+TICKETS_FOR = 3.0
+NAMESPACE_FOR = 10.0
+
+
+@dataclass(frozen=True)
 class Wiring:
     """One host watch, one client for each tenant, one quota engine."""
 
@@ -29,10 +45,28 @@ class Wiring:
     clients: TenantClients
     admission: Admission
     outlooks: Outlooks = field(init=False)
+    _tickets: SharedReads[str, dict[str, Ticket]] = field(init=False, repr=False, compare=False)
+    _namespaces: SharedReads[str, str | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         registry = self.registry
         object.__setattr__(self, "outlooks", Outlooks(self.admission, registry.tenants, registry.cluster.carved))
+        object.__setattr__(self, "_tickets", SharedReads(self._read_tickets, TICKETS_FOR))
+        object.__setattr__(self, "_namespaces", SharedReads(self._read_namespace, NAMESPACE_FOR))
+
+    async def ticket(self, tenant: str, name: str) -> Ticket | None:
+        """The ticket as of a moment ago, None when there is none; however many ask. Raises AdmissionUnavailable."""
+        return (await self._tickets.get(tenant)).get(name)
+
+    async def namespace_uid(self, namespace: str) -> str | None:
+        """As of a moment ago; None when the hub may not read it, or when there is none. Raises ApiUnreachable."""
+        return await self._namespaces.get(namespace)
+
+    async def _read_tickets(self, tenant: str) -> dict[str, Ticket]:
+        return {ticket.name: ticket for ticket in await self.admission.tickets(tenant)}
+
+    async def _read_namespace(self, namespace: str) -> str | None:
+        return await namespace_uid(self, namespace)
 
     async def close(self) -> None:
         """End the watch and let go of all connections."""
@@ -57,23 +91,59 @@ async def assemble(registry: Registry, kubeconfig: str | None) -> Wiring:
 
 @dataclass(slots=True)
 class Shared:
-    """The hub process's wiring, made when the first spawner needs it. ``live`` names the tickets that servers hold."""
+    """The hub process's wiring, made when the first spawner needs it.
 
-    live: set[str] = field(default_factory=set)
+    ``live`` maps the tickets that servers hold to those servers; ``known`` gives the same of the hub's database,
+    also of servers that no spawner object was made for yet. ``orphans`` is what was found at the last look.
+    """
+
+    live: dict[str, ServerKey] = field(default_factory=dict)
     wiring: Wiring | None = None
+    known: Callable[[], dict[str, ServerKey]] | None = None
+    orphans: list[Orphan] = field(default_factory=list)
+    rules: OrphanRules = field(default_factory=OrphanRules)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _keeper: asyncio.Task[None] | None = None
+    _beginning: asyncio.Task[None] | None = None
+
+    def servers(self) -> dict[str, ServerKey]:
+        """All servers of the hub, by the tickets that they hold."""
+        return {**(self.known() if self.known is not None else {}), **self.live}
+
+    def begin(self, get_registry: Callable[[], Registry]) -> None:
+        """Make the wiring now, in the background. Needs a running loop; without one the first spawner makes it."""
+        COLLECTOR.follow(self)
+        with suppress(RuntimeError):
+            self._beginning = asyncio.get_running_loop().create_task(self._begin(get_registry), name="begin wiring")
+
+    async def _begin(self, get_registry: Callable[[], Registry]) -> None:
+        try:
+            await self.get(get_registry)
+        except Exception:
+            # The first spawner that needs it raises the same, to somebody who can read it.
+            log.exception("the host cluster can't be watched yet")
 
     async def get(self, get_registry: Callable[[], Registry]) -> Wiring:
         async with self._lock:
             if self.wiring is None:
                 self.wiring = await assemble(get_registry(), read_hub_settings().kubeconfig)
-                self._keeper = asyncio.create_task(self._keep(self.wiring), name="collect leftover tickets")
+                self._keeper = asyncio.create_task(self._keep(self.wiring), name="collect leftovers")
             return self.wiring
 
     async def _keep(self, wiring: Wiring) -> None:
         # JupyterHub offers spawners no hook at its end, but cancels all tasks.
         try:
-            await asyncio.gather(collect_for_ever(wiring, lambda: self.live), wiring.outlooks.run())
+            await asyncio.gather(collect_for_ever(wiring, self), wiring.outlooks.run())
         finally:
             await wiring.close()
+
+
+def known_servers(db: Any) -> dict[str, ServerKey]:
+    """The servers in the hub's database that run, start or stop, by the tickets that they hold."""
+    found = {}
+    rows = db.query(orm.Spawner).filter(orm.Spawner.server != None)  # noqa: E711 - SQL
+    for row in rows:
+        binding = Binding.from_state((row.state or {}).get("aifactory"))
+        if binding is not None:
+            found[binding.ticket] = ServerKey(binding.tenant, server_id(row.user.name, row.name))
+    return found

@@ -191,7 +191,9 @@ async def test_a_broken_secret_is_named_without_its_content(broken: dict[str, ob
 async def test_background_checks_cover_all_tenants_and_never_raise() -> None:
     async with rig() as r:
         task = r.clients.watch_health(interval=0.05)
-        await asyncio.sleep(0.5)
+        async with asyncio.timeout(30):
+            while not all(r.clients.health(name).since for name in ("nlp", "vision", "ghost")):
+                await asyncio.sleep(0.02)
         assert r.clients.health("nlp").ok and r.clients.health("vision").ok
         assert not r.clients.health("ghost").ok
         assert not task.done()

@@ -45,6 +45,8 @@ class HubUnderTest:
     kubeconfig: Path
     address: str = "10.88.0.1"
     ports: Ports = field(default_factory=Ports)
+    config: Path = ROOT / "tests/e2e/jupyterhub_config.py"
+    environment: dict[str, str] = field(default_factory=dict)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     proxy_token: str = field(default_factory=lambda: secrets.token_hex(16))
     service_token: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -72,7 +74,7 @@ class HubUnderTest:
 
     def start_hub(self) -> None:
         argv = [
-            str(BIN / "jupyterhub"), "-f", str(ROOT / "tests/e2e/jupyterhub_config.py"),
+            str(BIN / "jupyterhub"), "-f", str(self.config),
             f"--JupyterHub.bind_url={self.url}", f"--JupyterHub.hub_bind_url=http://0.0.0.0:{self.ports.hub}",
             f"--JupyterHub.hub_connect_url=http://{self.address}:{self.ports.hub}",
             "--ConfigurableHTTPProxy.should_start=False",
@@ -137,6 +139,7 @@ class HubUnderTest:
             "AIFACTORY_HUB_SERVICE_BIND": f"127.0.0.1:{self.ports.service}",
             "JUPYTERHUB_CRYPT_KEY": self.crypt_key,
             "KUBECONFIG": str(self.kubeconfig),
+            **self.environment,
             **extra,
         }
         with (self.folder / f"{name}.log").open("ab") as log:

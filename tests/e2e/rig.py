@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,10 +62,10 @@ def apply_registry(cluster: Cluster, tenants: Path) -> None:
     cluster.run("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=rendered)
 
 
-def clear_tenants(cluster: Cluster) -> None:
+def clear_tenants(cluster: Cluster, hub: str = HUB, teams: Sequence[str] = TEAMS) -> None:
     """Remove what an earlier run of this hub left in the tenants: pods, jobs, claims, then tickets."""
-    ours = ["-l", f"{constants.LABEL_HUB}={HUB}", "--wait=true", "--timeout=50s"]
-    for team in TEAMS:
+    ours = ["-l", f"{constants.LABEL_HUB}={hub}", "--wait=true", "--timeout=50s"]
+    for team in teams:
         inside = cluster.kubeconfig.parent / f"{team}-admin.kubeconfig"
         cluster.run("delete", "pods,pvc", "-n", constants.NOTEBOOKS_NAMESPACE, *ours, kubeconfig=inside)
         cluster.run("delete", "jobs,pods,secrets", "-n", constants.JOBS_NAMESPACE, *ours, kubeconfig=inside)

@@ -48,7 +48,7 @@ async def test_a_server_that_was_never_started_does_not_run(hub: HubInMemory) ->
 
 @pytest.mark.parametrize("doubt", ["not listed yet", "stale", "quota engine away", "vCluster away and pod ended"])
 async def test_doubt_never_stops_a_server(hub: HubInMemory, doubt: str) -> None:
-    spawner = await running(hub)
+    spawner, kept = await running(hub), hub.admission.tickets
     if doubt == "not listed yet":
         hub.cluster.watch.is_synced = False
         hub.cluster.watch.hide(WHERE)
@@ -56,11 +56,12 @@ async def test_doubt_never_stops_a_server(hub: HubInMemory, doubt: str) -> None:
         hub.cluster.watch.stale = True
         hub.cluster.watch.hide(WHERE)
     elif doubt == "quota engine away":
-        hub.admission.get = silent  # type: ignore[method-assign]
+        hub.admission.tickets = silent  # type: ignore[method-assign]
     else:
         hub.cluster.watch.change(WHERE, exit_code=0)
         hub.cluster.down["nlp"] = "it does not answer"
     assert await spawner.poll() is None
+    hub.admission.tickets = kept  # type: ignore[method-assign]
     assert len(await tickets(hub)) == 1
 
 
@@ -102,18 +103,56 @@ async def test_a_server_that_ended_gives_its_code_and_is_cleared_away(
     assert await tickets(hub) == []
 
 
-async def test_a_preempted_server_is_stopped_and_its_quota_given_back(hub: HubInMemory) -> None:
+def preempt(hub: HubInMemory) -> None:
+    read, read_one = hub.admission.tickets, hub.admission.get
+
+    def lost(ticket: Ticket) -> Ticket:
+        return replace(ticket, state=TicketState.EVICTED, message="vision reclaimed its own")
+
+    async def evicted(tenant: str) -> list[Ticket]:
+        return [lost(ticket) for ticket in await read(tenant)]
+
+    async def evicted_one(tenant: str, name: str) -> Ticket:
+        return lost(await read_one(tenant, name))
+
+    hub.admission.tickets = evicted  # type: ignore[method-assign]
+    hub.admission.get = evicted_one  # type: ignore[method-assign]
+
+
+async def test_a_preempted_server_is_told_first_and_stopped_after_its_grace(hub: HubInMemory) -> None:
     spawner = await running(hub)
-    get = hub.admission.get
-
-    async def evicted(tenant: str, name: str) -> Ticket:
-        ticket = await get(tenant, name)
-        return Ticket(tenant, name, ticket.uid, TicketState.EVICTED, message="vision reclaimed its own")
-
-    hub.admission.get = evicted  # type: ignore[method-assign]
+    preempt(hub)
+    assert await spawner.poll() is None
+    assert spawner.notice.why == "vision reclaimed its own"
+    assert hub.people["ada"].orm_spawners[""].state["aifactory_notice"]["until"] == spawner.notice.until
+    hub.restart()
+    spawner = hub.people["ada"].spawner
+    assert spawner.notice is not None
+    spawner.notice = replace(spawner.notice, until=0)
     assert await spawner.poll() == 1
+    assert "vision reclaimed its own" in spawner.last_end
     assert hub.cluster.pods_in("nlp") == []
     assert await tickets(hub) == []
+    assert hub.cluster.claims_in("nlp") == ["home-ada"]
+
+
+async def test_without_a_grace_a_preempted_server_is_stopped_at_once(hub: HubInMemory) -> None:
+    spawner = await running(hub)
+    spawner.preemption_grace = 0
+    preempt(hub)
+    assert await spawner.poll() == 1
+
+
+async def test_a_preemption_that_is_taken_back_is_forgotten(hub: HubInMemory) -> None:
+    spawner = await running(hub)
+    read, read_one = hub.admission.tickets, hub.admission.get
+    preempt(hub)
+    assert await spawner.poll() is None
+    hub.admission.tickets, hub.admission.get = read, read_one  # type: ignore[method-assign]
+    hub.restart()
+    spawner = hub.people["ada"].spawner
+    assert await spawner.poll() is None
+    assert spawner.notice is None
 
 
 async def test_a_server_whose_ticket_was_deleted_is_counted_again(hub: HubInMemory) -> None:
@@ -128,6 +167,7 @@ async def test_a_server_whose_ticket_was_deleted_is_counted_again(hub: HubInMemo
 
 async def test_a_server_whose_ticket_was_deleted_gives_way_when_its_devices_are_another_s(hub: HubInMemory) -> None:
     spawner = await running(hub)
+    spawner.preemption_grace = 0
     (before,) = await tickets(hub)
     await hub.admission.release("nlp", before.name)
     taken = replace(_again(before, "other"), resources=Resources(devices={SMALL.resource: 2}), flavor=SMALL.flavor)

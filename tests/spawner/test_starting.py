@@ -8,10 +8,15 @@ import pytest
 
 from aifactory_hub.domain.pods import PodFact
 from aifactory_spawner.host_pods import pod_as_dict
-from aifactory_spawner.starting import PATIENCE, Outcome, PodEvent, judge, news, read_events
+from aifactory_spawner.starting import PATIENCE, SCHEDULER_PATIENCE, Outcome, PodEvent, judge, news, read_events
 from aifactory_spawner.steps import StartSteps
 
 QUOTA = PodEvent("SyncError", 'pods "nb" is forbidden: exceeded quota: mig')
+UNFIT = (
+    "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, "
+    "preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
+)
+FULL = "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't match Pod's node affinity/selector. preemption: x"
 HICCUP = PodEvent("SyncError", "the object has been modified")
 
 
@@ -30,7 +35,12 @@ def pod(**facts: Any) -> PodFact:
         (pod(), [HICCUP], PATIENCE + 1, Outcome.WAIT),
         (pod(waiting="ContainerCreating"), [], 0, Outcome.WAIT),
         (pod(waiting="ErrImagePull"), [], 0, Outcome.WAIT),
+        (pod(waiting="ErrImagePull", waiting_message="x: not found"), [], 0, Outcome.FAILED),
+        (pod(waiting="ErrImagePull", waiting_message="i/o timeout"), [], 0, Outcome.WAIT),
         (pod(waiting="ImagePullBackOff"), [], 0, Outcome.FAILED),
+        (pod(unscheduled=UNFIT), [], SCHEDULER_PATIENCE - 1, Outcome.WAIT),
+        (pod(unscheduled=UNFIT), [], SCHEDULER_PATIENCE + 1, Outcome.FAILED),
+        (pod(unscheduled=FULL), [], 1000, Outcome.WAIT),
         (pod(phase="Running", ready=False, ip="10.0.0.1"), [], 0, Outcome.WAIT),
         (pod(phase="Running", ready=True), [], 0, Outcome.WAIT),
         (pod(phase="Running", ready=True, ip="10.0.0.1"), [], 0, Outcome.RUNS),
@@ -40,7 +50,8 @@ def pod(**facts: Any) -> PodFact:
     ],
     ids=[
         "just created", "not seen for long", "quota", "a hiccup", "a hiccup that stays", "a hiccup that is over",
-        "creating", "first pull failed", "pull given up", "not ready", "no address", "runs", "ended", "node evicted it",
+        "creating", "first pull failed", "no such image", "registry silent", "pull given up", "labelled soon",
+        "no node fits", "no node has room", "not ready", "no address", "runs", "ended", "node evicted it",
         "deleted",
     ],
 )  # fmt: skip
@@ -51,9 +62,9 @@ def test_waiting_goes_on_while_there_is_hope(
 
 
 def test_events_are_told_by_step() -> None:
-    events = [PodEvent("Scheduled", "x"), PodEvent("FailedScheduling", "no node"), PodEvent("Pulling", "pulling it")]
+    events = [PodEvent("Scheduled", "x"), PodEvent("Pulling", "pulling it")]
     told = news(pod(node="node1"), events)
-    assert told == [("pod", "placed on node node1"), ("pod", "waiting, no node"), ("image", "pulling it")]
+    assert told == [("pod", "placed on node node1"), ("image", "pulling it")]
 
 
 def test_events_that_can_not_be_read_are_left_out() -> None:

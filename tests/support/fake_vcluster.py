@@ -32,6 +32,10 @@ FATES: dict[str, tuple[dict[str, Any] | None, tuple[str, str] | None]] = {
 class FakeWatch:
     """clusters.HostWatch without a host."""
 
+    skipped = 0
+    last_error = None
+    age = 1.0
+
     def __init__(self) -> None:
         self.found: dict[Where, PodFact] = {}
         self.stale = False

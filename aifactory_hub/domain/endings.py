@@ -1,0 +1,109 @@
+"""Why a server that nobody stopped has ended, in words for the person whose it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from .pods import PodFact
+
+
+class EndReason(StrEnum):
+    """Stable slugs: they are labels of a metric."""
+
+    EXITED = "exited"
+    OUT_OF_MEMORY = "out-of-memory"
+    EVICTED = "evicted-by-node"
+    PREEMPTED = "preempted"
+    TENANT_AWAY = "tenant-away"
+    TENANT_REPLACED = "tenant-replaced"
+    REMOVED = "removed-in-vcluster"
+    NEVER_RAN = "never-ran"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """``why`` is a sentence; ``at`` is in seconds since the epoch."""
+
+    reason: EndReason
+    why: str
+    at: float
+
+    def to_state(self) -> dict[str, Any]:
+        return {"reason": str(self.reason), "why": self.why, "at": self.at}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any] | None) -> Ending | None:
+        """What ``to_state`` gave; None when there is none, or one that this version does not know."""
+        if not state or state.get("reason") not in list(EndReason):
+            return None
+        return cls(EndReason(state["reason"]), str(state.get("why", "")), float(state.get("at", 0)))
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A server is going to be stopped at ``until`` (seconds since the epoch), and why."""
+
+    why: str
+    until: float
+
+    def to_state(self) -> dict[str, Any]:
+        return {"why": self.why, "until": self.until}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any] | None) -> Notice | None:
+        """What ``to_state`` gave; None when there is none."""
+        return cls(str(state["why"]), float(state["until"])) if state else None
+
+
+def ended(pod: PodFact, code: int, at: float) -> Ending:
+    """The server's container has ended with ``code``."""
+    said = f": {pod.message}" if pod.message else ""
+    if pod.reason == "OOMKilled":
+        why = "It used more memory than its profile has, so the node ended it. Choose a profile with more memory."
+        return Ending(EndReason.OUT_OF_MEMORY, why, at)
+    if pod.reason == "Evicted":
+        return Ending(EndReason.EVICTED, f"Its node was short of resources and ended it{said}", at)
+    return Ending(EndReason.EXITED, f"Its process ended with exit code {code}{said}", at)
+
+
+def pod_gone(team: str, api_trouble: str | None, at: float) -> Ending:
+    """Its pod is gone from the host. ``api_trouble`` is why the team's vCluster can't be used, None when it can."""
+    if api_trouble is not None:
+        why = f"Its pod was removed while the vCluster of team {team} could not be used: {api_trouble}"
+        return Ending(EndReason.TENANT_AWAY, f"{why}. Your files are kept.", at)
+    why = f"The vCluster of team {team} no longer has its pod: it was deleted there, or the vCluster lost its storage."
+    return Ending(EndReason.REMOVED, why, at)
+
+
+def tenant_replaced(team: str, at: float) -> Ending:
+    """The tenant was deleted and made anew."""
+    why = f"The vCluster of team {team} was deleted, and another vCluster was made under its name."
+    return Ending(EndReason.TENANT_REPLACED, why, at)
+
+
+def preempted(team: str, message: str, at: float) -> Ending:
+    """The quota engine took its place back."""
+    why = f"It was stopped to give its quota in team {team} back: {message}. Your files are kept."
+    return Ending(EndReason.PREEMPTED, why, at)
+
+
+def never_ran(text: str, at: float) -> Ending:
+    """A start that the hub did not live to see the end of, and that did not work out."""
+    return Ending(EndReason.NEVER_RAN, f"The hub was restarted while it started, and it did not come up: {text}", at)
+
+
+def duration(seconds: float) -> str:
+    """For people: the two largest units at most."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min"
+    hours, minutes = divmod(whole // 60, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"

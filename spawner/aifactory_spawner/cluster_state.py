@@ -1,0 +1,49 @@
+"""The facts of the administrators' cluster page, as plain values."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from typing import Any
+
+from aifactory_hub.domain.endings import duration
+
+from .wiring import Shared, Wiring
+
+
+def cluster_state(shared: Shared | None, now: float | None = None) -> dict[str, Any]:
+    """What is known of the cluster now; asks nobody. ``watch`` is None before the hub has connected."""
+    if shared is None or shared.wiring is None:
+        return {"watch": None, "trouble": "", "teams": [], "orphans": [], "removes": False}
+    at = time.time() if now is None else now
+    return {
+        "watch": _watch(shared.wiring, at),
+        "teams": _teams(shared.wiring, at),
+        "orphans": [
+            {"team": o.key.tenant, "pod": o.pod, "phase": o.phase, "since": duration(at - o.since)}
+            for o in shared.orphans
+        ],
+        "removes": shared.rules.remove,
+    }
+
+
+def _watch(wiring: Wiring, at: float) -> dict[str, Any]:
+    watch, age = wiring.watch, wiring.watch.age
+    heard = None if age is None else datetime.datetime.fromtimestamp(at - age, datetime.UTC)
+    return {
+        "stale": watch.stale,
+        "pods": len(watch.pods()),
+        "heard": None if age is None else duration(age),
+        "last_sync": None if heard is None else f"{heard:%Y-%m-%d %H:%M:%S}",
+        "error": watch.last_error,
+        "skipped": watch.skipped,
+    }
+
+
+def _teams(wiring: Wiring, at: float) -> list[dict[str, Any]]:
+    told = []
+    for name in wiring.registry.tenants:
+        health = wiring.clients.health(name)
+        since = "" if health.since is None else duration(at - health.since)
+        told.append({"name": name, "ok": health.ok, "reason": health.reason, "since": since})
+    return told

@@ -1,0 +1,99 @@
+"""The table of faults, on the real test cluster: ``make e2e-faults``, or this module inside the cluster's network.
+
+Real: Kubernetes, the vClusters, Kueue, the identity provider, the hub, its proxy, the notebooks, and every fault.
+Simulated: the GPUs. The node's capacity names slices behind which there is no device.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from ..rig import TENANTS_FILE, apply_registry, clear_tenants, open_rig
+from .apis import Apis
+from .deaths import Deaths
+from .people import People
+from .proxy import clear_rules, in_front_of
+from .refusals import Refusals
+from .site import HUB, Site, tenants_file
+from .spare import spare
+from .table import Row, Table
+from .vclusters import SERVER, USER, VClusters
+
+STAY = {("nlp-user", ""): "nlp", ("vision-user", ""): "vision", (USER, SERVER): "spare"}
+TEAMS = ("nlp", "vision", "spare")
+
+
+@contextmanager
+def ready_site(folder: Path) -> Iterator[tuple[Site, list[Row]]]:
+    """A hub with a server in each of three teams; the rows that can be tried on it."""
+    clear_rules()
+    rig = open_rig()
+    with ExitStack() as stack:
+        stack.enter_context(spare(rig.cluster))
+        stack.callback(apply_registry, rig.cluster, TENANTS_FILE)
+        apply_registry(rig.cluster, tenants_file())
+        stack.callback(clear_tenants, rig.cluster, HUB, TEAMS)
+        clear_tenants(rig.cluster, HUB, TEAMS)
+        hub = rig.hub(folder, tenants_file())
+        people = stack.enter_context(rig.people(hub.url))
+        site = Site(hub, rig.cluster, people)
+        stack.callback(hub.stop)
+        folder.mkdir(parents=True, exist_ok=True)
+        proxy = stack.enter_context(in_front_of(rig.cluster, "nlp"))
+        hub.start_proxy()
+        hub.start_hub()
+        sign_in_and_start(site)
+        rows = [
+            *Apis(site, proxy).rows(),
+            *Refusals(site).rows(),
+            *People(site, rig.found).rows(),
+            *Deaths(site, proxy).rows(),
+            *VClusters(site).rows(),
+        ]
+        yield site, rows
+
+
+def sign_in_and_start(site: Site) -> None:
+    """Everybody signs in; one server in each team."""
+    for name in ("nlp-user", "vision-user", "two-team-user"):
+        site.people[name].sign_in()
+    for (user, server), tenant in STAY.items():
+        outcome = site.start(user, server, tenant=tenant)
+        if not outcome.ready:
+            raise RuntimeError(f"no server for {user} in {tenant}: {outcome}")
+        print(f"{user} runs a server in {tenant} ({outcome.seconds:.1f} s)", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.e2e.faults", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="only the rows that are part of every test run")
+    parser.add_argument("--only", default="", metavar="PATTERN", help="only rows whose name this is found in")
+    parser.add_argument("--list", action="store_true", help="name the rows and end")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="aifactory-faults-"))
+    print("The GPUs of this cluster are SIMULATED: capacity on the node, no device behind it.", flush=True)
+    table = Table()
+    with ready_site(folder / "hub") as (site, rows):
+        table.after_failure = lambda: site.tidy(STAY)
+        for row in rows:
+            if re.search(options.only, row.name) and (row.quick or not options.quick):
+                print(row.name, flush=True) if options.list else table.run(row)
+    if options.list:
+        return 0
+    good = table.close()
+    if good:
+        shutil.rmtree(folder)
+    else:
+        print(f"logs: {folder}", flush=True)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

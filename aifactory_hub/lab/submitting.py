@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..client import job as client
+from ..client import api as client
 from ..client.packing import pack
 from ..client.session import Account, Session
 from .subjects import NotASubject, below, notebook_command
@@ -81,7 +81,7 @@ class Submitting:
         fields = {"tenant": self._account.tenant, **form.fields}
         with closing(self._session()) as session:
             if form.folder is not None:
-                fields["files"] = client._upload(session, self._folder(form.folder), fields["tenant"])
+                fields["files"] = client.upload(self._folder(form.folder), session=session, tenant=fields["tenant"])
             return session.post("/jobs", fields)
 
     def save(self, job_id: str, name: str) -> str:

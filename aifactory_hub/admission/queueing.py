@@ -134,7 +134,10 @@ def _place(books: _Books, claim: Claim, evict: list[Eviction], admit: list[str])
         if victims is None:
             return
         for victim in victims:
-            evict.append(Eviction(victim.key, _reason(victim, claim)))
+            if victim.key in admit:
+                admit.remove(victim.key)  # decided a moment ago, and nobody has heard of it yet
+            else:
+                evict.append(Eviction(victim.key, _reason(victim, claim)))
             _evict(books, victim)
     if books.fits(claim):
         admit.append(claim.key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ class Sweep:
         self._app = app
         self._watched: dict[str, float] = {}
         self._task: asyncio.Task[None] | None = None
+        self._due = math.inf  # when the first grace ends, in epoch seconds
 
     @classmethod
     def begin(cls, authenticator: AIFactoryAuthenticator, app: Any) -> Sweep:
@@ -48,7 +50,9 @@ class Sweep:
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(self._a.sweep_interval)
+            # A server whose grace ends before the next look is not left waiting for it.
+            due = max(1.0, self._due - time.time())
+            await asyncio.sleep(min(self._a.sweep_interval, due))
             try:
                 await self.once()
             except Exception:
@@ -56,6 +60,7 @@ class Sweep:
 
     async def once(self) -> None:
         """Look at everybody who runs something."""
+        self._due = math.inf
         turn = asyncio.Semaphore(_AT_ONCE)
 
         async def one(user: Any) -> None:
@@ -88,6 +93,8 @@ class Sweep:
         for one in found:
             if one.action is not Action.KEEP:
                 await self._end(user, one)
+            elif one.stops_at is not None:
+                self._due = min(self._due, one.stops_at)
 
     async def _end(self, user: Any, one: Affected) -> None:
         spawner = user.spawners[one.server]

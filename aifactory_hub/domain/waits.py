@@ -85,6 +85,9 @@ def _range(
     # A seed of its own makes it a function of its arguments.
     dice = random.Random(_PLAYS)  # noqa: S311 - nothing is kept secret by it
     first = [(_left_of(run), run.count) for run in running]
+    if free < asked + sum(w.count for w in ahead) and all(spell is _ENDLESS for spell, _ in first):
+        # Something has to end, and of nothing is it known when.
+        return None, None
     then = [(w.count, _whole(w)) for w in ahead]
     waits = []
     for _ in range(_PLAYS):

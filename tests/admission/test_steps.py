@@ -10,9 +10,10 @@ from ..support.kube_objects import LARGE, SMALL
 from .steps import three_tenants, violations, walk_in_process
 
 
-@pytest.mark.parametrize("seed", [11, 12])
+# 1003 once found two tickets admitted where the second had displaced the first in the same decision.
+@pytest.mark.parametrize("seed", [11, 1003])
 async def test_random_steps_break_no_promise(seed: int) -> None:
-    walk = await walk_in_process(400, seed)
+    walk = await walk_in_process(500, seed)
     assert {"request", "hold", "release", "give-way", "limited", "not admitted"} <= walk.done.keys()
 
 

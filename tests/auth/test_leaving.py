@@ -36,7 +36,7 @@ TWO_TENANTS = (
     quota: {{mig-1g.10gb: 1}}
 """
 )
-POLICY = "username_claim: name, on_leaving: stop, leaving_grace: 3s, stale_grace: 4s}}"
+POLICY = "username_claim: name, on_leaving: stop, leaving_grace: 3s, stale_grace: 10s}}"
 
 
 @dataclass
@@ -100,7 +100,7 @@ class Site:
         return tuple(caller.tenants(SCOPE_SUBMIT, ["nlp", "vision"]))
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
@@ -337,6 +337,7 @@ def test_only_the_service_is_told_who_belongs_where(site: Site) -> None:
 
     assert asked(site.token("rosa")).status_code == 403
     assert asked(BOSS_TOKEN).status_code == 403
+    assert site.ask(site.token("rosa")).status_code == 200  # asked about just now, however slow the machine
     said = asked(SERVICE_TOKEN).json()["memberships"]
     assert said["rosa"]["tenants"] == {"nlp": "member"}
     assert said["ghost"] == {"standing": Standing.SIGNED_OUT.value, "tenants": {}, "resolved_at": None}

@@ -125,7 +125,7 @@ def test_a_model_without_a_card_is_named_with_those_that_have_one() -> None:
 def test_help_names_every_command() -> None:
     output = run("--help").output
     commands = {line.split()[0] for line in output.split("Commands:\n")[1].splitlines() if line.startswith("  ")}
-    assert {"explain-groups", "jobs", "profiles", "service", "submit", "tenants"} <= commands
+    assert {"explain-groups", "job", "profiles", "service", "tenants"} <= commands
 
 
 # Runs the command line in a Python that can't import what a base install lacks.

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from tornado.testing import bind_unused_port
 
-from aifactory_hub.client.job import Job, submit
+from aifactory_hub.client import Job, submit
 from aifactory_hub.client.session import Account, Session
 from aifactory_hub.clusters import KubeApi
 

@@ -48,10 +48,11 @@ class AIFactoryLab(ExtensionApp):
     def initialize_handlers(self) -> None:
         """Called by the Jupyter server."""
         if self.upstream is not None:
-            here = ThisServer(self.serverapp, self.upstream.account, idle_timeout=self.idle_timeout or None)
-            self.handlers.extend(routes(self.upstream, here))
+            self.here = ThisServer(self.serverapp, self.upstream.account, idle_timeout=self.idle_timeout or None)
+            self.handlers.extend(routes(self.upstream, self.here))
 
     async def stop_extension(self) -> None:
         """Called when the Jupyter server stops."""
         if self.upstream is not None:
+            await self.here.close()
             await self.upstream.close()

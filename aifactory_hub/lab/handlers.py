@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import httpx
@@ -13,7 +14,10 @@ from jupyter_server.utils import url_path_join
 from tornado.iostream import StreamClosedError
 from tornado.web import authenticated
 
+from ..client.errors import ClientError, Refused, ServiceUnavailable
 from .server import ThisServer
+from .subjects import NotASubject, inspect
+from .submitting import BadForm, Submitting, read_form
 from .upstream import Unreachable, Upstream, is_allowed
 
 PREFIX = "/aifactory-hub"
@@ -65,13 +69,14 @@ class Overview(Handler):
     @authenticated
     async def get(self) -> None:
         """Always 200: what can't be had now is null, and ``service`` says why."""
+        self.here.watch()
         tenant = self.upstream.account.tenant
         params = {} if tenant is None else {"tenant": tenant}
         mine = {**params, "mine": "true", "limit": _MINE}
         asked = [self._try("quota", params), self._try("jobs", mine)]
         if self.get_query_argument("page", "") == "true":
-            narrowed = {name: self.get_query_argument(name, "") for name in _FILTERS}
-            asked.append(self._try("jobs", {**params, "limit": _PAGE, **{k: v for k, v in narrowed.items() if v}}))
+            narrowed = {name: self.get_query_arguments(name) for name in _FILTERS}
+            asked.append(self._try("jobs", {**params, "limit": _PAGE, **narrowed}))
         found = await asyncio.gather(*asked)
         trouble = next((each.message for each in found if isinstance(each, Unreachable)), None)
         quota, own, page = (each if isinstance(each, dict) else None for each in (*found, None)[:3])
@@ -85,7 +90,7 @@ class Overview(Handler):
             }
         )
 
-    async def _try(self, path: str, params: Mapping[str, str]) -> dict[str, Any] | Unreachable:
+    async def _try(self, path: str, params: Mapping[str, str | list[str]]) -> dict[str, Any] | Unreachable:
         try:
             return await self.upstream.get(path, params)
         except Unreachable as error:
@@ -99,6 +104,83 @@ class Presence(Handler):
     async def post(self) -> None:
         """Note that a person is here; the hub hears of it when this server next tells it, within minutes."""
         self.answer({"last_activity": self.here.touch().isoformat(timespec="seconds")})
+
+
+class Asking(Handler):
+    """Takes a JSON object and answers what is worked out in a thread; what goes wrong is said in words."""
+
+    @authenticated
+    async def post(self) -> None:
+        """Called by tornado."""
+        body = self.get_json_body()
+        if not isinstance(body, dict):
+            self.refuse(400, "bad-field", "The request's body is not a JSON object.")
+            return
+        try:
+            answer = await self.work(body)
+        except Refused as error:
+            numbers = {**error.numbers, "field": error.field}
+            self.refuse(error.status, error.reason, error.message, **numbers)
+        except (BadForm, NotASubject) as error:
+            self.refuse(400, "bad-field", str(error))
+        except Unreachable as error:
+            self.refuse(503, "service-unreachable", error.message)
+        except ServiceUnavailable as error:
+            self.refuse(503, "service-unreachable", str(error))
+        except ClientError as error:
+            self.refuse(400, "bad-request", str(error))
+        except OSError as error:
+            self.refuse(400, "file-problem", f"A file could not be read or written: {error}")
+        else:
+            self.answer(answer)
+
+    async def work(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer."""
+        raise NotImplementedError
+
+    @property
+    def submitting(self) -> Submitting:
+        """Submits as this server."""
+        return Submitting(self.upstream.account, self.here.root)
+
+
+class Inspect(Asking):
+    """How a file or folder would run as a job."""
+
+    async def work(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See Asking."""
+        return asdict(await asyncio.to_thread(inspect, self.here.root, str(body.get("path", ""))))
+
+
+class Check(Asking):
+    """What would happen to a job, and how much would travel."""
+
+    async def work(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See Asking."""
+        form = read_form(body)
+        fields = {"tenant": self.upstream.account.tenant, **form.fields}
+        verdict = await self.upstream.post("jobs/dry-run", fields)
+        return {"verdict": verdict, "size": await asyncio.to_thread(self.submitting.size, form)}
+
+
+class Submit(Asking):
+    """Submit. The page's key makes it one job, however often it is sent."""
+
+    async def work(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See Asking."""
+        form = read_form(body)
+        if not isinstance(form.fields.get("key"), str):
+            raise BadForm("key is missing.")
+        return await asyncio.to_thread(self.submitting.submit, form)
+
+
+class Save(Asking):
+    """Put a file of a job among the person's own."""
+
+    async def work(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See Asking."""
+        job, name = str(body.get("job", "")), str(body.get("name", ""))
+        return {"path": await asyncio.to_thread(self.submitting.save, job, name)}
 
 
 class Service(Handler):
@@ -159,5 +241,13 @@ class Service(Handler):
 def routes(upstream: Upstream, here: ThisServer) -> list[tuple[str, type[Handler], dict[str, Any]]]:
     """All handlers with their paths below the server's base URL."""
     arguments = {"upstream": upstream, "here": here}
-    found: dict[str, type[Handler]] = {"overview": Overview, "presence": Presence, "api/(.+)": Service}
+    found: dict[str, type[Handler]] = {
+        "overview": Overview,
+        "presence": Presence,
+        "inspect": Inspect,
+        "check": Check,
+        "submit": Submit,
+        "save": Save,
+        "api/(.+)": Service,
+    }
     return [(url_path_join(PREFIX, path), handler, arguments) for path, handler in found.items()]

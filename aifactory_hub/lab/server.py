@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,9 @@ from ..client.session import Account
 _CGROUP = Path("/sys/fs/cgroup")
 # What stands for "no limit" in version 1; the largest multiple of a page below 2**63.
 _NO_LIMIT = 2**60
+# Seconds between measurements, and how many make an hour.
+_EVERY = 30.0
+_KEPT = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +29,50 @@ class Memory:
 
     used: int
     limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was in use at a moment: ``at`` in seconds since 1970, the rest in bytes; None where nobody measures."""
+
+    at: int
+    memory: int | None
+    gpu_memory: int | None
+
+
+def read_gpu_memory() -> int | None:
+    """Bytes in use on this server's GPUs or slices, by NVML; None without its Python package, driver or GPU."""
+    try:
+        pynvml: Any = importlib.import_module("pynvml")
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    try:
+        devices = list(_devices(pynvml))
+        return sum(int(pynvml.nvmlDeviceGetMemoryInfo(device).used) for device in devices) if devices else None
+    except pynvml.NVMLError:
+        return None
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _devices(nvml: Any) -> Iterator[Any]:
+    """The slices of each GPU that is cut into some, else the GPU."""
+    for index in range(nvml.nvmlDeviceGetCount()):
+        device = nvml.nvmlDeviceGetHandleByIndex(index)
+        slices = []
+        try:
+            for number in range(nvml.nvmlDeviceGetMaxMigDeviceCount(device)):
+                try:
+                    slices.append(nvml.nvmlDeviceGetMigDeviceHandleByIndex(device, number))
+                except nvml.NVMLError:
+                    continue  # there is none of this number, or it is another container's
+        except nvml.NVMLError:
+            pass  # a GPU that can't be cut
+        yield from slices or [device]
 
 
 class ThisServer:
@@ -35,12 +86,16 @@ class ThisServer:
         idle_timeout: int | None,
         environment: Mapping[str, str] | None = None,
         cgroup: Path = _CGROUP,
+        gpu_memory: Callable[[], int | None] = read_gpu_memory,
     ) -> None:
         self._serverapp = serverapp
         self._account = account
         self._idle_timeout = idle_timeout
         self._environment = os.environ if environment is None else environment
         self._cgroup = cgroup
+        self._gpu_memory = gpu_memory
+        self._samples: deque[Sample] = deque(maxlen=_KEPT)
+        self._watching: asyncio.Task[None] | None = None
 
     def describe(self) -> dict[str, Any]:
         """As the panel shows it."""
@@ -53,8 +108,27 @@ class ThisServer:
             "environment": self._environment.get("JUPYTER_IMAGE_SPEC") or self._environment.get("JUPYTER_IMAGE"),
             "started": _iso(self._settings.get("started")),
             "memory": None if memory is None else {"used": memory.used, "limit": memory.limit},
+            "usage": [asdict(sample) for sample in self._samples],
             "idle": self._idle(),
         }
+
+    def watch(self) -> None:
+        """Measure from now on, every half minute; called when somebody looks, more than once without harm."""
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._measure(), name="usage of this server")
+
+    async def close(self) -> None:
+        """Measure no more."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+
+    async def _measure(self) -> None:
+        while True:
+            memory = read_memory(self._cgroup, self._environment)
+            used = None if memory is None else memory.used
+            self._samples.append(Sample(round(time.time()), used, await asyncio.to_thread(self._gpu_memory)))
+            await asyncio.sleep(_EVERY)
 
     @property
     def root(self) -> Path:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import httpx
 
+from ..client.errors import Refused
 from ..client.session import Account
 
 # Seconds. Reading has none: a log that is followed may say nothing for an hour.
@@ -25,13 +26,14 @@ _ALLOWED: Mapping[str, tuple[str, ...]] = {
     "GET": (
         "quota",
         "limits",
+        "openapi.json",
         "jobs",
         _JOB,
         rf"{_JOB}/(?:logs|artifacts|events)",
         rf"{_JOB}/artifacts/.{{1,1500}}",
         rf"tenants/{_NAME}/profiles",
     ),
-    "POST": ("jobs", "jobs:dry-run", "dry-run", rf"{_JOB}[:/](?:retry|suspend|resume|cancel)"),
+    "POST": ("jobs", "jobs/dry-run", rf"{_JOB}/(?:retry|suspend|resume)"),
     "DELETE": (_JOB,),
 }
 _PATTERNS = {method: re.compile("|".join(f"(?:{p})" for p in paths)) for method, paths in _ALLOWED.items()}
@@ -87,18 +89,27 @@ class Upstream:
         finally:
             await response.aclose()
 
-    async def get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+    async def get(self, path: str, params: Mapping[str, str | list[str]] | None = None) -> dict[str, Any]:
         """A JSON answer. Raises Unreachable, also for an answer that is not a success: its words are in it."""
         try:
-            response = await self._client.get(self.url(path), params=dict(params or {}), timeout=_ANSWER_WITHIN)
+            return await self._json("GET", path, params=dict(params or {}))
+        except Refused as error:
+            raise Unreachable(error.message) from error
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A JSON answer to a JSON object. Raises Refused, Unreachable."""
+        return await self._json("POST", path, json=dict(body))
+
+    async def _json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        try:
+            response = await self._client.request(method, self.url(path), timeout=_ANSWER_WITHIN, **request)
             answer = response.json()
         except (httpx.RequestError, ValueError) as error:
             raise Unreachable(_words(error)) from error
         if not isinstance(answer, dict):
             raise Unreachable(_words(ValueError("not an object")))
         if not response.is_success:
-            said = answer.get("message") or answer.get("detail") or f"The job service answered {response.status_code}."
-            raise Unreachable(str(said))
+            raise Refused(response.status_code, answer)
         return answer
 
     async def close(self) -> None:

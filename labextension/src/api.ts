@@ -2,30 +2,11 @@
 
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
-import type { ArtifactFile, Job, JobPage, Overview } from './types';
+import { Offline, Refused } from './errors';
+import type { OpenApi } from './schema';
+import type { ArtifactFile, Checked, Job, JobPage, Menu, Overview, Subject, Wanted } from './types';
 
 const PREFIX = 'aifactory-hub';
-
-/** The service or the Jupyter server said no, in its own words. */
-export class Refused extends Error {
-  constructor(
-    readonly status: number,
-    readonly reason: string,
-    message: string,
-    readonly field: string | null = null
-  ) {
-    super(message);
-    this.name = 'Refused';
-  }
-}
-
-/** Nobody answered: the network, the hub's proxy or this server is away. */
-export class Offline extends Error {
-  constructor() {
-    super('offline');
-    this.name = 'Offline';
-  }
-}
 
 /** Which jobs are asked for. */
 export interface JobFilter {
@@ -39,13 +20,14 @@ export class Api {
 
   /** Where I am, what my team has left, my newest jobs; with `filter` the first page of these jobs, too. */
   overview(filter: JobFilter | null): Promise<Overview> {
-    return this.json<Overview>(`overview${filter === null ? '' : query({ page: 'true', ...asked(filter) })}`);
+    return this.json<Overview>(
+      `overview${filter === null ? '' : query([['page', 'true'], ...asked(filter)])}`
+    );
   }
 
   jobs(filter: JobFilter, before: string | null): Promise<JobPage> {
-    return this.json<JobPage>(
-      `api/jobs${query({ ...asked(filter), ...(before === null ? {} : { before }) })}`
-    );
+    const after: Pair[] = before === null ? [] : [['before', before]];
+    return this.json<JobPage>(`api/jobs${query([...asked(filter), ['limit', '100'], ...after])}`);
   }
 
   job(id: string): Promise<Job> {
@@ -64,9 +46,66 @@ export class Api {
     return this.json<Job>(`api/jobs/${id}`, { method: 'DELETE' });
   }
 
+  /** The same once more, as a new job. */
+  retry(id: string): Promise<Job> {
+    return this.post<Job>(`api/jobs/${id}/retry`, {});
+  }
+
+  suspend(id: string): Promise<Job> {
+    return this.post<Job>(`api/jobs/${id}/suspend`, {});
+  }
+
+  resume(id: string): Promise<Job> {
+    return this.post<Job>(`api/jobs/${id}/resume`, {});
+  }
+
+  /** What the team can have now, and what it costs. */
+  menu(tenant: string): Promise<Menu> {
+    return this.json<Menu>(`api/tenants/${encodeURIComponent(tenant)}/profiles`);
+  }
+
+  /** The service's description of itself, from which the form is made; asked for once, since it changes with a release. */
+  async description(): Promise<OpenApi> {
+    this._description ??= await this.json<OpenApi>('api/openapi.json');
+    return this._description;
+  }
+
+  /** Whether this service can do this to a job, as "suspend": an older one can't. */
+  async can(what: string): Promise<boolean> {
+    return `/jobs/{job}/${what}` in ((await this.description()).paths ?? {});
+  }
+
+  /** How a file or folder below the server's folder would run as a job. */
+  inspect(path: string): Promise<Subject> {
+    return this.post<Subject>('inspect', { path });
+  }
+
+  /** What would happen to this job; nothing is submitted. */
+  check(wanted: Wanted): Promise<Checked> {
+    return this.post<Checked>('check', wanted);
+  }
+
+  /** `key` makes it one job, however often it is sent. */
+  submit(wanted: Wanted, key: string): Promise<Job> {
+    return this.post<Job>('submit', { ...wanted, key });
+  }
+
+  /** Put a file of a job among my own; its path there. */
+  async saveArtifact(id: string, name: string): Promise<string> {
+    return (await this.post<{ path: string }>('save', { job: id, name })).path;
+  }
+
   /** Where the browser gets one file of a job. */
   artifactUrl(id: string, name: string): string {
     return this.url(`api/jobs/${id}/artifacts/${name.split('/').map(encodeURIComponent).join('/')}`);
+  }
+
+  /** Where the browser follows a job; `after` is where its log was left. */
+  eventsUrl(id: string, after: string): string {
+    return (
+      this.url(`api/jobs/${id}/events`) +
+      query([['log', 'true'], ...(after ? [['after', after] satisfies Pair] : [])])
+    );
   }
 
   /** Say that a person is here. */
@@ -78,6 +117,12 @@ export class Api {
     return URLExt.join(this.settings.baseUrl, PREFIX, path);
   }
 
+  private _description: OpenApi | null = null;
+
+  private post<T>(path: string, body: object): Promise<T> {
+    return this.json<T>(path, { method: 'POST', body: JSON.stringify(body) });
+  }
+
   private async json<T>(path: string, init: RequestInit = {}): Promise<T> {
     const response = await this.send(path, init);
     return (await response.json()) as T;
@@ -86,7 +131,12 @@ export class Api {
   private async send(path: string, init: RequestInit = {}): Promise<Response> {
     let response: Response;
     try {
-      response = await ServerConnection.makeRequest(this.url(path), init, this.settings);
+      // The server says no-store. JupyterLab's own way would put the time into the address, which the service refuses.
+      response = await ServerConnection.makeRequest(
+        this.url(path),
+        { cache: 'default', ...init },
+        this.settings
+      );
     } catch (error) {
       if (error instanceof ServerConnection.NetworkError) {
         throw new Offline();
@@ -118,15 +168,18 @@ async function refusal(response: Response): Promise<Error> {
   return response.status >= 500 ? new Offline() : new Refused(response.status, 'http', response.statusText);
 }
 
-function asked(filter: JobFilter): Record<string, string> {
-  return {
-    ...(filter.mine ? { mine: 'true' } : {}),
-    ...(filter.text ? { text: filter.text } : {}),
-    ...(filter.state ? { state: filter.state } : {})
-  };
+type Pair = [string, string];
+
+function asked(filter: JobFilter): Pair[] {
+  const states = filter.state.split(',').filter(state => state !== '');
+  return [
+    ...(filter.mine ? [['mine', 'true'] satisfies Pair] : []),
+    ...(filter.text ? [['text', filter.text] satisfies Pair] : []),
+    ...states.map((state): Pair => ['state', state])
+  ];
 }
 
-function query(values: Record<string, string>): string {
+function query(values: Pair[]): string {
   const text = new URLSearchParams(values).toString();
   return text ? `?${text}` : '';
 }

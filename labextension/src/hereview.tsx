@@ -2,8 +2,10 @@
 
 import type { JSX } from 'react';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { pricePerHour } from './cost';
 import { clock, duration, money, shortResource, since } from './format';
-import type { Device, MenuLine, Overview } from './types';
+import type { Device, Overview } from './types';
+import { Usage } from './usageview';
 import { useModel, useNow, type ViewProps } from './view';
 
 export function HereView({ model, trans }: ViewProps): JSX.Element {
@@ -17,14 +19,9 @@ export function HereView({ model, trans }: ViewProps): JSX.Element {
     <section className="aif-Here" aria-label={trans.__('Where am I')}>
       <Facts overview={overview} now={now} trans={trans} />
       <Left overview={overview} asOf={model.asOf} trans={trans} />
+      <Usage usage={overview.here.usage} memory={overview.here.memory} now={now} trans={trans} />
     </section>
   );
-}
-
-/** The price of an hour of this server; null when the site says none. */
-export function pricePerHour(overview: Overview): number | null {
-  const line = overview.quota?.menu.find((entry: MenuLine) => entry.profile === overview.here.profile);
-  return line?.price_per_hour == null ? null : Number(line.price_per_hour);
 }
 
 function Facts({
@@ -76,21 +73,25 @@ function Left(props: {
   if (quota === null || quota.devices.length === 0) {
     return null;
   }
+  // The GPU model is only said where the same slice is cut from several.
+  const names = quota.devices.map(device => device.resource);
+  const many = new Set(names).size < names.length;
   return (
     <div className="aif-Left">
       <h3>
-        {trans.__("The team's slices")}
+        {trans.__('Slices left')}
         {asOf === null ? null : <span className="aif-AsOf">{trans.__('as of %1', clock(asOf))}</span>}
       </h3>
       {quota.devices.map(device => (
-        <Meter key={device.resource} device={device} trans={trans} />
+        <Meter many={many} key={`${device.resource} ${device.flavor}`} device={device} trans={trans} />
       ))}
     </div>
   );
 }
 
-function Meter({ device, trans }: { device: Device; trans: TranslationBundle }): JSX.Element {
-  const name = shortResource(device.resource);
+function Meter(props: { device: Device; many: boolean; trans: TranslationBundle }): JSX.Element {
+  const { device, many, trans } = props;
+  const name = many ? `${shortResource(device.resource)} (${device.flavor})` : shortResource(device.resource);
   const left =
     device.used === null
       ? trans.__('use unknown, %1 at most', device.limit)

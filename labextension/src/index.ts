@@ -1,49 +1,163 @@
 /** The plugins. Each does nothing on a server that is not the hub's. */
 
 import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import { ICommandPalette, type MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import { PageConfig } from '@jupyterlab/coreutils';
+import { IDocumentManager } from '@jupyterlab/docmanager';
+import { IDefaultFileBrowser, IFileBrowserFactory } from '@jupyterlab/filebrowser';
+import { ILauncher } from '@jupyterlab/launcher';
+import { INotebookTracker } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStateDB } from '@jupyterlab/statedb';
+import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { Token } from '@lumino/coreutils';
 import { Api } from './api';
+import { addCommands, CommandIDs, openJob, type Parts } from './commands';
 import { HubModel } from './model';
+import { Notifier } from './notifier';
 import { Panel } from './panel';
+import { StatusItem } from './statusview';
 
-const ID = '@aifactory/hub:plugin';
+const NAMESPACE = '@aifactory/hub';
+const PLUGIN = `${NAMESPACE}:plugin`;
+const DOMAIN = 'aifactory_hub';
 /** Milliseconds, until the settings have been read. */
 const BUSY = 5_000;
 
-const plugin: JupyterFrontEndPlugin<void> = {
-  id: ID,
-  description: "The team's quota and jobs",
+/** The last that was heard of the hub; null on a server that is not a hub's. */
+export interface IHub {
+  readonly model: HubModel | null;
+}
+
+export const IHub = new Token<IHub>(`${NAMESPACE}:IHub`, "The team's quota and jobs, as last heard.");
+
+const hub: JupyterFrontEndPlugin<IHub> = {
+  id: `${NAMESPACE}:hub`,
+  description: 'Asks for the quota and the jobs',
   autoStart: true,
-  optional: [ITranslator, ISettingRegistry, ILayoutRestorer, ICommandPalette],
-  activate: (
-    app: JupyterFrontEnd,
-    translator: ITranslator | null,
-    _settings: ISettingRegistry | null,
-    restorer: ILayoutRestorer | null
-  ) => {
+  provides: IHub,
+  activate: (app: JupyterFrontEnd): IHub => {
     if (PageConfig.getOption('aifactoryHub') === '') {
       console.info(
         'AI Factory: this server was not started by a hub with the job service, so its panel is off.'
       );
-      return;
+      return { model: null };
     }
-    const trans = (translator ?? nullTranslator).load('aifactory_hub');
     const model = new HubModel(new Api(app.serviceManager.serverSettings), { busyInterval: BUSY });
-    const panel = new Panel({ model, trans, open: () => undefined });
-    app.shell.add(panel, 'left', { rank: 400, type: 'AI Factory' });
-    restorer?.add(panel, panel.id);
-    void app.restored.then(() => {
-      void model.start();
-    });
+    // Not before the page is there: nobody waits for this.
+    void app.restored.then(() => model.start());
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden) {
         void model.refresh();
       }
     });
+    return { model };
   }
 };
 
-export default [plugin];
+const plugin: JupyterFrontEndPlugin<void> = {
+  id: PLUGIN,
+  description: 'The side bar, the form, the jobs',
+  autoStart: true,
+  requires: [IHub],
+  optional: [
+    ITranslator,
+    ISettingRegistry,
+    ILayoutRestorer,
+    ICommandPalette,
+    ILauncher,
+    IDocumentManager,
+    INotebookTracker,
+    IFileBrowserFactory,
+    IDefaultFileBrowser,
+    IStateDB
+  ],
+  activate: (
+    app: JupyterFrontEnd,
+    { model }: IHub,
+    translator: ITranslator | null,
+    settings: ISettingRegistry | null,
+    restorer: ILayoutRestorer | null,
+    palette: ICommandPalette | null,
+    launcher: ILauncher | null,
+    documents: IDocumentManager | null,
+    notebooks: INotebookTracker | null,
+    browsers: IFileBrowserFactory | null,
+    browser: IDefaultFileBrowser | null,
+    state: IStateDB | null
+  ) => {
+    if (model === null) {
+      return;
+    }
+    const trans = (translator ?? nullTranslator).load(DOMAIN);
+    const jobs = new WidgetTracker<MainAreaWidget>({ namespace: 'aifactory-hub-jobs' });
+    let profile = '';
+    const parts: Parts = {
+      app,
+      model,
+      trans,
+      jobs,
+      documents,
+      notebooks,
+      browsers,
+      browser,
+      palette,
+      launcher,
+      defaultProfile: () => profile
+    };
+    const open = (job: { readonly id: string }) => {
+      openJob(parts, job.id);
+    };
+    const panel = new Panel({ model, trans, open });
+    app.shell.add(panel, 'left', { rank: 400, type: 'AI Factory' });
+    addCommands(parts, panel.id);
+    restorer?.add(panel, panel.id);
+    void restorer?.restore(jobs, {
+      command: CommandIDs.job,
+      args: tab => ({ id: tab.id.replace('aifactory-hub-job-', '') }),
+      name: tab => tab.id
+    });
+    const notifier = new Notifier({ model, trans, state, open });
+    const read = (loaded: ISettingRegistry.ISettings) => {
+      model.busyInterval = Number(loaded.composite.pollInterval ?? BUSY / 1000) * 1000;
+      notifier.enabled = loaded.composite.notifications !== false;
+      profile = typeof loaded.composite.defaultProfile === 'string' ? loaded.composite.defaultProfile : '';
+    };
+    settings
+      ?.load(PLUGIN)
+      .then(loaded => {
+        read(loaded);
+        loaded.changed.connect(read);
+      })
+      .catch((error: unknown) => {
+        console.warn('AI Factory: its settings could not be read, so it uses its own.', error);
+      });
+  }
+};
+
+const status: JupyterFrontEndPlugin<void> = {
+  id: `${NAMESPACE}:status`,
+  description: 'Profile, memory, cost and idle stop in the status bar',
+  autoStart: true,
+  requires: [IHub],
+  optional: [IStatusBar, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    { model }: IHub,
+    bar: IStatusBar | null,
+    translator: ITranslator | null
+  ) => {
+    if (model !== null && bar !== null) {
+      const trans = (translator ?? nullTranslator).load(DOMAIN);
+      const show = () => void app.commands.execute(CommandIDs.panel);
+      bar.registerStatusItem(`${NAMESPACE}:status`, {
+        align: 'left',
+        rank: 40,
+        item: new StatusItem({ model, trans, show })
+      });
+    }
+  }
+};
+
+export default [hub, plugin, status];

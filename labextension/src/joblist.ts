@@ -4,7 +4,7 @@ import type { Job } from './types';
 
 /** Newest first, as the service sorts them. */
 function newer(a: Job, b: Job): number {
-  return (b.times.submitted ?? '').localeCompare(a.times.submitted ?? '') || b.id.localeCompare(a.id);
+  return b.times.submitted.localeCompare(a.times.submitted) || b.id.localeCompare(a.id);
 }
 
 /** `known` with what has just come; an entry that has come again is the new one. */

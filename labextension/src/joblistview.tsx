@@ -238,11 +238,11 @@ function Row({ job, now, trans }: { job: Job; now: Date; trans: TranslationBundl
         {reason === '' ? '' : ` · ${reason}`} · {job.owner} · {job.profile}
         {age === null ? '' : ` · ${trans.__('%1 ago', duration(age))}`}
       </span>
-      {job.progress == null || job.final ? null : (
+      {job.progress?.percent == null || job.final ? null : (
         <progress
           className="aif-Row-progress"
           max={100}
-          value={job.progress}
+          value={job.progress.percent}
           aria-label={trans.__('Progress')}
         />
       )}

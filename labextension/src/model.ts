@@ -3,7 +3,8 @@
 import type { IDisposable } from '@lumino/disposable';
 import { Poll } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
-import { type Api, type JobFilter, Offline } from './api';
+import type { Api, JobFilter } from './api';
+import { Offline } from './errors';
 import { merge } from './joblist';
 import type { Job, Overview } from './types';
 
@@ -17,7 +18,7 @@ export type Link = 'unknown' | 'ok' | 'offline' | 'no-service' | 'failed';
 export class HubModel implements IDisposable {
   constructor(
     readonly api: Api,
-    options: { busyInterval: number; hidden?: () => boolean }
+    options: { readonly busyInterval: number }
   ) {
     this._busy = options.busyInterval;
     this._poll = new Poll<void, unknown>({
@@ -25,8 +26,7 @@ export class HubModel implements IDisposable {
       factory: () => this.ask(),
       frequency: { interval: IDLE, backoff: true, max: LONGEST },
       name: '@aifactory/hub:overview',
-      standby:
-        options.hidden === undefined ? 'when-hidden' : () => (options.hidden?.() ? 'when-hidden' : 'never')
+      standby: () => document.hidden
     });
   }
 

@@ -1,73 +1,22 @@
-/** What the service and the Jupyter server answer. */
+/** What the service and the Jupyter server answer. The service's own are generated from its OpenAPI. */
 
-export type JobState =
-  'PENDING' | 'QUEUED' | 'STARTING' | 'RUNNING' | 'SUSPENDED' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
+import type { components } from './openapi';
 
-/** Times are ISO 8601; null where it has not happened yet. */
-export interface JobTimes {
-  readonly submitted: string | null;
-  readonly queued: string | null;
-  readonly starting: string | null;
-  readonly running: string | null;
-  readonly finished: string | null;
-}
+type Schemas = components['schemas'];
 
-/** One job. What is optional comes from newer services only. */
-export interface Job {
-  readonly id: string;
-  readonly name: string;
-  readonly tenant: string;
-  readonly owner: string;
-  readonly command: string;
-  readonly profile: string;
-  readonly environment: readonly string[];
-  readonly outputs: readonly string[] | null;
-  readonly files: string | null;
-  readonly files_size: number | null;
-  readonly state: JobState;
-  readonly final: boolean;
-  readonly reason: string | null;
-  readonly exit_code: number | null;
-  readonly position: number | null;
-  readonly cancel_asked: boolean;
-  readonly times: JobTimes;
-  readonly log_size: number | null;
-  readonly left: Readonly<Record<string, string>>;
-  readonly simulated: boolean;
-  readonly progress?: number | null;
-  readonly eta?: number | null;
-  readonly cost?: number | string | null;
-}
+export type JobState = Schemas['JobState'];
+export type Job = Schemas['JobAnswer'];
+export type Quota = Schemas['QuotaAnswer'];
+export type Device = Schemas['DeviceAnswer'];
+export type MenuLine = Schemas['MenuLine'];
+export type Menu = Schemas['MenuAnswer'];
+export type Offer = Schemas['ProfileAnswer'];
+export type DryRun = Schemas['DryRun'];
+export type ArtifactFile = Schemas['ArtifactAnswer'];
 
 export interface JobPage {
   readonly jobs: readonly Job[];
   readonly next: string | null;
-}
-
-export interface Device {
-  readonly resource: string;
-  readonly nominal: number;
-  readonly borrowing: number;
-  readonly limit: number;
-  readonly used: number | null;
-}
-
-export interface MenuLine {
-  readonly profile: string;
-  readonly display_name: string;
-  readonly description: string;
-  readonly devices: Readonly<Record<string, number>>;
-  readonly price_per_hour: string | null;
-  readonly room: number | null;
-}
-
-export interface Quota {
-  readonly tenant: string;
-  readonly display_name: string;
-  readonly known: boolean;
-  readonly devices: readonly Device[];
-  readonly menu: readonly MenuLine[];
-  readonly simulated: boolean;
 }
 
 /** Bytes; `limit` null when there is none or it is not known. */
@@ -82,6 +31,13 @@ export interface Idle {
   readonly last_activity: string | null;
 }
 
+/** One moment of the last hour: seconds since 1970, bytes; null where nobody measures. */
+export interface Sample {
+  readonly at: number;
+  readonly memory: number | null;
+  readonly gpu_memory: number | null;
+}
+
 export interface Here {
   readonly user: string | null;
   readonly server: string;
@@ -90,6 +46,7 @@ export interface Here {
   readonly environment: string | null;
   readonly started: string | null;
   readonly memory: Memory | null;
+  readonly usage: readonly Sample[];
   readonly idle: Idle;
 }
 
@@ -101,9 +58,33 @@ export interface Overview {
   readonly page: JobPage | null;
 }
 
-export interface ArtifactFile {
+/** One assignment of a notebook's tagged cell. */
+export interface Parameter {
   readonly name: string;
-  readonly size: number;
-  readonly sha256: string;
-  readonly created: string | null;
+  readonly value: unknown;
+  readonly about: string;
+}
+
+/** How a file or folder would run as a job; paths are below the server's folder. */
+export interface Subject {
+  readonly kind: 'notebook' | 'script' | 'folder';
+  readonly path: string;
+  readonly name: string;
+  readonly folder: string;
+  readonly command: string;
+  readonly parameters: readonly Parameter[];
+}
+
+/** A job that may be submitted. `notebook` with `parameters` stands for the command that runs it. */
+export interface Wanted {
+  readonly folder: string | null;
+  readonly notebook?: string;
+  readonly parameters?: Readonly<Record<string, unknown>>;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** What would happen, and how many bytes would travel. */
+export interface Checked {
+  readonly verdict: DryRun;
+  readonly size: number | null;
 }

@@ -71,3 +71,8 @@ export function linkTrouble(
       return null;
   }
 }
+
+/** The service's own words on how long it waits; null when it does not wait. */
+export function waitWords(job: Job, trans: TranslationBundle): string | null {
+  return job.state === 'QUEUED' ? (job.expected_wait?.words ?? trans.__('unknown')) : null;
+}

@@ -140,3 +140,57 @@ async def test_outside_a_hub_it_is_not_there_and_says_so_once(tmp_path: Path) ->
         answer = await jupyter.client.get(f"{jupyter.url}/aifactory-hub/overview")
         assert answer.status_code == 404
         assert jupyter.log.read_text().count("AI Factory's panel is off") == 1
+
+
+async def test_a_script_from_its_context_menu_to_its_file(jupyter: JupyterServer) -> None:
+    base = f"{jupyter.url}/aifactory-hub"
+    work = jupyter.root / "digits"
+    await asyncio.to_thread(work.mkdir)
+    (work / "train.py").write_text("print('trained')\nopen('model.txt', 'w').write('weights')\n")
+    subject = (await jupyter.client.post(f"{base}/inspect", json={"path": "digits/train.py"})).json()
+    assert subject["command"] == "python3 train.py"
+    fields = {"command": subject["command"], "profile": "mig-1g.10gb", "name": "Digits 1"}
+    form = {"folder": subject["folder"], "fields": fields}
+    checked = (await jupyter.client.post(f"{base}/check", json=form)).json()
+    assert checked["verdict"]["accepted"] is True
+    assert checked["size"] > 0
+    taken = [await jupyter.client.post(f"{base}/submit", json={**form, "key": "once"}) for _ in range(2)]
+    assert {answer.json()["id"] for answer in taken} == {taken[0].json()["id"]}
+    job = taken[0].json()["id"]
+    async with asyncio.timeout(30):
+        while not (await jupyter.client.get(f"{base}/api/jobs/{job}")).json()["final"]:
+            await asyncio.sleep(0.1)
+    saved = (await jupyter.client.post(f"{base}/save", json={"job": job, "name": "model.txt"})).json()
+    assert saved["path"].startswith("jobs/Digits-1-")
+    assert (jupyter.root / saved["path"]).read_text() == "weights"
+    missing = await jupyter.client.post(f"{base}/save", json={"job": job, "name": "../../x"})
+    assert missing.status_code == 400
+
+
+async def test_a_form_that_is_refused_says_why(jupyter: JupyterServer) -> None:
+    base = f"{jupyter.url}/aifactory-hub"
+    form = {"folder": None, "fields": {"command": "true", "profile": "mig-9g.900gb"}, "key": "refused"}
+    answer = await jupyter.client.post(f"{base}/submit", json=form)
+    assert answer.status_code == 403
+    assert answer.json()["reason"] == "profile-not-allowed"
+    for path in ("inspect", "check", "submit", "save"):
+        for body in ([], {"path": "../.."}):
+            answer = await jupyter.client.post(f"{base}/{path}", json=body)
+            assert answer.status_code in (400, 404), (path, body, answer.text)
+            assert answer.json()["detail"]
+
+
+async def test_a_job_s_events_come_as_they_happen(jupyter: JupyterServer) -> None:
+    base = f"{jupyter.url}/aifactory-hub/api"
+    body = {"command": "echo told; sleep 1", "profile": "mig-1g.10gb", "key": "events"}
+    job = (await jupyter.client.post(f"{base}/jobs", json=body)).json()["id"]
+    states, over = [], False
+    async with asyncio.timeout(30), jupyter.client.stream("GET", f"{base}/jobs/{job}/events?log=true") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        async for line in stream.aiter_lines():
+            if line.startswith("data:") and '"state"' in line:
+                states.append(line)
+            over = over or line == "event: end"
+            if over and line == "":
+                break
+    assert len(states) >= 2

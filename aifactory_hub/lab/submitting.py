@@ -1,0 +1,107 @@
+"""From what was filled in to a job: the client sends the files, the service says the rest.
+
+All of it blocks, so handlers call it in a thread.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..client import api as client
+from ..client.packing import pack
+from ..client.session import Account, Session
+from .subjects import NotASubject, below, notebook_command
+
+# Seconds. A person waits, and can press the button again: the same key makes the same job.
+_PATIENCE = 15.0
+_JOBS = "jobs"
+
+
+class BadForm(Exception):
+    """The page sent what it should not have; the text names the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """``path`` is the subject's folder, None when nothing travels; ``fields`` go to the service as they are."""
+
+    folder: str | None
+    fields: Mapping[str, Any]
+
+
+def read_form(body: Mapping[str, Any]) -> Form:
+    """What the page has sent. Raises BadForm."""
+    known = {"folder", "notebook", "parameters", "fields", "key"}
+    for name in body:
+        if name not in known:
+            raise BadForm(f"There is no field {name!r}.")
+    fields, folder = body.get("fields"), body.get("folder")
+    if not isinstance(fields, dict):
+        raise BadForm("fields is not an object.")
+    if folder is not None and not isinstance(folder, str):
+        raise BadForm("folder is neither a path nor null.")
+    taken = dict(fields)
+    notebook, parameters = body.get("notebook"), body.get("parameters") or {}
+    if notebook is not None:
+        if not isinstance(notebook, str) or not isinstance(parameters, dict):
+            raise BadForm("notebook is not a name, or parameters is not an object.")
+        for name in parameters:
+            if not str(name).isidentifier():
+                raise BadForm(f"{name!r} is not the name of a parameter.")
+        taken["command"] = notebook_command(notebook, parameters)
+    key = body.get("key")
+    if key is not None:
+        taken["key"] = key
+    return Form(folder, taken)
+
+
+class Submitting:
+    """Submits and saves as this server. Raises ClientError, NotASubject."""
+
+    def __init__(self, account: Account, root: Path) -> None:
+        self._root = root
+        self._account = account
+
+    def size(self, form: Form) -> int | None:
+        """How many bytes would be sent; None when nothing would. Raises FilesTooLarge."""
+        if form.folder is None:
+            return None
+        with closing(self._session()) as session, tempfile.TemporaryDirectory(prefix="aifactory-") as scratch:
+            limit = int(session.get("/limits")["max_upload"])
+            return pack(self._folder(form.folder), Path(scratch) / "files.tar.gz", limit=limit).size
+
+    def submit(self, form: Form) -> Mapping[str, Any]:
+        """The job, as the service answers it."""
+        fields = {"tenant": self._account.tenant, **form.fields}
+        with closing(self._session()) as session:
+            if form.folder is not None:
+                fields["files"] = client.upload(self._folder(form.folder), session=session, tenant=fields["tenant"])
+            return session.post("/jobs", fields)
+
+    def save(self, job_id: str, name: str) -> str:
+        """Put a file of a job below the server's folder, checked against its digest; its path there."""
+        with closing(self._session()) as session:
+            found = client.get(job_id, session=session)
+            artifact = found.artifacts.get(name)
+            if artifact is None:
+                raise NotASubject(f"Job {job_id} gave back no file {name!r}.")
+            folder = f"{_JOBS}/{_plain(found.name)}-{found.id[:8]}"
+            target = below(self._root, f"{folder}/{name}")
+            artifact.save(target)
+        return target.relative_to(self._root).as_posix()
+
+    def _folder(self, path: str) -> Path:
+        return below(self._root, path)
+
+    def _session(self) -> Session:
+        return Session(self._account, patience=_PATIENCE)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:40] or "job"

@@ -1,0 +1,168 @@
+/** The commands: open the panel, a job, a form. */
+
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import {
+  type ICommandPalette,
+  type MainAreaWidget,
+  Notification,
+  type WidgetTracker
+} from '@jupyterlab/apputils';
+import type { IDocumentManager } from '@jupyterlab/docmanager';
+import type { IDefaultFileBrowser, IFileBrowserFactory } from '@jupyterlab/filebrowser';
+import type { ILauncher } from '@jupyterlab/launcher';
+import type { INotebookTracker } from '@jupyterlab/notebook';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { factoryIcon, sendIcon } from './icons';
+import { makeJobTab } from './jobview';
+import type { HubModel } from './model';
+import { makeSubmitTab } from './submitview';
+import type { Job } from './types';
+
+export namespace CommandIDs {
+  export const panel = 'aifactory-hub:show-panel';
+  export const job = 'aifactory-hub:show-job';
+  export const submit = 'aifactory-hub:submit';
+  export const submitSelected = 'aifactory-hub:submit-selected';
+}
+
+export interface Parts {
+  readonly app: JupyterFrontEnd;
+  readonly model: HubModel;
+  readonly trans: TranslationBundle;
+  readonly jobs: WidgetTracker<MainAreaWidget>;
+  readonly documents: IDocumentManager | null;
+  readonly notebooks: INotebookTracker | null;
+  readonly browsers: IFileBrowserFactory | null;
+  readonly browser: IDefaultFileBrowser | null;
+  readonly palette: ICommandPalette | null;
+  readonly launcher: ILauncher | null;
+  readonly defaultProfile: () => string;
+}
+
+/** What of the file browser can run as a job. */
+export function canRun(item: { readonly path: string; readonly type: string }): boolean {
+  return item.type === 'directory' || /\.(ipynb|py|sh)$/.test(item.path);
+}
+
+export function openJob(parts: Parts, id: string): void {
+  const { app, model, trans, jobs, documents } = parts;
+  const known = jobs.find(tab => tab.id === `aifactory-hub-job-${id}`);
+  const tab =
+    known ??
+    makeJobTab({
+      model,
+      trans,
+      id,
+      openFile: path => {
+        documents?.openOrReveal(path);
+      },
+      openJob: (job: Job) => {
+        openJob(parts, job.id);
+      }
+    });
+  if (known === undefined) {
+    app.shell.add(tab, 'main', { type: 'AI Factory' });
+    void jobs.add(tab);
+  }
+  app.shell.activateById(tab.id);
+}
+
+function openForm(parts: Parts, path: string): void {
+  const { app, model, trans, documents } = parts;
+  const id = `aifactory-hub-submit-${path}`;
+  for (const widget of app.shell.widgets('main')) {
+    if (widget.id === id) {
+      app.shell.activateById(id);
+      return;
+    }
+  }
+  const tab = makeSubmitTab({
+    model,
+    trans,
+    path,
+    profile: parts.defaultProfile(),
+    save: async () => {
+      const context = documents?.findWidget(path)?.context;
+      if (context?.model.dirty === true) {
+        await context.save();
+      }
+    },
+    submitted: job => {
+      void model.refresh();
+      Notification.success(trans.__('%1 is submitted', job.name), {
+        actions: [
+          {
+            label: trans.__('Show'),
+            callback: () => {
+              openJob(parts, job.id);
+            }
+          }
+        ],
+        autoClose: 8_000
+      });
+    }
+  });
+  app.shell.add(tab, 'main', { type: 'AI Factory' });
+  app.shell.activateById(tab.id);
+}
+
+/** The path that is meant when a command says none: the open notebook, else the folder of the file browser. */
+function current(parts: Parts): string {
+  const open = parts.notebooks?.currentWidget;
+  if (open != null && open === parts.app.shell.currentWidget) {
+    return open.context.localPath;
+  }
+  return parts.browser?.model.path ?? '';
+}
+
+export function addCommands(parts: Parts, panelId: string): void {
+  const { app, trans, palette, launcher, browsers } = parts;
+  const { commands, shell } = app;
+  const category = trans.__('AI Factory');
+  const selected = () => [...(browsers?.tracker.currentWidget?.selectedItems() ?? [])];
+  commands.addCommand(CommandIDs.panel, {
+    label: trans.__('Show quota and jobs'),
+    icon: factoryIcon,
+    execute: () => {
+      shell.activateById(panelId);
+    }
+  });
+  commands.addCommand(CommandIDs.job, {
+    label: trans.__('Show a job'),
+    isVisible: () => false,
+    execute: args => {
+      if (typeof args.id === 'string') {
+        openJob(parts, args.id);
+      }
+    }
+  });
+  commands.addCommand(CommandIDs.submit, {
+    label: args => (args.isLauncher ? trans.__('Submit a job') : trans.__('Submit as job…')),
+    caption: trans.__('Run this notebook or folder as a job of the team'),
+    icon: args => (args.isPalette ? undefined : sendIcon),
+    execute: args => {
+      openForm(
+        parts,
+        typeof args.path === 'string' ? args.path : typeof args.cwd === 'string' ? args.cwd : current(parts)
+      );
+    }
+  });
+  commands.addCommand(CommandIDs.submitSelected, {
+    label: trans.__('Submit as job…'),
+    icon: sendIcon,
+    isVisible: () => {
+      const items = selected();
+      return items.length === 1 && items[0] !== undefined && canRun(items[0]);
+    },
+    execute: () => {
+      const item = selected()[0];
+      if (item !== undefined) {
+        openForm(parts, app.serviceManager.contents.localPath(item.path));
+      }
+    }
+  });
+  for (const command of [CommandIDs.panel, CommandIDs.submit]) {
+    palette?.addItem({ command, category, args: { isPalette: true } });
+  }
+  launcher?.add({ command: CommandIDs.submit, category, args: { isLauncher: true }, rank: 1 });
+}

@@ -1,0 +1,46 @@
+/** What today has cost so far: pure. */
+
+import { since } from './format';
+import type { Job, Overview } from './types';
+
+/** The price of an hour of this server; null when the site says none, or it is not known now. */
+export function pricePerHour(overview: Overview): number | null {
+  const line = overview.quota?.menu.find(entry => entry.profile === overview.here.profile);
+  return line?.price_per_hour == null ? null : Number(line.price_per_hour);
+}
+
+/** The part of a job's time with its devices that lies in today, times its price; null without a price. */
+function jobToday(job: Job, midnight: Date, now: Date): number | null {
+  const price = job.cost?.per_hour;
+  const begin = job.times.starting;
+  if (price == null) {
+    return null;
+  }
+  if (begin === null) {
+    return 0;
+  }
+  const from = new Date(Math.max(Date.parse(begin), midnight.getTime()));
+  const until = job.times.finished === null ? now : new Date(job.times.finished);
+  return until <= from ? 0 : ((until.getTime() - from.getTime()) / 3_600_000) * Number(price);
+}
+
+/** This server and my newest jobs since midnight, by the site's prices; null when a price or a time is not known. */
+export function costToday(overview: Overview, now: Date): number | null {
+  const midnight = new Date(now);
+  midnight.setHours(0, 0, 0, 0);
+  const price = pricePerHour(overview);
+  const started = overview.here.started;
+  if (price === null || started === null || overview.mine === null) {
+    return null;
+  }
+  const from = Date.parse(started) > midnight.getTime() ? started : midnight.toISOString();
+  const costs = overview.mine.map(job => jobToday(job, midnight, now));
+  return costs.reduce<number>((sum, cost) => sum + (cost ?? 0), ((since(from, now) ?? 0) / 3600) * price);
+}
+
+/** Seconds until this server is stopped for want of activity; null when nobody told it that it would be. */
+export function idleLeft(overview: Overview, now: Date): number | null {
+  const { stops_after: limit, last_activity: last } = overview.here.idle;
+  const quiet = since(last, now);
+  return limit === null || quiet === null ? null : Math.max(0, limit - quiet);
+}

@@ -1,0 +1,22 @@
+/** What can go wrong with a request. */
+
+/** The service or the Jupyter server said no, in its own words. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    readonly reason: string,
+    message: string,
+    readonly field: string | null = null
+  ) {
+    super(message);
+    this.name = 'Refused';
+  }
+}
+
+/** Nobody answered: the network, the hub's proxy or this server is away. */
+export class Offline extends Error {
+  constructor() {
+    super('offline');
+    this.name = 'Offline';
+  }
+}

@@ -1,0 +1,119 @@
+import { differences, runBefore } from '../src/compare';
+import { costToday, idleLeft, pricePerHour } from '../src/cost';
+import { append } from '../src/log';
+import { settle } from '../src/settle';
+import type { Overview } from '../src/types';
+import { line } from '../src/chart';
+import { readValue } from '../src/values';
+import { jobReason, linkTrouble } from '../src/words';
+import { makeJob } from './jobs';
+import { trans } from './trans';
+
+function overview(more: Partial<Overview['here']> = {}, price: string | null = '2.00'): Overview {
+  return {
+    here: {
+      user: 'nlp-user',
+      server: '',
+      tenant: 'nlp',
+      profile: 'mig-1g.10gb',
+      environment: null,
+      started: '2026-05-05T10:00:00Z',
+      memory: null,
+      usage: [],
+      idle: { stops_after: null, last_activity: '2026-05-05T11:59:00Z' },
+      ...more
+    },
+    service: { reachable: true, message: null },
+    quota: {
+      menu: [{ profile: 'mig-1g.10gb', price_per_hour: price }]
+    } as unknown as Overview['quota'],
+    mine: [],
+    page: null
+  };
+}
+
+const NOON = new Date('2026-05-05T12:00:00Z');
+
+test('what differs between two runs', () => {
+  const before = makeJob(1, 'FAILED', { command: 'python a.py', environment: ['X'] });
+  const now = makeJob(2, 'RUNNING', { command: 'python b.py', environment: ['X'] });
+  expect(differences(before, now)).toEqual([{ field: 'command', before: 'python a.py', now: 'python b.py' }]);
+  expect(differences(now, now)).toEqual([]);
+});
+
+test('the run before is the newest earlier one of the same person and name', () => {
+  const named = { name: 'digits' };
+  const jobs = [makeJob(9, 'RUNNING', named), makeJob(5, 'FAILED', named), makeJob(3, 'FAILED', named)];
+  expect(runBefore(makeJob(7, 'RUNNING', named), jobs)?.id).toBe('j000005');
+  expect(runBefore(makeJob(7, 'RUNNING', { ...named, owner: 'other' }), jobs)).toBeNull();
+});
+
+test('what is not known is not zero', () => {
+  expect(pricePerHour(overview({}, null))).toBeNull();
+  expect(costToday(overview({}, null), NOON)).toBeNull();
+  expect(costToday(overview({ started: null }), NOON)).toBeNull();
+  expect(idleLeft(overview(), NOON)).toBeNull();
+});
+
+test('an idle stop is told from the last activity', () => {
+  const idle = { stops_after: 600, last_activity: '2026-05-05T11:59:00Z' };
+  expect(idleLeft(overview({ idle }), NOON)).toBe(540);
+  expect(idleLeft(overview({ idle: { ...idle, last_activity: '2026-05-05T01:00:00Z' } }), NOON)).toBe(0);
+});
+
+test('the server and the jobs of today cost', () => {
+  const times = { ...makeJob(1).times, starting: '2026-05-05T11:00:00Z', finished: '2026-05-05T11:30:00Z' };
+  const cost = { per_hour: '4.00', hours: 1, at_most: '4.00', so_far: '2.00' };
+  const found = { ...overview(), mine: [makeJob(1, 'SUCCEEDED', { times, cost })] };
+  const midnight = new Date(NOON);
+  midnight.setHours(0, 0, 0, 0);
+  const hours = Math.min(2, (NOON.getTime() - midnight.getTime()) / 3_600_000);
+  expect(costToday(found, NOON)).toBeCloseTo(hours * 2 + 2);
+});
+
+test('jobs that ended while nobody looked are told once', () => {
+  const mine = [makeJob(3, 'RUNNING'), makeJob(2), makeJob(1)];
+  const first = settle(['j000002', 'j000099'], mine);
+  expect(first.ended.map(job => job.id)).toEqual(['j000002']);
+  expect(first.underWay).toEqual(['j000003']);
+  expect(first.lost).toEqual(['j000099']);
+  expect(settle(first.underWay, mine).ended).toEqual([]);
+});
+
+test('a long log loses its beginning, at a line', () => {
+  expect(append('a\n', 'b\n', false)).toBe('a\nb\n');
+  expect(append('a', 'b', true)).toBe('a\n[…]\nb');
+  const long = append('x'.repeat(100) + '\n', ('y'.repeat(99) + '\n').repeat(5_000), false);
+  expect(long.length).toBeLessThanOrEqual(400_010);
+  expect(long.startsWith('[…]\ny')).toBe(true);
+});
+
+test('moments that nobody measured leave a gap in the chart', () => {
+  const samples = [0, 30, 60, 90].map((at, index) => ({
+    at,
+    memory: index === 1 ? null : 50,
+    gpu_memory: null
+  }));
+  expect(line(samples, sample => sample.memory, 100, 90).match(/M/g)).toHaveLength(2);
+  expect(line(samples, sample => sample.gpu_memory, 100, 90)).toBe('');
+});
+
+test('a parameter keeps its kind', () => {
+  expect(readValue('0.1', 0.001)).toBe(0.1);
+  expect(readValue('0.001', 1e-3)).toBeUndefined();
+  expect(readValue('5', 'text')).toBe('5');
+  expect(() => readValue('nonsense', 1)).toThrow();
+});
+
+test('reasons in words', () => {
+  expect(jobReason(makeJob(1, 'QUEUED', { position: 0 }), trans)).toBe('next in the queue');
+  expect(jobReason(makeJob(1, 'QUEUED', { position: 3 }), trans)).toBe('3 jobs before it');
+  expect(jobReason(makeJob(1, 'RUNNING', { cancel_asked: true }), trans)).toBe('Cancelling');
+  expect(jobReason(makeJob(1, 'FAILED', { exit_code: 3 }), trans)).toBe('exit code 3');
+});
+
+test('trouble says what and since when', () => {
+  expect(linkTrouble('ok', null, null, trans)).toBeNull();
+  expect(linkTrouble('offline', null, null, trans)).toContain('Trying again');
+  expect(linkTrouble('no-service', 'It is away.', NOON, trans)).toContain('It is away. What you see is from');
+});

@@ -72,7 +72,11 @@ class Outlooks:
         tenants: Mapping[str, Tenant],
         carved: Mapping[Device, int],
         clock: Callable[[], float] = time.time,
+        *,
+        fresh: float = FRESH,
     ) -> None:
+        """An answer of the engine is good for ``fresh`` seconds."""
+        self._fresh = fresh
         self.history = History()
         self._admission = admission
         self._tenants = tenants
@@ -131,7 +135,7 @@ class Outlooks:
     async def _refresh(self, name: str) -> None:
         """One question at a time for each tenant, however many pages ask."""
         seen = self._seen.get(name)
-        if seen is not None and 0 <= self._clock() - seen.at < FRESH:
+        if seen is not None and 0 <= self._clock() - seen.at < self._fresh:
             return
         if name not in self._asking:
             self._asking[name] = asyncio.create_task(self._ask(name))

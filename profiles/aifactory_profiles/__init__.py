@@ -3,7 +3,7 @@
 from .card import Card, CardError, Slice
 from .cards import all_card_names, card_names, card_schema, load_card, load_model
 from .catalogue import Catalogue, ProfileError, SiteProfile, load_catalogue, menu_slices
-from .device import Device
+from .device import SHARED_GPU, WHOLE_GPU, Device
 from .placement import (
     Fit,
     Placed,
@@ -23,6 +23,8 @@ from .profile import Profile
 from .resources import Resources, format_bytes, parse_cpu, parse_memory
 
 __all__ = [
+    "SHARED_GPU",
+    "WHOLE_GPU",
     "Card",
     "CardError",
     "Catalogue",

@@ -3,6 +3,7 @@
 from .card import Card, CardError, Slice
 from .cards import all_card_names, card_names, card_schema, load_card, load_model
 from .catalogue import Catalogue, ProfileError, SiteProfile, load_catalogue, menu_slices
+from .comparison import Finding, SeenGpu, SeenSlice, compare
 from .device import SHARED_GPU, WHOLE_GPU, Device
 from .placement import (
     Fit,
@@ -29,12 +30,15 @@ __all__ = [
     "CardError",
     "Catalogue",
     "Device",
+    "Finding",
     "Fit",
     "Placed",
     "PlacementError",
     "Profile",
     "ProfileError",
     "Resources",
+    "SeenGpu",
+    "SeenSlice",
     "SiteProfile",
     "Slice",
     "Smallest",
@@ -42,6 +46,7 @@ __all__ = [
     "best_layout",
     "card_names",
     "card_schema",
+    "compare",
     "fits",
     "format_bytes",
     "layouts",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from aifactory_hub.domain.menu import Availability, Outlook, Standing, offers
+from aifactory_hub.domain.quota import Usage
 from aifactory_hub.domain.words import gpu_words
 from aifactory_hub.registry import read_registry
 from aifactory_hub.registry.render import cluster_queue, host_quota
@@ -114,3 +116,23 @@ def test_of_two_models_it_says_which() -> None:
 )
 def test_a_mistake_is_named(old: str, new: str, said: str) -> None:
     assert any(said in line for line in problems(changed((old, new)))), problems(changed((old, new)))
+
+
+def standings(used: int) -> dict[str, Standing]:
+    registry = read_registry(SITE, SOURCE)
+    outlook = Outlook(0.0, Usage({WHOLE: used}), queue=(), borrowable={}, carved=registry.cluster.carved)
+    return {each.profile.name: each.standing for each in offers(registry.tenants["nlp"], registry.catalogue, outlook)}
+
+
+def test_the_menu_counts_how_often_a_profile_of_several_can_be_had() -> None:
+    free = standings(used=0)
+    assert (free["gpu"].free_now, free["gpu-2"].free_now, free["turn"].free_now) == (2, 1, 4)
+
+
+def test_one_free_gpu_is_no_room_for_two_and_the_reason_counts_gpus() -> None:
+    short = standings(used=1)
+    assert short["gpu"].availability is Availability.FREE
+    assert (short["gpu-2"].availability, short["gpu-2"].reason) == (
+        Availability.QUEUE,
+        "nlp uses 1 of 2 h100-80gb GPUs",
+    )

@@ -49,6 +49,7 @@ class Provider:
         self._failed: tuple[float, ProviderUnreachable] | None = None
         self._keys: Sequence[Json] = ()
         self._keys_read_at: float | None = None
+        self._looked_for_at: float | None = None
 
     async def endpoints(self) -> Endpoints:
         """The provider's addresses. Raises ProviderUnreachable; a document once read serves on while it can't be."""
@@ -81,27 +82,34 @@ class Provider:
         try:
             return verify(keys)
         except UnknownKey:
-            if not await self._read_keys_again():
+            if not await self._look_for_more_keys(keys):
                 raise
         return verify(self._keys)
 
     async def _known_keys(self) -> Sequence[Json]:
         if self._keys_read_at is None:
-            await self._read_keys_again()
+            await self._read_keys()
         elif self._clock() - self._keys_read_at > KEYS_LAST:
             with contextlib.suppress(ProviderUnreachable):
-                await self._read_keys_again()
+                await self._read_keys()
         return self._keys
 
-    async def _read_keys_again(self) -> bool:
+    async def _look_for_more_keys(self, known: Sequence[Json]) -> bool:
+        """Whether there is reason to try again; True without a request when somebody else has just read new ones."""
+        now = self._clock()
+        if self._keys is not known:
+            return True
+        if self._looked_for_at is not None and now - self._looked_for_at < KEYS_AT_MOST_EVERY:
+            return False
+        self._looked_for_at = now
+        await self._read_keys()
+        return True
+
+    async def _read_keys(self) -> None:
         endpoints = await self.endpoints()
         async with self._lock:
-            now = self._clock()
-            if self._keys_read_at is not None and now - self._keys_read_at < KEYS_AT_MOST_EVERY:
-                return False
             self._keys = read_keys(await self._fetch(endpoints.keys))
-            self._keys_read_at = now
-            return True
+            self._keys_read_at = self._clock()
 
 
 def read_discovery(document: Any, issuer: str) -> Endpoints:

@@ -16,10 +16,12 @@ from aifactory_profiles import (
     Fit,
     Placed,
     PlacementError,
+    SeenGpu,
     Slice,
     all_card_names,
     best_layout,
     card_schema,
+    compare,
     fits,
     load_card,
     load_model,
@@ -32,6 +34,9 @@ from aifactory_profiles import (
     too_much,
 )
 
+from .loading import load
+from .nvml import read_gpus
+
 # As grep and diff have it: 1 is an answer, 2 is trouble.
 _EXIT_NO = 1
 _EXIT_UNKNOWN = 3
@@ -43,6 +48,12 @@ _CARD_FILE = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A card of your own, beside those that come with the hub; may be repeated.",
 )
+
+
+class _Trouble(click.ClickException):
+    """Something is wrong with the call, a file or the machine, so there is no answer."""
+
+    exit_code = 2
 
 
 @click.group()
@@ -122,6 +133,61 @@ def fit(model: str, slices: tuple[str, ...], files: tuple[Path, ...], at_least: 
 
 
 @profiles.command()
+@click.argument("model", required=False)
+@_CARD_FILE
+def check(model: str | None, files: tuple[Path, ...]) -> None:
+    """Compare the card of MODEL with what the driver says of the GPUs in this machine.
+
+    Without MODEL each GPU is compared with the card that has its name. The driver is only asked, nothing is changed.
+    Ends with 0 when they agree, 1 when something differs, 2 when something is wrong, 3 when the driver says nothing.
+    """
+    own = _own_cards(files)
+    named = None if model is None else _card(model, own, "MODEL")
+    ends = [_check_gpu(gpu, named or _card_of(gpu, own)) for gpu in dict.fromkeys(_gpus())]
+    # That something differs is the stronger answer.
+    sys.exit(_EXIT_NO if _EXIT_NO in ends else max(ends))
+
+
+def _gpus() -> tuple[SeenGpu, ...]:
+    """The machine's GPUs, at least one. Raises ClickException when the driver shows none."""
+    try:
+        nvml = load("pynvml", "gpu")
+    except click.ClickException as error:
+        raise _Trouble(error.message) from error
+    try:
+        found = read_gpus(nvml)
+    except nvml.NVMLError as error:
+        raise _Trouble(f"the NVIDIA driver does not answer: {error}; run this on a machine with a GPU") from error
+    if not found:
+        raise _Trouble("the NVIDIA driver shows no GPU; run this on a machine with one")
+    return found
+
+
+def _card_of(gpu: SeenGpu, own: dict[str, Card]) -> Card | None:
+    cards = [*own.values(), *(load_model(name) for name in all_card_names() if name not in own)]
+    return next((card for card in cards if gpu.label in card.products), None)
+
+
+def _check_gpu(gpu: SeenGpu, card: Card | None) -> int:
+    """Say how one GPU compares; the exit status that this means."""
+    if card is None:
+        click.echo(f"{gpu.product}: no card has nvidia.com/gpu.product {gpu.label}; name a MODEL, or write a card")
+        return _EXIT_UNKNOWN
+    if not gpu.slices:
+        click.echo(f"{gpu.product}: the driver lists no slices; it can't be cut, or not from this container")
+        return _EXIT_UNKNOWN
+    findings = compare(card, gpu)
+    differ = sum(finding.differs for finding in findings)
+    click.echo(f"{gpu.product}, card {card.name}: {f'{differ} figures differ' if differ else 'nothing differs'}")
+    if findings:
+        rows = [(f.slice or "(card)", f.figure, f.card, f.gpu) for f in findings]
+        _print_table([("SLICE", "FIGURE", "CARD", "GPU"), *rows])
+    if any(piece.starts is None for piece in gpu.slices):
+        click.echo("  starts and memory of some slices were not compared: the driver says them where MIG is on")
+    return _EXIT_NO if differ else 0
+
+
+@profiles.command()
 def schema() -> None:
     """Print the JSON Schema of a card, for an editor that checks while one writes."""
     click.echo(json.dumps(card_schema(), indent=2))
@@ -134,12 +200,12 @@ def _own_cards(files: Sequence[Path]) -> dict[str, Card]:
         try:
             card = load_card(file.read_text(encoding="utf-8"), str(file))
         except (CardError, OSError) as error:
-            raise click.ClickException(str(error)) from error
+            raise _Trouble(str(error)) from error
         except UnicodeDecodeError as error:
             text = f"{file}: byte {error.start} is not UTF-8; save the file as UTF-8"
-            raise click.ClickException(text) from error
+            raise _Trouble(text) from error
         if card.name in cards:
-            raise click.ClickException(f"{file}: name: another --card is called {card.name!r} too; rename one")
+            raise _Trouble(f"{file}: name: another --card is called {card.name!r} too; rename one")
         cards[card.name] = card
     return cards
 

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import httpx
 
-from aifactory_profiles import card_names, load_model
 from aifactory_profiles.catalogue import PRODUCT_LABEL
 
 from .. import constants
@@ -101,15 +100,15 @@ def _allocatable(registry: Registry, nodes: Sequence[dict[str, Any]]) -> dict[st
     """What the nodes that take pods have of each device that is given out, by its flavor's node label."""
     usable = [node for node in nodes if not node["spec"].get("unschedulable")]
     return {
-        str(device): sum(_count(node, device.resource) for node in usable if _has_flavor(node, device.flavor))
+        str(device): sum(_count(node, device.resource) for node in usable if _has_flavor(registry, node, device.flavor))
         for device in registry.cluster.carved
     }
 
 
-def _has_flavor(node: dict[str, Any], flavor: str) -> bool:
-    if flavor not in card_names():
+def _has_flavor(registry: Registry, node: dict[str, Any], flavor: str) -> bool:
+    if flavor not in registry.cluster.gpu_models:
         return True
-    return (node["metadata"].get("labels") or {}).get(PRODUCT_LABEL) in load_model(flavor).products
+    return (node["metadata"].get("labels") or {}).get(PRODUCT_LABEL) in registry.catalogue.card(flavor).products
 
 
 def _count(node: dict[str, Any], resource: str) -> int:

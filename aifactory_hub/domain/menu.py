@@ -291,4 +291,6 @@ def _instead(free: Sequence[Profile]) -> list[str]:
 
 def piece_name(profile: Profile) -> str:
     """What one device of the profile is called in a sentence about counts."""
+    if profile.slice is None and profile.gpu_model is not None:
+        return f"{profile.gpu_model} GPUs" if profile.shared_by is None else f"turns on {profile.gpu_model} GPUs"
     return profile.slice or profile.name

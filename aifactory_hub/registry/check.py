@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from aifactory_profiles import Device, all_card_names, card_names
+from aifactory_profiles import Card, Device, all_card_names
 
-from .devices import DeviceNames, device_names
-from .draft import Draft, DraftCounts, DraftTenant
+from .devices import DeviceNames, device_names, usable_cards
+from .draft import Draft, DraftCounts, DraftGpu, DraftTenant
 from .problems import Path, Problem, listed, suggest
 
 # Says in which line a key stands, for problems that are about two places.
 LineOf = Callable[[Path], int]
 
 
-def contradictions(draft: Draft, line_of: LineOf) -> list[Problem]:
-    """Everything in the draft that contradicts itself, the cards or what is carved."""
-    devices = device_names(model for _, model in draft.gpu_models)
+def contradictions(draft: Draft, line_of: LineOf, own: Mapping[str, Card] | None = None) -> list[Problem]:
+    """Everything in the draft that contradicts itself, the cards (the site's ``own`` before ours) or what is carved."""
+    devices = device_names((model for _, model in draft.gpu_models), own)
     return [
-        *_models(draft),
+        *_models(draft, own or {}),
         *_site_profiles(draft, devices),
+        *_turns(draft, devices),
         *_carved(draft, devices),
         *_vclusters(draft, line_of),
         *_menus(draft, devices),
@@ -30,25 +31,39 @@ def contradictions(draft: Draft, line_of: LineOf) -> list[Problem]:
     ]
 
 
-def _models(draft: Draft) -> Iterator[Problem]:
-    known = card_names()
+def _models(draft: Draft, own: Mapping[str, Card]) -> Iterator[Problem]:
+    known = usable_cards(own)
     for index, model in draft.gpu_models:
         if model not in known:
             # No guess at what is meant: models that differ a lot have names that differ little.
             what, instead = f"no card for GPU model {model!r}", f"the cards are {listed(known)}"
-            if model in all_card_names():
+            if model in own or model in all_card_names():
                 what = f"nvidia.com/gpu.product of {model} is unknown to its card, so no pod can be kept on its nodes"
             yield Problem(("cluster", "gpu_models", index), what, instead)
 
 
 def _site_profiles(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
-    for name, cpu_only in draft.site_profiles.items():
-        if cpu_only and name in devices.profiles:
-            yield Problem(("profiles", name, "gpu"), f"{name} is a GPU slice", "remove `gpu: none` or rename it")
-        if not cpu_only and name not in devices.profiles:
+    for name, made in draft.site_profiles.items():
+        if made and name in devices.profiles:
+            instead = f"remove `gpu{'' if name in draft.gpus else ': none'}` or rename it"
+            yield Problem(("profiles", name, "gpu"), f"{name} is a GPU slice", instead)
+        if not made and name not in devices.profiles:
             what = f"no card of cluster.gpu_models has a slice {name!r}"
             otherwise = "for a profile without a GPU add `gpu: none`"
             yield Problem(("profiles", name), what, _instead(name, devices, devices.profiles, otherwise))
+
+
+def _turns(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
+    """Profiles of one shared device that disagree about how many share it: the device plugin has one number for it."""
+    first: dict[Device, tuple[str, int]] = {}
+    for name, gpu in draft.gpus.items():
+        device = devices.device(gpu.device)
+        if device is None or gpu.replicas is None:
+            continue
+        other, replicas = first.setdefault(device, (name, gpu.replicas))
+        if replicas != gpu.replicas:
+            what = f"{gpu.replicas} take turns here, but {replicas} in {other}, which is the same device"
+            yield Problem(("profiles", name, "replicas"), what, "write the device plugin's replicas in both")
 
 
 def _carved(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
@@ -72,7 +87,7 @@ def _vclusters(draft: Draft, line_of: LineOf) -> Iterator[Problem]:
 
 
 def _menus(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
-    known = [*devices.profiles, *(name for name, cpu_only in draft.site_profiles.items() if cpu_only)]
+    known = [*devices.profiles, *(name for name, made in draft.site_profiles.items() if made)]
     for tenant in draft.tenants:
         seen: set[str] = set()
         for index, name in tenant.profiles:
@@ -80,16 +95,20 @@ def _menus(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
             if name in seen:
                 yield Problem(place, f"profile {name!r} is listed twice", "remove one of the two")
             elif name in devices.profiles:
-                yield from _unaffordable(tenant, name, place, devices)
+                yield from _unaffordable(tenant, DraftGpu(name), place, devices)
+            elif name in draft.gpus:
+                yield from _unaffordable(tenant, draft.gpus[name], place, devices)
             elif name not in known and name not in draft.site_profiles:
                 what = f"no card has a profile {name!r}, and `profiles` does not make it"
                 yield Problem(place, what, _instead(name, devices, known, f"the profiles are {listed(known)}"))
             seen.add(name)
 
 
-def _unaffordable(tenant: DraftTenant, name: str, place: Path, devices: DeviceNames) -> Iterator[Problem]:
-    """A GPU profile that the tenant could never start, because it may hold none of its devices."""
-    device = devices.profiles[name]
+def _unaffordable(tenant: DraftTenant, gpu: DraftGpu, place: Path, devices: DeviceNames) -> Iterator[Problem]:
+    """A GPU profile that the tenant could never start, because it may hold none, or too few, of its devices."""
+    device = devices.device(gpu.device)
+    if device is None:
+        return  # of several models, or of none: the profile itself has that problem
     given = [
         count
         for counts in (tenant.quota, tenant.borrowing)
@@ -97,9 +116,11 @@ def _unaffordable(tenant: DraftTenant, name: str, place: Path, devices: DeviceNa
         if devices.device(key) == device
     ]
     # A count that is no number has been complained of already: the tenant does mean to have some.
-    if not any(count is None or count > 0 for count in given):
-        what = f"tenant {tenant.name} may hold no {device}, so this profile could never start"
-        yield Problem(place, what, f"add `{name}: 1` to its quota, or remove the profile")
+    most = sum(count for count in given if count is not None)
+    if None not in given and most < gpu.count:
+        few = f"only {most} of the {gpu.count} {device} that it takes" if most else f"no {device}"
+        what = f"tenant {tenant.name} may hold {few}, so this profile could never start"
+        yield Problem(place, what, f"add `{gpu.device}: {gpu.count}` to its quota, or remove the profile")
 
 
 def _quotas(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:

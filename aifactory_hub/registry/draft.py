@@ -29,16 +29,28 @@ class DraftTenant:
 
 
 @dataclass(frozen=True, slots=True)
+class DraftGpu:
+    """What a GPU profile takes: ``count`` of the device called ``device``; ``replicas`` is for shared ones."""
+
+    device: str
+    count: int = 1
+    replicas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """The file as written.
 
-    ``site_profiles`` maps each name to whether it says something of ``gpu``, so means to have none.
+    ``site_profiles`` maps each name to whether it says something of ``gpu``, so means to be no slice; ``gpus`` are
+    those of them that have whole or shared GPUs.
     ``quotas_readable`` is False when somebody's quota can't be read, so that nothing is concluded from its absence.
     """
 
     gpu_models: tuple[tuple[int, str], ...]
+    cards: tuple[tuple[int, str], ...]
     carved: DraftCounts
     site_profiles: Mapping[str, bool]
+    gpus: Mapping[str, DraftGpu]
     tenants: tuple[DraftTenant, ...]
     quotas_readable: bool
 
@@ -50,10 +62,25 @@ def read_draft(data: Any) -> Draft:
     tenants = _mapping(_mapping(data).get("tenants"))
     return Draft(
         gpu_models=_texts(cluster.get("gpu_models")),
+        cards=_texts(cluster.get("cards")),
         carved=_counts(cluster.get("carved")),
         site_profiles={str(name): "gpu" in _mapping(said) for name, said in profiles.items()},
+        gpus={str(name): gpu for name, said in profiles.items() if (gpu := _gpu(_mapping(said))) is not None},
         tenants=tuple(_tenant(str(name), _mapping(said)) for name, said in tenants.items()),
         quotas_readable=all(_quota_is_readable(said) for said in tenants.values()),
+    )
+
+
+def _gpu(said: Mapping[Any, Any]) -> DraftGpu | None:
+    kind, model = said.get("gpu"), said.get("model")
+    if kind not in ("whole", "shared"):
+        return None
+    device = "gpu" if kind == "whole" else "gpu.shared"
+    count, replicas = said.get("count", 1), said.get("replicas")
+    return DraftGpu(
+        f"{model}:{device}" if isinstance(model, str) else device,
+        count if kind == "whole" and _is_count(count) else 1,
+        replicas if _is_count(replicas) else None,
     )
 
 

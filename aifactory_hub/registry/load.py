@@ -9,14 +9,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from aifactory_profiles import Device, ProfileError, SiteProfile, card_names, load_catalogue
+from aifactory_profiles import Card, Device, ProfileError, SiteProfile, load_catalogue
 
 from ..domain.lending import Reclaim
 from ..domain.quota import Quota
 from ..domain.tenants import GroupRule, HostLimits, Role, Tenant, VCluster
 from . import schema
+from .cards import own_cards
 from .check import contradictions
-from .devices import DeviceNames, device_names
+from .devices import DeviceNames, device_names, usable_cards
 from .document import read_document
 from .draft import Draft, read_draft
 from .explain import explain
@@ -48,16 +49,18 @@ def read_registry(text: str, source: str) -> Registry:
         instead = f"start with `apiVersion: {schema.API_VERSION}` and `hub: main`"
         raise RegistryError(source, [Problem((), what, instead, line=1)])
     draft = read_draft(document.data)
+    own, of_cards = own_cards(draft.cards, source)
     problems = [
         *_schema_problems(document.data),
-        *contradictions(draft, document.line),
+        *of_cards,
+        *contradictions(draft, document.line, own),
         *mapping_problems(document.data, document.line),
-        *_profile_problems(document.data, draft),
+        *_profile_problems(document.data, draft, own),
     ]
     if problems or document.repeated:
         located = [replace(problem, line=document.line(problem.path)) for problem in problems]
         raise RegistryError(source, [*document.repeated, *located])
-    return _registry(schema.TenantsFile.model_validate(document.data), source)
+    return _registry(schema.TenantsFile.model_validate(document.data), source, own)
 
 
 def _schema_problems(data: dict[Any, Any]) -> list[Problem]:
@@ -68,25 +71,26 @@ def _schema_problems(data: dict[Any, Any]) -> list[Problem]:
     return []
 
 
-def _profile_problems(data: dict[Any, Any], draft: Draft) -> Iterator[Problem]:
+def _profile_problems(data: dict[Any, Any], draft: Draft, own: Mapping[str, Card]) -> Iterator[Problem]:
     """Site profiles that are well written and still can't be, such as a limit below the request."""
-    models = [model for _, model in draft.gpu_models if model in card_names()]
-    slices = device_names(models).profiles
-    for name, cpu_only in draft.site_profiles.items():
-        if cpu_only == (name in slices):
+    known = usable_cards(own)
+    models = [model for _, model in draft.gpu_models if model in known]
+    slices = device_names(models, own).profiles
+    for name, made in draft.site_profiles.items():
+        if made == (name in slices):
             continue  # a contradiction that has its own problem
         try:
             section = schema.ProfileSection.model_validate(data["profiles"][name])
-            load_catalogue(models, [_site_profile(name, section)])
+            load_catalogue(models, [_site_profile(name, section)], own)
         except ValidationError:
             continue  # the schema has complained of it
         except ProfileError as error:
             yield Problem(("profiles", name), error.what, error.instead)
 
 
-def _registry(file: schema.TenantsFile, source: str) -> Registry:
+def _registry(file: schema.TenantsFile, source: str, own: Mapping[str, Card]) -> Registry:
     site = [_site_profile(name, section) for name, section in file.profiles.items()]
-    devices = device_names(file.cluster.gpu_models)
+    devices = device_names(file.cluster.gpu_models, own)
     return Registry(
         source=source,
         hub=file.hub,
@@ -106,7 +110,7 @@ def _registry(file: schema.TenantsFile, source: str) -> Registry:
         ),
         notebook=NotebookConfig(**file.notebook.model_dump()),
         jobs=JobsConfig(**{**file.jobs.model_dump(), "webhook_hosts": tuple(file.jobs.webhook_hosts)}),
-        catalogue=load_catalogue(file.cluster.gpu_models, site),
+        catalogue=load_catalogue(file.cluster.gpu_models, site, own),
         tenants={name: _tenant(name, section, devices) for name, section in file.tenants.items()},
         isolation=Isolation(**{name: tuple(each) for name, each in file.isolation.model_dump().items()}),
     )
@@ -155,6 +159,10 @@ def _site_profile(name: str, section: schema.ProfileSection) -> SiteProfile:
     return SiteProfile(
         name=name,
         cpu_only=section.gpu == "none",
+        gpu=section.gpu if section.gpu in ("whole", "shared") else "",
+        model=section.model,
+        count=section.count,
+        replicas=section.replicas,
         cpu_millicores=section.cpu,
         memory_bytes=section.memory,
         cpu_limit_millicores=section.cpu_limit,

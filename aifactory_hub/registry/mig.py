@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from aifactory_profiles import Device, load_model
+from aifactory_profiles import WHOLE_GPU, Device
 from aifactory_profiles.card import Card
 from aifactory_profiles.placement import Fit, fits
 
@@ -16,7 +16,7 @@ from .output import yaml_documents
 # Where the GPU Operator looks for it: helm-values/gpu-operator.yaml.
 NAMESPACE = "gpu-operator"
 CONFIG_MAP = "aifactory-mig"
-Cut = tuple[str, ...]  # the slices of one GPU
+Cut = tuple[str, ...]  # the slices of one GPU; none where it stays whole
 
 
 class MigError(ValueError):
@@ -31,9 +31,10 @@ def mig_objects(registry: Registry, gpus_per_node: int) -> list[Manifest]:
     plans: Manifest = {"all-disabled": [{"devices": "all", "mig-enabled": False}]}
     nodes = []
     for model in registry.cluster.gpu_models:
-        card = load_model(model)
+        card = registry.catalogue.card(model)
         carved = {piece.name: registry.cluster.carved.get(Device(model, piece.resource), 0) for piece in card.slices}
-        cuts = gpu_cuts(card, carved)
+        whole = registry.cluster.carved.get(Device(model, WHOLE_GPU), 0)
+        cuts = [*gpu_cuts(card, carved), *[()] * whole]
         chunks = [tuple(cuts[at : at + gpus_per_node]) for at in range(0, len(cuts), gpus_per_node)]
         for number, (chunk, count) in enumerate(Counter(chunks).items(), start=1):
             plans[f"{model}-{number}"] = _plan(chunk)
@@ -74,5 +75,8 @@ def _plan(cuts: Sequence[Cut]) -> list[Manifest]:
     for index, cut in enumerate(cuts):
         alike.setdefault(cut, []).append(index)
     return [
-        {"devices": devices, "mig-enabled": True, "mig-devices": dict(Counter(cut))} for cut, devices in alike.items()
+        {"devices": devices, "mig-enabled": True, "mig-devices": dict(Counter(cut))}
+        if cut
+        else {"devices": devices, "mig-enabled": False}
+        for cut, devices in alike.items()
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from aifactory_profiles import Device, load_model
+from aifactory_profiles import Device
 from aifactory_profiles.catalogue import PRODUCT_LABEL
 
 from .. import constants
@@ -198,7 +198,7 @@ def _tenant_rules(tenant: Tenant) -> list[Manifest]:
 
 def _flavors(registry: Registry) -> list[Manifest]:
     """One flavor for each GPU model; tickets get its node label, because slice names are ambiguous across models."""
-    products = {model: load_model(model).products[0] for model in registry.cluster.gpu_models}
+    products = {model: registry.catalogue.card(model).products[0] for model in registry.cluster.gpu_models}
     flavors = [
         _manifest(_KUEUE, "ResourceFlavor", model) | {"spec": {"nodeLabels": {PRODUCT_LABEL: product}}}
         for model, product in products.items()

@@ -151,6 +151,13 @@ def read_count(value: object) -> int:
     return value
 
 
+def read_several(value: object) -> int:
+    count = read_count(value)
+    if count < 1:
+        raise wrong("0 of them are no profile", "write 1 or more")
+    return count
+
+
 def read_role(value: object) -> str:
     names = [role.label for role in Role]
     if value not in names:
@@ -195,6 +202,7 @@ Url = Annotated[str, BeforeValidator(read_url)]
 Text = Annotated[str, Field(min_length=1)]
 Weight = Annotated[Decimal, BeforeValidator(read_weight)]
 Pods = Annotated[int, BeforeValidator(read_count)]
+Several = Annotated[int, BeforeValidator(read_several)]
 Counts = dict[str, Count]
 
 
@@ -224,6 +232,11 @@ class LimitsSection(Section):
 class ClusterSection(Section):
     name: Label = key("Name of the host cluster.", "host")
     gpu_models: list[str] = key("GPU models of the cluster; each has a card.", "[h100-80gb]", default=[])
+    cards: list[Text] = key(
+        "Files with the site's own cards, seen from this file; they go before the hub's.",
+        "[cards/lab.yaml]",
+        default=[],
+    )
     carved: Counts = key("What the GPUs are cut into: slice and count over all nodes.", "{mig-1g.10gb: 7}", default={})
     cohort: Label = key("Kueue cohort in which tenants lend to each other.", "aifactory", default="aifactory")
     reclaim: Literal["any", "lower-priority", "never"] = key(
@@ -311,7 +324,14 @@ class JobsSection(Section):
 
 
 class ProfileSection(Section):
-    gpu: Literal["none"] | None = key("`none` makes a profile without a GPU.", "none", default=None)
+    gpu: Literal["none", "whole", "shared"] | None = key(
+        "Makes a profile that is no slice: without a GPU, of whole GPUs, or of a turn on one.",
+        "none, whole or shared",
+        default=None,
+    )
+    model: str | None = key("GPU model of a whole or shared GPU, where there are several.", "h100-80gb", default=None)
+    count: Several | None = key("How many whole GPUs it has, all of one machine; 1 when left out.", "2", default=None)
+    replicas: Several | None = key("How many pods take turns on a shared GPU.", "4", default=None)
     cpu: Cpu | None = key("Requested CPU.", "500m", default=None)
     memory: Size | None = key("Requested memory.", "2Gi", default=None)
     cpu_limit: Cpu | None = key("CPU limit; the request when left out.", "2", default=None)

@@ -3,7 +3,8 @@
 from .card import Card, CardError, Slice
 from .cards import all_card_names, card_names, card_schema, load_card, load_model
 from .catalogue import Catalogue, ProfileError, SiteProfile, load_catalogue, menu_slices
-from .device import Device
+from .comparison import Finding, SeenGpu, SeenSlice, compare
+from .device import SHARED_GPU, WHOLE_GPU, Device
 from .placement import (
     Fit,
     Placed,
@@ -23,16 +24,21 @@ from .profile import Profile
 from .resources import Resources, format_bytes, parse_cpu, parse_memory
 
 __all__ = [
+    "SHARED_GPU",
+    "WHOLE_GPU",
     "Card",
     "CardError",
     "Catalogue",
     "Device",
+    "Finding",
     "Fit",
     "Placed",
     "PlacementError",
     "Profile",
     "ProfileError",
     "Resources",
+    "SeenGpu",
+    "SeenSlice",
     "SiteProfile",
     "Slice",
     "Smallest",
@@ -40,6 +46,7 @@ __all__ = [
     "best_layout",
     "card_names",
     "card_schema",
+    "compare",
     "fits",
     "format_bytes",
     "layouts",

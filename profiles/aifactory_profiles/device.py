@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+# What NVIDIA's device plugin calls a GPU that is not cut, and one that pods use in turns (``renameByDefault: true``).
+WHOLE_GPU = "nvidia.com/gpu"
+SHARED_GPU = "nvidia.com/gpu.shared"
+
 
 class Device(NamedTuple):
     """A device resource (``nvidia.com/mig-1g.10gb``) on nodes of one ``flavor`` (``h100-80gb``).

@@ -18,6 +18,7 @@ class Profile:
     slice name means different hardware on different models; ``flavor`` is the name of those nodes.
     ``price_per_hour`` is in the registry's currency;
     None means that the site sets no price, which is not the same as free.
+    ``slice`` None with a ``gpu_model`` means whole GPUs, or a turn on one that ``shared_by`` pods use.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Profile:
     flavor: str = ""
     node_labels: Mapping[str, str] = field(default_factory=dict)
     price_per_hour: Decimal | None = None
+    shared_by: int | None = None
 
     @property
     def devices(self) -> Mapping[str, int]:

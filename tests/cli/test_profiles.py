@@ -60,7 +60,7 @@ def test_a_card_of_one_s_own_is_explained_and_fitted(own: Path) -> None:
 def test_a_bad_card_is_refused_with_file_and_line(own: Path) -> None:
     own.write_text(OWN.replace("max: 2", "max: 3"), encoding="utf-8")
     result = run("list", "--card", str(own))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert f"{own}:9: slices[0].max: 3 of 1g.1gb have only 2 starts" in result.stderr
 
 

@@ -55,3 +55,9 @@ def test_a_slice_that_fits_on_no_gpu_is_named(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("aifactory_hub.registry.mig.fits", lambda *_: Fit.NO)
     with pytest.raises(MigError, match=r"can't be cut into 1g.10gb"):
         gpu_cuts(H100, {"1g.10gb": 1})
+
+
+def test_whole_gpus_stay_uncut() -> None:
+    found, nodes = plans(changed("carved: {", "carved: {gpu: 6, "))
+    assert found["h100-80gb-1"][2:] == [{"devices": [2, 3, 4, 5, 6, 7], "mig-enabled": False}]
+    assert nodes == "h100-80gb-1: 1 of 8 GPUs"

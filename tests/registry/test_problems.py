@@ -213,7 +213,7 @@ CASES: dict[str, tuple[str, str, str]] = {
     "a GPU that is not none": (
         "gpu: none,",
         "gpu: one,",
-        "23: profiles.cpu-small.gpu: 'one' is not possible here; write none",
+        "23: profiles.cpu-small.gpu: 'one' is not possible here; write none, whole or shared",
     ),
     "a profile without a GPU nor memory": (
         "cpu: 250m, memory: 1Gi",

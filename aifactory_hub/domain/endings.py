@@ -131,7 +131,7 @@ def notice_text(server: str, notice: Notice) -> str:
     """When, why, and what to do, in sentences."""
     until = datetime.fromtimestamp(notice.until, UTC)
     return (
-        f"{_server(server)} is stopped at {until:%H:%M:%S} UTC, to give its quota back. {_sentence(notice.why)} "
+        f"{_server(server)} is stopped at {until:%H:%M:%S} UTC, to give its quota back: {_sentence(notice.why)} "
         "Save your work now. Your files are kept."
     )
 

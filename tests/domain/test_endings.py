@@ -59,7 +59,7 @@ def test_people_are_told_of_each_server_by_its_name() -> None:
     (notice,) = endings.told_notices(states)
     assert notice.server == "big"
     assert notice.text.startswith(
-        "Your server big is stopped at 00:01:01 UTC, to give its quota back. vision reclaims."
+        "Your server big is stopped at 00:01:01 UTC, to give its quota back: vision reclaims."
     )
 
 

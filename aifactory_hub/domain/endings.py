@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from .pods import PodFact
+
+# Where a server's state in the hub's database has its last end, and what is about to happen to it.
+ENDED, NOTICE = "aifactory_ended", "aifactory_notice"
+# A server's state, as the hub has stored it; None for one that never had any.
+State = Mapping[str, Any] | None
 
 
 class EndReason(StrEnum):
@@ -93,6 +99,49 @@ def preempted(team: str, message: str, at: float) -> Ending:
 def never_ran(text: str, at: float) -> Ending:
     """A start that the hub did not live to see the end of, and that did not work out."""
     return Ending(EndReason.NEVER_RAN, f"The hub was restarted while it started, and it did not come up: {text}", at)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a person should read of her server of this name; the default server's name is empty."""
+
+    server: str
+    text: str
+
+
+def told_ends(states: Mapping[str, State]) -> tuple[Told, ...]:
+    """The last end of each server, by the servers' stored states. None after a stop that somebody asked for."""
+    endings = {name: Ending.from_state((state or {}).get(ENDED)) for name, state in states.items()}
+    return tuple(Told(name, end_text(name, ending)) for name, ending in endings.items() if ending is not None)
+
+
+def told_notices(states: Mapping[str, State]) -> tuple[Told, ...]:
+    """What is about to happen to each server, by the servers' stored states."""
+    notices = {name: Notice.from_state((state or {}).get(NOTICE)) for name, state in states.items()}
+    return tuple(Told(name, notice_text(name, notice)) for name, notice in notices.items() if notice is not None)
+
+
+def end_text(server: str, ending: Ending) -> str:
+    """When and why, in sentences."""
+    when = datetime.fromtimestamp(ending.at, UTC)
+    return f"{_server(server)} ended on {when:%Y-%m-%d} at {when:%H:%M} UTC. {_sentence(ending.why)}"
+
+
+def notice_text(server: str, notice: Notice) -> str:
+    """When, why, and what to do, in sentences."""
+    until = datetime.fromtimestamp(notice.until, UTC)
+    return (
+        f"{_server(server)} is stopped at {until:%H:%M:%S} UTC, to give its quota back: {_sentence(notice.why)} "
+        "Save your work now. Your files are kept."
+    )
+
+
+def _server(name: str) -> str:
+    return f"Your server {name}" if name else "Your server"
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def duration(seconds: float) -> str:

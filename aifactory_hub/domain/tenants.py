@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
@@ -80,3 +80,9 @@ def hub_groups(memberships: Mapping[str, Role]) -> list[str]:
         if role is Role.VIEWER:
             groups.append(f"tenant-{tenant}-viewer")
     return groups
+
+
+def administered(groups: Iterable[str], tenants: Iterable[str]) -> list[str]:
+    """Those of ``tenants`` that somebody in these JupyterHub groups was an admin of at her last sign-in or refresh."""
+    mine = set(groups)
+    return [tenant for tenant in tenants if f"tenant-{tenant}-admin" in mine]

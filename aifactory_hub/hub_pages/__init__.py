@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .cancel import CancelStart
 from .cluster import ClusterPage
+from .frame import frame_of
 from .menu import MenuNumbers
 
 # Looked through before JupyterHub's own. A template extends the one that it replaces as "templates/<name>".
@@ -16,7 +18,12 @@ __all__ = ["TEMPLATES", "routes"]
 
 
 def begin(app: Any) -> None:
-    """Let the spawner begin what it does for the whole hub, if it is one of ours: JupyterHub has no hook for it."""
+    """Let the spawner begin what it does for the whole hub, if it is one of ours: JupyterHub has no hook for it.
+
+    And give every page its frame, see ``Frame``.
+    """
+    # JupyterHub calls it with the page's user, each time. In place: its settings have this dictionary already.
+    app.template_vars["aifactory"] = partial(frame_of, app)
     start = getattr(app.spawner_class, "begin_for", None)
     if start is not None:
         start(app)

@@ -12,6 +12,7 @@ from traitlets import Dict, HasTraits, default
 
 from aifactory_hub.auth.memberships import from_auth_state
 from aifactory_hub.auth.roles import server_token_scopes
+from aifactory_hub.domain.endings import Ending, end_text
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
 from aifactory_hub.domain.spawns import SpawnPlan, SpawnRequest, admit_plan, plan_choice
 
@@ -51,6 +52,7 @@ class TeamChoice(HasTraits):
     _typed: SpawnRequest | None = None
     # The hub's traits, which the type checker does not see.
     hub: Any
+    name: Any
 
     @default("server_token_scopes")
     def _default_server_token_scopes(self) -> list[str]:
@@ -87,7 +89,13 @@ class TeamChoice(HasTraits):
             await self._menu(preferred),
             xsrf=token.decode() if isinstance(token, bytes) else token,
             refresh_url=url_path_join(self.hub.base_url, "aifactory/menu", self.user.escaped_name),
+            last_end=self._told_end(),
         )
+
+    def _told_end(self) -> str:
+        """Why this server ended the last time, of a spawner that knows; empty when somebody stopped it."""
+        ended: Ending | None = getattr(self, "ended", None)
+        return end_text(self.name, ended) if ended is not None else ""
 
     async def menu_numbers(self) -> dict[str, Any]:
         """What has changed on a spawn page that is open, see ``options_form.numbers``."""

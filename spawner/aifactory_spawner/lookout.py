@@ -10,7 +10,7 @@ from traitlets import HasTraits, Integer
 
 from aifactory_hub.clusters import ApiUnreachable
 from aifactory_hub.domain import endings
-from aifactory_hub.domain.endings import Ending, Notice
+from aifactory_hub.domain.endings import ENDED, NOTICE, Ending, Notice
 from aifactory_hub.domain.pods import PodFact
 from aifactory_hub.domain.tickets import Repair, Ticket, repair_of
 
@@ -26,7 +26,6 @@ FIRST_LIST = 5.0
 # How long a start that the hub did not live to see the end of may still take.
 ADOPT_WITHIN = 45.0
 GONE = 1  # the exit code of a server that ended without having said how
-ENDED, NOTICE = "aifactory_ended", "aifactory_notice"
 
 
 class Lookout(HasTraits):

@@ -17,6 +17,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from aifactory_hub.constants import SCOPE_READ, SCOPE_SUBMIT
+from aifactory_hub.domain.endings import ENDED, NOTICE, Notice, tenant_replaced
 from aifactory_hub.domain.leaving import Standing
 from aifactory_hub.domain.tenants import Role
 from aifactory_hub.service.errors import ServiceError
@@ -393,6 +394,33 @@ def test_a_teams_admin_sees_and_stops_servers_of_her_team_only(site: Site) -> No
     assert stop(admin, "nlp", "wilma") == 302
     wait_until(lambda: not site.running("wilma"), "her server is stopped")
     assert site.running("vera")
+
+
+def test_the_pages_tell_of_a_coming_end_and_of_the_last_one(site: Site) -> None:
+    browser = site.sign_in("zoe", "teams/nlp", "teams/nlp/admins")
+    told = {NOTICE: Notice("<b> takes it back", 60.0).to_state(), ENDED: tenant_replaced("nlp", 120.0).to_state()}
+    assert site.start(browser, "zoe", tenant="nlp", told=told).status_code == 201
+    home = browser.get("/hub/home").text
+    assert "is stopped at 00:01:00 UTC, to give its quota back: &lt;b&gt; takes it back." in home
+    assert "Your server ended on 1970-01-01 at 00:02 UTC. The vCluster of team nlp was deleted" in home
+    assert 'href="/hub/aifactory/team/nlp">Team Language<' in home
+    assert "aifactory/cluster" not in home
+    assert "is stopped at" in browser.get("/hub/token").text
+    assert browser.delete("/hub/api/users/zoe/server", headers=site.xsrf(browser)).status_code in (202, 204)
+    wait_until(lambda: not site.running("zoe"), "her server is stopped")
+    gone = browser.get("/hub/user/zoe/lab")
+    assert "Server not running" in gone.text
+    assert "Your server ended on 1970-01-01" in gone.text
+
+
+def test_the_cluster_page_is_for_administrators_and_linked_for_them(site: Site) -> None:
+    assert site.sign_in("ada", "teams/nlp").get("/hub/aifactory/cluster").status_code == 403
+    root = site.sign_in("root", "teams/nlp")
+    home = root.get("/hub/home").text
+    assert 'href="/hub/aifactory/cluster"' in home
+    assert 'href="/hub/aifactory/sign-ins"' in home
+    assert "aifactory/team/" not in home
+    assert "no &lt;cluster&gt; here" in root.get("/hub/aifactory/cluster").text
 
 
 def test_a_servers_token_of_a_teams_admin_is_no_admin(site: Site) -> None:

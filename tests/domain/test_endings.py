@@ -46,6 +46,23 @@ def test_what_is_kept_is_read_again_and_what_is_not_understood_is_nothing() -> N
     assert Ending.from_state(None) is Notice.from_state(None) is None
 
 
+def test_people_are_told_of_each_server_by_its_name() -> None:
+    states = {
+        "": {endings.ENDED: endings.preempted("nlp", "taken back", 0.0).to_state()},
+        "big": {endings.NOTICE: Notice("vision reclaims", 61.0).to_state()},
+        "fine": {},
+        "new": None,
+    }
+    (end,) = endings.told_ends(states)
+    assert end.server == ""
+    assert end.text.startswith("Your server ended on 1970-01-01 at 00:00 UTC. It was stopped to give its quota")
+    (notice,) = endings.told_notices(states)
+    assert notice.server == "big"
+    assert notice.text.startswith(
+        "Your server big is stopped at 00:01:01 UTC, to give its quota back: vision reclaims."
+    )
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [(-3, "0 s"), (59.9, "59 s"), (60, "1 min"), (3600, "1 h"), (3660, "1 h 1 min"), (90000, "1 d 1 h")],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aifactory_hub.domain.tenants import Role, hub_groups
+from aifactory_hub.domain.tenants import Role, administered, hub_groups
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,8 @@ from aifactory_hub.domain.tenants import Role, hub_groups
 )
 def test_hub_groups_of_memberships(memberships: dict[str, Role], wanted: list[str]) -> None:
     assert hub_groups(memberships) == wanted
+
+
+def test_who_administers_what() -> None:
+    groups = hub_groups({"nlp": Role.ADMIN, "vision": Role.MEMBER, "gone": Role.ADMIN})
+    assert administered(groups, ["vision", "nlp"]) == ["nlp"]

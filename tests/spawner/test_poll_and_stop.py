@@ -136,6 +136,17 @@ async def test_a_preempted_server_is_told_first_and_stopped_after_its_grace(hub:
     assert hub.cluster.claims_in("nlp") == ["home-ada"]
 
 
+async def test_the_next_menu_says_why_the_server_ended(hub: HubInMemory) -> None:
+    spawner = await running(hub)
+    assert "ended on" not in await spawner.show_menu()
+    spawner.preemption_grace = 0
+    preempt(hub)
+    assert await spawner.poll() == 1
+    html = await spawner.show_menu()
+    assert "Your server ended on" in html
+    assert "vision reclaimed its own" in html
+
+
 async def test_without_a_grace_a_preempted_server_is_stopped_at_once(hub: HubInMemory) -> None:
     spawner = await running(hub)
     spawner.preemption_grace = 0

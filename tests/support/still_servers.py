@@ -48,7 +48,12 @@ class StillSpawner(Spawner):
         state = super().get_state()
         if self.tenant:
             state["aifactory"] = {"tenant": self.tenant, "profile": "mig-1g.10gb"}
+        state.update((self.user_options or {}).get("told", {}))
         return state
+
+    @classmethod
+    def cluster_state(cls):
+        return {"watch": None, "trouble": "no <cluster> here", "teams": [], "orphans": [], "removes": False}
 
     async def stop(self, now=False):
         if getattr(self, "http", None):

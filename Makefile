@@ -90,7 +90,7 @@ docs: setup  ## the documentation as pages, in site/
 	$(VENV)/bin/mkdocs build --quiet
 
 pictures: setup  ## the documentation's screenshots, made by the browser tests
-	AIFACTORY_TEST_PICTURES=docs/images $(PY) -m pytest -m browser tests/browser/test_the_menu.py
+	AIFACTORY_TEST_PICTURES=docs/images $(PY) -m pytest -m browser tests/browser/test_the_menu.py tests/browser/test_lab.py
 
 clean:  ## what the tests made in this folder
 	rm -rf .pytest_cache .mypy_cache .ruff_cache build dist

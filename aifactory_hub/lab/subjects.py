@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ..client.api import notebook_command
+
 # The tag by which papermill, nbclient's friends and the job runner find the cell.
 PARAMETERS_TAG = "parameters"
 _MOST_PARAMETERS = 100
@@ -67,12 +69,6 @@ def below(root: Path, path: str) -> Path:
     if not place.is_relative_to(root):
         raise NotASubject(f"{path!r} is not below the folder of this server.")
     return place
-
-
-def notebook_command(name: str, parameters: Mapping[str, Any]) -> str:
-    """The command that runs a notebook in the job; ``parameters`` are those that differ from the notebook's own."""
-    given = ["--parameters", json.dumps(dict(parameters))] if parameters else []
-    return shlex.join(["python3", "-m", "aifactory_hub.runner.notebook", name, *given])
 
 
 def read_notebook(file: Path) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from ..client import api as client
 from ..client.packing import pack
 from ..client.session import Account, Session
-from .subjects import NotASubject, below, notebook_command
+from .subjects import NotASubject, below
 
 # Seconds. A person waits, and can press the button again: the same key makes the same job.
 _PATIENCE = 15.0
@@ -54,7 +54,7 @@ def read_form(body: Mapping[str, Any]) -> Form:
         for name in parameters:
             if not str(name).isidentifier():
                 raise BadForm(f"{name!r} is not the name of a parameter.")
-        taken["command"] = notebook_command(notebook, parameters)
+        taken["command"] = client.notebook_command(notebook, parameters)
     key = body.get("key")
     if key is not None:
         taken["key"] = key

@@ -102,10 +102,16 @@ export class Api {
 
   /** Where the browser follows a job; `after` is where its log was left. */
   eventsUrl(id: string, after: string): string {
-    return (
-      this.url(`api/jobs/${id}/events`) +
-      query([['log', 'true'], ...(after ? [['after', after] satisfies Pair] : [])])
-    );
+    const pairs: Pair[] = [['log', 'true']];
+    if (after) {
+      pairs.push(['after', after]);
+    }
+    // An event stream can't send headers, and JupyterHub wants the proof of origin from it: as its own pages do.
+    const proof = /\b_xsrf=([^;]*)/.exec(document.cookie)?.[1];
+    if (proof !== undefined) {
+      pairs.push(['_xsrf', proof]);
+    }
+    return this.url(`api/jobs/${id}/events`) + query(pairs);
   }
 
   /** Say that a person is here. */

@@ -3,7 +3,7 @@
 import type { IDisposable } from '@lumino/disposable';
 import type { Api } from './api';
 import { Offline } from './errors';
-import { append } from './log';
+import { append, placeOf } from './log';
 import type { ArtifactFile, Job } from './types';
 
 export interface Listener {
@@ -51,6 +51,7 @@ export class Follower implements IDisposable {
         await this.finish();
         return;
       }
+      this._after = placeOf(this._place, job.attempt);
     } catch (error) {
       this.listener.trouble(error);
       if (error instanceof Offline && !this._disposed) {
@@ -63,7 +64,7 @@ export class Follower implements IDisposable {
 
   private listen(): void {
     this.close();
-    const source = new EventSource(this.api.eventsUrl(this.id, this._offset));
+    const source = new EventSource(this.api.eventsUrl(this.id, this._after));
     this._source = source;
     source.addEventListener('open', () => {
       this.listener.trouble(null);
@@ -73,7 +74,7 @@ export class Follower implements IDisposable {
     });
     source.addEventListener('log', event => {
       const piece = JSON.parse(event.data as string) as { text: string; skipped?: unknown };
-      this._offset = event.lastEventId || this._offset;
+      this._place = event.lastEventId || this._place;
       this._log = append(this._log, piece.text, Boolean(piece.skipped));
       this.listener.log(this._log);
     });
@@ -123,7 +124,8 @@ export class Follower implements IDisposable {
 
   private _source: EventSource | null = null;
   private _log = '';
-  private _offset = '';
+  private _place = '';
+  private _after = '';
   private _over = false;
   private _disposed = false;
   private _timer = 0;

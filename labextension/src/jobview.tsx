@@ -199,7 +199,7 @@ function JobHead({
       });
   };
   return (
-    <header className="aif-Job-head">
+    <div className="aif-Job-head">
       <h1>{job.name}</h1>
       <p aria-live="polite">
         <span className="aif-Sign" data-tone={tone} aria-hidden="true">
@@ -268,7 +268,7 @@ function JobHead({
       {job.progress?.percent == null || job.final ? null : (
         <progress max={100} value={job.progress.percent} aria-label={trans.__('Progress')} />
       )}
-    </header>
+    </div>
   );
 }
 

@@ -8,3 +8,12 @@ export function append(log: string, text: string, skipped: boolean): string {
   const joined = skipped ? `${log}\n[…]\n${text}` : log + text;
   return joined.length <= KEPT ? joined : `[…]${joined.slice(joined.indexOf('\n', joined.length - KEPT))}`;
 }
+
+/**
+ * How many bytes of this attempt's log are here; empty for none. `place` is an event's id, "attempt.bytes": each
+ * attempt's log begins anew.
+ */
+export function placeOf(place: string, attempt: number): string {
+  const [of, bytes] = place.split('.');
+  return of === String(attempt) ? (bytes ?? '') : '';
+}

@@ -32,9 +32,9 @@ export class Panel extends ReactWidget {
     const { model, trans, open } = this.options;
     return (
       <>
-        <header className="aif-Head">
+        <div className="aif-Head">
           <h2>{trans.__('AI Factory')}</h2>
-        </header>
+        </div>
         <Notices model={model} trans={trans} />
         <HereView model={model} trans={trans} />
         <JobListView model={model} trans={trans} open={open} />

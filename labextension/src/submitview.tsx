@@ -138,6 +138,8 @@ function SubmitForm({ model, trans, profile, save, submitted, known }: FormProps
   const [chosen, setChosen] = useState(menu.profiles.some(offer => offer.profile === wish) ? wish : '');
   const [command, setCommand] = useState(subject.command);
   const [parameters, setParameters] = useState<Readonly<Record<string, unknown>>>({});
+  // The names of those whose text can't be read: what would be sent is not what is seen, so nothing is sent.
+  const [unread, setUnread] = useState<ReadonlySet<string>>(new Set());
   const [sends, setSends] = useState(true);
   const [fields, setFields] = useState<ReadonlyJSONObject>({ name: subject.name });
   const [checked, setChecked] = useState<Checked | null>(null);
@@ -185,7 +187,7 @@ function SubmitForm({ model, trans, profile, save, submitted, known }: FormProps
       submitted(await model.api.submit(wanted(), key.current));
     });
   };
-  const nothing = subject.kind !== 'notebook' && command.trim() === '';
+  const held = busy !== null || unread.size > 0 || (subject.kind !== 'notebook' && command.trim() === '');
   return (
     <form
       aria-label={trans.__('Submit as job')}
@@ -217,6 +219,12 @@ function SubmitForm({ model, trans, profile, save, submitted, known }: FormProps
           change={values => {
             setParameters(values);
             touch();
+          }}
+          mark={(name, readable) => {
+            setUnread(known => {
+              const rest = [...known].filter(other => other !== name);
+              return new Set(readable ? rest : [...rest, name]);
+            });
           }}
         />
       ) : (
@@ -276,10 +284,10 @@ function SubmitForm({ model, trans, profile, save, submitted, known }: FormProps
         )}
       </div>
       <div className="aif-Actions">
-        <button type="button" className="jp-mod-styled" disabled={busy !== null || nothing} onClick={check}>
+        <button type="button" className="jp-mod-styled" disabled={held} onClick={check}>
           {busy === 'check' ? trans.__('Checking…') : trans.__('Check')}
         </button>
-        <button type="submit" className="jp-mod-styled jp-mod-accept" disabled={busy !== null || nothing}>
+        <button type="submit" className="jp-mod-styled jp-mod-accept" disabled={held}>
           {busy === 'submit' ? trans.__('Submitting…') : trans.__('Submit')}
         </button>
       </div>
@@ -378,9 +386,10 @@ interface ParametersProps {
   readonly values: Readonly<Record<string, unknown>>;
   readonly trans: TranslationBundle;
   readonly change: (values: Readonly<Record<string, unknown>>) => void;
+  readonly mark: (name: string, readable: boolean) => void;
 }
 
-function Parameters({ given, values, trans, change }: ParametersProps): JSX.Element {
+function Parameters({ given, values, trans, change, mark }: ParametersProps): JSX.Element {
   if (given.length === 0) {
     return (
       <p className="aif-Hint">
@@ -404,6 +413,9 @@ function Parameters({ given, values, trans, change }: ParametersProps): JSX.Elem
             );
             change(value === undefined ? rest : { ...rest, [parameter.name]: value });
           }}
+          mark={readable => {
+            mark(parameter.name, readable);
+          }}
         />
       ))}
     </fieldset>
@@ -414,9 +426,10 @@ interface ParameterProps {
   readonly parameter: Parameter;
   readonly trans: TranslationBundle;
   readonly change: (value: unknown) => void;
+  readonly mark: (readable: boolean) => void;
 }
 
-function ParameterField({ parameter, trans, change }: ParameterProps): JSX.Element {
+function ParameterField({ parameter, trans, change, mark }: ParameterProps): JSX.Element {
   const { name, value, about } = parameter;
   const [text, setText] = useState(typeof value === 'string' ? value : JSON.stringify(value));
   const [bad, setBad] = useState(false);
@@ -436,17 +449,15 @@ function ParameterField({ parameter, trans, change }: ParameterProps): JSX.Eleme
           try {
             change(readValue(event.target.value, value));
             setBad(false);
+            mark(true);
           } catch {
             setBad(true);
+            mark(false);
           }
         }}
       />
       <small id={`${id}-about`}>
-        {bad
-          ? trans.__(
-              'Write it as JSON, such as 0.1, true, [1, 2] or "text". The notebook’s own value is kept.'
-            )
-          : about}
+        {bad ? trans.__('Write it as JSON, such as 0.1, true, [1, 2] or "text".') : about}
       </small>
     </div>
   );

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aifactory_hub.lab.subjects import NotASubject, Parameter, inspect, notebook_command, parameters_of
+from aifactory_hub.lab.subjects import NotASubject, Parameter, inspect, parameters_of
 from aifactory_hub.lab.submitting import BadForm, read_form
 
 
@@ -64,11 +65,10 @@ def test_a_broken_notebook_is_told_in_words(tmp_path: Path, text: str) -> None:
         inspect(tmp_path, "a.ipynb")
 
 
-def test_parameters_survive_the_shell() -> None:
-    import shlex
-
+def test_the_parameters_that_were_filled_in_survive_the_shell() -> None:
     value = {"text": "it's $HOME; `x`", "rate": 0.1}
-    words = shlex.split(notebook_command("n.ipynb", value))
+    form = read_form({"fields": {}, "folder": "", "notebook": "n.ipynb", "parameters": value})
+    words = shlex.split(form.fields["command"])
     assert json.loads(words[words.index("--parameters") + 1]) == value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -16,7 +17,8 @@ Fetch = Callable[[str], Awaitable[Any]]
 
 # Seconds.
 REMEMBER_FAILURE = 5.0  # a provider that hangs makes the next people wait no longer than this
-KEYS_AT_MOST_EVERY = 5.0  # tokens with made-up key ids must not become requests at the provider
+LOOKS_WITHIN = 25.0  # tokens with made-up key ids must not become requests at the provider: so many looks in this time
+LOOKS = 5
 DOCUMENT_LASTS = 3600.0
 KEYS_LAST = 600.0  # a key that the provider has withdrawn proves nothing much longer
 
@@ -49,7 +51,7 @@ class Provider:
         self._failed: tuple[float, ProviderUnreachable] | None = None
         self._keys: Sequence[Json] = ()
         self._keys_read_at: float | None = None
-        self._looked_for_at: float | None = None
+        self._looks: deque[float] = deque(maxlen=LOOKS)
 
     async def endpoints(self) -> Endpoints:
         """The provider's addresses. Raises ProviderUnreachable; a document once read serves on while it can't be."""
@@ -99,9 +101,9 @@ class Provider:
         now = self._clock()
         if self._keys is not known:
             return True
-        if self._looked_for_at is not None and now - self._looked_for_at < KEYS_AT_MOST_EVERY:
+        if len(self._looks) == LOOKS and now - self._looks[0] < LOOKS_WITHIN:
             return False
-        self._looked_for_at = now
+        self._looks.append(now)
         await self._read_keys()
         return True
 

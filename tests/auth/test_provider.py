@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aifactory_hub.auth.id_token import UnknownKey
-from aifactory_hub.auth.provider import KEYS_AT_MOST_EVERY, REMEMBER_FAILURE, Provider, ProviderUnreachable
+from aifactory_hub.auth.provider import LOOKS, LOOKS_WITHIN, REMEMBER_FAILURE, Provider, ProviderUnreachable
 
 from ..support.oidc_provider import OidcProvider
 
@@ -77,17 +77,20 @@ async def test_a_provider_that_calls_itself_otherwise_is_refused(peer: OidcProvi
 
 
 async def test_a_rotated_key_is_found(peer: OidcProvider) -> None:
-    provider, _, clock = make(peer)
+    provider, _, _ = make(peer)
     assert (await provider.verify(peer.id_token(None), client_id="hub", nonce=None))["sub"] == "1"
     peer.rotate()
-    clock.now += KEYS_AT_MOST_EVERY + 1
     assert (await provider.verify(peer.id_token(None), client_id="hub", nonce=None))["sub"] == "1"
 
 
 async def test_made_up_key_ids_do_not_become_requests(peer: OidcProvider) -> None:
-    provider, _, _ = make(peer)
+    provider, _, clock = make(peer)
     peer.kid = "made-up"
-    for _ in range(5):
+    for _ in range(3 * LOOKS):
         with pytest.raises(UnknownKey):
             await provider.verify(peer.id_token(None), client_id="hub", nonce=None)
-    assert peer.asked.count("/keys") == 2  # the first reading, and one look for the unknown key
+    assert peer.asked.count("/keys") == 1 + LOOKS
+    clock.now += LOOKS_WITHIN + 1
+    with pytest.raises(UnknownKey):
+        await provider.verify(peer.id_token(None), client_id="hub", nonce=None)
+    assert peer.asked.count("/keys") == 2 + LOOKS

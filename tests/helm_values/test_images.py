@@ -15,7 +15,7 @@ IMAGES = FOLDER / "images"
 # The chart's hub image 4.4.0 has these.
 OF_THE_CHART = {
     "jupyterhub", "jupyterhub-kubespawner", "oauthenticator", "kubernetes-asyncio", "sqlalchemy", "alembic",
-    "pydantic", "tornado", "aiohttp", "pyjwt", "ruamel-yaml", "typing-extensions",
+    "pydantic", "tornado", "aiohttp", "pyjwt", "ruamel-yaml", "typing-extensions", "prometheus-client",
 }  # fmt: skip
 
 

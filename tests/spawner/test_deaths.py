@@ -24,6 +24,16 @@ MANY = 80
 LIFE: ContextVar[int] = ContextVar("LIFE", default=0)
 
 
+# What waits for ever is kept: collected as garbage, it would run its `finally` in the middle of the next life.
+KEPT: list[asyncio.Event] = []
+
+
+async def never() -> None:
+    """Does not return."""
+    KEPT.append(asyncio.Event())
+    await KEPT[-1].wait()
+
+
 class Fate:
     """Counts the calls of the hub's first life, and ends it at the ``last`` one: before it, or after."""
 
@@ -60,12 +70,12 @@ class Fate:
     async def _may_go_on(self) -> None:
         if LIFE.get() not in (0, self.life):
             # Of a process that is no more.
-            await asyncio.Event().wait()
+            await never()
 
     async def _die(self) -> None:
         self.life = 2
         self.died.set()
-        await asyncio.Event().wait()
+        await never()
 
 
 async def one_life(hub: HubInMemory, fate: Fate, *, stop: bool) -> bool:
@@ -132,6 +142,7 @@ async def hubs() -> AsyncIterator[Callable[[], HubInMemory]]:
         task.cancel()
     # What they would still do, as a start that is called off does, belongs to a process that is no more.
     await asyncio.wait(others, timeout=1) if others else None
+    KEPT.clear()
     for hub in made:
         await hub.close()
         hub.db.close()

@@ -99,11 +99,11 @@ class KueueAdmission:
             raise AdmissionUnavailable(str(error)) from error
 
     async def position(self, tenant: str, name: str) -> int | None:
-        """By Kueue's visibility API; None whenever that can't say."""
-        namespace = self._namespace(tenant)
-        path = f"/apis/visibility.kueue.x-k8s.io/v1beta2/namespaces/{namespace}/localqueues/{constants.LOCAL_QUEUE}"
+        """By Kueue's visibility API, notebooks before jobs; None whenever that can't say."""
+        path = f"/apis/visibility.kueue.x-k8s.io/v1beta2/namespaces/{self._namespace(tenant)}/localqueues"
+        lists = (f"{path}/{queue}/pendingworkloads" for queue in (constants.LOCAL_QUEUE, constants.JOBS_LOCAL_QUEUE))
         try:
-            return position_of(name, await self._host.get(f"{path}/pendingworkloads", timeout=3.0))
+            return position_of(name, await asyncio.gather(*(self._host.get(each, timeout=3.0) for each in lists)))
         except (ApiError, ApiUnreachable, LookupError, TypeError, ValueError):
             return None
 

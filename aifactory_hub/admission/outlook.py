@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from aifactory_profiles import Device
 
-from ..domain.lending import free_for
+from ..domain.lending import Reclaim, free_for
 from ..domain.menu import Outlook
 from ..domain.quota import Usage
 from ..domain.tenants import Tenant
@@ -74,8 +74,10 @@ class Outlooks:
         clock: Callable[[], float] = time.time,
         *,
         fresh: float = FRESH,
+        reclaim: Reclaim = Reclaim.ANY,
     ) -> None:
         """An answer of the engine is good for ``fresh`` seconds."""
+        self._reclaim = reclaim
         self._fresh = fresh
         self.history = History()
         self._admission = admission
@@ -112,6 +114,7 @@ class Outlooks:
             cluster_used=None if held is None else _sum(held.values()),
             carved=self._carved,
             lengths=self.history.lengths,
+            reclaim=self._reclaim,
         )
 
     def _held(self) -> dict[str, Mapping[Device, int]] | None:

@@ -115,7 +115,8 @@ def assemble(
         log_news=log_news,
         spool=spool,
         reach=reach,
-        outlooks=outlooks or Outlooks(admission, registry.tenants, registry.cluster.carved),
+        outlooks=outlooks
+        or Outlooks(admission, registry.tenants, registry.cluster.carved, reclaim=registry.cluster.reclaim),
         unavailable=unavailable,
         clock=clock,
     )

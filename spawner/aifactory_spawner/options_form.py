@@ -79,11 +79,14 @@ def build_menu(
     *,
     simulated: bool,
     preferred: SpawnRequest,
+    user: str | None = None,
 ) -> Menu:
-    """The menu of somebody with these memberships; ``preferred`` is what was chosen before, if it can still be had."""
+    """The menu of ``user`` with these memberships; ``preferred`` is what was chosen before, if it can still be had."""
     names = usable_teams(tenants, memberships)
     several = len(names) > 1
-    cards = [_card(tenants[name], memberships[name], outlooks[name], catalogue, several=several) for name in names]
+    cards = [
+        _card(tenants[name], memberships[name], outlooks[name], catalogue, several=several, user=user) for name in names
+    ]
     now = min((outlooks[name].now for name in names), default=0.0)
     return Menu(_choose(cards, preferred), catalogue, simulated, now)
 
@@ -93,8 +96,10 @@ def usable_teams(tenants: Mapping[str, Tenant], memberships: Mapping[str, Role])
     return [name for name in tenants if memberships.get(name, Role.VIEWER) >= Role.MEMBER]
 
 
-def _card(tenant: Tenant, role: Role, outlook: Outlook, catalogue: Catalogue, *, several: bool) -> TeamCard:
-    made = offers(tenant, catalogue, outlook)
+def _card(
+    tenant: Tenant, role: Role, outlook: Outlook, catalogue: Catalogue, *, several: bool, user: str | None
+) -> TeamCard:
+    made = offers(tenant, catalogue, outlook, user)
     rows = tuple(Row(offer, _value(tenant.name, offer, several)) for offer in made)
     unavailable = outlook.unavailable
     if unavailable is None and outlook.usage is None and made:

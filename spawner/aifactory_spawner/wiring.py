@@ -49,8 +49,9 @@ class Wiring:
     _namespaces: SharedReads[str, str | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        registry = self.registry
-        object.__setattr__(self, "outlooks", Outlooks(self.admission, registry.tenants, registry.cluster.carved))
+        tenants, cluster = self.registry.tenants, self.registry.cluster
+        outlooks = Outlooks(self.admission, tenants, cluster.carved, reclaim=cluster.reclaim)
+        object.__setattr__(self, "outlooks", outlooks)
         object.__setattr__(self, "_tickets", SharedReads(self._read_tickets, TICKETS_FOR))
         object.__setattr__(self, "_namespaces", SharedReads(self._read_namespace, NAMESPACE_FOR))
 

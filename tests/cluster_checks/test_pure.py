@@ -168,7 +168,7 @@ def test_the_simulated_slices_hold_the_tenants_quota() -> None:
     for line in (VALUES / "queues.yaml").read_text().splitlines():
         for name in quota:
             if f"name: {name}, nominalQuota" in line:
-                quota[name] += int(line.partition("nominalQuota: ")[2].partition(",")[0])
+                quota[name] += int(line.partition("nominalQuota: ")[2].partition(",")[0].rstrip("}"))
     assert all(0 < quota[name] <= int(SIMULATED_SLICES[name]) for name in quota)
 
 

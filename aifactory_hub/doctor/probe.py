@@ -99,12 +99,13 @@ class Probe:
 
     def _started(self, error: str) -> Reached:
         todo = "what refuses it names itself; images are listed in isolation.images, quotas in tenants.yaml"
-        return Reached(f"a pod starts in the vCluster of {self.tenant.name}", Stage.TENANCY, error, todo=todo)
+        check = f"a pod starts in the vCluster of {self.tenant.name}"
+        return Reached(check, Stage.TENANCY, error, todo=todo, seen="it did")
 
     def _reached_from_here(self, good: bool) -> Reached:
         check = f"a pod of {self.tenant.name} is reached at port {NOTEBOOK_PORT}"
         if good:
-            return Reached(check, Stage.TENANCY)
+            return Reached(check, Stage.TENANCY, seen="from here")
         if self.inside:
             todo = "let hub and proxy through: helm-values/network-policies.yaml, and the labels of the hub's pods"
             return Reached(check, Stage.TENANCY, "nobody answers", todo=todo)
@@ -122,6 +123,7 @@ class Probe:
                 f"a pod of {self.tenant.name} reaches {what}",
                 Stage.PLATFORM,
                 str(answer["urls"].get(url, "was not tried")),
+                seen="it answered",
                 todo=f"{key} has to be reachable from pods, by name and through the network policies",
             )
             for what, url, key in urls

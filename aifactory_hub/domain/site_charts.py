@@ -10,6 +10,9 @@ from typing import Any
 # Newer charts have the first, Zero to JupyterHub and vCluster the second.
 _LABELS = ("helm.sh/chart", "chart")
 _CHART = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9-]*?)-v?(?P<version>\d+\.\d+[0-9A-Za-z.+_-]*)")
+# What vCluster's chart says of itself in its sources; a release has a number there.
+_PLACEHOLDER = "0.0.1"
+_TAG = re.compile(r".*:v?(?P<version>\d+\.\d+\.\d+[^@]*)")
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -60,5 +63,13 @@ def charts_of(objects: Iterable[Mapping[str, Any]]) -> list[Chart]:
         labels = each["metadata"].get("labels") or {}
         label = next((labels[name] for name in _LABELS if name in labels), "")
         if match := _CHART.fullmatch(label):
-            found.add(Chart(match["name"], match["version"], each["metadata"].get("namespace", "")))
+            version = match["version"] if match["version"] != _PLACEHOLDER else _of_its_image(each) or _PLACEHOLDER
+            found.add(Chart(match["name"], version, each["metadata"].get("namespace", "")))
     return sorted(found)
+
+
+def _of_its_image(made: Mapping[str, Any]) -> str:
+    """The version in the tag of the first container's image; empty when there is none."""
+    containers = made.get("spec", {}).get("template", {}).get("spec", {}).get("containers") or [{}]
+    match = _TAG.fullmatch(str(containers[0].get("image", "")))
+    return match["version"] if match else ""

@@ -39,6 +39,15 @@ def test_what_no_chart_made_has_none(labels: dict[str, str] | None) -> None:
     assert charts_of([made(labels)]) == []
 
 
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [("ghcr.io/loft-sh/vcluster-oss:0.33.1", "0.33.1"), ("registry:5000/vcluster", "0.0.1"), ("vcluster:dev", "0.0.1")],
+)
+def test_a_chart_from_its_sources_is_as_new_as_its_image(image: str, version: str) -> None:
+    release = made({"chart": "vcluster-0.0.1"}) | {"spec": {"template": {"spec": {"containers": [{"image": image}]}}}}
+    assert charts_of([release]) == [Chart("vcluster", version, "a")]
+
+
 def test_what_follows_the_patch_does_not_count() -> None:
     assert Chart("jupyterhub", "4.4.1-0.dev.git.7100.h1", "a").numbers == (4, 4, 1)
     assert Chart("gpu-operator", "23.9.2", "a").numbers > CHARTS["gpu-operator"][1].oldest

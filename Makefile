@@ -7,7 +7,7 @@ IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 PARALLEL := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks docs
+.PHONY: help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-restarts docs
 
 help:  ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  -/'
@@ -66,6 +66,9 @@ bench: setup  ## a benchmark of benchmarks/, for example NAME=watch (those that 
 
 e2e-attacks: setup cluster-up  ## what a tenant tries against others and the host, and who reaches whom, as tables
 	$(IN_CLUSTER) -m tests.e2e.attacks
+
+e2e-restarts: setup cluster-up  ## a restart of every part, one after the other, while people work: ten minutes
+	$(IN_CLUSTER) -m tests.e2e.restarts $(ARGS)
 
 cluster-up:  ## build and start the test cluster (root); on a running one it changes nothing
 	$(CLUSTER) up

@@ -17,7 +17,7 @@ from ..domain.quota import Quota, Usage, over_user_limit
 from ..domain.tenants import Tenant
 from ..domain.tickets import Ticket, TicketRequest, TicketState
 from .accounts import usage_of
-from .base import AdmissionRefused, NotAdmitted, UserLimitReached
+from .base import AdmissionRefused, NotAdmitted, Seen, UserLimitReached
 from .queueing import Claim, Decision, Eviction, decide
 
 
@@ -98,6 +98,9 @@ class InProcessAdmission:
 
     async def tickets(self, tenant: str) -> list[Ticket]:
         return self._tickets(tenant)
+
+    async def overview(self, tenant: str) -> Seen:
+        return Seen(await self.tickets(tenant), await self.usage(tenant))
 
     def _tickets(self, tenant: str) -> list[Ticket]:
         self._quota(tenant)

@@ -161,9 +161,11 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             healthy = [clients.health(tenant).ok for tenant in registry.tenants]
             return {"host": not watch.stale, "tenants": len(healthy), "tenants_reachable": sum(healthy)}
 
+        cluster, learned = registry.cluster, settings.files / "run-lengths.json"
         context = assemble(
             registry=registry,
             gate=gate,
+            outlooks=Outlooks(admission, registry.tenants, cluster.carved, reclaim=cluster.reclaim, history=learned),
             lease=lease,
             membership=HubMembership(gate.members),
             jobs=jobs,

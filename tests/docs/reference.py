@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "AIFACTORY_HUB_SERVICE_BIND": ("both", "Where the job service listens; in the hub, where it is reached."),
     "AIFACTORY_HUB_SERVICE_DATABASE": ("service", "SQLAlchemy URL of the job service's database."),
     "AIFACTORY_HUB_SERVICE_FILES": ("service", "Folder of uploads, results and logs."),
+    "AIFACTORY_HUB_HISTORY": ("hub", "File of how long servers and jobs took, for the menu's expected waits."),
     "JUPYTERHUB_CRYPT_KEY": ("hub", "Encrypts what the hub keeps of a sign-in: 32 bytes in hex."),
     "JUPYTERHUB_API_URL": ("service", "The hub's API as the job service reaches it."),
     "JUPYTERHUB_API_TOKEN": ("service", "In place of AIFACTORY_HUB_SERVICE_TOKEN when the hub starts the service."),

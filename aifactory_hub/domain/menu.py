@@ -143,16 +143,13 @@ def place_in_queue(tenant: Tenant, profile: Profile, outlook: Outlook, ticket: s
 def offers(tenant: Tenant, catalogue: Catalogue, outlook: Outlook, user: str | None = None) -> tuple[Offer, ...]:
     """The tenant's menu for a notebook of ``user``, in its order; None: of nobody in particular."""
     has = _of_user(outlook, user) if user is not None and tenant.quota.per_user else None
-    kinds: dict[tuple[object, ...], Standing] = {}
-    of_profile = []
-    for profile in menu(tenant, catalogue):
-        kind = (profile.flavor, profile.slice, *profile.devices.items())
-        if kind not in kinds:
-            kinds[kind] = _standing(tenant, profile, outlook, has)
-        of_profile.append((profile, kind))
-    free = [profile for profile, kind in of_profile if kinds[kind].availability is Availability.FREE]
-    advised = {kind: _with_advice(standing, outlook, free) for kind, standing in kinds.items()}
-    return tuple(Offer(profile, advised[kind]) for profile, kind in of_profile)
+    profiles = menu(tenant, catalogue)
+    kinds = {profile.kind: profile for profile in profiles}
+    standings = {kind: _standing(tenant, profile, outlook, has) for kind, profile in kinds.items()}
+    available = {kind for kind, standing in standings.items() if standing.availability is Availability.FREE}
+    instead = _instead([profile for profile in profiles if profile.kind in available])
+    advised = {kind: _with_advice(standing, outlook, instead) for kind, standing in standings.items()}
+    return tuple([Offer(profile, advised[profile.kind]) for profile in profiles])
 
 
 def _of_user(outlook: Outlook, user: str) -> dict[Device, int]:
@@ -174,7 +171,9 @@ def _standing(tenant: Tenant, profile: Profile, outlook: Outlook, has: Mapping[D
         return Standing(Availability.FREE)
     told = Standing(
         Availability.FREE,
-        team=Share(_pieces(profile, _left(tenant.quota.nominal, usage.used)), _pieces(profile, tenant.quota.nominal)),
+        team=Share(
+            _pieces(profile, _left(profile, tenant.quota.nominal, usage.used)), _pieces(profile, tenant.quota.nominal)
+        ),
         borrowable=_borrowable(tenant, profile, usage, outlook),
         cluster=_cluster(profile, outlook),
         returnable=tenant.quota.notebooks_borrow and outlook.reclaim is Reclaim.ANY,
@@ -204,8 +203,8 @@ def _pieces(profile: Profile, devices: Mapping[Device, int]) -> int:
     return min(max(0, devices.get(device, 0)) // count for device, count in profile.takes.items())
 
 
-def _left(have: Mapping[Device, int], used: Mapping[Device, int]) -> dict[Device, int]:
-    return {device: count - used.get(device, 0) for device, count in have.items()}
+def _left(profile: Profile, have: Mapping[Device, int], used: Mapping[Device, int]) -> dict[Device, int]:
+    return {device: have.get(device, 0) - used.get(device, 0) for device in profile.takes}
 
 
 def _borrowable(tenant: Tenant, profile: Profile, usage: Usage, outlook: Outlook) -> int | None:
@@ -215,7 +214,7 @@ def _borrowable(tenant: Tenant, profile: Profile, usage: Usage, outlook: Outlook
     """
     if outlook.borrowable is None:
         return None if any(tenant.quota.borrowing.get(device) for device in profile.takes) else 0
-    own = _left(tenant.quota.nominal, usage.used)
+    own = _left(profile, tenant.quota.nominal, usage.used)
     both = {d: sum(_at_once(tenant, d, usage, outlook)) for d in profile.takes}
     return _pieces(profile, both) - _pieces(profile, own)
 
@@ -240,7 +239,7 @@ def _cluster(profile: Profile, outlook: Outlook) -> Share | None:
     total = _pieces(profile, outlook.carved)
     if outlook.cluster_used is None:
         return Share(None, total)
-    return Share(_pieces(profile, _left(outlook.carved, outlook.cluster_used)), total)
+    return Share(_pieces(profile, _left(profile, outlook.carved, outlook.cluster_used)), total)
 
 
 def _ahead(profile: Profile, queue: Sequence[Ticket]) -> list[Ticket]:
@@ -343,13 +342,13 @@ def _more_for_jobs(tenant: Tenant, device: Device, usage: Usage, outlook: Outloo
     return over or bool((outlook.borrowable or {}).get(device))
 
 
-def _with_advice(standing: Standing, outlook: Outlook, free: Sequence[Profile]) -> Standing:
+def _with_advice(standing: Standing, outlook: Outlook, instead: Sequence[str]) -> Standing:
     if standing.availability is Availability.QUEUE:
-        return replace(standing, advice=(*_ends(standing, outlook), *_instead(free)))
+        return replace(standing, advice=(*_ends(standing, outlook), *instead))
     if standing.availability is Availability.LIMITED:
         return replace(standing, advice=("stop one of them first",))
     if standing.availability is Availability.NEVER:
-        return replace(standing, advice=(*_instead(free), "ask a team admin for more quota"))
+        return replace(standing, advice=(*instead, "ask a team admin for more quota"))
     return standing
 
 

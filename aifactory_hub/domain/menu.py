@@ -28,14 +28,15 @@ _MOST_NAMES = 3
 class Availability(StrEnum):
     """Slugs for programs.
 
-    FREE starts at once, QUEUE waits first, NEVER is more than the team can hold, LIMITED more than the team lets one
-    person have beside what she has. UNAVAILABLE: the team can't start anything now. UNKNOWN: what is in use can't be
-    said now, so nothing is started.
+    FREE starts at once, QUEUE waits first. NEVER is more than the team can hold, JOBS more than its notebooks can, and
+    LIMITED more than the team lets one person have beside what she has. UNAVAILABLE: the team can't start anything now.
+    UNKNOWN: what is in use can't be said now, so nothing is started.
     """
 
     FREE = "free"
     QUEUE = "queue"
     NEVER = "never"
+    JOBS = "jobs"
     LIMITED = "limited"
     UNAVAILABLE = "unavailable"
     UNKNOWN = "unknown"
@@ -179,9 +180,11 @@ def _standing(tenant: Tenant, profile: Profile, outlook: Outlook, has: Mapping[D
         returnable=tenant.quota.notebooks_borrow and outlook.reclaim is Reclaim.ANY,
     )
     if any(count > tenant.quota.notebook_limit(device) for device, count in profile.takes.items()):
-        return replace(told, availability=Availability.NEVER, reason=_never(tenant, profile))
+        jobs = all(count <= tenant.quota.limit(device) for device, count in profile.takes.items())
+        what = Availability.JOBS if jobs else Availability.NEVER
+        return replace(told, availability=what, reason=_never(tenant, profile))
     if has is not None and (over := over_user_limit(tenant.quota, has, profile.takes)) is not None:
-        reason = f"one person may have {over.limit} {piece_name(profile)} in {tenant.name}, and you have {over.used}"
+        reason = f"one person may have {over.limit} of {piece_name(profile)} in {tenant.name}, and you have {over.used}"
         return replace(told, availability=Availability.LIMITED, reason=reason)
     if told.free_now:
         return replace(told, waiting=0, wait=Wait(0.0, 0.0, 0.0))
@@ -346,8 +349,8 @@ def _with_advice(standing: Standing, outlook: Outlook, instead: Sequence[str]) -
     if standing.availability is Availability.QUEUE:
         return replace(standing, advice=(*_ends(standing, outlook), *instead))
     if standing.availability is Availability.LIMITED:
-        return replace(standing, advice=("stop one of them first",))
-    if standing.availability is Availability.NEVER:
+        return replace(standing, advice=("stop one of yours first",))
+    if standing.availability in (Availability.NEVER, Availability.JOBS):
         return replace(standing, advice=(*instead, "ask a team admin for more quota"))
     return standing
 

@@ -57,7 +57,7 @@ class HeldAnswer(TypedDict):
 
 
 class ProfileAnswer(TypedDict):
-    """One line of the menu. ``availability``: free, queue, never, limited, unavailable or unknown.
+    """One line of the menu. ``availability``: free, queue, never, jobs, limited, unavailable or unknown.
 
     ``borrowed_is_kept`` says that a notebook keeps what it borrows; null where there is nothing to borrow.
     """

@@ -90,7 +90,7 @@ def test_no_job_is_said_to_make_room_that_a_notebook_may_not_have() -> None:
 
 def test_what_only_jobs_may_have_is_never_had_by_a_notebook() -> None:
     offer = offered(quota=0, borrowing=2, borrowable={SMALL: 2})
-    assert offer.availability is Availability.NEVER
+    assert offer.availability is Availability.JOBS
     assert offer.reason == "nlp has 0 1g.10gb of its own, and its notebooks do not borrow"
 
 
@@ -100,8 +100,8 @@ def test_what_only_jobs_may_have_is_never_had_by_a_notebook() -> None:
 def test_who_has_her_share_is_told_so_and_nobody_else(holders: tuple[Holder, ...], queue: tuple[Ticket, ...]) -> None:
     offer = offered(*holders, quota=3, per_user=1, user="ada", queue=queue)
     assert offer.availability is Availability.LIMITED
-    assert offer.reason == "one person may have 1 1g.10gb in nlp, and you have 1"
-    assert offer.advice == ("stop one of them first",)
+    assert offer.reason == "one person may have 1 of 1g.10gb in nlp, and you have 1"
+    assert offer.advice == ("stop one of yours first",)
     assert offered(*holders, quota=3, per_user=1, user="bob", queue=queue).availability is Availability.FREE
 
 

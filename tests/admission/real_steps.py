@@ -1,7 +1,8 @@
 """Random steps of a hub on the real Kueue, with kills of both: what etcd saw is judged afterwards, version by version.
 
-``python -m tests.admission.real_steps 2500 FOLDER``, in the test cluster's network, does a piece of so many steps and
-adds it to FOLDER's sums; the pieces so far are told at its end. A ConfigMap stands for each pod.
+``python -m tests.admission.real_steps FOLDER [STEPS [SECONDS]]``, in the test cluster's network, does a piece of so many
+steps, or as many as it can in that time, and adds it to FOLDER's sums, which are told at its end. A ConfigMap stands for
+each pod.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +30,15 @@ from aifactory_hub.domain.tenants import Tenant
 from aifactory_hub.domain.tickets import Repair, TicketState, repair_of
 
 from ..support.real_cluster import as_admin, own_queues, running_cluster
-from .history import Judge, versions
+from .history import Judge, Version, versions
 from .steps import NAMES, Walk, three_tenants
 
 HUB = "steps"
 LABEL = f"aifactory-hub.io/hub={HUB}"
+WATCHED = ("jobs.batch", "configmaps")
+LAST = "last"
 # Servers that the hub works on at once.
-AT_ONCE = 4
+AT_ONCE = 8
 # A hub dies at one of so many moments between two calls, and is killed from outside after so many seconds.
 DIES, LIVES = 90, (2.0, 8.0)
 # Seconds after which a slot must not be taken any more whose owner is gone.
@@ -156,6 +160,7 @@ class Piece:
     seed: int
     kueue_kills: int
     folder: Path
+    seconds: float = inf
     done: Counter[str] = field(default_factory=Counter)
 
     def run(self) -> Judge:
@@ -165,19 +170,19 @@ class Piece:
     async def _run(self) -> Judge:
         tenants = three_tenants()
         async with as_admin() as host, own_queues(host, tenants) as moved:
-            jobs, maps = self._watch("jobs.batch"), self._watch("configmaps")
+            watches = [self._watch(kind) for kind in WATCHED]
             try:
                 await self._steps(host, moved)
                 slow = await self._end(host, moved)
                 await self._seen_to_the_end(host, moved)
             finally:
-                for watch in (jobs, maps):
+                for watch in watches:
                     watch.terminate()
                     watch.wait()
         namespaces = {tenant.vcluster.namespace: name for name, tenant in moved.items()}
         judge = Judge({name: tenant.quota for name, tenant in tenants.items()}, namespaces)
-        for version in versions(self.folder / "jobs.batch.json", self.folder / "configmaps.json"):
-            if version.key[0] in namespaces:
+        for version in self._versions():
+            if version.key[0] in namespaces and version.key[1] != LAST:
                 judge.take(version)
         if slow > SLOW:
             judge.broken.append(f"slots were taken for {slow:.0f} s after the hub was gone")
@@ -195,7 +200,8 @@ class Piece:
         dice, log, number = random.Random(self.seed), self.folder / "done.txt", 0
         log.touch()
         kills = [self.steps * (n + 1) // (self.kueue_kills + 1) for n in range(self.kueue_kills)]
-        while (so_far := self._count(log)) < self.steps:
+        ends = time.monotonic() + self.seconds
+        while (so_far := self._count(log)) < self.steps and time.monotonic() < ends:
             child = self._fork(tenants, self.seed * 1000 + number, log)
             number += 1
             lives = time.monotonic() + dice.uniform(*LIVES)
@@ -205,7 +211,7 @@ class Piece:
                 if kills and so_far >= kills[0]:
                     kills.pop(0)
                     self.done["Kueue killed"] += await kill_kueue(host)
-                if time.monotonic() > lives or so_far >= self.steps:
+                if time.monotonic() > min(lives, ends) or so_far >= self.steps:
                     os.kill(child, signal.SIGKILL)
                     await _ended(child)
                     self.done["hub killed from outside"] += 1
@@ -238,16 +244,22 @@ class Piece:
 
     async def _seen_to_the_end(self, host: KubeApi, tenants: Mapping[str, Tenant]) -> None:
         """Until the watches have written what was written last."""
-        last = next(iter(tenants))
         hub = Hub(host, tenants, random.Random(0), lambda _: None, mortal=False)
-        await hub._create_pod(last, "last")
-        await hub._delete_pod(last, "last")
+        first = next(iter(tenants))
+        await hub._create_pod(first, LAST)
+        await hub._delete_pod(first, LAST)
         async with asyncio.timeout(60):
-            while '"DELETED"' not in (text := (self.folder / "configmaps.json").read_text()) or (
-                text.rfind('"name": "last"') < 0
-            ):
-                await asyncio.sleep(0.2)
-        await asyncio.sleep(1)
+            while not self._all_is_seen():
+                await asyncio.sleep(0.5)
+
+    def _all_is_seen(self) -> bool:
+        there: dict[tuple[str, str, str], bool] = {}
+        for version in self._versions():
+            there[(version.kind, *version.key)] = version.there
+        return any(name == LAST for _, _, name in there) and not any(there.values())
+
+    def _versions(self) -> list[Version]:
+        return versions(*(self.folder / f"{kind}.json" for kind in WATCHED))
 
 
 def _alive(child: int) -> bool:
@@ -275,19 +287,19 @@ async def kill_kueue(host: KubeApi) -> int:
     return len(found)
 
 
-def run_piece(steps: int, *, seed: int, kueue_kills: int) -> tuple[Piece, Judge]:
+def run_piece(steps: int, *, seed: int, kueue_kills: int, seconds: float = inf) -> tuple[Piece, Judge]:
     """One piece in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        piece = Piece(steps, seed, kueue_kills, Path(folder))
+        piece = Piece(steps, seed, kueue_kills, Path(folder), seconds)
         return piece, piece.run()
 
 
 def main() -> None:
     """A piece, added to what earlier pieces came to."""
-    steps, folder = int(sys.argv[1]), Path(sys.argv[2])
+    folder, steps, seconds = Path(sys.argv[1]), int((sys.argv[2:] or ["2500"])[0]), float((sys.argv[3:] or ["inf"])[0])
     folder.mkdir(parents=True, exist_ok=True)
     seed, began = secrets.randbelow(10**6), time.monotonic()
-    piece, judge = run_piece(steps, seed=seed, kueue_kills=3)
+    piece, judge = run_piece(steps, seed=seed, kueue_kills=3, seconds=seconds)
     told: dict[str, Any] = {
         "seed": seed,
         "seconds": round(time.monotonic() - began),

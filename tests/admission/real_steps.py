@@ -1,8 +1,8 @@
 """Random steps of a hub on the real Kueue, with kills of both: what etcd saw is judged afterwards, version by version.
 
-``python -m tests.admission.real_steps FOLDER [STEPS [SECONDS]]``, in the test cluster's network, does a piece of so many
-steps, or as many as it can in that time, and adds it to FOLDER's sums, which are told at its end. A ConfigMap stands for
-each pod.
+``python -m tests.admission.real_steps FOLDER [STEPS [SECONDS]]``, in the test cluster's network, does a piece of so
+many steps, or as many as it can in that time, and adds it to FOLDER's sums, which are told at its end. A ConfigMap
+stands for each pod.
 """
 
 from __future__ import annotations

@@ -183,5 +183,5 @@ class RunnerOutcome(_ForRunners):
         job = await self.own_job(job_id)
         result = parse(RunnerResult, self.request.body)
         await run_sync(self.context.jobs.record_report, job.id, result.model_dump())
-        self.context.reconciler.hurry()
+        self.context.reconciler.hurry(job.id)
         self.answer({"id": job.id})

@@ -235,6 +235,14 @@ class Jobs:
             connection.execute(insert(ArtifactRow).values(job_id=job_id, **values))
         self._tell(job_id)
 
+    def drop_artifact(self, job_id: str, name: str) -> None:
+        """Forget a file of the job's."""
+        with writing(self._engine) as connection:
+            gone = delete(ArtifactRow).where(ArtifactRow.job_id == job_id, ArtifactRow.name == name)
+            if connection.execute(gone).rowcount:
+                _update(connection, job_id, {}, final=True)
+        self._tell(job_id)
+
     def artifacts(self, job_id: str) -> list[Artifact]:
         """The job's files, by name."""
         columns = [getattr(ArtifactRow, f.name) for f in fields(Artifact)]

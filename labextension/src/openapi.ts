@@ -38,6 +38,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/internal/jobs/{job}/artifacts": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What the job gave back so far. */
+        readonly get: operations["listOwnArtifacts"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/internal/jobs/{job}/artifacts/{name}": {
         readonly parameters: {
             readonly query?: never;
@@ -45,11 +62,13 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        readonly get?: never;
+        /** A file of the job. */
+        readonly get: operations["getOwnArtifact"];
         /** Keep a file of the job's; a later one of the same name replaces it. */
         readonly put: operations["putArtifact"];
         readonly post?: never;
-        readonly delete?: never;
+        /** Forget a file of the job, if it is there. */
+        readonly delete: operations["dropArtifact"];
         readonly options?: never;
         readonly head?: never;
         readonly patch?: never;
@@ -62,8 +81,25 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** The job's input, as it was uploaded. */
-        readonly get: operations["fetchFiles"];
+        /** Which files the job runs with. */
+        readonly get: operations["fetchManifest"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/internal/jobs/{job}/files/{sha256}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Files of the job, as they were sent. */
+        readonly get: operations["fetchPack"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -468,7 +504,7 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
-    readonly "/uploads/{sha256}": {
+    readonly "/uploads/manifests/{sha256}": {
         readonly parameters: {
             readonly query?: never;
             readonly header?: never;
@@ -476,8 +512,8 @@ export interface paths {
             readonly cookie?: never;
         };
         readonly get?: never;
-        /** Keep an archive for a job to come; its name is its SHA-256. */
-        readonly put: operations["uploadFiles"];
+        /** Keep a folder's manifest for a job to come; a job names it by its SHA-256. */
+        readonly put: operations["uploadManifest"];
         readonly post?: never;
         readonly delete?: never;
         readonly options?: never;
@@ -494,8 +530,25 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Those of some uploads that are not there. */
-        readonly post: operations["findMissingUploads"];
+        /** Those of some files that have to be sent. */
+        readonly post: operations["findMissingFiles"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/uploads/packs/{sha256}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        /** Keep files for a job to come: a tar.gz whose entries are named by their content's SHA-256. */
+        readonly put: operations["uploadPack"];
+        readonly post?: never;
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -995,7 +1048,7 @@ export interface components {
         };
         /**
          * Missing
-         * @description Uploads that are not there.
+         * @description Files that are not there.
          */
         readonly Missing: {
             /** Missing */
@@ -1506,7 +1559,7 @@ export interface components {
         };
         /**
          * Submission
-         * @description A job to run. ``files`` is the SHA-256 of an archive that was uploaded before, None to run without files.
+         * @description A job to run. ``files`` is the SHA-256 of a manifest that was sent before, None to run without files.
          */
         readonly Submission: {
             /** Command */
@@ -1605,6 +1658,16 @@ export interface components {
             readonly submitted: string;
         };
         /**
+         * Travelled
+         * @description What a job runs with: ``manifest`` as it was sent, ``packs`` by digest.
+         */
+        readonly Travelled: {
+            /** Manifest */
+            readonly manifest: string;
+            /** Packs */
+            readonly packs: readonly string[];
+        };
+        /**
          * Unreachable
          * @description Since when the cluster can't be asked about the job, and why. What is said of the job is from before.
          */
@@ -1649,7 +1712,7 @@ export interface components {
         };
         /**
          * Wanted
-         * @description Uploads that somebody is about to make.
+         * @description Files that somebody is about to send, by the SHA-256 of their content.
          */
         readonly Wanted: {
             /** Sha256 */
@@ -1749,6 +1812,69 @@ export interface operations {
             };
         };
     };
+    readonly listOwnArtifacts: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What the job gave back so far. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ArtifactsAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getOwnArtifact: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job: string;
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A file of the job. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/octet-stream": string;
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly putArtifact: {
         readonly parameters: {
             readonly query?: never;
@@ -1787,7 +1913,39 @@ export interface operations {
             };
         };
     };
-    readonly fetchFiles: {
+    readonly dropArtifact: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job: string;
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Forget a file of the job, if it is there. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Heard"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly fetchManifest: {
         readonly parameters: {
             readonly query?: never;
             readonly header?: never;
@@ -1798,7 +1956,39 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description The job's input, as it was uploaded. */
+            /** @description Which files the job runs with. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Travelled"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly fetchPack: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job: string;
+                readonly sha256: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Files of the job, as they were sent. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2769,7 +2959,7 @@ export interface operations {
             };
         };
     };
-    readonly uploadFiles: {
+    readonly uploadManifest: {
         readonly parameters: {
             readonly query?: {
                 /** @description A team's name; by default the token's own. */
@@ -2783,11 +2973,11 @@ export interface operations {
         };
         readonly requestBody: {
             readonly content: {
-                readonly "application/gzip": unknown;
+                readonly "application/json": unknown;
             };
         };
         readonly responses: {
-            /** @description Keep an archive for a job to come; its name is its SHA-256. */
+            /** @description Keep a folder's manifest for a job to come; a job names it by its SHA-256. */
             readonly 201: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2807,7 +2997,7 @@ export interface operations {
             };
         };
     };
-    readonly findMissingUploads: {
+    readonly findMissingFiles: {
         readonly parameters: {
             readonly query?: never;
             readonly header?: never;
@@ -2820,13 +3010,51 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Those of some uploads that are not there. */
+            /** @description Those of some files that have to be sent. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Missing"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly uploadPack: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly sha256: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/gzip": unknown;
+            };
+        };
+        readonly responses: {
+            /** @description Keep files for a job to come: a tar.gz whose entries are named by their content's SHA-256. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Stored"];
                 };
             };
             /** @description What went wrong. */

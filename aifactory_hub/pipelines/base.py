@@ -36,6 +36,7 @@ class RunSpec:
     requests: Resources
     limits: Resources
     node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[str, ...] = ()  # keys of taints
     labels: Mapping[str, str] = field(default_factory=dict)
     deadline_seconds: int | None = None
 

@@ -181,6 +181,7 @@ def _pod_spec(spec: RunSpec) -> Object:
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": _GRACE,
         "nodeSelector": dict(spec.node_selector),
+        "tolerations": [{"key": key, "operator": "Exists"} for key in spec.tolerations],
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": _USER_ID,

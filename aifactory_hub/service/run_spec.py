@@ -46,6 +46,8 @@ def run_spec(
         requests=profile.requests,
         limits=profile.limits,
         node_selector=dict(node_selector),
+        # GPU nodes are tainted so that nothing else lands on them.
+        tolerations=registry.isolation.tolerations if profile.requests.devices else (),
         labels={
             constants.LABEL_USER: slug(job.owner),
             constants.LABEL_PROFILE: label_value(profile.name),

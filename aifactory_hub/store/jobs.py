@@ -22,13 +22,13 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 
 from ..domain.jobs import JobState, sources
 from .database import writing
 from .deliveries import file_messages
+from .intake import Intake
 from .models import ArtifactRow, JobRow
-from .records import Artifact, JobFilter, JobRecord
+from .records import Artifact, JobFilter, JobRecord, LiveRun
 
 _COLUMNS = tuple(JobRow.__table__.c[f.name] for f in fields(JobRecord))
 _TUPLES = ("outputs", "notify", "history")
@@ -55,6 +55,7 @@ class Jobs:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._intake = Intake(engine)
         self._tell: Callable[[str], None] = lambda _: None
 
     @property
@@ -68,13 +69,10 @@ class Jobs:
 
     def add(self, record: JobRecord) -> JobRecord:
         """Store a new job. If its owner has used its key in its tenant before, the earlier job is returned instead."""
-        try:
-            with writing(self._engine) as connection:
-                connection.execute(insert(JobRow).values(**row_values(record), journaled=0))
-        except IntegrityError:
+        if not self._intake.add({**row_values(record), "journaled": 0}):
             earlier = self.find_by_key(record.tenant, record.owner, record.key)
             if earlier is None:
-                raise
+                raise RuntimeError(f"there is another job {record.id} already")
             return earlier
         self._tell(record.id)
         return record
@@ -116,6 +114,18 @@ class Jobs:
     def live(self) -> list[JobRecord]:
         """All jobs that may still have something on the cluster, oldest first."""
         return self._many(_select().where(JobRow.cleaned_at.is_(None)).order_by(JobRow.submitted_at, JobRow.id))
+
+    def live_runs(self) -> list[LiveRun]:
+        """The attempts of all jobs that may still have something on the cluster: no more than their names."""
+        query = select(JobRow.id, JobRow.tenant, JobRow.attempt).where(JobRow.cleaned_at.is_(None))
+        with self._engine.connect() as connection:
+            return [LiveRun(*row) for row in connection.execute(query.order_by(JobRow.submitted_at, JobRow.id))]
+
+    def live_owners(self) -> list[str]:
+        """Who has such jobs, each once, in order."""
+        query = select(JobRow.owner).where(JobRow.cleaned_at.is_(None)).distinct().order_by(JobRow.owner)
+        with self._engine.connect() as connection:
+            return list(connection.scalars(query))
 
     def known(self, job_ids: Collection[str]) -> set[str]:
         """Those of ``job_ids`` that are in the database."""
@@ -221,6 +231,14 @@ class Jobs:
             connection.execute(delete(ArtifactRow).where(*place))
             _update(connection, job_id, {}, final=True)
             connection.execute(insert(ArtifactRow).values(job_id=job_id, **values))
+        self._tell(job_id)
+
+    def drop_artifact(self, job_id: str, name: str) -> None:
+        """Forget a file of the job's."""
+        with writing(self._engine) as connection:
+            gone = delete(ArtifactRow).where(ArtifactRow.job_id == job_id, ArtifactRow.name == name)
+            if connection.execute(gone).rowcount:
+                _update(connection, job_id, {}, final=True)
         self._tell(job_id)
 
     def artifacts(self, job_id: str) -> list[Artifact]:

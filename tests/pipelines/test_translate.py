@@ -34,6 +34,7 @@ SPEC = RunSpec(
     requests=Resources(500, 2 * GIB, {"nvidia.com/mig-1g.10gb": 1}),
     limits=Resources(1000, 2 * GIB, {"nvidia.com/mig-1g.10gb": 1}),
     node_selector={"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"},
+    tolerations=("nvidia.com/gpu",),
     labels={constants.LABEL_USER: "ada"},
     deadline_seconds=3600,
 )
@@ -67,6 +68,7 @@ def test_the_pod_may_do_nothing_that_a_training_script_does_not_need() -> None:
 def test_the_pod_asks_for_what_the_ticket_was_for() -> None:
     pod = render_job(SPEC, "main")["spec"]["template"]["spec"]
     assert pod["nodeSelector"] == {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
+    assert pod["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists"}]
     assert pod["containers"][0]["resources"] == {
         "requests": {"cpu": "500m", "memory": "2Gi", "nvidia.com/mig-1g.10gb": "1"},
         "limits": {"cpu": "1000m", "memory": "2Gi", "nvidia.com/mig-1g.10gb": "1"},

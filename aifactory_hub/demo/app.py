@@ -124,7 +124,7 @@ def _check_installed() -> None:
 
 
 def _open_more_files() -> None:
-    """A process on macOS may have 256 files open unless it asks for more; hub, service and people's browsers need them."""
+    """A process on macOS may have 256 files open unless it asks for more, and a hub with visitors needs more."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..admission.base import Admission
 from ..admission.outlook import Outlooks
-from ..pipelines.base import Pipeline
+from ..pipelines.engines import Engines
 from ..registry.model import Registry
 from ..store import FileStore, Jobs, LogSpool
 from .chores import Chores
@@ -33,7 +33,7 @@ class Context:
     files: FileStore
     spool: LogSpool
     admission: Admission
-    pipeline: Pipeline
+    engines: Engines
     submissions: Submissions
     reconciler: Reconciler
     scheduler: Scheduler

@@ -45,6 +45,10 @@ class _Refused(Exception):
     """The provider does not renew the session."""
 
 
+class _SignedInMeanwhile(Exception):
+    """What was asked is about a session that a new sign-in has replaced."""
+
+
 class Renewal:
     """One person at a time is asked about once: a refresh token that rotates works only once."""
 
@@ -71,12 +75,16 @@ class Renewal:
                 return False
             if before.resolved_at >= came:
                 return before.standing is Standing.KNOWN  # somebody else asked while this one waited
-            with _asking():
-                return await self._learn(user, state, before)
+            try:
+                with _asking():
+                    return await self._learn(user, state, before)
+            except _SignedInMeanwhile:
+                log.info("%s has signed in while she was asked about: the new session counts", user.name)
+                return True
 
     async def _learn(self, user: Any, state: dict[str, Any], before: Kept) -> Any:
         try:
-            answer = await self._ask(user, state)
+            answer = await self._ask(user, state, before)
         except _Refused:
             return await self._closed(user, state, before)
         except OtherSubject as error:
@@ -92,16 +100,17 @@ class Renewal:
             log.warning("%s has to sign in again: the provider knows another subject now", user.name)
             return await self._close(user, state, before, Standing.SIGNED_OUT)
         left = left_teams(before.tenants, before.left, now.tenants, now.resolved_at)
+        before = await _same_session(user, before)
         now = replace(now, left=left, session=now.session or before.session, signed_out=before.signed_out)
         answer["auth_state"][KEY] = now.to_auth_state()
         user.sync_groups(answer["groups"])
         await user.save_auth_state(answer["auth_state"])
         return answer if await self._still_allowed(user, answer) else False
 
-    async def _ask(self, user: Any, state: dict[str, Any]) -> dict[str, Any] | _NoAnswer:
+    async def _ask(self, user: Any, state: dict[str, Any], before: Kept) -> dict[str, Any] | _NoAnswer:
         """The new auth model. Raises _Refused when the provider says no, OtherSubject when it answers amiss."""
         try:
-            token_info = await self._new_token(user, state)
+            token_info = await self._new_token(user, state, before)
             model: dict[str, Any] = await self._a._token_to_auth_model(token_info)
             return model
         except OtherSubject:
@@ -115,7 +124,7 @@ class Renewal:
         except web.HTTPError as error:
             return _NoAnswer(f"the identity provider's answer can't be used: {error.log_message}")
 
-    async def _new_token(self, user: Any, state: dict[str, Any]) -> Mapping[str, Any]:
+    async def _new_token(self, user: Any, state: dict[str, Any], before: Kept) -> Mapping[str, Any]:
         """A new token where there is a way to get one: userinfo may only repeat what an old one says."""
         old: dict[str, Any] = state["token_response"]
         if not state.get("refresh_token"):
@@ -129,11 +138,14 @@ class Renewal:
             # For example invalid_client: that is this hub's trouble, not hers.
             raise ProviderUnreachable(f"the identity provider refuses this hub ({error.code})") from error
         new = {**{name: old[name] for name in _STAYS if old.get(name)}, **new}
+        kept = await _same_session(user, before)
+        built = self._a.build_auth_state_dict(new, state[self._a.user_auth_state_key])
         # Before anything else can fail: the old refresh token may be worth nothing now.
-        await user.save_auth_state({**state, **self._a.build_auth_state_dict(new, state[self._a.user_auth_state_key])})
+        await user.save_auth_state({**state, **built, KEY: kept.to_auth_state()})
         return new
 
     async def _closed(self, user: Any, state: dict[str, Any], before: Kept) -> bool:
+        before = await _same_session(user, before)
         if not state.get("refresh_token"):
             standing = Standing.SIGNED_OUT  # an access token simply ends
         else:
@@ -141,6 +153,7 @@ class Renewal:
         return await self._close(user, state, before, standing)
 
     async def _close(self, user: Any, state: Mapping[str, Any], before: Kept, standing: Standing) -> bool:
+        before = await _same_session(user, before)
         now = time.time()
         closed = replace(before, standing=standing, resolved_at=now)
         user.sync_groups([])
@@ -168,6 +181,19 @@ def _asking() -> Iterator[None]:
         yield
     finally:
         _GOING_ON.reset(token)
+
+
+async def _same_session(user: Any, before: Kept) -> Kept:
+    """What is kept now, a sign-out since then with it.
+
+    Sign-ins take no turn here. Raises _SignedInMeanwhile rather than let an older answer undo one.
+    """
+    now = read_kept(await user.get_auth_state())
+    if now is None:
+        return before
+    if now.resolved_at != before.resolved_at:
+        raise _SignedInMeanwhile
+    return now
 
 
 def _error_code(error: HTTPClientError) -> str | None:

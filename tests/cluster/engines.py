@@ -11,11 +11,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import cluster, images, kueue, vclusters
+from . import cluster, images, kueue
 from .components import check_alive, kubectl
 from .console import ClusterError, step, wait_until
 from .namespaces import Namespaces
-from .programs import ENGINES, bin_folder, build_all, module_folder, program
+from .programs import ARGO, ENGINES, build_all, module_folder, program
 from .settings import HERE, Layout
 
 FILES = HERE / "engines"
@@ -27,16 +27,21 @@ _ARGO, _JOBSET, _TRAINER = (
 )
 
 
+def build(where: Layout, names: tuple[str, ...]) -> list[images.Image]:
+    """Programs and images of these engines, as far as the cache lacks them."""
+    module, made = (ARGO, images.argo_images) if names == ("argo-workflow",) else (ENGINES, images.jobset_images)
+    build_all(where, (module,))
+    return made(where)
+
+
 def install(where: Layout, tenant: str, names: tuple[str, ...]) -> None:
     """Let these engines work in the tenant's vCluster; changes nothing where they do."""
     with cluster.locked(where):
-        if not bin_folder(where, ENGINES).exists():
-            build_all(where, (ENGINES,))
-        wanted = images.engine_images(where)
-        images.Store(where, []).add(wanted)
         namespaces = Namespaces(where)
-        _allow(namespaces, tenant, [image.name.removeprefix("docker.io/") for image in wanted])
         for name in names:
+            wanted = build(where, (name,))
+            images.Store(where, []).add(wanted)
+            _allow(namespaces, tenant, [image.name.removeprefix("docker.io/") for image in wanted])
             with step(f"{name} in vcluster {tenant}"):
                 _INSTALL[name](namespaces, tenant)
 
@@ -76,7 +81,7 @@ def _ready(namespaces: Namespaces, tenant: str, namespace: str, deployment: str)
 
 
 def _argo(namespaces: Namespaces, tenant: str) -> None:
-    manifests = module_folder(namespaces.where, ENGINES, _ARGO) / "manifests"
+    manifests = module_folder(namespaces.where, ARGO, _ARGO) / "manifests"
     crds = [path for path in sorted((manifests / "base/crds/minimal").glob("*.yaml")) if "argoproj.io_" in path.name]
     rights = sorted((manifests / "namespace-install/workflow-controller-rbac").glob("workflow-*.yaml"))
     _apply(namespaces, tenant, *crds)
@@ -137,6 +142,3 @@ def allow_service(where: Layout, tenant: str, rights: str) -> None:
     """Apply the rights of the job service's account that a site has from `tenants render vcluster`."""
     namespaces = Namespaces(where)
     _kubectl(namespaces, tenant, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=rights)
-
-
-__all__ = ["allow_service", "install", "vclusters"]

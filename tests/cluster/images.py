@@ -86,12 +86,19 @@ def _programs(where: Layout, name: str, files: dict[str, str], *entrypoint: str,
     return Image(f"{PREFIX}/{name}", (*on, layer), entrypoint)
 
 
-def engine_images(where: Layout) -> list[Image]:
-    """What engines of jobs need in a tenant's vCluster; see engines.py."""
+def argo_images(where: Layout) -> list[Image]:
+    """What Argo needs in a tenant's vCluster; see engines.py."""
     on = (rootfs.base_layer(where),)
     return [
         _programs(where, "argo-controller:4.0.5", {"/usr/bin/workflow-controller": "workflow-controller"}, on=on),
         _programs(where, "argoexec:4.0.5", {"/usr/bin/argoexec": "argoexec"}, "argoexec", on=on),
+    ]
+
+
+def jobset_images(where: Layout) -> list[Image]:
+    """What JobSet and Trainer need there."""
+    on = (rootfs.base_layer(where),)
+    return [
         _programs(where, "jobset:0.12.0", {"/manager": "jobset-manager"}, "/manager", on=on),
         _programs(where, "trainer:2.2.1", {"/manager": "trainer-manager"}, "/manager", on=on),
     ]

@@ -118,7 +118,7 @@ def ended(kind: str, reason: str = "", message: str = "") -> dict[str, Any]:
 
 
 def pod(**changes: Any) -> list[PodFact]:
-    return [replace(POD, **changes)]
+    return [POD._replace(**changes)]
 
 
 NAME = POD.name

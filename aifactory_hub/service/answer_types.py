@@ -377,8 +377,15 @@ class TemplatesAnswer(TypedDict):
     simulated: Simulated
 
 
+class Travelled(TypedDict):
+    """What a job runs with: ``manifest`` as it was sent, ``packs`` by digest."""
+
+    manifest: str
+    packs: list[Sha256]
+
+
 class Missing(TypedDict):
-    """Uploads that are not there."""
+    """Files that are not there."""
 
     missing: list[Sha256]
 

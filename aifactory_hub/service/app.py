@@ -52,6 +52,7 @@ ROUTES: tuple[Route, ...] = (
     ("/internal/jobs/{job}/log", internal.RunnerLog),
     ("/internal/jobs/{job}/log/pieces", internal.RunnerLogPiece),
     ("/internal/jobs/{job}/progress", internal.RunnerProgressReport),
+    ("/internal/jobs/{job}/artifacts", internal.RunnerArtifacts),
     ("/internal/jobs/{job}/artifacts/{name}", internal.RunnerArtifact),
     ("/internal/jobs/{job}/result", internal.RunnerOutcome),
 )

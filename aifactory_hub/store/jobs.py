@@ -28,7 +28,7 @@ from ..domain.jobs import JobState, sources
 from .database import writing
 from .deliveries import file_messages
 from .models import ArtifactRow, JobRow
-from .records import Artifact, JobFilter, JobRecord
+from .records import Artifact, JobFilter, JobRecord, LiveRun
 
 _COLUMNS = tuple(JobRow.__table__.c[f.name] for f in fields(JobRecord))
 _TUPLES = ("outputs", "notify", "history", "steps")
@@ -116,6 +116,18 @@ class Jobs:
     def live(self) -> list[JobRecord]:
         """All jobs that may still have something on the cluster, oldest first."""
         return self._many(_select().where(JobRow.cleaned_at.is_(None)).order_by(JobRow.submitted_at, JobRow.id))
+
+    def live_runs(self) -> list[LiveRun]:
+        """The attempts of all jobs that may still have something on the cluster: no more than their names."""
+        query = select(JobRow.id, JobRow.tenant, JobRow.attempt).where(JobRow.cleaned_at.is_(None))
+        with self._engine.connect() as connection:
+            return [LiveRun(*row) for row in connection.execute(query.order_by(JobRow.submitted_at, JobRow.id))]
+
+    def live_owners(self) -> list[str]:
+        """Who has such jobs, each once, in order."""
+        query = select(JobRow.owner).where(JobRow.cleaned_at.is_(None)).distinct().order_by(JobRow.owner)
+        with self._engine.connect() as connection:
+            return list(connection.scalars(query))
 
     def known(self, job_ids: Collection[str]) -> set[str]:
         """Those of ``job_ids`` that are in the database."""
@@ -225,6 +237,14 @@ class Jobs:
             connection.execute(delete(ArtifactRow).where(*place))
             _update(connection, job_id, {}, final=True)
             connection.execute(insert(ArtifactRow).values(job_id=job_id, **values))
+        self._tell(job_id)
+
+    def drop_artifact(self, job_id: str, name: str) -> None:
+        """Forget a file of the job's."""
+        with writing(self._engine) as connection:
+            gone = delete(ArtifactRow).where(ArtifactRow.job_id == job_id, ArtifactRow.name == name)
+            if connection.execute(gone).rowcount:
+                _update(connection, job_id, {}, final=True)
         self._tell(job_id)
 
     def artifacts(self, job_id: str) -> list[Artifact]:

@@ -20,6 +20,19 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveRun:
+    """An attempt that may still have something on the cluster."""
+
+    id: str
+    tenant: str
+    attempt: int
+
+    @property
+    def run_id(self) -> str:
+        return run_id(self.id, self.attempt)
+
+
+@dataclass(frozen=True, slots=True)
 class JobFilter:
     """Which jobs to list. ``states`` empty: all; ``text`` is looked for in name and command, or is a whole id."""
 

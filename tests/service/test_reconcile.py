@@ -397,7 +397,7 @@ async def test_a_sweep_drops_old_files_that_no_job_stands_behind(world: World) -
 async def test_the_running_loop_takes_jobs_forward_by_itself_and_stops_when_cancelled(world: World) -> None:
     loop = asyncio.create_task(world.service.reconciler.run())
     job_id = await world.submit()
-    world.service.reconciler.hurry()
+    world.service.reconciler.hurry(job_id)
     async with asyncio.timeout(5):
         while world.job(job_id).run_created_at is None:
             await asyncio.sleep(0.01)

@@ -56,7 +56,7 @@ class JobList(Handler):
         taken = await self.context.submissions.submit(caller.name, tenant, submission)
         if isinstance(taken, Refusal):
             raise from_refusal(taken)
-        self.context.reconciler.hurry()
+        self.context.reconciler.hurry(taken.job.id)
         body = job_answer(taken.job, self.context.registry, now=self.context.clock())
         self.answer(body, 201 if taken.new else 200)
 
@@ -126,7 +126,7 @@ class JobOne(Handler):
         if job.owner != caller.name and not caller.administers(job.tenant):
             raise forbidden(f"Job {job.id} is {job.owner}'s: its owner and the team's admins can cancel it.")
         await run_sync(self.context.jobs.ask_cancel, job.id, by=caller.name, now=self.context.clock())
-        self.context.reconciler.hurry()
+        self.context.reconciler.hurry(job.id)
         job = await self.job_for(caller, job_id)
         self.answer(job_answer(job, self.context.registry, now=self.context.clock()), 202)
 

@@ -30,7 +30,7 @@ class RunSpec:
 
     ``secret_files`` are mounted read-only (name -> content) and never appear in the pod's spec, environment or
     annotations; the runner finds them in the folder that the environment variable AIFACTORY_SECRETS names.
-    ``requests`` and ``limits`` are those of each of its ``nodes``. ``tolerations`` are keys of taints.
+    ``requests`` and ``limits`` are those of each of its ``nodes``.
     ``template`` and ``parameters`` name something that the tenant has published, for engines that know such things.
     """
 
@@ -43,9 +43,9 @@ class RunSpec:
     requests: Resources
     limits: Resources
     node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[str, ...] = ()  # keys of taints
     labels: Mapping[str, str] = field(default_factory=dict)
     deadline_seconds: int | None = None
-    tolerations: tuple[str, ...] = ()
     nodes: int = 1
     template: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)

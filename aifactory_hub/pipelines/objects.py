@@ -164,9 +164,7 @@ def resources(spec: RunSpec) -> Object:
 
 
 def tolerations(spec: RunSpec) -> list[Object]:
-    """Only a pod with a device may stand on a node that is kept for those."""
-    if not spec.requests.devices:
-        return []
+    """Of these taints, whatever their value and effect."""
     return [{"key": key, "operator": "Exists"} for key in spec.tolerations]
 
 

@@ -396,7 +396,9 @@ class IsolationSection(Section):
         default=["coredns/coredns:*"],
     )
     tolerations: list[Text] = key(
-        "Taints that tenants' pods may tolerate.", "[nvidia.com/gpu]", default=["nvidia.com/gpu"]
+        "Taints of GPU nodes: notebooks and jobs that ask for a device tolerate them, and no others are allowed.",
+        "[nvidia.com/gpu]",
+        default=["nvidia.com/gpu"],
     )
 
 

@@ -46,12 +46,13 @@ def run_spec(
         requests=profile.requests,
         limits=profile.limits,
         node_selector=dict(node_selector),
+        # GPU nodes are tainted so that nothing else lands on them.
+        tolerations=registry.isolation.tolerations if profile.requests.devices else (),
         labels={
             constants.LABEL_USER: slug(job.owner),
             constants.LABEL_PROFILE: label_value(profile.name),
         },
         deadline_seconds=longest(job, registry),
-        tolerations=registry.isolation.tolerations,
         nodes=job.nodes,
         template=job.template,
         parameters=dict(job.parameters),

@@ -22,11 +22,11 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 
 from ..domain.jobs import JobState, sources
 from .database import writing
 from .deliveries import file_messages
+from .intake import Intake
 from .models import ArtifactRow, JobRow
 from .records import Artifact, JobFilter, JobRecord, LiveRun
 
@@ -55,6 +55,7 @@ class Jobs:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._intake = Intake(engine)
         self._tell: Callable[[str], None] = lambda _: None
 
     @property
@@ -68,13 +69,10 @@ class Jobs:
 
     def add(self, record: JobRecord) -> JobRecord:
         """Store a new job. If its owner has used its key in its tenant before, the earlier job is returned instead."""
-        try:
-            with writing(self._engine) as connection:
-                connection.execute(insert(JobRow).values(**row_values(record), journaled=0))
-        except IntegrityError:
+        if not self._intake.add({**row_values(record), "journaled": 0}):
             earlier = self.find_by_key(record.tenant, record.owner, record.key)
             if earlier is None:
-                raise
+                raise RuntimeError(f"there is another job {record.id} already")
             return earlier
         self._tell(record.id)
         return record

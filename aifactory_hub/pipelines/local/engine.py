@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..domain.jobs import JobRun, JobState
-from ..domain.names import join
-from .base import RunSpec, SeenRun, render_process
-from .process_tree import Process, alive, family, kill, processes
+from ...domain.engines import EngineFacts, Published
+from ...domain.jobs import JobRun, JobState
+from ...domain.names import join
+from ..base import RunSpec, SeenRun, Site, render_process
+from ..process_tree import Process, alive, family, kill, processes
 
 # Seconds that a run has from the signal to its end; its runner brings results home meanwhile.
 GRACE = 20.0
@@ -48,6 +49,11 @@ class LocalPipeline:
         self._grace = grace
         self._runs: dict[tuple[str, str], _Run] = {}
         self._going: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    @property
+    def facts(self) -> EngineFacts:
+        """One command, as a process."""
+        return EngineFacts("local", "One command, as a process on this machine.")
 
     def render(self, spec: RunSpec) -> list[dict[str, Any]]:
         """A process, as near as there is to a manifest of one."""
@@ -95,6 +101,10 @@ class LocalPipeline:
         """Whether nothing of it runs any more."""
         task = self._going.get((tenant, run_id))
         return (tenant, run_id) not in self._runs and (task is None or task.done())
+
+    async def published(self, tenant: str) -> list[Published]:
+        """Nothing."""
+        return []
 
     async def close(self) -> None:
         """End all runs at once."""
@@ -166,6 +176,13 @@ class LocalPipeline:
             kill(members)
             run.process.wait()
         await _gone(members)
+
+
+def make_local(site: Site) -> LocalPipeline:
+    """For the entry point. Raises ValueError where no folder is set aside for runs."""
+    if site.folder is None:
+        raise ValueError("engine local runs jobs as processes of the service's own machine: it is for the demo")
+    return LocalPipeline(site.folder)
 
 
 async def _gone(members: Iterable[Process]) -> None:

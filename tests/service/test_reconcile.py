@@ -66,6 +66,7 @@ async def test_the_run_gets_the_command_in_a_secret_file_and_nothing_of_it_in_it
     assert spec.secret_files["token"] not in repr(world.job(job_id))
     assert spec.labels[constants.LABEL_USER] == "ada"
     assert spec.node_selector == {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
+    assert spec.tolerations == ("nvidia.com/gpu",)
 
 
 async def test_a_job_beyond_the_quota_waits_and_says_why_and_starts_in_its_turn(world: World) -> None:

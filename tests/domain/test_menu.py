@@ -26,7 +26,12 @@ def offered(
 ) -> Standing:
     tenant = make_tenant("nlp", quota={SMALL: quota}, borrowing={SMALL: borrowing})
     used = sum(h.devices[SMALL] for h in holders)
-    gathered = {"now": NOW, "usage": Usage({SMALL: used}, holders), "queue": (), "carved": {SMALL: 7}} | outlook
+    gathered: dict[str, Any] = {
+        "now": NOW,
+        "usage": Usage({SMALL: used}, holders),
+        "queue": (),
+        "carved": {SMALL: 7},
+    } | outlook
     return next(o.standing for o in offers(tenant, CATALOGUE, Outlook(**gathered)) if o.profile.name == profile)
 
 

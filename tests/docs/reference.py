@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "AIFACTORY_HUB_SERVICE_TOKEN": ("both", "A long random text that hub and job service share."),
     "AIFACTORY_HUB_SERVICE_BIND": ("both", "Where the job service listens; in the hub, where it is reached."),
     "AIFACTORY_HUB_SERVICE_DATABASE": ("service", "SQLAlchemy URL of the job service's database."),
+    "AIFACTORY_HUB_HISTORY": ("hub", "File of how long servers and jobs took, for the menu's expected waits."),
     "AIFACTORY_HUB_SERVICE_FILES": ("service", "Folder of uploads, results and logs, and of the service's keys."),
     "AIFACTORY_HUB_SERVICE_OBJECTS": ("service", "Where files are kept instead: s3://bucket/prefix."),
     "JUPYTERHUB_CRYPT_KEY": ("hub", "Encrypts what the hub keeps of a sign-in: 32 bytes in hex."),

@@ -35,7 +35,7 @@ check: setup  ## ruff, mypy, import contracts
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/mypy tests/cluster tests/e2e tests/browser benchmarks
+	$(VENV)/bin/mypy tests benchmarks
 	$(VENV)/bin/lint-imports
 
 unit: setup  ## the tests that need no cluster: seconds

@@ -52,7 +52,7 @@ class Hub:
     host: KubeApi
     tenants: Mapping[str, Tenant]
     dice: random.Random
-    log: Callable[[str], None]
+    log: Callable[[str], object]
     mortal: bool = True
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
 

@@ -360,7 +360,7 @@ async def test_two_requests_of_one_person_at_once_are_never_both_over_her_limit(
     assert len(left) <= 2
 
 
-NOTEBOOK = {"priority": constants.PRIORITY_NOTEBOOK}
+NOTEBOOK: dict[str, Any] = {"priority": constants.PRIORITY_NOTEBOOK}
 
 
 async def test_notebooks_have_their_tenant_s_own_and_no_more(engine: Engine) -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from aifactory_hub.admission.queueing import Claim, Decision, decide
 from aifactory_hub.domain.lending import Reclaim
 from aifactory_hub.domain.quota import Quota
+from aifactory_profiles import Device
 
-G = "gpu"
+G = Device("any", "gpu")
 QUOTAS = {"a": Quota({G: 2}, {G: 2}), "b": Quota({G: 2})}
 
 
@@ -94,7 +95,7 @@ CASES = [
         (notebook("b1", 1, 2, admitted=1), claim("b2", 2, priority=99)),
     ),
     Case("without devices it always fits", (runs("b1", 1, 2), replace(claim("b2", 2), devices={})), admit=("b2",)),
-    Case("what nobody has is never admitted", (replace(claim("a1", 1), devices={"tpu": 1}),)),
+    Case("what nobody has is never admitted", (replace(claim("a1", 1), devices={Device("any", "tpu"): 1}),)),
 ]
 
 

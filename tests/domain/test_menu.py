@@ -37,8 +37,9 @@ def offered(
     limits = {} if per_user is None else {SMALL: per_user}
     tenant = replace(tenant, quota=replace(tenant.quota, notebooks_borrow=borrow, per_user=limits))
     used = sum(h.devices[SMALL] for h in holders)
-    gathered = {"now": NOW, "usage": Usage({SMALL: used}, holders), "queue": (), "carved": {SMALL: 7}} | outlook
-    return next(o.standing for o in offers(tenant, CATALOGUE, Outlook(**gathered), user) if o.profile.name == profile)
+    gathered: dict[str, Any] = {"now": NOW, "usage": Usage({SMALL: used}, holders), "queue": (), "carved": {SMALL: 7}}
+    seen = Outlook(**(gathered | outlook))
+    return next(o.standing for o in offers(tenant, CATALOGUE, seen, user) if o.profile.name == profile)
 
 
 def queued(user: str, kind: str = "server") -> Ticket:

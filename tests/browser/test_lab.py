@@ -106,6 +106,7 @@ def test_a_notebook_from_the_context_menu_with_a_parameter(page: Page) -> None:
 def test_one_that_runs_is_followed_and_cancelled_by_keyboard(page: Page) -> None:
     side(page, "aifactory-hub-panel")
     post(page, "long", "echo begun; sleep 600")
+    page.get_by_role("button", name="The team's").click()  # it asks at once
     rows = page.get_by_role("listbox", name="Jobs, newest first")
     expect(rows.get_by_role("option").first).to_contain_text("long")
     rows.focus()
@@ -220,8 +221,9 @@ def test_a_refusal_is_in_the_service_s_own_words(page: Page) -> None:
 
 
 def test_offline_is_said_and_goes_by_itself(page: Page) -> None:
+    side(page, "aifactory-hub-panel")
     page.context.set_offline(True)
-    page.get_by_role("button", name="Mine").click()
+    page.get_by_role("button", name="The team's").click()
     notice = page.locator(".aif-Panel .aif-Notice[data-kind=trouble]")
     expect(notice).to_contain_text("No connection to your server")
     page.context.set_offline(False)
@@ -261,6 +263,7 @@ def test_axe_finds_nothing_of_ours_and_pictures(page: Page, theme: str) -> None:
 def _open(page: Page, name: str) -> Locator:
     """The tab of the newest job of that name."""
     side(page, "aifactory-hub-panel")
+    page.get_by_role("button", name="The team's").click()  # it asks at once
     page.locator(".aif-Row", has=page.locator(f".aif-Row-name:text-is('{name}')")).first.click()
     job = shown(page, ".aif-Job")
     expect(job.locator("h1")).to_have_text(name)

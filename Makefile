@@ -3,9 +3,11 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 CLUSTER := python3 -m tests.cluster
 IN_CLUSTER := $(CLUSTER) exec -- $(PY)
+# Tests without a cluster, a file at a time in each process: many of them wait for a hub to start.
+PARALLEL := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks docs
+.PHONY: help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-restarts docs
 
 help:  ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  -/'
@@ -28,10 +30,10 @@ check: setup  ## ruff, mypy, import contracts
 	$(VENV)/bin/lint-imports
 
 unit: setup  ## the tests that need no cluster: seconds
-	$(PY) -m pytest -m "not cluster and not e2e and not browser"
+	$(PY) -m pytest $(PARALLEL) -m "not cluster and not e2e and not browser"
 
 unit-hub5: $(VENV)-hub5/.ready  ## the parts that touch JupyterHub, on JupyterHub 5.5
-	$(VENV)-hub5/bin/python -m pytest -p no:cacheprovider -m "not cluster and not e2e and not browser" \
+	$(VENV)-hub5/bin/python -m pytest $(PARALLEL) -p no:cacheprovider -m "not cluster and not e2e and not browser" \
 		--ignore tests/auth/test_hostile.py tests/auth tests/spawner tests/hub_config tests/service tests/client tests/demo
 
 $(VENV)-hub5/.ready: pyproject.toml requirements/constraints.txt requirements/constraints-hub5.txt
@@ -64,6 +66,9 @@ bench: setup  ## a benchmark of benchmarks/, for example NAME=watch (those that 
 
 e2e-attacks: setup cluster-up  ## what a tenant tries against others and the host, and who reaches whom, as tables
 	$(IN_CLUSTER) -m tests.e2e.attacks
+
+e2e-restarts: setup cluster-up  ## a restart of every part, one after the other, while people work: ten minutes
+	$(IN_CLUSTER) -m tests.e2e.restarts $(ARGS)
 
 cluster-up:  ## build and start the test cluster (root); on a running one it changes nothing
 	$(CLUSTER) up

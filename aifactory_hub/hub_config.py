@@ -17,6 +17,8 @@ from .settings import HubSettings, SettingsError, read_hub_settings
 
 # Seconds. What the identity provider says of a person is asked for again after this long.
 AUTH_REFRESH_AGE = 30
+# Seconds. A proxy that starts again knows no notebook until the hub looks at its routes, which it does this often.
+ROUTES_INTERVAL = 10
 SERVICE_TIMEOUT = 1
 
 
@@ -57,6 +59,8 @@ def _set_hub(c: Any) -> None:
     _default(c, "JupyterHub", "allow_named_servers", True)
     # A restart of the hub must leave the notebooks running.
     _default(c, "JupyterHub", "cleanup_servers", False)
+    # By default five minutes, in which nobody would reach a notebook after a restart of the proxy.
+    _default(c, "JupyterHub", "last_activity_interval", ROUTES_INTERVAL)
     if "JupyterHub.hub_bind_url" not in c:
         # Pods have to reach the hub's API, and the default is the loopback address.
         _default(c, "JupyterHub", "hub_ip", "0.0.0.0")  # noqa: S104

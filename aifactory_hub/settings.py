@@ -74,6 +74,7 @@ class ServiceSettings:
     bind: Bind
     database: str
     files: Path
+    objects: str | None = None
     kubeconfig: str | None = None
 
 
@@ -109,6 +110,7 @@ def read_service_settings(environment: Mapping[str, str] | None = None) -> Servi
         bind=reader.parsed("AIFACTORY_HUB_SERVICE_BIND", "127.0.0.1:8091", _parse_bind),
         database=reader.text("AIFACTORY_HUB_SERVICE_DATABASE", "sqlite:///aifactory-service.sqlite"),
         files=Path(reader.text("AIFACTORY_HUB_SERVICE_FILES", "aifactory-files")),
+        objects=reader.parsed("AIFACTORY_HUB_SERVICE_OBJECTS", "", _parse_bucket) or None,
         kubeconfig=reader.text("KUBECONFIG", "") or None,
     )
     reader.finish()
@@ -149,6 +151,12 @@ def _parse_bind(text: str) -> Bind:
     if match is None or not 0 < int(match[2]) < 65536:
         raise ValueError("write <address>:<port>, for example 127.0.0.1:8091")
     return Bind(match[1], int(match[2]))
+
+
+def _parse_bucket(text: str) -> str:
+    if text and re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?", text) is None:
+        raise ValueError("write s3://<bucket> or s3://<bucket>/<prefix>")
+    return text
 
 
 def _parse_prefix(text: str) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
+
 from ..clusters.api import KubeApi
+from ..clusters.decoding import Metadata
 from ..clusters.listwatch import Change, ListWatch, Pace
 from ..domain.tickets import Ticket
 from .translate import JOB_UID_LABEL, ticket_of, version_of
@@ -16,14 +19,31 @@ Json = dict[str, Any]
 _PACE = Pace(watch=10, silence=13.0, longest_pause=5.0)
 
 
+class _Metadata(Metadata):
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    creationTimestamp: str | None = None
+
+
+class _Job(msgspec.Struct):
+    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+    spec: Json = {}
+    status: Json | None = None
+
+
+class _Workload(msgspec.Struct):
+    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+    status: Json | None = None
+
+
 class TicketFeed:
     """Follows the Jobs that ``selector`` selects in one namespace. ``start`` it, ``stop`` it."""
 
     def __init__(self, host: KubeApi, tenant: str, jobs: str, workloads: str, selector: str) -> None:
         self.followers = 0
         self._tenant = tenant
-        self._jobs = ListWatch(host, jobs, _slim_job, params={"labelSelector": selector}, pace=_PACE)
-        self._workloads = ListWatch(host, workloads, _slim_workload, on_change=self._explained, pace=_PACE)
+        self._jobs = ListWatch(host, jobs, _Job, _slim_job, params={"labelSelector": selector}, pace=_PACE)
+        self._workloads = ListWatch(host, workloads, _Workload, _slim_workload, on_change=self._explained, pace=_PACE)
         self._by_job: dict[str, Json] = {}
 
     def start(self) -> None:
@@ -81,23 +101,27 @@ def _job_uid(workload: Json) -> str:
     return str(workload["metadata"]["labels"][JOB_UID_LABEL])
 
 
-def _slim_job(job: Json) -> Json:
+def _slim_job(job: _Job) -> Json:
     """What ``ticket_of`` reads of a Job. Raises KeyError for what is no Job."""
-    metadata = job["metadata"]
-    kept = {key: metadata.get(key) or {} for key in ("labels", "annotations")}
-    identity = {key: metadata[key] for key in ("name", "uid", "resourceVersion")}
-    created = metadata.get("creationTimestamp")
+    metadata = job.metadata
     return {
-        "metadata": {**identity, **kept, "creationTimestamp": created},
-        "spec": {"suspend": job["spec"].get("suspend"), "template": {"spec": job["spec"]["template"]["spec"]}},
-        "status": job.get("status") or {},
+        "metadata": {
+            "name": metadata.name,
+            "uid": metadata.uid,
+            "resourceVersion": metadata.resourceVersion,
+            "labels": metadata.labels or {},
+            "annotations": metadata.annotations or {},
+            "creationTimestamp": metadata.creationTimestamp,
+        },
+        "spec": {"suspend": job.spec.get("suspend"), "template": {"spec": job.spec["template"]["spec"]}},
+        "status": job.status or {},
     }
 
 
-def _slim_workload(workload: Json) -> Json:
+def _slim_workload(workload: _Workload) -> Json:
     """The conditions of a Workload and whose it is; what belongs to no Job belongs to the empty uid."""
-    labels = workload["metadata"].get("labels") or {}
+    labels = workload.metadata.labels or {}
     return {
         "metadata": {"labels": {JOB_UID_LABEL: labels.get(JOB_UID_LABEL, "")}},
-        "status": {"conditions": (workload.get("status") or {}).get("conditions") or []},
+        "status": {"conditions": (workload.status or {}).get("conditions") or []},
     }

@@ -85,6 +85,8 @@ def _group(item: Any, where: GroupsClaim) -> str:
         item = found
     if not isinstance(item, str):
         raise ClaimError(f"The claim {where.name!r} is a list with {_shape(item)} in it; only names were expected.")
+    if not item.isascii() and any("\ud800" <= letter <= "\udfff" for letter in item):
+        raise ClaimError(f"The claim {where.name!r} has the name {_quote(item)}, which is no text.")
     if len(item) > _LONGEST_GROUP:
         raise ClaimError(f"The claim {where.name!r} has the name {_quote(item)}; {_LONGEST_GROUP} characters at most.")
     return item

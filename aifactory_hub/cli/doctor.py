@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # As grep and diff have it: 1 is an answer, 2 is trouble.
 EXIT_WRONG = 1
 EXIT_TROUBLE = 2
-_MARKS = {"ok": "ok     ", "wrong": "WRONG  ", "unknown": "unknown"}
+_MARKS = {"ok": "ok     ", "wrong": "WRONG  ", "unknown": "unknown", "warning": "warning"}
 
 
 @click.command()
@@ -34,28 +34,41 @@ _MARKS = {"ok": "ok     ", "wrong": "WRONG  ", "unknown": "unknown"}
     "--objects", type=click.Path(), help="Look at objects in this file (kubectl get -o yaml), not at a cluster."
 )
 @click.option("--offline", is_flag=True, help="Look at FILE alone.")
+@click.option(
+    "--probe",
+    is_flag=True,
+    help="Start a small pod in each vCluster for a moment: who reaches whom, by real connections.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Findings as JSON.")
-def doctor(file: str, kubeconfig: str | None, objects: str | None, offline: bool, as_json: bool) -> None:
+def doctor(file: str, kubeconfig: str | None, objects: str | None, offline: bool, probe: bool, as_json: bool) -> None:
     """Compare a site with FILE (tenants.yaml): what is wrong, what to do, and which of five stages it has reached.
 
-    Reads only. Ends with 0 when all is well, with 1 when something is wrong or unknown, with 2 when FILE is.
+    Reads only, unless --probe is given. Ends with 0 when all is well or there are only warnings, with 1 when something
+    is wrong or unknown, with 2 when FILE is.
     """
+    if probe and (offline or objects is not None):
+        raise click.UsageError("--probe needs a cluster: leave out --offline and --objects")
     registry = open_registry(file)
     judge = load("aifactory_hub.domain.doctor", "hub")
-    facts = asyncio.run(_facts(registry, kubeconfig or os.environ.get("KUBECONFIG") or None, objects, offline))
+    kubeconfig = kubeconfig or os.environ.get("KUBECONFIG") or None
+    facts = asyncio.run(_facts(registry, kubeconfig, objects, offline, probe))
     findings: list[Finding] = judge.examine(facts)
     if offline:
-        findings = [each for each in findings if each.verdict is not judge.Verdict.UNKNOWN]
+        findings = [each for each in findings if each.verdict in (judge.Verdict.GOOD, judge.Verdict.BAD)]
     reached = judge.stage_reached(findings)
     if as_json:
         click.echo(json.dumps({"stage": reached, "findings": [asdict(each) for each in findings]}, indent=2))
     else:
         _show(findings, None if offline else reached, judge, offline)
-    if any(each.verdict is not judge.Verdict.GOOD for each in findings):
+        if not (probe or offline or objects):
+            click.echo("who reaches whom was not tried: --probe does, with a pod in each vCluster")
+    if any(each.verdict.holds for each in findings):
         sys.exit(EXIT_WRONG)
 
 
-async def _facts(registry: Registry, kubeconfig: str | None, objects: str | None, offline: bool) -> SiteFacts:
+async def _facts(
+    registry: Registry, kubeconfig: str | None, objects: str | None, offline: bool, probe: bool
+) -> SiteFacts:
     gatherer, clusters = load("aifactory_hub.doctor", "hub"), load("aifactory_hub.clusters", "hub")
     facts: SiteFacts
     if offline:
@@ -70,7 +83,8 @@ async def _facts(registry: Registry, kubeconfig: str | None, objects: str | None
         click.echo(str(error), err=True)
         sys.exit(EXIT_TROUBLE)
     try:
-        facts = await gatherer.gather(registry, gatherer.ApiSource(api), api)
+        source = gatherer.ApiSource(api)
+        facts = await gatherer.gather(registry, source, api, probe=probe, inside=kubeconfig is None)
     finally:
         await api.close()
     return facts
@@ -89,7 +103,7 @@ def _show(findings: list[Finding], reached: Any, judge: Any, offline: bool) -> N
         return
     label = "none yet" if reached is None else f"{reached.value} of {len(judge.Stage)}, {reached.label}"
     click.echo(f"\nstage reached: {label}")
-    lacking = [each for each in findings if each.verdict is not judge.Verdict.GOOD]
+    lacking = [each for each in findings if each.verdict.holds]
     if lacking:
         first = min(each.stage for each in lacking)
         names = [each.check for each in lacking if each.stage is first]

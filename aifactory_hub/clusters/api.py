@@ -78,6 +78,10 @@ class KubeApi:
         """One object or list."""
         return _parse(await self._call("GET", path, params, timeout=timeout), self.server)
 
+    async def read(self, path: str, params: Params | None = None) -> bytes:
+        """The answer as it came, for who decodes it."""
+        return await self._call("GET", path, params)
+
     async def create(self, path: str, body: Json, params: Params | None = None) -> Json:
         """POST ``body`` to a collection."""
         return _parse(await self._call("POST", path, params, body), self.server)
@@ -116,10 +120,11 @@ class KubeApi:
 
     async def watch(
         self, path: str, params: Params | None = None, *, seconds: int = 25, silence: float = 30.0
-    ) -> AsyncIterator[tuple[str, Json]]:
-        """Changes of a collection as (type, object), bookmarks asked for, until the server ends the watch.
+    ) -> AsyncIterator[memoryview]:
+        """Changes of a collection, one event a line, as many lines as came at once.
 
-        The server is asked to end it after ``seconds``; nothing for longer than ``silence`` seconds, which must be
+        Bookmarks are asked for. It goes on until the server ends it.
+        It is asked to end it after ``seconds``; nothing for longer than ``silence`` seconds, which must be
         more, counts as unreachable: a watch can go silent without breaking.
         """
         asked = {"watch": 1, "allowWatchBookmarks": "true", "timeoutSeconds": seconds, **(params or {})}
@@ -128,8 +133,8 @@ class KubeApi:
             async with self._open("GET", path, asked, None, "application/json", limits) as response:
                 if response.status >= 400:
                     raise self._refusal(response.status, response.reason, await response.read())
-                async for line in _lines(response.content):
-                    yield _event(line, self.server)
+                async for lines in _lines(response.content):
+                    yield lines
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise self._unreachable(error, silence) from error
 
@@ -309,14 +314,6 @@ def _parse(data: bytes, server: str) -> Json:
     return parsed
 
 
-def _event(line: bytes, server: str) -> tuple[str, Json]:
-    event = _parse(line, server)
-    kind, changed = event.get("type"), event.get("object")
-    if not isinstance(kind, str) or not isinstance(changed, dict):
-        raise ApiUnreachable(f"{server} sent a watch event without type or object")
-    return kind, changed
-
-
 def _status_object(data: bytes) -> tuple[str, str]:
     try:
         status = json.loads(data)
@@ -332,13 +329,25 @@ def _tls_reason(error: aiohttp.ClientSSLError) -> str:
     return getattr(cause, "verify_message", None) or getattr(cause, "reason", None) or str(cause)
 
 
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[memoryview]:
     """Whole lines; half a line at the end means that the stream broke off, and is dropped."""
-    rest = b""
+    whole = WholeLines()
     async for chunk in content.iter_any():
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            if line.strip():
-                yield line
-        if len(rest) > _LONGEST_LINE:
+        if lines := whole.feed(chunk):
+            yield lines
+
+
+class WholeLines:
+    """Makes whole lines of a stream's pieces."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> memoryview:
+        """The lines that this piece completes, uncopied. Raises ApiUnreachable for one without an end."""
+        data = self._rest + chunk
+        end = data.rfind(b"\n") + 1
+        self._rest = data[end:]
+        if len(self._rest) > _LONGEST_LINE:
             raise ApiUnreachable("a watch event is longer than any Kubernetes object can be")
+        return memoryview(data)[:end]

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from ..domain.pods import PodFact
 from ..domain.tenants import VCluster
-from .api import Json, KubeApi
+from .api import KubeApi
+from .host_pod import MANAGED_BY, HostPod, fact_of
 from .listwatch import Change, ListWatch, Pace
 
 PodChange = Change[PodFact]
 # (host namespace, vCluster, virtual namespace, virtual name): two tenants may use the same virtual names.
 _VirtualKey = tuple[str, str, str, str]
-
-_PREFIX = "vcluster.loft.sh/"
-MANAGED_BY = f"{_PREFIX}managed-by"
 
 # Two missed ends of a watch: the cluster's answers are then too old to conclude from.
 STALE_AFTER = 60.0
@@ -44,7 +41,8 @@ class HostWatch:
         self._watch = ListWatch(
             host,
             "/api/v1/pods",
-            decode_pod,
+            HostPod,
+            fact_of,
             params={"labelSelector": selector},
             on_change=self._changed,
             pace=pace,
@@ -142,75 +140,16 @@ class HostWatch:
             await self._watch.changed(seen, min(left, 1.0))
 
     def _changed(self, change: PodChange) -> None:
-        for pod in (change.before, change.after):
-            if pod is not None and (known := self._by_virtual.get(_virtual(pod))) and known.uid == pod.uid:
-                del self._by_virtual[_virtual(pod)]
-        if change.after is not None:
-            self._by_virtual[_virtual(change.after)] = change.after
+        before, after = change.before, change.after
+        if before is not None and (after is None or before.uid != after.uid):
+            known = self._by_virtual.get(_virtual(before))
+            if known is not None and known.uid == before.uid:
+                del self._by_virtual[_virtual(before)]
+        if after is not None:
+            self._by_virtual[_virtual(after)] = after
         for listener in tuple(self._listeners):
             listener(change)
 
 
 def _virtual(pod: PodFact) -> _VirtualKey:
     return pod.host_namespace, pod.vcluster, pod.namespace, pod.name
-
-
-def decode_pod(obj: Json) -> PodFact:
-    """A host pod as a fact. Only the annotations that name the virtual pod are read: others may hold guest tokens.
-
-    Raises LookupError, TypeError, ValueError or AttributeError for what is no synced pod.
-    """
-    metadata, status = obj["metadata"], obj.get("status") or {}
-    labels: Mapping[str, str] = metadata["labels"]
-    name, namespace, virtual_uid = _virtual_identity(metadata["annotations"])
-    main = _main_container(obj, status)
-    state: Mapping[str, Any] = main.get("state") or {}
-    ended, waiting, running = (state.get(kind) or {} for kind in ("terminated", "waiting", "running"))
-    return PodFact(
-        host_namespace=metadata["namespace"],
-        vcluster=labels[MANAGED_BY],
-        namespace=namespace,
-        name=name,
-        uid=metadata["uid"],
-        host_name=metadata["name"],
-        phase=status.get("phase") or "Pending",
-        ip=status.get("podIP") or None,
-        node=(obj.get("spec") or {}).get("nodeName"),
-        ready=any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ()),
-        deleting=bool(metadata.get("deletionTimestamp")),
-        labels={key: value for key, value in labels.items() if not key.startswith(_PREFIX)},
-        exit_code=ended.get("exitCode"),
-        reason=ended.get("reason") or status.get("reason"),
-        message=ended.get("message") or status.get("message"),
-        waiting=waiting.get("reason"),
-        waiting_message=waiting.get("message"),
-        started_at=ended.get("startedAt") or running.get("startedAt"),
-        finished_at=ended.get("finishedAt"),
-        virtual_uid=virtual_uid,
-        unscheduled=_unscheduled(status),
-    )
-
-
-def _unscheduled(status: Mapping[str, Any]) -> str | None:
-    for condition in status.get("conditions") or ():
-        if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return str(condition.get("message") or condition.get("reason") or "no node was found")
-    return None
-
-
-def _virtual_identity(annotations: Mapping[str, str]) -> tuple[str, str, str | None]:
-    name = annotations.get(f"{_PREFIX}object-name") or annotations.get(f"{_PREFIX}name")
-    namespace = annotations.get(f"{_PREFIX}object-namespace") or annotations.get(f"{_PREFIX}namespace")
-    if not name or not namespace:
-        raise ValueError("the syncer's annotations with the virtual pod's name and namespace are missing")
-    return name, namespace, annotations.get(f"{_PREFIX}object-uid") or annotations.get(f"{_PREFIX}uid")
-
-
-def _main_container(obj: Json, status: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The status of the first container of the spec: statuses come in no promised order."""
-    first = obj["spec"]["containers"][0]["name"]
-    for container in status.get("containerStatuses") or ():
-        if container["name"] == first:
-            found: Mapping[str, Any] = container
-            return found
-    return {}

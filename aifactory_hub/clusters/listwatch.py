@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from .api import ApiError, ApiUnreachable, Json, KubeApi, Params
+from .api import ApiError, ApiUnreachable, KubeApi, Params
+from .decoding import Decoder, HasMetadata, Key, Metadata, Unreadable
 
+S = TypeVar("S", bound=HasMetadata)
 T = TypeVar("T")
-Key = tuple[str, str]
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +44,13 @@ class Change(Generic[T]):
     after: T | None
 
 
-class ListWatch(Generic[T]):
+class ListWatch(Generic[S, T]):
     """Keeps ``items`` (by namespace and name) equal to a collection, however often the API goes away.
 
     - It never gives up: pauses double with jitter up to ``pace.longest_pause``, and start small again after an answer.
     - 410 and anything unexpected lead to a new list; what is missing from it was deleted meanwhile.
-    - An object that ``decode`` can't read is skipped and counted. What was known of it before is kept.
+    - ``decode`` makes an item of what the API shows in ``shape``. An object that has another shape, or that it can't
+      read, is skipped and counted. What was known of it before is kept.
     - ``last_sync`` is when the API last said anything; before the first whole list it is None.
     """
 
@@ -56,7 +58,8 @@ class ListWatch(Generic[T]):
         self,
         api: KubeApi,
         path: str,
-        decode: Callable[[Json], T],
+        shape: type[S],
+        decode: Callable[[S], T],
         *,
         params: Params | None = None,
         on_change: Callable[[Change[T]], None] | None = None,
@@ -70,6 +73,7 @@ class ListWatch(Generic[T]):
         self._api = api
         self._path = path
         self._params = dict(params or {})
+        self._decoder = Decoder(shape, api.server)
         self._decode = decode
         self._on_change = on_change
         self._pace = pace or Pace()
@@ -153,35 +157,29 @@ class ListWatch(Generic[T]):
         listed: dict[Key, T] = {}
         params: dict[str, str | int] = {**self._params, "limit": _PAGE}
         while True:
-            page = await self._api.get(self._path, params)
-            for item in page.get("items") or ():
-                self._read_into(listed, item)
-            metadata = page.get("metadata") or {}
-            if not metadata.get("continue"):
+            page = self._decoder.page(await self._api.read(self._path, params))
+            for item in page.items:
+                if (read := self._read(item)) is not None:
+                    listed[_key(item.metadata)] = read
+            if not page.more:
                 break
-            params["continue"] = metadata["continue"]
+            params["continue"] = page.more
         for key in self.items.keys() - listed.keys():
             self._forget(key)
-        for key, item in listed.items():
-            self._learn(key, item)
+        for key, fact in listed.items():
+            self._learn(key, fact)
         self._heard()
         self._synced.set()
         self._tell()
-        return str(metadata["resourceVersion"])
+        return page.version
 
     async def _follow(self, version: str) -> None:
         """Apply changes until the server ends the watch in order; ``_resume`` says from where to go on."""
         params = {**self._params, "resourceVersion": version}
+        pace = self._pace
         try:
-            async for kind, item in self._api.watch(
-                self._path, params, seconds=self._pace.watch, silence=self._pace.silence
-            ):
-                if kind == "ERROR":
-                    raise _ended(item)
-                self._heard()
-                self._resume = str(item["metadata"]["resourceVersion"])
-                if kind != "BOOKMARK":
-                    self._apply(kind, item)
+            async for lines in self._api.watch(self._path, params, seconds=pace.watch, silence=pace.silence):
+                self.take(lines)
         except ApiError as error:
             if error.status != 410:
                 raise
@@ -189,32 +187,40 @@ class ListWatch(Generic[T]):
             self._resume = None
         self._heard()
 
-    def _apply(self, kind: str, item: Json) -> None:
-        if kind == "DELETED":
-            self._forget(_key(item))
-        else:
-            changed: dict[Key, T] = {}
-            self._read_into(changed, item)
-            for key, fact in changed.items():
-                self._learn(key, fact)
+    def take(self, lines: memoryview) -> None:
+        """Apply events of the watch, one a line. Raises ApiError when one says that the watch has ended."""
+        items = self.items
+        for event in self._decoder.events(lines):
+            kind, item = event.type, event.object
+            metadata = item.metadata
+            if kind == "MODIFIED" or kind == "ADDED":
+                read = self._read(item)
+                key = (metadata.namespace, metadata.name)
+                # Most events change nothing that is kept.
+                if read is not None and items.get(key) != read:
+                    self._learn(key, read)
+            elif kind == "DELETED":
+                self._forget(_key(metadata))
+            elif kind == "ERROR":
+                raise self._decoder.end(lines)
+            self._resume = metadata.resourceVersion or self._resume
+        self._heard()
         self._tell()
 
-    def _read_into(self, listed: dict[Key, T], item: Json) -> None:
+    def _read(self, item: S | Unreadable) -> T | None:
+        """The item; for an unreadable one what was known of it before."""
+        if isinstance(item, Unreadable):
+            return self._skip(item.metadata, item.why)
         try:
-            key = _key(item)
-        except _UNDECODABLE:
-            self._skip("an object without a name", self._path)
-            return
-        try:
-            listed[key] = self._decode(item)
+            return self._decode(item)
         except _UNDECODABLE as error:
-            self._skip("/".join(key), f"{type(error).__name__}: {error}")
-            if key in self.items:
-                listed[key] = self.items[key]
+            return self._skip(item.metadata, f"{type(error).__name__}: {error}")
 
-    def _skip(self, what: str, why: str) -> None:
+    def _skip(self, metadata: Metadata, why: str) -> T | None:
         self.skipped += 1
+        what = "/".join(_key(metadata)) if metadata.name else "an object without a name"
         log.warning("skipped %s in %s, which can't be read: %s", what, self._path, why)
+        return self.items.get(_key(metadata))
 
     def _learn(self, key: Key, item: T) -> None:
         before = self.items.get(key)
@@ -246,10 +252,5 @@ class ListWatch(Generic[T]):
         self.last_error = reason
 
 
-def _key(item: Json) -> Key:
-    metadata = item["metadata"]
-    return metadata.get("namespace", ""), metadata["name"]
-
-
-def _ended(status: Json) -> ApiError:
-    return ApiError(int(status.get("code") or 500), str(status.get("reason") or ""), str(status.get("message") or ""))
+def _key(metadata: Metadata) -> Key:
+    return metadata.namespace, metadata.name

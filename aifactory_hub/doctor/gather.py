@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx
@@ -13,8 +15,12 @@ from aifactory_profiles.catalogue import PRODUCT_LABEL
 from .. import constants
 from ..clusters import ApiError, ApiUnreachable, KubeApi, TenantClients, TenantUnavailable
 from ..domain.doctor import Compared, Reached, SiteFacts, Stage, differences
+from ..domain.site_charts import Chart, charts_of
+from ..domain.site_rights import AskedRights
 from ..registry import Registry
 from ..registry.render import host_objects
+from .probe import METADATA, Probe
+from .rights import host_rights, vcluster_rights
 from .sources import Source
 
 T = TypeVar("T")
@@ -30,6 +36,8 @@ _GUARDS = {
     "ResourceQuota",
 }
 _GUARDS |= {"LimitRange", "Namespace", "Role", "RoleBinding"}
+# Whose labels name their chart.
+_MADE_BY_CHARTS = ("Deployment", "StatefulSet", "DaemonSet")
 _EXPORTER = "app.kubernetes.io/name=dcgm-exporter"
 _NO_ANSWER = (ApiUnreachable, ApiError)
 
@@ -43,8 +51,13 @@ def gather_offline(registry: Registry) -> SiteFacts:
     return SiteFacts(carved={str(device): count for device, count in registry.cluster.carved.items()}, given=given)
 
 
-async def gather(registry: Registry, source: Source, api: KubeApi | None = None) -> SiteFacts:
-    """The facts of the site; with ``api``, the host's, also who answers."""
+async def gather(
+    registry: Registry, source: Source, api: KubeApi | None = None, *, probe: bool = False, inside: bool = False
+) -> SiteFacts:
+    """The facts of the site; with ``api``, the host's, also who answers, and what the hub's accounts may do.
+
+    ``probe`` starts a pod in each vCluster for a while; ``inside`` says that we run in the cluster, as the hub does.
+    """
     limit = asyncio.Semaphore(_SIDE_BY_SIDE)
     offline = gather_offline(registry)
     storage, nodes, exporters = await asyncio.gather(
@@ -52,7 +65,12 @@ async def gather(registry: Registry, source: Source, api: KubeApi | None = None)
         _known(lambda: source.all("v1", "Node")),
         _known(lambda: source.all("v1", "Pod", _EXPORTER)),
     )
-    version, apis, reached = await asyncio.gather(_known(source.version), _known(source.apis), _reached(registry, api))
+    version, apis, web, teams = await asyncio.gather(
+        _known(source.version), _known(source.apis), _web_reached(registry), _tenants(registry, api, probe, inside)
+    )
+    (charts, complete), rights = await asyncio.gather(
+        _charts(registry, source), host_rights(registry, api) if api is not None else _none()
+    )
     objects = await asyncio.gather(*(_compared(source, manifest, limit) for manifest in host_objects(registry)))
     return SiteFacts(
         version=version,
@@ -62,8 +80,11 @@ async def gather(registry: Registry, source: Source, api: KubeApi | None = None)
         carved=offline.carved,
         given=offline.given,
         compared=objects,
-        reached=reached,
+        reached=[*(reach for team in teams for reach in team.reached), *web],
         exporters=None if exporters is None else bool(exporters),
+        charts=charts,
+        charts_complete=complete,
+        rights=[*rights, *(each for team in teams for each in team.rights)],
     )
 
 
@@ -116,7 +137,24 @@ def _count(node: dict[str, Any], resource: str) -> int:
     return int(count) if count.isdigit() else 0
 
 
-async def _reached(registry: Registry, api: KubeApi | None) -> list[Reached]:
+async def _none() -> list[AskedRights]:
+    return []
+
+
+async def _charts(registry: Registry, source: Source) -> tuple[list[Chart], bool]:
+    """By what charts made in all namespaces, which is all of them; where these may not be listed, the vClusters'."""
+    listed = await asyncio.gather(*(_known(partial(source.all, "apps/v1", kind)) for kind in _MADE_BY_CHARTS))
+    if None not in listed:
+        return charts_of(each for kind in listed for each in kind or ()), True
+    vclusters = [
+        {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": each.name, "namespace": each.namespace}}
+        for each in (tenant.vcluster for tenant in registry.tenants.values())
+    ]
+    found = await asyncio.gather(*(_known(partial(source.one, each)) for each in vclusters))
+    return charts_of(each for each in found if each is not None), False
+
+
+async def _web_reached(registry: Registry) -> list[Reached]:
     addresses = registry.addresses
     issuer = f"{registry.identity.issuer.rstrip('/')}/.well-known/openid-configuration"
     web = (
@@ -125,8 +163,7 @@ async def _reached(registry: Registry, api: KubeApi | None) -> list[Reached]:
         ("the job service", addresses.service, "look at the service's log; addresses.service is the address for pods"),
     )
     async with httpx.AsyncClient(timeout=_SECONDS) as client:
-        answers = await asyncio.gather(*(_web(client, *each) for each in web))
-    return [*(await _tenants(registry, api)), *answers]
+        return list(await asyncio.gather(*(_web(client, *each) for each in web)))
 
 
 async def _web(client: httpx.AsyncClient, name: str, url: str, todo: str) -> Reached:
@@ -139,33 +176,68 @@ async def _web(client: httpx.AsyncClient, name: str, url: str, todo: str) -> Rea
     return Reached(f"{name} answers at {url}", Stage.PLATFORM, wrong, todo=todo)
 
 
-async def _tenants(registry: Registry, api: KubeApi | None) -> list[Reached]:
-    """Each tenant's API, under the credential that the hub has for it."""
+@dataclass(frozen=True, slots=True)
+class _Team:
+    """What was found of one tenant."""
+
+    reached: Sequence[Reached]
+    rights: Sequence[AskedRights] = ()
+
+
+async def _tenants(registry: Registry, api: KubeApi | None, probe: bool, inside: bool) -> list[_Team]:
+    """Each tenant's API, under the credentials that hub and job service have for it."""
     if api is None:
-        return [
-            Reached(
-                f"the vCluster of {name} answers the hub", Stage.TENANCY, tried=False, todo="ask a cluster, not a file"
-            )
-            for name in registry.tenants
-        ]
-    clients = TenantClients(api, registry.tenants, constants.NOTEBOOKS_SECRET)
+        todo = "ask a cluster, not a file"
+        return [_Team([Reached(_asked(name), Stage.TENANCY, tried=False, todo=todo)]) for name in registry.tenants]
+    secrets = (constants.NOTEBOOKS_SECRET, constants.JOBS_SECRET)
+    clients = {secret: TenantClients(api, registry.tenants, secret) for secret in secrets}
+    shut = await _addresses(registry, api) if probe else {}
     try:
-        return list(await asyncio.gather(*(_tenant(clients, name) for name in registry.tenants)))
+        return list(
+            await asyncio.gather(*(_tenant(registry, name, clients, shut, probe, inside) for name in registry.tenants))
+        )
     finally:
-        await clients.close()
+        for each in clients.values():
+            await each.close()
 
 
-async def _tenant(clients: TenantClients, name: str) -> Reached:
-    check = _asked(name)
+async def _tenant(
+    registry: Registry,
+    name: str,
+    clients: Mapping[str, TenantClients],
+    shut: Mapping[str, tuple[str, int]],
+    probe: bool,
+    inside: bool,
+) -> _Team:
+    tenant, check = registry.tenants[name], _asked(name)
     todo = f"look at its pods; its values are `aifactory-hub tenants render --part vcluster --tenant {name}`"
     try:
-        tenant = await clients.api(name)
-        await tenant.get(f"/api/v1/namespaces/{constants.NOTEBOOKS_NAMESPACE}/pods", {"limit": 1})
+        apis = {secret: await client.api(name) for secret, client in clients.items()}
+        hub = apis[constants.NOTEBOOKS_SECRET]
+        await hub.get(f"/api/v1/namespaces/{constants.NOTEBOOKS_NAMESPACE}/pods", {"limit": 1})
+        rights = await asyncio.gather(*(vcluster_rights(tenant, each, secret) for secret, each in apis.items()))
     except TenantUnavailable as error:
-        return Reached(check, Stage.TENANCY, error.reason, todo=todo)
+        return _Team([Reached(check, Stage.TENANCY, error.reason, todo=todo)])
     except _NO_ANSWER as error:
-        return Reached(check, Stage.TENANCY, str(error), todo=todo)
-    return Reached(check, Stage.TENANCY, todo=todo)
+        return _Team([Reached(check, Stage.TENANCY, str(error), todo=todo)])
+    walls = {what: where for what, where in shut.items() if what != _vcluster_of(name)}
+    probed = await Probe(registry, tenant, hub, walls, inside).run() if probe else []
+    return _Team([Reached(check, Stage.TENANCY, todo=todo), *probed], rights)
+
+
+async def _addresses(registry: Registry, api: KubeApi) -> dict[str, tuple[str, int]]:
+    """What no tenant's pod may reach: the metadata address, and the vClusters, each but its own."""
+    found = {METADATA: ("169.254.169.254", 80)}
+    for name, tenant in registry.tenants.items():
+        place = f"/api/v1/namespaces/{tenant.vcluster.namespace}/services/{tenant.vcluster.name}"
+        service = await _known(partial(api.get, place))
+        if service is not None:
+            found[_vcluster_of(name)] = (service["spec"]["clusterIP"], 443)
+    return found
+
+
+def _vcluster_of(tenant: str) -> str:
+    return f"the vCluster of {tenant}"
 
 
 def _asked(tenant: str) -> str:

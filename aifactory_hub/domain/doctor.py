@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from .site_charts import Chart, Wanted, written
+from .site_rights import AskedRights
+
 # The oldest Kubernetes whose admission policies and Jobs of another manager are as we use them.
 OLDEST_KUBERNETES = (1, 33)
 KUEUE_API = "kueue.x-k8s.io/v1beta2"
@@ -41,6 +44,13 @@ class Verdict(StrEnum):
     BAD = "wrong"
     # Not the same as wrong: nobody could be asked, or the credential may not look.
     UNKNOWN = "unknown"
+    # It works, and somebody should look at it. Holds no stage.
+    WARNING = "warning"
+
+    @property
+    def holds(self) -> bool:
+        """Whether a stage with such a finding is not reached."""
+        return self in (Verdict.BAD, Verdict.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +79,28 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """Whether one thing answers another. ``error`` is why not; ``tried`` is false when nobody could try."""
+    """Whether one thing answers another. ``error`` is why not; ``tried`` is false when nobody could try.
+
+    ``seen`` is what is said when all is well.
+    """
 
     check: str
     stage: Stage
     error: str = ""
     tried: bool = True
     todo: str = ""
+    seen: str = "answers"
+
+
+# Whose versions are looked at, by stage. Absent is no fault: there are other ways to install each of them.
+CHARTS: Mapping[str, tuple[Stage, Wanted]] = {
+    "gpu-operator": (Stage.CLUSTER, Wanted("GPU Operator", (23, 9), "gpu-operator.yaml")),
+    "kueue": (Stage.WORKLOADS, Wanted("Kueue", (0, 15), "kueue.yaml")),
+    "vcluster": (Stage.TENANCY, Wanted("vCluster", (0, 33), "vcluster.yaml")),
+    "jupyterhub": (Stage.PLATFORM, Wanted("Zero to JupyterHub", (4,), "common.yaml", below=(5,))),
+    "kube-prometheus-stack": (Stage.FACTORY, Wanted("kube-prometheus-stack", (45,), "kube-prometheus-stack.yaml")),
+    "dcgm-exporter": (Stage.FACTORY, Wanted("dcgm-exporter", (4, 2), "dcgm-exporter.yaml")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +119,10 @@ class SiteFacts:
     compared: Sequence[Compared] = ()
     reached: Sequence[Reached] = ()
     exporters: bool | None = None
+    charts: Sequence[Chart] = ()
+    # Whether all of the cluster's charts could be listed, so that one that is not among them is not there.
+    charts_complete: bool = False
+    rights: Sequence[AskedRights] = ()
 
 
 def examine(facts: SiteFacts) -> list[Finding]:
@@ -105,6 +134,8 @@ def examine(facts: SiteFacts) -> list[Finding]:
         _api(facts.apis, Stage.WORKLOADS, KUEUE_API, "install Kueue 0.15 or newer with helm-values/kueue.yaml"),
         *_quota_sums(facts),
         *_drift(facts.compared),
+        *_charts(facts),
+        *(_rights(each) for each in facts.rights),
         *(_reach(each) for each in facts.reached),
         _api(facts.apis, Stage.FACTORY, MONITORING_API, "install kube-prometheus-stack with its helm-values file"),
         _exporters(facts.exporters),
@@ -114,7 +145,7 @@ def examine(facts: SiteFacts) -> list[Finding]:
 
 def stage_reached(findings: Iterable[Finding]) -> Stage | None:
     """The last stage of which, and of all before which, every check is good. None: not even the first."""
-    lacking = {finding.stage for finding in findings if finding.verdict is not Verdict.GOOD}
+    lacking = {finding.stage for finding in findings if finding.verdict.holds}
     done = [stage for stage in Stage if not any(each <= stage for each in lacking)]
     return max(done, default=None)
 
@@ -219,7 +250,51 @@ def _different(each: Compared) -> Finding:
 def _reach(each: Reached) -> Finding:
     if not each.tried:
         return Finding(each.stage, each.check, Verdict.UNKNOWN, each.error or "was not tried", each.todo)
-    return _judge(each.stage, each.check, not each.error, each.error or "answers", each.todo)
+    return _judge(each.stage, each.check, not each.error, each.error or each.seen, each.todo)
+
+
+def _charts(facts: SiteFacts) -> list[Finding]:
+    """Whether our values fit what is there. GPUs may come without the operator, and clusters without GPUs."""
+    names = [name for name in CHARTS if facts.carved or CHARTS[name][0] is not Stage.CLUSTER]
+    return [_chart(name, [each for each in facts.charts if each.name == name], facts.charts_complete) for name in names]
+
+
+def _chart(name: str, releases: Sequence[Chart], complete: bool) -> Finding:
+    stage, wanted = CHARTS[name]
+    check = f"the chart of {wanted.title} is {written(wanted.oldest)} or newer"
+    if not releases:
+        seen = "no release of it is there" if complete else "can't be looked up"
+        todo = f"if it came another way, compare with {wanted.path}" if complete else "ask as an administrator"
+        return Finding(stage, check, Verdict.WARNING, seen, todo)
+    seen = ", ".join(f"{each.version} in {each.namespace}" for each in releases[:5])
+    problems = sorted({problem for each in releases if (problem := wanted.problem(each))})
+    return _judge(stage, check, not problems, seen, "; ".join(problems))
+
+
+def _rights(asked: AskedRights) -> Finding:
+    check = f"rights of {asked.who} in {asked.where}"
+    if asked.missing:
+        return Finding(
+            Stage.TENANCY,
+            check,
+            Verdict.BAD,
+            f"may not {_listed(asked.missing)}",
+            "apply what `aifactory-hub tenants render` prints; in a vCluster, `helm upgrade` it with its values",
+        )
+    if asked.excess:
+        return Finding(
+            Stage.TENANCY,
+            check,
+            Verdict.WARNING,
+            f"may {_listed(asked.excess)}, which it never needs",
+            "find the binding that gives it: `kubectl get rolebindings,clusterrolebindings -A -o wide`",
+        )
+    seen = f"all {len(asked.needed)} that it needs, none of {len(asked.too_much)} that would be too much"
+    return _judge(Stage.TENANCY, check, None if asked.unknown else True, "" if asked.unknown else seen, "")
+
+
+def _listed(rights: Sequence[object]) -> str:
+    return ", ".join(map(str, rights[:4])) + (f" and {len(rights) - 4} more" if len(rights) > 4 else "")
 
 
 def _exporters(found: bool | None) -> Finding:

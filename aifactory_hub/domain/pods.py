@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class PodFact:
-    """A tenant's pod as the host runs it.
+class PodFact(NamedTuple):
+    """A tenant's pod as the host runs it. A tuple, because one is made and compared for each event of each pod.
 
     ``name`` and ``namespace`` are those inside the vCluster (from the syncer's annotations, never recomputed);
     ``host_namespace`` and ``vcluster`` say whose it is; ``uid`` is the host pod's. ``exit_code`` and ``reason`` are the
@@ -27,7 +29,7 @@ class PodFact:
     node: str | None = None
     ready: bool = False
     deleting: bool = False
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = _NONE
     exit_code: int | None = None
     reason: str | None = None
     message: str | None = None

@@ -79,7 +79,7 @@ class JobsConfig:
     """
 
     image: str
-    max_upload: int = 64 * 2**20
+    max_upload: int = 256 * 2**20
     max_artifacts: int = 256 * 2**20
     max_log: int = 4 * 2**20
     deadline: int = 24 * 3600

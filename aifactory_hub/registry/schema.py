@@ -309,7 +309,7 @@ class NotebookSection(Section):
 
 class JobsSection(Section):
     image: Text = key("Container image of jobs.", "images.example.org/notebook:1.0")
-    max_upload: Size = key("Largest archive of input files of one job.", "64Mi", default=64 * 2**20)
+    max_upload: Size = key("Most bytes that the files of one job may have, unpacked.", "256Mi", default=256 * 2**20)
     max_artifacts: Size = key("Largest sum of result files of one job.", "256Mi", default=256 * 2**20)
     max_log: Size = key("How much of a job's log is kept, its end.", "4Mi", default=4 * 2**20)
     deadline: Seconds = key("How long a job may run.", "24h", default=24 * 3600)

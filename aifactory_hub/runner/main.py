@@ -10,8 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from .archive import BadArchive, Choice, Stamp, choose, stamps, unpack
+from .archive import BadArchive, Choice, Stamp, choose, stamps
 from .command import Command, LogTail
+from .layout import Layout, read_manifest
 from .reporter import NotDelivered, Reporter
 from .shipping import Shipper
 from .status import StatusServer
@@ -76,10 +77,14 @@ def _prepare(task: Task, reporter: Reporter, folder: Path) -> dict[str, Stamp]:
     (task.work / "home").mkdir(exist_ok=True)
     if task.input_sha256 is None:
         return {}
-    archive = task.work / "input.tar.gz"
-    reporter.fetch_files(archive, task.input_sha256)
-    unpack(archive, folder)
-    archive.unlink()
+    manifest, packs = reporter.fetch_manifest(task.input_sha256)
+    layout = Layout(read_manifest(manifest), folder)
+    pack = task.work / "pack.tar.gz"
+    for digest in packs:
+        reporter.fetch_pack(digest, pack)
+        layout.unpack(pack)
+        pack.unlink()
+    layout.finish()
     return stamps(folder)
 
 

@@ -46,12 +46,28 @@ class Reporter:
         self.patience = patience
         self._sleep = sleep
 
-    def fetch_files(self, target: Path, sha256: str) -> None:
-        """Download the job's archive to ``target``. Raises NotDelivered."""
+    def fetch_manifest(self, sha256: str) -> tuple[str, list[str]]:
+        """The manifest of the job's files, and the digests of the packs that have them. Raises NotDelivered."""
+        answers: list[tuple[str, list[str]]] = []
+
+        def fetch() -> httpx.Response:
+            response = self._client.get("/files")
+            if response.is_success:
+                answer = response.json()
+                answers.append((str(answer["manifest"]), [str(pack) for pack in answer["packs"]]))
+                if hashlib.sha256(answers[-1][0].encode()).hexdigest() != sha256:
+                    raise httpx.ReadError("the manifest arrived damaged")
+            return response
+
+        self._patiently("the job's files", fetch)
+        return answers[-1]
+
+    def fetch_pack(self, sha256: str, target: Path) -> None:
+        """Download some of the job's files to ``target``. Raises NotDelivered."""
 
         def download() -> httpx.Response:
             digest = hashlib.sha256()
-            with self._client.stream("GET", "/files") as response, target.open("wb") as file:
+            with self._client.stream("GET", f"/files/{sha256}") as response, target.open("wb") as file:
                 if response.is_success:
                     for chunk in response.iter_bytes(_CHUNK):
                         digest.update(chunk)
@@ -59,7 +75,7 @@ class Reporter:
                 else:
                     response.read()
             if response.is_success and digest.hexdigest() != sha256:
-                raise httpx.ReadError("the archive arrived damaged")
+                raise httpx.ReadError("a pack arrived damaged")
             return response
 
         self._patiently("the job's files", download)

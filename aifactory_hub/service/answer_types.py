@@ -317,8 +317,15 @@ class LimitsAnswer(TypedDict):
     simulated: Simulated
 
 
+class Travelled(TypedDict):
+    """What a job runs with: ``manifest`` as it was sent, ``packs`` by digest."""
+
+    manifest: str
+    packs: list[Sha256]
+
+
 class Missing(TypedDict):
-    """Uploads that are not there."""
+    """Files that are not there."""
 
     missing: list[Sha256]
 

@@ -9,7 +9,7 @@ from ..admission.base import Admission
 from ..admission.outlook import Outlooks
 from ..pipelines.base import Pipeline
 from ..registry.model import Registry
-from ..store import FileStore, Jobs, LogSpool
+from ..store import FileStore, Jobs, LogSpool, Snapshots
 from .chores import Chores
 from .gate import Gate
 from .messages import Messenger
@@ -31,6 +31,7 @@ class Context:
     gate: Gate
     jobs: Jobs
     files: FileStore
+    snapshots: Snapshots
     spool: LogSpool
     admission: Admission
     pipeline: Pipeline

@@ -27,6 +27,7 @@ _SETTLE = 0.03
 # One tenant's jobs are looked at this many at a time, so that a long queue does not flood its API.
 _AT_ONCE = 8
 _SWEEP_EVERY = 60.0
+_SWEEP_LOST_EVERY = 86400.0
 # An upload without a job, or a job's files without a record, is a submission that was given up. In seconds.
 _FORGET_AFTER = 3600.0
 
@@ -44,6 +45,7 @@ class Reconciler:
         self._woken = asyncio.Event()
         self._passes: dict[str, asyncio.Task[bool]] = {}
         self._hurry_until = 0.0
+        self._lost_swept_at = 0.0
 
     def wake(self) -> None:
         """Something changed: look now."""
@@ -80,8 +82,11 @@ class Reconciler:
 
     async def sweep(self) -> None:
         """Collect what no job stands behind: old uploads, files without a record, runs and tickets of the past."""
-        before = self._w.clock() - _FORGET_AFTER
-        await asyncio.to_thread(self._sweep_files, before)
+        now = self._w.clock()
+        await asyncio.to_thread(self._sweep_files, now - _FORGET_AFTER)
+        if now >= self._lost_swept_at + _SWEEP_LOST_EVERY:
+            self._lost_swept_at = now
+            await asyncio.to_thread(self._sweep_lost, now - _FORGET_AFTER)
         for tenant in self._w.registry.tenants:
             try:
                 await self._sweep_runs(tenant)
@@ -143,12 +148,14 @@ class Reconciler:
                 log.exception("sweeping failed; it is tried again")
             await asyncio.sleep(_SWEEP_EVERY)
 
-    def _sweep_files(self, before: float) -> None:
+    def _sweep_lost(self, before: float) -> None:
+        """Files of jobs that no record is left of; all files are looked through, so seldom."""
         old = self._w.files.job_ids(older_than=before)
-        known = self._w.jobs.known(old) | self._w.schedules.known(old)
-        for job_id in {*old} - known:
+        for job_id in {*old} - self._w.jobs.known(old):
             self._w.files.drop_job(job_id)
-        self._w.files.drop_uploads(older_than=before)
+
+    def _sweep_files(self, before: float) -> None:
+        self._w.snapshots.collect(before=before)
         quiet = self._w.spool.runs(older_than=before)
         for run_id in {*quiet} - {job.run_id for job in self._w.jobs.live()}:
             self._w.spool.drop(run_id)

@@ -16,7 +16,7 @@ from ..domain.jobs import EndKind, JobDecision, JobRun, JobState, JobStep, Onwar
 from ..domain.tickets import Ticket, TicketRequest, TicketState
 from ..pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable
 from ..registry.model import Registry
-from ..store import FileStore, JobRecord, Jobs, LogSpool, Schedules
+from ..store import FileStore, JobRecord, Jobs, LogSpool, Schedules, Snapshots
 from ..store.records import attempt_told
 from .run_spec import longest, run_spec
 from .tokens import job_token, token_hash
@@ -32,6 +32,7 @@ class Workshop:
     jobs: Jobs
     schedules: Schedules
     files: FileStore
+    snapshots: Snapshots
     spool: LogSpool
     admission: Admission
     pipeline: Pipeline
@@ -191,8 +192,6 @@ class JobSteps:
         current = self._w.jobs.get(job.id) or job  # with its log, which may have come since
         if current.attempt != job.attempt:
             return
-        if current.log_sha256 is not None:
-            self._w.files.set_log_aside(job.id, job.attempt)
         values = {
             "reason": onward.reason,
             "not_before": onward.not_before,
@@ -243,13 +242,13 @@ class JobSteps:
         # A pod that is gone has no log any more; what its runner sent while it ran is here.
         content = text.encode() or await asyncio.to_thread(self._w.spool.tail, job.run_id, most=limit)
         if content:
-            await asyncio.to_thread(self._store_log, job.id, content, limit)
+            await asyncio.to_thread(self._store_log, job, content, limit)
 
-    def _store_log(self, job_id: str, content: bytes, limit: int) -> None:
+    def _store_log(self, job: JobRecord, content: bytes, limit: int) -> None:
         with self._w.files.incoming(limit) as incoming:
             incoming.write(content[-limit:])
-            kept = incoming.keep(self._w.files.log(job_id))
-        self._w.jobs.record_log(job_id, size=kept.size, sha256=kept.sha256)
+            kept = incoming.keep(self._w.files.log(job.id, job.attempt))
+        self._w.jobs.record_log(job.id, size=kept.size, sha256=kept.sha256)
 
     async def _note(self, job: JobRecord, state: JobState, reason: str | None) -> None:
         if (job.state, job.reason) != (state, reason) and not job.state.final:

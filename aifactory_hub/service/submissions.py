@@ -13,7 +13,7 @@ from typing import Any
 from ..domain.jobs import JobPlan, JobRequest, plan_job
 from ..domain.refusals import Refusal, RefusalReason
 from ..registry.model import Registry
-from ..store import FileStore, JobRecord, Jobs
+from ..store import JobRecord, Jobs, Snapshots
 from .messages import Forbidden, check_address
 from .payloads import Submission
 
@@ -59,14 +59,14 @@ class Submissions:
         self,
         registry: Registry,
         jobs: Jobs,
-        files: FileStore,
+        snapshots: Snapshots,
         *,
         clock: Callable[[], float],
         new_id: Callable[[], str] = new_job_id,
     ) -> None:
         self._registry = registry
         self._jobs = jobs
-        self._files = files
+        self._snapshots = snapshots
         self._clock = clock
         self._new_id = new_id
 
@@ -85,9 +85,8 @@ class Submissions:
         submission: Submission,
         *,
         schedule: str | None = None,
-        files_of: str | None = None,
     ) -> Taken | Refusal:
-        """See submit; blocks. ``files_of`` names whose input the job runs with instead of an upload."""
+        """See submit; blocks."""
         digest = request_digest(submission, tenant)
         earlier = self._jobs.find_by_key(tenant, owner, submission.key)
         if earlier is not None:
@@ -97,13 +96,11 @@ class Submissions:
             return plan
         record = replace(self.record(plan, owner, submission), schedule=schedule)
         if submission.files is not None:
-            upload = self._files.upload(tenant, owner, submission.files)
-            source = upload if files_of is None else self._files.input(files_of)
-            taken = self._files.take_upload(source, record.id, sha256=submission.files)
-            if taken is None:
-                message = f"There is no upload {submission.files}: upload the archive first, then submit."
+            used = self._snapshots.use(tenant, owner, submission.files, now=self._clock())
+            if used is None:
+                message = f"There is no manifest {submission.files} of yours: send the files and it, then submit."
                 return Refusal(RefusalReason.BAD_FIELD, message, field="files")
-            record = replace(record, input_sha256=taken.sha256, input_size=taken.size)
+            record = replace(record, input_sha256=used.sha256, input_size=used.size)
         return self._store(record)
 
     def _retry(self, job: JobRecord, key: str) -> Taken | Refusal:
@@ -121,16 +118,15 @@ class Submissions:
             retry_of=job.id,
         )
         if job.input_sha256 is not None:
-            taken = self._files.take_upload(self._files.input(job.id), record.id, sha256=job.input_sha256)
-            if taken is None:
+            used = self._snapshots.use(job.tenant, job.owner, job.input_sha256, now=self._clock())
+            if used is None or job.inputs_dropped_at is not None:
                 message = f"The files that job {job.id} ran with are not kept any more: submit it with its files."
                 return Refusal(RefusalReason.BAD_FIELD, message, field="files")
         return self._store(record)
 
     def _store(self, record: JobRecord) -> Taken | Refusal:
         stored = self._jobs.add(record)
-        if stored.id != record.id:  # the same request came twice at once, and the other one was first
-            self._files.drop_job(record.id)
+        # The same request may have come twice at once, and the other one was first.
         return _same(stored, record.request_digest, new=stored.id == record.id)
 
     def plan(self, tenant: str, submission: Submission) -> JobPlan | Refusal:

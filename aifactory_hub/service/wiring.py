@@ -17,8 +17,9 @@ from ..pipelines.base import Pipeline
 from ..pipelines.kubernetes_job import KubernetesJobPipeline
 from ..registry import load_registry
 from ..registry.model import Registry
-from ..settings import ServiceSettings
+from ..settings import ServiceSettings, SettingsError
 from ..store import (
+    BlobsUnavailable,
     DatabaseReplaced,
     Deliveries,
     FileStore,
@@ -27,7 +28,9 @@ from ..store import (
     Lease,
     LeaseLost,
     LogSpool,
+    S3Blobs,
     Schedules,
+    Snapshots,
     migrate,
     open_engine,
 )
@@ -74,24 +77,27 @@ def assemble(
         log_news.tell(job_id)
 
     jobs.listen(tell)
+    snapshots = Snapshots(jobs.engine, files)
     workshop = Workshop(
         registry=registry,
         jobs=jobs,
         schedules=Schedules(jobs.engine),
         files=files,
+        snapshots=snapshots,
         spool=spool,
         admission=admission,
         pipeline=pipeline,
         token_key=files.secret("job-tokens"),
         clock=clock,
     )
-    submissions = Submissions(registry, jobs, files, clock=clock)
-    scheduler = Scheduler(Schedules(jobs.engine), jobs, files, submissions, membership, clock)
+    submissions = Submissions(registry, jobs, snapshots, clock=clock)
+    scheduler = Scheduler(Schedules(jobs.engine), jobs, snapshots, submissions, membership, clock)
     messenger = Messenger(Deliveries(jobs.engine), registry.jobs.webhook_hosts, files.secret("webhooks"), clock)
     watched = {} if lease is None else {"lease": (_LEASE_EVERY, _in_thread(lease.check))}
     retention = Retention(registry.jobs, jobs, files, messenger.deliveries, clock)
     journal = Journal(jobs.engine, files)
     journal.recover()
+    snapshots.adopt(now=clock())
     chores = {
         "journal": (tick, _in_thread(journal.flush)),
         "schedules": (tick, scheduler.tick),
@@ -113,6 +119,7 @@ def assemble(
         chores=Chores(chores, fatal=(DatabaseReplaced, LeaseLost)),
         bulletin=bulletin,
         log_news=log_news,
+        snapshots=snapshots,
         spool=spool,
         reach=reach,
         outlooks=outlooks or Outlooks(admission, registry.tenants, registry.cluster.carved),
@@ -166,7 +173,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             lease=lease,
             membership=HubMembership(gate.members),
             jobs=jobs,
-            files=FileStore(settings.files),
+            files=FileStore(settings.files, await asyncio.to_thread(_blobs, settings)),
             spool=LogSpool(settings.files / "spool", limit=registry.jobs.max_log),
             admission=admission,
             pipeline=KubernetesJobPipeline(clients, watch, registry.tenants, registry.hub),
@@ -183,6 +190,18 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
         ]
         ending.push_async_callback(_end, tasks)
         yield context
+
+
+def _blobs(settings: ServiceSettings) -> S3Blobs | None:
+    """Object storage, if it is set; None for the folder. Raises SettingsError when it can't be used."""
+    if settings.objects is None:
+        return None
+    try:
+        blobs = S3Blobs.at(settings.objects)
+        blobs.check()
+    except (ValueError, BlobsUnavailable) as error:
+        raise SettingsError((f"AIFACTORY_HUB_SERVICE_OBJECTS is {settings.objects!r}: {error}.",)) from error
+    return blobs
 
 
 def _unavailable(health: TenantHealth) -> str | None:

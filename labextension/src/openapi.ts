@@ -62,8 +62,25 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** The job's input, as it was uploaded. */
-        readonly get: operations["fetchFiles"];
+        /** Which files the job runs with. */
+        readonly get: operations["fetchManifest"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/internal/jobs/{job}/files/{sha256}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Files of the job, as they were sent. */
+        readonly get: operations["fetchPack"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -468,7 +485,7 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
-    readonly "/uploads/{sha256}": {
+    readonly "/uploads/manifests/{sha256}": {
         readonly parameters: {
             readonly query?: never;
             readonly header?: never;
@@ -476,8 +493,8 @@ export interface paths {
             readonly cookie?: never;
         };
         readonly get?: never;
-        /** Keep an archive for a job to come; its name is its SHA-256. */
-        readonly put: operations["uploadFiles"];
+        /** Keep a folder's manifest for a job to come; a job names it by its SHA-256. */
+        readonly put: operations["uploadManifest"];
         readonly post?: never;
         readonly delete?: never;
         readonly options?: never;
@@ -494,8 +511,25 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Those of some uploads that are not there. */
-        readonly post: operations["findMissingUploads"];
+        /** Those of some files that have to be sent. */
+        readonly post: operations["findMissingFiles"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/uploads/packs/{sha256}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        /** Keep files for a job to come: a tar.gz whose entries are named by their content's SHA-256. */
+        readonly put: operations["uploadPack"];
+        readonly post?: never;
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -995,7 +1029,7 @@ export interface components {
         };
         /**
          * Missing
-         * @description Uploads that are not there.
+         * @description Files that are not there.
          */
         readonly Missing: {
             /** Missing */
@@ -1502,7 +1536,7 @@ export interface components {
         };
         /**
          * Submission
-         * @description A job to run. ``files`` is the SHA-256 of an archive that was uploaded before, None to run without files.
+         * @description A job to run. ``files`` is the SHA-256 of a manifest that was sent before, None to run without files.
          */
         readonly Submission: {
             /** Command */
@@ -1601,6 +1635,16 @@ export interface components {
             readonly submitted: string;
         };
         /**
+         * Travelled
+         * @description What a job runs with: ``manifest`` as it was sent, ``packs`` by digest.
+         */
+        readonly Travelled: {
+            /** Manifest */
+            readonly manifest: string;
+            /** Packs */
+            readonly packs: readonly string[];
+        };
+        /**
          * Unreachable
          * @description Since when the cluster can't be asked about the job, and why. What is said of the job is from before.
          */
@@ -1645,7 +1689,7 @@ export interface components {
         };
         /**
          * Wanted
-         * @description Uploads that somebody is about to make.
+         * @description Files that somebody is about to send, by the SHA-256 of their content.
          */
         readonly Wanted: {
             /** Sha256 */
@@ -1783,7 +1827,7 @@ export interface operations {
             };
         };
     };
-    readonly fetchFiles: {
+    readonly fetchManifest: {
         readonly parameters: {
             readonly query?: never;
             readonly header?: never;
@@ -1794,7 +1838,39 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description The job's input, as it was uploaded. */
+            /** @description Which files the job runs with. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Travelled"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly fetchPack: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job: string;
+                readonly sha256: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Files of the job, as they were sent. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2765,7 +2841,7 @@ export interface operations {
             };
         };
     };
-    readonly uploadFiles: {
+    readonly uploadManifest: {
         readonly parameters: {
             readonly query?: {
                 /** @description A team's name; by default the token's own. */
@@ -2779,11 +2855,11 @@ export interface operations {
         };
         readonly requestBody: {
             readonly content: {
-                readonly "application/gzip": unknown;
+                readonly "application/json": unknown;
             };
         };
         readonly responses: {
-            /** @description Keep an archive for a job to come; its name is its SHA-256. */
+            /** @description Keep a folder's manifest for a job to come; a job names it by its SHA-256. */
             readonly 201: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2803,7 +2879,7 @@ export interface operations {
             };
         };
     };
-    readonly findMissingUploads: {
+    readonly findMissingFiles: {
         readonly parameters: {
             readonly query?: never;
             readonly header?: never;
@@ -2816,13 +2892,51 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Those of some uploads that are not there. */
+            /** @description Those of some files that have to be sent. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Missing"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly uploadPack: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly sha256: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/gzip": unknown;
+            };
+        };
+        readonly responses: {
+            /** @description Keep files for a job to come: a tar.gz whose entries are named by their content's SHA-256. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Stored"];
                 };
             };
             /** @description What went wrong. */

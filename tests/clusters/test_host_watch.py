@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 
 from aifactory_hub.clusters import HostWatch, KubeApi, PodChange
 from aifactory_hub.clusters.credentials import Credential
-from aifactory_hub.clusters.host_watch import decode_pod
+from aifactory_hub.clusters.host_pod import HostPod, fact_of
 from aifactory_hub.clusters.listwatch import Pace
+from aifactory_hub.domain.pods import PodFact
 from aifactory_hub.domain.tenants import VCluster
 
 from ..support.kube_objects import Json, host_pod
@@ -40,6 +42,11 @@ async def watching(server: KubeServer, **settings: Any) -> AsyncIterator[HostWat
     finally:
         await watch.stop()
         await host.close()
+
+
+def decoded(pod: Json) -> PodFact:
+    """As it goes with a line of the watch."""
+    return fact_of(msgspec.convert(pod, HostPod))
 
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
@@ -226,7 +233,7 @@ def test_the_main_container_speaks_for_the_pod_whatever_the_order() -> None:
     pod["status"]["containerStatuses"][1]["state"] = {
         "terminated": {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-22T11:00:00Z"}
     }
-    fact = decode_pod(pod)
+    fact = decoded(pod)
     assert (fact.exit_code, fact.reason, fact.waiting) == (137, "OOMKilled", None)
     assert (fact.vcluster, fact.namespace, fact.name, fact.uid) == ("nlp", "notebooks", "nb", "u1")
     assert fact.ready and fact.ip == "10.88.0.12" and fact.node == "node-1"
@@ -235,7 +242,7 @@ def test_the_main_container_speaks_for_the_pod_whatever_the_order() -> None:
 def test_a_guest_token_in_an_annotation_is_kept_nowhere() -> None:
     pod = host_pod(NLP, "nb")
     pod["metadata"]["uid"] = "u1"
-    assert "guest token" not in repr(decode_pod(pod))
+    assert "guest token" not in repr(decoded(pod))
 
 
 @pytest.mark.parametrize(
@@ -253,4 +260,4 @@ def test_an_object_of_another_shape_is_an_error_and_no_fact(name: str, spoil: Ca
     pod["metadata"]["uid"] = "u1"
     spoil(pod)
     with pytest.raises((LookupError, TypeError, ValueError, AttributeError)):
-        decode_pod(pod)
+        decoded(pod)

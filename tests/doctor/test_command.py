@@ -107,7 +107,13 @@ def test_a_cluster_that_does_not_answer_is_unknown_not_wrong(file: Path, tmp_pat
     assert done.exit_code == 1, done.output
     found = json.loads(done.output)
     assert found["stage"] is None
-    assert {each["verdict"] for each in found["findings"] if each["stage"] == 1} == {"unknown"}
+    assert {each["verdict"] for each in found["findings"] if each["stage"] == 1} == {"unknown", "warning"}
+
+
+def test_a_probe_needs_a_cluster(file: Path) -> None:
+    done = doctor(file, "--probe", "--offline")
+    assert done.exit_code == 2
+    assert "--probe needs a cluster" in done.output
 
 
 def test_every_kind_that_is_rendered_has_a_path() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from aifactory_hub.domain.doctor import (
+    CHARTS,
     KUEUE_API,
     MONITORING_API,
     Compared,
@@ -18,6 +19,11 @@ from aifactory_hub.domain.doctor import (
     examine,
     stage_reached,
 )
+from aifactory_hub.domain.site_charts import Chart, written
+from aifactory_hub.domain.site_rights import AskedRights, Right
+
+GET, LIST, BIND = Right("get", "secrets", "", "vc-nlp", "hub-jobs"), Right("list", "nodes"), Right("create", "pods")
+OLDEST = [Chart(name, written(wanted.oldest), "here") for name, (_, wanted) in CHARTS.items()]
 
 WELL = SiteFacts(
     version=(1, 35),
@@ -35,6 +41,9 @@ WELL = SiteFacts(
         Reached("the hub's API answers", Stage.PLATFORM),
     ),
     exporters=True,
+    charts=OLDEST,
+    charts_complete=True,
+    rights=(AskedRights("the hub", "namespace vc-nlp", {GET: True}, {LIST: False}),),
 )
 
 
@@ -82,6 +91,63 @@ def test_what_is_wrong_is_named_and_holds_the_stage(
     assert check in wrong.check
     assert wrong.seen == seen
     assert stage_reached(findings) is reached
+
+
+@pytest.mark.parametrize(
+    ("asked", "verdict", "seen"),
+    [
+        (
+            AskedRights("the hub", "x", {GET: True, LIST: True}, {BIND: False}),
+            Verdict.GOOD,
+            "all 2 that it needs, none of 1 that would be too much",
+        ),
+        (AskedRights("the hub", "x", {GET: False}, {BIND: True}), Verdict.BAD, "may not get secrets hub-jobs"),
+        (AskedRights("the hub", "x", {GET: None, LIST: False}, {}), Verdict.BAD, "may not list nodes"),
+        (
+            AskedRights("the hub", "x", {GET: True}, {BIND: True}),
+            Verdict.WARNING,
+            "may create pods, which it never needs",
+        ),
+        (AskedRights("the hub", "x", {GET: None}, {}), Verdict.UNKNOWN, "could not be asked"),
+        (AskedRights("the hub", "x"), Verdict.UNKNOWN, "could not be asked"),
+    ],
+)
+def test_rights_that_are_missing_are_wrong_and_more_than_needed_is_a_warning(
+    asked: AskedRights, verdict: Verdict, seen: str
+) -> None:
+    findings = examine(replace(WELL, rights=(asked,)))
+    (finding,) = [each for each in findings if each.check == "rights of the hub in x"]
+    assert (finding.verdict, finding.seen) == (verdict, seen)
+    assert stage_reached(findings) is (Stage.WORKLOADS if verdict.holds else Stage.FACTORY)
+
+
+@pytest.mark.parametrize(
+    ("charts", "complete", "verdict", "seen"),
+    [
+        ([Chart("kueue", "0.19.2", "kueue-system")], True, Verdict.GOOD, "0.19.2 in kueue-system"),
+        ([Chart("kueue", "0.14.9", "kueue-system")], True, Verdict.BAD, "0.14.9 in kueue-system"),
+        ([], True, Verdict.WARNING, "no release of it is there"),
+        ([], False, Verdict.WARNING, "can't be looked up"),
+    ],
+)
+def test_a_chart_is_as_new_as_our_values_need_it(
+    charts: list[Chart], complete: bool, verdict: Verdict, seen: str
+) -> None:
+    others = [each for each in OLDEST if each.name != "kueue"]
+    findings = examine(replace(WELL, charts=[*others, *charts], charts_complete=complete))
+    (finding,) = [each for each in findings if "Kueue is" in each.check]
+    assert (finding.verdict, finding.seen) == (verdict, seen)
+
+
+def test_a_chart_that_our_values_were_never_tried_with_is_named() -> None:
+    findings = examine(replace(WELL, charts=[*OLDEST, Chart("jupyterhub", "5.0.0", "other")]))
+    (wrong,) = [each for each in findings if each.verdict is Verdict.BAD]
+    assert wrong.todo == "helm-values/common.yaml was never tried with 5 or newer: compare the keys first"
+
+
+def test_a_site_without_gpus_needs_no_gpu_operator() -> None:
+    findings = examine(replace(WELL, carved={}, given={}, allocatable={}))
+    assert not [each for each in findings if "GPU Operator" in each.check]
 
 
 def test_unknown_is_not_wrong_and_not_good() -> None:

@@ -28,7 +28,7 @@ TENANTS = {("vc-nlp", "nlp"): "nlp"}
     ],
 )
 def test_an_end_is_told_in_words(facts: dict[str, str], reason: EndReason, said: str) -> None:
-    ending = endings.ended(replace(POD, **facts), 3, at=1.0)  # type: ignore[arg-type]
+    ending = endings.ended(POD._replace(**facts), 3, at=1.0)  # type: ignore[arg-type]
     assert ending.reason is reason
     assert said in ending.why
 
@@ -87,12 +87,12 @@ def test_a_pod_of_ours_without_a_server_is_an_orphan_since_it_was_first_seen() -
 @pytest.mark.parametrize(
     "pod",
     [
-        replace(POD, labels={**LABELS, constants.LABEL_HUB: "elsewhere"}),
-        replace(POD, labels={**LABELS, constants.LABEL_OWNER_KIND: "job"}),
-        replace(POD, labels={}),
-        replace(POD, host_namespace="vc-other"),
-        replace(POD, namespace="jobs"),
-        replace(POD, deleting=True),
+        POD._replace(labels={**LABELS, constants.LABEL_HUB: "elsewhere"}),
+        POD._replace(labels={**LABELS, constants.LABEL_OWNER_KIND: "job"}),
+        POD._replace(labels={}),
+        POD._replace(host_namespace="vc-other"),
+        POD._replace(namespace="jobs"),
+        POD._replace(deleting=True),
     ],
     ids=["another hub's", "a job's", "nobody's", "of no tenant", "another namespace", "going"],
 )
@@ -107,6 +107,6 @@ def test_the_same_person_in_another_tenant_does_not_count() -> None:
 
 @given(st.sets(st.sampled_from(["ada", "bob", "cyd"])), st.lists(st.sampled_from(["ada", "bob", "cyd"])))
 def test_a_known_server_is_never_an_orphan(known: set[str], owners: list[str]) -> None:
-    pods = [replace(POD, uid=f"u{i}", labels={**LABELS, constants.LABEL_OWNER: o}) for i, o in enumerate(owners)]
+    pods = [POD._replace(uid=f"u{i}", labels={**LABELS, constants.LABEL_OWNER: o}) for i, o in enumerate(owners)]
     found = orphans(*pods, known=tuple(ServerKey("nlp", owner) for owner in known))
     assert {orphan.key.owner for orphan in found} == set(owners) - known

@@ -50,3 +50,22 @@ except SubmitRefused as refusal:
 users = httpx.get(os.environ["JUPYTERHUB_API_URL"] + "/users", headers=head, timeout=30).status_code
 print("RESULT", json.dumps({{"listed": listed, "other": other, "logs": logs, "forged": forged, "users": users}}))
 """
+
+SUBMIT_FOR = """\
+import json
+from aifactory_hub.client import submit
+job = submit("sleep {seconds}; echo finished", profile="mig-1g.10gb", files=None)
+print("RESULT", json.dumps({{"id": job.id}}))
+"""
+
+# While something is away: taken, or refused in words that a person can read.
+SUBMIT_OR_SAY = """\
+import json
+from aifactory_hub.client import SubmitRefused, submit
+taken, refused = "", ""
+try:
+    taken = submit("sleep {seconds}; echo finished", profile="mig-1g.10gb", files=None).id
+except SubmitRefused as refusal:
+    refused = str(refusal)
+print("RESULT", json.dumps({{"id": taken, "refused": refused}}))
+"""

@@ -17,7 +17,7 @@ from aifactory_hub.settings import read_hub_settings
 from aifactory_spawner import TenantKubeSpawner
 
 from ..conftest import Golden
-from .values import JUPYTERHUB, OVERLAYS, Values, documents, jupyterhub, merged, read
+from .values import JUPYTERHUB, OVERLAYS, Values, documents, jupyterhub, keys_of, merged, read
 
 SETS = [(), *((overlay,) for overlay in OVERLAYS)]
 IDS = ["without overlay", *OVERLAYS]
@@ -27,25 +27,13 @@ IDS = ["without overlay", *OVERLAYS]
 CHART = Path(folder) if (folder := os.environ.get("AIFACTORY_Z2JH_CHART")) else None
 
 
-def keys_of(values: Values, before: str = "") -> set[str]:
-    """Dotted names of all keys, down to what the chart passes on as it is."""
-    found: set[str] = set()
-    for name, value in values.items():
-        path = f"{before}{name}"
-        if isinstance(value, dict) and value and path not in FREE:
-            found |= keys_of(value, f"{path}.")
-        else:
-            found.add(path)
-    return found
-
-
 # Below these the chart takes anything: environment, annotations, classes of JupyterHub and the like.
 FREE = {"hub.config", "hub.extraFiles", "hub.extraEnv", "hub.services", "hub.loadRoles", "hub.nodeSelector",
         "hub.resources", "proxy.chp.resources", "proxy.service.annotations", "ingress.annotations"}  # fmt: skip
 
 
 def all_keys() -> set[str]:
-    return {key for name in (*JUPYTERHUB, *OVERLAYS) for key in keys_of(read(name))}
+    return {key for name in (*JUPYTERHUB, *OVERLAYS) for key in keys_of(read(name), FREE)}
 
 
 def chart_defaults(folder: Path) -> Values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -41,3 +42,15 @@ def merged(*layers: Values) -> Values:
 
 def jupyterhub(*overlays: str) -> Values:
     return merged(*(read(name) for name in (*JUPYTERHUB, *overlays)))
+
+
+def keys_of(values: Values, free: Container[str], before: str = "") -> set[str]:
+    """Dotted names of all keys, down to those of ``free``, below which the chart takes anything."""
+    found: set[str] = set()
+    for name, value in values.items():
+        path = f"{before}{name}"
+        if isinstance(value, dict) and value and path not in free:
+            found |= keys_of(value, free, f"{path}.")
+        else:
+            found.add(path)
+    return found

@@ -41,6 +41,8 @@ def test_one_call_sets_up_the_hub(tenants: Path) -> None:
     c = configured()
     assert c.JupyterHub.authenticator_class == c.JupyterHub.spawner_class == "aifactory"
     assert c.JupyterHub.cleanup_servers is False
+    # A proxy that starts again is given its routes within this many seconds.
+    assert c.JupyterHub.last_activity_interval == 10
     assert c.AIFactoryAuthenticator.issuer == "https://idp.example"
     assert c.AIFactoryAuthenticator.auth_refresh_age == 30
     assert set(c.TenantKubeSpawner.get_registry().tenants) == {"nlp"}

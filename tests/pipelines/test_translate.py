@@ -107,7 +107,7 @@ def ended(kind: str, reason: str = "", message: str = "") -> dict[str, Any]:
 
 
 def pod(**changes: Any) -> list[PodFact]:
-    return [replace(POD, **changes)]
+    return [POD._replace(**changes)]
 
 
 NAME = POD.name
@@ -191,7 +191,7 @@ def test_what_a_job_and_its_pod_say_of_the_run(found: dict[str, Any], pods: list
     ],
 )
 def test_a_runs_pods_are_known_by_its_jobs_name(name: str, namespace: str, mine: bool) -> None:
-    found = pods_of(SPEC.run_id, [replace(POD, name=name, namespace=namespace)])
+    found = pods_of(SPEC.run_id, [POD._replace(name=name, namespace=namespace)])
     assert bool(found) is mine
 
 

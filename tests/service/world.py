@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from aifactory_hub.service.submissions import Taken
 from aifactory_hub.store import JobRecord
 
 from ..support.job_service import Clock, Folder, make_context, make_registry
+from ..support.uploads import keep_files
 
 MIG = "mig-1g.10gb"
 
@@ -54,6 +55,10 @@ class World:
         assert isinstance(taken, Taken), taken
         self.clock.pass_by(1)
         return taken.job.id
+
+    def send(self, files: Mapping[str, bytes], *, owner: str = "ada", tenant: str = "nlp") -> str:
+        """Files for a job to come; what the job names them by."""
+        return keep_files(self.service.snapshots, self.service.files, files, owner, tenant, self.clock.now)
 
     async def settle(self) -> None:
         await self.service.reconciler.settle()

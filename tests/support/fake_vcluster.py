@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -60,7 +60,7 @@ class FakeWatch:
         self._tell()
 
     def change(self, where: Where, **facts: Any) -> None:
-        self.show(replace(self.found[where], **facts))
+        self.show(self.found[where]._replace(**facts))
 
     async def wait_for(
         self,
@@ -163,7 +163,7 @@ class FakeCluster:
         base = PodFact(
             vcluster.namespace, vcluster.name, "notebooks", name, f"host-{name}", host, "Pending", labels=dict(labels)
         )
-        return replace(base, node="node1", **facts)
+        return base._replace(node="node1", **facts)
 
     def pods_in(self, tenant: str) -> list[str]:
         return [path.rpartition("/")[2] for path in self.apis[tenant].objects if "/pods/" in path]

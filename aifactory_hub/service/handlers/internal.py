@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ...store import Artifact, JobRecord, StoredFile
-from ..answer_types import Expected, Heard, Stored, StoredArtifact
+from ..answer_types import Expected, Heard, Stored, StoredArtifact, Travelled
+from ..context import Context
 from ..errors import ServiceError, forbidden
 from ..gate import bearer
 from ..operations import Access, operation
@@ -33,17 +33,35 @@ class _ForRunners(Handler):
 
 
 class RunnerFiles(_ForRunners):
-    """The job's input."""
+    """The job's files."""
 
-    @operation(
-        "fetchFiles", "The job's input, as it was uploaded.", media_type="application/gzip", access=Access.RUNNER
-    )
+    @operation("fetchManifest", "Which files the job runs with.", answer=Travelled, access=Access.RUNNER)
     async def get(self, job_id: str) -> None:
-        """The archive, as it was uploaded."""
+        """The manifest as it was sent, and the packs that have its files."""
+        manifest, packs = await _sent(self.context, await self.own_job(job_id))
+        self.answer({"manifest": manifest, "packs": list(packs)})
+
+
+class RunnerPack(_ForRunners):
+    """Some of the job's files."""
+
+    @operation("fetchPack", "Files of the job, as they were sent.", media_type="application/gzip", access=Access.RUNNER)
+    async def get(self, job_id: str, sha256: str) -> None:
+        """Only a pack that the job's manifest needs."""
         job = await self.own_job(job_id)
-        if job.input_sha256 is None:
-            raise ServiceError(404, "no-files", f"Job {job.id} was submitted without files.")
-        await self.send_file(self.context.files.input(job.id), media_type="application/gzip")
+        if sha256 not in (await _sent(self.context, job))[1]:
+            raise ServiceError(404, "no-files", f"Job {job.id} runs with no pack {sha256!r}.")
+        await self.send_file(self.context.files.pack(job.tenant, job.owner, sha256), media_type="application/gzip")
+
+
+async def _sent(context: Context, job: JobRecord) -> tuple[str, tuple[str, ...]]:
+    """The job's manifest and packs. Raises ServiceError (404)."""
+    if job.input_sha256 is None:
+        raise ServiceError(404, "no-files", f"Job {job.id} was submitted without files.")
+    found: tuple[str, tuple[str, ...]] = await run_sync(
+        context.snapshots.manifest, job.tenant, job.owner, job.input_sha256
+    )
+    return found
 
 
 class RunnerLog(ReceivingHandler, _ForRunners):
@@ -55,9 +73,9 @@ class RunnerLog(ReceivingHandler, _ForRunners):
         self.announced = announced_digest(self.request.headers.get(DIGEST_HEADER))
         return self.context.registry.jobs.max_log
 
-    def target(self) -> Path:
+    def target(self) -> str:
         """A later one replaces it."""
-        return self.context.files.log(self._job.id)
+        return self.context.files.log(self._job.id, self._job.attempt)
 
     async def kept(self, stored: StoredFile) -> Mapping[str, Any]:
         """Its size and digest."""
@@ -132,7 +150,7 @@ class RunnerArtifact(ReceivingHandler, _ForRunners):
             raise ServiceError(413, "too-large", message, numbers={"limit": _MOST_ARTIFACTS})
         return max(0, self.context.registry.jobs.max_artifacts - sum(a.size for a in others))
 
-    def target(self) -> Path:
+    def target(self) -> str:
         """A later one of the same name replaces it."""
         return self.context.files.artifact(self._job.id, self._name)
 

@@ -1,0 +1,79 @@
+"""What an API server sends, whole or spoiled, as typed objects."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from aifactory_hub.clusters import ApiUnreachable
+from aifactory_hub.clusters.api import WholeLines
+from aifactory_hub.clusters.decoding import Decoder, Unreadable
+from aifactory_hub.clusters.host_pod import HostPod, fact_of
+from aifactory_hub.domain.tenants import VCluster
+
+from ..support.kube_objects import host_pod
+
+POD = host_pod(VCluster("vc-nlp", "nlp"), "nb")
+
+
+def line(kind: str, item: object) -> bytes:
+    return json.dumps({"type": kind, "object": item}).encode() + b"\n"
+
+
+def decoder() -> Decoder[HostPod]:
+    return Decoder(HostPod, "the host")
+
+
+def test_one_spoiled_event_costs_neither_those_before_nor_those_after_it() -> None:
+    spoiled = {"metadata": {"name": "bad", "namespace": "vc-nlp"}, "spec": "none"}
+    lines = line("ADDED", POD) + line("ADDED", spoiled) + b"\n" + line("MODIFIED", POD)
+    first, second, third = decoder().events(memoryview(lines))
+    assert first.type == "ADDED" and third.type == "MODIFIED" and isinstance(third.object, HostPod)
+    assert isinstance(second.object, Unreadable) and second.object.metadata.name == "bad"
+    assert "spec" in second.object.why
+
+
+def test_a_line_that_is_no_event_is_no_answer_and_those_before_it_count() -> None:
+    events = iter(decoder().events(memoryview(line("ADDED", POD) + b'{"kind": "Pod"}\n')))
+    assert next(events).type == "ADDED"
+    with pytest.raises(ApiUnreachable, match="the host answered with something that is not"):
+        next(events)
+
+
+def test_the_bookmark_of_a_real_server_is_no_spoiled_pod() -> None:
+    bookmark = {"metadata": {"resourceVersion": "7", "creationTimestamp": None}, "spec": {"containers": None}}
+    (event,) = decoder().events(memoryview(line("BOOKMARK", {**bookmark, "status": {}})))
+    assert isinstance(event.object, HostPod) and event.object.metadata.resourceVersion == "7"
+
+
+def test_the_end_of_a_watch_says_why() -> None:
+    status = {"kind": "Status", "metadata": {}, "status": "Failure", "code": 410, "reason": "Expired", "message": "old"}
+    lines = memoryview(line("ADDED", POD) + line("ERROR", status))
+    assert [event.type for event in decoder().events(lines)] == ["ADDED", "ERROR"]
+    end = decoder().end(lines)
+    assert (end.status, end.reason, end.message) == (410, "Expired", "old")
+
+
+def test_one_spoiled_object_does_not_spoil_a_list() -> None:
+    items = [{**POD, "metadata": {**POD["metadata"], "uid": "u1"}}, {"metadata": {"name": 7}}, ["none"]]
+    page = decoder().page(json.dumps({"metadata": {"resourceVersion": "9", "continue": "x"}, "items": items}).encode())
+    good, *bad = page.items
+    assert isinstance(good, HostPod) and fact_of(good).uid == "u1"
+    assert all(isinstance(item, Unreadable) for item in bad)
+    assert (page.version, page.more) == ("9", "x")
+
+
+def test_a_list_without_items_is_empty_and_what_is_no_list_is_no_answer() -> None:
+    assert decoder().page(b'{"metadata": {"resourceVersion": "9"}, "items": null}').items == []
+    for data in (b"<html>", b"[]", b'{"items": []}', b"\xff"):
+        with pytest.raises(ApiUnreachable):
+            decoder().page(data)
+
+
+def test_lines_are_whole_wherever_the_pieces_end() -> None:
+    data = line("ADDED", POD) * 3
+    for size in (1, 7, len(data) // 3, len(data)):
+        whole = WholeLines()
+        pieces = [data[i : i + size] for i in range(0, len(data), size)]
+        assert b"".join(bytes(whole.feed(piece)) for piece in pieces) == data

@@ -7,7 +7,7 @@ IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 PARALLEL := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-restarts docs
+.PHONY: lab-versions help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-restarts docs
 
 help:  ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  -/'
@@ -53,6 +53,9 @@ labextension-check: labextension  ## the panel's types, lint, form and Jest
 
 labextension-watch: labextension  ## build the panel anew at each change; `make demo` beside it shows it after a reload
 	$(PY) labextension/build.py npm run watch
+
+lab-versions: setup labextension  ## the panel in JupyterLab 4.4, 4.5, 4.6 and Notebook 7, in environments of their own
+	AIFACTORY_TEST_LABS=all $(PY) -m pytest -m browser tests/browser/test_lab_versions.py
 
 e2e: setup labextension cluster-up  ## the day and all tests that need the real cluster
 	$(IN_CLUSTER) -m tests.e2e.day

@@ -207,7 +207,7 @@ function Rows({ model, trans, open, jobs }: ListProps & { jobs: readonly Job[] }
                 open(job);
               }}
             >
-              <Row job={job} now={now} trans={trans} />
+              <Row job={job} now={now} own={job.owner === model.overview?.here.user} trans={trans} />
             </div>
           ))}
         </div>
@@ -231,14 +231,22 @@ function outlook(job: Job, trans: TranslationBundle): string {
     .join(' · ');
 }
 
-function Row({ job, now, trans }: { job: Job; now: Date; trans: TranslationBundle }): JSX.Element {
+interface RowProps {
+  readonly job: Job;
+  readonly now: Date;
+  /** Whose it is needs no saying. */
+  readonly own: boolean;
+  readonly trans: TranslationBundle;
+}
+
+function Row({ job, now, own, trans }: RowProps): JSX.Element {
   const [sign, tone] = SIGNS[job.state];
   const state = stateName(job.state, trans);
   const told = [jobReason(job, trans), outlook(job, trans)].filter(part => part !== '').join(' · ');
   const ran = since(job.times.running, job.times.finished ?? now);
   const age = since(job.times.submitted, now);
   const cost = job.cost?.so_far == null ? '' : money(Number(job.cost.so_far));
-  const about = [job.owner, shortProfile(job.profile)];
+  const about = [...(own ? [] : [job.owner]), shortProfile(job.profile)];
   return (
     <>
       <span className="aif-Sign" data-tone={tone} aria-hidden="true">

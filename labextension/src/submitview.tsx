@@ -399,8 +399,7 @@ function Profile({ offer, group, trans, checked, choose }: ProfileProps): JSX.El
         </span>
       </label>
       <p id={`${id}-more`}>
-        {offer.reason}
-        {offer.advice.length === 0 ? '' : ` ${offer.advice.join(' ')}`}
+        {[offer.reason, ...offer.advice].filter(line => line !== '').join(' · ')}
       </p>
     </div>
   );

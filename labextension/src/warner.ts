@@ -45,10 +45,11 @@ export class Warner implements IDisposable {
     const notice = this.model.overview?.here.notice;
     if (notice == null) {
       this._told = '';
+      this._notice = dismissed(this._notice);
     } else if (notice.until !== this._told) {
       this._told = notice.until;
       const when = clock(new Date(notice.until));
-      Notification.warning(
+      this._notice = Notification.warning(
         this.trans.__(
           'This server is stopped at %1 to give its quota back: %2 Save your work now. Your files are kept.',
           when,
@@ -108,10 +109,7 @@ export class Warner implements IDisposable {
 
   private calm(): void {
     window.clearTimeout(this._timer);
-    if (this._warning !== null) {
-      Notification.dismiss(this._warning);
-      this._warning = null;
-    }
+    this._warning = dismissed(this._warning);
     if (document.title.startsWith(SIGN)) {
       document.title = document.title.slice(SIGN.length);
     }
@@ -123,9 +121,17 @@ export class Warner implements IDisposable {
   };
 
   private _warning: string | null = null;
+  private _notice: string | null = null;
   private _told = '';
   private _timer = 0;
   private _disposed = false;
+}
+
+function dismissed(notification: string | null): null {
+  if (notification !== null) {
+    Notification.dismiss(notification);
+  }
+  return null;
 }
 
 function sentence(text: string): string {

@@ -79,4 +79,6 @@ test('that the quota is taken back is told once', () => {
   model.hear('2026-05-05T12:00:00Z', notice);
   expect(warning).toHaveBeenCalledTimes(1);
   expect(told()).toContain('team vision asks for its own.');
+  model.hear('2026-05-05T12:00:00Z');
+  expect(dismiss).toHaveBeenCalledWith('id');
 });

@@ -83,7 +83,8 @@ CALL = """async ([method, path, body]) => {
   const token = document.cookie.match(/_xsrf=([^;]*)/)?.[1] ?? '';
   const base = JSON.parse(document.getElementById('jupyter-config-data').textContent).baseUrl;
   const answer = await fetch(base + path, {
-    method, body: JSON.stringify(body), headers: {'X-XSRFToken': token, 'Content-Type': 'application/json'}
+    method, body: body === null ? undefined : JSON.stringify(body),
+    headers: {'X-XSRFToken': token, 'Content-Type': 'application/json'}
   });
   return {status: answer.status, body: await answer.json()};
 }"""
@@ -104,7 +105,11 @@ def side(page: Page, which: str) -> None:
 
 def submit_as_job(page: Page, file: str) -> None:
     side(page, "filebrowser")
-    page.locator(".jp-DirListing-item", has_text=file).click(button="right")
+    item = page.locator(".jp-DirListing-item", has_text=file)
+    item.click()
+    # JupyterLab itself selects the notebook that it has just opened, late where the machine is slow.
+    expect(item).to_have_class(re.compile("jp-mod-selected"))
+    item.click(button="right")
     page.get_by_role("menuitem", name=re.compile("Submit as job")).click()
     expect(shown(page, ".aif-Submit").locator("h1")).to_contain_text(file)
 

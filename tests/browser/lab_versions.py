@@ -38,12 +38,13 @@ class Version:
             own = re.compile(r"^(jupyterlab|jupyter[-_]builder|notebook)==.*\n", re.MULTILINE)
             others.write_text(own.sub("", _CONSTRAINTS.read_text()))
             words = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", str(others))
-            subprocess.run([str(python), *words, self.wanted, "-e", str(CHECKOUT)], check=True, timeout=600)
+            subprocess.run([str(python), *words, *self.wanted.split(), "-e", str(CHECKOUT)], check=True, timeout=600)
             ready.write_text(told)
         return python
 
 
-OLDEST = Version("lab44", "jupyterlab==4.4.10")
+# With jupyter-scheduler's pages beside ours, which this one environment is also for.
+OLDEST = Version("lab44", "jupyterlab==4.4.10 jupyter-scheduler==2.12.1 papermill")
 ALL = (
     OLDEST,
     Version("lab45", "jupyterlab==4.5.11"),

@@ -57,9 +57,7 @@ def test_the_panel_says_where_she_is_and_what_is_left(page: Page) -> None:
 
 
 def test_a_script_from_the_context_menu_to_its_file(page: Page) -> None:
-    page.click("[data-id=filebrowser]")
-    page.locator(".jp-DirListing-item", has_text="train.py").click(button="right")
-    page.get_by_role("menuitem", name=re.compile("Submit as job")).click()
+    submit_as_job(page, "train.py")
     form = page.locator(".aif-Submit")
     expect(form.get_by_label("Command")).to_have_value("python3 train.py")
     expect(form.locator("input[type=radio]:checked + label")).to_contain_text(SLICE)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,10 +18,19 @@ from ..lab.conftest import account
 from ..support.jupyterlab import hub_side, running_lab
 from .chromium import browser, picture
 from .lab import CALL, PATIENCE
-from .lab_versions import CHECKOUT, TRIED, Version
+from .lab_versions import CHECKOUT, OLDEST, TRIED, Version
 
 pytestmark = pytest.mark.browser
 
+PARAMETRISED = """
+{"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec":
+  {"name": "python3", "display_name": "Python 3", "language": "python"}}, "cells": [
+  {"cell_type": "code", "id": "a", "metadata": {"tags": ["parameters"]}, "outputs": [], "execution_count": null,
+   "source": "rate = 0.5"},
+  {"cell_type": "code", "id": "b", "metadata": {}, "outputs": [], "execution_count": null,
+   "source": "print('the rate is', rate)"}]}
+"""
+DEFINITION = {"runtime_environment_name": "mig-1g.10gb", "name": "nightly", "schedule": "0 1 * * *"}
 NOTEBOOK = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}'
 
 
@@ -138,3 +149,38 @@ def _form(page: Page, version: Version) -> None:
     page.click("[data-id=filebrowser]")
     page.locator(".jp-DirListing-item", has_text="fit.ipynb").click(button="right")
     page.get_by_role("menuitem", name=re.compile("Submit as job")).click()
+
+
+def test_jupyter_scheduler_s_own_pages_submit_to_the_job_service(service: str, tmp_path: Path) -> None:
+    config = {
+        "SchedulerApp": {
+            "scheduler_class": "aifactory_hub.lab.scheduler.AIFactoryScheduler",
+            "environment_manager_class": "aifactory_hub.lab.scheduler.Profiles",
+        }
+    }
+    folder = tmp_path / "config"
+    folder.mkdir()
+    (folder / "jupyter_server_config.json").write_text(json.dumps(config))
+    here = {**account(service), "JUPYTER_CONFIG_DIR": str(folder)}
+    with running_lab(tmp_path, here, python=OLDEST.python()) as lab, looking(lab.url, []) as page:
+        (tmp_path / "home/fit.ipynb").write_text(PARAMETRISED)
+        page.locator(".jp-DirListing-item", has_text="fit.ipynb").click(button="right")
+        page.get_by_role("menuitem", name="Create Notebook Job").click()
+        page.get_by_role("textbox", name="Job name").fill("from the scheduler")
+        page.get_by_role("button", name="Create").click()
+        row = page.locator("tr", has_text="from the scheduler")
+        expect(row).to_contain_text("Completed")
+        picture(page, "lab-versions/jupyter-scheduler", full=False)
+        (job,) = page.evaluate(CALL, ["GET", "scheduler/jobs", None])["body"]["jobs"]
+        assert (job["status"], job["runtime_environment_name"]) == ("COMPLETED", "mig-1g.10gb")
+        row.get_by_role("button", name=re.compile("ownload")).click()
+        _until(lambda: any("the rate is 0.5" in file.read_text() for file in tmp_path.glob("home/jobs/**/*.ipynb")))
+        refused = page.evaluate(CALL, ["POST", "scheduler/job_definitions", {**DEFINITION, "input_uri": "fit.ipynb"}])
+        assert "the job service has its own" in refused["body"]["message"]
+
+
+def _until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)

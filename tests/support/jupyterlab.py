@@ -9,9 +9,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 from tornado.testing import bind_unused_port
@@ -22,28 +23,29 @@ from .job_service import RunningService
 CHECKOUT = Path(__file__).resolve().parents[2]
 LOGIN = "the-login-of-this-server"
 _STARTED_WITHIN = 180.0
+Opened = TypeVar("Opened")
 
 
 @contextmanager
-def hub_side(folder: Path) -> Iterator[RunningService]:
-    """The service of team nlp, in a thread of its own; jobs run as processes."""
-    ready, end = threading.Event(), asyncio.Event()
-    found: list[RunningService] = []
-    loop = asyncio.new_event_loop()
+def in_thread(opening: AbstractAsyncContextManager[Opened]) -> Iterator[Opened]:
+    """What lives in an event loop, in a thread that has one."""
+    loop, ready = asyncio.new_event_loop(), threading.Event()
+    found: list[Opened] = []
+    end = asyncio.Event()
 
-    async def serve() -> None:
-        async with running_hub_side(folder) as service:
-            found.append(service)
+    async def live() -> None:
+        async with opening as opened:
+            found.append(opened)
             ready.set()
             await end.wait()
 
     def run() -> None:
         try:
-            loop.run_until_complete(serve())
+            loop.run_until_complete(live())
         finally:
             ready.set()
 
-    thread = threading.Thread(target=run, name="job service")
+    thread = threading.Thread(target=run, name="event loop")
     thread.start()
     ready.wait()
     try:
@@ -52,6 +54,11 @@ def hub_side(folder: Path) -> Iterator[RunningService]:
         loop.call_soon_threadsafe(end.set)
         thread.join()
         loop.close()
+
+
+def hub_side(folder: Path) -> AbstractContextManager[RunningService]:
+    """The service of team nlp; jobs run as processes."""
+    return in_thread(running_hub_side(folder))
 
 
 @dataclass(frozen=True)
@@ -65,9 +72,14 @@ class Lab:
 
 @contextmanager
 def running_lab(
-    folder: Path, environment: Mapping[str, str], *, python: Path = Path(sys.executable), program: str = "jupyterlab"
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    python: Path = Path(sys.executable),
+    program: str = "jupyterlab",
+    extension: bool = True,
 ) -> Iterator[Lab]:
-    """``program`` of ``python``'s environment, with the extension of this checkout. A fresh home in ``folder``."""
+    """``program`` of ``python``'s environment, with this checkout's extension or without. Its home is in ``folder``."""
     socket, port = bind_unused_port()
     socket.close()
     root, log = folder / "home", folder / "lab.log"
@@ -76,10 +88,11 @@ def running_lab(
     inside = {
         **kept,
         "HOME": str(root),
-        "JUPYTER_CONFIG_PATH": str(CHECKOUT / "labextension/jupyter-config"),
-        "JUPYTER_PATH": str(CHECKOUT / "labextension/built"),
         **environment,
     }
+    if extension:
+        inside["JUPYTER_CONFIG_PATH"] = str(CHECKOUT / "labextension/jupyter-config")
+        inside["JUPYTER_PATH"] = str(CHECKOUT / "labextension/built")
     words = (
         *(str(python), "-m", program, "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"),
         *(f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}"),

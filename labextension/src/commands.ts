@@ -113,6 +113,7 @@ function openForm(parts: Parts, path: string, start: Start | null = null): void 
       }
     },
     submitted: job => {
+      model.add(job);
       void model.refresh();
       Notification.success(trans.__('%1 is submitted', job.name), {
         actions: [

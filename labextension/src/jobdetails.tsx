@@ -178,7 +178,7 @@ export function Files({
     <section>
       <h2>{trans.__('Files that it gave back')}</h2>
       {files === null ? (
-        <p>{trans.__('They come when the job has ended.')}</p>
+        <p>{job.final ? trans.__('Asking for them…') : trans.__('They come when the job has ended.')}</p>
       ) : files.length === 0 ? (
         <p>{trans.__('None.')}</p>
       ) : (

@@ -398,9 +398,7 @@ function Profile({ offer, group, trans, checked, choose }: ProfileProps): JSX.El
           {price === null ? '' : trans.__('%1 an hour', money(Number(price)))}
         </span>
       </label>
-      <p id={`${id}-more`}>
-        {[offer.reason, ...offer.advice].filter(line => line !== '').join(' · ')}
-      </p>
+      <p id={`${id}-more`}>{[offer.reason, ...offer.advice].filter(line => line !== '').join(' · ')}</p>
     </div>
   );
 }

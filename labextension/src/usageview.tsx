@@ -59,7 +59,7 @@ function Chart({ name, value, path, trans }: ChartProps): JSX.Element {
           {value ?? trans.__('unknown')}
         </span>
       </div>
-      {value === null || path === '' ? null : (
+      {value === null || !path.includes('L') ? null : (
         <svg
           viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
           preserveAspectRatio="none"

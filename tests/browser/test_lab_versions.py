@@ -72,7 +72,7 @@ def test_the_panel_works_in_this_version(version: Version, service: str, tmp_pat
             page.goto(lab.url.replace("/tree", "/notebooks/fit.ipynb"))
         _panel(page, version)
         panel = page.locator(".aif-Panel")
-        for words in ("nlp", "mig-1g.10gb", "2 of 2 left", "No jobs yet"):
+        for words in ("Nlp", "mig-1g.10gb", "2 of 2 left"):
             expect(panel).to_contain_text(words)
         fields = {"command": "echo hello", "profile": "mig-1g.10gb", "name": "greet"}
         body = {"folder": None, "fields": fields, "key": version.name}

@@ -32,9 +32,9 @@ from tests.support.jupyterlab import CHECKOUT, Lab, in_thread, running_lab
 from .frame import Report, summary
 
 JOBS = 10_000
-ROUNDS = 12
+ROUNDS = 7
 # Seconds of real time.
-_IDLE, _HIDDEN = 150, 60
+_IDLE, _HIDDEN = 120, 60
 # Of the page's clock: an hour in the panel's steps while a job is under way.
 _STEP, _STEPS = 5, 720
 _HIDE = """hidden => {

@@ -67,6 +67,9 @@ def _answering(process: subprocess.Popen[bytes], address: str, output: Path) -> 
 
 def enter(page: Page, address: str) -> None:
     """Sign in as ada, start a server, and open the panel in its JupyterLab."""
+    # JupyterLab's own, over all of the page, when a request of its own has met no network.
+    unreachable = page.get_by_role("dialog", name="Server unavailable or unreachable")
+    page.add_locator_handler(unreachable, lambda dialog: dialog.get_by_role("button", name="Dismiss").click())
     page.goto(f"{address}/hub/oauth_login")
     page.click("text=ada")
     page.wait_for_url(re.compile("/hub/(home|spawn)"))

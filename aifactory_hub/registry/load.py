@@ -109,7 +109,7 @@ def _registry(file: schema.TenantsFile, source: str, own: Mapping[str, Card]) ->
             hub_api=file.addresses.hub_api.rstrip("/"), service=file.addresses.service.rstrip("/") + "/"
         ),
         notebook=NotebookConfig(**file.notebook.model_dump()),
-        jobs=JobsConfig(**{**file.jobs.model_dump(), "webhook_hosts": tuple(file.jobs.webhook_hosts)}),
+        jobs=JobsConfig(**{name: _frozen(value) for name, value in file.jobs.model_dump().items()}),
         catalogue=load_catalogue(file.cluster.gpu_models, site, own),
         tenants={name: _tenant(name, section, devices) for name, section in file.tenants.items()},
         isolation=Isolation(**{name: tuple(each) for name, each in file.isolation.model_dump().items()}),
@@ -131,6 +131,10 @@ def _identity(section: schema.IdentitySection) -> IdentityConfig:
         leaving_grace=section.leaving_grace,
         stale_grace=section.stale_grace,
     )
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _tenant(name: str, section: schema.TenantSection, devices: DeviceNames) -> Tenant:

@@ -313,6 +313,15 @@ class JobsSection(Section):
     max_artifacts: Size = key("Largest sum of result files of one job.", "256Mi", default=256 * 2**20)
     max_log: Size = key("How much of a job's log is kept, its end.", "4Mi", default=4 * 2**20)
     deadline: Seconds = key("How long a job may run.", "24h", default=24 * 3600)
+    start_timeout: Seconds = key(
+        "How long a job that has its devices may fail to start before it gives them back.", "10m", default=600
+    )
+    engines: list[Text] = key(
+        "Engines that run jobs; the first runs those that name none.",
+        "[kubernetes-job, argo-workflow]",
+        default=["kubernetes-job"],
+        min_length=1,
+    )
     keep_inputs: Seconds = key("How long a job's input files are kept after its end.", "7d", default=7 * 86400)
     keep_logs: Seconds = key("How long a job's log is kept after its end.", "30d", default=30 * 86400)
     keep_artifacts: Seconds = key("How long a job's result files are kept after its end.", "30d", default=30 * 86400)
@@ -387,7 +396,9 @@ class IsolationSection(Section):
         default=["coredns/coredns:*"],
     )
     tolerations: list[Text] = key(
-        "Taints that tenants' pods may tolerate.", "[nvidia.com/gpu]", default=["nvidia.com/gpu"]
+        "Taints of GPU nodes: notebooks and jobs that ask for a device tolerate them, and no others are allowed.",
+        "[nvidia.com/gpu]",
+        default=["nvidia.com/gpu"],
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .archive import BadArchive, Choice, Stamp, choose, stamps
+from .checkpoints import Checkpoints
 from .command import Command, LogTail
 from .layout import Layout, read_manifest
 from .reporter import NotDelivered, Reporter
@@ -47,8 +48,11 @@ def _run(task: Task, reporter: Reporter) -> int:
     # A shell as process 1 ignores signals that it has no handler for; until there is a command, ending is right.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     folder = task.work / "files"
+    checkpoints = Checkpoints(task.work / "checkpoints", reporter)
     try:
         before = _prepare(task, reporter, folder)
+        if os.environ.get("AIFACTORY_ATTEMPT", "1") != "1":
+            _say(f"{checkpoints.restore()} checkpoint files of the attempts before this one")
     except (NotDelivered, BadArchive, OSError) as error:
         _say(f"the job's files can't be fetched: {error}")
         result = {"exit_code": NOT_STARTED, "problem": f"the job's files can't be fetched: {error}"}
@@ -58,11 +62,14 @@ def _run(task: Task, reporter: Reporter) -> int:
         log = LogTail(Path(scratch) / "log", task.max_log)
         shipper = Shipper(reporter)
         status = StatusServer(Path(scratch), shipper.progress)
+        checkpoints.start()
         code, stopped = _run_command(task, folder, log, shipper, status)
         status.close()
         try:
             if stopped:
                 reporter.patience = _PATIENCE_WHEN_STOPPED
+            # Before all else: the next attempt goes on from them.
+            checkpoints.close()
             shipper.close(_LAST_WORDS_WHEN_STOPPED if stopped else _LAST_WORDS)
             _bring_home(task, reporter, folder, before, log, code)
         except OSError as error:

@@ -13,8 +13,8 @@ from ..admission.base import Admission
 from ..admission.kueue import KueueAdmission
 from ..admission.outlook import Outlooks
 from ..clusters import HostWatch, PodChange, TenantClients, TenantHealth, connect_host
-from ..pipelines.base import Pipeline
-from ..pipelines.kubernetes_job import KubernetesJobPipeline
+from ..pipelines.base import Site
+from ..pipelines.engines import Engines, load_engines
 from ..registry import load_registry
 from ..registry.model import Registry
 from ..settings import ServiceSettings, SettingsError
@@ -47,6 +47,8 @@ from .steps import Workshop
 from .submissions import Submissions
 
 _RETENTION_EVERY = 60.0
+# Pods are watched and tickets are listed, so a job that only runs is asked for now and then. In seconds.
+_QUIET = 30.0
 _LEASE_EVERY = 5.0
 # How long a new process waits for the one before it to end, in seconds.
 _LEASE_PATIENCE = 60.0
@@ -60,7 +62,7 @@ def assemble(
     files: FileStore,
     spool: LogSpool,
     admission: Admission,
-    pipeline: Pipeline,
+    engines: Engines,
     reach: Callable[[], dict[str, object]],
     unavailable: Callable[[str], str | None] = lambda tenant: None,
     membership: Membership,
@@ -68,15 +70,16 @@ def assemble(
     lease: Lease | None = None,
     clock: Callable[[], float] = time.time,
     tick: float = 1.0,
+    quiet: float | None = None,
 ) -> Context:
-    """The context of these parts; nothing is started."""
+    """The context of these parts; nothing is started. ``tick`` and ``quiet`` in seconds: see Reconciler."""
     bulletin, log_news = Bulletin(), Bulletin()
 
     def tell(job_id: str) -> None:
+        reconciler.heard(job_id)
         bulletin.tell(job_id)
         log_news.tell(job_id)
 
-    jobs.listen(tell)
     snapshots = Snapshots(jobs.engine, files)
     workshop = Workshop(
         registry=registry,
@@ -86,11 +89,13 @@ def assemble(
         snapshots=snapshots,
         spool=spool,
         admission=admission,
-        pipeline=pipeline,
+        engines=engines,
         token_key=files.secret("job-tokens"),
         clock=clock,
     )
-    submissions = Submissions(registry, jobs, snapshots, clock=clock)
+    reconciler = Reconciler(workshop, tick=tick, quiet=quiet)
+    jobs.listen(tell)
+    submissions = Submissions(registry, jobs, snapshots, engines, clock=clock)
     scheduler = Scheduler(Schedules(jobs.engine), jobs, snapshots, submissions, membership, clock)
     messenger = Messenger(Deliveries(jobs.engine), registry.jobs.webhook_hosts, files.secret("webhooks"), clock)
     watched = {} if lease is None else {"lease": (_LEASE_EVERY, _in_thread(lease.check))}
@@ -111,9 +116,9 @@ def assemble(
         jobs=jobs,
         files=files,
         admission=admission,
-        pipeline=pipeline,
+        engines=engines,
         submissions=submissions,
-        reconciler=Reconciler(workshop, tick=tick),
+        reconciler=reconciler,
         scheduler=scheduler,
         messenger=messenger,
         chores=Chores(chores, fatal=(DatabaseReplaced, LeaseLost)),
@@ -176,9 +181,10 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             files=FileStore(settings.files, await asyncio.to_thread(_blobs, settings)),
             spool=LogSpool(settings.files / "spool", limit=registry.jobs.max_log),
             admission=admission,
-            pipeline=KubernetesJobPipeline(clients, watch, registry.tenants, registry.hub),
+            engines=load_engines(registry.jobs.engines, Site(registry.hub, registry.tenants, clients, watch)),
             reach=reach,
             unavailable=lambda tenant: _unavailable(clients.health(tenant)),
+            quiet=_QUIET,
         )
         watch.start()
         watch.subscribe(lambda change: _wake_for_jobs(context.reconciler, change))
@@ -213,8 +219,8 @@ def _unavailable(health: TenantHealth) -> str | None:
 
 def _wake_for_jobs(reconciler: Reconciler, change: PodChange) -> None:
     pods = (change.before, change.after)
-    if any(pod is not None and pod.namespace == constants.JOBS_NAMESPACE for pod in pods):
-        reconciler.wake()
+    for name in {pod.name for pod in pods if pod is not None and pod.namespace == constants.JOBS_NAMESPACE}:
+        reconciler.wake(name)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

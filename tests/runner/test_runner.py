@@ -206,7 +206,14 @@ def test_a_pod_without_its_description_says_what_is_missing(tmp_path: Path) -> N
 def test_the_command_sees_neither_the_token_nor_where_it_is() -> None:
     own = {"PATH": "/bin", "AIFACTORY_SECRETS": "/s", "AIFACTORY_SERVICE_URL": "u", "AIFACTORY_WORK": "w"}
     task = Task("j1", "u", "secret-token", "true", Path("w"), environment={"PATH": "/mine"})
-    assert child_environment(own, task) == {"PATH": "/mine", "AIFACTORY_JOB_ID": "j1", "PYTHONUNBUFFERED": "1"}
+    given = child_environment(own, task)
+    assert given == {
+        "PATH": "/mine",
+        "AIFACTORY_JOB_ID": "j1",
+        "AIFACTORY_ATTEMPT": "1",
+        "AIFACTORY_CHECKPOINTS": "w/checkpoints",
+        "PYTHONUNBUFFERED": "1",
+    }
     assert "secret-token" not in repr(task)
 
 

@@ -66,6 +66,7 @@ async def test_the_run_gets_the_command_in_a_secret_file_and_nothing_of_it_in_it
     assert spec.secret_files["token"] not in repr(world.job(job_id))
     assert spec.labels[constants.LABEL_USER] == "ada"
     assert spec.node_selector == {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
+    assert spec.tolerations == ("nvidia.com/gpu",)
 
 
 async def test_a_job_beyond_the_quota_waits_and_says_why_and_starts_in_its_turn(world: World) -> None:
@@ -397,7 +398,7 @@ async def test_a_sweep_drops_old_files_that_no_job_stands_behind(world: World) -
 async def test_the_running_loop_takes_jobs_forward_by_itself_and_stops_when_cancelled(world: World) -> None:
     loop = asyncio.create_task(world.service.reconciler.run())
     job_id = await world.submit()
-    world.service.reconciler.hurry()
+    world.service.reconciler.hurry(job_id)
     async with asyncio.timeout(5):
         while world.job(job_id).run_created_at is None:
             await asyncio.sleep(0.01)

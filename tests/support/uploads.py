@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -17,12 +18,12 @@ from aifactory_hub.store import FileStore, Snapshots
 def pack_of(files: Mapping[str, bytes]) -> bytes:
     """A pack of these files' content."""
     raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w:gz") as tar:
+    with tarfile.open(fileobj=raw, mode="w") as tar:
         for content in dict.fromkeys(files.values()):
             info = tarfile.TarInfo(hashlib.sha256(content).hexdigest())
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
-    return raw.getvalue()
+    return gzip.compress(raw.getvalue(), mtime=0)  # the same files, the same digest
 
 
 def manifest_of(files: Mapping[str, bytes], **changes: Any) -> bytes:

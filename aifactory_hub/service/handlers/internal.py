@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...store import Artifact, JobRecord, StoredFile
-from ..answer_types import Expected, Heard, Stored, StoredArtifact, Travelled
+from ..answer_types import ArtifactsAnswer, Expected, Heard, Stored, StoredArtifact, Travelled
+from ..answers import artifacts_answer
 from ..context import Context
 from ..errors import ServiceError, forbidden
 from ..gate import bearer
@@ -135,8 +136,40 @@ class RunnerProgressReport(_ForRunners):
         self.answer({"id": job.id})
 
 
+class RunnerArtifacts(_ForRunners):
+    """The job's files so far."""
+
+    @operation("listOwnArtifacts", "What the job gave back so far.", answer=ArtifactsAnswer, access=Access.RUNNER)
+    async def get(self, job_id: str) -> None:
+        """For an attempt that goes on where the one before it stopped."""
+        job = await self.own_job(job_id)
+        found = await run_sync(self.context.jobs.artifacts, job.id)
+        self.answer(artifacts_answer(found, simulated=self.context.registry.cluster.simulated))
+
+
 class RunnerArtifact(ReceivingHandler, _ForRunners):
     """One file of the job's."""
+
+    @operation("getOwnArtifact", "A file of the job.", media_type="application/octet-stream", access=Access.RUNNER)
+    async def get(self, job_id: str, name: str) -> None:
+        """Its content."""
+        job, wanted = await self.own_job(job_id), artifact_name(name)
+        if wanted not in {a.name for a in await run_sync(self.context.jobs.artifacts, job.id)}:
+            raise ServiceError(404, "unknown-artifact", f"Job {job.id} gave back no file {wanted!r}.", field="name")
+        await self.send_file(self.context.files.artifact(job.id, wanted), media_type="application/octet-stream")
+
+    @operation(
+        "dropArtifact",
+        "Forget a file of the job, if it is there.",
+        answer=Heard,
+        access=Access.RUNNER,
+    )
+    async def delete(self, job_id: str, name: str) -> None:
+        """The record first: a kill between the two leaves a file too many, which goes with the job's others."""
+        job, wanted = await self.own_job(job_id), artifact_name(name)
+        await run_sync(self.context.jobs.drop_artifact, job.id, wanted)
+        await run_sync(self.context.files.delete, [self.context.files.artifact(job.id, wanted)])
+        self.answer({"id": job.id})
 
     async def limit_now(self, *args: str) -> int:
         """What is left of the job's limit, where the file that this one replaces does not count."""
@@ -183,5 +216,5 @@ class RunnerOutcome(_ForRunners):
         job = await self.own_job(job_id)
         result = parse(RunnerResult, self.request.body)
         await run_sync(self.context.jobs.record_report, job.id, result.model_dump())
-        self.context.reconciler.hurry()
+        self.context.reconciler.hurry(job.id)
         self.answer({"id": job.id})

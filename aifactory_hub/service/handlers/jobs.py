@@ -59,7 +59,7 @@ class JobList(Handler):
         taken = await self.context.submissions.submit(caller.name, tenant, submission)
         if isinstance(taken, Refusal):
             raise from_refusal(taken)
-        self.context.reconciler.hurry()
+        self.context.reconciler.hurry(taken.job.id)
         body = job_answer(taken.job, self.context.registry, now=self.context.clock())
         self.answer(body, 201 if taken.new else 200)
 
@@ -90,13 +90,14 @@ class DryRun(Handler):
         caller = await self.caller()
         asked = parse(Planned, self.request.body)
         tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, asked.tenant)
-        plan = self.context.submissions.plan(tenant, asked)
+        published = await self.context.submissions.published(tenant, asked)
+        plan = self.context.submissions.plan(tenant, asked, published)
         if isinstance(plan, Refusal):
             self.answer(refused_answer(from_refusal(plan), simulated=self.context.registry.cluster.simulated))
             return
         record = self.context.submissions.record(plan, caller.name, asked)
         seen = await look(self.context, tenant)
-        manifest = self.context.pipeline.render(preview(self.context, record, plan))
+        manifest = self.context.engines.of(record.backend).render(preview(self.context, record, plan))
         self.answer(dry_run_answer(plan, seen, manifest, self.context.registry))
 
 
@@ -128,7 +129,7 @@ class JobOne(Handler):
         if job.owner != caller.name and not caller.administers(job.tenant):
             raise forbidden(f"Job {job.id} is {job.owner}'s: its owner and the team's admins can cancel it.")
         await run_sync(self.context.jobs.ask_cancel, job.id, by=caller.name, now=self.context.clock())
-        self.context.reconciler.hurry()
+        self.context.reconciler.hurry(job.id)
         job = await self.job_for(caller, job_id)
         self.answer(job_answer(job, self.context.registry, now=self.context.clock()), 202)
 
@@ -167,7 +168,7 @@ class JobLogs(Handler):
     async def _live(self, job: JobRecord) -> str:
         limit = self.context.registry.jobs.max_log
         try:
-            return await self.context.pipeline.logs(job.tenant, job.run_id, limit_bytes=limit)
+            return await self.context.engines.of(job.backend).logs(job.tenant, job.run_id, limit_bytes=limit)
         except PipelineUnavailable as error:
             message = f"The log can't be had now: {error}. The job goes on; try again in a moment."
             raise unavailable("log-unavailable", message) from error

@@ -47,6 +47,8 @@ class ReceivingHandler(Handler):
         A refusal waits until the body has been read, up to a limit: answered at once, the connection would be
         closed under a sender that still sends, and it would see a broken pipe and no answer.
         """
+        if self.request.method != "PUT":
+            return
         connection: Any = self.request.connection
         connection.set_body_timeout(_BODY_TIMEOUT)
         length = self._length()

@@ -51,6 +51,13 @@ export function JobFacts({ job, from, trans }: Shown & { from: Provenance | null
   if (!job.final) {
     rows.push([trans.__('Time limit'), duration(job.max_seconds)]);
   }
+  rows.push([trans.__('Engine'), job.engine]);
+  if (job.nodes > 1) {
+    rows.push([trans.__('Nodes'), String(job.nodes)]);
+  }
+  if (job.template !== null) {
+    rows.push([trans.__('Template'), job.template]);
+  }
   if (job.retries.most > 0) {
     rows.push([trans.__('Retries'), trans.__('%1 of %2 used', job.retries.used, job.retries.most)]);
   }

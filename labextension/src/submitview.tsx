@@ -329,6 +329,8 @@ function uiFor(trans: TranslationBundle): Record<string, object> {
     environment: titled(trans.__('Variables (others see their names, not their values)')),
     priority: titled(trans.__('Priority')),
     max_seconds: titled(trans.__('Longest run, in seconds')),
+    engine: titled(trans.__('Engine (empty: the site’s first)')),
+    nodes: titled(trans.__('Nodes, each with the whole profile')),
     retries: titled(trans.__('Tries after a failure')),
     retry_backoff: titled(trans.__('Seconds before the first of them'))
   };

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from ..lab.conftest import account
-from ..support.jupyterlab import hub_side, running_lab
+from ..support.jupyterlab import LOGIN, Lab, hub_side, running_lab
 from .chromium import browser, picture
 from .lab import CALL, PATIENCE
 from .lab_versions import CHECKOUT, OLDEST, TRIED, Version
@@ -30,8 +31,12 @@ PARAMETRISED = """
   {"cell_type": "code", "id": "b", "metadata": {}, "outputs": [], "execution_count": null,
    "source": "print('the rate is', rate)"}]}
 """
-DEFINITION = {"runtime_environment_name": "mig-1g.10gb", "name": "nightly", "schedule": "0 1 * * *"}
-NOTEBOOK = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}'
+DEFINITION = {
+    "name": "nightly",
+    "runtime_environment_name": "mig-1g.10gb",
+    "runtime_environment_parameters": {},
+    "schedule": "0 1 * * *",
+}
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +72,7 @@ def test_the_panel_works_in_this_version(version: Version, service: str, tmp_pat
         running_lab(tmp_path, account(service), python=version.python(), program=version.program) as lab,
         looking(lab.url, said) as page,
     ):
-        (tmp_path / "home/fit.ipynb").write_text(NOTEBOOK)
+        (tmp_path / "home/fit.ipynb").write_text(PARAMETRISED)
         if version.program == "notebook":
             page.goto(lab.url.replace("/tree", "/notebooks/fit.ipynb"))
         _panel(page, version)
@@ -162,21 +167,29 @@ def test_jupyter_scheduler_s_own_pages_submit_to_the_job_service(service: str, t
     folder.mkdir()
     (folder / "jupyter_server_config.json").write_text(json.dumps(config))
     here = {**account(service), "JUPYTER_CONFIG_DIR": str(folder)}
-    with running_lab(tmp_path, here, python=OLDEST.python()) as lab, looking(lab.url, []) as page:
+    with running_lab(tmp_path, here, python=OLDEST.python(), program="jupyter_server") as server, ask(server) as http:
         (tmp_path / "home/fit.ipynb").write_text(PARAMETRISED)
-        page.locator(".jp-DirListing-item", has_text="fit.ipynb").click(button="right")
-        page.get_by_role("menuitem", name="Create Notebook Job").click()
-        page.get_by_role("textbox", name="Job name").fill("from the scheduler")
-        page.get_by_role("button", name="Create").click()
-        row = page.locator("tr", has_text="from the scheduler")
-        expect(row).to_contain_text("Completed")
-        picture(page, "lab-versions/jupyter-scheduler", full=False)
-        (job,) = page.evaluate(CALL, ["GET", "scheduler/jobs", None])["body"]["jobs"]
-        assert (job["status"], job["runtime_environment_name"]) == ("COMPLETED", "mig-1g.10gb")
-        row.get_by_role("button", name=re.compile("ownload")).click()
-        _until(lambda: any("the rate is 0.5" in file.read_text() for file in tmp_path.glob("home/jobs/**/*.ipynb")))
-        refused = page.evaluate(CALL, ["POST", "scheduler/job_definitions", {**DEFINITION, "input_uri": "fit.ipynb"}])
-        assert "the job service has its own" in refused["body"]["message"]
+        offer, *_ = http.get("/scheduler/runtime_environments").json()  # this server's own is the first
+        assert offer["name"] == "mig-1g.10gb"
+        wanted = {**DEFINITION, "input_uri": "fit.ipynb", "parameters": {"rate": "0.25"}, "output_formats": ["ipynb"]}
+        job = f"/scheduler/jobs/{http.post('/scheduler/jobs', json=wanted).json()['job_id']}"
+        _until(lambda: http.get(job).json()["status"] in ("COMPLETED", "FAILED"))
+        found = http.get(job).json()
+        assert (found["status"], found["name"], found["parameters"]) == ("COMPLETED", "nightly", {"rate": "0.25"})
+        assert [each["job_id"] for each in http.get("/scheduler/jobs").json()["jobs"]] == [found["job_id"]]
+        http.get(f"{job}/download_files")
+        _until(lambda: any("the rate is 0.25" in file.read_text() for file in tmp_path.glob("home/**/*.ipynb")))
+        assert http.patch(job, json={"status": "STOPPED"}).status_code == 204
+        refused = http.post("/scheduler/job_definitions", json=wanted)
+        assert "the job service has its own" in refused.json()["message"]
+        unknown = http.post("/scheduler/jobs", json={**wanted, "runtime_environment_name": "mig-9g"})
+        assert "mig-9g" in unknown.json()["message"]
+
+
+def ask(server: Lab) -> httpx.Client:
+    """A client that is signed in at the Jupyter server."""
+    head = {"Authorization": f"token {LOGIN}"}
+    return httpx.Client(base_url=server.url.partition("/lab")[0], headers=head, trust_env=False, timeout=60)
 
 
 def _until(true: Callable[[], bool]) -> None:

@@ -96,9 +96,10 @@ def running_lab(
     words = (
         *(str(python), "-m", program, "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"),
         *(f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}"),
-        *(f"--IdentityProvider.token={LOGIN}", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"),
-        "--LabApp.news_url=None",
+        f"--IdentityProvider.token={LOGIN}",
     )
+    if program != "jupyter_server":
+        words += ("--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url=None")
     with log.open("wb") as output:
         process = subprocess.Popen(words, env=inside, stdout=output, stderr=output, cwd=root)
     url = f"http://127.0.0.1:{port}"

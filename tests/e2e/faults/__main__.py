@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -82,6 +83,8 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="PATTERN", help="only rows whose name this is found in")
     parser.add_argument("--list", action="store_true", help="name the rows and end")
     options = parser.parse_args()
+    # Who is stopped from outside cleans up too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="aifactory-faults-"))
     print("The GPUs of this cluster are SIMULATED: capacity on the node, no device behind it.", flush=True)
     table = Table()

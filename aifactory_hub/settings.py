@@ -12,6 +12,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _CRYPT_KEY_HINT = "a key of 32 bytes in hex, for example what `openssl rand -hex 32` prints"
+_HISTORY = "aifactory-run-lengths.json"
 _SHARED_HINT = "a long random text, for example what `openssl rand -hex 32` prints; the hub and the service share it"
 
 
@@ -61,6 +62,7 @@ class HubSettings:
     service_token: Secret
     service_bind: Bind
     kubeconfig: str | None = None
+    history: Path = Path(_HISTORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class ServiceSettings:
     bind: Bind
     database: str
     files: Path
+    objects: str | None = None
     kubeconfig: str | None = None
 
 
@@ -88,6 +91,7 @@ def read_hub_settings(environment: Mapping[str, str] | None = None) -> HubSettin
         service_token=Secret(reader.required("AIFACTORY_HUB_SERVICE_TOKEN", _SHARED_HINT)),
         service_bind=reader.parsed("AIFACTORY_HUB_SERVICE_BIND", "127.0.0.1:8091", _parse_bind),
         kubeconfig=reader.text("KUBECONFIG", "") or None,
+        history=Path(reader.text("AIFACTORY_HUB_HISTORY", _HISTORY)),
     )
     # JupyterHub reads this one itself, but would fail with a traceback, and only at the first sign-in.
     reader.required("JUPYTERHUB_CRYPT_KEY", _CRYPT_KEY_HINT)
@@ -109,6 +113,7 @@ def read_service_settings(environment: Mapping[str, str] | None = None) -> Servi
         bind=reader.parsed("AIFACTORY_HUB_SERVICE_BIND", "127.0.0.1:8091", _parse_bind),
         database=reader.text("AIFACTORY_HUB_SERVICE_DATABASE", "sqlite:///aifactory-service.sqlite"),
         files=Path(reader.text("AIFACTORY_HUB_SERVICE_FILES", "aifactory-files")),
+        objects=reader.parsed("AIFACTORY_HUB_SERVICE_OBJECTS", "", _parse_bucket) or None,
         kubeconfig=reader.text("KUBECONFIG", "") or None,
     )
     reader.finish()
@@ -149,6 +154,12 @@ def _parse_bind(text: str) -> Bind:
     if match is None or not 0 < int(match[2]) < 65536:
         raise ValueError("write <address>:<port>, for example 127.0.0.1:8091")
     return Bind(match[1], int(match[2]))
+
+
+def _parse_bucket(text: str) -> str:
+    if text and re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?", text) is None:
+        raise ValueError("write s3://<bucket> or s3://<bucket>/<prefix>")
+    return text
 
 
 def _parse_prefix(text: str) -> str:

@@ -29,13 +29,17 @@ from .provider import Provider, ProviderUnreachable
 from .renewal import Renewal
 from .sign_ins import SignIns
 from .sources import USERINFO, Answer, claims_of, read_groups, what_arrived
-from .sweep import Sweep
+from .sweep import AT_ONCE, Sweep
 
 # Where the checked claims of the ID token are kept among the token response, so that each later userinfo
 # answer is held against the subject that they proved.
 PROVED = "aifactory_id_token"
+# There instead of a new one when a renewal brought none.
+OLD = "aifactory_id_token_is_old"
 # The largest answer that is read of a provider, in bytes: 20,000 groups fit.
 _LARGEST_ANSWER = 4 * 2**20
+# So many requests at once go to the provider: the sweep's, and as many of people who sign in or send requests.
+_AT_ONCE = 2 * AT_ONCE
 
 
 class AIFactoryAuthenticator(GenericOAuthenticator):
@@ -55,7 +59,8 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         None,
         allow_none=True,
         config=True,
-        help="A site's own way to the groups: takes an auth.sources.Answer, returns a list of names; may be async.",
+        help="A site's own way to the groups: takes an auth.sources.Answer, returns a list of names; may be async. "
+        "Whatever it raises means that nothing is known, never that somebody is in no group.",
     )
     sweep_interval = Integer(
         20, config=True, help="Seconds between two looks after people with running servers or live jobs."
@@ -89,13 +94,15 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
 
     @default("http_request_kwargs")
     def _short_timeouts(self) -> dict[str, Any]:
-        return {"connect_timeout": 3.0, "request_timeout": 10.0}
+        return {"connect_timeout": 5.0, "request_timeout": 10.0}
 
     @default("http_client")
     def _bounded_client(self) -> Any:
+        # A client of its own: tornado's shared one makes ten requests at a time, and what waits longer than
+        # connect_timeout for its turn counts as "no answer".
         if AsyncHTTPClient.configured_class() is SimpleAsyncHTTPClient:
-            return SimpleAsyncHTTPClient(force_instance=True, max_body_size=_LARGEST_ANSWER)
-        return AsyncHTTPClient()
+            return SimpleAsyncHTTPClient(force_instance=True, max_clients=_AT_ONCE, max_body_size=_LARGEST_ANSWER)
+        return AsyncHTTPClient(force_instance=True, max_clients=_AT_ONCE)
 
     @validate("auth_refresh_age")
     def _refresh_is_on(self, proposal: Any) -> Any:
@@ -207,8 +214,8 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         except ClaimError as error:
             self.log.error("Groups of %s can't be read: %s", auth_model["name"], error)
             raise ProblemPage(HTTPStatus.FORBIDDEN, str(error)) from error
-        claims = self.answer_of(auth_state).id_token
         token_info = auth_state["token_response"]
+        claims = token_info.get(PROVED) or {}
         now = time.time()
         lasts = token_info.get("refresh_expires_in")
         auth_state[memberships.KEY] = Kept(
@@ -239,7 +246,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         token_info = auth_state.get("token_response") or {}
         return Answer(
             userinfo=auth_state[self.user_auth_state_key],
-            id_token=token_info.get(PROVED) or {},
+            proved=None if token_info.get(OLD) else token_info.get(PROVED),
             access_token=auth_state["access_token"],
         )
 
@@ -283,5 +290,6 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         if self.refresh_user_hook is not None:
             refreshed = await self._call_refresh_user_hook(user, await user.get_auth_state())
             if refreshed is not None:
+                self.renewal.answered(user.name)
                 return refreshed
         return await self.renewal.renew(user)

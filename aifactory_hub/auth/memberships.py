@@ -20,7 +20,8 @@ class Kept:
     """What the identity provider said last. Times are epoch seconds.
 
     ``left`` says since when teams are left. ``session`` is the provider's session (sid), ``session_ends`` when its
-    refresh token ends by itself. ``standing`` is other than KNOWN when the session is over.
+    refresh token ends by itself. ``in_doubt``: the last renewal got no answer. ``standing`` is other than KNOWN when
+    the session is over.
     """
 
     subject: str
@@ -31,6 +32,7 @@ class Kept:
     session: str | None = None
     session_ends: float | None = None
     signed_out: bool = False
+    in_doubt: bool = False
     standing: Standing = Standing.KNOWN
 
     def standing_at(self, now: float, stale_grace: float) -> Standing:
@@ -55,6 +57,7 @@ class Kept:
             "sid": self.session,
             "session_ends": self.session_ends,
             "signed_out": self.signed_out,
+            "in_doubt": self.in_doubt,
             "standing": self.standing.value,
         }
 
@@ -74,6 +77,7 @@ def read_kept(auth_state: Mapping[str, Any] | None) -> Kept | None:
             session=kept.get("sid"),
             session_ends=kept.get("session_ends"),
             signed_out=kept.get("signed_out") is True,
+            in_doubt=kept.get("in_doubt") is True,
             standing=Standing(kept.get("standing", Standing.KNOWN.value)),
         )
     except (KeyError, TypeError, ValueError):

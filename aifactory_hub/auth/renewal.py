@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,7 +32,8 @@ log = logging.getLogger(__name__)
 
 _GOING_ON: ContextVar[bool] = ContextVar("renewal", default=False)
 # Of a token response: what a renewal may leave out, and what then stays as it was.
-_STAYS = ("refresh_token", "id_token", "aifactory_id_token")
+_PROVED, _OLD = "aifactory_id_token", "aifactory_id_token_is_old"
+_STAYS = ("refresh_token", "id_token", _PROVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,15 @@ class Renewal:
     def __init__(self, authenticator: AIFactoryAuthenticator) -> None:
         self._a = authenticator
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._answered: dict[str, float] = {}
+
+    def answered(self, name: str) -> None:
+        """Something is known about this person now, whatever it is."""
+        self._answered[name] = time.monotonic()
+
+    def answered_at(self, name: str) -> float:
+        """When the provider last answered about her, on the monotonic clock; long ago when it never did."""
+        return self._answered.get(name, -math.inf)
 
     @property
     def going_on(self) -> bool:
@@ -72,6 +83,7 @@ class Renewal:
             state = await user.get_auth_state() or {}
             before = read_kept(state)
             if before is None or not state.get("access_token"):
+                self.answered(user.name)  # there is nothing to ask with until she signs in
                 return False
             if before.resolved_at >= came:
                 return before.standing is Standing.KNOWN  # somebody else asked while this one waited
@@ -80,6 +92,7 @@ class Renewal:
                     return await self._learn(user, state, before)
             except _SignedInMeanwhile:
                 log.info("%s has signed in while she was asked about: the new session counts", user.name)
+                self.answered(user.name)
                 return True
 
     async def _learn(self, user: Any, state: dict[str, Any], before: Kept) -> Any:
@@ -105,6 +118,7 @@ class Renewal:
         answer["auth_state"][KEY] = now.to_auth_state()
         user.sync_groups(answer["groups"])
         await user.save_auth_state(answer["auth_state"])
+        self._learnt(user.name, left, before)
         return answer if await self._still_allowed(user, answer) else False
 
     async def _ask(self, user: Any, state: dict[str, Any], before: Kept) -> dict[str, Any] | _NoAnswer:
@@ -128,7 +142,7 @@ class Renewal:
         """A new token where there is a way to get one: userinfo may only repeat what an old one says."""
         old: dict[str, Any] = state["token_response"]
         if not state.get("refresh_token"):
-            return old
+            return {**old, _OLD: True}
         params = self._a.build_refresh_token_request_params(state["refresh_token"])
         try:
             new = await self._a.get_token_info(None, params)
@@ -137,19 +151,33 @@ class Renewal:
                 raise _Refused from error
             # For example invalid_client: that is this hub's trouble, not hers.
             raise ProviderUnreachable(f"the identity provider refuses this hub ({error.code})") from error
-        new = {**{name: old[name] for name in _STAYS if old.get(name)}, **new}
-        kept = await _same_session(user, before)
+        except (ProviderUnreachable, IdTokenError):
+            await self._doubt(user, state, before)
+            raise
+        new = {**{name: old[name] for name in _STAYS if old.get(name)}, _OLD: not new.get(_PROVED), **new}
+        kept = replace(await _same_session(user, before), in_doubt=False)
         built = self._a.build_auth_state_dict(new, state[self._a.user_auth_state_key])
         # Before anything else can fail: the old refresh token may be worth nothing now.
         await user.save_auth_state({**state, **built, KEY: kept.to_auth_state()})
         return new
+
+    async def _doubt(self, user: Any, state: dict[str, Any], before: Kept) -> None:
+        """The answer is lost: the provider may have taken the refresh token, and given another that nobody has."""
+        kept = await _same_session(user, before)
+        if not kept.in_doubt:
+            await user.save_auth_state({**state, KEY: replace(kept, in_doubt=True).to_auth_state()})
 
     async def _closed(self, user: Any, state: dict[str, Any], before: Kept) -> bool:
         before = await _same_session(user, before)
         if not state.get("refresh_token"):
             standing = Standing.SIGNED_OUT  # an access token simply ends
         else:
-            standing = refused_session(now=time.time(), announced_end=before.session_ends, signed_out=before.signed_out)
+            standing = refused_session(
+                now=time.time(),
+                announced_end=before.session_ends,
+                signed_out=before.signed_out,
+                in_doubt=before.in_doubt,
+            )
         return await self._close(user, state, before, standing)
 
     async def _close(self, user: Any, state: Mapping[str, Any], before: Kept, standing: Standing) -> bool:
@@ -164,7 +192,13 @@ class Renewal:
         log.warning("%s has to sign in again: her session is over (%s)", user.name, standing.value)
         kept = {name: state[name] for name in (self._a.user_auth_state_key,) if name in state}
         await user.save_auth_state({**kept, KEY: closed.to_auth_state()})
+        self._learnt(user.name, closed.left, before)
         return False
+
+    def _learnt(self, name: str, left: Mapping[str, float], before: Kept) -> None:
+        self.answered(name)
+        if dict(left) != dict(before.left) and self._a.sweep is not None:
+            self._a.sweep.soon(name)
 
     async def _still_allowed(self, user: Any, model: dict[str, Any]) -> bool:
         try:

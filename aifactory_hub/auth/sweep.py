@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
+import random
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -17,21 +19,37 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# So many people are asked about at a time.
-_AT_ONCE = 8
+# So many people are asked about at a time. A provider that takes a second for each answer is asked about a thousand
+# people within the interval, and one person for whom it hangs holds up nobody else.
+AT_ONCE = 64
 # Seconds for which the service's word counts that somebody has live jobs. It repeats it.
 _WATCHED_FOR = 120.0
+# Seconds after which somebody whom the provider did not answer about is asked about again.
+_AGAIN_AFTER = 5.0
+# Seconds between two searches for people who run something now, and between two complaints of being late.
+_LONGEST_REST, _COMPLAIN_EVERY = 5.0, 60.0
+_SHORTEST_REST = 0.1
+# People's turns are spread over this last part of the interval, so that they do not all come at once.
+_SPREAD = 0.25
 
 
 class Sweep:
-    """Refreshes who runs something, and ends what may not go on."""
+    """Refreshes who runs something, and ends what may not go on.
+
+    Everybody has a turn of her own: ``sweep_interval`` after the provider's last answer about her at the latest, a few
+    seconds after one that did not come, and when a server of hers has to be stopped. No turn waits for another's.
+    """
 
     def __init__(self, authenticator: AIFactoryAuthenticator, app: Any) -> None:
         self._a = authenticator
         self._app = app
         self._watched: dict[str, float] = {}
+        self._due: dict[str, float] = {}  # name -> when it is her turn, on the monotonic clock
+        self._looks: dict[str, asyncio.Task[None]] = {}
+        self._free = asyncio.Semaphore(AT_ONCE)
+        self._woken = asyncio.Event()
+        self._rests_until = self._complained = -math.inf
         self._task: asyncio.Task[None] | None = None
-        self._due = math.inf  # when the first grace ends, in epoch seconds
 
     @classmethod
     def begin(cls, authenticator: AIFactoryAuthenticator, app: Any) -> Sweep:
@@ -48,31 +66,37 @@ class Sweep:
         until = time.monotonic() + _WATCHED_FOR
         self._watched.update(dict.fromkeys(names, until))
 
+    def soon(self, name: str) -> None:
+        """It has just been learnt that this person left a team: what follows is done now."""
+        self._due[name] = 0.0
+        self._woken.set()
+
     async def _run(self) -> None:
         while True:
-            # A server whose grace ends before the next look is not left waiting for it.
-            due = max(1.0, self._due - time.time())
-            await asyncio.sleep(min(self._a.sweep_interval, due))
             try:
-                await self.once()
+                rest = self._begin_looks()
             except Exception:
                 log.exception("the sweep of memberships failed; it is tried again")
+                rest = _LONGEST_REST
+            self._woken.clear()
+            self._rests_until = time.monotonic() + rest
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), rest)
+            await asyncio.sleep(_SHORTEST_REST)  # many who leave at once are looked for once
 
-    async def once(self) -> None:
-        """Look at everybody who runs something."""
-        self._due = math.inf
-        turn = asyncio.Semaphore(_AT_ONCE)
+    def _begin_looks(self) -> float:
+        """Begin each turn that has come. Returns the seconds until there is something to do."""
+        people, now = self._people(), time.monotonic()
+        rest = min(_LONGEST_REST, self._a.sweep_interval)
+        self._due = {name: self._due.get(name, 0.0) for name in people}
+        waiting = sorted((due, name) for name, due in self._due.items() if name not in self._looks)
+        for due, name in waiting:
+            if due > now:
+                return min(rest, due - now)
+            self._looks[name] = asyncio.create_task(self._turn(people[name]), name=f"look at {name}")
+        return rest
 
-        async def one(user: Any) -> None:
-            async with turn:
-                try:
-                    await self._look_at(user)
-                except Exception:
-                    log.exception("%s could not be looked at; it is tried again", user.name)
-
-        await asyncio.gather(*(one(user) for user in self._people()))
-
-    def _people(self) -> list[Any]:
+    def _people(self) -> dict[str, Any]:
         now = time.monotonic()
         self._watched = {name: until for name, until in self._watched.items() if until > now}
         users = self._app.users
@@ -80,21 +104,64 @@ class Sweep:
         for name in self._watched:
             if name not in running and name in users:
                 running[name] = users[name]
-        return list(running.values())
+        return running
 
-    async def _look_at(self, user: Any) -> None:
-        if await self._a.refresh_user(user):
-            user._auth_refreshed = time.monotonic()
+    async def _turn(self, user: Any) -> None:
+        name = user.name
+        # Whatever is learnt from here on makes a turn of its own.
+        self._due[name] = math.inf
+        try:
+            await self._ask(user)
+            after = await self._look_at(user)
+        except Exception:
+            log.exception("%s could not be looked at; it is tried again", name)
+            after = _AGAIN_AFTER
+        finally:
+            self._looks.pop(name, None)
+        self._due[name] = min(self._due.get(name, math.inf), time.monotonic() + after)
+        if self._due[name] < self._rests_until:
+            self._woken.set()
+
+    def _complain_if_late(self, waited: float) -> None:
+        now = time.monotonic()
+        if waited > self._a.sweep_interval and now - self._complained > _COMPLAIN_EVERY:
+            self._complained = now
+            log.warning(
+                "%d people run something, and the identity provider answers too slowly to ask about each of them every "
+                "%d s: the last one waited %.0f s longer. Who leaves a team keeps it for that much longer.",
+                len(self._due), self._a.sweep_interval, waited,
+            )  # fmt: skip
+
+    async def _ask(self, user: Any) -> None:
+        """Ask the provider about her, unless a request of hers just did."""
+        came = time.monotonic()
+        async with self._free:
+            self._complain_if_late(time.monotonic() - came)
+            if self._seconds_left(user.name, 1 - _SPREAD) <= 0 and await self._a.refresh_user(user):
+                user._auth_refreshed = time.monotonic()
+
+    async def _look_at(self, user: Any) -> float:
+        """Do what follows from what is known of her. Returns the seconds until her next turn."""
         kept = read_kept(await user.get_auth_state())
         now = time.time()
         left = kept.left if kept is not None else {}
         found = affected_servers(_facts(user), left, self._a.leaving, now)
         user.aifactory_notices = [notice(one, one.tenant, now) for one in found if one.action is Action.KEEP]
+        part = random.uniform(1 - _SPREAD, 1)  # noqa: S311 - no secret
+        after = self._seconds_left(user.name, part)
+        if after <= 0:  # no answer came
+            after = min(_AGAIN_AFTER, self._a.sweep_interval)
         for one in found:
             if one.action is not Action.KEEP:
                 await self._end(user, one)
+                after = min(after, 1.0)  # and see whether it did
             elif one.stops_at is not None:
-                self._due = min(self._due, one.stops_at)
+                after = min(after, max(0.0, one.stops_at - now))
+        return after
+
+    def _seconds_left(self, name: str, part: float) -> float:
+        """Until so large a part of the interval is over since the provider's last answer about her."""
+        return self._a.renewal.answered_at(name) + self._a.sweep_interval * part - time.monotonic()
 
     async def _end(self, user: Any, one: Affected) -> None:
         spawner = user.spawners[one.server]

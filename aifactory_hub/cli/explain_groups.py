@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,10 +26,13 @@ _API = "JUPYTERHUB_API_URL"
 @click.command("explain-groups")
 @click.argument("file", type=click.Path())
 @click.option("--group", "groups", multiple=True, help="A group of the person; may be repeated.")
-@click.option("--claims", type=click.Path(path_type=Path), help="A JSON file with the claims that arrived.")
+@click.option("--claims", help="A JSON file with the claims that arrived; - reads what is piped in.")
 @click.option("--user", help=f"Somebody who is signed in; asks the hub at {_API} with {_TOKEN}, an administrator's.")
-def explain_groups(file: str, groups: tuple[str, ...], claims: Path | None, user: str | None) -> None:
-    """Say which tenants somebody is in, by which rule of FILE, and with which role."""
+def explain_groups(file: str, groups: tuple[str, ...], claims: str | None, user: str | None) -> None:
+    """Say which tenants somebody is in, by which rule of FILE, a tenants.yaml, and with which role.
+
+    What arrived of somebody who could not sign in is on the hub's page /hub/aifactory/sign-ins.
+    """
     if sum((bool(groups), claims is not None, user is not None)) != 1:
         raise click.UsageError("say whose groups: --group, --claims or --user, one of them")
     registry = open_registry(file)
@@ -40,9 +44,9 @@ def explain_groups(file: str, groups: tuple[str, ...], claims: Path | None, user
         click.echo(line)
 
 
-def _groups_in(path: Path, registry: Registry) -> tuple[str, ...]:
+def _groups_in(path: str, registry: Registry) -> tuple[str, ...]:
     try:
-        claims = json.loads(path.read_text(encoding="utf-8"))
+        claims = json.loads(sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise click.BadParameter(f"{path} can't be read: {error.strerror}", param_hint="--claims") from error
     except ValueError as error:
@@ -50,10 +54,13 @@ def _groups_in(path: Path, registry: Registry) -> tuple[str, ...]:
     if not isinstance(claims, dict):
         raise click.BadParameter(f"{path} is no JSON object with claims", param_hint="--claims")
     reading = load("aifactory_hub.auth.claims", "hub")
+    where = reading.GroupsClaim.of(registry.identity)
     try:
-        found: tuple[str, ...] = reading.groups_from_claims(claims, reading.GroupsClaim.of(registry.identity))
+        found: tuple[str, ...] = reading.groups_from_claims(claims, where)
     except reading.ClaimError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(f"{error} Sign-in is refused with these words.") from error
+    if not found:
+        click.echo(reading.arrived(claims, where, "file"))
     return found
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .job import Job
     from .listing import jobs
     from .remoting import remote
-    from .reporting import report
+    from .reporting import checkpoints, report
     from .session import Account, Session
     from .sweeps import sweep
 
@@ -57,7 +57,7 @@ _WHERE = {
     "job": ("Job",),
     "listing": ("jobs",),
     "remoting": ("remote",),
-    "reporting": ("report",),
+    "reporting": ("checkpoints", "report"),
     "session": ("Account", "Session"),
     "sweeps": ("sweep",),
 }
@@ -100,6 +100,7 @@ __all__ = [
     "Session",
     "SubmitRefused",
     "UnknownJob",
+    "checkpoints",
     "get",
     "jobs",
     "load_ipython_extension",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
@@ -17,8 +18,11 @@ from .durations import seconds_of
 from .errors import ClientError, readable
 from .files import OWN_FOLDER
 from .job import Job
-from .packing import Load, pack
+from .packing import Item, Load, Travelling, look, packs
 from .session import Session, read_account
+
+# What the service takes in one question.
+_ASKED_AT_ONCE = 10_000
 
 What = str | os.PathLike[str] | Callable[..., Any]
 
@@ -127,25 +131,43 @@ def upload(
 ) -> str:
     """Send a folder's files for a job to come; what to name as the job's ``files``.
 
-    How many and how large is said before anything is sent. Raises FilesTooLarge, ClientError.
+    Files that the service has already are not sent again. How many and how large is said before anything is sent.
+    Raises FilesTooLarge, ClientError.
     """
+    limit = int(session.get("/limits")["max_upload"])
+    found = look(Load(None if folder is None else Path(folder), extra or {}), limit=limit)
+    for entry, why in found.skipped.items():
+        print(f"not sent: {entry} ({why})", file=sys.stderr)
+    params = {} if tenant is None else {"tenant": tenant}
+    wanted = [found.contents[digest] for digest in _missing(session, list(found.contents), params)]
+    if wanted:
+        size, whole = readable(sum(item.size for item in wanted)), readable(found.size)
+        print(f"sending {len(wanted)} of {len(found.items)} files, {size} of {whole}", file=sys.stderr)
+    _send(session, found, wanted, params)
+    return found.sha256
+
+
+def _missing(session: Session, digests: Sequence[str], params: Mapping[str, str]) -> list[str]:
+    """Those that the service has not, in the order given."""
+    missing: list[str] = []
+    for begin in range(0, len(digests), _ASKED_AT_ONCE):
+        asked = digests[begin : begin + _ASKED_AT_ONCE]
+        missing += session.change("/uploads/missing", {"sha256": asked, **params})["missing"]
+    return missing
+
+
+def _send(session: Session, found: Travelling, wanted: Sequence[Item], params: Mapping[str, str]) -> None:
+    """Packs first, then the manifest, which the service takes only once it has all files."""
     import tempfile
 
-    limit = int(session.get("/limits")["max_upload"])
     with tempfile.TemporaryDirectory(prefix="aifactory-") as scratch:
-        load = Load(None if folder is None else Path(folder), extra or {})
-        packed = pack(load, Path(scratch) / "files.tar.gz", limit=limit)
-        for entry, why in packed.skipped.items():
-            print(f"not sent: {entry} ({why})", file=sys.stderr)
-        params = {} if tenant is None else {"tenant": tenant}
-        wanted = session.change("/uploads/missing", {"sha256": [packed.sha256], **params})["missing"]
-        if packed.sha256 in wanted:
-            print(
-                f"sending {packed.count} files, {readable(packed.unpacked)}, {readable(packed.size)} packed",
-                file=sys.stderr,
-            )
-            session.put_file(f"/uploads/{packed.sha256}", packed.path, params)
-    return packed.sha256
+        for path in packs(wanted, Path(scratch)):
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            session.put_file(f"/uploads/packs/{digest}", path, params)
+        manifest = Path(scratch) / "manifest.json"
+        manifest.write_bytes(found.manifest)
+        session.put_file(f"/uploads/manifests/{found.sha256}", manifest, params)
 
 
 def notebook_command(path: str | os.PathLike[str], parameters: Mapping[str, Any] | None = None) -> str:

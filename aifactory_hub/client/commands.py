@@ -132,7 +132,7 @@ def submit(
     "--state", "states", multiple=True, type=click.Choice(_STATES, case_sensitive=False), help="May be repeated."
 )
 @click.option("--text", default="", help="Something in the name or command.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1))
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many at most.")
 @_as_json
 @_plainly
 def list_jobs(mine: bool, states: tuple[str, ...], text: str, limit: int, as_json: bool) -> None:

@@ -1,12 +1,14 @@
-"""Packs files into an archive: the same files give the same bytes, so the same digest."""
+"""What travels, by the digest of its content, and packs of the files that have to be sent."""
 
 from __future__ import annotations
 
 import hashlib
 import heapq
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -16,49 +18,104 @@ from .files import Entry, entries
 if TYPE_CHECKING:
     import tarfile
 
-# One time for all entries: 1 January 2020, because zip-based tools refuse times before 1980.
-_MTIME = 1577836800
-# Text seldom packs better than this, so a folder this many times over the limit need not be packed to know.
-_BEST_RATIO = 20
+# Small files are sent together, up to this many bytes of content; a larger one alone.
+_PACK = 32 * 2**20
 _NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
-    """An archive on disk; sizes in bytes. ``skipped`` are entries that can't travel, each with why."""
-
-    path: Path
-    size: int
-    sha256: str
-    skipped: dict[str, str]
-    count: int = 0
-    unpacked: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Load:
-    """What is to be packed: a folder's files, or none, and ``extra`` ones of the client's own."""
+    """What is to travel: a folder's files, or none, and ``extra`` ones of the client's own."""
 
     folder: Path | None
     extra: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def pack(load: Load | Path, target: Path, *, limit: int) -> Packed:
-    """Pack into ``target``. ``limit`` is in bytes, of the archive. Raises FilesTooLarge, ClientError."""
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file that travels; ``source`` is where its content is, or the content. ``size`` in bytes."""
+
+    name: str
+    sha256: str
+    size: int
+    source: Path | bytes
+    executable: bool = False
+
+
+@dataclass(frozen=True)
+class Travelling:
+    """All that travels. ``skipped`` are entries that can't, each with why; ``size`` in bytes, of all files."""
+
+    items: tuple[Item, ...]
+    skipped: Mapping[str, str]
+
+    @property
+    def size(self) -> int:
+        return sum(item.size for item in self.items)
+
+    @cached_property
+    def manifest(self) -> bytes:
+        """The same files give the same bytes, so the same digest."""
+        files = [
+            {"name": i.name, "sha256": i.sha256, "size": i.size, **({"executable": True} if i.executable else {})}
+            for i in self.items
+        ]
+        return json.dumps({"files": files}, separators=(",", ":")).encode()
+
+    @cached_property
+    def sha256(self) -> str:
+        """What a job names the files by."""
+        return hashlib.sha256(self.manifest).hexdigest()
+
+    @cached_property
+    def contents(self) -> Mapping[str, Item]:
+        """One item for each content."""
+        return {item.sha256: item for item in self.items}
+
+
+def listed(load: Load | Path, *, limit: int) -> tuple[list[Entry], dict[str, str]]:
+    """The folder's files that travel, and what can't, each with why; nothing is read but names and sizes.
+
+    ``limit`` is in bytes, of all files. Raises FilesTooLarge, ClientError.
+    """
     load = Load(load) if isinstance(load, Path) else load
     skipped: dict[str, str] = {}
-    found = [] if load.folder is None else _listed(load.folder, skipped)
+    if load.folder is None:
+        return [], skipped
+    if not load.folder.is_dir():
+        raise ClientError(f"files={str(load.folder)!r} is not a folder. Pass a folder, or None to send nothing.")
+    found = entries(load.folder, skipped)
     total = sum(entry.size for entry in found)
-    if total > limit * _BEST_RATIO:
+    if total > limit:
         raise FilesTooLarge(limit, total, biggest(found))
+    return found, skipped
+
+
+def look(load: Load | Path, *, limit: int) -> Travelling:
+    """What travels, read once for its digests. Raises FilesTooLarge, ClientError."""
+    load = Load(load) if isinstance(load, Path) else load
+    found, skipped = listed(load, limit=limit)
     try:
-        with target.open("wb") as raw:
-            _write(raw, found, load.extra, limit)
-        with target.open("rb") as packed:
-            digest = hashlib.file_digest(packed, "sha256").hexdigest()
+        items = [_item(entry) for entry in found]
     except OSError as error:
-        raise ClientError(f"The files could not be packed: {error}") from error
-    return Packed(target, target.stat().st_size, digest, skipped, len(found), total)
+        raise ClientError(f"The files could not be read: {error}") from error
+    extra = [Item(name, hashlib.sha256(c).hexdigest(), len(c), c) for name, c in load.extra.items()]
+    return Travelling(tuple(sorted([*items, *extra], key=lambda item: item.name)), skipped)
+
+
+def packs(items: Sequence[Item], scratch: Path) -> Iterator[Path]:
+    """Archives of these files' content, one at a time: the file is overwritten by the next.
+
+    Raises ClientError when a file changed since it was looked at.
+    """
+    for group in _groups(items):
+        target = scratch / "pack.tar.gz"
+        try:
+            with target.open("wb") as raw:
+                _write(raw, group)
+        except OSError as error:
+            raise ClientError(f"The files could not be packed: {error}") from error
+        yield target
 
 
 def biggest(found: Sequence[Entry]) -> dict[str, int]:
@@ -66,46 +123,64 @@ def biggest(found: Sequence[Entry]) -> dict[str, int]:
     return {e.name: e.size for e in heapq.nlargest(_NAMED, found, key=lambda e: e.size)}
 
 
-def _listed(folder: Path, skipped: dict[str, str]) -> list[Entry]:
-    if not folder.is_dir():
-        raise ClientError(f"files={str(folder)!r} is not a folder. Pass a folder, or None to send nothing.")
-    return entries(folder, skipped)
+def _item(entry: Entry) -> Item:
+    with entry.path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return Item(entry.name, digest, file.tell(), entry.path, bool(status.st_mode & 0o100))
 
 
-def _write(raw: IO[bytes], found: Sequence[Entry], extra: Mapping[str, bytes], limit: int) -> None:
+def _groups(items: Sequence[Item]) -> Iterator[list[Item]]:
+    group: list[Item] = []
+    room = _PACK
+    for item in items:
+        if group and item.size > room:
+            yield group
+            group, room = [], _PACK
+        group.append(item)
+        room -= item.size
+    if group:
+        yield group
+
+
+def _write(raw: IO[bytes], group: Sequence[Item]) -> None:
     import gzip
     import tarfile
 
-    # gzip's header has room for a name and a time: both would make the same files look different.
+    # gzip's header has room for a name and a time: both would make the same files look different. Level 1, because
+    # in a cluster the network is faster than a better level.
     with (
-        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=1) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
     ):
-        for name, content in sorted(extra.items()):
-            _add_bytes(tar, name, content)
-        for entry in found:
-            _add(tar, entry)
-            if raw.tell() > limit:
-                raise FilesTooLarge(limit, raw.tell(), biggest(found))
-    if raw.tell() > limit:
-        raise FilesTooLarge(limit, raw.tell(), biggest(found))
+        for item in group:
+            _add(tar, item)
 
 
-def _add(tar: tarfile.TarFile, entry: Entry) -> None:
-    with entry.path.open("rb") as file:
-        status = os.fstat(file.fileno())
-        tar.addfile(_info(tar, entry.name, status.st_size, runs=bool(status.st_mode & 0o100)), file)
-
-
-def _add_bytes(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+def _add(tar: tarfile.TarFile, item: Item) -> None:
     import io
+    import tarfile as archives
 
-    tar.addfile(_info(tar, name, len(content), runs=False), io.BytesIO(content))
+    info = archives.TarInfo(item.sha256)
+    info.size = item.size
+    if isinstance(item.source, bytes):
+        tar.addfile(info, io.BytesIO(item.source))
+        return
+    with item.source.open("rb") as file:
+        watched = _Watched(file)
+        tar.addfile(info, watched)
+        if file.read(1) or watched.digest.hexdigest() != item.sha256:
+            raise ClientError(f"{item.name} changed while it was being sent. Submit again once nothing writes to it.")
 
 
-def _info(tar: tarfile.TarFile, name: str, size: int, *, runs: bool) -> tarfile.TarInfo:
-    info = tar.tarinfo(name)
-    info.size = size
-    info.mode = 0o755 if runs else 0o644
-    info.mtime = _MTIME
-    return info
+class _Watched:
+    """Passes reads on and keeps the digest of what was read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._file.read(size)
+        self.digest.update(chunk)
+        return chunk

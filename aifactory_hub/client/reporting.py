@@ -1,4 +1,4 @@
-"""Within a job: say how far it is, by the protocol that Kubeflow Trainer has for it, so in a TrainJob too."""
+"""Within a job: say how far it is, by the protocol that Kubeflow Trainer has for it; and where checkpoints go."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 _URL, _TOKEN, _CA = (f"KUBEFLOW_TRAINER_SERVER_{part}" for part in ("URL", "TOKEN", "CA_CERT"))
 # The protocol asks for no more than one report in so many seconds.
@@ -28,6 +29,16 @@ def report(
         return _send(progress, metrics, eta)
     except Exception:
         return False
+
+
+def checkpoints() -> Path:
+    """The folder that outlives this job's attempts: what one keeps in it is there for the next.
+
+    Write a file aside and rename it, so that it is whole. Outside of a job it is the folder ``checkpoints`` here.
+    """
+    folder = Path(os.environ.get("AIFACTORY_CHECKPOINTS") or "checkpoints")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _send(progress: float | None, metrics: Mapping[str, float] | None, eta: float | None) -> bool:

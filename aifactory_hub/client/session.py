@@ -112,7 +112,7 @@ class Session:
 
     def put_file(self, path: str, file: Path, params: Mapping[str, Any]) -> dict[str, Any]:
         """Send a file."""
-        headers = {"Content-Length": str(file.stat().st_size), "Content-Type": "application/gzip"}
+        headers = {"Content-Length": str(file.stat().st_size), "Content-Type": "application/octet-stream"}
 
         def upload() -> httpx.Response:
             return self._client.put(path, content=_chunks(file), params=params, headers=headers)

@@ -59,13 +59,14 @@ class Affected:
     stops_at: float | None = None
 
 
-def refused_session(*, now: float, announced_end: float | None, signed_out: bool) -> Standing:
+def refused_session(*, now: float, announced_end: float | None, signed_out: bool, in_doubt: bool = False) -> Standing:
     """What it means that the provider refuses to renew a session.
 
     Before its announced end only the provider can have ended it (an account that was closed), unless the person
-    signed out. A token without an announced end does not run out by itself.
+    signed out, or the answer to the renewal before got lost (``in_doubt``): a refresh token that works once may have
+    been used up by that. A token without an announced end does not run out by itself.
     """
-    if signed_out:
+    if signed_out or in_doubt:
         return Standing.SIGNED_OUT
     ran_out = announced_end is not None and now >= announced_end - _RUN_OUT
     return Standing.SIGNED_OUT if ran_out else Standing.ENDED

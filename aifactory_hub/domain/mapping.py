@@ -10,7 +10,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import takewhile
 from typing import Any
 
@@ -23,8 +22,8 @@ TENANT, ROLE = "tenant", "role"
 
 # What is remembered of names that were matched before. The same groups come at every refresh of every person.
 _REMEMBERED = 65_536
-# With more beginnings than this, one set of all patterns is quicker than trying each beginning.
-_FEW = 32
+# With more patterns than this, asking one set of them first is quicker than trying each.
+_FEW = 2
 _MEMORY = 64 * 2**20
 _LONGEST_BEGINNING = 40
 # Names that nobody's group has, of many lengths and alphabets. What fits one of these fits anything.
@@ -61,6 +60,7 @@ class PatternRule:
 
 
 Rule = ExactRule | PatternRule
+_Grant = tuple[str, Role]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +74,57 @@ class Match:
     why: str = ""
 
 
+class _Pattern:
+    """A pattern rule, compiled. It reads UTF-8, which RE2 does without counting characters."""
+
+    __slots__ = ("beginning", "fullmatch", "role_at", "rule", "tenant_at")
+
+    def __init__(self, rule: PatternRule) -> None:
+        compiled = compile_pattern(rule.pattern)
+        places = compiled.groupindex
+        self.rule = rule
+        self.beginning = literal_beginning(compiled)
+        self.fullmatch = re2.compile(rule.pattern.encode(), options=_options()).fullmatch
+        self.tenant_at: int | None = places.get(TENANT)
+        self.role_at: int | None = places.get(ROLE)
+
+    def role(self, word: str | None) -> Role | None:
+        """The role that a captured word means; without one, the rule's own."""
+        return self.rule.role if word is None else self.rule.roles.get(word)
+
+
+class _Alike:
+    """Patterns whose names all begin with the same text. Many of them are tried at once."""
+
+    def __init__(self, patterns: Sequence[_Pattern]) -> None:
+        self._patterns = patterns
+        self._set = _pattern_set([pattern.rule.pattern for pattern in patterns]) if len(patterns) > _FEW else None
+
+    def perhaps(self, text: bytes) -> Sequence[_Pattern]:
+        """Those that may fit; no other one does."""
+        if self._set is None:
+            return self._patterns
+        return [self._patterns[index] for index in self._set.Match(text) or ()]
+
+
 class TenantMapping:
     """Rules, compiled for the tenants that there are. No rule can lead to any other tenant."""
 
     def __init__(self, rules: Iterable[Rule], tenants: Collection[str]) -> None:
         """Raises ValueError for a pattern that ``pattern_problem`` would have named."""
-        self._tenants = frozenset(tenants)
-        self._exact: dict[str, list[Match]] = {}
-        self._patterns: list[tuple[PatternRule, Any]] = []
+        self._tenants = {tenant.encode(): tenant for tenant in tenants}
+        self._exact: dict[str, list[ExactRule]] = {}
+        patterns: list[_Pattern] = []
         for rule in rules:
             if isinstance(rule, PatternRule):
-                self._patterns.append((rule, compile_pattern(rule.pattern)))
+                patterns.append(_Pattern(rule))
             else:
-                known = rule.tenant in self._tenants
-                match = Match(rule.group, rule.place, rule.tenant, rule.role) if known else _no_such(rule, rule.tenant)
-                self._exact.setdefault(rule.group, []).append(match)
-        beginnings = {literal_beginning(compiled) for _, compiled in self._patterns}
-        self._beginnings = tuple(beginnings) if len(beginnings) <= _FEW else ("",)
-        self._set = _pattern_set([rule.pattern for rule, _ in self._patterns])
-        self._matches_of = lru_cache(maxsize=_REMEMBERED)(self._find)
+                self._exact.setdefault(rule.group, []).append(rule)
+        self._known = frozenset(tenants)
+        self._own = {name: self._given(found) for name, found in self._exact.items()}
+        self._index = _index(patterns)
+        self._order = {id(pattern): place for place, pattern in enumerate(patterns)}
+        self._remembered: dict[str, tuple[_Grant, ...]] = {}
 
     @classmethod
     def of(cls, tenants: Mapping[str, Tenant], rules: Sequence[Rule] = ()) -> TenantMapping:
@@ -101,34 +133,84 @@ class TenantMapping:
 
     def roles(self, groups: Iterable[str]) -> dict[str, Role]:
         """Tenant -> role for somebody in these groups."""
+        names, remembered = frozenset(groups), self._remembered
+        new = [name for name in names if name not in remembered]
+        if new:
+            if len(remembered) + len(new) > _REMEMBERED:
+                remembered.clear()
+                new = list(names)
+            remembered.update(self._learnt(new))
         found: dict[str, Role] = {}
-        for group in frozenset(groups):
-            for match in self._matches_of(group):
-                if match.tenant is not None and match.role is not None:
-                    found[match.tenant] = max(match.role, found.get(match.tenant, match.role))
+        for name in names:
+            for tenant, role in remembered[name]:
+                if role > found.get(tenant, 0):
+                    found[tenant] = role
         return found
 
     def matches(self, groups: Iterable[str]) -> list[Match]:
         """Each rule that fits, for each of the groups, in their order."""
-        return [match for group in dict.fromkeys(groups) for match in self._matches_of(group)]
+        return [match for group in dict.fromkeys(groups) for match in self._explain(group)]
 
-    def _find(self, group: str) -> tuple[Match, ...]:
-        exact = self._exact.get(group, ())
-        if not self._patterns or not group.startswith(self._beginnings):
-            return tuple(exact)
-        fitting = sorted(self._set.Match(group) or ())
-        return (*exact, *(self._by_pattern(self._patterns[index], group) for index in fitting))
+    def _given(self, rules: Iterable[ExactRule]) -> tuple[_Grant, ...]:
+        return tuple((rule.tenant, rule.role) for rule in rules if rule.tenant in self._known)
 
-    def _by_pattern(self, pattern: tuple[PatternRule, Any], group: str) -> Match:
-        rule, compiled = pattern
-        captured = compiled.fullmatch(group).groupdict()
-        tenant = rule.tenant or captured.get(TENANT)
-        if tenant not in self._tenants:
-            return _no_such(rule, tenant, group)
-        word = captured.get(ROLE)
-        role = rule.role if word is None else rule.roles.get(word)
+    def _learnt(self, names: Sequence[str]) -> dict[str, tuple[_Grant, ...]]:
+        """What each name gives. Names are thousands, the few steps for each are all that this costs."""
+        given = self._own.get
+        learnt = {name: given(name, ()) for name in names}
+        for length, beginnings in self._index:
+            for name in names:
+                alike = beginnings.get(name[:length])
+                if alike is not None:
+                    text = _utf8(name)
+                    for pattern in alike.perhaps(text):
+                        learnt[name] += self._by_pattern(pattern, text)
+        return learnt
+
+    def _by_pattern(self, pattern: _Pattern, text: bytes) -> tuple[_Grant, ...]:
+        fit = pattern.fullmatch(text)
+        if fit is None:
+            return ()
+        if pattern.tenant_at is None:
+            tenant = pattern.rule.tenant if pattern.rule.tenant in self._known else None
+        else:
+            start, end = fit.span(pattern.tenant_at)
+            tenant = self._tenants.get(text[start:end])
+        if tenant is None:
+            return ()
+        role = pattern.role(_captured(fit, pattern.role_at))
+        return () if role is None else ((tenant, role),)
+
+    def _explain(self, group: str) -> Iterator[Match]:
+        for rule in self._exact.get(group, ()):
+            known = rule.tenant in self._known
+            yield Match(group, rule.place, rule.tenant, rule.role) if known else _no_such(rule, rule.tenant, group)
+        text = _utf8(group)
+        alike = [found[group[:length]] for length, found in self._index if group[:length] in found]
+        perhaps = [pattern for one in alike for pattern in one.perhaps(text)]
+        for pattern in sorted(perhaps, key=lambda pattern: self._order[id(pattern)]):
+            if (fit := pattern.fullmatch(text)) is not None:
+                yield self._explained(pattern, fit, group)
+
+    def _explained(self, pattern: _Pattern, fit: Any, group: str) -> Match:
+        tenant = pattern.rule.tenant or _captured(fit, pattern.tenant_at)
+        if tenant not in self._known:
+            return _no_such(pattern.rule, tenant, group)
+        word = _captured(fit, pattern.role_at)
+        role = pattern.role(word)
         why = "" if role is not None else "it says no role" if word is None else f"it says nothing of the role {word!r}"
-        return Match(group, rule.place, tenant, role, why)
+        return Match(group, pattern.rule.place, tenant, role, why)
+
+
+def _index(patterns: Sequence[_Pattern]) -> list[tuple[int, dict[str, _Alike]]]:
+    """Length of a beginning -> beginning -> the patterns that begin so."""
+    by_beginning: dict[str, list[_Pattern]] = {}
+    for pattern in patterns:
+        by_beginning.setdefault(pattern.beginning, []).append(pattern)
+    index: dict[int, dict[str, _Alike]] = {}
+    for beginning, found in by_beginning.items():
+        index.setdefault(len(beginning), {})[beginning] = _Alike(found)
+    return sorted(index.items())
 
 
 def own_rules(tenants: Mapping[str, Tenant]) -> Iterator[ExactRule]:
@@ -184,9 +266,18 @@ def literal_beginning(compiled: Any) -> str:
     return bytes(byte for byte, _ in same).decode(errors="ignore")
 
 
-def _no_such(rule: Rule, tenant: str | None, group: str | None = None) -> Match:
-    name = group if group is not None else rule.group if isinstance(rule, ExactRule) else ""
-    return Match(name, rule.place, None, None, f"there is no tenant {tenant!r}")
+def _no_such(rule: Rule, tenant: str | None, group: str) -> Match:
+    return Match(group, rule.place, None, None, f"there is no tenant {tenant!r}")
+
+
+def _utf8(group: str) -> bytes:
+    """As RE2 reads it. Half a surrogate pair, which JSON can hold, is no UTF-8 and fits no pattern."""
+    return group.encode("utf-8", "surrogatepass")
+
+
+def _captured(fit: Any, place: int | None) -> str | None:
+    found = None if place is None else fit[place]
+    return None if found is None else found.decode("utf-8", "replace")
 
 
 def _pattern_set(patterns: Sequence[str]) -> Any:

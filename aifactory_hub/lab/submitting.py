@@ -6,7 +6,6 @@ All of it blocks, so handlers call it in a thread.
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..client import api as client
-from ..client.packing import pack
+from ..client.packing import listed
 from ..client.session import Account, Session
 from .subjects import NotASubject, below
 
@@ -69,12 +68,12 @@ class Submitting:
         self._account = account
 
     def size(self, form: Form) -> int | None:
-        """How many bytes would be sent; None when nothing would. Raises FilesTooLarge."""
+        """How many bytes would travel at most; None when nothing would. Raises FilesTooLarge."""
         if form.folder is None:
             return None
-        with closing(self._session()) as session, tempfile.TemporaryDirectory(prefix="aifactory-") as scratch:
+        with closing(self._session()) as session:
             limit = int(session.get("/limits")["max_upload"])
-            return pack(self._folder(form.folder), Path(scratch) / "files.tar.gz", limit=limit).size
+            return sum(entry.size for entry in listed(self._folder(form.folder), limit=limit)[0])
 
     def submit(self, form: Form) -> Mapping[str, Any]:
         """The job, as the service answers it."""

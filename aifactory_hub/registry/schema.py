@@ -242,6 +242,7 @@ class ClusterSection(Section):
     reclaim: Literal["any", "lower-priority", "never"] = key(
         "What a tenant ends to get its own devices back from borrowers.", "lower-priority", default="any"
     )
+    fair_sharing: bool = key("Kueue runs with fair sharing, which weights need.", "true", default=False)
     overhead: OverheadSection = key(
         "What a vCluster itself takes, beside its tenant's pods.", "{cpu: 2, memory: 4Gi}", default=OverheadSection()
     )
@@ -309,10 +310,19 @@ class NotebookSection(Section):
 
 class JobsSection(Section):
     image: Text = key("Container image of jobs.", "images.example.org/notebook:1.0")
-    max_upload: Size = key("Largest archive of input files of one job.", "64Mi", default=64 * 2**20)
+    max_upload: Size = key("Most bytes that the files of one job may have, unpacked.", "256Mi", default=256 * 2**20)
     max_artifacts: Size = key("Largest sum of result files of one job.", "256Mi", default=256 * 2**20)
     max_log: Size = key("How much of a job's log is kept, its end.", "4Mi", default=4 * 2**20)
     deadline: Seconds = key("How long a job may run.", "24h", default=24 * 3600)
+    start_timeout: Seconds = key(
+        "How long a job that has its devices may fail to start before it gives them back.", "10m", default=600
+    )
+    engines: list[Text] = key(
+        "Engines that run jobs; the first runs those that name none.",
+        "[kubernetes-job, argo-workflow]",
+        default=["kubernetes-job"],
+        min_length=1,
+    )
     keep_inputs: Seconds = key("How long a job's input files are kept after its end.", "7d", default=7 * 86400)
     keep_logs: Seconds = key("How long a job's log is kept after its end.", "30d", default=30 * 86400)
     keep_artifacts: Seconds = key("How long a job's result files are kept after its end.", "30d", default=30 * 86400)
@@ -362,6 +372,9 @@ class TenantSection(Section):
     lending: Counts = key(
         "How many of its idle devices others may borrow; all when left out.", "{mig-1g.10gb: 2}", default={}
     )
+    notebooks: Literal["own", "borrow"] = key(
+        "Whether notebooks borrow, too: what is borrowed can be taken back.", "borrow", default="own"
+    )
     per_user: Counts = key(
         "How many one person may have or wait for; no limit when left out.", "{mig-1g.10gb: 2}", default={}
     )
@@ -387,7 +400,9 @@ class IsolationSection(Section):
         default=["coredns/coredns:*"],
     )
     tolerations: list[Text] = key(
-        "Taints that tenants' pods may tolerate.", "[nvidia.com/gpu]", default=["nvidia.com/gpu"]
+        "Taints of GPU nodes: notebooks and jobs that ask for a device tolerate them, and no others are allowed.",
+        "[nvidia.com/gpu]",
+        default=["nvidia.com/gpu"],
     )
 
 

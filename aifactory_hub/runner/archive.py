@@ -1,25 +1,19 @@
-"""The files of a job: unpacked safely before, looked through for new and changed ones after."""
+"""The files of a job, looked through for new and changed ones after it."""
 
 from __future__ import annotations
 
 import fnmatch
 import os
-import shutil
-import tarfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-# What a small archive can unpack to is bounded, so that it can't fill the node's disk.
-MAX_UNPACKED = 8 * 2**30
-MAX_ENTRIES = 200_000
 # Made by tools beside the work, never a result of it.
 _NEVER_KEPT = frozenset({"__pycache__", ".ipynb_checkpoints", ".git", ".cache"})
 
 
 class BadArchive(Exception):
-    """The archive can't be unpacked, or must not be; the text names the entry."""
+    """The job's files can't be laid out, or must not be; the text names the entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,44 +30,6 @@ class Choice:
 
     kept: tuple[str, ...]
     left: Mapping[str, str]
-
-
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack into ``folder``, which must be empty or absent. Raises BadArchive.
-
-    Only files and folders, by relative names: without links no name can lead outside. This does not lean on
-    tarfile's own filters, which Python has only since 3.11.4.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    room, entries = MAX_UNPACKED, 0
-    try:
-        with tarfile.open(archive, "r:gz") as tar:
-            for member in tar:
-                room -= member.size
-                entries += 1
-                if room < 0 or entries > MAX_ENTRIES:
-                    raise BadArchive(f"it unpacks to more than {MAX_UNPACKED} bytes or {MAX_ENTRIES} entries")
-                _extract(tar, member, folder)
-    except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error) as error:
-        raise BadArchive(f"it can't be unpacked: {error}") from error
-
-
-def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
-    path = PurePosixPath(member.name)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise BadArchive(f"its entry {member.name!r} would be outside of the work folder")
-    target = folder / path
-    if member.isdir():
-        target.mkdir(parents=True, exist_ok=True)
-        return
-    content = tar.extractfile(member) if member.isreg() else None
-    if content is None:
-        raise BadArchive(f"its entry {member.name!r} is neither a file nor a folder")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with content, target.open("xb") as file:
-        shutil.copyfileobj(content, file)
-    target.chmod(0o755 if member.mode & 0o100 else 0o644)
-    os.utime(target, (member.mtime, member.mtime))
 
 
 def stamps(folder: Path) -> dict[str, Stamp]:

@@ -10,8 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from .archive import BadArchive, Choice, Stamp, choose, stamps, unpack
+from .archive import BadArchive, Choice, Stamp, choose, stamps
+from .checkpoints import Checkpoints
 from .command import Command, LogTail
+from .layout import Layout, read_manifest
 from .reporter import NotDelivered, Reporter
 from .shipping import Shipper
 from .status import StatusServer
@@ -46,8 +48,11 @@ def _run(task: Task, reporter: Reporter) -> int:
     # A shell as process 1 ignores signals that it has no handler for; until there is a command, ending is right.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     folder = task.work / "files"
+    checkpoints = Checkpoints(task.work / "checkpoints", reporter)
     try:
         before = _prepare(task, reporter, folder)
+        if os.environ.get("AIFACTORY_ATTEMPT", "1") != "1":
+            _say(f"{checkpoints.restore()} checkpoint files of the attempts before this one")
     except (NotDelivered, BadArchive, OSError) as error:
         _say(f"the job's files can't be fetched: {error}")
         result = {"exit_code": NOT_STARTED, "problem": f"the job's files can't be fetched: {error}"}
@@ -57,11 +62,14 @@ def _run(task: Task, reporter: Reporter) -> int:
         log = LogTail(Path(scratch) / "log", task.max_log)
         shipper = Shipper(reporter)
         status = StatusServer(Path(scratch), shipper.progress)
+        checkpoints.start()
         code, stopped = _run_command(task, folder, log, shipper, status)
         status.close()
         try:
             if stopped:
                 reporter.patience = _PATIENCE_WHEN_STOPPED
+            # Before all else: the next attempt goes on from them.
+            checkpoints.close()
             shipper.close(_LAST_WORDS_WHEN_STOPPED if stopped else _LAST_WORDS)
             _bring_home(task, reporter, folder, before, log, code)
         except OSError as error:
@@ -76,10 +84,14 @@ def _prepare(task: Task, reporter: Reporter, folder: Path) -> dict[str, Stamp]:
     (task.work / "home").mkdir(exist_ok=True)
     if task.input_sha256 is None:
         return {}
-    archive = task.work / "input.tar.gz"
-    reporter.fetch_files(archive, task.input_sha256)
-    unpack(archive, folder)
-    archive.unlink()
+    manifest, packs = reporter.fetch_manifest(task.input_sha256)
+    layout = Layout(read_manifest(manifest), folder)
+    pack = task.work / "pack.tar.gz"
+    for digest in packs:
+        reporter.fetch_pack(digest, pack)
+        layout.unpack(pack)
+        pack.unlink()
+    layout.finish()
     return stamps(folder)
 
 

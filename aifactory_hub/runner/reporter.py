@@ -46,23 +46,47 @@ class Reporter:
         self.patience = patience
         self._sleep = sleep
 
-    def fetch_files(self, target: Path, sha256: str) -> None:
-        """Download the job's archive to ``target``. Raises NotDelivered."""
+    def fetch_manifest(self, sha256: str) -> tuple[str, list[str]]:
+        """The manifest of the job's files, and the digests of the packs that have them. Raises NotDelivered."""
+        answers: list[tuple[str, list[str]]] = []
 
-        def download() -> httpx.Response:
-            digest = hashlib.sha256()
-            with self._client.stream("GET", "/files") as response, target.open("wb") as file:
-                if response.is_success:
-                    for chunk in response.iter_bytes(_CHUNK):
-                        digest.update(chunk)
-                        file.write(chunk)
-                else:
-                    response.read()
-            if response.is_success and digest.hexdigest() != sha256:
-                raise httpx.ReadError("the archive arrived damaged")
+        def fetch() -> httpx.Response:
+            response = self._client.get("/files")
+            if response.is_success:
+                answer = response.json()
+                answers.append((str(answer["manifest"]), [str(pack) for pack in answer["packs"]]))
+                if hashlib.sha256(answers[-1][0].encode()).hexdigest() != sha256:
+                    raise httpx.ReadError("the manifest arrived damaged")
             return response
 
-        self._patiently("the job's files", download)
+        self._patiently("the job's files", fetch)
+        return answers[-1]
+
+    def fetch_pack(self, sha256: str, target: Path) -> None:
+        """Download some of the job's files to ``target``. Raises NotDelivered."""
+        self._download("the job's files", f"/files/{sha256}", target, sha256)
+
+    def list_artifacts(self, prefix: str) -> list[tuple[str, str]]:
+        """Names and digests of what the job gave back already below ``prefix``. Raises NotDelivered."""
+        answers: list[list[tuple[str, str]]] = []
+
+        def ask() -> httpx.Response:
+            response = self._client.get("/artifacts")
+            if response.is_success:
+                listed = response.json()["artifacts"]
+                answers.append([(a["name"], a["sha256"]) for a in listed if a["name"].startswith(prefix)])
+            return response
+
+        self._patiently("the list of what was kept", ask)
+        return answers[-1]
+
+    def fetch_artifact(self, name: str, target: Path, sha256: str) -> None:
+        """Download one of them. Raises NotDelivered."""
+        self._download(name, f"/artifacts/{quote(name, safe='')}", target, sha256)
+
+    def delete_artifact(self, name: str) -> None:
+        """The job does not give this back any more. Raises NotDelivered."""
+        self._once(name, lambda: self._client.delete(f"/artifacts/{quote(name, safe='')}"))
 
     def put_log(self, content: bytes) -> None:
         """Deliver the log. Raises NotDelivered."""
@@ -102,6 +126,22 @@ class Reporter:
     def close(self) -> None:
         """Let go of connections."""
         self._client.close()
+
+    def _download(self, what: str, path: str, target: Path, sha256: str) -> None:
+        def download() -> httpx.Response:
+            digest = hashlib.sha256()
+            with self._client.stream("GET", path) as response, target.open("wb") as file:
+                if response.is_success:
+                    for chunk in response.iter_bytes(_CHUNK):
+                        digest.update(chunk)
+                        file.write(chunk)
+                else:
+                    response.read()
+            if response.is_success and digest.hexdigest() != sha256:
+                raise httpx.ReadError("it arrived damaged")
+            return response
+
+        self._patiently(what, download)
 
     def _once(self, what: str, call: Callable[[], httpx.Response]) -> None:
         try:

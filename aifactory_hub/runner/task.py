@@ -62,5 +62,10 @@ def child_environment(own: Mapping[str, str], task: Task) -> dict[str, str]:
     The runner's token and the folder that it is in are not named to the command.
     """
     kept = {name: value for name, value in own.items() if not name.startswith("AIFACTORY_")}
-    marks = {"AIFACTORY_JOB_ID": task.job_id, "PYTHONUNBUFFERED": "1"}
+    marks = {
+        "AIFACTORY_JOB_ID": task.job_id,
+        "AIFACTORY_ATTEMPT": own.get("AIFACTORY_ATTEMPT", "1"),
+        "AIFACTORY_CHECKPOINTS": str(task.work / "checkpoints"),
+        "PYTHONUNBUFFERED": "1",
+    }
     return {**kept, **marks, **task.environment}

@@ -10,7 +10,7 @@ from tornado.web import Application
 
 from .. import __version__
 from .context import Context
-from .handlers import events, internal, jobs, public, quota, schedules, steering
+from .handlers import engines, events, internal, jobs, public, quota, schedules, steering, uploads
 from .handlers.base import NotFound
 from .openapi import Route, document
 
@@ -26,8 +26,11 @@ ROUTES: tuple[Route, ...] = (
     ("/limits", public.Limits),
     ("/quota", jobs.Quota),
     ("/tenants/{tenant}/profiles", quota.Profiles),
-    ("/uploads/missing", jobs.MissingUploads),
-    ("/uploads/{sha256}", jobs.Upload),
+    ("/engines", engines.EngineList),
+    ("/tenants/{tenant}/templates", engines.Templates),
+    ("/uploads/missing", uploads.MissingUploads),
+    ("/uploads/packs/{sha256}", uploads.Pack),
+    ("/uploads/manifests/{sha256}", uploads.SnapshotManifest),
     ("/events", events.AllEvents),
     ("/jobs", jobs.JobList),
     ("/jobs/dry-run", jobs.DryRun),
@@ -45,9 +48,11 @@ ROUTES: tuple[Route, ...] = (
     ("/schedules/{schedule}", schedules.ScheduleOne),
     ("/tenants/{tenant}/webhook-secret", schedules.Secret),
     ("/internal/jobs/{job}/files", internal.RunnerFiles),
+    ("/internal/jobs/{job}/files/{sha256}", internal.RunnerPack),
     ("/internal/jobs/{job}/log", internal.RunnerLog),
     ("/internal/jobs/{job}/log/pieces", internal.RunnerLogPiece),
     ("/internal/jobs/{job}/progress", internal.RunnerProgressReport),
+    ("/internal/jobs/{job}/artifacts", internal.RunnerArtifacts),
     ("/internal/jobs/{job}/artifacts/{name}", internal.RunnerArtifact),
     ("/internal/jobs/{job}/result", internal.RunnerOutcome),
 )

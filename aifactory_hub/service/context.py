@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from ..admission.base import Admission
 from ..admission.outlook import Outlooks
-from ..pipelines.base import Pipeline
+from ..pipelines.engines import Engines
 from ..registry.model import Registry
-from ..store import FileStore, Jobs, LogSpool
+from ..store import FileStore, Jobs, LogSpool, Snapshots
 from .chores import Chores
 from .gate import Gate
 from .messages import Messenger
@@ -31,9 +31,10 @@ class Context:
     gate: Gate
     jobs: Jobs
     files: FileStore
+    snapshots: Snapshots
     spool: LogSpool
     admission: Admission
-    pipeline: Pipeline
+    engines: Engines
     submissions: Submissions
     reconciler: Reconciler
     scheduler: Scheduler

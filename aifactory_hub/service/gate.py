@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from typing import Any, Protocol
 
 from jupyterhub.services.auth import HubAuth
@@ -17,6 +18,9 @@ from .members import HubMembers, not_known
 
 # A token that was revoked works this much longer for reading, in seconds. Changes are asked afresh.
 CACHE_MAX_AGE = 10
+# For changes the hub is asked afresh, by one token once in so many seconds.
+SHARED = 0.5
+_MOST_ASKED = 10_000
 _TIMEOUT = 10.0
 _BEARER = re.compile(r"(?:token|bearer)\s+([\x21-\x7e]{1,512})", re.IGNORECASE)
 
@@ -39,10 +43,27 @@ class HubGate:
             access_scopes={f"access:services!service={constants.SERVICE_NAME}"},
         )
         self.members = HubMembers(api_url, api_token)
+        self._asked: dict[str, tuple[float, asyncio.Task[Caller]]] = {}
 
     async def caller(self, authorization: str | None, *, fresh: bool) -> Caller:
-        """See Gate. A hub that does not answer is 503, never a refusal: nothing is known about the token."""
-        model = await self._model(bearer(authorization), fresh)
+        """See Gate. A hub that does not answer is 503, never a refusal: nothing is known about the token.
+
+        Many requests of one token at once, such as a sweep's, share one question to the hub.
+        """
+        token = bearer(authorization)
+        if not fresh:
+            return await self._caller(token, fresh=False)
+        asked, now = self._asked.get(token), time.monotonic()
+        if asked is None or now - asked[0] > SHARED or (asked[1].done() and asked[1].exception() is not None):
+            if len(self._asked) >= _MOST_ASKED:
+                self._asked.clear()
+            asked = self._asked[token] = (now, asyncio.create_task(self._caller(token, fresh=True)))
+            asked[1].add_done_callback(_heard)
+        # Shielded, because others wait for the same answer.
+        return await asyncio.shield(asked[1])
+
+    async def _caller(self, token: str, *, fresh: bool) -> Caller:
+        model = await self._model(token, fresh)
         if model is None:
             raise not_signed_in("The hub does not know this token. It may have been revoked.")
         if not self._auth.check_scopes(self._auth.access_scopes, model):
@@ -73,6 +94,12 @@ class HubGate:
         except (HTTPError, TimeoutError) as error:
             message = "The hub does not answer now, so your token can't be checked. Try again in a moment."
             raise unavailable("hub-unavailable", message) from error
+
+
+def _heard(asked: asyncio.Task[Caller]) -> None:
+    """Whoever asked may be gone: then nobody looks at what went wrong."""
+    if not asked.cancelled():
+        asked.exception()
 
 
 def bearer(authorization: str | None) -> str:

@@ -116,8 +116,7 @@ async def watch_owners(jobs: Jobs, members: Members) -> None:
     """For ever: tell the hub who has live jobs, so that it asks the provider about them though they run no server."""
     while True:
         try:
-            live = await asyncio.to_thread(jobs.live)
-            owners = sorted({job.owner for job in live})
+            owners = await asyncio.to_thread(jobs.live_owners)
             for start in range(0, len(owners), _MOST_NAMES):
                 await members.of(owners[start : start + _MOST_NAMES], watch=True)
         except ServiceError as error:

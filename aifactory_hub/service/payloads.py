@@ -20,7 +20,12 @@ _MAX_PROVENANCE = 512 * 1024
 _LONGEST_RUN = 366 * 24 * 3600
 _MOST_RETRIES = 100
 _MOST_ADDRESSES = 5
+_MOST_NODES = 1000
+_MOST_PARAMETERS = 100
 MOST_AT_ONCE = 200
+# A body may have a mebibyte.
+MOST_ASKED = 10_000
+_MOST_FILES = 100_000
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY = re.compile(r"[\x21-\x7e]{1,100}")
 _ARTIFACT = re.compile(r"[^\x00-\x1f\x7f]{1,500}")
@@ -57,10 +62,33 @@ def _environment(variables: dict[str, str]) -> dict[str, str]:
     return variables
 
 
+def _parameters(given: dict[str, str]) -> dict[str, str]:
+    if len(given) > _MOST_PARAMETERS or sum(map(len, given.values())) > _MAX_ENVIRONMENT:
+        raise ValueError(f"at most {_MOST_PARAMETERS} parameters with {_MAX_ENVIRONMENT} characters in all")
+    return given
+
+
 def _provenance(told: dict[str, Any] | None) -> dict[str, Any] | None:
     if told is not None and len(json.dumps(told)) > _MAX_PROVENANCE:
         raise ValueError(f"it is longer than {_MAX_PROVENANCE} characters as JSON")
     return told
+
+
+def _path(text: str) -> str:
+    if _ARTIFACT.fullmatch(text) is None or any(part in ("", ".", "..") for part in text.split("/")):
+        raise ValueError("it is not the path of a file below the work folder")
+    return text
+
+
+def _no_clash(files: list[File]) -> list[File]:
+    names = {file.name for file in files}
+    if len(names) < len(files):
+        raise ValueError("a name comes twice")
+    for name in names:
+        parts = name.split("/")
+        if any("/".join(parts[:depth]) in names for depth in range(1, len(parts))):
+            raise ValueError(f"a folder of {name!r} is also the name of a file")
+    return files
 
 
 Text = Annotated[str, AfterValidator(_without_nul)]
@@ -68,11 +96,14 @@ Line = Annotated[str, AfterValidator(_printable)]
 
 
 class Submission(BaseModel):
-    """A job to run. ``files`` is the SHA-256 of an archive that was uploaded before, None to run without files."""
+    """A job to run. ``files`` is the SHA-256 of a manifest that was sent before, None to run without files.
+
+    Its ``command`` is left out for an engine that runs what the team has published, which ``template`` then names.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    command: Text
+    command: Text = ""
     profile: Line | None = None
     name: Line | None = None
     tenant: Line | None = None
@@ -91,6 +122,19 @@ class Submission(BaseModel):
         list[Annotated[Line, Field(max_length=2000)]],
         Field(max_length=_MOST_ADDRESSES, description="Addresses that are told of the job's end."),
     ] = []
+    engine: Annotated[Line | None, Field(description="What runs it; by default the service's first engine.")] = None
+    nodes: Annotated[
+        int, Field(ge=1, le=_MOST_NODES, description="How many nodes, each with the whole profile, all or none.")
+    ] = 1
+    template: Annotated[
+        Annotated[Line, Field(min_length=1, max_length=253)] | None,
+        Field(description="What the team has published for the engine: a WorkflowTemplate, a training runtime."),
+    ] = None
+    parameters: Annotated[
+        dict[Annotated[Line, Field(max_length=100)], Text],
+        AfterValidator(_parameters),
+        Field(description="Of the template."),
+    ] = {}
     provenance: Annotated[
         dict[str, Any] | None,
         AfterValidator(_provenance),
@@ -98,13 +142,35 @@ class Submission(BaseModel):
     ] = None
 
 
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class Wanted(BaseModel):
-    """Uploads that somebody is about to make."""
+    """Files that somebody is about to send, by the SHA-256 of their content."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    sha256: Annotated[list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]], Field(max_length=1000)]
+    sha256: Annotated[list[Sha256], Field(max_length=MOST_ASKED)]
     tenant: Line | None = None
+
+
+class File(BaseModel):
+    """A file that travels: ``name`` is its path below the work folder, ``size`` in bytes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Annotated[str, AfterValidator(_path)]
+    sha256: Sha256
+    size: Annotated[int, Field(ge=0, lt=2**50)]
+    executable: bool = False
+
+
+class Manifest(BaseModel):
+    """What a folder holds. No file's path may be a folder of another one's."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    files: Annotated[list[File], Field(max_length=_MOST_FILES), AfterValidator(_no_clash)]
 
 
 class Planned(Submission):

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from ..admission.base import AdmissionUnavailable
 from ..domain.jobs import job_of
 from ..domain.tickets import Ticket
-from ..pipelines.base import PipelineUnavailable
 from ..store import JobRecord
+from .agenda import Agenda, pause_after
 from .steps import JobSteps, Workshop
+from .sweep import Sweeper
 
 log = logging.getLogger(__name__)
 
@@ -26,37 +29,57 @@ _HURRY_FOR = 3.0
 _SETTLE = 0.03
 # One tenant's jobs are looked at this many at a time, so that a long queue does not flood its API.
 _AT_ONCE = 8
-_SWEEP_EVERY = 60.0
-# An upload without a job, or a job's files without a record, is a submission that was given up. In seconds.
-_FORGET_AFTER = 3600.0
+# Jobs are read from the database this many at a time.
+_READ = 500
+# The agenda is compared with the database this often, in seconds.
+_COMPARE_EVERY = 60.0
+# A tenant whose tickets take long to list is listed less often: this many times as long as it took.
+_LIST_SELDOM = 5.0
+_LATER = float("inf")
+_JOB_ID = re.compile(r"j[0-9a-f]{12}")
 
 
 class Reconciler:
-    """Runs passes over the live jobs: at each tick, and at once when woken.
+    """Runs passes over the live jobs that are due or of which something was heard: at each tick, and when woken.
 
-    Tenants are independent: each has its own pass, so one whose vCluster hangs delays nobody else.
+    ``quiet`` is after how many seconds a job of which nothing is heard is looked at all the same. Tenants are
+    independent: each has its own pass, so one whose vCluster hangs delays nobody else.
     """
 
-    def __init__(self, workshop: Workshop, *, tick: float = _TICK) -> None:
+    def __init__(self, workshop: Workshop, *, tick: float = _TICK, quiet: float | None = None) -> None:
         self._w = workshop
         self._steps = JobSteps(workshop)
+        self._sweeper = Sweeper(workshop)
         self._tick = tick
+        self._quiet = tick if quiet is None else quiet
         self._woken = asyncio.Event()
         self._passes: dict[str, asyncio.Task[bool]] = {}
-        self._hurry_until = 0.0
+        self._agendas: dict[str, Agenda] = {}
+        self._seen: dict[str, Mapping[str, Ticket]] = {}
+        self._listed_until: dict[str, float] = {}
+        self._news: deque[str] = deque()
+        self._hurried: dict[str, float] = {}
+        self._compare_at = 0.0
 
-    def wake(self) -> None:
-        """Something changed: look now."""
+    def heard(self, job_id: str) -> None:
+        """A job changed in the database; may be called in any thread. What is new is taken up at the next tick."""
+        self._news.append(job_id)
+
+    def wake(self, pod: str | None = None) -> None:
+        """Something changed: look now, at the job whose pod's name it is."""
+        if pod is not None and (found := _JOB_ID.search(pod)):
+            self._soon(found[0])
         self._woken.set()
 
-    def hurry(self) -> None:
-        """Somebody waits for a quick answer: look often for a moment."""
-        self._hurry_until = asyncio.get_running_loop().time() + _HURRY_FOR
-        self.wake()
+    def hurry(self, job_id: str) -> None:
+        """Somebody waits for a quick answer: look often at this job for a moment."""
+        self._hurried[job_id] = asyncio.get_running_loop().time() + _HURRY_FOR
+        self._soon(job_id)
+        self._woken.set()
 
     async def run(self) -> None:
         """For ever, until cancelled; the passes in flight are then ended too, between two awaits of theirs."""
-        sweeping = asyncio.create_task(self._sweep_for_ever(), name="sweep")
+        sweeping = asyncio.create_task(self._sweeper.run(), name="sweep")
         try:
             while True:
                 self._woken.clear()
@@ -72,29 +95,58 @@ class Reconciler:
             await asyncio.gather(*ending, return_exceptions=True)
 
     async def settle(self, *, most: int = 20) -> None:
-        """Passes, one after the other, until no job can go further by itself."""
+        """Passes over all jobs, one after the other, until no job can go further by itself."""
         for _ in range(most):
-            by_tenant = _by_tenant(await asyncio.to_thread(self._w.jobs.live))
-            if not any([await self._pass(tenant, jobs) for tenant, jobs in by_tenant.items()]):
+            await self._compare()
+            moved = [await self._pass(tenant, everything=True) for tenant in list(self._agendas)]
+            if not any(moved):
                 return
 
     async def sweep(self) -> None:
-        """Collect what no job stands behind: old uploads, files without a record, runs and tickets of the past."""
-        before = self._w.clock() - _FORGET_AFTER
-        await asyncio.to_thread(self._sweep_files, before)
-        for tenant in self._w.registry.tenants:
-            try:
-                await self._sweep_runs(tenant)
-                await self._sweep_tickets(tenant)
-            except (AdmissionUnavailable, PipelineUnavailable) as error:
-                log.info("runs and tickets of %s can't be swept now: %s", tenant, error)
+        """Collect what no job stands behind."""
+        await self._sweeper.sweep()
+
+    def _soon(self, job_id: str) -> None:
+        self._news.append(job_id)
+        for agenda in self._agendas.values():
+            if job_id in agenda:
+                agenda.put(job_id, 0.0)
 
     async def _start_passes(self) -> None:
-        for tenant, jobs in _by_tenant(await asyncio.to_thread(self._w.jobs.live)).items():
-            if tenant not in self._passes:
-                task = asyncio.create_task(self._pass(tenant, jobs), name=f"jobs of {tenant}")
+        now = asyncio.get_running_loop().time()
+        if now >= self._compare_at:
+            self._compare_at = now + _COMPARE_EVERY
+            await self._compare()
+        else:
+            await self._hear()
+        self._hurried = {job_id: until for job_id, until in self._hurried.items() if until > now}
+        for tenant, agenda in list(self._agendas.items()):
+            if not agenda:
+                del self._agendas[tenant]
+            elif tenant not in self._passes and now >= self._listed_until.get(tenant, 0.0):
+                task = asyncio.create_task(self._pass(tenant), name=f"jobs of {tenant}")
                 self._passes[tenant] = task
                 task.add_done_callback(partial(self._pass_ended, tenant))
+
+    async def _compare(self) -> None:
+        """Make the agenda what the database says: nothing depends on having heard."""
+        live = {row.id: row.tenant for row in await asyncio.to_thread(self._w.jobs.live_runs)}
+        for agenda in self._agendas.values():
+            for job_id in [job_id for job_id in agenda.jobs() if job_id not in live]:
+                agenda.drop(job_id)
+        for place, (job_id, tenant) in enumerate(live.items()):
+            agenda = self._agendas.setdefault(tenant, Agenda())
+            if job_id not in agenda:
+                agenda.put(job_id, -1.0 / (place + 1))  # all due, the oldest first
+
+    async def _hear(self) -> None:
+        """Take up jobs that are new."""
+        heard = {self._news.popleft() for _ in range(len(self._news))}
+        new = [job_id for job_id in heard if not any(job_id in agenda for agenda in self._agendas.values())]
+        for some in _parts(new):
+            for job in await asyncio.to_thread(self._w.jobs.some, some):
+                if job.live:
+                    self._agendas.setdefault(job.tenant, Agenda()).put(job.id, 0.0)
 
     def _pass_ended(self, tenant: str, task: asyncio.Task[bool]) -> None:
         del self._passes[tenant]
@@ -103,21 +155,59 @@ class Reconciler:
         if task.exception() is not None:
             log.error("the jobs of %s could not be looked at", tenant, exc_info=task.exception())
         elif task.result():
-            self.wake()
+            self._woken.set()
 
-    async def _pass(self, tenant: str, jobs: Sequence[JobRecord]) -> bool:
+    async def _pass(self, tenant: str, *, everything: bool = False) -> bool:
+        """Look at the tenant's jobs that are due, or whose ticket changed; whether any went further."""
+        agenda, clock = self._agendas[tenant], asyncio.get_running_loop().time
+        due = agenda.jobs() if everything else agenda.due(clock())
+        # The jobs first: a ticket that was filed after the list was made must not look as if it had gone.
+        first = await self._read(due[:_READ])
+        began = clock()
         tickets = await self._tickets(tenant)
-        turn = asyncio.Semaphore(_AT_ONCE)
+        self._listed_until[tenant] = clock() + _LIST_SELDOM * (clock() - began)
+        moved = await self._look(agenda, first, tickets)
+        changed = [job_id for job_id in self._changed(tenant, tickets) if job_id in agenda and job_id not in {*due}]
+        for some in _parts([*due[_READ:], *changed]):
+            moved = await self._look(agenda, await self._read(some), tickets) or moved
+        return moved
+
+    async def _read(self, job_ids: Sequence[str]) -> list[JobRecord]:
+        """First come, first served."""
+        found = await asyncio.to_thread(self._w.jobs.some, job_ids) if job_ids else []
+        return sorted(found, key=lambda job: (job.submitted_at, job.id))
+
+    def _changed(self, tenant: str, tickets: Mapping[str, Ticket] | None) -> list[str]:
+        """The jobs whose tickets are others than at the last time."""
+        if tickets is None:
+            return []
+        before, self._seen[tenant] = self._seen.get(tenant, {}), tickets
+        names = [name for name in {*before, *tickets} if before.get(name) != tickets.get(name)]
+        return [job_of(name.removeprefix("job-")) for name in names if name.startswith("job-")]
+
+    async def _look(self, agenda: Agenda, jobs: Sequence[JobRecord], tickets: Mapping[str, Ticket] | None) -> bool:
+        turn, clock = asyncio.Semaphore(_AT_ONCE), asyncio.get_running_loop().time
 
         async def one(job: JobRecord) -> bool:
             async with turn:
+                # So that what is heard of it meanwhile counts more than what is decided below.
+                agenda.put(job.id, _LATER)
                 try:
-                    return await self._steps.advance(job, tickets)
+                    moved = await self._steps.advance(job, tickets)
                 except Exception:
                     log.exception("job %s could not be taken forward; it is tried again", job.id)
-                    return False
+                    moved = False
+            pause = pause_after(job, quiet=self._quiet, tick=self._tick, now=self._w.clock())
+            if job.id in self._hurried:
+                pause = min(pause, _HURRY)
+            agenda.put(job.id, clock() + (0.0 if moved else pause), sooner=True)
+            return moved
 
-        return any(await asyncio.gather(*map(one, jobs)))
+        looked = [job for job in jobs if job.live]
+        for job in jobs:
+            if not job.live:
+                agenda.drop(job.id)
+        return any(await asyncio.gather(*map(one, looked)))
 
     async def _tickets(self, tenant: str) -> Mapping[str, Ticket] | None:
         if tenant not in self._w.registry.tenants:
@@ -129,59 +219,12 @@ class Reconciler:
             return None
 
     async def _pause(self) -> None:
-        hurry = asyncio.get_running_loop().time() < self._hurry_until
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(_HURRY, self._tick) if hurry else self._tick):
+            async with asyncio.timeout(min(_HURRY, self._tick) if self._hurried else self._tick):
                 await self._woken.wait()
         await asyncio.sleep(_SETTLE)
 
-    async def _sweep_for_ever(self) -> None:
-        while True:
-            try:
-                await self.sweep()
-            except Exception:
-                log.exception("sweeping failed; it is tried again")
-            await asyncio.sleep(_SWEEP_EVERY)
 
-    def _sweep_files(self, before: float) -> None:
-        old = self._w.files.job_ids(older_than=before)
-        known = self._w.jobs.known(old) | self._w.schedules.known(old)
-        for job_id in {*old} - known:
-            self._w.files.drop_job(job_id)
-        self._w.files.drop_uploads(older_than=before)
-        quiet = self._w.spool.runs(older_than=before)
-        for run_id in {*quiet} - {job.run_id for job in self._w.jobs.live()}:
-            self._w.spool.drop(run_id)
-
-    async def _sweep_runs(self, tenant: str) -> None:
-        """Remove runs that no attempt stands behind: a create that the API carried out after we had given it up.
-
-        A run of a job that nobody knows is left alone for a while: its record may be on its way back from the journal.
-        """
-        # Runs first, jobs after: an attempt is in the database before its run is created.
-        runs = await self._w.pipeline.runs(tenant)
-        wanted = {job.run_id for job in await asyncio.to_thread(self._w.jobs.live)}
-        stray = [run for run in runs if run.run_id not in wanted]
-        known = await asyncio.to_thread(self._w.jobs.known, [job_of(run.run_id) for run in stray])
-        for run in stray:
-            if job_of(run.run_id) in known or run.age > _FORGET_AFTER:
-                log.warning("run %s in %s belongs to no attempt that goes on: removed", run.run_id, tenant)
-                await self._w.pipeline.delete(tenant, run.run_id)
-
-    async def _sweep_tickets(self, tenant: str) -> None:
-        # Tickets first, jobs after: a job is in the database before its ticket is filed.
-        tickets = [t for t in await self._w.admission.tickets(tenant) if t.kind == "job"]
-        alive = {job.ticket_name for job in await asyncio.to_thread(self._w.jobs.live)}
-        for ticket in tickets:
-            run = ticket.name.removeprefix("job-")
-            gone = ticket.name not in alive and await self._w.pipeline.pods_gone(tenant, run)
-            if gone:
-                log.warning("ticket %s in %s belongs to no job that goes on: given back", ticket.name, tenant)
-                await self._w.admission.release(tenant, ticket.name)
-
-
-def _by_tenant(jobs: Sequence[JobRecord]) -> dict[str, list[JobRecord]]:
-    found: dict[str, list[JobRecord]] = {}
-    for job in jobs:
-        found.setdefault(job.tenant, []).append(job)
-    return found
+def _parts(job_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for begin in range(0, len(job_ids), _READ):
+        yield job_ids[begin : begin + _READ]

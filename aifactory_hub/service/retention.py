@@ -43,7 +43,8 @@ class Retention:
             old = self.jobs.kept_past(kind, before=now - seconds, limit=_AT_ONCE)
             for job in old:
                 # The files first: a kill between the two only means that they are removed again.
-                self.files.drop(job.id, kind)
+                if kind != "inputs":  # jobs share them: they go when none needs them, see Snapshots.collect
+                    self.files.drop(job.id, kind)
                 self.jobs.mark_dropped(job.id, kind, now=now)
             if old:
                 log.info("%s of %d jobs removed: they ended more than %d s ago", kind, len(old), seconds)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from ..domain.refusals import Refusal, RefusalReason
 from ..domain.schedules import check_schedule, missed, next_time
-from ..store import FileStore, Jobs, Schedule, Schedules
+from ..store import Jobs, Schedule, Schedules, Snapshots
 from .errors import ServiceError
 from .members import Members
 from .payloads import ScheduleRequest, Submission
@@ -54,7 +54,7 @@ class Scheduler:
 
     schedules: Schedules
     jobs: Jobs
-    files: FileStore
+    snapshots: Snapshots
     submissions: Submissions
     membership: Membership
     clock: Callable[[], float]
@@ -97,18 +97,11 @@ class Scheduler:
             created_at=now,
             next_at=first,
         )
-        if asked.job.files is not None and not self._keep_files(made, asked.job.files):
-            message = f"There is no upload {asked.job.files}: upload the archive first, then make the schedule."
+        if asked.job.files is not None and self.snapshots.use(tenant, owner, asked.job.files, now=now) is None:
+            message = f"There is no manifest {asked.job.files} of yours: send the files and it, then make the schedule."
             return Refusal(RefusalReason.BAD_FIELD, message, field="job.files")
         stored = self.schedules.add(made)
-        if stored.id != made.id:
-            self.files.drop_job(made.id)
         return self._same(stored, digest, new=stored.id == made.id)
-
-    def _keep_files(self, schedule: Schedule, sha256: str) -> bool:
-        """The schedule's own link to what its jobs run with: an upload is dropped after a while."""
-        upload = self.files.upload(schedule.tenant, schedule.owner, sha256)
-        return self.files.take_upload(upload, schedule.id) is not None
 
     def _same(self, schedule: Schedule, digest: str, *, new: bool) -> tuple[Schedule, bool] | Refusal:
         if schedule.request_digest == digest:
@@ -140,9 +133,7 @@ class Scheduler:
             submission = Submission.model_validate_json(json.dumps({**schedule.request, "key": key}))
         except ValidationError as error:
             return None, f"it can't be read any more: {error.errors()[0]['msg']}"
-        taken = self.submissions.submit_now(
-            schedule.owner, schedule.tenant, submission, schedule=schedule.id, files_of=schedule.id
-        )
+        taken = self.submissions.submit_now(schedule.owner, schedule.tenant, submission, schedule=schedule.id)
         if isinstance(taken, Refusal):
             return None, taken.message
         return taken.job.id, None

@@ -6,14 +6,17 @@ import asyncio
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..domain.engines import Published, check_template
 from ..domain.jobs import JobPlan, JobRequest, plan_job
 from ..domain.refusals import Refusal, RefusalReason
+from ..pipelines.base import PipelineUnavailable
+from ..pipelines.engines import Engines
 from ..registry.model import Registry
-from ..store import FileStore, JobRecord, Jobs
+from ..store import JobRecord, Jobs, Snapshots
 from .messages import Forbidden, check_address
 from .payloads import Submission
 
@@ -40,7 +43,7 @@ def digest_of(asked: Mapping[str, Any]) -> str:
 _ASKED = (
     *("tenant", "owner", "name", "command", "profile", "environment", "outputs", "input_sha256", "input_size"),
     *("backend", "image", "priority", "max_seconds", "max_retries", "retry_backoff", "notify", "source", "provenance"),
-    "sweep",
+    *("sweep", "nodes", "template", "parameters"),
 )
 
 
@@ -59,20 +62,34 @@ class Submissions:
         self,
         registry: Registry,
         jobs: Jobs,
-        files: FileStore,
+        snapshots: Snapshots,
+        engines: Engines,
         *,
         clock: Callable[[], float],
         new_id: Callable[[], str] = new_job_id,
     ) -> None:
         self._registry = registry
         self._jobs = jobs
-        self._files = files
+        self._snapshots = snapshots
+        self._engines = engines
         self._clock = clock
         self._new_id = new_id
 
     async def submit(self, owner: str, tenant: str, submission: Submission) -> Taken | Refusal:
         """The job of this request, new or the one that the same key made before; or why not."""
-        return await asyncio.to_thread(self.submit_now, owner, tenant, submission)
+        published = await self.published(tenant, submission)
+        return await asyncio.to_thread(self.submit_now, owner, tenant, submission, published=published)
+
+    async def published(self, tenant: str, submission: Submission) -> list[Published] | None:
+        """What the team has published for the request's engine; None when there is no such thing or it is not known:
+        a team whose vCluster is silent can submit all the same."""
+        engine = self._engines.facts.get(submission.engine or "")
+        if engine is None or engine.publishes is None:
+            return None
+        try:
+            return await self._engines.of(engine.name).published(tenant)
+        except PipelineUnavailable:
+            return None
 
     async def retry(self, job: JobRecord, key: str) -> Taken | Refusal:
         """A new job that asks for what an ended one asked: the ended one stays as it is."""
@@ -85,25 +102,23 @@ class Submissions:
         submission: Submission,
         *,
         schedule: str | None = None,
-        files_of: str | None = None,
+        published: Sequence[Published] | None = None,
     ) -> Taken | Refusal:
-        """See submit; blocks. ``files_of`` names whose input the job runs with instead of an upload."""
+        """See submit; blocks."""
         digest = request_digest(submission, tenant)
         earlier = self._jobs.find_by_key(tenant, owner, submission.key)
         if earlier is not None:
             return _same(earlier, digest, new=False)
-        plan = self.plan(tenant, submission)
+        plan = self.plan(tenant, submission, published)
         if isinstance(plan, Refusal):
             return plan
         record = replace(self.record(plan, owner, submission), schedule=schedule)
         if submission.files is not None:
-            upload = self._files.upload(tenant, owner, submission.files)
-            source = upload if files_of is None else self._files.input(files_of)
-            taken = self._files.take_upload(source, record.id, sha256=submission.files)
-            if taken is None:
-                message = f"There is no upload {submission.files}: upload the archive first, then submit."
+            used = self._snapshots.use(tenant, owner, submission.files, now=self._clock())
+            if used is None:
+                message = f"There is no manifest {submission.files} of yours: send the files and it, then submit."
                 return Refusal(RefusalReason.BAD_FIELD, message, field="files")
-            record = replace(record, input_sha256=taken.sha256, input_size=taken.size)
+            record = replace(record, input_sha256=used.sha256, input_size=used.size)
         return self._store(record)
 
     def _retry(self, job: JobRecord, key: str) -> Taken | Refusal:
@@ -121,26 +136,31 @@ class Submissions:
             retry_of=job.id,
         )
         if job.input_sha256 is not None:
-            taken = self._files.take_upload(self._files.input(job.id), record.id, sha256=job.input_sha256)
-            if taken is None:
+            used = self._snapshots.use(job.tenant, job.owner, job.input_sha256, now=self._clock())
+            if used is None or job.inputs_dropped_at is not None:
                 message = f"The files that job {job.id} ran with are not kept any more: submit it with its files."
                 return Refusal(RefusalReason.BAD_FIELD, message, field="files")
         return self._store(record)
 
     def _store(self, record: JobRecord) -> Taken | Refusal:
         stored = self._jobs.add(record)
-        if stored.id != record.id:  # the same request came twice at once, and the other one was first
-            self._files.drop_job(record.id)
+        # The same request may have come twice at once, and the other one was first.
         return _same(stored, record.request_digest, new=stored.id == record.id)
 
-    def plan(self, tenant: str, submission: Submission) -> JobPlan | Refusal:
-        """What would run, or why it may not."""
+    def plan(
+        self, tenant: str, submission: Submission, published: Sequence[Published] | None = None
+    ) -> JobPlan | Refusal:
+        """What would run, or why it may not. ``published`` None: not known, so not looked at."""
         for url in submission.notify:
             try:
                 check_address(url, self._registry.jobs.webhook_hosts)
             except Forbidden as error:
                 return Refusal(RefusalReason.BAD_FIELD, f"No message may go to {url!r}: {error}.", field="notify")
-        return plan_job(_request(submission), self._registry.tenants[tenant], self._registry.catalogue)
+        facts = self._engines.facts
+        plan = plan_job(_request(submission), self._registry.tenants[tenant], self._registry.catalogue, facts)
+        if published is None or isinstance(plan, Refusal):
+            return plan
+        return check_template(plan.engine, submission.template or "", submission.parameters, published) or plan
 
     def record(self, plan: JobPlan, owner: str, submission: Submission) -> JobRecord:
         """The job as it would be stored."""
@@ -163,6 +183,10 @@ class Submissions:
             sweep=submission.sweep,
             provenance=submission.provenance,
             notify=tuple(submission.notify),
+            backend=submission.engine,
+            nodes=plan.nodes,
+            template=submission.template,
+            parameters=submission.parameters,
         )
 
 
@@ -173,6 +197,11 @@ def _request(submission: Submission) -> JobRequest:
         name=submission.name,
         key=submission.key,
         environment=submission.environment,
+        engine=submission.engine,
+        nodes=submission.nodes,
+        template=submission.template,
+        parameters=submission.parameters,
+        files=submission.files is not None,
     )
 
 

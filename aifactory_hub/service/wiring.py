@@ -13,12 +13,13 @@ from ..admission.base import Admission
 from ..admission.kueue import KueueAdmission
 from ..admission.outlook import Outlooks
 from ..clusters import HostWatch, PodChange, TenantClients, TenantHealth, connect_host
-from ..pipelines.base import Pipeline
-from ..pipelines.kubernetes_job import KubernetesJobPipeline
+from ..pipelines.base import Site
+from ..pipelines.engines import Engines, load_engines
 from ..registry import load_registry
 from ..registry.model import Registry
-from ..settings import ServiceSettings
+from ..settings import ServiceSettings, SettingsError
 from ..store import (
+    BlobsUnavailable,
     DatabaseReplaced,
     Deliveries,
     FileStore,
@@ -27,7 +28,9 @@ from ..store import (
     Lease,
     LeaseLost,
     LogSpool,
+    S3Blobs,
     Schedules,
+    Snapshots,
     migrate,
     open_engine,
 )
@@ -44,6 +47,8 @@ from .steps import Workshop
 from .submissions import Submissions
 
 _RETENTION_EVERY = 60.0
+# Pods are watched and tickets are listed, so a job that only runs is asked for now and then. In seconds.
+_QUIET = 30.0
 _LEASE_EVERY = 5.0
 # How long a new process waits for the one before it to end, in seconds.
 _LEASE_PATIENCE = 60.0
@@ -57,7 +62,7 @@ def assemble(
     files: FileStore,
     spool: LogSpool,
     admission: Admission,
-    pipeline: Pipeline,
+    engines: Engines,
     reach: Callable[[], dict[str, object]],
     unavailable: Callable[[str], str | None] = lambda tenant: None,
     membership: Membership,
@@ -65,33 +70,39 @@ def assemble(
     lease: Lease | None = None,
     clock: Callable[[], float] = time.time,
     tick: float = 1.0,
+    quiet: float | None = None,
 ) -> Context:
-    """The context of these parts; nothing is started."""
+    """The context of these parts; nothing is started. ``tick`` and ``quiet`` in seconds: see Reconciler."""
     bulletin, log_news = Bulletin(), Bulletin()
 
     def tell(job_id: str) -> None:
+        reconciler.heard(job_id)
         bulletin.tell(job_id)
         log_news.tell(job_id)
 
-    jobs.listen(tell)
+    snapshots = Snapshots(jobs.engine, files)
     workshop = Workshop(
         registry=registry,
         jobs=jobs,
         schedules=Schedules(jobs.engine),
         files=files,
+        snapshots=snapshots,
         spool=spool,
         admission=admission,
-        pipeline=pipeline,
+        engines=engines,
         token_key=files.secret("job-tokens"),
         clock=clock,
     )
-    submissions = Submissions(registry, jobs, files, clock=clock)
-    scheduler = Scheduler(Schedules(jobs.engine), jobs, files, submissions, membership, clock)
+    reconciler = Reconciler(workshop, tick=tick, quiet=quiet)
+    jobs.listen(tell)
+    submissions = Submissions(registry, jobs, snapshots, engines, clock=clock)
+    scheduler = Scheduler(Schedules(jobs.engine), jobs, snapshots, submissions, membership, clock)
     messenger = Messenger(Deliveries(jobs.engine), registry.jobs.webhook_hosts, files.secret("webhooks"), clock)
     watched = {} if lease is None else {"lease": (_LEASE_EVERY, _in_thread(lease.check))}
     retention = Retention(registry.jobs, jobs, files, messenger.deliveries, clock)
     journal = Journal(jobs.engine, files)
     journal.recover()
+    snapshots.adopt(now=clock())
     chores = {
         "journal": (tick, _in_thread(journal.flush)),
         "schedules": (tick, scheduler.tick),
@@ -105,17 +116,19 @@ def assemble(
         jobs=jobs,
         files=files,
         admission=admission,
-        pipeline=pipeline,
+        engines=engines,
         submissions=submissions,
-        reconciler=Reconciler(workshop, tick=tick),
+        reconciler=reconciler,
         scheduler=scheduler,
         messenger=messenger,
         chores=Chores(chores, fatal=(DatabaseReplaced, LeaseLost)),
         bulletin=bulletin,
         log_news=log_news,
+        snapshots=snapshots,
         spool=spool,
         reach=reach,
-        outlooks=outlooks or Outlooks(admission, registry.tenants, registry.cluster.carved),
+        outlooks=outlooks
+        or Outlooks(admission, registry.tenants, registry.cluster.carved, reclaim=registry.cluster.reclaim),
         unavailable=unavailable,
         clock=clock,
     )
@@ -160,18 +173,21 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             healthy = [clients.health(tenant).ok for tenant in registry.tenants]
             return {"host": not watch.stale, "tenants": len(healthy), "tenants_reachable": sum(healthy)}
 
+        cluster, learned = registry.cluster, settings.files / "run-lengths.json"
         context = assemble(
             registry=registry,
             gate=gate,
+            outlooks=Outlooks(admission, registry.tenants, cluster.carved, reclaim=cluster.reclaim, history=learned),
             lease=lease,
             membership=HubMembership(gate.members),
             jobs=jobs,
-            files=FileStore(settings.files),
+            files=FileStore(settings.files, await asyncio.to_thread(_blobs, settings)),
             spool=LogSpool(settings.files / "spool", limit=registry.jobs.max_log),
             admission=admission,
-            pipeline=KubernetesJobPipeline(clients, watch, registry.tenants, registry.hub),
+            engines=load_engines(registry.jobs.engines, Site(registry.hub, registry.tenants, clients, watch)),
             reach=reach,
             unavailable=lambda tenant: _unavailable(clients.health(tenant)),
+            quiet=_QUIET,
         )
         watch.start()
         watch.subscribe(lambda change: _wake_for_jobs(context.reconciler, change))
@@ -185,6 +201,18 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
         yield context
 
 
+def _blobs(settings: ServiceSettings) -> S3Blobs | None:
+    """Object storage, if it is set; None for the folder. Raises SettingsError when it can't be used."""
+    if settings.objects is None:
+        return None
+    try:
+        blobs = S3Blobs.at(settings.objects)
+        blobs.check()
+    except (ValueError, BlobsUnavailable) as error:
+        raise SettingsError((f"AIFACTORY_HUB_SERVICE_OBJECTS is {settings.objects!r}: {error}.",)) from error
+    return blobs
+
+
 def _unavailable(health: TenantHealth) -> str | None:
     """Why; a tenant that was not looked at yet is not known to be away."""
     if health.ok or health.since is None:
@@ -194,8 +222,8 @@ def _unavailable(health: TenantHealth) -> str | None:
 
 def _wake_for_jobs(reconciler: Reconciler, change: PodChange) -> None:
     pods = (change.before, change.after)
-    if any(pod is not None and pod.namespace == constants.JOBS_NAMESPACE for pod in pods):
-        reconciler.wake()
+    for name in {pod.name for pod in pods if pod is not None and pod.namespace == constants.JOBS_NAMESPACE}:
+        reconciler.wake(name)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

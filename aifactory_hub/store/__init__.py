@@ -1,22 +1,31 @@
 """The service's own memory: jobs in a database, their files in a folder."""
 
+from .blobs import BlobMissing, Blobs, BlobsUnavailable, FolderBlobs, S3Blobs
 from .database import migrate, open_engine
 from .deliveries import Deliveries, Delivery
-from .files import DigestMismatch, FileStore, StoredFile, TooLarge
+from .files import DigestMismatch, FileStore, Incoming, StoredFile, TooLarge
 from .jobs import Jobs
 from .journal import DatabaseReplaced, Journal
 from .lease import Lease, LeaseLost, LeaseTaken
 from .records import Artifact, JobFilter, JobRecord
 from .schedules import Schedule, Schedules
+from .snapshots import BadPack, FilesMissing, Snapshot, Snapshots
 from .spool import LogPiece, LogSpool
 
 __all__ = [
     "Artifact",
+    "BadPack",
+    "BlobMissing",
+    "Blobs",
+    "BlobsUnavailable",
     "DatabaseReplaced",
     "Deliveries",
     "Delivery",
     "DigestMismatch",
     "FileStore",
+    "FilesMissing",
+    "FolderBlobs",
+    "Incoming",
     "JobFilter",
     "JobRecord",
     "Jobs",
@@ -26,8 +35,11 @@ __all__ = [
     "LeaseTaken",
     "LogPiece",
     "LogSpool",
+    "S3Blobs",
     "Schedule",
     "Schedules",
+    "Snapshot",
+    "Snapshots",
     "StoredFile",
     "TooLarge",
     "migrate",

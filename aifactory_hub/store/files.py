@@ -1,20 +1,20 @@
 """The service's files: what was uploaded for jobs, and what they gave back.
 
-Every name below the folder is made of a job's id, a digest or our own words, never of a user's text.
-A file appears under its name whole or not at all: it is written aside, flushed to disk and renamed.
+Every key is made of a job's id, a digest or our own words, never of a user's text. A file is written aside, in the
+service's own folder, and flushed to disk before it is kept: so it is there whole or not at all.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
 import secrets
-import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from .blobs import Blobs, FolderBlobs, Reading, remove_leftovers
 
 _JOB_ID = re.compile(r"[a-z][a-z0-9]{4,38}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -41,7 +41,7 @@ class DigestMismatch(Exception):
 class StoredFile:
     """A whole file in the store; ``size`` in bytes."""
 
-    path: Path
+    key: str
     size: int
     sha256: str
 
@@ -49,12 +49,13 @@ class StoredFile:
 class Incoming:
     """A file on its way in. ``write`` raises TooLarge; leaving the ``with`` block drops what was not kept."""
 
-    def __init__(self, folder: Path, limit: int) -> None:
+    def __init__(self, folder: Path, limit: int, blobs: Blobs) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path = folder / secrets.token_hex(12)
-        self._file = self._path.open("xb")
+        self.path = folder / secrets.token_hex(12)
+        self._file = self.path.open("xb")
         self._digest = hashlib.sha256()
         self._limit = limit
+        self._blobs = blobs
         self.size = 0
 
     def __enter__(self) -> Incoming:
@@ -71,31 +72,38 @@ class Incoming:
         self._digest.update(chunk)
         self._file.write(chunk)
 
-    def keep(self, target: Path, *, announced: str | None = None) -> StoredFile:
-        """Move what was written to ``target``, if it has the ``announced`` digest. Raises DigestMismatch."""
+    def complete(self, *, announced: str | None = None) -> str:
+        """No more comes: its digest, and the file ``path`` is whole. Raises DigestMismatch."""
         found = self._digest.hexdigest()
         if announced is not None and announced != found:
             raise DigestMismatch(announced, found)
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path.replace(target)
-        return StoredFile(target, self.size, found)
+        if not self._file.closed:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+        return found
+
+    def keep(self, key: str, *, announced: str | None = None) -> StoredFile:
+        """Keep what was written under ``key``, if it has the ``announced`` digest. Raises DigestMismatch."""
+        found = self.complete(announced=announced)
+        self._blobs.put(key, self.path)
+        return StoredFile(key, self.size, found)
 
     def drop(self) -> None:
         """Forget what was not kept."""
         self._file.close()
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
 
 class FileStore:
-    """The folder. Uploads belong to one tenant and user; a job gets its own link to what it runs with."""
+    """Files by key. ``root`` is the service's own folder, for secrets and for what is half received; ``blobs`` is where
+    the rest is kept, by default the same folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, blobs: Blobs | None = None) -> None:
         self._root = root
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        shutil.rmtree(self._incoming, ignore_errors=True)
+        self._blobs: Blobs = FolderBlobs(root) if blobs is None else blobs
+        remove_leftovers(self._incoming)
 
     @property
     def _incoming(self) -> Path:
@@ -103,136 +111,122 @@ class FileStore:
 
     def incoming(self, limit: int) -> Incoming:
         """Begin a file of at most ``limit`` bytes."""
-        return Incoming(self._incoming, limit)
+        return Incoming(self._incoming, limit, self._blobs)
 
-    def upload(self, tenant: str, owner: str, sha256: str) -> Path:
-        """Where this user's upload with this digest is, or would be."""
-        if _SHA256.fullmatch(sha256) is None:
-            raise ValueError(f"{sha256!r} is not a SHA-256 digest")
-        # A digest of both names: an upload is nobody else's to run, and user names are no file names.
-        whose = hashlib.sha256(f"{len(tenant)}:{tenant}{owner}".encode("utf-8", "surrogatepass")).hexdigest()
-        return self._root / "uploads" / whose[:32] / f"{sha256}.tar.gz"
+    def open(self, key: str) -> Reading:
+        """Read what is kept under a key, in pieces. Raises BlobMissing."""
+        return self._blobs.open(key)
 
-    def take_upload(self, upload: Path, job_id: str, *, sha256: str | None = None) -> StoredFile | None:
-        """Give the job its own link to ``upload``, which outlives the upload; None when that is not there.
+    def read(self, key: str, start: int = 0, most: int | None = None) -> bytes:
+        """Up to ``most`` bytes of it from ``start`` on. Raises BlobMissing."""
+        return self._blobs.read(key, start, most)
 
-        ``upload`` may be another job's input too, whose digest is ``sha256``.
-        """
-        target = self.input(job_id)
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            os.link(upload, target)
-        except FileExistsError:
-            pass
-        except FileNotFoundError:
-            return None
-        return StoredFile(target, target.stat().st_size, sha256 or upload.name.removesuffix(".tar.gz"))
+    def size(self, key: str) -> int | None:
+        """In bytes; None when nothing is kept there."""
+        return self._blobs.size(key)
 
-    def input(self, job_id: str) -> Path:
-        """The job's input archive."""
-        return self._job(job_id) / "input.tar.gz"
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove them."""
+        self._blobs.delete(keys)
 
-    def log(self, job_id: str) -> Path:
-        """The job's log."""
-        return self._job(job_id) / "log"
+    def pack(self, tenant: str, owner: str, sha256: str) -> str:
+        """This user's pack of files with this digest."""
+        return f"packs/{_whose(tenant, owner)}/{_digest(sha256)}.tar.gz"
 
-    def attempt_log(self, job_id: str, attempt: int) -> Path:
-        """The log of an attempt that another one followed."""
-        return self._job(job_id) / f"log-{attempt}"
+    def manifest(self, tenant: str, owner: str, sha256: str) -> str:
+        """The manifest of this user's snapshot with this digest."""
+        return f"snapshots/{_whose(tenant, owner)}/{_digest(sha256)}.json"
 
-    def set_log_aside(self, job_id: str, attempt: int) -> None:
-        """Make the job's log the one of ``attempt``, so that the next has its own. Again: no change."""
-        with contextlib.suppress(FileNotFoundError):
-            self.log(job_id).replace(self.attempt_log(job_id, attempt))
+    def log(self, job_id: str, attempt: int) -> str:
+        """The log of a job's attempt."""
+        return f"{_of_job(job_id)}log-{attempt}"
 
-    def artifact(self, job_id: str, name: str) -> Path:
+    def artifact(self, job_id: str, name: str) -> str:
         """The file that holds the job's artifact ``name``."""
         digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-        return self._job(job_id) / "artifacts" / digest
+        return f"{_of_job(job_id)}artifacts/{digest}"
 
     def drop_job(self, job_id: str) -> None:
         """Remove all files of a job."""
-        shutil.rmtree(self._job(job_id), ignore_errors=True)
+        self._drop_all(_of_job(job_id))
 
     def drop(self, job_id: str, kind: str) -> None:
-        """Remove a job's ``kind`` (inputs, log, artifacts)."""
-        folder = self._job(job_id)
+        """Remove a job's ``kind`` (log, artifacts)."""
         match kind:
-            case "inputs":
-                self.input(job_id).unlink(missing_ok=True)
             case "log":
-                for path in folder.glob("log*"):
-                    path.unlink(missing_ok=True)
+                kept = self._blobs.list(_of_job(job_id))
+                self._blobs.delete([blob.key for blob in kept if blob.key.startswith(f"{_of_job(job_id)}log-")])
             case "artifacts":
-                shutil.rmtree(folder / "artifacts", ignore_errors=True)
+                self._drop_all(f"{_of_job(job_id)}artifacts/")
             case _:
                 raise ValueError(f"{kind!r} is not kept of a job")
 
     def job_ids(self, *, older_than: float) -> list[str]:
-        """Ids of jobs that have files last touched before ``older_than`` (epoch seconds)."""
-        return [path.name for path in _children(self._root / "jobs") if _touched(path) < older_than]
-
-    def drop_uploads(self, *, older_than: float) -> int:
-        """Remove uploads that came before ``older_than`` (epoch seconds); jobs keep their own links. How many went."""
-        old = [
-            upload
-            for whose in _children(self._root / "uploads")
-            for upload in _children(whose)
-            if _touched(upload) < older_than
-        ]
-        for upload in old:
-            upload.unlink(missing_ok=True)
-        return len(old)
+        """Ids of jobs that have files, all last touched before ``older_than`` (epoch seconds)."""
+        touched: dict[str, float] = {}
+        for blob in self._blobs.list("jobs/"):
+            job_id = blob.key.split("/")[1]
+            touched[job_id] = max(blob.modified, touched.get(job_id, 0.0))
+        return [job_id for job_id, at in touched.items() if at < older_than]
 
     def journal_write(self, number: int, content: bytes) -> None:
         """Keep a batch of the journal, whole or not at all."""
         with self.incoming(len(content)) as incoming:
             incoming.write(content)
-            incoming.keep(self._journal(number))
+            incoming.keep(_journal(number))
 
     def journal_read(self, number: int) -> bytes:
         """A batch of the journal."""
-        return self._journal(number).read_bytes()
+        return self._blobs.read(_journal(number))
 
     def journal_numbers(self) -> list[int]:
         """The numbers of the batches that are kept, in order."""
-        return sorted(int(path.stem) for path in _children(self._root / "journal") if path.suffix == ".jsonl")
+        return sorted(number for number, _ in self._journals())
 
     def journal_drop(self, *, older_than: float) -> int:
         """Remove batches written before ``older_than`` (epoch seconds), never the last one; how many went."""
-        old = [n for n in self.journal_numbers()[:-1] if _touched(self._journal(n)) < older_than]
-        for number in old:
-            self._journal(number).unlink(missing_ok=True)
+        kept = sorted(self._journals())[:-1]
+        old = [_journal(number) for number, modified in kept if modified < older_than]
+        self._blobs.delete(old)
         return len(old)
 
-    def _journal(self, number: int) -> Path:
-        return self._root / "journal" / f"{number:012d}.jsonl"
+    def _journals(self) -> list[tuple[int, float]]:
+        found = self._blobs.list("journal/")
+        return [(int(Path(blob.key).stem), blob.modified) for blob in found if blob.key.endswith(".jsonl")]
 
     def secret(self, name: str) -> bytes:
-        """Random bytes that are made once and then stay, e.g. the key that jobs' tokens are derived from."""
+        """Random bytes that are made once and then stay, e.g. the key that jobs' tokens are derived from.
+
+        Always in the service's own folder: who can read the bucket can't speak for a job.
+        """
         path = self._root / f"{name}.secret"
         if not path.exists():
-            with self.incoming(64) as incoming:
+            with Incoming(self._incoming, 64, FolderBlobs(self._root)) as incoming:
                 incoming.write(secrets.token_bytes(32))
-                incoming.keep(path)
-            path.chmod(0o600)
+                incoming.path.chmod(0o600)
+                incoming.keep(path.name)
         return path.read_bytes()
 
-    def _job(self, job_id: str) -> Path:
-        if _JOB_ID.fullmatch(job_id) is None:
-            raise ValueError(f"{job_id!r} is not a job's id")
-        return self._root / "jobs" / job_id
+    def _drop_all(self, prefix: str) -> None:
+        self._blobs.delete([blob.key for blob in self._blobs.list(prefix)])
 
 
-def _children(folder: Path) -> Iterable[Path]:
-    try:
-        return list(folder.iterdir())
-    except FileNotFoundError:
-        return []
+def _of_job(job_id: str) -> str:
+    if _JOB_ID.fullmatch(job_id) is None:
+        raise ValueError(f"{job_id!r} is not a job's id")
+    return f"jobs/{job_id}/"
 
 
-def _touched(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return float("inf")
+def _whose(tenant: str, owner: str) -> str:
+    # A digest of both names: an upload is nobody else's to run, and user names are no file names.
+    return hashlib.sha256(f"{len(tenant)}:{tenant}{owner}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _digest(sha256: str) -> str:
+    if _SHA256.fullmatch(sha256) is None:
+        raise ValueError(f"{sha256!r} is not a SHA-256 digest")
+    return sha256
+
+
+def _journal(number: int) -> str:
+    return f"journal/{number:012d}.jsonl"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -22,16 +22,16 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 
 from ..domain.jobs import JobState, sources
 from .database import writing
 from .deliveries import file_messages
+from .intake import Intake
 from .models import ArtifactRow, JobRow
-from .records import Artifact, JobFilter, JobRecord
+from .records import Artifact, JobFilter, JobRecord, LiveRun
 
 _COLUMNS = tuple(JobRow.__table__.c[f.name] for f in fields(JobRecord))
-_TUPLES = ("outputs", "notify", "history")
+_TUPLES = ("outputs", "notify", "history", "steps")
 _FINAL = tuple(state.value for state in JobState if state.final)
 _SINCE = {
     JobState.QUEUED: JobRow.queued_at,
@@ -55,6 +55,7 @@ class Jobs:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._intake = Intake(engine)
         self._tell: Callable[[str], None] = lambda _: None
 
     @property
@@ -68,13 +69,10 @@ class Jobs:
 
     def add(self, record: JobRecord) -> JobRecord:
         """Store a new job. If its owner has used its key in its tenant before, the earlier job is returned instead."""
-        try:
-            with writing(self._engine) as connection:
-                connection.execute(insert(JobRow).values(**row_values(record), journaled=0))
-        except IntegrityError:
+        if not self._intake.add({**row_values(record), "journaled": 0}):
             earlier = self.find_by_key(record.tenant, record.owner, record.key)
             if earlier is None:
-                raise
+                raise RuntimeError(f"there is another job {record.id} already")
             return earlier
         self._tell(record.id)
         return record
@@ -117,6 +115,18 @@ class Jobs:
         """All jobs that may still have something on the cluster, oldest first."""
         return self._many(_select().where(JobRow.cleaned_at.is_(None)).order_by(JobRow.submitted_at, JobRow.id))
 
+    def live_runs(self) -> list[LiveRun]:
+        """The attempts of all jobs that may still have something on the cluster: no more than their names."""
+        query = select(JobRow.id, JobRow.tenant, JobRow.attempt).where(JobRow.cleaned_at.is_(None))
+        with self._engine.connect() as connection:
+            return [LiveRun(*row) for row in connection.execute(query.order_by(JobRow.submitted_at, JobRow.id))]
+
+    def live_owners(self) -> list[str]:
+        """Who has such jobs, each once, in order."""
+        query = select(JobRow.owner).where(JobRow.cleaned_at.is_(None)).distinct().order_by(JobRow.owner)
+        with self._engine.connect() as connection:
+            return list(connection.scalars(query))
+
     def known(self, job_ids: Collection[str]) -> set[str]:
         """Those of ``job_ids`` that are in the database."""
         with self._engine.connect() as connection:
@@ -155,7 +165,7 @@ class Jobs:
     def next_attempt(self, job: JobRecord, state: JobState, values: Mapping[str, Any]) -> None:
         """Record that nothing of the attempt is left and that the next one may begin: PENDING or SUSPENDED."""
         fresh = dict.fromkeys(_OF_AN_ATTEMPT)
-        changes = {**fresh, **values, "state": state.value, "attempt": job.attempt + 1}
+        changes = {**fresh, "steps": [], **values, "state": state.value, "attempt": job.attempt + 1}
         with writing(self._engine) as connection:
             _update(connection, job.id, changes, to=state, where=JobRow.attempt == job.attempt)
         self._tell(job.id)
@@ -192,6 +202,10 @@ class Jobs:
         """Record that nothing of the job is left on the cluster."""
         self._change(job_id, {"cleaned_at": now}, final=True)
 
+    def set_steps(self, job_id: str, steps: Sequence[Mapping[str, Any]]) -> None:
+        """Record how far the steps of the attempt's run are."""
+        self._change(job_id, {"steps": [dict(step) for step in steps]}, final=True)
+
     def set_unreachable(self, job_id: str, why: str | None, *, now: float) -> None:
         """Record that the cluster can't be asked about the job, and since when; None: that it can."""
         since = None if why is None else func.coalesce(JobRow.unreachable_since, now)
@@ -221,6 +235,14 @@ class Jobs:
             connection.execute(delete(ArtifactRow).where(*place))
             _update(connection, job_id, {}, final=True)
             connection.execute(insert(ArtifactRow).values(job_id=job_id, **values))
+        self._tell(job_id)
+
+    def drop_artifact(self, job_id: str, name: str) -> None:
+        """Forget a file of the job's."""
+        with writing(self._engine) as connection:
+            gone = delete(ArtifactRow).where(ArtifactRow.job_id == job_id, ArtifactRow.name == name)
+            if connection.execute(gone).rowcount:
+                _update(connection, job_id, {}, final=True)
         self._tell(job_id)
 
     def artifacts(self, job_id: str) -> list[Artifact]:
@@ -276,7 +298,7 @@ def row_values(record: JobRecord) -> dict[str, Any]:
     values = {f.name: getattr(record, f.name) for f in fields(JobRecord)}
     for name in _TUPLES:
         values[name] = None if values[name] is None else list(values[name])
-    for name in ("environment", "source", "provenance", "metrics", "report", "ending"):
+    for name in ("environment", "parameters", "source", "provenance", "metrics", "report", "ending"):
         values[name] = None if values[name] is None else dict(values[name])
     return {**values, "state": record.state.value}
 

@@ -28,6 +28,7 @@ class JobRow(Base):
         Index("ix_jobs_cleaned", "cleaned_at"),
         Index("ix_jobs_finished", "finished_at"),
         Index("ix_jobs_sweep", "sweep"),
+        Index("ix_jobs_input", "input_sha256"),
         Index("ix_jobs_news", "id", sqlite_where=_NEWS, postgresql_where=_NEWS),
     )
 
@@ -51,6 +52,9 @@ class JobRow(Base):
     max_retries: Mapped[int] = mapped_column(Integer)
     retry_backoff: Mapped[float] = mapped_column(Float(53))
     notify: Mapped[list[str]] = mapped_column(JSON)
+    nodes: Mapped[int] = mapped_column(Integer)
+    template: Mapped[str | None] = mapped_column(String(253))
+    parameters: Mapped[dict[str, str]] = mapped_column(JSON)
     source: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     provenance: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     retry_of: Mapped[str | None] = mapped_column(String(40))
@@ -68,6 +72,7 @@ class JobRow(Base):
     ending: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     unreachable_since: Mapped[float | None] = mapped_column(Float(53))
     unreachable: Mapped[str | None] = mapped_column(Text)
+    steps: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     progress_percent: Mapped[float | None] = mapped_column(Float(53))
     eta_seconds: Mapped[float | None] = mapped_column(Float(53))
     metrics: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
@@ -108,6 +113,49 @@ class ArtifactRow(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[float] = mapped_column(Float(53))
+
+
+class PackRow(Base):
+    """Files that somebody sent, as one archive; ``content`` is what they are unpacked, in bytes."""
+
+    __tablename__ = "packs"
+    __table_args__ = (
+        UniqueConstraint("tenant", "owner", "sha256", name="uq_packs"),
+        Index("ix_packs_used", "used_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(64))
+    owner: Mapped[str] = mapped_column(String(255))
+    sha256: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(BigInteger)
+    content: Mapped[int] = mapped_column(BigInteger)
+    used_at: Mapped[float] = mapped_column(Float(53))
+
+
+class PackFileRow(Base):
+    """One file's content in a pack."""
+
+    __tablename__ = "pack_files"
+    __table_args__ = (Index("ix_pack_files_pack", "pack_id"),)
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    pack_id: Mapped[int] = mapped_column(ForeignKey("packs.id", ondelete="CASCADE"), primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+
+
+class SnapshotRow(Base):
+    """A folder as it was: see snapshots.Snapshot."""
+
+    __tablename__ = "snapshots"
+    __table_args__ = (Index("ix_snapshots_used", "used_at"),)
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(255), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    packs: Mapped[list[str]] = mapped_column(JSON)
+    used_at: Mapped[float] = mapped_column(Float(53))
 
 
 class ScheduleRow(Base):

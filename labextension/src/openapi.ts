@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    readonly "/engines": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The engines that run jobs here, the default one first. */
+        readonly get: operations["listEngines"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/events": {
         readonly parameters: {
             readonly query?: never;
@@ -38,6 +55,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/internal/jobs/{job}/artifacts": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What the job gave back so far. */
+        readonly get: operations["listOwnArtifacts"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/internal/jobs/{job}/artifacts/{name}": {
         readonly parameters: {
             readonly query?: never;
@@ -45,11 +79,13 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        readonly get?: never;
+        /** A file of the job. */
+        readonly get: operations["getOwnArtifact"];
         /** Keep a file of the job's; a later one of the same name replaces it. */
         readonly put: operations["putArtifact"];
         readonly post?: never;
-        readonly delete?: never;
+        /** Forget a file of the job, if it is there. */
+        readonly delete: operations["dropArtifact"];
         readonly options?: never;
         readonly head?: never;
         readonly patch?: never;
@@ -62,8 +98,25 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** The job's input, as it was uploaded. */
-        readonly get: operations["fetchFiles"];
+        /** Which files the job runs with. */
+        readonly get: operations["fetchManifest"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/internal/jobs/{job}/files/{sha256}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Files of the job, as they were sent. */
+        readonly get: operations["fetchPack"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -451,6 +504,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/tenants/{tenant}/templates": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What a team has published for engines to run. */
+        readonly get: operations["listTemplates"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/tenants/{tenant}/webhook-secret": {
         readonly parameters: {
             readonly query?: never;
@@ -468,7 +538,7 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
-    readonly "/uploads/{sha256}": {
+    readonly "/uploads/manifests/{sha256}": {
         readonly parameters: {
             readonly query?: never;
             readonly header?: never;
@@ -476,8 +546,8 @@ export interface paths {
             readonly cookie?: never;
         };
         readonly get?: never;
-        /** Keep an archive for a job to come; its name is its SHA-256. */
-        readonly put: operations["uploadFiles"];
+        /** Keep a folder's manifest for a job to come; a job names it by its SHA-256. */
+        readonly put: operations["uploadManifest"];
         readonly post?: never;
         readonly delete?: never;
         readonly options?: never;
@@ -494,8 +564,25 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Those of some uploads that are not there. */
-        readonly post: operations["findMissingUploads"];
+        /** Those of some files that have to be sent. */
+        readonly post: operations["findMissingFiles"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/uploads/packs/{sha256}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        /** Keep files for a job to come: a tar.gz whose entries are named by their content's SHA-256. */
+        readonly put: operations["uploadPack"];
+        readonly post?: never;
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -668,6 +755,40 @@ export interface components {
          */
         readonly EndKind: "preempted" | "retry" | "suspended";
         /**
+         * EngineAnswer
+         * @description An engine, and what may be asked of it: ``publishes`` is the kind of what a team publishes for it.
+         */
+        readonly EngineAnswer: {
+            /**
+             * Default
+             * @description Whether it runs the jobs that name no engine.
+             */
+            readonly default: boolean;
+            /** Most Nodes */
+            readonly most_nodes: number;
+            /** Name */
+            readonly name: string;
+            /** Publishes */
+            readonly publishes: string | null;
+            /** Runs Commands */
+            readonly runs_commands: boolean;
+            /** Summary */
+            readonly summary: string;
+        };
+        /**
+         * EnginesAnswer
+         * @description The engines that run jobs here.
+         */
+        readonly EnginesAnswer: {
+            /** Engines */
+            readonly engines: readonly components["schemas"]["EngineAnswer"][];
+            /**
+             * Simulated
+             * @description Whether the cluster's GPUs are simulated.
+             */
+            readonly simulated: boolean;
+        };
+        /**
          * Expected
          * @description The piece is kept now; ``next`` is where the next one is expected, in bytes.
          */
@@ -770,6 +891,11 @@ export interface components {
             readonly command: string;
             readonly cost: components["schemas"]["Cost"] | null;
             /**
+             * Engine
+             * @description What runs it.
+             */
+            readonly engine: string;
+            /**
              * Environment
              * @description The names of its variables.
              */
@@ -815,10 +941,22 @@ export interface components {
             readonly max_seconds: number;
             /** Name */
             readonly name: string;
+            /**
+             * Nodes
+             * @description How many nodes it has, each with the whole profile.
+             */
+            readonly nodes: number;
             /** Outputs */
             readonly outputs: readonly string[] | null;
             /** Owner */
             readonly owner: string;
+            /**
+             * Parameters
+             * @description Of the template.
+             */
+            readonly parameters: {
+                readonly [key: string]: string;
+            };
             /**
              * Position
              * @description How many of the team's are before it in the queue.
@@ -852,6 +990,11 @@ export interface components {
              */
             readonly simulated: boolean;
             readonly state: components["schemas"]["JobState"];
+            /**
+             * Steps
+             * @description Of the attempt's run, in the order of their begin.
+             */
+            readonly steps: readonly components["schemas"]["StepAnswer"][];
             /** Suspend Asked */
             readonly suspend_asked: boolean;
             /**
@@ -859,6 +1002,11 @@ export interface components {
              * @description What it was submitted together with.
              */
             readonly sweep: string | null;
+            /**
+             * Template
+             * @description What the team has published that it runs.
+             */
+            readonly template: string | null;
             /** Tenant */
             readonly tenant: string;
             readonly times: components["schemas"]["Times"];
@@ -995,19 +1143,42 @@ export interface components {
         };
         /**
          * Missing
-         * @description Uploads that are not there.
+         * @description Files that are not there.
          */
         readonly Missing: {
             /** Missing */
             readonly missing: readonly string[];
         };
         /**
+         * ParameterAnswer
+         * @description What a template lets be set; ``default`` null: it must be.
+         */
+        readonly ParameterAnswer: {
+            /** Choices */
+            readonly choices: readonly string[];
+            /** Default */
+            readonly default: string | null;
+            /** Description */
+            readonly description: string | null;
+            /** Name */
+            readonly name: string;
+        };
+        /**
          * Planned
          * @description A job that is only thought of: as Submission, but nothing is stored, so it needs no key.
          */
         readonly Planned: {
-            /** Command */
+            /**
+             * Command
+             * @default
+             */
             readonly command: string;
+            /**
+             * Engine
+             * @description What runs it; by default the service's first engine.
+             * @default null
+             */
+            readonly engine: string | null;
             /**
              * Environment
              * @default {}
@@ -1036,6 +1207,12 @@ export interface components {
              */
             readonly name: string | null;
             /**
+             * Nodes
+             * @description How many nodes, each with the whole profile, all or none.
+             * @default 1
+             */
+            readonly nodes: number;
+            /**
              * Notify
              * @description Addresses that are told of the job's end.
              * @default []
@@ -1046,6 +1223,14 @@ export interface components {
              * @default null
              */
             readonly outputs: readonly string[] | null;
+            /**
+             * Parameters
+             * @description Of the template.
+             * @default {}
+             */
+            readonly parameters: {
+                readonly [key: string]: string;
+            };
             /** @default normal */
             readonly priority: components["schemas"]["Priority"];
             /**
@@ -1078,6 +1263,12 @@ export interface components {
              * @default null
              */
             readonly sweep: string | null;
+            /**
+             * Template
+             * @description What the team has published for the engine: a WorkflowTemplate, a training runtime.
+             * @default null
+             */
+            readonly template: string | null;
             /**
              * Tenant
              * @default null
@@ -1124,7 +1315,9 @@ export interface components {
         };
         /**
          * ProfileAnswer
-         * @description One line of the menu. ``availability``: free, queue, never, unavailable or unknown.
+         * @description One line of the menu. ``availability``: free, queue, never, jobs, limited, unavailable or unknown.
+         *
+         *     ``borrowed_is_kept`` says that a notebook keeps what it borrows; null where there is nothing to borrow.
          */
         readonly ProfileAnswer: {
             /** Advice */
@@ -1133,6 +1326,8 @@ export interface components {
             readonly availability: string;
             /** Borrowable */
             readonly borrowable: number | null;
+            /** Borrowed Is Kept */
+            readonly borrowed_is_kept: boolean | null;
             readonly cluster: components["schemas"]["ShareAnswer"] | null;
             readonly cpu_millicores: components["schemas"]["AmountAnswer"];
             /** Description */
@@ -1330,8 +1525,17 @@ export interface components {
          * @description The job of a schedule: as Submission, but its key and tenant are the schedule's.
          */
         readonly Scheduled: {
-            /** Command */
+            /**
+             * Command
+             * @default
+             */
             readonly command: string;
+            /**
+             * Engine
+             * @description What runs it; by default the service's first engine.
+             * @default null
+             */
+            readonly engine: string | null;
             /**
              * Environment
              * @default {}
@@ -1360,6 +1564,12 @@ export interface components {
              */
             readonly name: string | null;
             /**
+             * Nodes
+             * @description How many nodes, each with the whole profile, all or none.
+             * @default 1
+             */
+            readonly nodes: number;
+            /**
              * Notify
              * @description Addresses that are told of the job's end.
              * @default []
@@ -1370,6 +1580,14 @@ export interface components {
              * @default null
              */
             readonly outputs: readonly string[] | null;
+            /**
+             * Parameters
+             * @description Of the template.
+             * @default {}
+             */
+            readonly parameters: {
+                readonly [key: string]: string;
+            };
             /** @default normal */
             readonly priority: components["schemas"]["Priority"];
             /**
@@ -1402,6 +1620,12 @@ export interface components {
              * @default null
              */
             readonly sweep: string | null;
+            /**
+             * Template
+             * @description What the team has published for the engine: a WorkflowTemplate, a training runtime.
+             * @default null
+             */
+            readonly template: string | null;
             /**
              * Tenant
              * @default null
@@ -1467,6 +1691,27 @@ export interface components {
             readonly total: number;
         };
         /**
+         * StepAnswer
+         * @description One step of a job that has several, or one of its nodes.
+         */
+        readonly StepAnswer: {
+            /** Finished */
+            readonly finished: string | null;
+            /** Name */
+            readonly name: string;
+            /** Reason */
+            readonly reason: string | null;
+            /** Started */
+            readonly started: string | null;
+            readonly state: components["schemas"]["StepState"];
+        };
+        /**
+         * StepState
+         * @description WAITING is for somebody's approval.
+         * @enum {string}
+         */
+        readonly StepState: "PENDING" | "RUNNING" | "WAITING" | "SUCCEEDED" | "FAILED" | "SKIPPED";
+        /**
          * Stored
          * @description A file that is kept now.
          */
@@ -1502,11 +1747,22 @@ export interface components {
         };
         /**
          * Submission
-         * @description A job to run. ``files`` is the SHA-256 of an archive that was uploaded before, None to run without files.
+         * @description A job to run. ``files`` is the SHA-256 of a manifest that was sent before, None to run without files.
+         *
+         *     Its ``command`` is left out for an engine that runs what the team has published, which ``template`` then names.
          */
         readonly Submission: {
-            /** Command */
+            /**
+             * Command
+             * @default
+             */
             readonly command: string;
+            /**
+             * Engine
+             * @description What runs it; by default the service's first engine.
+             * @default null
+             */
+            readonly engine: string | null;
             /**
              * Environment
              * @default {}
@@ -1532,6 +1788,12 @@ export interface components {
              */
             readonly name: string | null;
             /**
+             * Nodes
+             * @description How many nodes, each with the whole profile, all or none.
+             * @default 1
+             */
+            readonly nodes: number;
+            /**
              * Notify
              * @description Addresses that are told of the job's end.
              * @default []
@@ -1542,6 +1804,14 @@ export interface components {
              * @default null
              */
             readonly outputs: readonly string[] | null;
+            /**
+             * Parameters
+             * @description Of the template.
+             * @default {}
+             */
+            readonly parameters: {
+                readonly [key: string]: string;
+            };
             /** @default normal */
             readonly priority: components["schemas"]["Priority"];
             /**
@@ -1575,10 +1845,49 @@ export interface components {
              */
             readonly sweep: string | null;
             /**
+             * Template
+             * @description What the team has published for the engine: a WorkflowTemplate, a training runtime.
+             * @default null
+             */
+            readonly template: string | null;
+            /**
              * Tenant
              * @default null
              */
             readonly tenant: string | null;
+        };
+        /**
+         * TemplateAnswer
+         * @description What a team has published for an engine to run.
+         */
+        readonly TemplateAnswer: {
+            /** Description */
+            readonly description: string | null;
+            /** Engine */
+            readonly engine: string;
+            /** Name */
+            readonly name: string;
+            /** Parameters */
+            readonly parameters: readonly components["schemas"]["ParameterAnswer"][];
+        };
+        /**
+         * TemplatesAnswer
+         * @description What a team has published. ``unavailable`` names engines that could not be asked, each with why.
+         */
+        readonly TemplatesAnswer: {
+            /**
+             * Simulated
+             * @description Whether the cluster's GPUs are simulated.
+             */
+            readonly simulated: boolean;
+            /** Templates */
+            readonly templates: readonly components["schemas"]["TemplateAnswer"][];
+            /** Tenant */
+            readonly tenant: string;
+            /** Unavailable */
+            readonly unavailable: {
+                readonly [key: string]: string;
+            };
         };
         /**
          * Times
@@ -1599,6 +1908,16 @@ export interface components {
              * @description UTC, RFC 3339.
              */
             readonly submitted: string;
+        };
+        /**
+         * Travelled
+         * @description What a job runs with: ``manifest`` as it was sent, ``packs`` by digest.
+         */
+        readonly Travelled: {
+            /** Manifest */
+            readonly manifest: string;
+            /** Packs */
+            readonly packs: readonly string[];
         };
         /**
          * Unreachable
@@ -1645,7 +1964,7 @@ export interface components {
         };
         /**
          * Wanted
-         * @description Uploads that somebody is about to make.
+         * @description Files that somebody is about to send, by the SHA-256 of their content.
          */
         readonly Wanted: {
             /** Sha256 */
@@ -1675,6 +1994,35 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    readonly listEngines: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The engines that run jobs here, the default one first. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["EnginesAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly watchJobs: {
         readonly parameters: {
             readonly query?: {
@@ -1745,6 +2093,69 @@ export interface operations {
             };
         };
     };
+    readonly listOwnArtifacts: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What the job gave back so far. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ArtifactsAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getOwnArtifact: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job: string;
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A file of the job. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/octet-stream": string;
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly putArtifact: {
         readonly parameters: {
             readonly query?: never;
@@ -1783,7 +2194,39 @@ export interface operations {
             };
         };
     };
-    readonly fetchFiles: {
+    readonly dropArtifact: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job: string;
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Forget a file of the job, if it is there. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Heard"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly fetchManifest: {
         readonly parameters: {
             readonly query?: never;
             readonly header?: never;
@@ -1794,7 +2237,39 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description The job's input, as it was uploaded. */
+            /** @description Which files the job runs with. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Travelled"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly fetchPack: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job: string;
+                readonly sha256: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Files of the job, as they were sent. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2734,6 +3209,37 @@ export interface operations {
             };
         };
     };
+    readonly listTemplates: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What a team has published for engines to run. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TemplatesAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly getWebhookSecret: {
         readonly parameters: {
             readonly query?: never;
@@ -2765,7 +3271,7 @@ export interface operations {
             };
         };
     };
-    readonly uploadFiles: {
+    readonly uploadManifest: {
         readonly parameters: {
             readonly query?: {
                 /** @description A team's name; by default the token's own. */
@@ -2779,11 +3285,11 @@ export interface operations {
         };
         readonly requestBody: {
             readonly content: {
-                readonly "application/gzip": unknown;
+                readonly "application/json": unknown;
             };
         };
         readonly responses: {
-            /** @description Keep an archive for a job to come; its name is its SHA-256. */
+            /** @description Keep a folder's manifest for a job to come; a job names it by its SHA-256. */
             readonly 201: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2803,7 +3309,7 @@ export interface operations {
             };
         };
     };
-    readonly findMissingUploads: {
+    readonly findMissingFiles: {
         readonly parameters: {
             readonly query?: never;
             readonly header?: never;
@@ -2816,13 +3322,51 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Those of some uploads that are not there. */
+            /** @description Those of some files that have to be sent. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Missing"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly uploadPack: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly sha256: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/gzip": unknown;
+            };
+        };
+        readonly responses: {
+            /** @description Keep files for a job to come: a tar.gz whose entries are named by their content's SHA-256. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Stored"];
                 };
             };
             /** @description What went wrong. */

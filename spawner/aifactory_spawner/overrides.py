@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aifactory_hub import constants
@@ -72,6 +72,16 @@ def resource_traits(plan: SpawnPlan) -> dict[str, Any]:
         "extra_resource_guarantees": {name: str(count) for name, count in requests.devices.items()},
         "extra_resource_limits": {name: str(count) for name, count in limits.devices.items()},
     }
+
+
+def tolerations(site: Sequence[Mapping[str, Any]], plan: SpawnPlan, taints: Sequence[str]) -> list[dict[str, Any]]:
+    """Taints that the pod puts up with: what the site says, and those of GPU nodes where it has a device.
+
+    A pod without one stays off these nodes.
+    """
+    known = {each.get("key") for each in site}
+    ours = [key for key in taints if key not in known] if plan.profile.requests.devices else []
+    return [*map(dict, site), *({"key": key, "operator": "Exists"} for key in ours)]
 
 
 def node_selector(site: Mapping[str, str], plan: SpawnPlan, ticket: Ticket) -> dict[str, str]:

@@ -54,6 +54,7 @@ class TenantKubeSpawner(TeamChoice, Lookout, PodDefaults, KubeSpawner):
     # kubespawner's traits, which the type checker does not see.
     extra_labels: Any
     node_selector: Any
+    tolerations: Any
 
     get_registry = Callable(None, allow_none=True, config=True, help="Returns the tenant registry; set by configure().")
 
@@ -82,6 +83,7 @@ class TenantKubeSpawner(TeamChoice, Lookout, PodDefaults, KubeSpawner):
         self._pvc_exists = False
         self._site_labels = dict(self.extra_labels)
         self._site_node_selector = dict(self.node_selector)
+        self._site_tolerations = list(self.tolerations)
         self.steps = StartSteps()
         # Tenant and profile of the start under way or last tried, once they were found to exist.
         self.started_as: tuple[str, str] | None = None
@@ -253,6 +255,8 @@ class TenantKubeSpawner(TeamChoice, Lookout, PodDefaults, KubeSpawner):
         for name, value in overrides.resource_traits(plan).items():
             setattr(self, name, value)
         self.node_selector = overrides.node_selector(self._site_node_selector, plan, ticket)
+        taints = self._registry.isolation.tolerations
+        self.tolerations = overrides.tolerations(self._site_tolerations, plan, taints)
         labels = overrides.labels(plan, hub=self._registry.hub, user=self.user.name, server=self.name)
         self.extra_labels = {**self._site_labels, **labels}
         api = await server.wiring.clients.api(plan.tenant.name)

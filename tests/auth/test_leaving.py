@@ -15,7 +15,9 @@ from typing import Any
 import httpx
 import pytest
 from bs4 import BeautifulSoup
+from click.testing import CliRunner
 
+from aifactory_hub.cli import main
 from aifactory_hub.constants import SCOPE_READ, SCOPE_SUBMIT
 from aifactory_hub.domain.endings import ENDED, NOTICE, Notice, tenant_replaced
 from aifactory_hub.domain.leaving import Standing
@@ -72,7 +74,7 @@ class Site:
         """JupyterHub 6 wraps the options."""
         import jupyterhub
 
-        return jupyterhub.version_info[0] >= 6
+        return bool(jupyterhub.version_info[0] >= 6)
 
     def token(self, name: str) -> str:
         return (self.hub.folder / f"token-{name}-").read_text()
@@ -208,6 +210,18 @@ def test_a_provider_that_is_away_throws_nobody_out_and_then_the_door_closes(site
     site.provider.token_answer = None
     wait_until(lambda: site.may_submit(token) == ("nlp",), "all is as before when it answers again")
     assert site.running("fay")
+
+
+def test_an_answer_that_got_lost_closes_no_account(site: Site) -> None:
+    browser = site.sign_in("fern", "teams/nlp")
+    assert site.start(browser, "fern", tenant="nlp").status_code == 201
+    token = site.token("fern")
+    site.provider.loses_answers.add("sub-fern")  # the refresh token, which works once, is used up by this
+    wait_until(lambda: "sub-fern" in site.provider.lost, "the renewal is lost")
+    wait_until(lambda: site.ask(token).status_code == 403, "she has to sign in again")
+    site.sign_in("fern", "teams/nlp")
+    assert site.running("fern")
+    assert site.may_submit(token) == ("nlp",)
 
 
 def test_the_hubs_trouble_with_the_provider_is_nobodys_fault(site: Site) -> None:
@@ -366,6 +380,26 @@ def test_an_administrator_sees_the_groups_of_who_is_signed_in(site: Site) -> Non
     assert asked("tea", BOSS_TOKEN).json() == {"name": "tea", "groups": ["teams/nlp", "secret-project"]}
     assert asked("ghost", BOSS_TOKEN).status_code == 404
     assert asked("tea", SERVICE_TOKEN).status_code == 403
+
+    def command(name: str, token: str) -> Any:
+        where = {"JUPYTERHUB_API_URL": f"{site.hub.url}/hub/api", "JUPYTERHUB_API_TOKEN": token, "no_proxy": "*"}
+        return CliRunner().invoke(
+            main, ["explain-groups", str(site.hub.folder / "tenants.yaml"), "--user", name], env=where
+        )
+
+    assert command("tea", BOSS_TOKEN).stdout.splitlines() == [
+        "group teams/nlp: member of nlp (rule 1 of tenant nlp)",
+        "group secret-project: no rule claims it",
+        "tenant nlp: member",
+        "hub groups: tenant-nlp",
+    ]
+    for name, token, said in (
+        ("ghost", BOSS_TOKEN, "the hub answered 404: Nobody is signed in as ghost."),
+        ("tea", SERVICE_TOKEN, "the hub answered 403: This is for the hub's administrators."),
+    ):
+        refused = command(name, token)
+        assert refused.exit_code == 1
+        assert said in refused.stderr
 
 
 def test_a_teams_admin_sees_and_stops_servers_of_her_team_only(site: Site) -> None:

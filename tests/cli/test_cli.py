@@ -104,6 +104,66 @@ def test_somebody_without_a_tenant_is_said_to_be_refused(good: str) -> None:
     assert "no tenant: this person is refused at sign-in" in run("explain-groups", good, "--group", "x").output
 
 
+def claims_file(folder: Path, text: str) -> str:
+    file = folder / "claims.json"
+    file.write_text(text, encoding="utf-8")
+    return str(file)
+
+
+def test_the_groups_of_claims_are_explained(good: str, tmp_path: Path) -> None:
+    said = ["group teams/nlp: member of nlp (rule 1 of tenant nlp)", "tenant nlp: member", "hub groups: tenant-nlp"]
+    text = '{"sub": "1", "groups": ["teams/nlp"]}'
+    assert run("explain-groups", good, "--claims", claims_file(tmp_path, text)).output.splitlines() == said
+    piped = CliRunner().invoke(main, ["explain-groups", good, "--claims", "-"], input=text)
+    assert piped.output.splitlines() == said
+
+
+def test_claims_without_groups_are_told_with_what_did_arrive(good: str, tmp_path: Path) -> None:
+    result = run("explain-groups", good, "--claims", claims_file(tmp_path, '{"sub": "1", "roles": ["x"]}'))
+    assert result.output.splitlines() == [
+        "Expected: groups in the claim 'groups' of the file. Arrived: roles, sub.",
+        "no tenant: this person is refused at sign-in",
+        "hub groups: none",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        ('{"groups": "teams/nlp"}', 1, "is the text 'teams/nlp'; a list of group names was expected."),
+        ('{"_claim_names": {"groups": "src1"}}', 1, "because you are in too many groups"),
+        ("[]", 2, "is no JSON object with claims"),
+        ("{", 2, "is no JSON: "),
+        (None, 2, "can't be read: No such file or directory"),
+    ],
+    ids=["one text", "overage", "a list", "no JSON", "no file"],
+)
+def test_claims_that_say_nothing_are_refused_in_words(
+    good: str, tmp_path: Path, text: str | None, code: int, said: str
+) -> None:
+    file = claims_file(tmp_path, text) if text is not None else str(tmp_path / "none.json")
+    result = run("explain-groups", good, "--claims", file)
+    assert result.exit_code == code
+    assert said in result.stderr.replace("\n", " ")
+    assert result.stdout == ""
+
+
+def test_one_way_to_say_whose_groups(good: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for arguments in ([], ["--group", "x", "--user", "ada"]):
+        result = run("explain-groups", good, *arguments)
+        assert result.exit_code == 2
+        assert "say whose groups: --group, --claims or --user, one of them" in result.stderr
+    monkeypatch.delenv("JUPYTERHUB_API_TOKEN", raising=False)
+    result = run("explain-groups", good, "--user", "ada")
+    assert result.exit_code == 2
+    assert "--user needs JUPYTERHUB_API_URL and JUPYTERHUB_API_TOKEN in the environment" in result.stderr
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "t")
+    monkeypatch.setenv("JUPYTERHUB_API_URL", "http://127.0.0.1:9/hub/api")
+    result = run("explain-groups", good, "--user", "ada")
+    assert result.exit_code == 1
+    assert "the hub at http://127.0.0.1:9/hub/api can't be asked" in result.stderr
+
+
 def test_profiles_are_listed_with_their_figures() -> None:
     result = run("profiles", "list", "--model", "h100-80gb")
     lines = result.output.splitlines()

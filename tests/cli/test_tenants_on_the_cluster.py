@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from aifactory_hub import constants
 from aifactory_hub.cli.app import main
 from aifactory_hub.clusters import KubeApi
 from aifactory_hub.registry import render
+from aifactory_hub.registry.manifests import HUB_NAMESPACE
 
 from ..registry.files import GOOD
 from ..support.real_cluster import KUEUE, as_admin, running_cluster
@@ -34,8 +36,18 @@ async def admin(prefix: str) -> AsyncIterator[KubeApi]:
             *(f"{KUEUE}/clusterqueues/{prefix}-{name}" for name in ("nlp", "vision")),
             *(f"/api/v1/namespaces/{prefix}-{name}" for name in ("nlp", "vision")),
             f"{KUEUE}/cohorts/{prefix}",
+            *(path for name in ("nlp", "vision") for path in _beside_the_namespace(f"{prefix}-{name}")),
         ]:
             await api.delete(path)
+
+
+def _beside_the_namespace(tenant: str) -> list[str]:
+    """What guards a tenant and is not in its namespace, so does not go with it."""
+    bindings = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+    return [
+        *(f"{bindings}/{constants.PREFIX}-tenant-{kind}-{tenant}" for kind in ("pods", "services")),
+        f"/api/v1/namespaces/{HUB_NAMESPACE}/configmaps/tenant-{tenant}",
+    ]
 
 
 @pytest.fixture

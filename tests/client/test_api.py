@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ CPU = "cpu-small"
 
 
 @pytest.fixture
-def session(service: RunningService) -> Session:
+def session(service: RunningService) -> Iterator[Session]:
     session = Session(Account(service.url.rstrip("/"), "ada-token", tenant="nlp", profile=CPU, user="ada"))
     yield session
     session.close()
@@ -119,9 +120,13 @@ async def test_files_that_are_there_are_not_sent_again(
 ) -> None:
     def day() -> None:
         submit("true", session=session)
-        assert "sending 1 files, 13 B" in capsys.readouterr().err
+        assert "sending 1 of 1 files, 13 B of 13 B" in capsys.readouterr().err
         submit("false", session=session)
         assert "sending" not in capsys.readouterr().err
+        Path("new.py").write_text("print(1)")
+        Path("copy.py").write_text("print(1)")
+        assert submit("python3 copy.py", session=session).wait(60) == "SUCCEEDED"
+        assert "sending 1 of 3 files, 8 B of 29 B" in capsys.readouterr().err
 
     await asyncio.to_thread(day)
 

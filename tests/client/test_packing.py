@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import random
-import tarfile
 import time
 from pathlib import Path
 
 import pytest
 
+from aifactory_hub.client import packing
 from aifactory_hub.client.errors import ClientError, FilesTooLarge
-from aifactory_hub.client.packing import Load, Packed, pack
-from aifactory_hub.runner.archive import unpack
+from aifactory_hub.client.packing import Load, Travelling, look, packs
+from aifactory_hub.runner.layout import Layout, read_manifest
 
 LIMIT = 2**20
 
@@ -25,46 +25,62 @@ def fill(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def packed(folder: Path, tmp_path: Path, limit: int = LIMIT) -> Packed:
-    return pack(folder, tmp_path / f"{time.monotonic_ns()}.tar.gz", limit=limit)
+def sent(folder: Path, limit: int = LIMIT) -> Travelling:
+    return look(folder, limit=limit)
 
 
-def names(archive: Path) -> list[str]:
-    with tarfile.open(archive) as tar:
-        return tar.getnames()
+def names(found: Travelling) -> list[str]:
+    return [item.name for item in found.items]
 
 
-def test_the_same_files_give_the_same_archive_whenever_and_wherever(tmp_path: Path) -> None:
+def unpacked(found: Travelling, scratch: Path) -> Path:
+    scratch.mkdir()
+    layout = Layout(read_manifest(found.manifest.decode()), scratch / "out")
+    for pack in packs(list(found.contents.values()), scratch):
+        layout.unpack(pack)
+    layout.finish()
+    return scratch / "out"
+
+
+def test_the_same_files_give_the_same_digest_whenever_and_wherever(tmp_path: Path) -> None:
     files = {"b.py": b"print(1)", "a/x.txt": b"x", "a/y.txt": b"y"}
     one, two = fill(tmp_path / "one", files), fill(tmp_path / "two", dict(reversed(files.items())))
     os.utime(two / "b.py", (1, 1))
-    first, second = packed(one, tmp_path), packed(two, tmp_path)
-    assert (first.sha256, first.size) == (second.sha256, second.size)
+    assert sent(one).sha256 == sent(two).sha256
     (two / "b.py").write_bytes(b"print(2)")
-    assert packed(two, tmp_path).sha256 != first.sha256
+    assert sent(two).sha256 != sent(one).sha256
 
 
-def test_what_is_packed_is_what_is_unpacked(tmp_path: Path) -> None:
-    folder = fill(tmp_path / "in", {"run.sh": b"#!/bin/sh\n", "deep/er/ünï cødé.txt": b"hello", "empty": b""})
+def test_what_is_packed_is_what_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "_PACK", 10)
+    files = {"run.sh": b"#!/bin/sh\n", "deep/er/ünï cødé.txt": b"hello", "empty": b"", "e2": b"", "large": b"x" * 99}
+    folder = fill(tmp_path / "in", files)
     (folder / "run.sh").chmod(0o755)
-    unpack(packed(folder, tmp_path).path, tmp_path / "out")
-    assert (tmp_path / "out" / "deep/er/ünï cødé.txt").read_bytes() == b"hello"
-    assert (tmp_path / "out" / "empty").read_bytes() == b""
-    assert os.access(tmp_path / "out" / "run.sh", os.X_OK)
-    assert not os.access(tmp_path / "out" / "empty", os.X_OK) or os.geteuid() == 0
+    out = unpacked(sent(folder), tmp_path / "scratch")
+    assert {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*") if p.is_file()} == files
+    assert os.access(out / "run.sh", os.X_OK)
+    assert (out / "empty").stat().st_mode & 0o111 == 0
+
+
+@pytest.mark.parametrize("now", [b"other", b"longer than it was", b""])
+def test_a_file_that_changes_while_it_is_sent_is_named(tmp_path: Path, now: bytes) -> None:
+    found = sent(fill(tmp_path / "in", {"train.py": b"first"}))
+    (tmp_path / "in" / "train.py").write_bytes(now)
+    with pytest.raises(ClientError, match=r"train\.py changed while it was being sent|could not be packed"):
+        list(packs(found.items, tmp_path))
 
 
 def test_version_control_caches_and_environments_stay_at_home(tmp_path: Path) -> None:
     left = [".git/config", "a/__pycache__/x.pyc", ".ipynb_checkpoints/n.ipynb", ".venv/bin/python", "node_modules/m.js"]
     folder = fill(tmp_path / "in", dict.fromkeys([*left, "train.py", "a/b.py"], b"x"))
-    assert names(packed(folder, tmp_path).path) == ["a/b.py", "train.py"]
+    assert names(sent(folder)) == ["a/b.py", "train.py"]
 
 
 def test_what_the_ignore_file_names_stays_at_home(tmp_path: Path) -> None:
     ignore = b"# data\n*.csv\n\nout/\n/secret.txt\nruns/*/tmp\n"
     files = ["x.csv", "a/y.csv", "out/o.txt", "a/out/o.txt", "secret.txt", "a/secret.txt", "runs/1/tmp/t", "runs/1/log"]
     folder = fill(tmp_path / "in", {".aifactoryignore": ignore, **dict.fromkeys(files, b"x")})
-    assert names(packed(folder, tmp_path).path) == [".aifactoryignore", "a/secret.txt", "runs/1/log"]
+    assert names(sent(folder)) == [".aifactoryignore", "a/secret.txt", "runs/1/log"]
 
 
 def test_what_git_leaves_out_stays_at_home_as_git_has_it(tmp_path: Path) -> None:
@@ -75,22 +91,40 @@ def test_what_git_leaves_out_stays_at_home_as_git_has_it(tmp_path: Path) -> None
         ".aifactoryignore": b"!data/\n*.bin\n",
     }
     folder = fill(tmp_path / "in", {**rules, **dict.fromkeys(files, b"x")})
-    sent = names(packed(folder, tmp_path).path)
-    assert sorted({*sent} - rules.keys()) == ["build", "data/y.txt", "keep.csv", "other/own.tmp", "sub/b.csv"]
+    found = names(sent(folder))
+    assert sorted({*found} - rules.keys()) == [
+        "build",
+        "data/y.txt",
+        "keep.csv",
+        "other/own.tmp",
+        "sub/b.csv",
+    ]
 
 
-def test_what_is_sent_besides_the_folder_is_in_the_archive_too(tmp_path: Path) -> None:
+def test_what_programs_keep_in_a_home_folder_stays_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [".ssh/id_ed25519", ".ipython/history.sqlite", ".netrc", "train.py", "work/.env"]
+    home = fill(tmp_path / "home", dict.fromkeys(files, b"x"))
+    monkeypatch.setenv("HOME", str(home))
+    assert names(sent(home)) == ["train.py", "work/.env"]
+    (home / ".aifactoryignore").write_text("!.netrc\n")
+    assert names(sent(home)) == [".netrc", "train.py", "work/.env"]
+    monkeypatch.setenv("HOME", str(tmp_path))  # any other folder travels whole
+    assert ".ssh/id_ed25519" in names(sent(home))
+
+
+def test_what_is_sent_besides_the_folder_is_there_too(tmp_path: Path) -> None:
     folder = fill(tmp_path / "in", {"a.py": b"x", ".aifactory/function.py": b"of another time"})
     load = Load(folder, {".aifactory/call.json": b"{}"})
-    assert names(pack(load, tmp_path / "a.tar.gz", limit=LIMIT).path) == [".aifactory/call.json", "a.py"]
-    assert names(pack(Load(None, {"x": b"1"}), tmp_path / "b.tar.gz", limit=LIMIT).path) == ["x"]
+    assert names(look(load, limit=LIMIT)) == [".aifactory/call.json", "a.py"]
+    assert names(look(Load(None, {"x": b"1"}), limit=LIMIT)) == ["x"]
 
 
-def test_ten_thousand_files_are_packed_in_reasonable_time(tmp_path: Path) -> None:
+def test_ten_thousand_files_are_a_few_packs_and_quick(tmp_path: Path) -> None:
     folder = fill(tmp_path / "in", {f"d{n % 100}/f{n}.txt": f"{n}".encode() for n in range(10_000)})
     began = time.monotonic()
-    done = packed(folder, tmp_path)
-    assert (done.count, len(names(done.path))) == (10_000, 10_000)
+    found = sent(folder)
+    made = list(packs(found.items, tmp_path))
+    assert (len(found.items), len(made)) == (10_000, 1)
     assert time.monotonic() - began < 60
 
 
@@ -98,19 +132,19 @@ def test_too_much_is_refused_and_the_biggest_are_named(tmp_path: Path) -> None:
     noise = random.Random(1).randbytes
     folder = fill(tmp_path / "in", {"model.bin": noise(300_000), "data.bin": noise(900_000), "a.py": b"x"})
     with pytest.raises(FilesTooLarge, match=r"The biggest: data\.bin \(878\.9 KiB\), model\.bin") as refused:
-        packed(folder, tmp_path)
+        sent(folder)
     assert refused.value.biggest == {"data.bin": 900_000, "model.bin": 300_000, "a.py": 1}
     assert (refused.value.reason, refused.value.numbers["limit"]) == ("too-large", LIMIT)
 
 
-def test_far_too_much_is_refused_before_it_is_packed(tmp_path: Path) -> None:
+def test_far_too_much_is_refused_before_it_is_read(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     with (folder / "huge.bin").open("wb") as file:
         file.truncate(50 * 2**30)
     began = time.monotonic()
     with pytest.raises(FilesTooLarge, match=r"huge\.bin \(50\.0 GiB\)"):
-        packed(folder, tmp_path)
+        sent(folder)
     assert time.monotonic() - began < 2
 
 
@@ -120,11 +154,11 @@ def test_a_link_to_a_file_travels_as_the_file_and_others_are_named(tmp_path: Pat
     (folder / "lost.txt").symlink_to("nowhere")
     (folder / "around").symlink_to(folder)
     os.mkfifo(folder / "pipe")
-    done = packed(folder, tmp_path)
-    assert names(done.path) == ["link.txt", "real.txt"]
+    done = sent(folder)
+    assert names(done) == ["link.txt", "real.txt"]
     assert sorted(done.skipped) == ["around", "lost.txt", "pipe"]
 
 
 def test_what_is_no_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(ClientError, match="is not a folder"):
-        packed(tmp_path / "none", tmp_path)
+        sent(tmp_path / "none")

@@ -27,8 +27,9 @@ def cluster_of(found: Access) -> Cluster:
     return Cluster(found.kubectl, found.admin_kubeconfig, NODE)  # type: ignore[arg-type]
 
 
-def findings(found: Access) -> dict[str, dict[str, str]]:
-    argv = [BIN / "aifactory-hub", "doctor", TENANTS_FILE, "--json", "--kubeconfig", found.admin_kubeconfig]
+def findings(found: Access, *more: object, as_hub: bool = False) -> dict[str, dict[str, str]]:
+    credential = found.hub_kubeconfig if as_hub else found.admin_kubeconfig
+    argv = [BIN / "aifactory-hub", "doctor", TENANTS_FILE, "--json", "--kubeconfig", credential, *more]
     done = subprocess.run(list(map(str, argv)), capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1, done.stderr  # no hub runs now, and there is no GPU to measure
     return {each["check"]: each for each in json.loads(done.stdout)["findings"]}
@@ -36,8 +37,10 @@ def findings(found: Access) -> dict[str, dict[str, str]]:
 
 def test_the_first_three_stages_are_well_and_a_change_by_hand_is_found(found: Access) -> None:
     well = findings(found)
-    wrong = [each for each in well.values() if each["verdict"] != "ok"]
+    wrong = [each for each in well.values() if each["verdict"] in ("wrong", "unknown")]
     assert {each["stage"] for each in wrong} <= {4, 5}, wrong
+    assert well["the chart of vCluster is 0.33 or newer"]["seen"].startswith("0.33")
+    assert well["the chart of Kueue is 0.15 or newer"]["verdict"] == "ok"
     policy = ("networkpolicy", "aifactory-default-deny", "-n", "vc-vision")
     kubectl = cluster_of(found)
     try:
@@ -46,3 +49,43 @@ def test_the_first_three_stages_are_well_and_a_change_by_hand_is_found(found: Ac
         assert changed["seen"] == "differs in spec.policyTypes"
     finally:
         apply_registry(kubectl, TENANTS_FILE)
+
+
+WALLS = [
+    "a pod of nlp does not reach the vCluster of vision",
+    "a pod of vision does not reach the vCluster of nlp",
+    "a pod of nlp does not reach the cloud's metadata address",
+]
+
+
+def test_a_probe_is_reached_and_reaches_nobody_else_and_is_gone_afterwards(found: Access) -> None:
+    probed = findings(found, "--probe")
+    for tenant in ("nlp", "vision"):
+        assert probed[f"a pod starts in the vCluster of {tenant}"]["seen"] == "it did"
+        assert probed[f"a pod of {tenant} is reached at port 8888"]["verdict"] == "ok"
+    assert {probed[wall]["seen"] for wall in WALLS} == {"shut"}
+    # No hub runs now: a pod that does not reach it says so.
+    assert "refused" in probed["a pod of nlp reaches the hub's API"]["seen"]
+    listed = cluster_of(found).run("get", "pods", "-A", "-o", "name")
+    assert "aifactory-doctor" not in listed
+
+
+def test_a_right_too_many_and_one_too_few_are_found_by_administrator_and_hub(found: Access) -> None:
+    kubectl = cluster_of(found)
+    where = "rights of the hub in namespace vc-vision"
+    account = "--serviceaccount=aifactory-system:aifactory-hub"
+    too_much = ("rolebinding", "too-much", "-n", "vc-vision")
+    try:
+        kubectl.run("create", *too_much, "--clusterrole=edit", account)
+        for as_hub in (False, True):
+            seen = findings(found, as_hub=as_hub)[where]
+            assert (seen["verdict"], "create pods" in seen["seen"]) == ("warning", True)
+        kubectl.run("delete", *too_much)
+        kubectl.run("delete", "rolebinding", "aifactory-hub", "-n", "vc-vision")
+        seen = findings(found, as_hub=True)[where]
+        assert seen["verdict"] == "wrong"
+        assert "may not" in seen["seen"]
+    finally:
+        kubectl.run("delete", *too_much, "--ignore-not-found")
+        apply_registry(kubectl, TENANTS_FILE)
+    assert findings(found, as_hub=True)[where]["verdict"] == "ok"

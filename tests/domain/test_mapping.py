@@ -96,6 +96,28 @@ def test_the_order_of_groups_tenants_and_rules_never_matters(groups: list[str], 
     assert TenantMapping.of(dict(reversed(TENANTS.items())), rules).roles(shuffled) == MAPPING.roles(groups)
 
 
+@given(GROUPS)
+def test_what_is_told_of_the_rules_is_what_they_give(groups: list[str]) -> None:
+    told: dict[str, Role] = {}
+    for match in MAPPING.matches(groups):
+        if match.tenant is not None and match.role is not None:
+            told[match.tenant] = max(match.role, told.get(match.tenant, match.role))
+    assert TenantMapping.of(TENANTS, RULES).roles(groups) == told
+
+
+def test_half_a_character_leads_nowhere() -> None:
+    assert MAPPING.roles(["/t/\ud800", "\ud800"]) == {}
+    assert MAPPING.matches(["/t/\ud800"]) == []
+
+
+def test_more_names_than_are_remembered_lead_where_each_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aifactory_hub.domain.mapping._REMEMBERED", 3)
+    mapping = TenantMapping.of(TENANTS, RULES)
+    for _ in range(2):
+        assert mapping.roles(["/t/nlp", "a", "b", "c", "d"]) == {"nlp": Role.MEMBER}
+        assert mapping.roles(["a", "/t/vision"]) == {"vision": Role.MEMBER}
+
+
 EXACT = TenantMapping.of(TENANTS, [rule for rule in RULES if isinstance(rule, ExactRule)])
 
 

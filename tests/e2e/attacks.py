@@ -150,6 +150,30 @@ def running_pods(w: Walls) -> list[Outcome]:
     ]
 
 
+# Of vision's only slice; each pod one, so that no other rule is in the way.
+VISIONS_QUOTA = 3
+
+
+def more_than_its_quota(w: Walls) -> list[Outcome]:
+    """Pods past the hub, so past Kueue too: the host's own quota holds."""
+    names = [f"greedy-{number}" for number in range(VISIONS_QUOTA + 1)]
+    pods = [w.pod(name) for name in names]
+    for pod in pods:
+        limits(**{"1g.10gb": 1})(pod)
+    w.create("vision", pods)
+    found = [""]
+
+    def refused() -> bool:
+        heard = (text for name in names for text in w.events("vision", name) if "exceeded quota" in text)
+        found[0] = next(heard, "")
+        return bool(found[0])
+
+    w.cluster.wait(refused, PATIENCE)
+    made = [name for name in names if w.host_pod("vision", name)]
+    w.cluster.run("delete", "pods", "-n", w.mark, *names, "--wait=false", kubeconfig=w.admin("vision"))
+    return [Outcome("more slices than its quota", QUOTA, found[0], len(made) <= VISIONS_QUOTA)]
+
+
 def said(w: Walls, name: str, words: str) -> str:
     found = [""]
 
@@ -274,6 +298,7 @@ def token_annotations(w: Walls) -> list[Outcome]:
 ATTACKS: tuple[Callable[[Walls], list[Outcome]], ...] = (
     bad_pods,
     running_pods,
+    more_than_its_quota,
     services,
     wide_open_policy,
     other_apis,

@@ -147,6 +147,10 @@ class Person:
         socket = self._notebook_url(f"api/kernels/{answer.json()['id']}/channels", server)
         return Kernel(socket.replace("http://", "ws://", 1), _cookie_header(self.browser, socket))
 
+    def again(self, kernel: Kernel) -> Kernel:
+        """The same kernel, spoken with under her cookies of now."""
+        return Kernel(kernel.url, _cookie_header(self.browser, kernel.url.replace("ws://", "http://", 1)))
+
     def _spawn_url(self, server: str) -> str:
         return f"{self.hub}/hub/spawn/{quote(self.name)}" + (f"/{quote(server)}" if server else "")
 

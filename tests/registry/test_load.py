@@ -32,7 +32,7 @@ def test_the_whole_file_is_read(tmp_path: Path) -> None:
     )
     assert registry.jobs == JobsConfig(
         image="images.example.org/notebook:1",
-        max_upload=64 * 2**20,
+        max_upload=256 * 2**20,
         max_artifacts=256 * 2**20,
         max_log=4 * 2**20,
         deadline=7200,

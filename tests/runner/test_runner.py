@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 import json
 import os
 import signal
 import subprocess
 import sys
-import tarfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from aifactory_hub.runner.task import BadTask, Task, child_environment, read_tas
 
 from ..support.fake_hub import FakeHub, scopes_for
 from ..support.job_service import RunningService, running_service
+from ..support.uploads import send_files
 
 
 @pytest.fixture
@@ -73,10 +72,8 @@ class Pod:
 
 
 async def make_pod(service: RunningService, tmp_path: Path, command: str, **asked: Any) -> Pod:
-    content = archive({"train.py": b"print('trained')\n", "data/in.txt": b"in"})
-    digest = hashlib.sha256(content).hexdigest()
     async with service.http("ada") as http:
-        await http.put(f"/uploads/{digest}", content=content)
+        digest = await send_files(http, {"train.py": b"print('trained')\n", "data/in.txt": b"in"})
         body = {"command": command, "profile": "mig-1g.10gb", "key": "k", "files": digest, **asked}
         job_id = (await http.post("/jobs", json=body)).json()["id"]
     await service.reconciler.settle()
@@ -95,16 +92,6 @@ async def make_pod(service: RunningService, tmp_path: Path, command: str, **aske
         **spec.environment,
     }
     return pod
-
-
-def archive(files: dict[str, bytes]) -> bytes:
-    raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w:gz") as tar:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return raw.getvalue()
 
 
 async def brought(service: RunningService, pod: Pod) -> tuple[dict[str, bytes], str, dict[str, Any]]:
@@ -181,8 +168,9 @@ async def test_a_stopped_run_stops_its_command_and_still_brings_home(service: Ru
 
 async def test_files_that_are_damaged_keep_the_command_from_starting(service: RunningService, tmp_path: Path) -> None:
     pod = await make_pod(service, tmp_path, "touch ran")
-    service.context.files.input(pod.job_id).write_bytes(b"not an archive")
-    pod.change(input_sha256=hashlib.sha256(b"not an archive").hexdigest())
+    manifest = '{"files": [{"name": "../up", "sha256": "0", "size": 1}]}'
+    pod.change(input_sha256=hashlib.sha256(manifest.encode()).hexdigest())
+    service.context.snapshots.manifest = lambda *_: (manifest, ())  # type: ignore[method-assign]
     code, _, err = await pod.run()
     assert code == NOT_STARTED
     assert "the job's files can't be fetched" in err
@@ -190,7 +178,7 @@ async def test_files_that_are_damaged_keep_the_command_from_starting(service: Ru
     await service.reconciler.settle()
     _, _, job = await brought(service, pod)
     assert (job["state"], job["exit_code"]) == ("FAILED", NOT_STARTED)
-    assert job["reason"].startswith("the job's files can't be fetched: it can't be unpacked")
+    assert job["reason"].startswith("the job's files can't be fetched: the entry '../up' would be outside")
 
 
 async def test_a_wrong_token_keeps_the_command_from_starting(service: RunningService, tmp_path: Path) -> None:
@@ -218,7 +206,14 @@ def test_a_pod_without_its_description_says_what_is_missing(tmp_path: Path) -> N
 def test_the_command_sees_neither_the_token_nor_where_it_is() -> None:
     own = {"PATH": "/bin", "AIFACTORY_SECRETS": "/s", "AIFACTORY_SERVICE_URL": "u", "AIFACTORY_WORK": "w"}
     task = Task("j1", "u", "secret-token", "true", Path("w"), environment={"PATH": "/mine"})
-    assert child_environment(own, task) == {"PATH": "/mine", "AIFACTORY_JOB_ID": "j1", "PYTHONUNBUFFERED": "1"}
+    given = child_environment(own, task)
+    assert given == {
+        "PATH": "/mine",
+        "AIFACTORY_JOB_ID": "j1",
+        "AIFACTORY_ATTEMPT": "1",
+        "AIFACTORY_CHECKPOINTS": "w/checkpoints",
+        "PYTHONUNBUFFERED": "1",
+    }
     assert "secret-token" not in repr(task)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from aifactory_hub import constants
+from aifactory_hub.service import gate
 
 from ..support.fake_hub import FakeHub
 from ..support.job_service import RunningService
@@ -118,7 +121,23 @@ async def test_a_hub_that_is_not_well_is_said_and_can_be_tried_again(service: Ru
     assert service.context.jobs.live() == []
 
 
-async def test_reading_asks_the_hub_seldom_and_changing_asks_it_always(service: RunningService, hub: FakeHub) -> None:
+async def test_changes_of_one_token_at_once_share_one_question(service: RunningService, hub: FakeHub) -> None:
+    async with service.http("ada") as http:
+        bodies = [{**JOB, "key": f"k{n}"} for n in range(10)]
+        answers = await asyncio.gather(*(http.post("/jobs", json=body) for body in bodies))
+        assert [answer.status_code for answer in answers] == [201] * 10
+        assert hub.asked < 10
+        hub.status = 500
+        await asyncio.sleep(gate.SHARED)
+        assert (await http.post("/jobs", json=JOB)).status_code == 503
+        hub.status = 200  # a failure is nobody else's
+        assert (await http.post("/jobs", json={**JOB, "key": "after"})).status_code == 201
+
+
+async def test_reading_asks_the_hub_seldom_and_changing_asks_it_always(
+    service: RunningService, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "SHARED", 0.0)
     async with service.http("ada") as http:
         for _ in range(5):
             await http.get("/jobs")
@@ -151,7 +170,7 @@ async def test_what_needs_no_token_names_no_tenant(service: RunningService) -> N
         limits = await http.get("/limits")
         page = await http.get(service.url)
     assert health.json()["status"] == "ok"
-    assert limits.json()["max_upload"] == 64 * 2**20
+    assert limits.json()["max_upload"] == 256 * 2**20
     assert "simulated" in page.text
     for answer in (health, limits, page):
         assert answer.status_code == 200

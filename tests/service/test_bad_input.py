@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import gzip
 import json
 import random
 from typing import Any
@@ -11,12 +11,13 @@ import httpx
 import pytest
 
 from ..support.job_service import RunningService
+from ..support.uploads import manifest_of, pack_of, send_files, sha256
 
 GOOD = {"command": "true", "profile": "mig-1g.10gb", "key": "k"}
 
 # name, what is changed (None removes), status, reason, field, part of the message
 CASES: list[tuple[str, dict[str, Any], int, str, str, str]] = [
-    ("no command", {"command": None}, 400, "bad-field", "command", "missing"),
+    ("no command", {"command": None}, 400, "bad-field", "command", "empty"),
     ("an empty command", {"command": "  "}, 400, "bad-field", "command", "empty"),
     ("a command that is a list", {"command": ["a"]}, 400, "bad-field", "command", '["a"]'),
     ("a NUL in the command", {"command": "a\x00b"}, 400, "bad-field", "command", "NUL"),
@@ -31,7 +32,7 @@ CASES: list[tuple[str, dict[str, Any], int, str, str, str]] = [
     ("a long key", {"key": "k" * 101}, 400, "bad-field", "key", "100"),
     ("an unknown field", {"gpus": 3}, 400, "bad-field", "gpus", "Fields: command, profile"),
     ("a digest that is none", {"files": "abc"}, 400, "bad-field", "files", "abc"),
-    ("files that were not uploaded", {"files": "0" * 64}, 400, "bad-field", "files", "upload the archive first"),
+    ("files that were not uploaded", {"files": "0" * 64}, 400, "bad-field", "files", "send the files and it"),
     ("outputs as text", {"outputs": "*.bin"}, 400, "bad-field", "outputs", "valid"),
     ("too many outputs", {"outputs": ["x"] * 65}, 400, "bad-field", "outputs", "64"),
     ("a number as a variable", {"environment": {"A": 1}}, 400, "bad-field", "environment.A", "string"),
@@ -113,22 +114,29 @@ async def test_a_bad_query_is_refused_by_field(service: RunningService, query: s
     assert (answer.status_code, answer.json()["field"]) == (400, field)
 
 
-async def test_uploads_are_checked(service: RunningService) -> None:
-    content = b"archive"
-    digest = hashlib.sha256(content).hexdigest()
-    async with service.http("ada") as http:
-        good = await http.put(f"/uploads/{digest}", content=content)
-        damaged = await http.put(f"/uploads/{'0' * 64}", content=content)
-        unnamed = await http.put("/uploads/abc", content=content)
-        large = await http.put(f"/uploads/{digest}", content=b"x" * (64 * 2**20 + 1))
-        chunked = await http.put(f"/uploads/{digest}", content=_pieces())
-        foreign = await http.put(f"/uploads/{digest}?tenant=vision", content=content)
-    assert (good.status_code, good.json()) == (201, {"sha256": digest, "size": 7})
+async def test_packs_are_checked(service: RunningService) -> None:
+    content = pack_of({"a": b"archive", "b": b""})
+    digest, most = sha256(content), service.context.registry.jobs.max_upload + 16 * 2**20
+    other, bomb = pack_of({"a": b"x"}), pack_of({"a": bytes(most)})
+    async with service.http("ada", timeout=60) as http:
+        good = await http.put(f"/uploads/packs/{digest}", content=content)
+        damaged = await http.put(f"/uploads/packs/{'0' * 64}", content=content)
+        unnamed = await http.put("/uploads/packs/abc", content=content)
+        large = await http.put(f"/uploads/packs/{digest}", content=b"x" * (most + 1))
+        chunked = await http.put(f"/uploads/packs/{digest}", content=_pieces())
+        foreign = await http.put(f"/uploads/packs/{digest}?tenant=vision", content=content)
+        no_pack = await http.put(f"/uploads/packs/{sha256(b'x')}", content=b"x")
+        forged = gzip.compress(gzip.decompress(other).replace(sha256(b"x").encode(), sha256(b"y").encode()))
+        wrong = await http.put(f"/uploads/packs/{sha256(forged)}", content=forged)
+        huge = await http.put(f"/uploads/packs/{sha256(bomb)}", content=bomb)
+    assert (good.status_code, good.json()) == (201, {"sha256": digest, "size": len(content)})
     assert (damaged.status_code, damaged.json()["reason"]) == (422, "digest-mismatch")
     assert (unnamed.status_code, unnamed.json()["field"]) == (400, "X-Content-SHA256")
-    assert (large.status_code, large.json()["limit"]) == (413, 64 * 2**20)
+    assert (large.status_code, large.json()["limit"]) == (413, most)
     assert (chunked.status_code, chunked.json()["reason"]) == (411, "length-required")
     assert foreign.status_code == 403
+    for refused in (no_pack, wrong, huge):
+        assert (refused.status_code, refused.json()["field"]) == (400, "body"), refused.text
 
 
 async def _pieces() -> Any:
@@ -136,13 +144,42 @@ async def _pieces() -> Any:
     yield b"ive"
 
 
-async def test_nobody_runs_another_persons_upload(service: RunningService) -> None:
-    digest = hashlib.sha256(b"archive").hexdigest()
+@pytest.mark.parametrize(
+    "names",
+    [["../up"], ["/etc/passwd"], ["a/../../b"], ["a", "a"], ["a", "a/b"], ["a//b"], [""], ["."], ["a\nb"], ["x" * 501]],
+)
+async def test_a_manifest_names_files_below_the_work_folder_only(service: RunningService, names: list[str]) -> None:
+    files = [{"name": name, "sha256": sha256(b"x"), "size": 1} for name in names]
+    content = json.dumps({"files": files}).encode()
     async with service.http("ada") as http:
-        await http.put(f"/uploads/{digest}", content=b"archive")
+        await send_files(http, {"x": b"x"})
+        answer = await http.put(f"/uploads/manifests/{sha256(content)}", content=content)
+    assert answer.status_code == 400, answer.text
+    assert "files" in answer.json()["field"]
+
+
+async def test_a_manifest_is_taken_only_with_its_files_and_within_the_limit(service: RunningService) -> None:
+    content = manifest_of({"a": b"never sent", "b": b"neither"})
+    large = json.dumps({"files": [{"name": "a", "sha256": sha256(b"x"), "size": 2**40}]}).encode()
+    async with service.http("ada") as http:
+        early = await http.put(f"/uploads/manifests/{sha256(content)}", content=content)
+        too_large = await http.put(f"/uploads/manifests/{sha256(large)}", content=large)
+    assert (early.status_code, early.json()["reason"]) == (409, "files-missing")
+    assert early.json()["missing"] == [sha256(b"never sent"), sha256(b"neither")]
+    assert (too_large.status_code, too_large.json()["asked"]) == (413, 2**40)
+
+
+async def test_nobody_runs_another_persons_files(service: RunningService) -> None:
+    async with service.http("ada") as http:
+        digest = await send_files(http, {"a": b"mine"})
     async with service.http("bob") as http:
         answer = await http.post("/jobs", json={**GOOD, "files": digest})
+        asked = {"sha256": [sha256(b"mine")]}
+        assert (await http.post("/uploads/missing", json=asked)).json()["missing"] == asked["sha256"]
+        manifest = manifest_of({"a": b"mine"})
+        stolen = await http.put(f"/uploads/manifests/{digest}", content=manifest)
     assert (answer.status_code, answer.json()["field"]) == (400, "files")
+    assert stolen.status_code == 409
 
 
 async def test_an_unknown_path_or_method_is_said_in_json(service: RunningService) -> None:
@@ -153,7 +190,7 @@ async def test_an_unknown_path_or_method_is_said_in_json(service: RunningService
         assert (await http.get("/jobs/j1/artifacts/..%2f..%2fetc%2fpasswd")).status_code == 404
 
 
-ENDINGS = ["jobs", "jobs/x", "jobs/x/logs", "jobs/x/artifacts/y", "quota", "uploads/x", "internal/jobs/x/result"]
+ENDINGS = ["jobs", "jobs/x", "jobs/x/logs", "jobs/x/artifacts/y", "quota", "uploads/packs/x", "internal/jobs/x/result"]
 
 
 async def test_nothing_that_is_thrown_at_it_makes_a_500(service: RunningService) -> None:

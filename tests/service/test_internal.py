@@ -9,8 +9,10 @@ import httpx
 import pytest
 
 from ..support.job_service import RunningService
+from ..support.uploads import manifest_of, pack_of, send_files, sha256
 
 MIG = "mig-1g.10gb"
+FILES = {"train.py": b"print(1)", "copy.py": b"print(1)"}
 
 
 @dataclass
@@ -24,12 +26,11 @@ class Run:
         return f"/internal/jobs/{self.job_id}/{rest}"
 
 
-async def started(service: RunningService, owner: str = "ada", files: bytes | None = b"archive") -> Run:
+async def started(service: RunningService, owner: str = "ada", files: dict[str, bytes] | None = FILES) -> Run:
     async with service.http(owner) as http:
         body = {"command": "true", "profile": MIG, "key": "k"}
         if files is not None:
-            body["files"] = hashlib.sha256(files).hexdigest()
-            await http.put(f"/uploads/{body['files']}", content=files)
+            body["files"] = await send_files(http, files)
         job_id = (await http.post("/jobs", json=body)).json()["id"]
     await service.reconciler.settle()
     spec = next(s for s in service.pipeline.created if s.run_id == job_id)
@@ -43,7 +44,10 @@ def digest(content: bytes) -> dict[str, str]:
 async def test_a_runner_gets_its_files_and_brings_home_what_it_made(service: RunningService) -> None:
     run = await started(service)
     async with run.http as http:
-        assert (await http.get(run.path("files"))).content == b"archive"
+        sent = (await http.get(run.path("files"))).json()
+        assert (sent["manifest"], sent["packs"]) == (manifest_of(FILES).decode(), [sha256(pack_of(FILES))])
+        assert (await http.get(run.path(f"files/{sent['packs'][0]}"))).content == pack_of(FILES)
+        assert (await http.get(run.path(f"files/{'0' * 64}"))).status_code == 404
         assert (await http.put(run.path("log"), content=b"out\n", headers=digest(b"out\n"))).status_code == 201
         name = "models%2Ffinal%20one.bin"
         answer = await http.put(run.path(f"artifacts/{name}"), content=b"w", headers=digest(b"w"))
@@ -71,6 +75,7 @@ async def test_a_token_is_good_for_its_own_job_only(service: RunningService) -> 
         for job_id in (other.job_id, "j000000000000"):
             for method, rest in (
                 ("GET", "files"),
+                ("GET", f"files/{'0' * 64}"),
                 ("PUT", "log"),
                 ("PUT", "artifacts/x"),
                 ("POST", "result"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +39,7 @@ async def test_a_job_goes_from_pending_to_succeeded_and_leaves_nothing(world: Wo
     assert await world.state(job_id) == ("SUCCEEDED", None)
     job = world.job(job_id)
     assert (job.exit_code, job.live) == (0, False)
-    assert world.service.files.log(job_id).read_text() == "accuracy 0.97\n"
+    assert world.service.files.read(world.service.files.log(job_id, 1)) == b"accuracy 0.97\n"
     assert await world.admission.tickets("nlp") == []
     assert not (await world.pipeline.get("nlp", job_id)).exists
 
@@ -65,6 +66,7 @@ async def test_the_run_gets_the_command_in_a_secret_file_and_nothing_of_it_in_it
     assert spec.secret_files["token"] not in repr(world.job(job_id))
     assert spec.labels[constants.LABEL_USER] == "ada"
     assert spec.node_selector == {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
+    assert spec.tolerations == ("nvidia.com/gpu",)
 
 
 async def test_a_job_beyond_the_quota_waits_and_says_why_and_starts_in_its_turn(world: World) -> None:
@@ -228,7 +230,7 @@ async def test_a_failed_job_with_retries_is_tried_again_after_a_growing_wait(wor
     assert (await world.state(job_id))[0] == "FAILED"
     job = world.job(job_id)
     assert (job.exit_code, job.attempt, job.retries_used, len(job.history)) == (7, 3, 2, 2)
-    assert world.service.files.attempt_log(job_id, 1).read_text() == "first try\n"
+    assert world.service.files.read(world.service.files.log(job_id, 1)) == b"first try\n"
     assert len({spec.secret_files["token"] for spec in world.pipeline.created}) == 3
 
 
@@ -383,20 +385,20 @@ async def test_a_sweep_drops_old_files_that_no_job_stands_behind(world: World) -
     for known in (job_id, "jnobody000"):
         with files.incoming(10) as incoming:
             incoming.write(b"log")
-            incoming.keep(files.log(known))
-    world.clock.now = files.log(job_id).stat().st_mtime + 60
+            incoming.keep(files.log(known, 1))
+    world.clock.now = time.time() + 60
     await world.service.reconciler.sweep()
-    assert files.log("jnobody000").exists()
-    world.clock.pass_by(7200)
+    assert files.size(files.log("jnobody000", 1)) is not None
+    world.clock.pass_by(90000)
     await world.service.reconciler.sweep()
-    assert files.log(job_id).exists()
-    assert not files.log("jnobody000").exists()
+    assert files.size(files.log(job_id, 1)) is not None
+    assert files.size(files.log("jnobody000", 1)) is None
 
 
 async def test_the_running_loop_takes_jobs_forward_by_itself_and_stops_when_cancelled(world: World) -> None:
     loop = asyncio.create_task(world.service.reconciler.run())
     job_id = await world.submit()
-    world.service.reconciler.hurry()
+    world.service.reconciler.hurry(job_id)
     async with asyncio.timeout(5):
         while world.job(job_id).run_created_at is None:
             await asyncio.sleep(0.01)

@@ -29,10 +29,11 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 async def test_each_kind_goes_in_its_time_and_a_live_job_keeps_all(world: World) -> None:
     files = world.service.files
-    ended, live = await world.submit("a"), await world.submit("b")
+    digests = [world.send({"train.py": name.encode()}) for name in ("a", "b")]
+    ended, live = [await world.submit(digest[:9], files=digest) for digest in digests]
     await world.settle()
     for job_id in (ended, live):
-        for target in (files.input(job_id), files.log(job_id), files.artifact(job_id, "model")):
+        for target in (files.log(job_id, 1), files.artifact(job_id, "model")):
             with files.incoming(10) as incoming:
                 incoming.write(b"x")
                 incoming.keep(target)
@@ -44,7 +45,12 @@ async def test_each_kind_goes_in_its_time_and_a_live_job_keeps_all(world: World)
     async def left(days: float) -> list[bool]:
         world.clock.now = began + days * DAY
         await world.service.chores.calls["retention"][1]()
-        return [path.exists() for path in (files.input(ended), files.log(ended), files.artifact(ended, "model"))]
+        await world.service.reconciler.sweep()
+        return kept(ended, digests[0])
+
+    def kept(job_id: str, digest: str) -> list[bool]:
+        keys = (files.manifest("nlp", "ada", digest), files.log(job_id, 1), files.artifact(job_id, "model"))
+        return [files.size(key) is not None for key in keys]
 
     assert await left(0.9) == [True, True, True]
     assert await left(1.1) == [False, True, True]
@@ -53,4 +59,6 @@ async def test_each_kind_goes_in_its_time_and_a_live_job_keeps_all(world: World)
     job = world.job(ended)
     assert None not in (job.inputs_dropped_at, job.log_dropped_at, job.artifacts_dropped_at)
     assert job.state.value == "SUCCEEDED"
-    assert all(path.exists() for path in (files.input(live), files.log(live), files.artifact(live, "model")))
+    assert kept(live, digests[1]) == [True, True, True]
+    _, packs = world.service.snapshots.manifest("nlp", "ada", digests[1])
+    assert [files.size(files.pack("nlp", "ada", pack)) is not None for pack in packs] == [True]

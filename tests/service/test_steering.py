@@ -203,4 +203,4 @@ class Said:
 
 def with_clock(service: RunningService, clock: Moving, *, member: bool | None = True) -> Scheduler:
     found = scheduler(service)
-    return Scheduler(found.schedules, found.jobs, found.files, found.submissions, Said(member), clock)
+    return Scheduler(found.schedules, found.jobs, found.snapshots, found.submissions, Said(member), clock)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from aifactory_hub.admission.inprocess import InProcessAdmission
+from aifactory_hub.pipelines.engines import Engines
 from aifactory_hub.pipelines.memory import MemoryPipeline
 from aifactory_hub.service.context import Context
 from aifactory_hub.service.payloads import Submission
@@ -15,6 +16,7 @@ from aifactory_hub.service.submissions import Taken
 from aifactory_hub.store import JobRecord
 
 from ..support.job_service import Clock, Folder, make_context, make_registry
+from ..support.uploads import keep_files
 
 MIG = "mig-1g.10gb"
 
@@ -42,7 +44,7 @@ class World:
                 context.reconciler._w,
                 jobs=wrap(context.jobs),
                 admission=wrap(self.admission),
-                pipeline=wrap(self.pipeline),
+                engines=Engines([wrap(self.pipeline)]),
             )
             context = replace(context, reconciler=type(context.reconciler)(workshop))
         self.service = context
@@ -54,6 +56,10 @@ class World:
         assert isinstance(taken, Taken), taken
         self.clock.pass_by(1)
         return taken.job.id
+
+    def send(self, files: Mapping[str, bytes], *, owner: str = "ada", tenant: str = "nlp") -> str:
+        """Files for a job to come; what the job names them by."""
+        return keep_files(self.service.snapshots, self.service.files, files, owner, tenant, self.clock.now)
 
     async def settle(self) -> None:
         await self.service.reconciler.settle()

@@ -54,6 +54,7 @@ async def test_the_pod_is_made_as_the_profile_and_the_site_say(hub: HubInMemory)
     assert pod["spec"]["securityContext"] == {"fsGroup": 1000}
     assert pod["spec"]["automountServiceAccountToken"] is False
     assert pod["spec"]["nodeSelector"] == {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
+    assert pod["spec"]["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists"}]
     assert pod["spec"]["volumes"][0]["persistentVolumeClaim"] == {"claimName": "home-ada"}
     assert container["volumeMounts"][0]["mountPath"] == "/home/jovyan"
     assert (
@@ -167,7 +168,7 @@ async def test_a_queue_that_does_not_answer_is_refused_and_leaves_nothing(hub: H
     async def silent(*_: Any) -> Any:
         raise AdmissionUnavailable("no answer")
 
-    hub.admission.usage = silent  # type: ignore[method-assign]
+    hub.admission.usage = silent  # type: ignore[method-assign, assignment]
     with pytest.raises(SpawnRefused) as refused:
         await start(hub.person("ada", nlp=Role.MEMBER))
     assert refused.value.status_code == 503
@@ -275,6 +276,8 @@ async def test_a_failed_profile_does_not_leak_into_the_next_start(hub: HubInMemo
     pod = await pod_of(hub)
     assert set(pod["spec"]["containers"][0]["resources"]["limits"]) == {"cpu", "memory"}
     assert "nodeSelector" not in pod["spec"]
+    # Without a device it stays off GPU nodes.
+    assert "tolerations" not in pod["spec"]
 
 
 async def test_the_next_start_in_another_team_makes_a_home_there_too(hub: HubInMemory) -> None:

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Mapping
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import OperationalError
 from tornado.web import HTTPError, RequestHandler
 
 from ... import constants
-from ...store import JobRecord
+from ...store import BlobMissing, BlobsUnavailable, JobRecord
 from ..access import Caller, choose_tenant
 from ..context import Context
 from ..errors import MEDIA_TYPE, ServiceError, from_refusal, unavailable, unknown_job
 from ..payloads import Model, parse_query
-
-_CHUNK = 256 * 1024
 
 
 class Handler(RequestHandler):
@@ -72,14 +68,17 @@ class Handler(RequestHandler):
         self.set_header("Content-Type", f"{media_type}; charset=utf-8")
         self.write(json.dumps(body))
 
-    async def send_file(self, path: Path, *, media_type: str) -> None:
-        """Send a file in pieces, so that a large one never is in memory whole."""
-        self.set_header("Content-Type", media_type)
-        with path.open("rb") as file:
-            self.set_header("Content-Length", str(os.fstat(file.fileno()).st_size))
-            while chunk := await run_sync(file.read, _CHUNK):
+    async def send_file(self, key: str, *, media_type: str) -> None:
+        """Send a kept file in pieces, so that a large one never is in memory whole."""
+        reading = await run_sync(self.context.files.open, key)
+        try:
+            self.set_header("Content-Type", media_type)
+            self.set_header("Content-Length", str(reading.size))
+            while chunk := await run_sync(reading.next):
                 self.write(chunk)
                 await self.flush()
+        finally:
+            reading.close()
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Every error as JSON; called by tornado."""
@@ -87,6 +86,11 @@ class Handler(RequestHandler):
         if isinstance(error, OperationalError):
             message = "The service's database does not answer now. Try again in a moment, with the same key."
             error = unavailable("database-unavailable", message)
+        if isinstance(error, BlobsUnavailable):
+            message = f"The service's files can't be reached now: {error}. Try again in a moment, with the same key."
+            error = unavailable("files-unavailable", message)
+        if isinstance(error, BlobMissing):
+            error = ServiceError(410, "not-kept", "This is not kept any more.")
         if not isinstance(error, ServiceError):
             error = _from_tornado(status_code, error)
         self.set_status(error.status)

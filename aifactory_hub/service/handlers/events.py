@@ -160,9 +160,8 @@ class LogReader:
         if job.live or spool.size(job.run_id) or job.log_sha256 is None:
             return spool.read(job.run_id, self.offset, most=_PIECE)
         # It ended some time ago: what is left is the stored log, which begins where it begins.
-        with self._context.files.log(job.id).open("rb") as file:
-            file.seek(self.offset)
-            return LogPiece(self.offset, file.read(_PIECE))
+        key = self._context.files.log(job.id, job.attempt)
+        return LogPiece(self.offset, self._context.files.read(key, self.offset, _PIECE))
 
 
 class AllEvents(Streaming):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ...store import Artifact, JobRecord, StoredFile
-from ..answer_types import Expected, Heard, Stored, StoredArtifact
+from ..answer_types import ArtifactsAnswer, Expected, Heard, Stored, StoredArtifact, Travelled
+from ..answers import artifacts_answer
+from ..context import Context
 from ..errors import ServiceError, forbidden
 from ..gate import bearer
 from ..operations import Access, operation
@@ -33,17 +34,35 @@ class _ForRunners(Handler):
 
 
 class RunnerFiles(_ForRunners):
-    """The job's input."""
+    """The job's files."""
 
-    @operation(
-        "fetchFiles", "The job's input, as it was uploaded.", media_type="application/gzip", access=Access.RUNNER
-    )
+    @operation("fetchManifest", "Which files the job runs with.", answer=Travelled, access=Access.RUNNER)
     async def get(self, job_id: str) -> None:
-        """The archive, as it was uploaded."""
+        """The manifest as it was sent, and the packs that have its files."""
+        manifest, packs = await _sent(self.context, await self.own_job(job_id))
+        self.answer({"manifest": manifest, "packs": list(packs)})
+
+
+class RunnerPack(_ForRunners):
+    """Some of the job's files."""
+
+    @operation("fetchPack", "Files of the job, as they were sent.", media_type="application/gzip", access=Access.RUNNER)
+    async def get(self, job_id: str, sha256: str) -> None:
+        """Only a pack that the job's manifest needs."""
         job = await self.own_job(job_id)
-        if job.input_sha256 is None:
-            raise ServiceError(404, "no-files", f"Job {job.id} was submitted without files.")
-        await self.send_file(self.context.files.input(job.id), media_type="application/gzip")
+        if sha256 not in (await _sent(self.context, job))[1]:
+            raise ServiceError(404, "no-files", f"Job {job.id} runs with no pack {sha256!r}.")
+        await self.send_file(self.context.files.pack(job.tenant, job.owner, sha256), media_type="application/gzip")
+
+
+async def _sent(context: Context, job: JobRecord) -> tuple[str, tuple[str, ...]]:
+    """The job's manifest and packs. Raises ServiceError (404)."""
+    if job.input_sha256 is None:
+        raise ServiceError(404, "no-files", f"Job {job.id} was submitted without files.")
+    found: tuple[str, tuple[str, ...]] = await run_sync(
+        context.snapshots.manifest, job.tenant, job.owner, job.input_sha256
+    )
+    return found
 
 
 class RunnerLog(ReceivingHandler, _ForRunners):
@@ -55,9 +74,9 @@ class RunnerLog(ReceivingHandler, _ForRunners):
         self.announced = announced_digest(self.request.headers.get(DIGEST_HEADER))
         return self.context.registry.jobs.max_log
 
-    def target(self) -> Path:
+    def target(self) -> str:
         """A later one replaces it."""
-        return self.context.files.log(self._job.id)
+        return self.context.files.log(self._job.id, self._job.attempt)
 
     async def kept(self, stored: StoredFile) -> Mapping[str, Any]:
         """Its size and digest."""
@@ -117,8 +136,40 @@ class RunnerProgressReport(_ForRunners):
         self.answer({"id": job.id})
 
 
+class RunnerArtifacts(_ForRunners):
+    """The job's files so far."""
+
+    @operation("listOwnArtifacts", "What the job gave back so far.", answer=ArtifactsAnswer, access=Access.RUNNER)
+    async def get(self, job_id: str) -> None:
+        """For an attempt that goes on where the one before it stopped."""
+        job = await self.own_job(job_id)
+        found = await run_sync(self.context.jobs.artifacts, job.id)
+        self.answer(artifacts_answer(found, simulated=self.context.registry.cluster.simulated))
+
+
 class RunnerArtifact(ReceivingHandler, _ForRunners):
     """One file of the job's."""
+
+    @operation("getOwnArtifact", "A file of the job.", media_type="application/octet-stream", access=Access.RUNNER)
+    async def get(self, job_id: str, name: str) -> None:
+        """Its content."""
+        job, wanted = await self.own_job(job_id), artifact_name(name)
+        if wanted not in {a.name for a in await run_sync(self.context.jobs.artifacts, job.id)}:
+            raise ServiceError(404, "unknown-artifact", f"Job {job.id} gave back no file {wanted!r}.", field="name")
+        await self.send_file(self.context.files.artifact(job.id, wanted), media_type="application/octet-stream")
+
+    @operation(
+        "dropArtifact",
+        "Forget a file of the job, if it is there.",
+        answer=Heard,
+        access=Access.RUNNER,
+    )
+    async def delete(self, job_id: str, name: str) -> None:
+        """The record first: a kill between the two leaves a file too many, which goes with the job's others."""
+        job, wanted = await self.own_job(job_id), artifact_name(name)
+        await run_sync(self.context.jobs.drop_artifact, job.id, wanted)
+        await run_sync(self.context.files.delete, [self.context.files.artifact(job.id, wanted)])
+        self.answer({"id": job.id})
 
     async def limit_now(self, *args: str) -> int:
         """What is left of the job's limit, where the file that this one replaces does not count."""
@@ -132,7 +183,7 @@ class RunnerArtifact(ReceivingHandler, _ForRunners):
             raise ServiceError(413, "too-large", message, numbers={"limit": _MOST_ARTIFACTS})
         return max(0, self.context.registry.jobs.max_artifacts - sum(a.size for a in others))
 
-    def target(self) -> Path:
+    def target(self) -> str:
         """A later one of the same name replaces it."""
         return self.context.files.artifact(self._job.id, self._name)
 
@@ -165,5 +216,5 @@ class RunnerOutcome(_ForRunners):
         job = await self.own_job(job_id)
         result = parse(RunnerResult, self.request.body)
         await run_sync(self.context.jobs.record_report, job.id, result.model_dump())
-        self.context.reconciler.hurry()
+        self.context.reconciler.hurry(job.id)
         self.answer({"id": job.id})

@@ -4,74 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 from ... import constants
 from ...admission.base import AdmissionUnavailable
 from ...domain.refusals import Refusal
 from ...pipelines.base import PipelineUnavailable
-from ...store import JobFilter, JobRecord, StoredFile
-from ..answer_types import ArtifactsAnswer, JobAnswer, JobPage, Missing, ProvenanceAnswer, QuotaAnswer, Stored
+from ...store import JobFilter, JobRecord
+from ..answer_types import ArtifactsAnswer, JobAnswer, JobPage, ProvenanceAnswer, QuotaAnswer
 from ..answer_types import DryRun as DryRunAnswer
 from ..answers import artifacts_answer, dry_run_answer, job_answer, quota_answer, refused_answer
 from ..errors import ServiceError, bad_field, forbidden, from_refusal, gone, unavailable
 from ..forecasts import forecast_of, look, preview
 from ..operations import operation
-from ..payloads import JobQuery, Planned, Submission, TenantQuery, Wanted, artifact_name, parse
+from ..payloads import JobQuery, Planned, Submission, TenantQuery, artifact_name, parse
 from .base import Handler, run_sync
-from .receiving import ReceivingHandler, announced_digest
 
 # What people wait for at most for a detail that an answer can do without, in seconds.
 _DETAIL_TIMEOUT = 2.0
-
-
-class Upload(ReceivingHandler):
-    """The files of a job to come, named by their digest: sending them again changes nothing."""
-
-    async def limit_now(self, *args: str) -> int:
-        """A member of the tenant may send as much as the registry says."""
-        caller = await self.caller(fresh=True)
-        self.announced = announced_digest(args[0])
-        asked = self.query(TenantQuery).tenant
-        self._owner, self._tenant = caller.name, self.tenant_for(caller, constants.SCOPE_SUBMIT, asked)
-        return self.context.registry.jobs.max_upload
-
-    def target(self) -> Path:
-        """This user's in this tenant."""
-        return self.context.files.upload(self._tenant, self._owner, self.announced)
-
-    async def kept(self, stored: StoredFile) -> Mapping[str, Any]:
-        """Nothing to note: a job that wants it names its digest."""
-        return {"sha256": stored.sha256, "size": stored.size}
-
-    @operation(
-        "uploadFiles",
-        "Keep an archive for a job to come; its name is its SHA-256.",
-        answer=Stored,
-        statuses=(201,),
-        query=TenantQuery,
-        receives="application/gzip",
-    )
-    async def put(self, *args: str) -> None:
-        """Called by tornado after the body."""
-        await super().put(*args)
-
-
-class MissingUploads(Handler):
-    """Which files need not be sent again."""
-
-    @operation("findMissingUploads", "Those of some uploads that are not there.", answer=Missing, body=Wanted)
-    async def post(self) -> None:
-        """One that is there will be for another hour: time enough to submit a job with it."""
-        caller = await self.caller()
-        asked = parse(Wanted, self.request.body)
-        tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, asked.tenant)
-        places = {digest: self.context.files.upload(tenant, caller.name, digest) for digest in asked.sha256}
-        missing = await run_sync(lambda: [digest for digest, path in places.items() if not _touched(path)])
-        self.answer({"missing": missing})
 
 
 class JobList(Handler):
@@ -107,7 +56,7 @@ class JobList(Handler):
         taken = await self.context.submissions.submit(caller.name, tenant, submission)
         if isinstance(taken, Refusal):
             raise from_refusal(taken)
-        self.context.reconciler.hurry()
+        self.context.reconciler.hurry(taken.job.id)
         body = job_answer(taken.job, self.context.registry, now=self.context.clock())
         self.answer(body, 201 if taken.new else 200)
 
@@ -138,13 +87,14 @@ class DryRun(Handler):
         caller = await self.caller()
         asked = parse(Planned, self.request.body)
         tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, asked.tenant)
-        plan = self.context.submissions.plan(tenant, asked)
+        published = await self.context.submissions.published(tenant, asked)
+        plan = self.context.submissions.plan(tenant, asked, published)
         if isinstance(plan, Refusal):
             self.answer(refused_answer(from_refusal(plan), simulated=self.context.registry.cluster.simulated))
             return
         record = self.context.submissions.record(plan, caller.name, asked)
         seen = await look(self.context, tenant)
-        manifest = self.context.pipeline.render(preview(self.context, record, plan))
+        manifest = self.context.engines.of(record.backend).render(preview(self.context, record, plan))
         self.answer(dry_run_answer(plan, seen, manifest, self.context.registry))
 
 
@@ -176,7 +126,7 @@ class JobOne(Handler):
         if job.owner != caller.name and not caller.administers(job.tenant):
             raise forbidden(f"Job {job.id} is {job.owner}'s: its owner and the team's admins can cancel it.")
         await run_sync(self.context.jobs.ask_cancel, job.id, by=caller.name, now=self.context.clock())
-        self.context.reconciler.hurry()
+        self.context.reconciler.hurry(job.id)
         job = await self.job_for(caller, job_id)
         self.answer(job_answer(job, self.context.registry, now=self.context.clock()), 202)
 
@@ -204,7 +154,7 @@ class JobLogs(Handler):
             raise gone(f"The log of job {job.id}", self.context.registry.jobs.keep_logs)
         if job.log_sha256 is not None:
             self.set_header("X-AIFactory-Log", "stored")
-            await self.send_file(self.context.files.log(job.id), media_type="text/plain; charset=utf-8")
+            await self.send_file(self.context.files.log(job.id, job.attempt), media_type="text/plain; charset=utf-8")
             return
         self.set_header("X-AIFactory-Log", "live")
         self.set_header("Content-Type", "text/plain; charset=utf-8")
@@ -215,7 +165,7 @@ class JobLogs(Handler):
     async def _live(self, job: JobRecord) -> str:
         limit = self.context.registry.jobs.max_log
         try:
-            return await self.context.pipeline.logs(job.tenant, job.run_id, limit_bytes=limit)
+            return await self.context.engines.of(job.backend).logs(job.tenant, job.run_id, limit_bytes=limit)
         except PipelineUnavailable as error:
             message = f"The log can't be had now: {error}. The job goes on; try again in a moment."
             raise unavailable("log-unavailable", message) from error
@@ -247,8 +197,8 @@ class ArtifactOne(Handler):
                 if job.artifacts_dropped_at is not None:
                     raise gone(f"{wanted} of job {job.id}", self.context.registry.jobs.keep_artifacts)
                 self.set_header("X-Content-SHA256", artifact.sha256)
-                path = self.context.files.artifact(job.id, wanted)
-                return await self.send_file(path, media_type="application/octet-stream")
+                key = self.context.files.artifact(job.id, wanted)
+                return await self.send_file(key, media_type="application/octet-stream")
         raise ServiceError(404, "unknown-artifact", f"Job {job.id} gave back no file {wanted!r}.", field="name")
 
 
@@ -267,12 +217,3 @@ class Quota(Handler):
         except (AdmissionUnavailable, TimeoutError):
             usage = None
         self.answer(quota_answer(tenant, usage, self.context.registry))
-
-
-def _touched(path: Path) -> bool:
-    """Whether the file is there; if so, it counts as new."""
-    try:
-        os.utime(path)
-    except FileNotFoundError:
-        return False
-    return True

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from tornado.web import stream_request_body
 
-from ...store import DigestMismatch, StoredFile
-from ...store.files import Incoming
+from ...store import DigestMismatch, Incoming, StoredFile
 from ..errors import ServiceError, bad_field
 from .base import Handler, run_sync
 
@@ -31,9 +29,13 @@ class ReceivingHandler(Handler):
         """The most bytes that may come; sets ``announced``. Raises ServiceError when none may."""
         raise NotImplementedError
 
-    def target(self) -> Path:
-        """Where the file goes."""
+    def target(self) -> str:
+        """The key that the file is kept under."""
         raise NotImplementedError
+
+    async def store(self, incoming: Incoming) -> Mapping[str, Any]:
+        """Keep what came and note it; the answer. Raises DigestMismatch, ServiceError."""
+        return await self.kept(await run_sync(incoming.keep, self.target(), announced=self.announced))
 
     async def kept(self, stored: StoredFile) -> Mapping[str, Any]:
         """The file is there whole: note it. The answer."""
@@ -45,6 +47,8 @@ class ReceivingHandler(Handler):
         A refusal waits until the body has been read, up to a limit: answered at once, the connection would be
         closed under a sender that still sends, and it would see a broken pipe and no answer.
         """
+        if self.request.method != "PUT":
+            return
         connection: Any = self.request.connection
         connection.set_body_timeout(_BODY_TIMEOUT)
         length = self._length()
@@ -80,11 +84,11 @@ class ReceivingHandler(Handler):
             raise self.refusal
         assert self.incoming is not None  # prepare made it, or raised
         try:
-            stored = await run_sync(self.incoming.keep, self.target(), announced=self.announced)
+            answer = await self.store(self.incoming)
         except DigestMismatch as error:
             message = f"The body was damaged on the way: {error}."
             raise ServiceError(422, "digest-mismatch", message, field=DIGEST_HEADER) from error
-        self.answer(await self.kept(stored), 201)
+        self.answer(answer, 201)
 
     def _drop(self) -> None:
         if self.incoming is not None:

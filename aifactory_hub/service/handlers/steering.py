@@ -27,7 +27,7 @@ class _Steering(Handler):
 
     async def answer_job(self, caller: Caller, job_id: str, status: int = 202) -> None:
         """The job as it is now."""
-        self.context.reconciler.hurry()
+        self.context.reconciler.hurry(job_id)
         job = await self.job_for(caller, job_id)
         self.answer(job_answer(job, self.context.registry, now=self.context.clock()), status)
 

@@ -78,15 +78,29 @@ class Site:
     def _restart(self, part: Part, row: Row, jobs: dict[str, str]) -> None:
         begun = time.monotonic()
         part.end()
-        if part.takes_jobs:
-            refused = self._submit_meanwhile(part, jobs)
-            if refused:
-                row.jobs.append(f"submitted meanwhile: refused ({refused})")
-        time.sleep(max(0.0, part.away - (time.monotonic() - begun)))
-        part.start()
+        try:
+            if part.takes_jobs:
+                refused = self._submit_meanwhile(part, jobs)
+                if refused:
+                    row.jobs.append(f"submitted meanwhile: refused ({refused})")
+            time.sleep(max(0.0, part.away - (time.monotonic() - begun)))
+        finally:
+            # Whatever was seen meanwhile: others use this cluster too.
+            part.start()
         row.away = time.monotonic() - begun
+        if part.forgets:
+            self._sign_in_again()
         if part.carries:
             self._wait_for_routes(row)
+
+    def _sign_in_again(self) -> None:
+        """As the hub asks for; kernels go on, and are spoken with under the new sign-in."""
+        for team, kernel in self.kernels.items():
+            person = self.person(team)
+            person.sign_in()
+            person.make_token()
+            person.notebook("lab")
+            self.kernels[team] = person.again(kernel)
 
     def _wait_for_routes(self, row: Row) -> None:
         begun = time.monotonic()

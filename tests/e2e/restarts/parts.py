@@ -17,6 +17,7 @@ from ..processes import HubUnderTest
 
 # Seconds that a process stays away: longer than the first retries of whoever asks it.
 AWAY = 3.0
+DEX = "dex"
 # Until a part is back, on a busy machine.
 PATIENCE = 180.0
 
@@ -30,7 +31,8 @@ class Part:
     """One part. ``end`` ends it at once; ``start`` returns when it answers again.
 
     ``carries``: requests to notebooks go through it, so those made while it is away fail. ``takes_jobs``: a job can be
-    submitted while it is away. ``team``: whose jobs are looked at.
+    submitted while it is away. ``team``: whose jobs are looked at. ``forgets``: it comes back with new keys and without
+    sessions, so everybody signs in again.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Part:
     team: str = "nlp"
     carries: bool = False
     takes_jobs: bool = True
+    forgets: bool = False
     away: float = AWAY
 
 
@@ -91,7 +94,7 @@ class Parts:
     def _processes(self) -> list[Part]:
         after = {"kubelet": self._devices_again}
         makers = {
-            "dex": components.dex,
+            DEX: components.dex,
             "kube-apiserver": components.apiserver,
             "etcd": components.etcd,
             "kube-scheduler": components.scheduler,
@@ -104,7 +107,13 @@ class Parts:
             "network-policies": components.network_policies,
         }
         return [
-            Part(name, partial(self._kill, name), partial(self._start, make, after.get(name, nothing)))
+            # The identity provider of the test cluster keeps all it knows in memory: the worst that one can do.
+            Part(
+                name,
+                partial(self._kill, name),
+                partial(self._start, make, after.get(name, nothing)),
+                forgets=name == "dex",
+            )
             for name, make in makers.items()
         ]
 

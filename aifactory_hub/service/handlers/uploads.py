@@ -1,0 +1,116 @@
+"""What is sent before a job: files in packs, and the manifest that says which of them are where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ... import constants
+from ...store import BadPack, FilesMissing, Incoming
+from ..answer_types import Missing, Stored
+from ..errors import ServiceError, bad_field
+from ..operations import operation
+from ..payloads import Manifest, TenantQuery, Wanted, parse
+from .base import Handler, run_sync
+from .receiving import ReceivingHandler, announced_digest, too_large
+
+# An archive of many small files is mostly headers, and a manifest mostly names.
+_HEADERS = 16 * 2**20
+_LARGEST_MANIFEST = 32 * 2**20
+
+
+class MissingUploads(Handler):
+    """Which files need not be sent again."""
+
+    @operation("findMissingFiles", "Those of some files that have to be sent.", answer=Missing, body=Wanted)
+    async def post(self) -> None:
+        """One that is there will be for another hour: time enough to submit a job with it."""
+        caller = await self.caller()
+        asked = parse(Wanted, self.request.body)
+        tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, asked.tenant)
+        snapshots, now = self.context.snapshots, self.context.clock()
+        self.answer({"missing": await run_sync(snapshots.missing, tenant, caller.name, asked.sha256, now=now)})
+
+
+class _Receiving(ReceivingHandler):
+    """For what is named by its digest in the path: sending it again changes nothing."""
+
+    async def limit_now(self, *args: str) -> int:
+        """Only a member of the tenant may send."""
+        caller = await self.caller(fresh=True)
+        self.announced = announced_digest(args[0])
+        asked = self.query(TenantQuery).tenant
+        self._owner, self._tenant = caller.name, self.tenant_for(caller, constants.SCOPE_SUBMIT, asked)
+        return self.most()
+
+    def most(self) -> int:
+        """The most bytes that the body may have."""
+        raise NotImplementedError
+
+
+class Pack(_Receiving):
+    """Files, in an archive."""
+
+    def most(self) -> int:
+        """No job can use more than its limit."""
+        return self.context.registry.jobs.max_upload + _HEADERS
+
+    async def store(self, incoming: Incoming) -> Mapping[str, Any]:
+        """Unpacked on the fly, to see that each entry is what its name says."""
+        where = (self._tenant, self._owner, incoming, self.announced)
+        most = self.context.registry.jobs.max_upload
+        try:
+            stored = await run_sync(self.context.snapshots.take_pack, *where, most=most, now=self.context.clock())
+        except BadPack as error:
+            raise bad_field("body", f"The body is no pack of files: {error}.") from error
+        return {"sha256": stored.sha256, "size": stored.size}
+
+    @operation(
+        "uploadPack",
+        "Keep files for a job to come: a tar.gz whose entries are named by their content's SHA-256.",
+        answer=Stored,
+        statuses=(201,),
+        query=TenantQuery,
+        receives="application/gzip",
+    )
+    async def put(self, *args: str) -> None:
+        """Called by tornado after the body."""
+        await super().put(*args)
+
+
+class SnapshotManifest(_Receiving):
+    """Which content is under which name."""
+
+    def most(self) -> int:
+        """Room for more names than files may travel."""
+        return _LARGEST_MANIFEST
+
+    async def store(self, incoming: Incoming) -> Mapping[str, Any]:
+        """Every file of it must have been sent."""
+        incoming.complete(announced=self.announced)
+        manifest = parse(Manifest, await run_sync(incoming.path.read_bytes))
+        size, most = sum(file.size for file in manifest.files), self.context.registry.jobs.max_upload
+        if size > most:
+            raise too_large(size, most)
+        wanted = [file.sha256 for file in manifest.files]
+        where = (self._tenant, self._owner, incoming, self.announced, wanted, size)
+        try:
+            await run_sync(self.context.snapshots.take_manifest, *where, now=self.context.clock())
+        except FilesMissing as error:
+            message = f"{len(error.digests)} of its files were not sent: send them first."
+            raise ServiceError(
+                409, "files-missing", message, numbers={"missing": list(error.digests[:1000])}
+            ) from error
+        return {"sha256": self.announced, "size": size}
+
+    @operation(
+        "uploadManifest",
+        "Keep a folder's manifest for a job to come; a job names it by its SHA-256.",
+        answer=Stored,
+        statuses=(201,),
+        query=TenantQuery,
+        receives="application/json",
+    )
+    async def put(self, *args: str) -> None:
+        """Called by tornado after the body."""
+        await super().put(*args)

@@ -1,0 +1,176 @@
+"""Whose turn it is: everybody's answer is young, a provider that hangs for one holds up nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from aifactory_hub.auth import sweep as module
+from aifactory_hub.auth.memberships import KEY, Kept
+from aifactory_hub.auth.sweep import AT_ONCE, Sweep
+from aifactory_hub.domain.leaving import Policy
+from aifactory_hub.domain.tenants import Role
+
+INTERVAL = 0.4
+
+
+class _Spawner:
+    active, pending, _spawn_future = True, None, None
+
+    def __init__(self) -> None:
+        self.orm_spawner = self
+        self.state = {"aifactory": {"tenant": "nlp"}}
+
+
+class _User:
+    active = True
+
+    def __init__(self, name: str) -> None:
+        self.name, self.left = name, {}  # type: tuple[str, dict[str, float]]
+        self.spawners = {"": _Spawner()}
+        self.stopped: list[float] = []
+
+    async def get_auth_state(self) -> dict[str, Any]:
+        kept = Kept(self.name, "https://idp", {"nlp": Role.MEMBER}, time.time(), left=self.left)
+        return {KEY: kept.to_auth_state()}
+
+    async def stop(self, server: str) -> None:
+        self.stopped.append(time.monotonic())
+        self.spawners[server].active = False
+
+
+class _Authenticator:
+    """Also its own renewal, and the application with its proxy."""
+
+    leaving = Policy(stop=True, grace=0)
+
+    def __init__(self, ask: Callable[[str], Awaitable[bool]], *names: str) -> None:
+        self.sweep_interval = INTERVAL
+        self.renewal = self.proxy = self
+        self.users = {name: _User(name) for name in names}
+        self.asked: Counter[str] = Counter()
+        self.known: dict[str, float] = {}
+        self._ask = ask
+
+    def answered_at(self, name: str) -> float:
+        return self.known.get(name, -math.inf)
+
+    async def refresh_user(self, user: _User) -> bool:
+        self.asked[user.name] += 1
+        if await self._ask(user.name):
+            self.known[user.name] = time.monotonic()
+        return True
+
+    async def delete_user(self, user: _User, server: str) -> None:
+        pass
+
+
+async def at_once(name: str) -> bool:
+    return True
+
+
+async def swept(fake: _Authenticator, until: Callable[[], object]) -> Sweep:
+    """A sweep that ran until something was so."""
+    sweep = Sweep.begin(fake, fake)  # type: ignore[arg-type]
+    try:
+        async with asyncio.timeout(30):
+            while not until():
+                await asyncio.sleep(0.02)
+    finally:
+        tasks = [sweep._task, *sweep._looks.values()]
+        for task in tasks:
+            task.cancel()  # type: ignore[union-attr]
+        await asyncio.gather(*tasks, return_exceptions=True)  # type: ignore[arg-type]
+    return sweep
+
+
+def test_one_for_whom_the_provider_hangs_holds_up_nobody_else() -> None:
+    async def ask(name: str) -> bool:
+        if name == "hanging":
+            await asyncio.Event().wait()
+        return True
+
+    fake = _Authenticator(ask, "hanging", *(f"p{n}" for n in range(200)))
+    asyncio.run(swept(fake, lambda: all(fake.asked[f"p{n}"] >= 3 for n in range(200))))
+    assert fake.asked["hanging"] == 1
+
+
+def test_a_slow_provider_is_asked_about_many_at_once_and_not_about_more() -> None:
+    going: list[int] = [0, 0]
+
+    async def ask(name: str) -> bool:
+        going[0] += 1
+        going[1] = max(going)
+        await asyncio.sleep(0.05)
+        going[0] -= 1
+        return True
+
+    fake = _Authenticator(ask, *(f"p{n}" for n in range(3 * AT_ONCE)))
+    asyncio.run(swept(fake, lambda: len(fake.asked) == 3 * AT_ONCE))
+    assert going[1] == AT_ONCE
+
+
+def test_who_was_asked_about_by_a_request_is_not_asked_about_again() -> None:
+    fake = _Authenticator(at_once, "busy", "idle")
+
+    def busy() -> bool:
+        fake.known["busy"] = time.monotonic()
+        return fake.asked["idle"] >= 3
+
+    fake.known["busy"] = time.monotonic()
+    asyncio.run(swept(fake, busy))
+    assert fake.asked["busy"] == 0
+
+
+def test_who_got_no_answer_is_asked_about_again_before_the_interval_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_AGAIN_AFTER", 0.01)
+    asked: list[float] = []
+
+    async def ask(name: str) -> bool:
+        asked.append(time.monotonic())
+        return len(asked) > 3
+
+    fake = _Authenticator(ask, "ada")
+    fake.sweep_interval = 3600
+    asyncio.run(swept(fake, lambda: len(asked) > 3))
+
+
+def test_a_server_is_stopped_at_once_when_a_request_learns_that_its_owner_left() -> None:
+    fake = _Authenticator(at_once, "ada")
+    fake.sweep_interval = 3600
+    ada = fake.users["ada"]
+    noticed: list[bool] = []
+
+    async def leave() -> None:
+        sweep = Sweep.begin(fake, fake)  # type: ignore[arg-type]
+        async with asyncio.timeout(30):
+            while "ada" in sweep._looks or not fake.asked["ada"]:
+                await asyncio.sleep(0.02)
+            ada.left = {"nlp": time.time()}
+            sweep.soon("ada")
+            while not ada.stopped:
+                await asyncio.sleep(0.02)
+        noticed.append(True)
+        sweep._task.cancel()  # type: ignore[union-attr]
+
+    asyncio.run(leave())
+    assert noticed
+    assert fake.asked["ada"] == 1
+
+
+def test_a_sweep_that_can_not_keep_up_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    async def ask(name: str) -> bool:
+        await asyncio.sleep(0.3)
+        return True
+
+    fake = _Authenticator(ask, *(f"p{n}" for n in range(3 * AT_ONCE)))
+    with caplog.at_level(logging.WARNING, module.__name__):
+        asyncio.run(swept(fake, lambda: "answers too slowly to ask about each of them" in caplog.text))
+    assert caplog.text.count("answers too slowly") == 1

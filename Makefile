@@ -35,7 +35,7 @@ check: setup  ## ruff, mypy, import contracts
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/mypy tests/cluster tests/e2e tests/browser benchmarks
+	$(VENV)/bin/mypy tests benchmarks
 	$(VENV)/bin/lint-imports
 
 unit: setup  ## the tests that need no cluster: seconds
@@ -72,7 +72,7 @@ e2e: setup labextension cluster-up  ## the day and all tests that need the real 
 	$(IN_CLUSTER) -m pytest -m "cluster or e2e or browser"
 
 e2e-faults: setup cluster-up  ## everything that can go wrong around a running server, on the real cluster: half an hour
-	$(IN_CLUSTER) -m tests.e2e.faults
+	$(IN_CLUSTER) -m tests.e2e.faults $(ARGS)
 
 bench: setup  ## a benchmark of benchmarks/, for example NAME=watch (those that need it use the test cluster)
 	$(PY) -m benchmarks.$(NAME) $(ARGS)

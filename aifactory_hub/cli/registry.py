@@ -74,7 +74,8 @@ def render(file: str, chosen: str | None, part: str, gpus_per_node: int) -> None
 def _parts(registry: Registry, names: list[str] | None, gpus_per_node: int) -> dict[str, Callable[[], list[Any]]]:
     def vcluster() -> list[Any]:
         values = load("aifactory_hub.registry.render_vcluster", "hub").vcluster_values
-        return [values(registry.tenants[name], registry.addresses) for name in names or registry.tenants]
+        chosen = names or registry.tenants
+        return [values(registry.tenants[name], registry.addresses, registry.jobs.engines) for name in chosen]
 
     def mig() -> list[Any]:
         plans = load("aifactory_hub.registry.mig", "hub")

@@ -15,6 +15,7 @@ from tornado.httpserver import HTTPServer
 from traitlets.config import Config
 
 from ..hub_config import configure
+from ..pipelines.engines import Engines
 from ..pipelines.local import LocalPipeline
 from ..registry import Registry
 from ..service.app import make_app, make_server
@@ -127,7 +128,7 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
             files=FileStore(folder / "files"),
             spool=LogSpool(folder / "files" / "spool", limit=cluster.registry.jobs.max_log),
             admission=cluster.admission,
-            pipeline=pipeline,
+            engines=Engines([pipeline]),
             reach=lambda: {"host": True, "tenants": teams, "tenants_reachable": teams},
             outlooks=cluster.outlooks,
             tick=_TICK,

@@ -8,8 +8,10 @@ from enum import StrEnum
 
 from aifactory_profiles import Catalogue, Profile
 
+from .engines import EngineChoice, EngineFacts, choose_engine
 from .refusals import Refusal, RefusalReason
 from .spawns import choose_profile
+from .starting import REFUSED_PATIENCE, Blocked
 from .tenants import Tenant
 from .tickets import Repair, Ticket, TicketState, repair_of
 
@@ -93,6 +95,11 @@ class JobRequest:
     name: str | None = None
     key: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    engine: str | None = None
+    nodes: int = 1
+    template: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,41 +111,89 @@ class JobPlan:
     command: str
     name: str
     environment: Mapping[str, str]
+    engine: EngineFacts
+    nodes: int = 1
 
 
-def plan_job(request: JobRequest, tenant: Tenant, catalogue: Catalogue) -> JobPlan | Refusal:
+def plan_job(
+    request: JobRequest, tenant: Tenant, catalogue: Catalogue, engines: Mapping[str, EngineFacts]
+) -> JobPlan | Refusal:
     """Whether the job may be queued at all. A job that must wait for quota is queued, not refused;
     one that the team can never hold is refused at once."""
-    if not request.command.strip():
+    engine = choose_engine(_engine_choice(request), engines)
+    if isinstance(engine, Refusal):
+        return engine
+    if engine.runs_commands and not request.command.strip():
         return Refusal(RefusalReason.BAD_FIELD, "The command is empty: say what to run.", field="command")
     if len(request.command) > LONGEST_COMMAND:
         message = f"The command is longer than {LONGEST_COMMAND} characters: put it into a file and run that."
         return Refusal(RefusalReason.TOO_LARGE, message, field="command")
-    name = request.name or request.command.strip().splitlines()[0][:LONGEST_NAME]
+    name = request.name or (request.command.strip() or str(request.template)).splitlines()[0][:LONGEST_NAME]
     if len(name) > LONGEST_NAME:
         message = f"The name is longer than {LONGEST_NAME} characters."
         return Refusal(RefusalReason.TOO_LARGE, message, field="name")
     profile = choose_profile(request.profile, tenant, catalogue)
     if isinstance(profile, Refusal):
         return profile
-    for device, asked in profile.takes.items():
-        limit = tenant.quota.limit(device)
+    too_much = _never_fits(tenant, profile, request.nodes)
+    if too_much is not None:
+        return too_much
+    return JobPlan(tenant, profile, request.command, name, dict(request.environment), engine, request.nodes)
+
+
+def _engine_choice(request: JobRequest) -> EngineChoice:
+    return EngineChoice(
+        request.engine, request.nodes, request.template, request.parameters, request.command, request.files
+    )
+
+
+def _never_fits(tenant: Tenant, profile: Profile, nodes: int) -> Refusal | None:
+    """The first device of which the job asks for more than the team can ever hold."""
+    for device, each in profile.takes.items():
+        asked, limit = each * nodes, tenant.quota.limit(device)
         if asked > limit:
+            on = f" on {nodes} nodes" if nodes > 1 else ""
             message = (
-                f"Profile {profile.name} asks {asked} of {device}; team {tenant.name} can hold {limit} at most, "
+                f"Profile {profile.name}{on} asks {asked} of {device}; team {tenant.name} can hold {limit} at most, "
                 "so this job could never start."
             )
             return Refusal(
                 RefusalReason.NEVER_FITS,
                 message,
-                field="profile",
+                field="nodes" if nodes > 1 and each <= limit else "profile",
                 resource=device.resource,
                 flavor=device.flavor,
                 asked=asked,
                 used=0,
                 limit=limit,
             )
-    return JobPlan(tenant, profile, request.command, name, dict(request.environment))
+    return None
+
+
+class StepState(StrEnum):
+    """WAITING is for somebody's approval."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    WAITING = "WAITING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    SKIPPED = "SKIPPED"
+
+
+@dataclass(frozen=True, slots=True)
+class RunStep:
+    """One step of a run that has several, or one of its nodes. Times are RFC 3339, as the engine has them."""
+
+    name: str
+    state: StepState
+    reason: str | None = None
+    started: str | None = None
+    finished: str | None = None
+    pod: str | None = None
+
+    def to_json(self) -> dict[str, str | None]:
+        return {f: getattr(self, f) for f in ("name", "state", "reason", "started", "finished", "pod")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +201,8 @@ class JobRun:
     """What the engine says of an attempt's run: ``exists`` False only when the tenant's API said so.
 
     ``state`` is PENDING (no pod yet), RUNNING, SUCCEEDED or FAILED; ``overdue`` says that it ran longer than it may.
+    ``blocked`` says that it has not started for a ``reason`` that may last, or, with ``blocked_since`` (RFC 3339), that
+    a step of it has not since then. ``steps`` are in the order of their begin.
     """
 
     exists: bool
@@ -155,6 +212,9 @@ class JobRun:
     reason: str | None = None
     pod: str | None = None
     overdue: bool = False
+    blocked: Blocked | None = None
+    blocked_since: str | None = None
+    steps: tuple[RunStep, ...] = ()
 
 
 class JobStep(StrEnum):
@@ -202,8 +262,13 @@ def decide_job(
     suspend_asked: bool = False,
     held_back: str | None = None,
     retries_left: int = 0,
+    starting_for: float = 0.0,
+    start_timeout: float = 600.0,
 ) -> JobDecision:
     """The next step for a live job. ``ticket`` or ``run`` None means unknown (its API did not answer): wait.
+
+    ``starting_for`` is how long it has had its devices, in seconds: a run that is blocked gives them back after
+    ``start_timeout``, or sooner where nothing but a change of rules would help.
 
     ``run_created`` is what we recorded: that the attempt's run was created once. A run that was and is no more ended
     without a word, which is a failure; one that never was is created. ``held_back`` says until when a retry waits.
@@ -225,7 +290,18 @@ def decide_job(
         return _decide_suspension(state, run_created, ticket, run)
     if held_back is not None and ticket.state is TicketState.GONE and not run_created:
         return JobDecision(JobState.PENDING, JobStep.WAIT, held_back)
+    if run is not None and _never_starts(state, ticket, run, starting_for, start_timeout):
+        # Another attempt would meet the same.
+        return JobDecision(JobState.FAILED, JobStep.FINISH, f"it could not start: {run.reason}")
     return _decide_by_ticket(state, run_created, ticket, run, again=retries_left > 0)
+
+
+def _never_starts(state: JobState, ticket: Ticket, run: JobRun, waited: float, most: float) -> bool:
+    if ticket.state is TicketState.EVICTED or not run.exists or run.blocked is None:
+        return False
+    if state is JobState.RUNNING and run.blocked_since is None:
+        return False
+    return waited > (min(most, REFUSED_PATIENCE) if run.blocked is Blocked.REFUSED else most)
 
 
 _TENANT_SILENT = "the team's vCluster does not answer now"

@@ -1,7 +1,15 @@
-"""Engines that run jobs: the only folder that speaks to one."""
+"""Engines that run jobs: the only folder that speaks to one. Each is a folder of its own with one entry point."""
 
-from .base import Pipeline, PipelineUnavailable, RunSpec
-from .kubernetes_job import KubernetesJobPipeline
-from .memory import MemoryPipeline
+from .base import Pipeline, PipelineRefused, PipelineUnavailable, RunSpec, Site
+from .engines import Engines, UnknownEngine, load_engines
 
-__all__ = ["KubernetesJobPipeline", "MemoryPipeline", "Pipeline", "PipelineUnavailable", "RunSpec"]
+__all__ = [
+    "Engines",
+    "Pipeline",
+    "PipelineRefused",
+    "PipelineUnavailable",
+    "RunSpec",
+    "Site",
+    "UnknownEngine",
+    "load_engines",
+]

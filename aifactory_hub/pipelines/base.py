@@ -1,14 +1,19 @@
-"""The contract of a pipeline engine: it runs one job's command in one tenant."""
+"""The contract of a pipeline engine: it runs one attempt of a job in one tenant."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from aifactory_profiles import Resources
 
+from ..clusters.host_watch import HostWatch
+from ..clusters.tenant_clients import TenantClients
+from ..domain.engines import EngineFacts, Published
 from ..domain.jobs import JobRun
+from ..domain.tenants import Tenant
 
 
 class PipelineUnavailable(Exception):
@@ -25,6 +30,8 @@ class RunSpec:
 
     ``secret_files`` are mounted read-only (name -> content) and never appear in the pod's spec, environment or
     annotations; the runner finds them in the folder that the environment variable AIFACTORY_SECRETS names.
+    ``requests`` and ``limits`` are those of each of its ``nodes``.
+    ``template`` and ``parameters`` name something that the tenant has published, for engines that know such things.
     """
 
     tenant: str
@@ -39,6 +46,9 @@ class RunSpec:
     tolerations: tuple[str, ...] = ()  # keys of taints
     labels: Mapping[str, str] = field(default_factory=dict)
     deadline_seconds: int | None = None
+    nodes: int = 1
+    template: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,10 @@ class Pipeline(Protocol):
     - ``get`` says ``exists=False`` only when the tenant's API said so.
     - ``delete`` of a run that is gone does nothing; afterwards its pods are gone or going.
     """
+
+    @property
+    def facts(self) -> EngineFacts:
+        """Its name, and what may be asked of it."""
 
     def render(self, spec: RunSpec) -> list[dict[str, Any]]:
         """The objects that ``create`` would make, without asking anything."""
@@ -78,8 +92,22 @@ class Pipeline(Protocol):
     async def pods_gone(self, tenant: str, run_id: str) -> bool:
         """Whether no pod of the run is left on the host, so that its ticket may be given back."""
 
+    async def published(self, tenant: str) -> list[Published]:
+        """What the tenant has published for this engine to run; nothing for most engines."""
+
     async def close(self) -> None:
         """Let go of connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What an engine may use: ``clients`` and ``watch`` are there on a cluster, ``folder`` where there is none."""
+
+    hub: str
+    tenants: Mapping[str, Tenant]
+    clients: TenantClients | None = None
+    watch: HostWatch | None = None
+    folder: Path | None = None
 
 
 def render_process(spec: RunSpec) -> dict[str, Any]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from ..domain.engines import DEFAULT_ENGINE, EngineFacts, Published
 from ..domain.jobs import JobRun, JobState
 from .base import PipelineUnavailable, RunSpec, SeenRun, render_process
+
+_FACTS = EngineFacts(DEFAULT_ENGINE, "In memory.")
 
 
 class Launcher(Protocol):
@@ -38,6 +41,8 @@ class MemoryPipeline:
     slow_to_go: set[str] = field(default_factory=set)
     created: list[RunSpec] = field(default_factory=list)
     ages: dict[str, float] = field(default_factory=dict)
+    facts: EngineFacts = _FACTS
+    templates: list[Published] = field(default_factory=list)
     _runs: dict[tuple[str, str], _Run] = field(default_factory=dict)
 
     def render(self, spec: RunSpec) -> list[dict[str, Any]]:
@@ -83,6 +88,11 @@ class MemoryPipeline:
         """Whether the run is gone and does not linger."""
         self._check(tenant)
         return (tenant, run_id) not in self._runs and run_id not in self.slow_to_go
+
+    async def published(self, tenant: str) -> list[Published]:
+        """``templates``, for every tenant."""
+        self._check(tenant)
+        return list(self.templates)
 
     async def close(self) -> None:
         """Nothing to let go of."""

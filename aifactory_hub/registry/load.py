@@ -109,7 +109,7 @@ def _registry(file: schema.TenantsFile, source: str, own: Mapping[str, Card]) ->
             hub_api=file.addresses.hub_api.rstrip("/"), service=file.addresses.service.rstrip("/") + "/"
         ),
         notebook=NotebookConfig(**file.notebook.model_dump()),
-        jobs=JobsConfig(**{**file.jobs.model_dump(), "webhook_hosts": tuple(file.jobs.webhook_hosts)}),
+        jobs=JobsConfig(**{name: _frozen(value) for name, value in file.jobs.model_dump().items()}),
         catalogue=load_catalogue(file.cluster.gpu_models, site, own),
         tenants={name: _tenant(name, section, devices) for name, section in file.tenants.items()},
         isolation=Isolation(**{name: tuple(each) for name, each in file.isolation.model_dump().items()}),
@@ -133,6 +133,10 @@ def _identity(section: schema.IdentitySection) -> IdentityConfig:
     )
 
 
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _tenant(name: str, section: schema.TenantSection, devices: DeviceNames) -> Tenant:
     return Tenant(
         name=name,
@@ -145,6 +149,7 @@ def _tenant(name: str, section: schema.TenantSection, devices: DeviceNames) -> T
             borrowing=_counted(section.borrowing, devices),
             lending=_counted(section.lending, devices),
             per_user=_counted(section.per_user, devices),
+            notebooks_borrow=section.notebooks == "borrow",
         ),
         weight=section.weight,
         limits=None if section.limits is None else _limits(section.limits),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from aifactory_profiles import Catalogue, Device
 
+from ..domain.engines import DEFAULT_ENGINE
 from ..domain.lending import Reclaim
 from ..domain.mapping import Rule, TenantMapping
 from ..domain.tenants import HostLimits, Tenant
@@ -75,7 +76,8 @@ class JobsConfig:
     """Limits of jobs; sizes in bytes, times in seconds.
 
     ``keep_...`` count from a job's end. ``webhook_hosts`` are internal hosts that messages may go to, also without
-    TLS; all others are public and https.
+    TLS; all others are public and https. ``engines`` run jobs, the first of them those that name none; one that can't
+    start gives its devices back after ``start_timeout``.
     """
 
     image: str
@@ -83,6 +85,8 @@ class JobsConfig:
     max_artifacts: int = 256 * 2**20
     max_log: int = 4 * 2**20
     deadline: int = 24 * 3600
+    start_timeout: int = 600
+    engines: tuple[str, ...] = (DEFAULT_ENGINE,)
     keep_inputs: int = 7 * 86400
     keep_logs: int = 30 * 86400
     keep_artifacts: int = 30 * 86400

@@ -6,7 +6,7 @@ Images, telemetry and the like are the site's: ``helm-values/vcluster.yaml``. Bo
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from .. import constants
@@ -17,14 +17,28 @@ from .output import yaml_documents
 
 NOTEBOOKS_ACCOUNT = "aifactory-notebooks"
 JOBS_ACCOUNT = "aifactory-jobs"
+STEPS_ACCOUNT = "aifactory-workflow"
 
 _SERVICE = re.compile(r"(?P<name>[^.]+)\.(?P<namespace>[^.]+)\.svc(\.cluster\.local)?")
 _RBAC = "rbac.authorization.k8s.io"
 _READ = ["get", "list", "watch"]
+_RUN = ["get", "list", "create", "delete"]
+# Engine -> group, resources and verbs that the job service needs for it, beside Jobs, pods, logs, Secrets and events.
+ENGINE_RULES: dict[str, list[tuple[str, list[str], list[str]]]] = {
+    "argo-workflow": [
+        ("argoproj.io", ["workflows"], _RUN),
+        ("argoproj.io", ["workflowtemplates"], ["get", "list"]),
+    ],
+    "jobset": [("jobset.x-k8s.io", ["jobsets"], _RUN)],
+    "trainjob": [
+        ("trainer.kubeflow.org", ["trainjobs"], _RUN),
+        ("trainer.kubeflow.org", ["trainingruntimes"], ["get", "list"]),
+    ],
+}
 
 
-def vcluster_values(tenant: Tenant, addresses: Addresses) -> Manifest:
-    """The Helm values of the tenant's vCluster."""
+def vcluster_values(tenant: Tenant, addresses: Addresses, engines: Iterable[str] = ()) -> Manifest:
+    """The Helm values of the tenant's vCluster, with the rights that these engines of jobs need."""
     services = sorted({name for url in (addresses.hub_api, addresses.service) if (name := _host_service(url))})
     return {
         # On an emptyDir a restarted control plane comes back empty and deletes the tenant's running pods.
@@ -50,15 +64,16 @@ def vcluster_values(tenant: Tenant, addresses: Addresses) -> Manifest:
                 _credential(tenant, constants.JOBS_SECRET, JOBS_ACCOUNT, constants.JOBS_NAMESPACE),
             ]
         },
-        "experimental": {"deploy": {"vcluster": {"manifests": yaml_documents(seeded_objects(tenant))}}},
+        "experimental": {"deploy": {"vcluster": {"manifests": yaml_documents(seeded_objects(tenant, engines))}}},
     }
 
 
-def seeded_objects(tenant: Tenant) -> list[Manifest]:
+def seeded_objects(tenant: Tenant, engines: Iterable[str] = ()) -> list[Manifest]:
     """What a tenant's vCluster has from its first minute: two namespaces, and for each an account that can do
     what the hub does there, and no more.
 
-    Notebooks and jobs have separate accounts, so the service that runs jobs can't touch a notebook.
+    Notebooks and jobs have separate accounts, so the service that runs jobs can't touch a notebook. Rights on an
+    engine's objects are there only where ``engines`` names it.
     """
     notebooks = [
         _rule("", ["pods"], [*_READ, "create", "delete"]),
@@ -72,10 +87,35 @@ def seeded_objects(tenant: Tenant) -> list[Manifest]:
         _rule("", ["secrets"], ["create", "get", "delete"]),
         _rule("", ["events"], _READ),
     ]
+    chosen = [engine for engine in engines if engine in ENGINE_RULES]
+    jobs += [_rule(*rule) for engine in chosen for rule in ENGINE_RULES[engine]]
+    steps = _step_account() if "argo-workflow" in chosen else []
     return [
         *_account(tenant, constants.NOTEBOOKS_NAMESPACE, NOTEBOOKS_ACCOUNT, notebooks),
         *_account(tenant, constants.JOBS_NAMESPACE, JOBS_ACCOUNT, jobs),
+        *steps,
     ]
+
+
+def _step_account() -> list[Manifest]:
+    """What Argo's own container in a step reports with. The step itself is given no token.
+
+    The token has to be a Secret of this name: Argo mounts it into its container alone.
+    """
+    metadata = {"name": STEPS_ACCOUNT, "namespace": constants.JOBS_NAMESPACE}
+    token = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": f"{STEPS_ACCOUNT}.service-account-token",
+            "namespace": constants.JOBS_NAMESPACE,
+            "annotations": {"kubernetes.io/service-account.name": STEPS_ACCOUNT},
+        },
+        "type": "kubernetes.io/service-account-token",
+    }
+    rules = [_rule("argoproj.io", ["workflowtaskresults"], ["create", "patch"])]
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+    return [account, *_role(metadata, rules), token]
 
 
 def _host_service(url: str) -> str | None:
@@ -96,20 +136,22 @@ def _credential(tenant: Tenant, secret: str, account: str, namespace: str) -> Ma
 
 def _account(tenant: Tenant, namespace: str, account: str, rules: Sequence[Manifest]) -> list[Manifest]:
     metadata = {"name": account, "namespace": namespace}
-    reference = {"apiGroup": _RBAC, "kind": "Role", "name": account}
-    subject = {"kind": "ServiceAccount", "name": account, "namespace": namespace}
     labels = {constants.LABEL_TENANT: tenant.name}
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}},
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
+        *_role(metadata, rules),
+    ]
+
+
+def _role(metadata: Manifest, rules: Sequence[Manifest]) -> list[Manifest]:
+    """The rights of the account of the same name."""
+    reference = {"apiGroup": _RBAC, "kind": "Role", "name": metadata["name"]}
+    subject = {"kind": "ServiceAccount", "name": metadata["name"], "namespace": metadata["namespace"]}
+    binding = {"apiVersion": f"{_RBAC}/v1", "kind": "RoleBinding", "metadata": metadata}
+    return [
         {"apiVersion": f"{_RBAC}/v1", "kind": "Role", "metadata": metadata, "rules": list(rules)},
-        {
-            "apiVersion": f"{_RBAC}/v1",
-            "kind": "RoleBinding",
-            "metadata": metadata,
-            "roleRef": reference,
-            "subjects": [subject],
-        },
+        {**binding, "roleRef": reference, "subjects": [subject]},
     ]
 
 

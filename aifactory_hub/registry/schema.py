@@ -242,6 +242,7 @@ class ClusterSection(Section):
     reclaim: Literal["any", "lower-priority", "never"] = key(
         "What a tenant ends to get its own devices back from borrowers.", "lower-priority", default="any"
     )
+    fair_sharing: bool = key("Kueue runs with fair sharing, which weights need.", "true", default=False)
     overhead: OverheadSection = key(
         "What a vCluster itself takes, beside its tenant's pods.", "{cpu: 2, memory: 4Gi}", default=OverheadSection()
     )
@@ -313,6 +314,15 @@ class JobsSection(Section):
     max_artifacts: Size = key("Largest sum of result files of one job.", "256Mi", default=256 * 2**20)
     max_log: Size = key("How much of a job's log is kept, its end.", "4Mi", default=4 * 2**20)
     deadline: Seconds = key("How long a job may run.", "24h", default=24 * 3600)
+    start_timeout: Seconds = key(
+        "How long a job that has its devices may fail to start before it gives them back.", "10m", default=600
+    )
+    engines: list[Text] = key(
+        "Engines that run jobs; the first runs those that name none.",
+        "[kubernetes-job, argo-workflow]",
+        default=["kubernetes-job"],
+        min_length=1,
+    )
     keep_inputs: Seconds = key("How long a job's input files are kept after its end.", "7d", default=7 * 86400)
     keep_logs: Seconds = key("How long a job's log is kept after its end.", "30d", default=30 * 86400)
     keep_artifacts: Seconds = key("How long a job's result files are kept after its end.", "30d", default=30 * 86400)
@@ -361,6 +371,9 @@ class TenantSection(Section):
     borrowing: Counts = key("How many idle devices of others it may borrow.", "{mig-1g.10gb: 1}", default={})
     lending: Counts = key(
         "How many of its idle devices others may borrow; all when left out.", "{mig-1g.10gb: 2}", default={}
+    )
+    notebooks: Literal["own", "borrow"] = key(
+        "Whether notebooks borrow, too: what is borrowed can be taken back.", "borrow", default="own"
     )
     per_user: Counts = key(
         "How many one person may have or wait for; no limit when left out.", "{mig-1g.10gb: 2}", default={}

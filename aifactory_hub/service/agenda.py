@@ -71,4 +71,5 @@ def pause_after(job: JobRecord, *, quiet: float, tick: float, now: float) -> flo
     if job.state is JobState.PENDING:
         held = (job.not_before or now) - now
         return min(held, quiet) if held > 0 else min(_AGAIN, quiet)
-    return quiet
+    # What has steps is told by its engine's controller, a moment after its pods.
+    return min(_AGAIN, quiet) if job.steps else quiet

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from ..domain.jobs import EndKind, JobState, Priority
+from ..domain.jobs import EndKind, JobState, Priority, StepState
 from ..domain.menu_json import WaitAnswer
 
 Seconds = Annotated[float, Field(ge=0, description="Seconds.")]
@@ -99,6 +99,16 @@ class Attempt(TypedDict):
     log_size: Bytes | None
 
 
+class StepAnswer(TypedDict):
+    """One step of a job that has several, or one of its nodes."""
+
+    name: str
+    state: StepState
+    reason: str | None
+    started: str | None
+    finished: str | None
+
+
 class JobAnswer(TypedDict):
     """A job as its team mates may see it: of its environment the names only, because values may be secrets."""
 
@@ -132,6 +142,11 @@ class JobAnswer(TypedDict):
     retry_of: Annotated[str | None, Field(description="The ended job that this one tries again.")]
     schedule: Annotated[str | None, Field(description="The schedule that submitted it.")]
     sweep: Annotated[str | None, Field(description="What it was submitted together with.")]
+    engine: Annotated[str, Field(description="What runs it.")]
+    nodes: Annotated[int, Field(ge=1, description="How many nodes it has, each with the whole profile.")]
+    template: Annotated[str | None, Field(description="What the team has published that it runs.")]
+    parameters: Annotated[dict[str, str], Field(description="Of the template.")]
+    steps: Annotated[list[StepAnswer], Field(description="Of the attempt's run, in the order of their begin.")]
     times: Times
     log_size: Bytes | None
     left: Annotated[dict[str, str], Field(description="Files that were not brought back, each with why.")]
@@ -314,6 +329,51 @@ class LimitsAnswer(TypedDict):
     max_artifacts: Bytes
     max_log: Bytes
     deadline: Annotated[int, Field(ge=0, description="The longest that a job may run, in seconds.")]
+    simulated: Simulated
+
+
+class EngineAnswer(TypedDict):
+    """An engine, and what may be asked of it: ``publishes`` is the kind of what a team publishes for it."""
+
+    name: str
+    summary: str
+    default: Annotated[bool, Field(description="Whether it runs the jobs that name no engine.")]
+    publishes: str | None
+    runs_commands: bool
+    most_nodes: int
+
+
+class EnginesAnswer(TypedDict):
+    """The engines that run jobs here."""
+
+    engines: list[EngineAnswer]
+    simulated: Simulated
+
+
+class ParameterAnswer(TypedDict):
+    """What a template lets be set; ``default`` null: it must be."""
+
+    name: str
+    default: str | None
+    description: str | None
+    choices: list[str]
+
+
+class TemplateAnswer(TypedDict):
+    """What a team has published for an engine to run."""
+
+    engine: str
+    name: str
+    description: str | None
+    parameters: list[ParameterAnswer]
+
+
+class TemplatesAnswer(TypedDict):
+    """What a team has published. ``unavailable`` names engines that could not be asked, each with why."""
+
+    tenant: str
+    templates: list[TemplateAnswer]
+    unavailable: dict[str, str]
     simulated: Simulated
 
 

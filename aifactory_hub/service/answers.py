@@ -9,8 +9,9 @@ from typing import Any
 
 from aifactory_profiles import Device, Profile
 
+from ..domain.engines import EngineFacts, Published
 from ..domain.forecasts import Forecast, cost, forecast
-from ..domain.jobs import EndKind, JobPlan, Priority
+from ..domain.jobs import EndKind, JobPlan, Priority, StepState
 from ..domain.menu import Outlook
 from ..domain.menu_json import WaitAnswer, wait_answer
 from ..domain.quota import Usage, check_quota, quota_left, room_for
@@ -63,6 +64,11 @@ def job_answer(
         "retry_of": job.retry_of,
         "schedule": job.schedule,
         "sweep": job.sweep,
+        "engine": job.backend or registry.jobs.engines[0],
+        "nodes": job.nodes,
+        "template": job.template,
+        "parameters": dict(job.parameters),
+        "steps": [_step(step) for step in job.steps],
         "times": {
             "submitted": _moment(job.submitted_at),
             "queued": _iso(job.queued_at),
@@ -76,9 +82,9 @@ def job_answer(
     }
 
 
-def cost_answer(profile: Profile, *, longest: float, so_far: float) -> answer_types.Cost:
+def cost_answer(profile: Profile, *, longest: float, so_far: float, nodes: int = 1) -> answer_types.Cost:
     """What a job of this profile costs; ``longest`` and ``so_far`` in seconds."""
-    price = profile.price_per_hour
+    price = None if profile.price_per_hour is None else profile.price_per_hour * nodes
     return {
         "per_hour": _money(price),
         "hours": longest / 3600,
@@ -93,7 +99,7 @@ def _cost(job: JobRecord, registry: Registry, now: float) -> answer_types.Cost |
         return None
     held = 0.0 if job.starting_at is None else max(0.0, (job.finished_at or now) - job.starting_at)
     profile = registry.catalogue.profile(job.profile)
-    return cost_answer(profile, longest=float(longest(job, registry)), so_far=held)
+    return cost_answer(profile, longest=float(longest(job, registry)), so_far=held, nodes=job.nodes)
 
 
 def dry_run_answer(
@@ -106,11 +112,11 @@ def dry_run_answer(
     return {
         "accepted": True,
         "refusal": None,
-        "verdicts": [_profile_verdict(profile), _quota_verdict(plan, outlook.usage, registry)],
+        "verdicts": [_profile_verdict(plan), _quota_verdict(plan, outlook.usage, registry)],
         "profile": profile.name,
-        "devices": dict(profile.devices),
+        "devices": {name: count * plan.nodes for name, count in profile.devices.items()},
         "manifest": manifest,
-        "cost": cost_answer(profile, longest=float(registry.jobs.deadline), so_far=0.0),
+        "cost": cost_answer(profile, longest=float(registry.jobs.deadline), so_far=0.0, nodes=plan.nodes),
         "quota_left": None if left is None else _counted(left),
         "position": seen.position,
         "expected_wait": _wait(seen),
@@ -149,6 +155,48 @@ def _progress(job: JobRecord) -> answer_types.Progress | None:
         "eta_seconds": job.eta_seconds,
         "metrics": dict(job.metrics or {}),
         "at": _moment(job.progress_at),
+    }
+
+
+def _step(step: Mapping[str, Any]) -> answer_types.StepAnswer:
+    return {
+        "name": step["name"],
+        "state": StepState(step["state"]),
+        "reason": step["reason"],
+        "started": step["started"],
+        "finished": step["finished"],
+    }
+
+
+def engines_answer(engines: Mapping[str, EngineFacts], *, simulated: bool) -> answer_types.EnginesAnswer:
+    """The engines, the first one first."""
+    first = next(iter(engines))
+    return {
+        "engines": [
+            {
+                "name": engine.name,
+                "summary": engine.summary,
+                "default": engine.name == first,
+                "publishes": engine.publishes,
+                "runs_commands": engine.runs_commands,
+                "most_nodes": engine.most_nodes,
+            }
+            for engine in engines.values()
+        ],
+        "simulated": simulated,
+    }
+
+
+def template_answer(template: Published) -> answer_types.TemplateAnswer:
+    """What a team has published."""
+    return {
+        "engine": template.engine,
+        "name": template.name,
+        "description": template.description,
+        "parameters": [
+            {"name": p.name, "default": p.default, "description": p.description, "choices": list(p.choices)}
+            for p in template.parameters
+        ],
     }
 
 
@@ -209,9 +257,11 @@ def _wait(seen: Forecast) -> WaitAnswer | None:
     return None if seen.position is None else wait_answer(seen.wait)
 
 
-def _profile_verdict(profile: Profile) -> answer_types.Verdict:
-    devices = ", ".join(f"{count} of {resource}" for resource, count in profile.devices.items()) or "no device"
-    return {"check": "profile", "ok": True, "detail": f"Profile {profile.name} takes {devices}."}
+def _profile_verdict(plan: JobPlan) -> answer_types.Verdict:
+    asked = ((count * plan.nodes, resource) for resource, count in plan.profile.devices.items())
+    devices = ", ".join(f"{count} of {resource}" for count, resource in asked) or "no device"
+    on = f" on {plan.nodes} nodes" if plan.nodes > 1 else ""
+    return {"check": "profile", "ok": True, "detail": f"Profile {plan.profile.name}{on} takes {devices}."}
 
 
 def _quota_verdict(plan: JobPlan, usage: Usage | None, registry: Registry) -> answer_types.Verdict:

@@ -10,7 +10,7 @@ from tornado.web import Application
 
 from .. import __version__
 from .context import Context
-from .handlers import events, internal, jobs, public, quota, schedules, steering, uploads
+from .handlers import engines, events, internal, jobs, public, quota, schedules, steering, uploads
 from .handlers.base import NotFound
 from .openapi import Route, document
 
@@ -26,6 +26,8 @@ ROUTES: tuple[Route, ...] = (
     ("/limits", public.Limits),
     ("/quota", jobs.Quota),
     ("/tenants/{tenant}/profiles", quota.Profiles),
+    ("/engines", engines.EngineList),
+    ("/tenants/{tenant}/templates", engines.Templates),
     ("/uploads/missing", uploads.MissingUploads),
     ("/uploads/packs/{sha256}", uploads.Pack),
     ("/uploads/manifests/{sha256}", uploads.SnapshotManifest),

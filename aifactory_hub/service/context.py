@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..admission.base import Admission
 from ..admission.outlook import Outlooks
-from ..pipelines.base import Pipeline
+from ..pipelines.engines import Engines
 from ..registry.model import Registry
 from ..store import FileStore, Jobs, LogSpool, Snapshots
 from .chores import Chores
@@ -34,7 +34,7 @@ class Context:
     snapshots: Snapshots
     spool: LogSpool
     admission: Admission
-    pipeline: Pipeline
+    engines: Engines
     submissions: Submissions
     reconciler: Reconciler
     scheduler: Scheduler

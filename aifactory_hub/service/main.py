@@ -10,6 +10,7 @@ import sys
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..clusters import CredentialError
+from ..pipelines.engines import UnknownEngine
 from ..registry import RegistryError
 from ..settings import ServiceSettings, SettingsError, read_service_settings
 from ..store import LeaseTaken
@@ -25,7 +26,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         asyncio.run(_serve(read_service_settings()))
-    except (SettingsError, RegistryError, CredentialError, LeaseTaken) as error:
+    except (SettingsError, RegistryError, CredentialError, LeaseTaken, UnknownEngine) as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from error
     except SQLAlchemyError as error:

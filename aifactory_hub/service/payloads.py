@@ -20,6 +20,8 @@ _MAX_PROVENANCE = 512 * 1024
 _LONGEST_RUN = 366 * 24 * 3600
 _MOST_RETRIES = 100
 _MOST_ADDRESSES = 5
+_MOST_NODES = 1000
+_MOST_PARAMETERS = 100
 MOST_AT_ONCE = 200
 # A body may have a mebibyte.
 MOST_ASKED = 10_000
@@ -60,6 +62,12 @@ def _environment(variables: dict[str, str]) -> dict[str, str]:
     return variables
 
 
+def _parameters(given: dict[str, str]) -> dict[str, str]:
+    if len(given) > _MOST_PARAMETERS or sum(map(len, given.values())) > _MAX_ENVIRONMENT:
+        raise ValueError(f"at most {_MOST_PARAMETERS} parameters with {_MAX_ENVIRONMENT} characters in all")
+    return given
+
+
 def _provenance(told: dict[str, Any] | None) -> dict[str, Any] | None:
     if told is not None and len(json.dumps(told)) > _MAX_PROVENANCE:
         raise ValueError(f"it is longer than {_MAX_PROVENANCE} characters as JSON")
@@ -88,11 +96,14 @@ Line = Annotated[str, AfterValidator(_printable)]
 
 
 class Submission(BaseModel):
-    """A job to run. ``files`` is the SHA-256 of a manifest that was sent before, None to run without files."""
+    """A job to run. ``files`` is the SHA-256 of a manifest that was sent before, None to run without files.
+
+    Its ``command`` is left out for an engine that runs what the team has published, which ``template`` then names.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    command: Text
+    command: Text = ""
     profile: Line | None = None
     name: Line | None = None
     tenant: Line | None = None
@@ -111,6 +122,19 @@ class Submission(BaseModel):
         list[Annotated[Line, Field(max_length=2000)]],
         Field(max_length=_MOST_ADDRESSES, description="Addresses that are told of the job's end."),
     ] = []
+    engine: Annotated[Line | None, Field(description="What runs it; by default the service's first engine.")] = None
+    nodes: Annotated[
+        int, Field(ge=1, le=_MOST_NODES, description="How many nodes, each with the whole profile, all or none.")
+    ] = 1
+    template: Annotated[
+        Annotated[Line, Field(min_length=1, max_length=253)] | None,
+        Field(description="What the team has published for the engine: a WorkflowTemplate, a training runtime."),
+    ] = None
+    parameters: Annotated[
+        dict[Annotated[Line, Field(max_length=100)], Text],
+        AfterValidator(_parameters),
+        Field(description="Of the template."),
+    ] = {}
     provenance: Annotated[
         dict[str, Any] | None,
         AfterValidator(_provenance),

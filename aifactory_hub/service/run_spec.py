@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from aifactory_profiles import Profile
+from aifactory_profiles import Profile, Resources
 
 from .. import constants
 from ..domain.names import label_value, slug
@@ -53,7 +53,16 @@ def run_spec(
             constants.LABEL_PROFILE: label_value(profile.name),
         },
         deadline_seconds=longest(job, registry),
+        nodes=job.nodes,
+        template=job.template,
+        parameters=dict(job.parameters),
     )
+
+
+def times(each: Resources, nodes: int) -> Resources:
+    """What so many nodes take together: one ticket for all, so that none waits for another while it holds devices."""
+    devices = {name: count * nodes for name, count in each.devices.items()}
+    return Resources(each.cpu_millicores * nodes, each.memory_bytes * nodes, devices)
 
 
 def longest(job: JobRecord, registry: Registry) -> int:

@@ -14,11 +14,12 @@ from .. import constants
 from ..admission.base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted, UserLimitReached
 from ..domain.jobs import EndKind, JobDecision, JobRun, JobState, JobStep, Onward, after_attempt, decide_job
 from ..domain.tickets import Ticket, TicketRequest, TicketState
-from ..pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable
+from ..pipelines.base import PipelineRefused, PipelineUnavailable
+from ..pipelines.engines import Engines
 from ..registry.model import Registry
 from ..store import FileStore, JobRecord, Jobs, LogSpool, Schedules, Snapshots
 from ..store.records import attempt_told
-from .run_spec import longest, run_spec
+from .run_spec import longest, run_spec, times
 from .tokens import job_token, token_hash
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class Workshop:
     snapshots: Snapshots
     spool: LogSpool
     admission: Admission
-    pipeline: Pipeline
+    engines: Engines
     token_key: bytes
     clock: Callable[[], float]
 
@@ -62,6 +63,8 @@ class JobSteps:
         run, silence = await self._run(job)
         if run is not None and run.exists and job.run_created_at is None:
             await self._confirm(job, run)
+        if run is not None and run.exists:
+            await self._note_steps(job, run)
         decision = decide_job(
             job.state,
             cancel_asked=job.cancel_asked_at is not None,
@@ -71,6 +74,8 @@ class JobSteps:
             suspend_asked=job.suspend_asked_at is not None,
             held_back=self._held_back(job),
             retries_left=job.max_retries - job.retries_used,
+            starting_for=self._starting_for(job, run),
+            start_timeout=self._w.registry.jobs.start_timeout,
         )
         if decision.unknown is not None:
             await self._note_unknown(job, silence or decision.unknown)
@@ -84,6 +89,14 @@ class JobSteps:
         await self._note_unknown(job, silence)
         return moved
 
+    def _starting_for(self, job: JobRecord, run: JobRun | None) -> float:
+        """Seconds for which the attempt, or the step that it is stuck at, has had its devices and not begun."""
+        now = self._w.clock()
+        since = job.starting_at
+        if run is not None and run.blocked_since is not None:
+            since = datetime.fromisoformat(run.blocked_since).timestamp()
+        return 0.0 if since is None else now - since
+
     def _held_back(self, job: JobRecord) -> str | None:
         """Why the attempt may not begin yet."""
         if job.not_before is None or job.not_before <= self._w.clock():
@@ -96,7 +109,7 @@ class JobSteps:
         if job.run_intended_at is None:
             return JobRun(exists=False), None
         try:
-            return await self._w.pipeline.get(job.tenant, job.run_id), None
+            return await self._w.engines.of(job.backend).get(job.tenant, job.run_id), None
         except PipelineUnavailable as error:
             return None, str(error)
 
@@ -121,7 +134,7 @@ class JobSteps:
                 case JobStep.STOP_RUN:
                     await self._note(job, state, f"stopping: {_why(job, decision)}")
                     await self._keep_log(job)
-                    await self._w.pipeline.delete(job.tenant, job.run_id)
+                    await self._w.engines.of(job.backend).delete(job.tenant, job.run_id)
                 case JobStep.END_ATTEMPT:
                     await self._begin_ending(job, decision)
                 case JobStep.FINISH:
@@ -145,7 +158,7 @@ class JobSteps:
         profile = self._profile(job)
         selector = {**profile.node_labels, **(ticket.node_selector if ticket else {})}
         spec = run_spec(job, profile, self._w.registry, token=token, node_selector=selector)
-        await self._confirm(job, await self._w.pipeline.create(spec))
+        await self._confirm(job, await self._w.engines.of(job.backend).create(spec))
 
     async def _confirm(self, job: JobRecord, run: JobRun) -> None:
         await asyncio.to_thread(self._w.jobs.confirm_run, job.id, uid=run.uid, now=self._w.clock())
@@ -214,8 +227,8 @@ class JobSteps:
         try:
             if job.run_intended_at is not None:
                 await self._keep_log(job)
-                await self._w.pipeline.delete(job.tenant, job.run_id)
-                if not await self._w.pipeline.pods_gone(job.tenant, job.run_id):
+                await self._w.engines.of(job.backend).delete(job.tenant, job.run_id)
+                if not await self._w.engines.of(job.backend).pods_gone(job.tenant, job.run_id):
                     return False
             await self._w.admission.release(job.tenant, job.ticket_name)
         except (AdmissionUnavailable, PipelineUnavailable) as error:
@@ -235,7 +248,7 @@ class JobSteps:
             return
         limit = self._w.registry.jobs.max_log
         try:
-            text = await self._w.pipeline.logs(job.tenant, job.run_id, limit_bytes=limit)
+            text = await self._w.engines.of(job.backend).logs(job.tenant, job.run_id, limit_bytes=limit)
         except PipelineUnavailable as error:
             log.warning("job %s: its log can't be had now: %s", job.id, error)
             text = ""
@@ -253,6 +266,11 @@ class JobSteps:
     async def _note(self, job: JobRecord, state: JobState, reason: str | None) -> None:
         if (job.state, job.reason) != (state, reason) and not job.state.final:
             await asyncio.to_thread(self._w.jobs.set_state, job.id, state, reason, now=self._w.clock())
+
+    async def _note_steps(self, job: JobRecord, run: JobRun) -> None:
+        steps = tuple(step.to_json() for step in run.steps)
+        if steps and steps != tuple(job.steps):
+            await asyncio.to_thread(self._w.jobs.set_steps, job.id, steps)
 
     async def _note_unknown(self, job: JobRecord, why: str | None) -> None:
         """Record since when the cluster can't be asked about the job, or that it can be again."""
@@ -275,7 +293,7 @@ class JobSteps:
             owner=job.id,
             user=job.owner,
             profile=profile.name,
-            resources=profile.requests,
+            resources=times(profile.requests, job.nodes),
             priority=constants.JOB_PRIORITIES[job.priority],
             node_labels=profile.node_labels,
             flavor=profile.flavor,

@@ -6,12 +6,15 @@ import asyncio
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..domain.engines import Published, check_template
 from ..domain.jobs import JobPlan, JobRequest, plan_job
 from ..domain.refusals import Refusal, RefusalReason
+from ..pipelines.base import PipelineUnavailable
+from ..pipelines.engines import Engines
 from ..registry.model import Registry
 from ..store import JobRecord, Jobs, Snapshots
 from .messages import Forbidden, check_address
@@ -40,7 +43,7 @@ def digest_of(asked: Mapping[str, Any]) -> str:
 _ASKED = (
     *("tenant", "owner", "name", "command", "profile", "environment", "outputs", "input_sha256", "input_size"),
     *("backend", "image", "priority", "max_seconds", "max_retries", "retry_backoff", "notify", "source", "provenance"),
-    "sweep",
+    *("sweep", "nodes", "template", "parameters"),
 )
 
 
@@ -60,6 +63,7 @@ class Submissions:
         registry: Registry,
         jobs: Jobs,
         snapshots: Snapshots,
+        engines: Engines,
         *,
         clock: Callable[[], float],
         new_id: Callable[[], str] = new_job_id,
@@ -67,12 +71,25 @@ class Submissions:
         self._registry = registry
         self._jobs = jobs
         self._snapshots = snapshots
+        self._engines = engines
         self._clock = clock
         self._new_id = new_id
 
     async def submit(self, owner: str, tenant: str, submission: Submission) -> Taken | Refusal:
         """The job of this request, new or the one that the same key made before; or why not."""
-        return await asyncio.to_thread(self.submit_now, owner, tenant, submission)
+        published = await self.published(tenant, submission)
+        return await asyncio.to_thread(self.submit_now, owner, tenant, submission, published=published)
+
+    async def published(self, tenant: str, submission: Submission) -> list[Published] | None:
+        """What the team has published for the request's engine; None when there is no such thing or it is not known:
+        a team whose vCluster is silent can submit all the same."""
+        engine = self._engines.facts.get(submission.engine or "")
+        if engine is None or engine.publishes is None:
+            return None
+        try:
+            return await self._engines.of(engine.name).published(tenant)
+        except PipelineUnavailable:
+            return None
 
     async def retry(self, job: JobRecord, key: str) -> Taken | Refusal:
         """A new job that asks for what an ended one asked: the ended one stays as it is."""
@@ -85,13 +102,14 @@ class Submissions:
         submission: Submission,
         *,
         schedule: str | None = None,
+        published: Sequence[Published] | None = None,
     ) -> Taken | Refusal:
         """See submit; blocks."""
         digest = request_digest(submission, tenant)
         earlier = self._jobs.find_by_key(tenant, owner, submission.key)
         if earlier is not None:
             return _same(earlier, digest, new=False)
-        plan = self.plan(tenant, submission)
+        plan = self.plan(tenant, submission, published)
         if isinstance(plan, Refusal):
             return plan
         record = replace(self.record(plan, owner, submission), schedule=schedule)
@@ -129,14 +147,20 @@ class Submissions:
         # The same request may have come twice at once, and the other one was first.
         return _same(stored, record.request_digest, new=stored.id == record.id)
 
-    def plan(self, tenant: str, submission: Submission) -> JobPlan | Refusal:
-        """What would run, or why it may not."""
+    def plan(
+        self, tenant: str, submission: Submission, published: Sequence[Published] | None = None
+    ) -> JobPlan | Refusal:
+        """What would run, or why it may not. ``published`` None: not known, so not looked at."""
         for url in submission.notify:
             try:
                 check_address(url, self._registry.jobs.webhook_hosts)
             except Forbidden as error:
                 return Refusal(RefusalReason.BAD_FIELD, f"No message may go to {url!r}: {error}.", field="notify")
-        return plan_job(_request(submission), self._registry.tenants[tenant], self._registry.catalogue)
+        facts = self._engines.facts
+        plan = plan_job(_request(submission), self._registry.tenants[tenant], self._registry.catalogue, facts)
+        if published is None or isinstance(plan, Refusal):
+            return plan
+        return check_template(plan.engine, submission.template or "", submission.parameters, published) or plan
 
     def record(self, plan: JobPlan, owner: str, submission: Submission) -> JobRecord:
         """The job as it would be stored."""
@@ -159,6 +183,10 @@ class Submissions:
             sweep=submission.sweep,
             provenance=submission.provenance,
             notify=tuple(submission.notify),
+            backend=submission.engine,
+            nodes=plan.nodes,
+            template=submission.template,
+            parameters=submission.parameters,
         )
 
 
@@ -169,6 +197,11 @@ def _request(submission: Submission) -> JobRequest:
         name=submission.name,
         key=submission.key,
         environment=submission.environment,
+        engine=submission.engine,
+        nodes=submission.nodes,
+        template=submission.template,
+        parameters=submission.parameters,
+        files=submission.files is not None,
     )
 
 

@@ -7,7 +7,7 @@ import logging
 
 from ..admission.base import AdmissionUnavailable
 from ..domain.jobs import job_of
-from ..pipelines.base import PipelineUnavailable
+from ..pipelines.base import Pipeline, PipelineUnavailable
 from .steps import Workshop
 
 log = logging.getLogger(__name__)
@@ -70,15 +70,19 @@ class Sweeper:
 
         A run of a job that nobody knows is left alone for a while: its record may be on its way back from the journal.
         """
+        for engine in self._w.engines:
+            await self._sweep_engine(engine, tenant)
+
+    async def _sweep_engine(self, engine: Pipeline, tenant: str) -> None:
         # Runs first, jobs after: an attempt is in the database before its run is created.
-        runs = await self._w.pipeline.runs(tenant)
+        runs = await engine.runs(tenant)
         wanted = await asyncio.to_thread(self._alive)
         stray = [run for run in runs if run.run_id not in wanted]
         known = await asyncio.to_thread(self._w.jobs.known, [job_of(run.run_id) for run in stray])
         for run in stray:
             if job_of(run.run_id) in known or run.age > _FORGET_AFTER:
                 log.warning("run %s in %s belongs to no attempt that goes on: removed", run.run_id, tenant)
-                await self._w.pipeline.delete(tenant, run.run_id)
+                await engine.delete(tenant, run.run_id)
 
     async def _sweep_tickets(self, tenant: str) -> None:
         # Tickets first, jobs after: a job is in the database before its ticket is filed.
@@ -86,6 +90,6 @@ class Sweeper:
         alive = await asyncio.to_thread(self._alive)
         for ticket in tickets:
             run = ticket.name.removeprefix("job-")
-            if run not in alive and await self._w.pipeline.pods_gone(tenant, run):
+            if run not in alive and await self._w.engines.pods_gone(tenant, run):
                 log.warning("ticket %s in %s belongs to no job that goes on: given back", ticket.name, tenant)
                 await self._w.admission.release(tenant, ticket.name)

@@ -13,8 +13,8 @@ from ..admission.base import Admission
 from ..admission.kueue import KueueAdmission
 from ..admission.outlook import Outlooks
 from ..clusters import HostWatch, PodChange, TenantClients, TenantHealth, connect_host
-from ..pipelines.base import Pipeline
-from ..pipelines.kubernetes_job import KubernetesJobPipeline
+from ..pipelines.base import Site
+from ..pipelines.engines import Engines, load_engines
 from ..registry import load_registry
 from ..registry.model import Registry
 from ..settings import ServiceSettings, SettingsError
@@ -62,7 +62,7 @@ def assemble(
     files: FileStore,
     spool: LogSpool,
     admission: Admission,
-    pipeline: Pipeline,
+    engines: Engines,
     reach: Callable[[], dict[str, object]],
     unavailable: Callable[[str], str | None] = lambda tenant: None,
     membership: Membership,
@@ -89,13 +89,13 @@ def assemble(
         snapshots=snapshots,
         spool=spool,
         admission=admission,
-        pipeline=pipeline,
+        engines=engines,
         token_key=files.secret("job-tokens"),
         clock=clock,
     )
     reconciler = Reconciler(workshop, tick=tick, quiet=quiet)
     jobs.listen(tell)
-    submissions = Submissions(registry, jobs, snapshots, clock=clock)
+    submissions = Submissions(registry, jobs, snapshots, engines, clock=clock)
     scheduler = Scheduler(Schedules(jobs.engine), jobs, snapshots, submissions, membership, clock)
     messenger = Messenger(Deliveries(jobs.engine), registry.jobs.webhook_hosts, files.secret("webhooks"), clock)
     watched = {} if lease is None else {"lease": (_LEASE_EVERY, _in_thread(lease.check))}
@@ -116,7 +116,7 @@ def assemble(
         jobs=jobs,
         files=files,
         admission=admission,
-        pipeline=pipeline,
+        engines=engines,
         submissions=submissions,
         reconciler=reconciler,
         scheduler=scheduler,
@@ -127,7 +127,8 @@ def assemble(
         snapshots=snapshots,
         spool=spool,
         reach=reach,
-        outlooks=outlooks or Outlooks(admission, registry.tenants, registry.cluster.carved),
+        outlooks=outlooks
+        or Outlooks(admission, registry.tenants, registry.cluster.carved, reclaim=registry.cluster.reclaim),
         unavailable=unavailable,
         clock=clock,
     )
@@ -172,16 +173,18 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             healthy = [clients.health(tenant).ok for tenant in registry.tenants]
             return {"host": not watch.stale, "tenants": len(healthy), "tenants_reachable": sum(healthy)}
 
+        cluster, learned = registry.cluster, settings.files / "run-lengths.json"
         context = assemble(
             registry=registry,
             gate=gate,
+            outlooks=Outlooks(admission, registry.tenants, cluster.carved, reclaim=cluster.reclaim, history=learned),
             lease=lease,
             membership=HubMembership(gate.members),
             jobs=jobs,
             files=FileStore(settings.files, await asyncio.to_thread(_blobs, settings)),
             spool=LogSpool(settings.files / "spool", limit=registry.jobs.max_log),
             admission=admission,
-            pipeline=KubernetesJobPipeline(clients, watch, registry.tenants, registry.hub),
+            engines=load_engines(registry.jobs.engines, Site(registry.hub, registry.tenants, clients, watch)),
             reach=reach,
             unavailable=lambda tenant: _unavailable(clients.health(tenant)),
             quiet=_QUIET,

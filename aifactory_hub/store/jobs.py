@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -31,7 +31,7 @@ from .models import ArtifactRow, JobRow
 from .records import Artifact, JobFilter, JobRecord, LiveRun
 
 _COLUMNS = tuple(JobRow.__table__.c[f.name] for f in fields(JobRecord))
-_TUPLES = ("outputs", "notify", "history")
+_TUPLES = ("outputs", "notify", "history", "steps")
 _FINAL = tuple(state.value for state in JobState if state.final)
 _SINCE = {
     JobState.QUEUED: JobRow.queued_at,
@@ -165,7 +165,7 @@ class Jobs:
     def next_attempt(self, job: JobRecord, state: JobState, values: Mapping[str, Any]) -> None:
         """Record that nothing of the attempt is left and that the next one may begin: PENDING or SUSPENDED."""
         fresh = dict.fromkeys(_OF_AN_ATTEMPT)
-        changes = {**fresh, **values, "state": state.value, "attempt": job.attempt + 1}
+        changes = {**fresh, "steps": [], **values, "state": state.value, "attempt": job.attempt + 1}
         with writing(self._engine) as connection:
             _update(connection, job.id, changes, to=state, where=JobRow.attempt == job.attempt)
         self._tell(job.id)
@@ -201,6 +201,10 @@ class Jobs:
     def mark_cleaned(self, job_id: str, *, now: float) -> None:
         """Record that nothing of the job is left on the cluster."""
         self._change(job_id, {"cleaned_at": now}, final=True)
+
+    def set_steps(self, job_id: str, steps: Sequence[Mapping[str, Any]]) -> None:
+        """Record how far the steps of the attempt's run are."""
+        self._change(job_id, {"steps": [dict(step) for step in steps]}, final=True)
 
     def set_unreachable(self, job_id: str, why: str | None, *, now: float) -> None:
         """Record that the cluster can't be asked about the job, and since when; None: that it can."""
@@ -294,7 +298,7 @@ def row_values(record: JobRecord) -> dict[str, Any]:
     values = {f.name: getattr(record, f.name) for f in fields(JobRecord)}
     for name in _TUPLES:
         values[name] = None if values[name] is None else list(values[name])
-    for name in ("environment", "source", "provenance", "metrics", "report", "ending"):
+    for name in ("environment", "parameters", "source", "provenance", "metrics", "report", "ending"):
         values[name] = None if values[name] is None else dict(values[name])
     return {**values, "state": record.state.value}
 

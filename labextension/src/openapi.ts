@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    readonly "/engines": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The engines that run jobs here, the default one first. */
+        readonly get: operations["listEngines"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/events": {
         readonly parameters: {
             readonly query?: never;
@@ -487,6 +504,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/tenants/{tenant}/templates": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What a team has published for engines to run. */
+        readonly get: operations["listTemplates"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/tenants/{tenant}/webhook-secret": {
         readonly parameters: {
             readonly query?: never;
@@ -721,6 +755,40 @@ export interface components {
          */
         readonly EndKind: "preempted" | "retry" | "suspended";
         /**
+         * EngineAnswer
+         * @description An engine, and what may be asked of it: ``publishes`` is the kind of what a team publishes for it.
+         */
+        readonly EngineAnswer: {
+            /**
+             * Default
+             * @description Whether it runs the jobs that name no engine.
+             */
+            readonly default: boolean;
+            /** Most Nodes */
+            readonly most_nodes: number;
+            /** Name */
+            readonly name: string;
+            /** Publishes */
+            readonly publishes: string | null;
+            /** Runs Commands */
+            readonly runs_commands: boolean;
+            /** Summary */
+            readonly summary: string;
+        };
+        /**
+         * EnginesAnswer
+         * @description The engines that run jobs here.
+         */
+        readonly EnginesAnswer: {
+            /** Engines */
+            readonly engines: readonly components["schemas"]["EngineAnswer"][];
+            /**
+             * Simulated
+             * @description Whether the cluster's GPUs are simulated.
+             */
+            readonly simulated: boolean;
+        };
+        /**
          * Expected
          * @description The piece is kept now; ``next`` is where the next one is expected, in bytes.
          */
@@ -823,6 +891,11 @@ export interface components {
             readonly command: string;
             readonly cost: components["schemas"]["Cost"] | null;
             /**
+             * Engine
+             * @description What runs it.
+             */
+            readonly engine: string;
+            /**
              * Environment
              * @description The names of its variables.
              */
@@ -868,10 +941,22 @@ export interface components {
             readonly max_seconds: number;
             /** Name */
             readonly name: string;
+            /**
+             * Nodes
+             * @description How many nodes it has, each with the whole profile.
+             */
+            readonly nodes: number;
             /** Outputs */
             readonly outputs: readonly string[] | null;
             /** Owner */
             readonly owner: string;
+            /**
+             * Parameters
+             * @description Of the template.
+             */
+            readonly parameters: {
+                readonly [key: string]: string;
+            };
             /**
              * Position
              * @description How many of the team's are before it in the queue.
@@ -905,6 +990,11 @@ export interface components {
              */
             readonly simulated: boolean;
             readonly state: components["schemas"]["JobState"];
+            /**
+             * Steps
+             * @description Of the attempt's run, in the order of their begin.
+             */
+            readonly steps: readonly components["schemas"]["StepAnswer"][];
             /** Suspend Asked */
             readonly suspend_asked: boolean;
             /**
@@ -912,6 +1002,11 @@ export interface components {
              * @description What it was submitted together with.
              */
             readonly sweep: string | null;
+            /**
+             * Template
+             * @description What the team has published that it runs.
+             */
+            readonly template: string | null;
             /** Tenant */
             readonly tenant: string;
             readonly times: components["schemas"]["Times"];
@@ -1055,12 +1150,35 @@ export interface components {
             readonly missing: readonly string[];
         };
         /**
+         * ParameterAnswer
+         * @description What a template lets be set; ``default`` null: it must be.
+         */
+        readonly ParameterAnswer: {
+            /** Choices */
+            readonly choices: readonly string[];
+            /** Default */
+            readonly default: string | null;
+            /** Description */
+            readonly description: string | null;
+            /** Name */
+            readonly name: string;
+        };
+        /**
          * Planned
          * @description A job that is only thought of: as Submission, but nothing is stored, so it needs no key.
          */
         readonly Planned: {
-            /** Command */
+            /**
+             * Command
+             * @default
+             */
             readonly command: string;
+            /**
+             * Engine
+             * @description What runs it; by default the service's first engine.
+             * @default null
+             */
+            readonly engine: string | null;
             /**
              * Environment
              * @default {}
@@ -1089,6 +1207,12 @@ export interface components {
              */
             readonly name: string | null;
             /**
+             * Nodes
+             * @description How many nodes, each with the whole profile, all or none.
+             * @default 1
+             */
+            readonly nodes: number;
+            /**
              * Notify
              * @description Addresses that are told of the job's end.
              * @default []
@@ -1099,6 +1223,14 @@ export interface components {
              * @default null
              */
             readonly outputs: readonly string[] | null;
+            /**
+             * Parameters
+             * @description Of the template.
+             * @default {}
+             */
+            readonly parameters: {
+                readonly [key: string]: string;
+            };
             /** @default normal */
             readonly priority: components["schemas"]["Priority"];
             /**
@@ -1131,6 +1263,12 @@ export interface components {
              * @default null
              */
             readonly sweep: string | null;
+            /**
+             * Template
+             * @description What the team has published for the engine: a WorkflowTemplate, a training runtime.
+             * @default null
+             */
+            readonly template: string | null;
             /**
              * Tenant
              * @default null
@@ -1177,7 +1315,9 @@ export interface components {
         };
         /**
          * ProfileAnswer
-         * @description One line of the menu. ``availability``: free, queue, never, unavailable or unknown.
+         * @description One line of the menu. ``availability``: free, queue, never, jobs, limited, unavailable or unknown.
+         *
+         *     ``borrowed_is_kept`` says that a notebook keeps what it borrows; null where there is nothing to borrow.
          */
         readonly ProfileAnswer: {
             /** Advice */
@@ -1186,6 +1326,8 @@ export interface components {
             readonly availability: string;
             /** Borrowable */
             readonly borrowable: number | null;
+            /** Borrowed Is Kept */
+            readonly borrowed_is_kept: boolean | null;
             readonly cluster: components["schemas"]["ShareAnswer"] | null;
             readonly cpu_millicores: components["schemas"]["AmountAnswer"];
             /** Description */
@@ -1383,8 +1525,17 @@ export interface components {
          * @description The job of a schedule: as Submission, but its key and tenant are the schedule's.
          */
         readonly Scheduled: {
-            /** Command */
+            /**
+             * Command
+             * @default
+             */
             readonly command: string;
+            /**
+             * Engine
+             * @description What runs it; by default the service's first engine.
+             * @default null
+             */
+            readonly engine: string | null;
             /**
              * Environment
              * @default {}
@@ -1413,6 +1564,12 @@ export interface components {
              */
             readonly name: string | null;
             /**
+             * Nodes
+             * @description How many nodes, each with the whole profile, all or none.
+             * @default 1
+             */
+            readonly nodes: number;
+            /**
              * Notify
              * @description Addresses that are told of the job's end.
              * @default []
@@ -1423,6 +1580,14 @@ export interface components {
              * @default null
              */
             readonly outputs: readonly string[] | null;
+            /**
+             * Parameters
+             * @description Of the template.
+             * @default {}
+             */
+            readonly parameters: {
+                readonly [key: string]: string;
+            };
             /** @default normal */
             readonly priority: components["schemas"]["Priority"];
             /**
@@ -1455,6 +1620,12 @@ export interface components {
              * @default null
              */
             readonly sweep: string | null;
+            /**
+             * Template
+             * @description What the team has published for the engine: a WorkflowTemplate, a training runtime.
+             * @default null
+             */
+            readonly template: string | null;
             /**
              * Tenant
              * @default null
@@ -1520,6 +1691,27 @@ export interface components {
             readonly total: number;
         };
         /**
+         * StepAnswer
+         * @description One step of a job that has several, or one of its nodes.
+         */
+        readonly StepAnswer: {
+            /** Finished */
+            readonly finished: string | null;
+            /** Name */
+            readonly name: string;
+            /** Reason */
+            readonly reason: string | null;
+            /** Started */
+            readonly started: string | null;
+            readonly state: components["schemas"]["StepState"];
+        };
+        /**
+         * StepState
+         * @description WAITING is for somebody's approval.
+         * @enum {string}
+         */
+        readonly StepState: "PENDING" | "RUNNING" | "WAITING" | "SUCCEEDED" | "FAILED" | "SKIPPED";
+        /**
          * Stored
          * @description A file that is kept now.
          */
@@ -1556,10 +1748,21 @@ export interface components {
         /**
          * Submission
          * @description A job to run. ``files`` is the SHA-256 of a manifest that was sent before, None to run without files.
+         *
+         *     Its ``command`` is left out for an engine that runs what the team has published, which ``template`` then names.
          */
         readonly Submission: {
-            /** Command */
+            /**
+             * Command
+             * @default
+             */
             readonly command: string;
+            /**
+             * Engine
+             * @description What runs it; by default the service's first engine.
+             * @default null
+             */
+            readonly engine: string | null;
             /**
              * Environment
              * @default {}
@@ -1585,6 +1788,12 @@ export interface components {
              */
             readonly name: string | null;
             /**
+             * Nodes
+             * @description How many nodes, each with the whole profile, all or none.
+             * @default 1
+             */
+            readonly nodes: number;
+            /**
              * Notify
              * @description Addresses that are told of the job's end.
              * @default []
@@ -1595,6 +1804,14 @@ export interface components {
              * @default null
              */
             readonly outputs: readonly string[] | null;
+            /**
+             * Parameters
+             * @description Of the template.
+             * @default {}
+             */
+            readonly parameters: {
+                readonly [key: string]: string;
+            };
             /** @default normal */
             readonly priority: components["schemas"]["Priority"];
             /**
@@ -1628,10 +1845,49 @@ export interface components {
              */
             readonly sweep: string | null;
             /**
+             * Template
+             * @description What the team has published for the engine: a WorkflowTemplate, a training runtime.
+             * @default null
+             */
+            readonly template: string | null;
+            /**
              * Tenant
              * @default null
              */
             readonly tenant: string | null;
+        };
+        /**
+         * TemplateAnswer
+         * @description What a team has published for an engine to run.
+         */
+        readonly TemplateAnswer: {
+            /** Description */
+            readonly description: string | null;
+            /** Engine */
+            readonly engine: string;
+            /** Name */
+            readonly name: string;
+            /** Parameters */
+            readonly parameters: readonly components["schemas"]["ParameterAnswer"][];
+        };
+        /**
+         * TemplatesAnswer
+         * @description What a team has published. ``unavailable`` names engines that could not be asked, each with why.
+         */
+        readonly TemplatesAnswer: {
+            /**
+             * Simulated
+             * @description Whether the cluster's GPUs are simulated.
+             */
+            readonly simulated: boolean;
+            /** Templates */
+            readonly templates: readonly components["schemas"]["TemplateAnswer"][];
+            /** Tenant */
+            readonly tenant: string;
+            /** Unavailable */
+            readonly unavailable: {
+                readonly [key: string]: string;
+            };
         };
         /**
          * Times
@@ -1738,6 +1994,35 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    readonly listEngines: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The engines that run jobs here, the default one first. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["EnginesAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly watchJobs: {
         readonly parameters: {
             readonly query?: {
@@ -2911,6 +3196,37 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["MenuAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listTemplates: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What a team has published for engines to run. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TemplatesAnswer"];
                 };
             };
             /** @description What went wrong. */

@@ -11,26 +11,11 @@ from aifactory_hub.domain.menu import Place
 from aifactory_hub.domain.pods import PodFact
 from aifactory_hub.domain.quota import Usage
 from aifactory_hub.domain.spawns import SpawnPlan
+from aifactory_hub.domain.starting import FINAL_WORDS, HOPELESS, PATIENCE, SYNC_ERROR
 from aifactory_hub.domain.words import wait_words
 
 from .host_pods import exit_code
 
-# The syncer's event when the host refuses the pod; the virtual pod then stays Pending without another word.
-SYNC_ERROR = "SyncError"
-# What no retry of the syncer heals by itself.
-_FINAL_WORDS = ("is forbidden", "exceeded quota", "violates podsecurity", "denied the request", "is invalid")
-# Seconds for which any other SyncError may be one of the syncer's own hiccups.
-PATIENCE = 5.0
-# Container states that a wait does not heal. An image that can't be pulled is tried once more before ImagePullBackOff.
-_HOPELESS = (
-    "ImagePullBackOff",
-    "ErrImageNeverPull",
-    "InvalidImageName",
-    "CreateContainerConfigError",
-    "CreateContainerError",
-    "RunContainerError",
-    "CrashLoopBackOff",
-)
 # What the scheduler says of a node that no waiting turns into a fitting one. Seconds for which a node that is
 # being labelled may still be one.
 _NO_CURE = ("didn't match Pod's node affinity/selector", "had volume node affinity conflict")
@@ -116,7 +101,7 @@ def judge(pod: PodFact | None, events: Sequence[PodEvent], *, seconds: float) ->
         return Verdict(Outcome.FAILED, f"the server's process ended with exit code {code}: {why}")
     if pod.deleting:
         return Verdict(Outcome.FAILED, "the pod was deleted while it started")
-    if pod.waiting in _HOPELESS or (pod.waiting == "ErrImagePull" and _says(_NO_IMAGE, pod.waiting_message)):
+    if pod.waiting in HOPELESS or (pod.waiting == "ErrImagePull" and _says(_NO_IMAGE, pod.waiting_message)):
         return Verdict(Outcome.FAILED, f"the container can't start, {pod.waiting}: {pod.waiting_message or ''}")
     if pod.phase == "Running" and pod.ready and pod.ip:
         return Verdict(Outcome.RUNS)
@@ -146,7 +131,7 @@ def _judge_unseen(events: Iterable[PodEvent], seconds: float) -> Verdict:
     for event in events:
         if event.reason != SYNC_ERROR:
             continue
-        if _says(_FINAL_WORDS, event.message) or seconds > PATIENCE:
+        if _says(FINAL_WORDS, event.message) or seconds > PATIENCE:
             return Verdict(Outcome.FAILED, f"the host cluster did not take the pod: {event.message}")
     return Verdict(Outcome.WAIT)
 

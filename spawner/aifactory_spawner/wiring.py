@@ -7,9 +7,11 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from jupyterhub import orm
+from sqlalchemy.orm import joinedload
 
 from aifactory_hub.admission import Admission, KueueAdmission
 from aifactory_hub.admission.outlook import Outlooks
@@ -44,13 +46,15 @@ class Wiring:
     watch: HostWatch
     clients: TenantClients
     admission: Admission
+    history: Path | None = None
     outlooks: Outlooks = field(init=False)
     _tickets: SharedReads[str, dict[str, Ticket]] = field(init=False, repr=False, compare=False)
     _namespaces: SharedReads[str, str | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        registry = self.registry
-        object.__setattr__(self, "outlooks", Outlooks(self.admission, registry.tenants, registry.cluster.carved))
+        tenants, cluster = self.registry.tenants, self.registry.cluster
+        outlooks = Outlooks(self.admission, tenants, cluster.carved, reclaim=cluster.reclaim, history=self.history)
+        object.__setattr__(self, "outlooks", outlooks)
         object.__setattr__(self, "_tickets", SharedReads(self._read_tickets, TICKETS_FOR))
         object.__setattr__(self, "_namespaces", SharedReads(self._read_namespace, NAMESPACE_FOR))
 
@@ -76,8 +80,10 @@ class Wiring:
         await self.host.close()
 
 
-async def assemble(registry: Registry, kubeconfig: str | None) -> Wiring:
+async def assemble(registry: Registry, kubeconfig: str | None, history: Path | None = None) -> Wiring:
     """Connect to the host cluster; the watch and the health checks begin in the background.
+
+    ``history`` is the file of how long runs take.
 
     Raises CredentialError when there is no usable kubeconfig. A host that does not answer is no error here.
     """
@@ -86,7 +92,7 @@ async def assemble(registry: Registry, kubeconfig: str | None) -> Wiring:
     watch.start()
     clients = TenantClients(host, registry.tenants, NOTEBOOKS_SECRET)
     clients.watch_health()
-    return Wiring(registry, host, watch, clients, KueueAdmission(host, registry.tenants, registry.hub))
+    return Wiring(registry, host, watch, clients, KueueAdmission(host, registry.tenants, registry.hub), history)
 
 
 @dataclass(slots=True)
@@ -126,7 +132,8 @@ class Shared:
     async def get(self, get_registry: Callable[[], Registry]) -> Wiring:
         async with self._lock:
             if self.wiring is None:
-                self.wiring = await assemble(get_registry(), read_hub_settings().kubeconfig)
+                settings = read_hub_settings()
+                self.wiring = await assemble(get_registry(), settings.kubeconfig, settings.history)
                 self._keeper = asyncio.create_task(self._keep(self.wiring), name="collect leftovers")
             return self.wiring
 
@@ -141,8 +148,8 @@ class Shared:
 def known_servers(db: Any) -> dict[str, ServerKey]:
     """The servers in the hub's database that run, start or stop, by the tickets that they hold."""
     found = {}
-    rows = db.query(orm.Spawner).filter(orm.Spawner.server != None)  # noqa: E711 - SQL
-    for row in rows:
+    running = db.query(orm.Spawner).filter(orm.Spawner.server != None)  # noqa: E711 - SQL
+    for row in running.options(joinedload(orm.Spawner.user)):
         binding = Binding.from_state((row.state or {}).get("aifactory"))
         if binding is not None:
             found[binding.ticket] = ServerKey(binding.tenant, server_id(row.user.name, row.name))

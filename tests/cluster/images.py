@@ -80,13 +80,35 @@ def notebook_image(where: Layout) -> Image:
     return Image(NOTEBOOK, layers, (), command, "1000:1000", "/home/jovyan", environment)
 
 
+def _programs(where: Layout, name: str, files: dict[str, str], *entrypoint: str, on: tuple[Layer, ...]) -> Image:
+    built = {target: program(where, source) for target, source in files.items()}
+    layer = program_layer(where, name.partition(":")[0], built)
+    return Image(f"{PREFIX}/{name}", (*on, layer), entrypoint)
+
+
+def argo_images(where: Layout) -> list[Image]:
+    """What Argo needs in a tenant's vCluster; see engines.py."""
+    on = (rootfs.base_layer(where),)
+    return [
+        _programs(where, "argo-controller:4.0.5", {"/usr/bin/workflow-controller": "workflow-controller"}, on=on),
+        _programs(where, "argoexec:4.0.5", {"/usr/bin/argoexec": "argoexec"}, "argoexec", on=on),
+    ]
+
+
+def jobset_images(where: Layout) -> list[Image]:
+    """What JobSet and Trainer need there."""
+    on = (rootfs.base_layer(where),)
+    return [
+        _programs(where, "jobset:0.12.0", {"/manager": "jobset-manager"}, "/manager", on=on),
+        _programs(where, "trainer:2.2.1", {"/manager": "trainer-manager"}, "/manager", on=on),
+    ]
+
+
 def all_images(where: Layout) -> list[Image]:
     base = rootfs.base_layer(where)
 
     def programs(name: str, files: dict[str, str], *entrypoint: str, on: tuple[Layer, ...] = (base,)) -> Image:
-        built = {target: program(where, source) for target, source in files.items()}
-        layer = program_layer(where, name.partition(":")[0], built)
-        return Image(f"{PREFIX}/{name}", (*on, layer), entrypoint)
+        return _programs(where, name, files, *entrypoint, on=on)
 
     control_plane = {f"/kubernetes/{x}": x for x in ("kube-apiserver", "kube-controller-manager", "kine")}
     return [

@@ -11,14 +11,17 @@ from .programs import MODULES, module_folder, program
 from .settings import HELM_VALUES, VALUES, Layout
 
 NAMESPACE = "kueue-system"
-QUEUES = VALUES / "queues.yaml"
+# Not among the values that a running cluster must have been made from: they are applied to it anew.
+QUEUES = Path(__file__).parent / "queues.yaml"
 
 
-def helm_install(namespaces: Namespaces, name: str, namespace: str, chart: Path, *values: Path) -> None:
+def helm_install(
+    namespaces: Namespaces, name: str, namespace: str, chart: Path, *values: Path, user: str = "admin"
+) -> None:
     where = namespaces.where
     cache = str(where.run / "helm")
     argv = ["env", f"HELM_CACHE_HOME={cache}", f"HELM_CONFIG_HOME={cache}", f"HELM_DATA_HOME={cache}"]
-    argv += [program(where, "helm"), "--kubeconfig", str(where.kubeconfig()), "upgrade", "--install", name]
+    argv += [program(where, "helm"), "--kubeconfig", str(where.kubeconfig(user)), "upgrade", "--install", name]
     files = [word for path in values for word in ("-f", str(path))]
     namespaces.output([*argv, str(chart), "--namespace", namespace, "--create-namespace", *files])
 

@@ -35,6 +35,12 @@ class Module:
     def folder(self) -> Path:
         return PROGRAMS / self.name
 
+    @property
+    def patched(self) -> dict[str, Path]:
+        """Modules whose archives lack files that a build needs -> the folder with those files."""
+        roots = sorted((self.folder / "patched").rglob("v[0-9]"))
+        return {str(root.relative_to(self.folder / "patched")): root for root in roots}
+
 
 # In the order of building: the one whose build takes longest first.
 MODULES = (
@@ -43,6 +49,12 @@ MODULES = (
     Module("dex", "-s -w"),
     Module("policies", "-s -w"),
 )
+
+# What runs in a tenant's vCluster for the engines of jobs: only tests that need it build and start it (engines.py).
+# JobSet and Trainer take Kueue's requirements, so that next to nothing is left to compile; Argo 4.0 compiles with none
+# of the Kubernetes versions that the others have.
+ENGINES = Module("engines", "-s -w", {"jobset": "jobset-manager", "trainer-controller-manager": "trainer-manager"})
+ARGO = Module("argo", "-s -w")
 
 
 def build_key(module: Module) -> str:
@@ -59,16 +71,16 @@ def bin_folder(where: Layout, module: Module) -> Path:
 
 
 def program(where: Layout, name: str) -> str:
-    for module in MODULES:
+    for module in (*MODULES, ENGINES, ARGO):
         path = bin_folder(where, module) / name
         if path.exists():
             return str(path)
     raise ClusterError(f"{name} is not built: python3 -m tests.cluster build")
 
 
-def build_all(where: Layout) -> None:
+def build_all(where: Layout, modules: tuple[Module, ...] = MODULES) -> None:
     """Build what the cache lacks. Modules download side by side; builds, which use all cores, in turn."""
-    missing = [m for m in MODULES if not bin_folder(where, m).exists()]
+    missing = [m for m in modules if not bin_folder(where, m).exists()]
     if not missing:
         return
     go = go_toolchain()
@@ -107,24 +119,46 @@ def _run(argv: list[str], module: Module, what: str) -> str:
 def _build(where: Layout, go: Path, module: Module) -> None:
     final = bin_folder(where, module).parent
     final.parent.mkdir(parents=True, exist_ok=True)
-    total = len(_run([str(go), "list", "-deps", "tool"], module, f"list {module.name}").split())
     compiled = [0]
     with tempfile.TemporaryDirectory(dir=final.parent, prefix=".half-") as half:
         out = Path(half) / "bin"
         out.mkdir()
+        options = _patch(go, module, Path(half))
+        total = len(_run([str(go), "list", *options, "-deps", "tool"], module, f"list {module.name}").split())
         with step(f"build {module.name}", lambda: f"({compiled[0]} of at most {total} packages)"):
-            _compile(go, module, out, compiled)
+            _compile(go, module, out, compiled, options)
         for old, new in module.rename.items():
             (out / old).rename(out / new)
         if not final.exists():
+            for left in [*Path(half).glob("patched*")]:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
             Path(half).rename(final)
             Path(half).mkdir()  # for TemporaryDirectory to remove
             final.chmod(0o755)
     _prune(final)
 
 
-def _compile(go: Path, module: Module, out: Path, compiled: list[int]) -> None:
-    argv = [str(go), "build", "-v", *_COMMON, "-ldflags", module.ldflags, "-o", f"{out}/", "tool"]
+def _patch(go: Path, module: Module, half: Path) -> list[str]:
+    """Options that let `go` take copies of the patched modules, with the missing files in them."""
+    if not module.patched:
+        return []
+    replaced = []
+    for name, missing in module.patched.items():
+        source = _run([str(go), "list", "-m", "-f", "{{.Dir}}", name], module, f"find {name}").strip()
+        copy = half / "patched" / name
+        shutil.copytree(source, copy, copy_function=shutil.copyfile)
+        for folder in [copy, *(path for path in copy.rglob("*") if path.is_dir())]:
+            folder.chmod(0o755)
+        shutil.copytree(missing, copy, dirs_exist_ok=True)
+        replaced.append(f"replace {name} => {copy}\n")
+    modfile = half / "patched.mod"
+    modfile.write_text((module.folder / "go.mod").read_text() + "".join(replaced))
+    shutil.copyfile(module.folder / "go.sum", modfile.with_suffix(".sum"))
+    return [f"-modfile={modfile}"]
+
+
+def _compile(go: Path, module: Module, out: Path, compiled: list[int], options: list[str]) -> None:
+    argv = [str(go), "build", *options, "-v", *_COMMON, "-ldflags", module.ldflags, "-o", f"{out}/", "tool"]
     process = subprocess.Popen(argv, cwd=module.folder, env=_environment(), stderr=subprocess.PIPE, text=True)
     lines: list[str] = []
     assert process.stderr is not None

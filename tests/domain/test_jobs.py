@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aifactory_hub.domain.engines import EngineFacts
 from aifactory_hub.domain.jobs import (
     LONGEST_BACKOFF,
     LONGEST_COMMAND,
@@ -36,10 +37,11 @@ from ..support.tenants import SMALL, make_catalogue, make_tenant
 
 CATALOGUE = make_catalogue()
 TENANT = make_tenant("nlp", quota={SMALL: 2})
+ENGINES = {"kubernetes-job": EngineFacts("kubernetes-job", "One command.")}
 
 
 def test_a_job_is_planned_with_the_tenant_s_profile() -> None:
-    plan = plan_job(JobRequest("python train.py", "mig-1g.10gb", environment={"A": "1"}), TENANT, CATALOGUE)
+    plan = plan_job(JobRequest("python train.py", "mig-1g.10gb", environment={"A": "1"}), TENANT, CATALOGUE, ENGINES)
     assert isinstance(plan, JobPlan)
     assert (plan.tenant, plan.profile.name, plan.name) == (TENANT, "mig-1g.10gb", "python train.py")
     assert plan.environment == {"A": "1"}
@@ -49,10 +51,10 @@ def test_a_job_is_called_like_its_command_s_first_line_unless_it_has_a_name() ->
     long = "x" * (LONGEST_NAME + 1)
     names = {"\n  make all\nmake test": "make all", long: "x" * LONGEST_NAME}
     for command, wanted in names.items():
-        plan = plan_job(JobRequest(command, "cpu-small"), TENANT, CATALOGUE)
+        plan = plan_job(JobRequest(command, "cpu-small"), TENANT, CATALOGUE, ENGINES)
         assert isinstance(plan, JobPlan)
         assert plan.name == wanted
-    named = plan_job(JobRequest("make", "cpu-small", name="nightly"), TENANT, CATALOGUE)
+    named = plan_job(JobRequest("make", "cpu-small", name="nightly"), TENANT, CATALOGUE, ENGINES)
     assert isinstance(named, JobPlan)
     assert named.name == "nightly"
 
@@ -76,14 +78,14 @@ def test_a_job_is_called_like_its_command_s_first_line_unless_it_has_a_name() ->
     ],
 )
 def test_what_can_never_run_is_refused_at_once(request_: JobRequest, reason: RefusalReason, field: str) -> None:
-    verdict = plan_job(request_, TENANT, CATALOGUE)
+    verdict = plan_job(request_, TENANT, CATALOGUE, ENGINES)
     assert isinstance(verdict, Refusal)
     assert (verdict.reason, verdict.field) == (reason, field)
 
 
 def test_a_job_that_must_only_wait_is_not_refused() -> None:
     # What is in use now is no reason: the ticket waits in the queue.
-    assert isinstance(plan_job(JobRequest("make", "mig-1g.10gb"), TENANT, CATALOGUE), JobPlan)
+    assert isinstance(plan_job(JobRequest("make", "mig-1g.10gb"), TENANT, CATALOGUE, ENGINES), JobPlan)
 
 
 def ticket(state: TicketState, message: str = "") -> Ticket:

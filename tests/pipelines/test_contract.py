@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from aifactory_hub import constants
 from aifactory_hub.clusters import HostWatch, TenantClients
 from aifactory_hub.domain.jobs import JobRun, JobState
 from aifactory_hub.domain.tenants import Tenant, VCluster
-from aifactory_hub.pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable, RunSpec
+from aifactory_hub.pipelines.base import Pipeline, PipelineRefused, PipelineUnavailable, RunSpec, Site
 from aifactory_hub.pipelines.kubernetes_job import KubernetesJobPipeline
 from aifactory_hub.pipelines.local import LocalPipeline
 from aifactory_profiles import Resources
@@ -96,7 +96,7 @@ async def real_engine() -> AsyncIterator[Engine]:
         clients = TenantClients(host, tenants, constants.JOBS_SECRET)
         watch.start()
         assert await watch.synced(10)
-        pipeline = KubernetesJobPipeline(clients, watch, tenants, HUB)
+        pipeline = KubernetesJobPipeline(Site(HUB, tenants, clients, watch))
         engine = Engine(pipeline, found.notebook_image, [])
         try:
             yield engine
@@ -199,7 +199,7 @@ async def test_a_run_that_another_hub_made_is_never_adopted_nor_removed(cluster:
     await cluster.pipeline.create(spec)
     pipeline = cluster.pipeline
     assert isinstance(pipeline, KubernetesJobPipeline)
-    other = KubernetesJobPipeline(pipeline._clients, pipeline._watch, pipeline._tenants, "another-hub")
+    other = KubernetesJobPipeline(replace(pipeline._site, hub="another-hub"))
     with pytest.raises(PipelineRefused, match="already that is not ours"):
         await other.create(spec)
     await other.delete("nlp", spec.run_id)
@@ -212,8 +212,8 @@ async def test_a_tenant_whose_vcluster_is_not_there_is_unavailable(cluster: Engi
     pipeline = cluster.pipeline
     assert isinstance(pipeline, KubernetesJobPipeline)
     ghost = Tenant("ghost", "Ghost", VCluster("vc-nlp", "no-such-service"), (), ())
-    pipeline._tenants = {**pipeline._tenants, "ghost": ghost}
-    pipeline._clients = TenantClients(pipeline._clients._host, pipeline._tenants, constants.JOBS_SECRET)
+    pipeline._site = replace(pipeline._site, tenants={**pipeline._site.tenants, "ghost": ghost})
+    pipeline._clients = TenantClients(pipeline._clients._host, pipeline._site.tenants, constants.JOBS_SECRET)
     with pytest.raises(PipelineUnavailable):
         await pipeline.get("ghost", "h5any")
     await pipeline._clients.close()

@@ -11,16 +11,10 @@ import pytest
 from aifactory_hub import constants
 from aifactory_hub.domain.jobs import JobRun, JobState
 from aifactory_hub.domain.pods import PodFact
+from aifactory_hub.domain.starting import Blocked
 from aifactory_hub.pipelines.base import RunSpec
-from aifactory_hub.pipelines.translate import (
-    is_ours,
-    pods_of,
-    read_run,
-    read_virtual_pod,
-    render_job,
-    render_secret,
-    run_name,
-)
+from aifactory_hub.pipelines.kubernetes_job.translate import is_pod_of, read_run, render_job
+from aifactory_hub.pipelines.objects import is_ours, read_virtual_pod, render_secret, run_name
 from aifactory_profiles import Resources
 
 GIB = 2**30
@@ -60,9 +54,13 @@ def test_the_pod_may_do_nothing_that_a_training_script_does_not_need() -> None:
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "privileged": False,
+        "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert {v["name"]: set(v) - {"name"} for v in pod["volumes"]} == {"work": {"emptyDir"}, "secrets": {"secret"}}
+    writable = {"work", "temporary", "shared-memory"}
+    wanted = {"secrets": {"secret"}} | {name: {"emptyDir"} for name in writable}
+    assert {v["name"]: set(v) - {"name"} for v in pod["volumes"]} == wanted
+    assert {m["name"] for m in container["volumeMounts"] if not m.get("readOnly")} == writable
 
 
 def test_the_pod_asks_for_what_the_ticket_was_for() -> None:
@@ -79,7 +77,7 @@ def test_secrets_are_in_the_secret_and_nowhere_else() -> None:
     assert "very-secret" not in json.dumps(render_job(SPEC, "main"))
     secret = render_secret(SPEC, "main")
     assert secret["data"] == {"token": "dmVyeS1zZWNyZXQ="}
-    mounted = render_job(SPEC, "main")["spec"]["template"]["spec"]["volumes"][1]
+    mounted = render_job(SPEC, "main")["spec"]["template"]["spec"]["volumes"][-1]
     assert mounted["secret"]["secretName"] == secret["metadata"]["name"] == run_name(SPEC.run_id)
 
 
@@ -121,7 +119,7 @@ CASES: list[tuple[str, dict[str, Any], list[PodFact], JobRun]] = [
         "an image that can't be pulled",
         job(active=1),
         pod(waiting="ImagePullBackOff", waiting_message="Back-off pulling image"),
-        JobRun(True, "u-1", reason=PULL, pod=NAME),
+        JobRun(True, "u-1", reason=PULL, pod=NAME, blocked=Blocked.STUCK),
     ),
     ("a running pod", job(active=1), pod(phase="Running"), JobRun(True, "u-1", JobState.RUNNING, pod=NAME)),
     ("a pod not seen on the host yet", job(active=1, ready=1), [], JobRun(True, "u-1", JobState.RUNNING)),
@@ -183,18 +181,16 @@ def test_what_a_job_and_its_pod_say_of_the_run(found: dict[str, Any], pods: list
 
 
 @pytest.mark.parametrize(
-    ("name", "namespace", "mine"),
+    ("name", "mine"),
     [
-        ("job-j0123456789ab-x7k2p", "jobs", True),
-        ("job-j0123456789ab-x7k2p", "notebooks", False),
-        ("job-j0123456789ab", "jobs", False),
-        ("job-j0123456789ab-x7k2p-more", "jobs", False),
-        ("job-j0123456789abc-x7k2p", "jobs", False),
+        ("job-j0123456789ab-x7k2p", True),
+        ("job-j0123456789ab", False),
+        ("job-j0123456789ab-x7k2p-more", False),
+        ("job-j0123456789abc-x7k2p", False),
     ],
 )
-def test_a_runs_pods_are_known_by_its_jobs_name(name: str, namespace: str, mine: bool) -> None:
-    found = pods_of(SPEC.run_id, [POD._replace(name=name, namespace=namespace)])
-    assert bool(found) is mine
+def test_a_runs_pods_are_known_by_its_jobs_name(name: str, mine: bool) -> None:
+    assert is_pod_of(SPEC.run_id, name) is mine
 
 
 def test_a_pod_is_read_from_the_tenants_api_in_the_same_words() -> None:

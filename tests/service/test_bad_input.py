@@ -17,7 +17,7 @@ GOOD = {"command": "true", "profile": "mig-1g.10gb", "key": "k"}
 
 # name, what is changed (None removes), status, reason, field, part of the message
 CASES: list[tuple[str, dict[str, Any], int, str, str, str]] = [
-    ("no command", {"command": None}, 400, "bad-field", "command", "missing"),
+    ("no command", {"command": None}, 400, "bad-field", "command", "empty"),
     ("an empty command", {"command": "  "}, 400, "bad-field", "command", "empty"),
     ("a command that is a list", {"command": ["a"]}, 400, "bad-field", "command", '["a"]'),
     ("a NUL in the command", {"command": "a\x00b"}, 400, "bad-field", "command", "NUL"),

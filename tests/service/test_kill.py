@@ -50,6 +50,8 @@ class _Between:
 
     def __getattr__(self, name: str) -> Any:
         call, kill = getattr(self._part, name), self._kill
+        if not callable(call):
+            return call
 
         def sync(*args: Any, **kwargs: Any) -> Any:
             kill.before_change(name)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aifactory_hub.admission.inprocess import InProcessAdmission
+from aifactory_hub.pipelines.engines import Engines
 from aifactory_hub.pipelines.memory import MemoryPipeline
 from aifactory_hub.service.context import Context
 from aifactory_hub.service.payloads import Submission
@@ -43,7 +44,7 @@ class World:
                 context.reconciler._w,
                 jobs=wrap(context.jobs),
                 admission=wrap(self.admission),
-                pipeline=wrap(self.pipeline),
+                engines=Engines([wrap(self.pipeline)]),
             )
             context = replace(context, reconciler=type(context.reconciler)(workshop))
         self.service = context

@@ -17,6 +17,7 @@ from tornado.testing import bind_unused_port
 from aifactory_hub.admission.base import Admission
 from aifactory_hub.admission.inprocess import InProcessAdmission
 from aifactory_hub.domain.tenants import Tenant
+from aifactory_hub.pipelines.engines import Engines
 from aifactory_hub.pipelines.memory import MemoryPipeline
 from aifactory_hub.registry.model import (
     Addresses,
@@ -138,7 +139,7 @@ def make_context(
         files=folder.files(),
         spool=LogSpool(folder.path / "spool", limit=registry.jobs.max_log),
         admission=admission,
-        pipeline=pipeline,
+        engines=Engines([pipeline]),
         reach=lambda: {"host": True, "tenants": len(registry.tenants), "tenants_reachable": 1},
         clock=clock,
         tick=tick,

@@ -87,13 +87,14 @@ class DryRun(Handler):
         caller = await self.caller()
         asked = parse(Planned, self.request.body)
         tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, asked.tenant)
-        plan = self.context.submissions.plan(tenant, asked)
+        published = await self.context.submissions.published(tenant, asked)
+        plan = self.context.submissions.plan(tenant, asked, published)
         if isinstance(plan, Refusal):
             self.answer(refused_answer(from_refusal(plan), simulated=self.context.registry.cluster.simulated))
             return
         record = self.context.submissions.record(plan, caller.name, asked)
         seen = await look(self.context, tenant)
-        manifest = self.context.pipeline.render(preview(self.context, record, plan))
+        manifest = self.context.engines.of(record.backend).render(preview(self.context, record, plan))
         self.answer(dry_run_answer(plan, seen, manifest, self.context.registry))
 
 
@@ -164,7 +165,7 @@ class JobLogs(Handler):
     async def _live(self, job: JobRecord) -> str:
         limit = self.context.registry.jobs.max_log
         try:
-            return await self.context.pipeline.logs(job.tenant, job.run_id, limit_bytes=limit)
+            return await self.context.engines.of(job.backend).logs(job.tenant, job.run_id, limit_bytes=limit)
         except PipelineUnavailable as error:
             message = f"The log can't be had now: {error}. The job goes on; try again in a moment."
             raise unavailable("log-unavailable", message) from error

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..domain.jobs import JobRun, JobState
-from ..domain.names import join
-from .base import RunSpec, SeenRun, render_process
-from .process_tree import Process, alive, family, kill, processes
+from ...domain.engines import EngineFacts, Published
+from ...domain.jobs import JobRun, JobState
+from ...domain.names import join
+from ..base import RunSpec, SeenRun, Site, render_process
+from ..process_tree import Process, alive, family, kill, processes
 
 # Seconds that a run has from the signal to its end; its runner brings results home meanwhile.
 GRACE = 20.0
@@ -48,6 +49,11 @@ class LocalPipeline:
         self._grace = grace
         self._runs: dict[tuple[str, str], _Run] = {}
         self._going: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    @property
+    def facts(self) -> EngineFacts:
+        """One command, as a process."""
+        return EngineFacts("local", "One command, as a process on this machine.")
 
     def render(self, spec: RunSpec) -> list[dict[str, Any]]:
         """A process, as near as there is to a manifest of one."""
@@ -96,6 +102,10 @@ class LocalPipeline:
         task = self._going.get((tenant, run_id))
         return (tenant, run_id) not in self._runs and (task is None or task.done())
 
+    async def published(self, tenant: str) -> list[Published]:
+        """Nothing."""
+        return []
+
     async def close(self) -> None:
         """End all runs at once."""
         for task in self._going.values():
@@ -104,8 +114,8 @@ class LocalPipeline:
         for run in self._runs.values():
             members = family(run.process.pid, processes())
             kill(members)
-            with contextlib.suppress(ProcessLookupError):
-                # What was forked since the look above.
+            # What was forked since the look above. macOS says "not permitted" of a group that has ended.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(run.process.pid, signal.SIGKILL)
             run.process.wait()
             await _gone(members)
@@ -155,7 +165,7 @@ class LocalPipeline:
     async def _end(self, run: _Run) -> None:
         """SIGTERM, then after the grace SIGKILL to whatever it has started."""
         members: set[Process] = {*family(run.process.pid, processes())}
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(run.process.pid, signal.SIGTERM)
         give_up = time.monotonic() + self._grace
         try:
@@ -166,6 +176,13 @@ class LocalPipeline:
             kill(members)
             run.process.wait()
         await _gone(members)
+
+
+def make_local(site: Site) -> LocalPipeline:
+    """For the entry point. Raises ValueError where no folder is set aside for runs."""
+    if site.folder is None:
+        raise ValueError("engine local runs jobs as processes of the service's own machine: it is for the demo")
+    return LocalPipeline(site.folder)
 
 
 async def _gone(members: Iterable[Process]) -> None:

@@ -1,0 +1,65 @@
+"""The engines of this installation, by name: from entry points, so that one more is a package away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+
+from ..domain.engines import EngineFacts
+from .base import Pipeline, PipelineUnavailable, Site
+
+# Each names a callable that is given a Site and returns a Pipeline.
+GROUP = "aifactory_hub.pipelines"
+
+
+class UnknownEngine(Exception):
+    """tenants.yaml names an engine that no installed package brings, or one that can't work here."""
+
+
+class Engines:
+    """Those that jobs may ask for; the first is the one of jobs that ask for none."""
+
+    def __init__(self, pipelines: Iterable[Pipeline]) -> None:
+        self._by_name = {pipeline.facts.name: pipeline for pipeline in pipelines}
+
+    @property
+    def facts(self) -> Mapping[str, EngineFacts]:
+        """What may be asked of each, by name."""
+        return {name: pipeline.facts for name, pipeline in self._by_name.items()}
+
+    def of(self, name: str | None) -> Pipeline:
+        """The engine of a job. Raises PipelineUnavailable for one that was taken away while a job of it goes on:
+        of that job nothing is known, so nothing may be concluded."""
+        if name is None:
+            return next(iter(self))
+        if name not in self._by_name:
+            raise PipelineUnavailable(f"engine {name} is not set up here any more (jobs.engines in tenants.yaml)")
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[Pipeline]:
+        return iter(self._by_name.values())
+
+    async def pods_gone(self, tenant: str, run_id: str) -> bool:
+        """Whether no engine has a pod of the run. Raises PipelineUnavailable."""
+        return all([await pipeline.pods_gone(tenant, run_id) for pipeline in self])
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await asyncio.gather(*(pipeline.close() for pipeline in self))
+
+
+def load_engines(names: Iterable[str], site: Site) -> Engines:
+    """The engines of these names, in this order. Raises UnknownEngine."""
+    installed = {point.name: point for point in entry_points(group=GROUP)}
+    return Engines([_load(name, installed, site) for name in names])
+
+
+def _load(name: str, installed: Mapping[str, EntryPoint], site: Site) -> Pipeline:
+    if name not in installed:
+        raise UnknownEngine(f"jobs.engines: there is no engine {name!r}. Installed: {', '.join(sorted(installed))}.")
+    try:
+        made: Pipeline = installed[name].load()(site)
+    except ValueError as error:
+        raise UnknownEngine(f"jobs.engines: {error}") from error
+    return made

@@ -1,0 +1,38 @@
+"""Runs as JobSets: the command on every node at once."""
+
+from __future__ import annotations
+
+from ...domain.engines import EngineFacts
+from ...domain.jobs import JobRun
+from ...domain.pods import PodFact
+from ..base import RunSpec
+from ..in_cluster import InClusterPipeline, collection
+from ..objects import Object, newest
+from .translate import JOBSET_LABEL, node_of_pod, read_run, render_jobset
+
+MOST_NODES = 1000
+
+
+class JobSetPipeline(InClusterPipeline):
+    """See base.Pipeline. JobSet's controller must run in the tenant's vCluster (helm-values/jobset.yaml)."""
+
+    path = collection("jobset.x-k8s.io/v1alpha2", "jobsets")
+    pod_label = JOBSET_LABEL
+
+    @property
+    def facts(self) -> EngineFacts:
+        """One command, many nodes."""
+        summary = "One command on several nodes at once, with the addresses that torchrun reads."
+        return EngineFacts("jobset", summary, most_nodes=MOST_NODES)
+
+    def speaker(self, pods: list[PodFact]) -> PodFact | None:
+        """The first node's."""
+        return newest(pod for pod in pods if node_of_pod(pod.name) == 0)
+
+    def render_main(self, spec: RunSpec) -> Object:
+        """A JobSet of one Indexed Job."""
+        return render_jobset(spec, self._hub)
+
+    def observe(self, obj: Object, pods: list[PodFact]) -> JobRun:
+        """The JobSet's conditions, the pods' words."""
+        return read_run(obj, pods)

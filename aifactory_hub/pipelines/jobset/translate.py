@@ -1,0 +1,73 @@
+"""Between runs and JobSets (jobset.x-k8s.io/v1alpha2): pure, no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ...domain.jobs import JobRun, JobState
+from ...domain.pods import PodFact
+from ..base import RunSpec
+from ..nodes import INDEX_ANNOTATION, NODE, first_address, node_environment, read_nodes
+from ..objects import OVERDUE, Object, labels_of, pod_spec, run_name
+
+JOBSET_LABEL = "jobset.sigs.k8s.io/jobset-name"
+# <JobSet>-<replicated job>-<its index>-<completion index>-<random>
+_POD = re.compile(rf".*-{NODE}-0-(\d+)-[a-z0-9]{{5}}")
+
+__all__ = ["INDEX_ANNOTATION", "JOBSET_LABEL", "node_of_pod", "read_run", "render_jobset"]
+
+
+def render_jobset(spec: RunSpec, hub: str) -> Object:
+    """All nodes in one Indexed Job. A node that fails ends all: the others would wait for it for ever.
+
+    The pods' names in DNS come before they are ready, because nodes look for each other while they start.
+    """
+    labels = labels_of(spec, hub)
+    pod = pod_spec(spec)
+    pod["containers"][0]["env"] += node_environment(spec, first_address(run_name(spec.run_id)))
+    job: Object = {
+        "backoffLimit": 0,
+        "completionMode": "Indexed",
+        "completions": spec.nodes,
+        "parallelism": spec.nodes,
+        "podReplacementPolicy": "Failed",
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
+    if spec.deadline_seconds is not None:
+        job["activeDeadlineSeconds"] = spec.deadline_seconds
+    return {
+        "apiVersion": "jobset.x-k8s.io/v1alpha2",
+        "kind": "JobSet",
+        "metadata": {"name": run_name(spec.run_id), "labels": labels},
+        "spec": {
+            "network": {"enableDNSHostnames": True, "publishNotReadyAddresses": True},
+            "successPolicy": {"operator": "All", "targetReplicatedJobs": [NODE]},
+            "failurePolicy": {"maxRestarts": 0},
+            "replicatedJobs": [
+                {"name": NODE, "replicas": 1, "template": {"metadata": {"labels": labels}, "spec": job}}
+            ],
+        },
+    }
+
+
+def read_run(jobset: Object, pods: Iterable[PodFact]) -> JobRun:
+    """What the JobSet says of the run, and its pods of each node."""
+    uid, status = jobset["metadata"].get("uid"), jobset.get("status") or {}
+    nodes = read_nodes(pods, node_of_pod)
+    conditions = {c["type"]: c for c in status.get("conditions") or [] if c["status"] == "True"}
+    if "Completed" in conditions:
+        return JobRun(True, uid, JobState.SUCCEEDED, exit_code=0, pod=nodes.first, steps=nodes.steps)
+    if "Failed" in conditions:
+        message = str(conditions["Failed"].get("message") or conditions["Failed"].get("reason") or "")
+        overdue = "DeadlineExceeded" in message or "longer than specified deadline" in message
+        reason = OVERDUE if overdue else nodes.why_failed(message)
+        return JobRun(True, uid, JobState.FAILED, nodes.exit_code, reason, nodes.first, overdue, steps=nodes.steps)
+    ready = sum(each.get("ready") or 0 for each in status.get("replicatedJobsStatus") or [])
+    return nodes.running(uid, seen=ready > 0)
+
+
+def node_of_pod(name: str) -> int | None:
+    """The number of the node that a pod is."""
+    found = _POD.fullmatch(name)
+    return None if found is None else int(found[1])

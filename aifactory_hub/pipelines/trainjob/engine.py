@@ -1,0 +1,54 @@
+"""Runs as TrainJobs of Kubeflow Trainer."""
+
+from __future__ import annotations
+
+from ...domain.engines import EngineFacts, Published
+from ...domain.jobs import JobRun
+from ...domain.pods import PodFact
+from ..base import RunSpec
+from ..in_cluster import InClusterPipeline, collection
+from ..jobset.engine import MOST_NODES
+from ..jobset.translate import JOBSET_LABEL, node_of_pod
+from ..nodes import NODE
+from ..objects import Object, newest
+from .translate import read_run, read_runtime, render_trainjob
+
+NAME = "trainjob"
+_RUNTIMES = collection("trainer.kubeflow.org/v1alpha1", "trainingruntimes")
+
+
+class TrainJobPipeline(InClusterPipeline):
+    """See base.Pipeline. Kubeflow Trainer and JobSet must run in the tenant's vCluster.
+
+    Runtimes are the namespace's own TrainingRuntimes: what the whole vCluster shares (ClusterTrainingRuntime) the
+    job service has no right to read.
+    """
+
+    path = collection("trainer.kubeflow.org/v1alpha1", "trainjobs")
+    # Trainer makes a JobSet of the TrainJob's name.
+    pod_label = JOBSET_LABEL
+    container = NODE
+
+    @property
+    def facts(self) -> EngineFacts:
+        """One command on a runtime."""
+        summary = "One command on several nodes, on a training runtime that the team has published."
+        return EngineFacts(NAME, summary, publishes="TrainingRuntime", most_nodes=MOST_NODES)
+
+    def speaker(self, pods: list[PodFact]) -> PodFact | None:
+        """The first node's."""
+        return newest(pod for pod in pods if node_of_pod(pod.name) == 0)
+
+    def render_main(self, spec: RunSpec) -> Object:
+        """A TrainJob that refers to the runtime."""
+        return render_trainjob(spec, self._hub)
+
+    def observe(self, obj: Object, pods: list[PodFact]) -> JobRun:
+        """The TrainJob's conditions, the pods' words."""
+        return read_run(obj, pods)
+
+    async def published(self, tenant: str) -> list[Published]:
+        """The TrainingRuntimes in the namespace of jobs; none where Trainer is not installed."""
+        async with self._api(tenant) as api:
+            found = await self._list(api, _RUNTIMES)
+        return sorted((read_runtime(NAME, item) for item in found), key=lambda each: each.name)

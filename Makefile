@@ -1,6 +1,8 @@
 # One command each, named by purpose. `make help` lists them.
 VENV ?= .venv
 PY := $(VENV)/bin/python
+# The first Python here that is new enough; `make demo PYTHON=/path/to/python3.12` names another one.
+PYTHON ?= $(firstword $(shell for python in python3 python3.13 python3.12 python3.11; do $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python; done) no-python)
 CLUSTER := python3 -m tests.cluster
 IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 # Tests without a cluster, a file at a time in each process: many of them wait for a hub to start.
@@ -14,8 +16,15 @@ help:  ## what there is
 
 setup: $(VENV)/.ready $(VENV)/proxy/installed.json  ## the Python environment and the proxy, for all that follows
 
+define need-python
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "This needs Python 3.11 or newer, and python3 here is `python3 --version 2>&1`."; \
+		echo "Install one (python.org, brew, apt), or name it: make demo PYTHON=/path/to/python3.12"; exit 1; }
+endef
+
 $(VENV)/.ready: pyproject.toml requirements/constraints.txt
-	python3 -m venv $(VENV)
+	$(need-python)
+	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet -c requirements/constraints.txt -e '.[dev]'
 	touch $@
 
@@ -26,7 +35,7 @@ check: setup  ## ruff, mypy, import contracts
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/mypy tests/cluster tests/e2e tests/browser benchmarks
+	$(VENV)/bin/mypy tests benchmarks
 	$(VENV)/bin/lint-imports
 
 unit: setup  ## the tests that need no cluster: seconds
@@ -37,7 +46,8 @@ unit-hub5: $(VENV)-hub5/.ready  ## the parts that touch JupyterHub, on JupyterHu
 		--ignore tests/auth/test_hostile.py tests/auth tests/spawner tests/hub_config tests/service tests/client tests/demo
 
 $(VENV)-hub5/.ready: pyproject.toml requirements/constraints.txt requirements/constraints-hub5.txt
-	python3 -m venv $(VENV)-hub5
+	$(need-python)
+	$(PYTHON) -m venv $(VENV)-hub5
 	grep -v '^jupyterhub==' requirements/constraints.txt >$(VENV)-hub5/others.txt
 	$(VENV)-hub5/bin/python -m pip install --quiet -c $(VENV)-hub5/others.txt -c requirements/constraints-hub5.txt -e '.[dev]'
 	touch $@
@@ -86,10 +96,11 @@ demo-check: $(VENV)/.demo  ## a whole day in the demo, without a person
 	@$(VENV)/bin/aifactory-hub demo --check
 
 $(VENV)/.demo: pyproject.toml requirements/constraints.txt
-	@echo "Installing into $(VENV). The first time, this takes a minute or two."
-	python3 -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e '.[demo]'
-	touch $@
+	$(need-python)
+	@echo "Installing into $(VENV), 0.9 GB. The first time, this takes a minute or two."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e '.[demo]'
+	@touch $@
 
 docs: setup  ## the documentation as pages, in site/
 	$(VENV)/bin/mkdocs build --quiet

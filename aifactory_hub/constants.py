@@ -4,7 +4,9 @@
 PREFIX = "aifactory-hub.io"
 
 LABEL_TENANT = f"{PREFIX}/tenant"
-LABEL_OWNER_KIND = f"{PREFIX}/owner-kind"  # "server" or "job": what a ticket or pod was taken for
+LABEL_OWNER_KIND = f"{PREFIX}/owner-kind"  # one of the next two: what a ticket or pod was taken for
+KIND_SERVER = "server"
+KIND_JOB = "job"
 LABEL_OWNER = f"{PREFIX}/owner"  # the server's or job's id, see domain.names
 LABEL_USER = f"{PREFIX}/user"  # slug, not the raw user name: label values are restricted
 LABEL_PROFILE = f"{PREFIX}/profile"
@@ -16,7 +18,8 @@ ANNOTATION_MAX_SECONDS = f"{PREFIX}/max-seconds"  # how long a ticket's run may 
 # Kueue leaves a Job alone, and so does the Job controller, when another manager is named (JobManagedBy).
 TICKET_MANAGED_BY = f"{PREFIX}/ticket"
 # Not "default": Kueue's LocalQueueDefaulting would then queue every pod of the namespace, the vCluster's own too.
-LOCAL_QUEUE = "gpu"
+LOCAL_QUEUE = "gpu"  # notebooks
+JOBS_LOCAL_QUEUE = "gpu-jobs"
 
 # One virtual namespace for notebooks and one for jobs, so that the hub's and the service's credentials
 # in a tenant can be disjoint.

@@ -12,6 +12,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _CRYPT_KEY_HINT = "a key of 32 bytes in hex, for example what `openssl rand -hex 32` prints"
+_HISTORY = "aifactory-run-lengths.json"
 _SHARED_HINT = "a long random text, for example what `openssl rand -hex 32` prints; the hub and the service share it"
 
 
@@ -61,6 +62,7 @@ class HubSettings:
     service_token: Secret
     service_bind: Bind
     kubeconfig: str | None = None
+    history: Path = Path(_HISTORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ def read_hub_settings(environment: Mapping[str, str] | None = None) -> HubSettin
         service_token=Secret(reader.required("AIFACTORY_HUB_SERVICE_TOKEN", _SHARED_HINT)),
         service_bind=reader.parsed("AIFACTORY_HUB_SERVICE_BIND", "127.0.0.1:8091", _parse_bind),
         kubeconfig=reader.text("KUBECONFIG", "") or None,
+        history=Path(reader.text("AIFACTORY_HUB_HISTORY", _HISTORY)),
     )
     # JupyterHub reads this one itself, but would fail with a traceback, and only at the first sign-in.
     reader.required("JUPYTERHUB_CRYPT_KEY", _CRYPT_KEY_HINT)

@@ -44,7 +44,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--quiet",
         "-c",
         str(ROOT / "requirements/constraints.txt"),
-        wheel,
+        str(wheel),
     ]
     subprocess.run(install, check=True, capture_output=True, timeout=300)
     return inside

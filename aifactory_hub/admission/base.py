@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from ..domain.quota import Usage
@@ -23,6 +24,15 @@ class NotAdmitted(AdmissionRefused):
 
 class UserLimitReached(NotAdmitted):
     """One person has, or waits for, as much as her team lets one person have. No ticket was filed; later one may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A tenant's ``tickets`` of this hub and what it holds, of all hubs, as heard of ``age`` seconds ago."""
+
+    tickets: list[Ticket]
+    usage: Usage
+    age: float = 0.0
 
 
 class Admission(Protocol):
@@ -62,6 +72,9 @@ class Admission(Protocol):
 
     async def tickets(self, tenant: str) -> list[Ticket]:
         """All tickets of ours in the tenant, whatever their state."""
+
+    async def overview(self, tenant: str) -> Seen:
+        """What a page shows of the tenant: cheap, so that it can be asked for often, and at most half a minute old."""
 
     def watch(self, tenant: str, name: str) -> AsyncIterator[Ticket]:
         """The ticket now and after each change, until it is GONE (which is yielded last)."""

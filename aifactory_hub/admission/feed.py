@@ -10,6 +10,7 @@ import msgspec
 from ..clusters.api import KubeApi
 from ..clusters.decoding import Metadata
 from ..clusters.listwatch import Change, ListWatch, Pace
+from ..constants import LABEL_HUB
 from ..domain.tickets import Ticket
 from .translate import JOB_UID_LABEL, ticket_of, version_of
 
@@ -39,11 +40,13 @@ class _Workload(msgspec.Struct):
 class TicketFeed:
     """Follows the Jobs that ``selector`` selects in one namespace. ``start`` it, ``stop`` it."""
 
-    def __init__(self, host: KubeApi, tenant: str, jobs: str, workloads: str, selector: str) -> None:
+    def __init__(
+        self, host: KubeApi, tenant: str, jobs: str, workloads: str, selector: str, pace: Pace = _PACE
+    ) -> None:
         self.followers = 0
         self._tenant = tenant
-        self._jobs = ListWatch(host, jobs, _Job, _slim_job, params={"labelSelector": selector}, pace=_PACE)
-        self._workloads = ListWatch(host, workloads, _Workload, _slim_workload, on_change=self._explained, pace=_PACE)
+        self._jobs = ListWatch(host, jobs, _Job, _slim_job, params={"labelSelector": selector}, pace=pace)
+        self._workloads = ListWatch(host, workloads, _Workload, _slim_workload, on_change=self._explained, pace=pace)
         self._by_job: dict[str, Json] = {}
 
     def start(self) -> None:
@@ -76,6 +79,14 @@ class TicketFeed:
         if job is None:
             return None
         return ticket_of(self._tenant, job, self._by_job.get(job["metadata"]["uid"])), version_of(job)
+
+    def tickets(self) -> list[tuple[str, Ticket]]:
+        """All tickets as last seen, each with the hub that filed it."""
+        found = []
+        for job in self._jobs.items.values():
+            ticket = ticket_of(self._tenant, job, self._by_job.get(job["metadata"]["uid"]))
+            found.append((job["metadata"]["labels"].get(LABEL_HUB, ""), ticket))
+        return found
 
     async def changed(self, since: int, seconds: float) -> None:
         """Wait until anything changed since version ``since``, at most ``seconds``."""

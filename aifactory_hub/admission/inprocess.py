@@ -17,7 +17,7 @@ from ..domain.quota import Quota, Usage, over_user_limit
 from ..domain.tenants import Tenant
 from ..domain.tickets import Ticket, TicketRequest, TicketState
 from .accounts import usage_of
-from .base import AdmissionRefused, NotAdmitted, UserLimitReached
+from .base import AdmissionRefused, NotAdmitted, Seen, UserLimitReached
 from .queueing import Claim, Decision, Eviction, decide
 
 
@@ -63,7 +63,8 @@ class InProcessAdmission:
         self._check_user(request)
         number = next(self._numbers)
         priority = constants.PRIORITIES.get(request.priority, 0)
-        claim = Claim(key, request.tenant, number, request.takes, priority)
+        notebook = request.kind == constants.KIND_SERVER
+        claim = Claim(key, request.tenant, number, request.takes, priority, notebook=notebook)
         self._filed[key] = _Filed(request, f"ticket-{number}", claim, self._clock())
         self._decide()
         return self._ticket(request.tenant, request.name)
@@ -97,6 +98,9 @@ class InProcessAdmission:
 
     async def tickets(self, tenant: str) -> list[Ticket]:
         return self._tickets(tenant)
+
+    async def overview(self, tenant: str) -> Seen:
+        return Seen(await self.tickets(tenant), await self.usage(tenant))
 
     def _tickets(self, tenant: str) -> list[Ticket]:
         self._quota(tenant)
@@ -192,9 +196,10 @@ class InProcessAdmission:
         if not claim.waits:
             return TicketState.ADMITTED, ""
         quota = self._quota(claim.tenant)
+        limit = quota.notebook_limit if claim.notebook else quota.limit
         for device, count in claim.devices.items():
-            if count > quota.limit(device):
-                never = f"asks {count} of {device}, more than the {quota.limit(device)} it can ever get"
+            if count > limit(device):
+                never = f"asks {count} of {device}, more than the {limit(device)} it can ever get"
                 return TicketState.QUEUED, never
         return TicketState.QUEUED, "waits for " + ", ".join(f"{n} of {d}" for d, n in claim.devices.items())
 

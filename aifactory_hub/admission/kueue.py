@@ -12,12 +12,13 @@ from aifactory_profiles import Device
 
 from .. import constants
 from ..clusters.api import ApiError, ApiUnreachable, KubeApi
+from ..clusters.listwatch import Pace
 from ..domain.names import slug
 from ..domain.quota import Usage, over_user_limit
 from ..domain.tenants import Tenant
 from ..domain.tickets import Ticket, TicketRequest, TicketState
 from .accounts import usage_of
-from .base import AdmissionRefused, AdmissionUnavailable, NotAdmitted, UserLimitReached
+from .base import AdmissionRefused, AdmissionUnavailable, NotAdmitted, Seen, UserLimitReached
 from .feed import TicketFeed
 from .translate import (
     JOB_UID_LABEL,
@@ -50,6 +51,7 @@ class KueueAdmission:
         self._hub = hub
         self._patience = patience
         self._feeds: dict[str, TicketFeed] = {}
+        self._overviews: dict[str, TicketFeed] = {}
 
     async def request(self, request: TicketRequest) -> Ticket:
         """File the ticket, trying again for up to ``patience`` seconds: a create that got lost is found by its name."""
@@ -99,18 +101,18 @@ class KueueAdmission:
             raise AdmissionUnavailable(str(error)) from error
 
     async def position(self, tenant: str, name: str) -> int | None:
-        """By Kueue's visibility API; None whenever that can't say."""
-        namespace = self._namespace(tenant)
-        path = f"/apis/visibility.kueue.x-k8s.io/v1beta2/namespaces/{namespace}/localqueues/{constants.LOCAL_QUEUE}"
+        """By Kueue's visibility API, notebooks before jobs; None whenever that can't say."""
+        path = f"/apis/visibility.kueue.x-k8s.io/v1beta2/namespaces/{self._namespace(tenant)}/localqueues"
+        lists = (f"{path}/{queue}/pendingworkloads" for queue in (constants.LOCAL_QUEUE, constants.JOBS_LOCAL_QUEUE))
         try:
-            return position_of(name, await self._host.get(f"{path}/pendingworkloads", timeout=3.0))
+            return position_of(name, await asyncio.gather(*(self._host.get(each, timeout=3.0) for each in lists)))
         except (ApiError, ApiUnreachable, LookupError, TypeError, ValueError):
             return None
 
     async def usage(self, tenant: str) -> Usage:
         """Over the tickets of every hub in the tenant, because they share its quota."""
         jobs = await self._list(self._jobs(tenant), constants.LABEL_OWNER_KIND)
-        return usage_of([ticket_of(tenant, job, None) for job in jobs])
+        return usage_of(ticket_of(tenant, job, None) for job in jobs)
 
     async def tickets(self, tenant: str) -> list[Ticket]:
         jobs, workloads = await asyncio.gather(
@@ -118,6 +120,21 @@ class KueueAdmission:
         )
         by_job = {(w["metadata"].get("labels") or {}).get(JOB_UID_LABEL): w for w in workloads}
         return [ticket_of(tenant, job, by_job.get(job["metadata"]["uid"])) for job in jobs]
+
+    async def overview(self, tenant: str) -> Seen:
+        """From a watch of its own, which begins with the first question; while that is silent, by asking."""
+        feed = self._overviews.get(tenant)
+        if feed is None:
+            jobs, workloads = self._jobs(tenant), self._workloads(tenant)
+            feed = TicketFeed(self._host, tenant, jobs, workloads, constants.LABEL_OWNER_KIND, Pace())
+            self._overviews[tenant] = feed
+            feed.start()
+        if feed.age is None or feed.age > Pace().silence:
+            tickets, usage = await asyncio.gather(self.tickets(tenant), self.usage(tenant))
+            return Seen(tickets, usage)
+        seen = feed.tickets()
+        ours = [ticket for hub, ticket in seen if hub == self._hub]
+        return Seen(ours, usage_of(ticket for _, ticket in seen), feed.age or 0.0)
 
     async def watch(self, tenant: str, name: str) -> AsyncIterator[Ticket]:
         """Raises AdmissionUnavailable when nothing was heard for ``patience`` seconds."""
@@ -141,7 +158,8 @@ class KueueAdmission:
 
     async def close(self) -> None:
         """End the watches; ``host`` is the caller's."""
-        feeds, self._feeds = list(self._feeds.values()), {}
+        feeds = [*self._feeds.values(), *self._overviews.values()]
+        self._feeds, self._overviews = {}, {}
         await asyncio.gather(*(feed.stop() for feed in feeds))
 
     async def _file_within_limits(self, request: TicketRequest, body: Json) -> Ticket:

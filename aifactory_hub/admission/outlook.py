@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from aifactory_profiles import Device
 
-from ..domain.lending import free_for
+from ..domain.lending import Reclaim, free_for
 from ..domain.menu import Outlook
 from ..domain.quota import Usage
 from ..domain.tenants import Tenant
@@ -21,7 +23,7 @@ from .base import Admission, AdmissionRefused, AdmissionUnavailable
 log = logging.getLogger(__name__)
 
 # Seconds. A page may ask as often as it likes: the engine is asked again only after this long.
-FRESH = 3.0
+FRESH = 1.0
 # How long a person waits for numbers at most; what has not come by then is unknown.
 PATIENCE = 5.0
 # How often all tenants are looked at, so that the length of a run is known to within it.
@@ -32,9 +34,14 @@ _REMEMBERED = 200
 
 @dataclass(slots=True)
 class History:
-    """How many seconds ended runs took, by kind and profile, learned by looking. It begins with the process."""
+    """How many seconds ended runs took, by kind and profile, learned by looking.
 
+    With a ``file`` it outlives the process: read at the start, written after each look that learned something.
+    """
+
+    file: Path | None = None
     lengths: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
+    _learned: bool = False
     _running: dict[str, dict[str, Ticket]] = field(default_factory=dict)
     _looked_at: dict[str, float] = field(default_factory=dict)
 
@@ -52,12 +59,43 @@ class History:
     def learn(self, kind: str, profile: str, seconds: float) -> None:
         """One run that has ended."""
         self.lengths.setdefault((kind, profile), deque(maxlen=_REMEMBERED)).append(max(0.0, seconds))
+        self._learned = True
+
+    def read(self) -> None:
+        """What an earlier process learned. A file that can't be read is as good as none: forecasts are unknown then."""
+        try:
+            rows = json.loads(self.file.read_text(encoding="utf-8")) if self.file is not None else []
+            for row in rows:
+                seconds = deque((float(each) for each in row["seconds"]), maxlen=_REMEMBERED)
+                self.lengths[(str(row["kind"]), str(row["profile"]))] = seconds
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            log.warning("how long earlier runs took is not known: %s can't be read (%s)", self.file, error)
+
+    def write(self) -> None:
+        """What was learned since the last time, whole or not at all."""
+        if self.file is None or not self._learned:
+            return
+        rows = [{"kind": k, "profile": p, "seconds": list(seconds)} for (k, p), seconds in self.lengths.items()]
+        beside = self.file.with_name(f"{self.file.name}.new")
+        try:
+            beside.write_text(json.dumps(rows), encoding="utf-8")
+            beside.replace(self.file)
+        except OSError as error:
+            log.warning("how long runs take can't be kept in %s: %s", self.file, error)
+        else:
+            self._learned = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A tenant's tickets at a time, and what it holds with those of other hubs; None when the engine did not answer."""
+    """A tenant's tickets as of ``at``, and what it holds with those of other hubs; None when the engine did not answer.
 
+    ``asked`` is when it was asked.
+    """
+
+    asked: float
     at: float
     tickets: list[Ticket] | None = None
     usage: Usage | None = None
@@ -74,10 +112,14 @@ class Outlooks:
         clock: Callable[[], float] = time.time,
         *,
         fresh: float = FRESH,
+        reclaim: Reclaim = Reclaim.ANY,
+        history: Path | None = None,
     ) -> None:
-        """An answer of the engine is good for ``fresh`` seconds."""
+        """An answer of the engine is good for ``fresh`` seconds. ``history`` is the file of what was learned."""
+        self._reclaim = reclaim
         self._fresh = fresh
-        self.history = History()
+        self.history = History(history)
+        self.history.read()
         self._admission = admission
         self._tenants = tenants
         self._carved = carved
@@ -95,6 +137,7 @@ class Outlooks:
         while True:
             try:
                 await self._look(self._tenants)
+                self.history.write()
             except Exception:
                 log.exception("the tenants could not be looked at; the next look is in %s s", LOOK_EVERY)
             await asyncio.sleep(LOOK_EVERY)
@@ -112,6 +155,7 @@ class Outlooks:
             cluster_used=None if held is None else _sum(held.values()),
             carved=self._carved,
             lengths=self.history.lengths,
+            reclaim=self._reclaim,
         )
 
     def _held(self) -> dict[str, Mapping[Device, int]] | None:
@@ -135,7 +179,7 @@ class Outlooks:
     async def _refresh(self, name: str) -> None:
         """One question at a time for each tenant, however many pages ask."""
         seen = self._seen.get(name)
-        if seen is not None and 0 <= self._clock() - seen.at < self._fresh:
+        if seen is not None and 0 <= self._clock() - seen.asked < self._fresh:
             return
         if name not in self._asking:
             self._asking[name] = asyncio.create_task(self._ask(name))
@@ -145,13 +189,13 @@ class Outlooks:
     async def _ask(self, name: str) -> _Seen:
         try:
             async with asyncio.timeout(PATIENCE):
-                tickets, usage = await asyncio.gather(self._admission.tickets(name), self._admission.usage(name))
+                seen = await self._admission.overview(name)
         except (AdmissionUnavailable, AdmissionRefused, TimeoutError) as error:
             log.warning("what %s holds is not known now: %s", name, error)
-            return _Seen(self._clock())
+            return _Seen(self._clock(), self._clock())
         now = self._clock()
-        self.history.look(name, tickets, now)
-        return _Seen(now, tickets, usage)
+        self.history.look(name, seen.tickets, now - seen.age)
+        return _Seen(now, now - seen.age, seen.tickets, seen.usage)
 
 
 def _queue(tickets: Iterable[Ticket]) -> tuple[Ticket, ...]:

@@ -2,7 +2,8 @@
 
 Each tenant has nominal devices of its own and may borrow what others leave idle, up to its limit. Owners take theirs
 back: the newest borrower goes first. Within a tenant a higher priority goes before, and displaces, a lower one. What
-does not fit does not block what does.
+does not fit does not block what does. Notebooks and jobs are told apart: notebooks have the tenant's own, which its
+jobs use while it is idle, and what runs over that is the jobs'.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class Claim:
 
     ``filed`` and ``admitted`` number tickets in the order of their requests and admissions; ``admitted`` is None while
     the ticket waits. ``held`` says that a pod lives on it, ``evicted`` that this pod has been asked to go.
+    A ``notebook`` has what is its tenant's own unless the quota says that notebooks borrow.
     """
 
     key: str
@@ -33,6 +35,7 @@ class Claim:
     admitted: int | None = None
     held: bool = False
     evicted: bool = False
+    notebook: bool = False
 
     @property
     def waits(self) -> bool:
@@ -63,55 +66,78 @@ class _Books:
     claims: dict[str, Claim]
     reclaim: Reclaim = Reclaim.ANY
     held: dict[str, Counter[Device]] = field(default_factory=dict)
+    notebooks: dict[str, Counter[Device]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, quotas: Mapping[str, Quota], claims: Sequence[Claim], reclaim: Reclaim) -> _Books:
-        held: dict[str, Counter[Device]] = {tenant: Counter() for tenant in quotas}
+        nothing: dict[str, Counter[Device]] = {tenant: Counter() for tenant in quotas}
+        books = cls(quotas, {claim.key: claim for claim in claims}, reclaim, nothing, _copied(nothing))
         for claim in claims:
             if not claim.waits:
-                held[claim.tenant].update(claim.devices)
-        return cls(quotas, {claim.key: claim for claim in claims}, reclaim, held)
+                books.reserve(claim)
+        return books
 
     def copy(self) -> _Books:
-        held = {tenant: Counter(counts) for tenant, counts in self.held.items()}
-        return _Books(self.quotas, dict(self.claims), self.reclaim, held)
+        return _Books(self.quotas, dict(self.claims), self.reclaim, _copied(self.held), _copied(self.notebooks))
 
     def put(self, claim: Claim) -> None:
         """The claim as it is now."""
         before = self.claims[claim.key]
         if not before.waits:
-            self.held[claim.tenant].subtract(before.devices)
+            for counts in self._counts_of(before):
+                counts.subtract(before.devices)
         if not claim.waits:
-            self.held[claim.tenant].update(claim.devices)
+            self.reserve(claim)
         self.claims[claim.key] = claim
 
     def reserve(self, claim: Claim) -> None:
-        """Keep free what the claim's victims will give back."""
-        self.held[claim.tenant].update(claim.devices)
+        """Count the claim as held: it is, or its victims will give that back."""
+        for counts in self._counts_of(claim):
+            counts.update(claim.devices)
 
-    def used(self, tenant: str, device: Device) -> int:
-        """What the tenant holds, and what is kept free for it."""
-        return self.held[tenant][device]
+    def _counts_of(self, claim: Claim) -> list[Counter[Device]]:
+        return [self.held[claim.tenant], *([self.notebooks[claim.tenant]] if claim.notebook else ())]
 
-    def going(self, tenant: str, device: Device) -> int:
-        """What evicted claims of the tenant still hold, and will give back."""
-        return sum(c.devices.get(device, 0) for c in self.claims.values() if c.tenant == tenant and c.evicted)
+    def going(self, claim: Claim, device: Device) -> int:
+        """What evicted claims of its tenant still hold, and will give back; of a notebook those of notebooks."""
+        return sum(
+            other.devices.get(device, 0)
+            for other in self.claims.values()
+            if other.evicted and other.tenant == claim.tenant and (other.notebook or not claim.notebook)
+        )
+
+    def overdrawn(self, claim: Claim, device: Device) -> bool:
+        """Whether the claim's tenant holds more than its own, and a notebook's tenant with its notebooks alone."""
+        used = (self.notebooks if claim.notebook else self.held)[claim.tenant]
+        return used[device] > self.nominal(claim.tenant, device)
 
     def nominal(self, tenant: str, device: Device) -> int:
         return self.quotas[tenant].nominal.get(device, 0)
 
     def fits(self, claim: Claim) -> bool:
-        return all(
+        return not self.too_many_notebooks(claim) and all(
             count <= available(claim.tenant, device, self.quotas, self.held) for device, count in claim.devices.items()
         )
 
-    def borrows(self, claim: Claim) -> bool:
-        """Whether the claim would take the tenant over what is its own."""
-        return any(
-            self.used(claim.tenant, device) - self.going(claim.tenant, device) + count
-            > self.nominal(claim.tenant, device)
+    def too_many_notebooks(self, claim: Claim) -> bool:
+        """Whether it is a notebook that only other notebooks of its tenant could make room for."""
+        quota = self.quotas[claim.tenant]
+        return claim.notebook and any(
+            self.notebooks[claim.tenant][device] + count > quota.notebook_limit(device)
             for device, count in claim.devices.items()
         )
+
+    def borrows(self, claim: Claim) -> bool:
+        """Whether the claim would take its tenant over what is its own, a notebook its tenant's notebooks."""
+        used = (self.notebooks if claim.notebook else self.held)[claim.tenant]
+        return any(
+            used[device] - self.going(claim, device) + count > self.nominal(claim.tenant, device)
+            for device, count in claim.devices.items()
+        )
+
+
+def _copied(held: Mapping[str, Counter[Device]]) -> dict[str, Counter[Device]]:
+    return {tenant: Counter(counts) for tenant, counts in held.items()}
 
 
 def decide(claims: Sequence[Claim], quotas: Mapping[str, Quota], reclaim: Reclaim = Reclaim.ANY) -> Decision:
@@ -168,6 +194,8 @@ def _victims(books: _Books, claim: Claim) -> list[Claim] | None:
         if gone.evicted:
             trial.put(replace(gone, admitted=None, evicted=False))
     victims: list[Claim] = []
+    if trial.too_many_notebooks(claim):
+        return None
     while not trial.fits(claim):
         victim = _next_victim(trial, claim)
         if victim is None:
@@ -192,9 +220,11 @@ def _next_victim(trial: _Books, claim: Claim) -> Claim | None:
 
 
 def _may_displace(trial: _Books, claim: Claim, other: Claim, short: Sequence[Device]) -> bool:
-    if other.tenant == claim.tenant:
+    if other.tenant == claim.tenant and other.notebook == claim.notebook:
         return other.priority < claim.priority
+    if other.tenant == claim.tenant:
+        return claim.notebook and trial.reclaim is not Reclaim.NEVER
     if trial.reclaim is Reclaim.LOWER_PRIORITY and other.priority >= claim.priority:
         return False
     over = (d for d in short if other.devices.get(d))
-    return any(trial.used(other.tenant, d) > trial.nominal(other.tenant, d) for d in over)
+    return any(trial.overdrawn(other, d) for d in over)

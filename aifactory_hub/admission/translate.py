@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -44,7 +44,7 @@ def job_for(request: TicketRequest, hub: str) -> Json:
         "metadata": {
             "name": request.name,
             "labels": {
-                QUEUE_LABEL: constants.LOCAL_QUEUE,
+                QUEUE_LABEL: queue_of(request.kind),
                 PRIORITY_LABEL: request.priority,
                 constants.LABEL_TENANT: request.tenant,
                 constants.LABEL_OWNER_KIND: request.kind,
@@ -65,6 +65,11 @@ def job_for(request: TicketRequest, hub: str) -> Json:
             "template": {"spec": pod},
         },
     }
+
+
+def queue_of(kind: str) -> str:
+    """The LocalQueue of notebooks' tickets, or of jobs': jobs may borrow, notebooks only where the tenant says so."""
+    return constants.LOCAL_QUEUE if kind == constants.KIND_SERVER else constants.JOBS_LOCAL_QUEUE
 
 
 def ticket_of(tenant: str, job: Json, workload: Json | None) -> Ticket:
@@ -123,12 +128,19 @@ def version_of(job: Json) -> int:
     return int(job["metadata"]["resourceVersion"])
 
 
-def position_of(name: str, pending: Json) -> int | None:
-    """0-based place of the ticket in Kueue's list of pending Workloads; None when it is not there."""
-    for item in pending.get("items") or ():
-        owners = item["metadata"].get("ownerReferences") or ()
-        if any(owner.get("kind") == "Job" and owner.get("name") == name for owner in owners):
-            return int(item["positionInLocalQueue"])
+def position_of(name: str, pending: Iterable[Json]) -> int | None:
+    """0-based place of the ticket in Kueue's lists of pending Workloads, those that are served first before the others.
+
+    None when it is in none of them.
+    """
+    before = 0
+    for each in pending:
+        items = each.get("items") or ()
+        for item in items:
+            owners = item["metadata"].get("ownerReferences") or ()
+            if any(owner.get("kind") == "Job" and owner.get("name") == name for owner in owners):
+                return before + int(item["positionInLocalQueue"])
+        before += len(items)
     return None
 
 

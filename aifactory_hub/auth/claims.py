@@ -112,6 +112,8 @@ def username_from_claims(claims: Mapping[str, Any], claim: str) -> str:
 
 def arrived(claims: Mapping[str, Any], where: GroupsClaim, source: str) -> str:
     """What came instead of groups, for somebody who has to find out why: names of claims only, never values."""
+    if len(where.path) == 1 and where.name in claims:
+        return f"The claim {where.name!r} of the {source} did arrive, and there is no group in it."
     names = sorted(str(name)[:_LONGEST_QUOTE] for name in claims)
     shown = ", ".join(names[:30]) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
     return f"Expected: groups in the claim {where.name!r} of the {source}. Arrived: {shown or 'no claims'}."

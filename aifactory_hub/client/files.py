@@ -58,10 +58,13 @@ def _walk(
     rules = rules if own is None else (*rules, own)
     with os.scandir(folder) as listing:
         found = list(listing)
+    at_home = not prefix and folder.resolve() == Path.home().resolve()
     for item in found:
         name = f"{prefix}{item.name}"
         is_folder = item.is_dir(follow_symlinks=False)
-        if item.name in ALWAYS_IGNORED or is_ignored(f"{name}/" if is_folder else name, (*rules, *last)):
+        # What is hidden in a home folder is programs' own: settings, caches, keys.
+        hidden = at_home and name.startswith(".")
+        if item.name in ALWAYS_IGNORED or is_ignored(f"{name}/" if is_folder else name, (*rules, *last), hidden):
             continue
         if is_folder:
             yield from _walk(Path(item.path), f"{name}/", rules, last, skipped)
@@ -71,10 +74,10 @@ def _walk(
             skipped[name] = "a link to a folder or to nothing" if item.is_symlink() else "not a plain file"
 
 
-def is_ignored(name: str, rules: Sequence[_Rules]) -> bool:
+def is_ignored(name: str, rules: Sequence[_Rules], unless_said: bool = False) -> bool:
     """Whether the last rule that says something of ``name`` says that it stays at home; a folder's name ends in /."""
     said = [answer for rule in rules if (answer := rule.say(name)) is not None]
-    return bool(said and said[-1])
+    return said[-1] if said else unless_said
 
 
 def _rules(folder: Path, name: str, prefix: str) -> _Rules | None:

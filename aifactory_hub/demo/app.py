@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,6 +29,7 @@ from .site import Ports, tenants_yaml
 
 FAILED = 1
 _PROCESSES = "processes.json"
+_OPEN_FILES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def run_check(options: Options | None = None) -> int:
 def _guarded(options: Options, visit: Visit) -> int:
     try:
         _check_installed()
+        _open_more_files()
         with locked(options.folder) as note:
             left = end_leftovers(options.folder / _PROCESSES)
             if left:
@@ -118,6 +121,15 @@ def _check_installed() -> None:
     missing = [name for name in ("jupyterlab", "ipykernel", "sklearn") if find_spec(name) is None]
     if missing:
         raise DemoError(f"The demo needs {', '.join(missing)}: pip install 'aifactory-hub[demo]'")
+
+
+def _open_more_files() -> None:
+    """A process on macOS may have 256 files open unless it asks for more, and a hub with visitors needs more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _live(options: Options, ports: Ports, console: Console, visit: Visit) -> int:

@@ -39,7 +39,8 @@ class DemoCluster:
     def __post_init__(self) -> None:
         registry = self.registry
         # Asking the engine in this process costs nothing, so each page has the numbers of its moment.
-        outlooks = Outlooks(self.admission, registry.tenants, registry.cluster.carved, fresh=0.0)
+        cluster = registry.cluster
+        outlooks = Outlooks(self.admission, registry.tenants, cluster.carved, fresh=0.0, reclaim=cluster.reclaim)
         object.__setattr__(self, "outlooks", outlooks)
 
 

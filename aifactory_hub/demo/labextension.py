@@ -57,7 +57,7 @@ async def _run(*words: str) -> int:
     try:
         return await process.wait()
     except asyncio.CancelledError:
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group that has ended
             os.killpg(process.pid, 15)
         await process.wait()
         raise

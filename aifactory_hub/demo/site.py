@@ -58,7 +58,7 @@ addresses:
 notebook: {{image: demo/local-process, start_timeout: 120}}
 jobs: {{image: demo/local-process}}
 profiles:
-  cpu-small: {{gpu: none, cpu: 500m, memory: 1Gi, display_name: No GPU}}
+  cpu-small: {{gpu: none, cpu: 500m, memory: 1Gi}}
   "{SMALL}": {{cpu: "1", memory: 4Gi, price_per_hour: 0.40}}
   {LARGE}: {{cpu: "3", memory: 16Gi, price_per_hour: 1.60}}
   {OLDER}: {{cpu: "3", memory: 12Gi, price_per_hour: 0.90}}

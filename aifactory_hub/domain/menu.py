@@ -9,7 +9,9 @@ from enum import StrEnum
 
 from aifactory_profiles import Catalogue, Device, Profile
 
-from .quota import Holder, Usage
+from ..constants import KIND_SERVER as _SERVER
+from .lending import Reclaim
+from .quota import Holder, Usage, over_user_limit
 from .spawns import menu
 from .tenants import Tenant
 from .tickets import Ticket
@@ -18,7 +20,6 @@ from .words import duration
 
 UNKNOWN_USAGE = "the cluster does not say now what is in use"
 # A server is more urgent than a job: it is served first, and a job of its own team gives way to it.
-_SERVER = "server"
 _NOUNS = {_SERVER: "notebook", "job": "job"}
 # More names than these are not read.
 _MOST_NAMES = 3
@@ -27,13 +28,16 @@ _MOST_NAMES = 3
 class Availability(StrEnum):
     """Slugs for programs.
 
-    FREE starts at once, QUEUE waits first, NEVER is more than the team can hold. UNAVAILABLE: the team can't start
-    anything now. UNKNOWN: what is in use can't be said now, so nothing is started.
+    FREE starts at once, QUEUE waits first. NEVER is more than the team can hold, JOBS more than its notebooks can, and
+    LIMITED more than the team lets one person have beside what she has. UNAVAILABLE: the team can't start anything now.
+    UNKNOWN: what is in use can't be said now, so nothing is started.
     """
 
     FREE = "free"
     QUEUE = "queue"
     NEVER = "never"
+    JOBS = "jobs"
+    LIMITED = "limited"
     UNAVAILABLE = "unavailable"
     UNKNOWN = "unknown"
 
@@ -44,7 +48,8 @@ class Outlook:
 
     ``unavailable`` is why nothing can be started, ``queue`` who waits in the order of service, ``borrowable`` how many
     more devices of other tenants may be had now, ``cluster_used`` what all tenants together hold, ``carved`` what
-    the administrator has cut the GPUs into. ``lengths`` are the seconds that ended runs took, by kind and profile.
+    the administrator has cut the GPUs into. ``lengths`` are the seconds that ended runs took, by kind and profile,
+    and ``reclaim`` is what owners end to get their own back.
     """
 
     now: float
@@ -55,6 +60,7 @@ class Outlook:
     cluster_used: Mapping[Device, int] | None = None
     carved: Mapping[Device, int] = field(default_factory=dict)
     lengths: Mapping[tuple[str, str], Sequence[float]] = field(default_factory=dict)
+    reclaim: Reclaim = Reclaim.ANY
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,8 @@ class Standing:
     ``team`` is what is left of the team's own devices, ``borrowable`` what others leave idle, ``cluster`` what is free
     in the whole cluster, each in pieces of this profile; ``team`` is None for a profile without devices. ``waiting``
     is how many requests are served before a new one. ``reason`` and ``advice`` say why not now, and what to do.
+    ``returnable`` says that the owner of what is borrowed may take it back, which ends the notebook, ``jobs_go`` that
+    jobs of the team make room for it.
     """
 
     availability: Availability
@@ -93,6 +101,8 @@ class Standing:
     held: tuple[Held, ...] = ()
     reason: str = ""
     advice: tuple[str, ...] = ()
+    returnable: bool = False
+    jobs_go: bool = False
 
     @property
     def free_now(self) -> int | None:
@@ -131,21 +141,28 @@ def place_in_queue(tenant: Tenant, profile: Profile, outlook: Outlook, ticket: s
     return Place(at + 1, len(rivals), ahead, _wait(tenant, profile, outlook, outlook.usage, ahead))
 
 
-def offers(tenant: Tenant, catalogue: Catalogue, outlook: Outlook) -> tuple[Offer, ...]:
-    """The tenant's menu, in its order."""
-    kinds: dict[tuple[object, ...], Standing] = {}
-    of_profile = []
-    for profile in menu(tenant, catalogue):
-        kind = (profile.flavor, profile.slice, *profile.devices.items())
-        if kind not in kinds:
-            kinds[kind] = _standing(tenant, profile, outlook)
-        of_profile.append((profile, kind))
-    free = [profile for profile, kind in of_profile if kinds[kind].availability is Availability.FREE]
-    advised = {kind: _with_advice(standing, outlook, free) for kind, standing in kinds.items()}
-    return tuple(Offer(profile, advised[kind]) for profile, kind in of_profile)
+def offers(tenant: Tenant, catalogue: Catalogue, outlook: Outlook, user: str | None = None) -> tuple[Offer, ...]:
+    """The tenant's menu for a notebook of ``user``, in its order; None: of nobody in particular."""
+    has = _of_user(outlook, user) if user is not None and tenant.quota.per_user else None
+    profiles = menu(tenant, catalogue)
+    kinds = {profile.kind: profile for profile in profiles}
+    standings = {kind: _standing(tenant, profile, outlook, has) for kind, profile in kinds.items()}
+    available = {kind for kind, standing in standings.items() if standing.availability is Availability.FREE}
+    instead = _instead([profile for profile in profiles if profile.kind in available])
+    advised = {kind: _with_advice(standing, outlook, instead) for kind, standing in standings.items()}
+    return tuple([Offer(profile, advised[profile.kind]) for profile in profiles])
 
 
-def _standing(tenant: Tenant, profile: Profile, outlook: Outlook) -> Standing:
+def _of_user(outlook: Outlook, user: str) -> dict[Device, int]:
+    """What the person has or waits for; what is not known does not count."""
+    has: Counter[Device] = Counter({} if outlook.usage is None else outlook.usage.of(user))
+    for ticket in outlook.queue or ():
+        if ticket.user == user:
+            has.update(ticket.devices)
+    return dict(has)
+
+
+def _standing(tenant: Tenant, profile: Profile, outlook: Outlook, has: Mapping[Device, int] | None) -> Standing:
     usage = outlook.usage
     if outlook.unavailable is not None:
         return Standing(Availability.UNAVAILABLE, reason=outlook.unavailable)
@@ -155,22 +172,32 @@ def _standing(tenant: Tenant, profile: Profile, outlook: Outlook) -> Standing:
         return Standing(Availability.FREE)
     told = Standing(
         Availability.FREE,
-        team=Share(_pieces(profile, _left(tenant.quota.nominal, usage.used)), _pieces(profile, tenant.quota.nominal)),
+        team=Share(
+            _pieces(profile, _left(profile, tenant.quota.nominal, usage.used)), _pieces(profile, tenant.quota.nominal)
+        ),
         borrowable=_borrowable(tenant, profile, usage, outlook),
         cluster=_cluster(profile, outlook),
+        returnable=tenant.quota.notebooks_borrow and outlook.reclaim is Reclaim.ANY,
     )
-    if any(count > tenant.quota.limit(device) for device, count in profile.takes.items()):
-        return replace(told, availability=Availability.NEVER, reason=_never(tenant, profile))
+    if any(count > tenant.quota.notebook_limit(device) for device, count in profile.takes.items()):
+        jobs = all(count <= tenant.quota.limit(device) for device, count in profile.takes.items())
+        what = Availability.JOBS if jobs else Availability.NEVER
+        return replace(told, availability=what, reason=_never(tenant, profile))
+    if has is not None and (over := over_user_limit(tenant.quota, has, profile.takes)) is not None:
+        reason = f"one person may have {over.limit} of {piece_name(profile)} in {tenant.name}, and you have {over.used}"
+        return replace(told, availability=Availability.LIMITED, reason=reason)
     if told.free_now:
         return replace(told, waiting=0, wait=Wait(0.0, 0.0, 0.0))
     ahead = None if outlook.queue is None else _ahead(profile, outlook.queue)
+    jobs_go = _jobs_go(tenant, profile, usage, outlook)
     return replace(
         told,
         availability=Availability.QUEUE,
         waiting=None if ahead is None else len(ahead),
         wait=UNKNOWN if ahead is None else _wait(tenant, profile, outlook, usage, ahead),
-        held=_held(profile, usage),
-        reason=_full(tenant, profile, usage),
+        held=_held(profile, usage, jobs=jobs_go or tenant.quota.notebooks_borrow),
+        jobs_go=jobs_go,
+        reason=_full(tenant, profile, usage, outlook),
     )
 
 
@@ -179,17 +206,34 @@ def _pieces(profile: Profile, devices: Mapping[Device, int]) -> int:
     return min(max(0, devices.get(device, 0)) // count for device, count in profile.takes.items())
 
 
-def _left(have: Mapping[Device, int], used: Mapping[Device, int]) -> dict[Device, int]:
-    return {device: count - used.get(device, 0) for device, count in have.items()}
+def _left(profile: Profile, have: Mapping[Device, int], used: Mapping[Device, int]) -> dict[Device, int]:
+    return {device: have.get(device, 0) - used.get(device, 0) for device in profile.takes}
 
 
 def _borrowable(tenant: Tenant, profile: Profile, usage: Usage, outlook: Outlook) -> int | None:
-    """How many more of the profile would have to be borrowed, and can be now; None when that is not known."""
+    """How many more of the profile can be had of what others leave; None when that is not known.
+
+    Notebooks that do not borrow have such a device while jobs of their team use the team's own: the jobs borrow then.
+    """
     if outlook.borrowable is None:
         return None if any(tenant.quota.borrowing.get(device) for device in profile.takes) else 0
-    own = _left(tenant.quota.nominal, usage.used)
-    both = {r: max(0, own.get(r, 0)) + outlook.borrowable.get(r, 0) for r in profile.takes}
+    own = _left(profile, tenant.quota.nominal, usage.used)
+    both = {d: sum(_at_once(tenant, d, usage, outlook)) for d in profile.takes}
     return _pieces(profile, both) - _pieces(profile, own)
+
+
+def _at_once(tenant: Tenant, device: Device, usage: Usage, outlook: Outlook) -> tuple[int, int]:
+    """What a notebook could have of a device now: of the team's own, and of others'."""
+    own = max(0, tenant.quota.nominal.get(device, 0) - usage.used.get(device, 0))
+    others = (outlook.borrowable or {}).get(device, 0)
+    if not tenant.quota.notebooks_borrow:
+        others = min(others, max(0, _notebooks_left(tenant, device, usage) - own))
+    return own, others
+
+
+def _notebooks_left(tenant: Tenant, device: Device, usage: Usage) -> int:
+    """How many more the team's notebooks may have, whoever has them now."""
+    return tenant.quota.notebook_limit(device) - usage.by(_SERVER).get(device, 0)
 
 
 def _cluster(profile: Profile, outlook: Outlook) -> Share | None:
@@ -198,7 +242,7 @@ def _cluster(profile: Profile, outlook: Outlook) -> Share | None:
     total = _pieces(profile, outlook.carved)
     if outlook.cluster_used is None:
         return Share(None, total)
-    return Share(_pieces(profile, _left(outlook.carved, outlook.cluster_used)), total)
+    return Share(_pieces(profile, _left(profile, outlook.carved, outlook.cluster_used)), total)
 
 
 def _ahead(profile: Profile, queue: Sequence[Ticket]) -> list[Ticket]:
@@ -210,21 +254,36 @@ def _wait(tenant: Tenant, profile: Profile, outlook: Outlook, usage: Usage, ahea
     """The longest of the waits for each device, each as if the team's own future alone decided it."""
     waits = []
     for device, asked in profile.takes.items():
-        free = max(0, tenant.quota.nominal.get(device, 0) - usage.used.get(device, 0))
-        free += (outlook.borrowable or {}).get(device, 0)
-        runs = [_running(h, device, outlook) for h in usage.holders if h.devices.get(device)]
+        free = sum(_at_once(tenant, device, usage, outlook))
         before = [_waiting(t, device, outlook) for t in ahead if t.devices.get(device)]
-        waits.append(expected_wait(asked, free, runs, before))
+        waits.append(expected_wait(asked, free, _runs(tenant, device, usage, outlook, free), before))
     if not all(wait.known for wait in waits):
         return UNKNOWN
     return max(waits, key=lambda wait: (wait.high or 0.0, wait.most or 0.0))
+
+
+def _runs(tenant: Tenant, device: Device, usage: Usage, outlook: Outlook, free: int) -> list[Running]:
+    """What has to end or give way before a notebook gets the device.
+
+    Where notebooks have their team's own and no more, only they have to end: whatever else has the rest gives way.
+    """
+    holders = [holder for holder in usage.holders if holder.devices.get(device)]
+    if tenant.quota.notebooks_borrow or outlook.reclaim is Reclaim.NEVER:
+        return [_running(holder, device, outlook) for holder in holders]
+    runs = [_running(holder, device, outlook) for holder in holders if holder.kind == _SERVER]
+    lent = max(0, _notebooks_left(tenant, device, usage)) - free
+    return [*runs, Running(lent, gives_way=True)] if lent > 0 else runs
 
 
 def _running(holder: Holder, device: Device, outlook: Outlook) -> Running:
     age = None if holder.since is None else max(0.0, outlook.now - holder.since)
     left = None if holder.ends_by is None else max(0.0, holder.ends_by - outlook.now)
     lengths = outlook.lengths.get((holder.kind, holder.profile), ())
-    return Running(holder.devices[device], age, left, lengths, gives_way=holder.kind != _SERVER)
+    return Running(holder.devices[device], age, left, lengths, _gives_way(holder, outlook))
+
+
+def _gives_way(holder: Holder, outlook: Outlook) -> bool:
+    return holder.kind != _SERVER and outlook.reclaim is not Reclaim.NEVER
 
 
 def _waiting(ticket: Ticket, device: Device, outlook: Outlook) -> Waiting:
@@ -232,10 +291,19 @@ def _waiting(ticket: Ticket, device: Device, outlook: Outlook) -> Waiting:
     return Waiting(ticket.devices[device], ticket.max_seconds, lengths)
 
 
-def _held(profile: Profile, usage: Usage) -> tuple[Held, ...]:
-    """Who holds what the profile needs, one entry for each kind, person and end."""
+def _jobs_go(tenant: Tenant, profile: Profile, usage: Usage, outlook: Outlook) -> bool:
+    """Whether a notebook may take the place of a job of its team."""
+    if outlook.reclaim is Reclaim.NEVER:
+        return False
+    return all(_notebooks_left(tenant, device, usage) >= count for device, count in profile.takes.items())
+
+
+def _held(profile: Profile, usage: Usage, *, jobs: bool) -> tuple[Held, ...]:
+    """Who holds what the profile needs, one entry for each kind, person and end; jobs only with ``jobs``."""
     counts: Counter[tuple[str, str, float | None]] = Counter()
     for holder in usage.holders:
+        if not jobs and holder.kind != _SERVER:
+            continue
         count = sum(holder.devices.get(device, 0) for device in profile.takes)
         if count:
             counts[(holder.kind, holder.user, holder.ends_by)] += count
@@ -244,9 +312,11 @@ def _held(profile: Profile, usage: Usage) -> tuple[Held, ...]:
 
 
 def _never(tenant: Tenant, profile: Profile) -> str:
-    device, asked = next((r, n) for r, n in profile.takes.items() if n > tenant.quota.limit(r))
-    limit = tenant.quota.limit(device)
+    device, asked = next((r, n) for r, n in profile.takes.items() if n > tenant.quota.notebook_limit(r))
+    limit = tenant.quota.notebook_limit(device)
     name = piece_name(profile)
+    if asked <= tenant.quota.limit(device):
+        return f"{tenant.name} has {limit} {name} of its own, and its notebooks do not borrow"
     return (
         f"{tenant.name} has no quota for {name}"
         if not limit
@@ -254,8 +324,14 @@ def _never(tenant: Tenant, profile: Profile) -> str:
     )
 
 
-def _full(tenant: Tenant, profile: Profile, usage: Usage) -> str:
+def _full(tenant: Tenant, profile: Profile, usage: Usage, outlook: Outlook) -> str:
     """Of the device that is short."""
+    short = (d for d, n in profile.takes.items() if _notebooks_left(tenant, d, usage) < n)
+    device = next(short, None)
+    if device is not None and not tenant.quota.notebooks_borrow and _more_for_jobs(tenant, device, usage, outlook):
+        limit, count = tenant.quota.notebook_limit(device), usage.by(_SERVER).get(device, 0)
+        which = f"{count} of its {limit} {piece_name(profile)}"
+        return f"notebooks of {tenant.name} use {which}, and only jobs borrow"
     device = min(profile.takes, key=lambda r: (tenant.quota.limit(r) - usage.used.get(r, 0)) // profile.takes[r])
     own, used = tenant.quota.nominal.get(device, 0), usage.used.get(device, 0)
     borrowed = max(0, used - own)
@@ -263,18 +339,26 @@ def _full(tenant: Tenant, profile: Profile, usage: Usage) -> str:
     return f"{tenant.name} uses {used} of {own + borrowed} {piece_name(profile)}{lent}"
 
 
-def _with_advice(standing: Standing, outlook: Outlook, free: Sequence[Profile]) -> Standing:
+def _more_for_jobs(tenant: Tenant, device: Device, usage: Usage, outlook: Outlook) -> bool:
+    """Whether the team holds, or could have, more than its notebooks may."""
+    over = usage.used.get(device, 0) > tenant.quota.nominal.get(device, 0)
+    return over or bool((outlook.borrowable or {}).get(device))
+
+
+def _with_advice(standing: Standing, outlook: Outlook, instead: Sequence[str]) -> Standing:
     if standing.availability is Availability.QUEUE:
-        return replace(standing, advice=(*_ends(standing, outlook), *_instead(free)))
-    if standing.availability is Availability.NEVER:
-        return replace(standing, advice=(*_instead(free), "ask a team admin for more quota"))
+        return replace(standing, advice=(*_ends(standing, outlook), *instead))
+    if standing.availability is Availability.LIMITED:
+        return replace(standing, advice=("stop one of yours first",))
+    if standing.availability in (Availability.NEVER, Availability.JOBS):
+        return replace(standing, advice=(*instead, "ask a team admin for more quota"))
     return standing
 
 
 def _ends(standing: Standing, outlook: Outlook) -> list[str]:
     """What frees devices soonest, for certain."""
     giving = next((held for held in standing.held if held.kind != _SERVER), None)
-    if giving is not None:
+    if giving is not None and standing.jobs_go:
         return [f"a {_NOUNS.get(giving.kind, giving.kind)} of {giving.user} goes back to the queue for it"]
     ending = next((held for held in standing.held if held.ends_by is not None), None)
     if ending is None or ending.ends_by is None:

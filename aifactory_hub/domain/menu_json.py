@@ -57,7 +57,10 @@ class HeldAnswer(TypedDict):
 
 
 class ProfileAnswer(TypedDict):
-    """One line of the menu. ``availability``: free, queue, never, unavailable or unknown."""
+    """One line of the menu. ``availability``: free, queue, never, jobs, limited, unavailable or unknown.
+
+    ``borrowed_is_kept`` says that a notebook keeps what it borrows; null where there is nothing to borrow.
+    """
 
     profile: str
     display_name: str
@@ -71,6 +74,7 @@ class ProfileAnswer(TypedDict):
     free_now: int | None
     team: ShareAnswer | None
     borrowable: int | None
+    borrowed_is_kept: bool | None
     cluster: ShareAnswer | None
     waiting: int | None
     wait: WaitAnswer | None
@@ -91,8 +95,10 @@ class MenuAnswer(TypedDict):
     profiles: list[ProfileAnswer]
 
 
-def menu_answer(tenant: Tenant, catalogue: Catalogue, outlook: Outlook, *, simulated: bool) -> MenuAnswer:
-    """The tenant's menu at the outlook's time."""
+def menu_answer(
+    tenant: Tenant, catalogue: Catalogue, outlook: Outlook, *, simulated: bool, user: str | None = None
+) -> MenuAnswer:
+    """The tenant's menu at the outlook's time, for a notebook of ``user``."""
     return {
         "tenant": tenant.name,
         "display_name": tenant.display_name,
@@ -100,7 +106,7 @@ def menu_answer(tenant: Tenant, catalogue: Catalogue, outlook: Outlook, *, simul
         "known": outlook.usage is not None,
         "unavailable": outlook.unavailable,
         "simulated": simulated,
-        "profiles": [_profile(offer, catalogue) for offer in offers(tenant, catalogue, outlook)],
+        "profiles": [_profile(offer, catalogue) for offer in offers(tenant, catalogue, outlook, user)],
     }
 
 
@@ -120,6 +126,7 @@ def _profile(offer: Offer, catalogue: Catalogue) -> ProfileAnswer:
         "free_now": standing.free_now,
         "team": _share(standing.team),
         "borrowable": standing.borrowable,
+        "borrowed_is_kept": not standing.returnable if standing.borrowable else None,
         "cluster": _share(standing.cluster),
         "waiting": standing.waiting,
         "wait": _wait(standing),

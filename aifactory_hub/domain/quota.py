@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from aifactory_profiles import Device, Profile
 
+from ..constants import KIND_SERVER
 from .refusals import Refusal, RefusalReason
 
 
@@ -16,13 +17,15 @@ class Quota:
     """A tenant's own devices (``nominal``) and how many more it may borrow from idle ones (``borrowing``).
 
     ``lending`` is how many of its own others may borrow, all of them where it says nothing. ``per_user`` is how many
-    one person may have or wait for in the tenant, as many as she likes where it says nothing.
+    one person may have or wait for in the tenant, as many as she likes where it says nothing. What is borrowed can be
+    taken back, so a notebook does not borrow unless ``notebooks_borrow``: what it has then is the tenant's own.
     """
 
     nominal: Mapping[Device, int] = field(default_factory=dict)
     borrowing: Mapping[Device, int] = field(default_factory=dict)
     lending: Mapping[Device, int] = field(default_factory=dict)
     per_user: Mapping[Device, int] = field(default_factory=dict)
+    notebooks_borrow: bool = False
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -32,6 +35,10 @@ class Quota:
     def limit(self, device: Device) -> int:
         """The most of ``device`` that the tenant can ever hold; 0 for one that it has no quota for."""
         return self.nominal.get(device, 0) + self.borrowing.get(device, 0)
+
+    def notebook_limit(self, device: Device) -> int:
+        """The most of ``device`` that the tenant's notebooks can ever hold together."""
+        return self.limit(device) if self.notebooks_borrow else self.nominal.get(device, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,14 @@ class Usage:
 
     used: Mapping[Device, int] = field(default_factory=dict)
     holders: tuple[Holder, ...] = ()
+
+    def by(self, kind: str) -> dict[Device, int]:
+        """What servers hold, or jobs."""
+        held: Counter[Device] = Counter()
+        for holder in self.holders:
+            if holder.kind == kind:
+                held.update(holder.devices)
+        return dict(held)
 
     def of(self, user: str) -> dict[Device, int]:
         """What one person holds."""
@@ -115,34 +130,43 @@ def check_user(tenant: str, quota: Quota, usage: Usage, profile: Profile, user: 
     )
 
 
-def check_quota(quota: Quota, usage: Usage, profile: Profile, menu: Sequence[Profile] = ()) -> Fits | Refusal:
+def check_quota(
+    quota: Quota, usage: Usage, profile: Profile, menu: Sequence[Profile] = (), *, notebook: bool = False
+) -> Fits | Refusal:
     """Whether ``profile`` fits into what the tenant has left; a refusal carries the numbers and what fits instead.
 
-    ``menu`` is what the person may choose from; those that fit are named in the refusal.
+    ``menu`` is what the person may choose from; those that fit are named in the refusal. A ``notebook`` is held to
+    what the tenant's notebooks may have, too.
     """
     for device, asked in profile.takes.items():
-        limit, used = quota.limit(device), usage.used.get(device, 0)
-        if used + asked > limit:
-            fits_now = tuple(p.name for p in menu if _has_room(quota, usage, p))
-            return _refuse(profile, device, asked=asked, used=used, limit=limit, fits_now=fits_now)
+        for used, limit in _bounds(quota, usage, device, notebook=notebook):
+            if used + asked > limit:
+                fits_now = tuple(p.name for p in menu if room_for(quota, usage, p, notebook=notebook) != 0)
+                return _refuse(profile, device, asked=asked, used=used, limit=limit, fits_now=fits_now)
     return Fits()
 
 
-def room_for(quota: Quota, usage: Usage, profile: Profile) -> int | None:
+def room_for(quota: Quota, usage: Usage, profile: Profile, *, notebook: bool = False) -> int | None:
     """How many more of ``profile`` the quota has room for; None when it takes no device, so has no limit here."""
     rooms = [
-        max(0, quota.limit(device) - usage.used.get(device, 0)) // count for device, count in profile.takes.items()
+        max(0, limit - used) // count
+        for device, count in profile.takes.items()
+        for used, limit in _bounds(quota, usage, device, notebook=notebook)
     ]
     return min(rooms, default=None)
+
+
+def _bounds(quota: Quota, usage: Usage, device: Device, *, notebook: bool) -> list[tuple[int, int]]:
+    """What is used of each limit that counts."""
+    bounds = [(usage.used.get(device, 0), quota.limit(device))]
+    if notebook and not quota.notebooks_borrow:
+        bounds.append((usage.by(KIND_SERVER).get(device, 0), quota.notebook_limit(device)))
+    return bounds
 
 
 def quota_left(quota: Quota, usage: Usage) -> dict[Device, int]:
     """How many of each device the tenant may take beyond what it holds; 0 when it holds more than it may."""
     return {d: max(0, quota.limit(d) - usage.used.get(d, 0)) for d in quota.devices}
-
-
-def _has_room(quota: Quota, usage: Usage, profile: Profile) -> bool:
-    return room_for(quota, usage, profile) != 0
 
 
 def _refuse(

@@ -127,7 +127,8 @@ def admit_plan(
         mine = check_user(plan.tenant.name, plan.tenant.quota, facts.usage, plan.profile, user)
         if isinstance(mine, Refusal):
             return mine
-    verdict = check_quota(plan.tenant.quota, facts.usage, plan.profile, menu(plan.tenant, catalogue))
+    sizes = menu(plan.tenant, catalogue)
+    verdict = check_quota(plan.tenant.quota, facts.usage, plan.profile, sizes, notebook=True)
     if isinstance(verdict, Fits) or (plan.wait and verdict.reason is RefusalReason.QUOTA_EXCEEDED):
         return plan
     return verdict

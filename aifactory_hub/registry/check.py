@@ -28,6 +28,7 @@ def contradictions(draft: Draft, line_of: LineOf, own: Mapping[str, Card] | None
         *_totals(draft, devices),
         *_borrowing(draft, devices),
         *_bounds(draft, devices),
+        *_weights(draft),
     ]
 
 
@@ -160,6 +161,17 @@ def _bounds(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
                     holds = "owns" if section == "lending" else "can hold"
                     what = f"{count} of {name}, but tenant {tenant.name} {holds} {most}"
                     yield Problem(("tenants", tenant.name, section, name), what, f"write {most} or less")
+
+
+def _weights(draft: Draft) -> Iterator[Problem]:
+    """Weights that nothing would look at."""
+    if draft.fair_sharing:
+        return
+    for tenant in draft.tenants:
+        if tenant.weighted:
+            what = "a weight counts only where Kueue runs with fair sharing"
+            instead = "switch it on (helm-values/kueue.yaml) and write cluster.fair_sharing: true, or remove the weight"
+            yield Problem(("tenants", tenant.name, "weight"), what, instead)
 
 
 def _totals(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:

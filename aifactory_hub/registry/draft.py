@@ -26,6 +26,7 @@ class DraftTenant:
     borrowing: DraftCounts
     lending: DraftCounts
     per_user: DraftCounts
+    weighted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Draft:
 
     ``site_profiles`` maps each name to whether it says something of ``gpu``, so means to be no slice; ``gpus`` are
     those of them that have whole or shared GPUs.
+    ``weighted`` tenants have a weight of their own, which counts where ``fair_sharing`` is on.
     ``quotas_readable`` is False when somebody's quota can't be read, so that nothing is concluded from its absence.
     """
 
@@ -53,6 +55,7 @@ class Draft:
     gpus: Mapping[str, DraftGpu]
     tenants: tuple[DraftTenant, ...]
     quotas_readable: bool
+    fair_sharing: bool = False
 
 
 def read_draft(data: Any) -> Draft:
@@ -68,6 +71,7 @@ def read_draft(data: Any) -> Draft:
         gpus={str(name): gpu for name, said in profiles.items() if (gpu := _gpu(_mapping(said))) is not None},
         tenants=tuple(_tenant(str(name), _mapping(said)) for name, said in tenants.items()),
         quotas_readable=all(_quota_is_readable(said) for said in tenants.values()),
+        fair_sharing=cluster.get("fair_sharing") is True,
     )
 
 
@@ -99,7 +103,12 @@ def _tenant(name: str, data: Mapping[Any, Any]) -> DraftTenant:
         borrowing=_counts(data.get("borrowing")),
         lending=_counts(data.get("lending")),
         per_user=_counts(data.get("per_user")),
+        weighted=_weighted(data.get("weight", 1)),
     )
+
+
+def _weighted(weight: Any) -> bool:
+    return isinstance(weight, int | float) and weight > 0 and weight != 1
 
 
 def _quota_is_readable(tenant: Any) -> bool:

@@ -149,6 +149,7 @@ def _tenant(name: str, section: schema.TenantSection, devices: DeviceNames) -> T
             borrowing=_counted(section.borrowing, devices),
             lending=_counted(section.lending, devices),
             per_user=_counted(section.per_user, devices),
+            notebooks_borrow=section.notebooks == "borrow",
         ),
         weight=section.weight,
         limits=None if section.limits is None else _limits(section.limits),

@@ -6,7 +6,7 @@ Pure: a registry in, Kubernetes objects as dictionaries out. Kueue's API is v1be
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from aifactory_profiles import Device
 from aifactory_profiles.catalogue import PRODUCT_LABEL
@@ -67,13 +67,12 @@ def tenant_objects(registry: Registry, tenant: Tenant) -> list[Manifest]:
     namespace = tenant.vcluster.namespace
     labels = {LABEL_TICKETS: "true", constants.LABEL_TENANT: tenant.name, **POD_SECURITY}
     role = _manifest(f"{_RBAC}/v1", "Role", HUB_ACCOUNT, namespace) | {"rules": _tenant_rules(tenant)}
-    local_queue = _manifest(_KUEUE, "LocalQueue", constants.LOCAL_QUEUE, namespace)
+    cluster = registry.cluster
     return [
         _manifest("v1", "Namespace", namespace, labels=labels),
         role,
         _binding("RoleBinding", "Role", HUB_ACCOUNT, namespace),
-        cluster_queue(registry, tenant),
-        local_queue | {"spec": {"clusterQueue": tenant.name}},
+        *tenant_queues(tenant, tenant.name, cluster.cohort, cluster.carved, cluster.reclaim),
         *host_quota(registry, tenant),
         *tenant_policies(registry, tenant),
     ]
@@ -105,45 +104,78 @@ def host_quota(registry: Registry, tenant: Tenant) -> list[Manifest]:
     return found
 
 
-def cluster_queue(registry: Registry, tenant: Tenant) -> Manifest:
-    """The tenant's quota as Kueue's ClusterQueue, with the GPU models as its flavors.
+def tenant_queues(
+    tenant: Tenant, name: str, cohort: str, carved: Iterable[Device], reclaim: Reclaim = Reclaim.ANY
+) -> list[Manifest]:
+    """The tenant's quota in Kueue, for a cluster with these devices. ``name`` is that of its queues.
 
-    A notebook takes the place of the tenant's own batch jobs, and what others borrowed comes back on demand.
+    The tenant is a cohort below ``cohort``, with its limits of lending and borrowing. In it are two queues. That of
+    notebooks owns the tenant's devices, and unless notebooks borrow it has no more than these: nothing of it is ever
+    reclaimed, because Kueue reclaims only from queues that hold more than their own. That of jobs owns nothing: it
+    uses what notebooks leave, and what other tenants lend, and gives it back on demand.
+    """
+    devices = tuple(carved)
+    namespace, own = tenant.vcluster.namespace, f"{cohort}-{tenant.name}"
+    bound = {} if tenant.quota.notebooks_borrow else {"borrowingLimit": "0"}
+    notebooks = _groups(devices, lambda d: {"nominalQuota": str(tenant.quota.nominal.get(d, 0)), **bound})
+    jobs = _groups(devices, lambda d: {"nominalQuota": "0"})
+    found = [_manifest(_KUEUE, "Cohort", own) | {"spec": _cohort(tenant, cohort, devices)}]
+    for queue, local, groups in (
+        (name, constants.LOCAL_QUEUE, notebooks),
+        (f"{name}.jobs", constants.JOBS_LOCAL_QUEUE, jobs),
+    ):
+        found += [
+            _manifest(_KUEUE, "ClusterQueue", queue) | {"spec": _queue(namespace, own, reclaim, groups)},
+            _manifest(_KUEUE, "LocalQueue", local, namespace) | {"spec": {"clusterQueue": queue}},
+        ]
+    return found
+
+
+def _cohort(tenant: Tenant, parent: str, devices: Iterable[Device]) -> Manifest:
+    """What the tenant's queues together may have of others, and what they lend."""
+    weight = {"fairSharing": {"weight": str(tenant.weight)}} if tenant.weight != 1 else {}
+    return {"parentName": parent, **weight, "resourceGroups": _groups(devices, lambda device: _limits(tenant, device))}
+
+
+def _limits(tenant: Tenant, device: Device) -> dict[str, str]:
+    quota = tenant.quota
+    lending = {"lendingLimit": str(quota.lending[device])} if device in quota.lending else {}
+    return {"nominalQuota": "0", "borrowingLimit": str(quota.borrowing.get(device, 0)), **lending}
+
+
+def _queue(namespace: str, cohort: str, reclaim: Reclaim, groups: list[Manifest]) -> Manifest:
+    """Within a queue the more urgent goes before, and what was lent comes back as ``reclaim`` says.
+
     Nobody takes what another tenant owns, so borrowing never preempts.
     """
-    cluster = registry.cluster
-    spec = queue_spec(tenant, cluster.cohort, cluster.carved, cluster.reclaim)
-    return _manifest(_KUEUE, "ClusterQueue", tenant.name) | {"spec": spec}
-
-
-def queue_spec(tenant: Tenant, cohort: str, carved: Iterable[Device], reclaim: Reclaim = Reclaim.ANY) -> Manifest:
-    """The ClusterQueue's content, for a cluster with these devices."""
-    weight = {"fairSharing": {"weight": str(tenant.weight)}} if tenant.weight != 1 else {}
     return {
-        **weight,
         "cohortName": cohort,
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": tenant.vcluster.namespace}},
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
         "queueingStrategy": "BestEffortFIFO",
         "preemption": {
             "reclaimWithinCohort": _RECLAIM[reclaim],
             "withinClusterQueue": "LowerPriority",
             "borrowWithinCohort": {"policy": "Never"},
         },
-        "resourceGroups": _resource_groups(tenant, carved),
+        "resourceGroups": groups,
     }
 
 
-def _resource_groups(tenant: Tenant, carved: Iterable[Device]) -> list[Manifest]:
+def _groups(carved: Iterable[Device], quota: Callable[[Device], dict[str, str]]) -> list[Manifest]:
     """Every carved resource, also what the tenant has none of.
 
     Kueue 0.19.2 takes a queue without any resource group for one that needs topology-aware scheduling, and admits
-    nothing to it (seen on a real cluster). So each queue has a group, for tenants without devices as well.
+    nothing to it (seen on a real cluster). So each queue has a group, for tenants without devices as well. Quotas are
+    text, which is how the API server keeps quantities: a number would differ from what it answers.
     """
     groups = flavor_groups(carved) or [((NO_GPU_FLAVOR,), (NO_GPU_RESOURCE,))]
     return [
         {
             "coveredResources": list(resources),
-            "flavors": [{"name": flavor, "resources": _quotas(flavor, resources, tenant)} for flavor in flavors],
+            "flavors": [
+                {"name": flavor, "resources": [{"name": name} | quota(Device(flavor, name)) for name in resources]}
+                for flavor in flavors
+            ],
         }
         for flavors, resources in groups
     ]
@@ -165,20 +197,6 @@ def flavor_groups(devices: Iterable[Device]) -> list[tuple[tuple[str, ...], tupl
 
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
-
-
-def _quotas(flavor: str, resources: Iterable[str], tenant: Tenant) -> list[Manifest]:
-    """As text, which is how the API server keeps quantities: a number would differ from what it answers."""
-    devices = [Device(flavor, resource) for resource in resources]
-    return [
-        {
-            "name": device.resource,
-            "nominalQuota": str(tenant.quota.nominal.get(device, 0)),
-            "borrowingLimit": str(tenant.quota.borrowing.get(device, 0)),
-            **({"lendingLimit": str(tenant.quota.lending[device])} if device in tenant.quota.lending else {}),
-        }
-        for device in devices
-    ]
 
 
 def _tenant_rules(tenant: Tenant) -> list[Manifest]:

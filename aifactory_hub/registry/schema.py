@@ -242,6 +242,7 @@ class ClusterSection(Section):
     reclaim: Literal["any", "lower-priority", "never"] = key(
         "What a tenant ends to get its own devices back from borrowers.", "lower-priority", default="any"
     )
+    fair_sharing: bool = key("Kueue runs with fair sharing, which weights need.", "true", default=False)
     overhead: OverheadSection = key(
         "What a vCluster itself takes, beside its tenant's pods.", "{cpu: 2, memory: 4Gi}", default=OverheadSection()
     )
@@ -370,6 +371,9 @@ class TenantSection(Section):
     borrowing: Counts = key("How many idle devices of others it may borrow.", "{mig-1g.10gb: 1}", default={})
     lending: Counts = key(
         "How many of its idle devices others may borrow; all when left out.", "{mig-1g.10gb: 2}", default={}
+    )
+    notebooks: Literal["own", "borrow"] = key(
+        "Whether notebooks borrow, too: what is borrowed can be taken back.", "borrow", default="own"
     )
     per_user: Counts = key(
         "How many one person may have or wait for; no limit when left out.", "{mig-1g.10gb: 2}", default={}

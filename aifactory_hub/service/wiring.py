@@ -127,7 +127,8 @@ def assemble(
         snapshots=snapshots,
         spool=spool,
         reach=reach,
-        outlooks=outlooks or Outlooks(admission, registry.tenants, registry.cluster.carved),
+        outlooks=outlooks
+        or Outlooks(admission, registry.tenants, registry.cluster.carved, reclaim=registry.cluster.reclaim),
         unavailable=unavailable,
         clock=clock,
     )
@@ -172,9 +173,11 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             healthy = [clients.health(tenant).ok for tenant in registry.tenants]
             return {"host": not watch.stale, "tenants": len(healthy), "tenants_reachable": sum(healthy)}
 
+        cluster, learned = registry.cluster, settings.files / "run-lengths.json"
         context = assemble(
             registry=registry,
             gate=gate,
+            outlooks=Outlooks(admission, registry.tenants, cluster.carved, reclaim=cluster.reclaim, history=learned),
             lease=lease,
             membership=HubMembership(gate.members),
             jobs=jobs,

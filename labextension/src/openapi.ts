@@ -1315,7 +1315,9 @@ export interface components {
         };
         /**
          * ProfileAnswer
-         * @description One line of the menu. ``availability``: free, queue, never, unavailable or unknown.
+         * @description One line of the menu. ``availability``: free, queue, never, jobs, limited, unavailable or unknown.
+         *
+         *     ``borrowed_is_kept`` says that a notebook keeps what it borrows; null where there is nothing to borrow.
          */
         readonly ProfileAnswer: {
             /** Advice */
@@ -1324,6 +1326,8 @@ export interface components {
             readonly availability: string;
             /** Borrowable */
             readonly borrowable: number | null;
+            /** Borrowed Is Kept */
+            readonly borrowed_is_kept: boolean | null;
             readonly cluster: components["schemas"]["ShareAnswer"] | null;
             readonly cpu_millicores: components["schemas"]["AmountAnswer"];
             /** Description */

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from types import MappingProxyType
 
 from .device import Device
 from .resources import Resources
@@ -19,6 +20,8 @@ class Profile:
     ``price_per_hour`` is in the registry's currency;
     None means that the site sets no price, which is not the same as free.
     ``slice`` None with a ``gpu_model`` means whole GPUs, or a turn on one that ``shared_by`` pods use.
+    ``takes`` is what it takes of a quota, e.g. ``{Device("h100-80gb", "nvidia.com/mig-1g.10gb"): 1}``, and ``kind`` is
+    equal for profiles that take alike.
     """
 
     name: str
@@ -32,13 +35,15 @@ class Profile:
     node_labels: Mapping[str, str] = field(default_factory=dict)
     price_per_hour: Decimal | None = None
     shared_by: int | None = None
+    takes: Mapping[Device, int] = field(init=False, repr=False, compare=False)
+    kind: Hashable = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        takes = {Device(self.flavor, resource): count for resource, count in self.devices.items()}
+        object.__setattr__(self, "takes", MappingProxyType(takes))
+        object.__setattr__(self, "kind", (self.flavor, self.slice, *takes.items()))
 
     @property
     def devices(self) -> Mapping[str, int]:
         """Kubernetes extended resources and how many of each, e.g. ``{"nvidia.com/mig-1g.10gb": 1}``."""
         return self.requests.devices
-
-    @property
-    def takes(self) -> Mapping[Device, int]:
-        """What it takes of a quota, e.g. ``{Device("h100-80gb", "nvidia.com/mig-1g.10gb"): 1}``."""
-        return {Device(self.flavor, resource): count for resource, count in self.devices.items()}

@@ -111,6 +111,7 @@ class TeamChoice(HasTraits):
             await gather_outlooks(wiring, usable_teams(registry.tenants, memberships)),
             registry.catalogue,
             simulated=registry.cluster.simulated,
+            user=self.user.name,
             preferred=preferred or (SpawnRequest(None, None) if isinstance(before, Refusal) else before),
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
@@ -21,6 +21,7 @@ from .choices import joined, waiting
 
 # Fewer rows than these are found faster by looking than by searching.
 SEARCH_FROM = 12
+CHOOSABLE = (Availability.FREE, Availability.QUEUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Row:
 
     @property
     def choosable(self) -> bool:
-        return self.offer.standing.availability in (Availability.FREE, Availability.QUEUE)
+        return self.offer.standing.availability in CHOOSABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,14 @@ def build_menu(
     *,
     simulated: bool,
     preferred: SpawnRequest,
+    user: str | None = None,
 ) -> Menu:
-    """The menu of somebody with these memberships; ``preferred`` is what was chosen before, if it can still be had."""
+    """The menu of ``user`` with these memberships; ``preferred`` is what was chosen before, if it can still be had."""
     names = usable_teams(tenants, memberships)
     several = len(names) > 1
-    cards = [_card(tenants[name], memberships[name], outlooks[name], catalogue, several=several) for name in names]
+    cards = [
+        _card(tenants[name], memberships[name], outlooks[name], catalogue, several=several, user=user) for name in names
+    ]
     now = min((outlooks[name].now for name in names), default=0.0)
     return Menu(_choose(cards, preferred), catalogue, simulated, now)
 
@@ -93,8 +97,10 @@ def usable_teams(tenants: Mapping[str, Tenant], memberships: Mapping[str, Role])
     return [name for name in tenants if memberships.get(name, Role.VIEWER) >= Role.MEMBER]
 
 
-def _card(tenant: Tenant, role: Role, outlook: Outlook, catalogue: Catalogue, *, several: bool) -> TeamCard:
-    made = offers(tenant, catalogue, outlook)
+def _card(
+    tenant: Tenant, role: Role, outlook: Outlook, catalogue: Catalogue, *, several: bool, user: str | None
+) -> TeamCard:
+    made = offers(tenant, catalogue, outlook, user)
     rows = tuple(Row(offer, _value(tenant.name, offer, several)) for offer in made)
     unavailable = outlook.unavailable
     if unavailable is None and outlook.usage is None and made:
@@ -144,7 +150,7 @@ def numbers(shown: Menu) -> dict[str, Any]:
     rows = {}
     for team in shown.teams:
         for row in team.rows:
-            at = states.setdefault(texts.of(row.offer.standing), len(states))
+            at = states.setdefault(texts.of(row.offer.standing).text, len(states))
             rows[_identity(team.name, row.profile.name)] = {
                 "availability": row.offer.standing.availability.value,
                 "choosable": row.choosable,
@@ -160,17 +166,30 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+class _Shown(NamedTuple):
+    """A standing on the page: two attributes of its row, and its HTML."""
+
+    availability: str
+    disabled: str
+    text: str
+
+
 @dataclass(slots=True)
 class _Texts:
-    """Each standing as HTML, rendered once however many profiles share it."""
+    """Each standing as it is shown, rendered once however many profiles share it."""
 
-    _made: dict[int, tuple[Standing, str]] = field(default_factory=dict)
+    _made: dict[int, tuple[Standing, _Shown]] = field(default_factory=dict)
 
-    def of(self, standing: Standing) -> str:
+    def of(self, standing: Standing) -> _Shown:
         found = self._made.get(id(standing))
         if found is None:
-            found = self._made[id(standing)] = (standing, _template("standing.html").render(now=standing).strip())
+            found = self._made[id(standing)] = (standing, self._make(standing))
         return found[1]
+
+    @staticmethod
+    def _make(standing: Standing) -> _Shown:
+        text = _template("standing.html").render(now=standing).strip()
+        return _Shown(standing.availability.value, "" if standing.availability in CHOOSABLE else " disabled", text)
 
 
 @dataclass(slots=True)
@@ -222,13 +241,12 @@ def _title(profile: Profile) -> str:
 
 
 def _rows(team: TeamCard, faces: _Faces, texts: _Texts) -> Markup:
-    return Markup("".join(_row(team.name, row, faces, texts) for row in team.rows))  # noqa: S704 - of escaped parts
-
-
-def _row(team: str, row: Row, faces: _Faces, texts: _Texts) -> str:
-    standing = row.offer.standing
-    attributes = ("" if row.choosable else " disabled") + (" checked" if row.chosen else "")
-    return faces.of(team, row) % (standing.availability.value, attributes, texts.of(standing))
+    parts = []
+    for row in team.rows:
+        availability, disabled, text = texts.of(row.offer.standing)
+        attributes = f"{disabled} checked" if row.chosen else disabled
+        parts.append(faces.of(team.name, row) % (availability, attributes, text))
+    return Markup("".join(parts))  # noqa: S704 - of escaped parts
 
 
 def _identity(team: str, profile: str) -> str:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from jupyterhub import orm
@@ -44,13 +45,15 @@ class Wiring:
     watch: HostWatch
     clients: TenantClients
     admission: Admission
+    history: Path | None = None
     outlooks: Outlooks = field(init=False)
     _tickets: SharedReads[str, dict[str, Ticket]] = field(init=False, repr=False, compare=False)
     _namespaces: SharedReads[str, str | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        registry = self.registry
-        object.__setattr__(self, "outlooks", Outlooks(self.admission, registry.tenants, registry.cluster.carved))
+        tenants, cluster = self.registry.tenants, self.registry.cluster
+        outlooks = Outlooks(self.admission, tenants, cluster.carved, reclaim=cluster.reclaim, history=self.history)
+        object.__setattr__(self, "outlooks", outlooks)
         object.__setattr__(self, "_tickets", SharedReads(self._read_tickets, TICKETS_FOR))
         object.__setattr__(self, "_namespaces", SharedReads(self._read_namespace, NAMESPACE_FOR))
 
@@ -76,8 +79,10 @@ class Wiring:
         await self.host.close()
 
 
-async def assemble(registry: Registry, kubeconfig: str | None) -> Wiring:
+async def assemble(registry: Registry, kubeconfig: str | None, history: Path | None = None) -> Wiring:
     """Connect to the host cluster; the watch and the health checks begin in the background.
+
+    ``history`` is the file of how long runs take.
 
     Raises CredentialError when there is no usable kubeconfig. A host that does not answer is no error here.
     """
@@ -86,7 +91,7 @@ async def assemble(registry: Registry, kubeconfig: str | None) -> Wiring:
     watch.start()
     clients = TenantClients(host, registry.tenants, NOTEBOOKS_SECRET)
     clients.watch_health()
-    return Wiring(registry, host, watch, clients, KueueAdmission(host, registry.tenants, registry.hub))
+    return Wiring(registry, host, watch, clients, KueueAdmission(host, registry.tenants, registry.hub), history)
 
 
 @dataclass(slots=True)
@@ -126,7 +131,8 @@ class Shared:
     async def get(self, get_registry: Callable[[], Registry]) -> Wiring:
         async with self._lock:
             if self.wiring is None:
-                self.wiring = await assemble(get_registry(), read_hub_settings().kubeconfig)
+                settings = read_hub_settings()
+                self.wiring = await assemble(get_registry(), settings.kubeconfig, settings.history)
                 self._keeper = asyncio.create_task(self._keep(self.wiring), name="collect leftovers")
             return self.wiring
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from aifactory_hub.admission import Admission, InProcessAdmission, NotAdmitted, UserLimitReached
+from aifactory_hub.constants import KIND_JOB, KIND_SERVER
 from aifactory_hub.domain.quota import Quota
 from aifactory_hub.domain.tenants import Tenant
 from aifactory_hub.domain.tickets import Ticket, TicketRequest, TicketState
@@ -24,6 +25,7 @@ from ..support.kube_objects import LARGE, SMALL, make_tenant
 USERS = ("ada", "bob", "eve")
 # More names than this would only fill the queue.
 NAMES = 6
+NOTHING: Mapping[str, Mapping[Device, int]] = {}
 
 
 def three_tenants() -> dict[str, Tenant]:
@@ -31,23 +33,28 @@ def three_tenants() -> dict[str, Tenant]:
     quotas = {
         "nlp": Quota({SMALL: 3, LARGE: 1}, {SMALL: 3}),
         "vision": Quota({SMALL: 3, LARGE: 1}, {LARGE: 1}, lending={SMALL: 1}, per_user={SMALL: 2}),
-        "guests": Quota({}, {SMALL: 2, LARGE: 1}),
+        "guests": Quota({}, {SMALL: 2, LARGE: 1}, notebooks_borrow=True),
     }
     return {name: replace(make_tenant(name), quota=quota) for name, quota in quotas.items()}
 
 
-def counted(tickets: Iterable[Ticket]) -> dict[str, Counter[Device]]:
-    """What each tenant holds: admitted, or held by something that runs."""
+def counted(tickets: Iterable[Ticket], kind: str | None = None) -> dict[str, Counter[Device]]:
+    """What each tenant holds, or what of it servers or jobs hold: admitted, or held by something that runs."""
     held: dict[str, Counter[Device]] = {}
     for ticket in tickets:
+        if kind not in (None, ticket.kind):
+            continue
         if ticket.state is TicketState.ADMITTED or (ticket.active and ticket.state is TicketState.EVICTED):
             held.setdefault(ticket.tenant, Counter()).update(ticket.devices)
     return held
 
 
-def violations(quotas: Mapping[str, Quota], held: Mapping[str, Mapping[Device, int]]) -> list[str]:
-    """Every promise that is broken when the tenants hold this."""
-    found = []
+Held = Mapping[str, Mapping[Device, int]]
+
+
+def violations(quotas: Mapping[str, Quota], held: Held, notebooks: Held = NOTHING) -> list[str]:
+    """Every promise that is broken when the tenants hold this, and their notebooks that part of it."""
+    found: list[str] = []
     for device in (SMALL, LARGE):
         holds = {name: held.get(name, {}).get(device, 0) for name in quotas}
         own = {name: quota.nominal.get(device, 0) for name, quota in quotas.items()}
@@ -57,6 +64,11 @@ def violations(quotas: Mapping[str, Quota], held: Mapping[str, Mapping[Device, i
         for name, quota in quotas.items():
             if holds[name] > own[name] + quota.borrowing.get(device, 0):
                 found.append(f"{device}: {name} holds {holds[name]}, over its limit")
+        found += [
+            f"{device}: notebooks of {name} hold {count}, over its own {own[name]}"
+            for name, count in ((name, notebooks.get(name, {}).get(device, 0)) for name in quotas)
+            if count > own[name] and not quotas[name].notebooks_borrow
+        ]
         shared = sum(max(0, holds[name] - (own[name] - lends[name])) for name in quotas)
         if shared > sum(lends.values()):
             found.append(f"{device}: {holds} takes what a tenant keeps for itself")
@@ -102,15 +114,18 @@ class Walk:
         user = USERS[int(name[1:]) % len(USERS)]
         priority = "notebook" if int(name[1:]) % 2 else "batch"
         resources = Resources(devices={device.resource: self.dice.choice((1, 1, 2)) if device is SMALL else 1})
-        return TicketRequest(tenant, name, "server", name, user, "p", resources, priority, flavor=device.flavor)
+        kind = KIND_SERVER if priority == "notebook" else KIND_JOB
+        return TicketRequest(tenant, name, kind, name, user, "p", resources, priority, flavor=device.flavor)
 
     async def check(self) -> None:
         """Look at all tickets, between two steps."""
         tickets = [ticket for name in self.tenants for ticket in await self.engine.tickets(name)]
         quotas = {name: tenant.quota for name, tenant in self.tenants.items()}
         held = counted(tickets)
-        self.broken += violations(quotas, held)
-        self.broken += self._persons(tickets) + self._owners(tickets, held)
+        notebooks = counted(tickets, KIND_SERVER)
+        self.broken += violations(quotas, held, notebooks)
+        self.broken += self._persons(tickets) + self._owners(tickets, held, notebooks)
+        self.broken += [f"{t.tenant}/{t.name}, a notebook, was evicted" for t in tickets if self._lost(t)]
         self.done["evicted seen"] += sum(t.state is TicketState.EVICTED for t in tickets)
 
     def _persons(self, tickets: list[Ticket]) -> list[str]:
@@ -124,7 +139,12 @@ class Walk:
             if count > self.tenants[tenant].quota.per_user.get(device, count)
         ]
 
-    def _owners(self, tickets: list[Ticket], held: Mapping[str, Mapping[Device, int]]) -> list[str]:
+    def _lost(self, ticket: Ticket) -> bool:
+        """Whether a notebook lost what was its tenant's own."""
+        borrow = self.tenants[ticket.tenant].quota.notebooks_borrow
+        return ticket.kind == KIND_SERVER and ticket.state is TicketState.EVICTED and not borrow
+
+    def _owners(self, tickets: list[Ticket], held: Held, notebooks: Held) -> list[str]:
         """Whoever waits for its own waits for something that has been asked to go, and for nothing else."""
         if any(t.state is TicketState.EVICTED for t in tickets):
             return []
@@ -133,7 +153,8 @@ class Walk:
             for t in tickets
             if t.state is TicketState.QUEUED
             and all(
-                held.get(t.tenant, {}).get(d, 0) + n <= self.tenants[t.tenant].quota.nominal.get(d, 0)
+                (notebooks if t.kind == KIND_SERVER else held).get(t.tenant, {}).get(d, 0) + n
+                <= self.tenants[t.tenant].quota.nominal.get(d, 0)
                 for d, n in t.devices.items()
             )
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,7 @@ from aifactory_hub.admission import (
     NotAdmitted,
     UserLimitReached,
 )
+from aifactory_hub.domain.lending import Reclaim
 from aifactory_hub.domain.quota import Quota
 from aifactory_hub.domain.tickets import Ticket, TicketRequest, TicketState
 from aifactory_profiles import Device, Resources
@@ -29,6 +31,8 @@ QUEUED, ADMITTED, EVICTED, GONE = TicketState.QUEUED, TicketState.ADMITTED, Tick
 
 # nlp may borrow all that vision leaves idle, vision nothing.
 TENANTS = {"nlp": make_tenant("nlp", borrowing={SMALL: 3}), "vision": make_tenant("vision")}
+# What owners end to get their own back.
+RECLAIM = Reclaim.ANY
 
 
 @dataclass
@@ -62,9 +66,9 @@ class Engine:
 @pytest.fixture(params=["inprocess", pytest.param("kueue", marks=pytest.mark.cluster)])
 async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
     if request.param == "inprocess":
-        yield Engine(InProcessAdmission(TENANTS), 0)
+        yield Engine(InProcessAdmission(TENANTS, reclaim=RECLAIM), 0)
         return
-    async with as_admin() as host, own_queues(host, TENANTS) as tenants:
+    async with as_admin() as host, own_queues(host, TENANTS, RECLAIM) as tenants:
         admission = KueueAdmission(host, tenants, "contract")
         yield Engine(admission, 1.1)
         await admission.close()
@@ -80,8 +84,9 @@ def ask(
     priority: str = constants.PRIORITY_BATCH,
 ) -> TicketRequest:
     resources = Resources(100, 2**20, {device.resource: count for device, count in devices.items()})
+    kind = constants.KIND_SERVER if priority == constants.PRIORITY_NOTEBOOK else constants.KIND_JOB
     return TicketRequest(
-        tenant, name, "server", owner or name, user, "mig-1g.10gb", resources, priority, flavor=SMALL.flavor
+        tenant, name, kind, owner or name, user, "mig-1g.10gb", resources, priority, flavor=SMALL.flavor
     )
 
 
@@ -104,7 +109,7 @@ async def test_a_ticket_that_fits_is_admitted_and_says_whose_it_is(engine: Engin
     filed = await engine.file("nlp", "t1")
     ticket = await engine.becomes("nlp", "t1", ADMITTED)
     assert ticket.uid == filed.uid
-    assert (ticket.kind, ticket.owner, ticket.user) == ("server", "t1", "ada@example.org")
+    assert (ticket.kind, ticket.owner, ticket.user) == ("job", "t1", "ada@example.org")
     assert (ticket.profile, ticket.devices, ticket.active) == ("mig-1g.10gb", {SMALL: 1}, False)
     assert await engine.used("nlp") == 1
 
@@ -194,15 +199,15 @@ async def test_without_devices_it_is_admitted_even_where_all_is_taken(engine: En
 
 async def test_usage_names_the_holders(engine: Engine) -> None:
     await engine.admitted("nlp", "a", user="ada@example.org")
-    await engine.admitted("nlp", "b", user="Bob Å")
+    await engine.admitted("nlp", "b", user="Bob Å", priority=constants.PRIORITY_NOTEBOOK)
     await engine.file("nlp", "c", device=LARGE, user="bob")
     await engine.becomes("nlp", "c", ADMITTED)
     usage = await engine.admission.usage("nlp")
     assert usage.used == {SMALL: 2, LARGE: 1}
     assert {(h.kind, h.owner, h.user) for h in usage.holders} == {
-        ("server", "a", "ada@example.org"),
+        ("job", "a", "ada@example.org"),
         ("server", "b", "Bob Å"),
-        ("server", "c", "bob"),
+        ("job", "c", "bob"),
     }
 
 
@@ -353,3 +358,103 @@ async def test_two_requests_of_one_person_at_once_are_never_both_over_her_limit(
     assert all(isinstance(a, Ticket | UserLimitReached) for a in answers)
     left = [t for t in await engine.admission.tickets("vision") if t.state is not GONE]
     assert len(left) <= 2
+
+
+NOTEBOOK: dict[str, Any] = {"priority": constants.PRIORITY_NOTEBOOK}
+
+
+async def test_notebooks_have_their_tenant_s_own_and_no_more(engine: Engine) -> None:
+    for number in range(3):
+        await engine.admitted("nlp", f"n{number}", **NOTEBOOK)
+    await engine.file("nlp", "n3", **NOTEBOOK)
+    await engine.admitted("nlp", "job")
+    await settled()
+    waiting = await engine.admission.get("nlp", "n3")
+    assert waiting.state is QUEUED and SMALL.resource in waiting.message
+    assert await engine.used("nlp") == 4, "a job borrows what a notebook may not have"
+    await engine.admission.release("nlp", "n1")
+    await engine.becomes("nlp", "n3", ADMITTED)
+
+
+async def test_what_notebooks_have_is_never_taken_back(engine: Engine) -> None:
+    """nlp's jobs borrow until it holds twice its own. Its owner takes from the jobs, however much more it asks for."""
+    for number in range(3):
+        await engine.admitted("nlp", f"n{number}", **NOTEBOOK)
+        await engine.admission.hold("nlp", f"n{number}")
+    await engine.tick()
+    for number in range(3):
+        await engine.admitted("nlp", f"job{number}")
+    for number in range(4):
+        await engine.file("vision", f"mine{number}", priority="batch-high")
+
+    async def all_that_is_its_own() -> Ticket | None:
+        mine = [t for t in await engine.admission.tickets("vision") if t.state is ADMITTED]
+        return mine[0] if len(mine) == 3 else None
+
+    await eventually(all_that_is_its_own, "vision has its three")
+    await settled()
+    assert await engine.used("vision") == 3
+    states = {ticket.name: ticket.state for ticket in await engine.admission.tickets("nlp")}
+    assert [states[f"n{number}"] for number in range(3)] == [ADMITTED] * 3
+    assert [states[f"job{number}"] for number in range(3)] == [QUEUED] * 3
+
+
+async def test_a_notebook_gets_its_tenant_s_own_back_from_what_borrows_it(engine: Engine) -> None:
+    for number in range(6):
+        await engine.admitted("nlp", f"job{number}")
+        await engine.admission.hold("nlp", f"job{number}")
+    await engine.file("vision", "mine", **NOTEBOOK)
+
+    async def an_evicted_one() -> Ticket | None:
+        return next((t for t in await engine.admission.tickets("nlp") if t.state is EVICTED), None)
+
+    victim = await eventually(an_evicted_one, "one of nlp's jobs is evicted")
+    await engine.admission.release("nlp", victim.name)
+    await engine.becomes("vision", "mine", ADMITTED)
+
+
+async def test_jobs_use_what_notebooks_leave_and_a_notebook_starts_on_borrowed_room_they_move_to(
+    engine: Engine,
+) -> None:
+    for number in range(3):
+        await engine.admitted("nlp", f"job{number}")
+    await engine.admitted("nlp", "n0", **NOTEBOOK)
+    await settled()
+    assert await engine.used("nlp") == 4, "nobody had to go"
+
+
+@pytest.fixture
+def lenient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notebooks of nlp borrow, too."""
+    quota = replace(TENANTS["nlp"].quota, notebooks_borrow=True)
+    monkeypatch.setitem(TENANTS, "nlp", replace(TENANTS["nlp"], quota=quota))
+
+
+async def test_where_notebooks_borrow_they_can_be_taken_back_after_the_jobs(lenient: None, engine: Engine) -> None:
+    for number in range(5):
+        await engine.admitted("nlp", f"n{number}", **NOTEBOOK)
+        await engine.tick()
+    await engine.admitted("nlp", "job")
+    await engine.file("vision", "mine")
+    await engine.becomes("nlp", "job", QUEUED)
+    await engine.becomes("vision", "mine", ADMITTED)
+    await engine.file("vision", "mine-too")
+    await engine.becomes("nlp", "n4", QUEUED)
+    await engine.becomes("vision", "mine-too", ADMITTED)
+    assert await engine.used("nlp") == 4
+
+
+@pytest.fixture
+def waiting_owners(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "RECLAIM", Reclaim.LOWER_PRIORITY)
+
+
+async def test_where_only_the_less_urgent_goes_borrowing_notebooks_stay(
+    waiting_owners: None, lenient: None, engine: Engine
+) -> None:
+    for number in range(6):
+        await engine.admitted("nlp", f"n{number}", **NOTEBOOK)
+    await engine.file("vision", "mine", **NOTEBOOK)
+    await settled()
+    assert (await engine.admission.get("vision", "mine")).state is QUEUED
+    assert await engine.used("nlp") == 6

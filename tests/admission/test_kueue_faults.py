@@ -194,3 +194,37 @@ async def test_many_watchers_share_one_feed_which_ends_with_the_last() -> None:
         for watch in watches:
             await watch.aclose()  # type: ignore[attr-defined]
         assert admission._feeds == {}
+
+
+async def test_a_page_s_numbers_come_from_one_watch_and_by_asking_until_it_has_begun() -> None:
+    async with kube_server() as server, kueue(server) as ours, kueue(server, hub="hub-2") as theirs:
+        await ours.request(ask("mine"))
+        await theirs.request(ask("theirs", "bob"))
+        admit(server, "theirs")
+        first = await ours.overview("nlp")
+        assert [ticket.name for ticket in first.tickets] == ["mine"]
+        assert first.usage.used == {SMALL: 1}, "both hubs share the tenant's quota"
+        async with asyncio.timeout(10):
+            while ours._overviews["nlp"].age is None:
+                await asyncio.sleep(0.02)
+        server.requests.clear()
+        admit(server, "mine")
+        async with asyncio.timeout(10):
+            while (seen := await ours.overview("nlp")).usage.used != {SMALL: 2}:
+                await asyncio.sleep(0.02)
+        assert [ticket.name for ticket in seen.tickets] == ["mine"] and seen.age < 5
+        assert not [query for method, _, query in server.requests if method == "GET" and "watch" not in query]
+
+
+async def test_a_watch_that_has_gone_silent_is_not_believed() -> None:
+    async with kube_server() as server, kueue(server) as admission:
+        await admission.request(ask())
+        await admission.overview("nlp")
+        feed = admission._overviews["nlp"]
+        async with asyncio.timeout(10):
+            while feed.age is None:
+                await asyncio.sleep(0.02)
+        feed._jobs.last_sync = -1000.0
+        server.faults.status = 503
+        with pytest.raises(AdmissionUnavailable):
+            await admission.overview("nlp")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,7 +58,11 @@ async def take(engine: Engine, name: str, tenant: str = "nlp", kind: str = "serv
 async def test_holders_have_their_times_and_the_queue_its_order(
     engine: Engine, outlooks: Outlooks, clock: Clock
 ) -> None:
-    for name in ("ada", "bob", "eve", "first", "second"):
+    for name in ("ada", "bob"):
+        await take(engine, name)
+        clock.pass_by(1)
+    await take(engine, "eve", kind="job")
+    for name in ("first", "second"):
         await take(engine, name)
         clock.pass_by(1)
     await take(engine, "v1", "vision")
@@ -111,3 +117,32 @@ async def test_after_a_long_pause_nothing_is_learned(engine: Engine, outlooks: O
     await engine.release("nlp", "ada")
     clock.pass_by(100 * LOOK_EVERY)
     assert not (await outlooks.of({"nlp": None}))["nlp"].lengths
+
+
+async def test_what_was_learned_outlives_the_process(engine: Engine, clock: Clock, tmp_path: Path) -> None:
+    file = tmp_path / "lengths.json"
+    first = Outlooks(engine, TENANTS, {SMALL: 7}, clock, history=file)
+    first.history.learn("server", "mig-1g.10gb", 90.0)
+    first.history.write()
+    again = Outlooks(engine, TENANTS, {SMALL: 7}, clock, history=file)
+    assert list((await again.of({"nlp": None}))["nlp"].lengths[("server", "mig-1g.10gb")]) == [90.0]
+
+
+@pytest.mark.parametrize("text", ["", "[", "{}", '[{"kind": 1}]', '[{"kind": "a", "profile": "b", "seconds": ["x"]}]'])
+def test_a_history_that_can_not_be_read_is_none(
+    engine: Engine, tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "lengths.json"
+    file.write_text(text)
+    outlooks = Outlooks(engine, TENANTS, {SMALL: 7}, history=file)
+    assert not outlooks.history.lengths
+    outlooks.history.learn("job", "cpu", 1.0)
+    outlooks.history.write()
+    assert Outlooks(engine, TENANTS, {SMALL: 7}, history=file).history.lengths
+
+
+def test_a_history_that_can_not_be_kept_is_said_and_no_more(engine: Engine, tmp_path: Path, caplog: Any) -> None:
+    outlooks = Outlooks(engine, TENANTS, {SMALL: 7}, history=tmp_path / "no" / "such" / "folder")
+    outlooks.history.learn("job", "cpu", 1.0)
+    outlooks.history.write()
+    assert "can't be kept" in caplog.text

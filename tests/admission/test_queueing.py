@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from aifactory_hub.admission.queueing import Claim, Decision, decide
 from aifactory_hub.domain.lending import Reclaim
 from aifactory_hub.domain.quota import Quota
+from aifactory_profiles import Device
 
-G = "gpu"
+G = Device("any", "gpu")
 QUOTAS = {"a": Quota({G: 2}, {G: 2}), "b": Quota({G: 2})}
 
 
@@ -23,6 +24,10 @@ def claim(key: str, filed: int, count: int = 1, **changes: object) -> Claim:
 
 def runs(key: str, admitted: int, count: int = 1, **changes: object) -> Claim:
     return claim(key, admitted, count, admitted=admitted, **changes)
+
+
+def notebook(key: str, filed: int, count: int = 1, **changes: object) -> Claim:
+    return claim(key, filed, count, notebook=True, priority=50, **changes)
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,34 @@ CASES = [
         "what an evicted one will give back is kept for who asked",
         (runs("a1", 1, 3), runs("a2", 2, held=True, evicted=True), claim("b1", 3, 1), claim("a3", 4)),
     ),
+    Case("a notebook does not borrow", (notebook("a1", 1, 2, admitted=1), notebook("a2", 2))),
+    Case("a job of its tenant does", (notebook("a1", 1, 2, admitted=1), claim("a2", 2)), admit=("a2",)),
+    Case(
+        "a notebook starts in what is its own while jobs of its tenant borrow",
+        (runs("a1", 1, 2), notebook("a2", 2)),
+        admit=("a2",),
+    ),
+    Case(
+        "of a tenant that borrows the jobs go and never a notebook of its own",
+        (notebook("a1", 1, 2, admitted=9), runs("a2", 2, 2, priority=99), claim("b1", 3)),
+        admit=("b1",),
+        evict=("a2",),
+    ),
+    Case(
+        "a notebook takes its own back from jobs of its own tenant",
+        (runs("b1", 1, 2, held=True), notebook("b2", 2)),
+        evict=("b1",),
+    ),
+    Case(
+        "no job goes for a notebook that may not have more",
+        (notebook("a1", 1, 2, admitted=1), runs("a3", 3, 2), notebook("a2", 4)),
+    ),
+    Case(
+        "a notebook never goes for a job of its own tenant",
+        (notebook("b1", 1, 2, admitted=1), claim("b2", 2, priority=99)),
+    ),
     Case("without devices it always fits", (runs("b1", 1, 2), replace(claim("b2", 2), devices={})), admit=("b2",)),
-    Case("what nobody has is never admitted", (replace(claim("a1", 1), devices={"tpu": 1}),)),
+    Case("what nobody has is never admitted", (replace(claim("a1", 1), devices={Device("any", "tpu"): 1}),)),
 ]
 
 

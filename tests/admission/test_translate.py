@@ -64,7 +64,7 @@ def test_what_the_job_asks_is_what_it_was_asked_for() -> None:
     )
     job = job_for(request, "hub-1")
     assert job["spec"]["suspend"] and job["spec"]["managedBy"] == constants.TICKET_MANAGED_BY
-    assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpu"
+    assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpu-jobs"
     container = job["spec"]["template"]["spec"]["containers"][0]
     assert container["resources"] == {"requests": {SMALL.resource: "2"}, "limits": {SMALL.resource: "2"}}
     assert is_ticket_of(job, "hub-1") and not is_ticket_of(job, "hub-2")
@@ -88,9 +88,10 @@ def test_the_position_is_the_tickets_own() -> None:
         return {"metadata": {"ownerReferences": [{"kind": kind, "name": name}]}, "positionInLocalQueue": position}
 
     pending = {"items": [item("Pod", "t1", 0), item("Job", "t2", 1), item("Job", "t1", 2)]}
-    assert position_of("t1", pending) == 2
-    assert position_of("t9", pending) is None
-    assert position_of("t1", {"items": None}) is None
+    assert position_of("t1", [pending]) == 2
+    assert position_of("t9", [pending, pending]) is None
+    assert position_of("t3", [pending, {"items": [item("Job", "t3", 0)]}]) == 3, "notebooks are before it"
+    assert position_of("t1", [{"items": None}]) is None
 
 
 def test_a_gone_ticket_keeps_the_uid_that_was_followed() -> None:

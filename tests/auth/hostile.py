@@ -50,7 +50,7 @@ def forged(claims: dict[str, Any], provider: OidcProvider) -> str:
 
 
 def unsigned(claims: dict[str, Any], provider: OidcProvider) -> str:
-    return jwt.encode(claims, None, "none", headers={"kid": provider.kid})
+    return jwt.encode(claims, "", "none", headers={"kid": provider.kid})
 
 
 def with_the_secret(claims: dict[str, Any], provider: OidcProvider) -> str:

@@ -92,6 +92,8 @@ def test_too_much_or_too_odd_is_refused_in_few_words(value: Any, where: GroupsCl
 
 
 def test_what_arrived_is_told_without_any_value() -> None:
+    empty = arrived({"groups": [], "sub": "secret-7"}, GroupsClaim(), "ID token")
+    assert empty == "The claim 'groups' of the ID token did arrive, and there is no group in it."
     text = arrived({"sub": "secret-7", "roles": ["x"]}, GroupsClaim(("resource", "groups")), "userinfo answer")
     assert text == "Expected: groups in the claim 'resource.groups' of the userinfo answer. Arrived: roles, sub."
 

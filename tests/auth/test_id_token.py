@@ -64,7 +64,7 @@ def test_an_honest_token_passes(token: str) -> None:
         (signed(iss=None), "iss"),
         (signed(sub=None), "sub"),
         (signed(sub=""), "no subject"),
-        (jwt.encode(claims(), None, "none", headers={"kid": "first"}), "not allowed"),
+        (jwt.encode(claims(), "", "none", headers={"kid": "first"}), "not allowed"),
         (jwt.encode(claims(), "s" * 40, "HS256", headers={"kid": "first"}), "not allowed"),
         (signed(algorithm="RS512"), "not one for RS512"),
         ("not.a.token", "can't be read"),

@@ -74,7 +74,7 @@ class Site:
         """JupyterHub 6 wraps the options."""
         import jupyterhub
 
-        return jupyterhub.version_info[0] >= 6
+        return bool(jupyterhub.version_info[0] >= 6)
 
     def token(self, name: str) -> str:
         return (self.hub.folder / f"token-{name}-").read_text()

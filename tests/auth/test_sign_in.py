@@ -61,7 +61,7 @@ def forged(claims: dict[str, Any], provider: OidcProvider) -> str:
 
 
 def unsigned(claims: dict[str, Any], provider: OidcProvider) -> str:
-    return jwt.encode(claims, None, "none", headers={"kid": provider.kid})
+    return jwt.encode(claims, "", "none", headers={"kid": provider.kid})
 
 
 @pytest.mark.parametrize(

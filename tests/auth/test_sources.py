@@ -126,7 +126,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str] | str]] = {
         {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://graph.example"}}},
         "because you are in too many groups",
     ),
-    "an empty list": ({"groups": []}, "Expected: groups in the claim 'groups' of the {source}. Arrived: "),
+    "an empty list": ({"groups": []}, "The claim 'groups' of the {source} did arrive, and there is no group in it."),
     "nothing": ({}, "Expected: groups in the claim 'groups' of the {source}. Arrived: "),
     "half a character": ({"groups": ["teams/nlp", "\ud800"]}, "which is no text"),
 }

@@ -30,8 +30,12 @@ _CARVED = {SMALL: 14, MEDIUM: 3, LARGE: 4, WHOLE: 1}
 _LENGTHS = [1800.0, 2400.0, 3600.0, 5400.0, 7200.0, 9000.0, 10800.0, 14400.0]
 
 
-def _tenant(name: str, title: str, quota: dict[Device, int], profiles: tuple[str, ...] = _NAMES) -> Tenant:
-    return Tenant(name, title, VCluster(f"vc-{name}", name), (), profiles, Quota(quota, {SMALL: 2}))
+def _tenant(
+    name: str, title: str, quota: dict[Device, int], profiles: tuple[str, ...] = _NAMES, *, borrow: bool = False
+) -> Tenant:
+    """In which one person may have one ``LARGE``."""
+    has = Quota(quota, {SMALL: 2}, per_user={LARGE: 1}, notebooks_borrow=borrow)
+    return Tenant(name, title, VCluster(f"vc-{name}", name), (), profiles, has)
 
 
 def _holder(user: str, resource: Device, kind: str = "server", hours: float | None = None, count: int = 1) -> Holder:
@@ -63,7 +67,7 @@ def _outlook(*holders: Holder, waiting: tuple[Ticket, ...] = (), **more: object)
 
 _TENANTS = {
     "nlp": _tenant("nlp", "Language", {SMALL: 6, MEDIUM: 1, LARGE: 2}),
-    "vision": _tenant("vision", "Vision", {SMALL: 3, LARGE: 1}),
+    "vision": _tenant("vision", "Vision", {SMALL: 3, LARGE: 1}, borrow=True),
 }
 _CATALOGUE = load_catalogue(["h100-80gb"], _SIZES)
 _TAKEN = _outlook(
@@ -76,20 +80,24 @@ _TAKEN = _outlook(
     borrowable={SMALL: 0},
 )
 _SOME = _outlook(
-    _holder("ada", SMALL, count=2), _holder("omar", MEDIUM, hours=0.7), _holder("ines", LARGE), _holder("bo", LARGE)
+    _holder("ada", SMALL, count=2),
+    _holder("jun", SMALL, "job", 6),
+    _holder("omar", MEDIUM, hours=0.7),
+    _holder("ines", LARGE),
+    _holder("bo", LARGE),
 )
 
 
-def _menu(nlp: Outlook, *, teams: int = 2, chosen: str = "mig-1g.10gb") -> Menu:
+def _menu(nlp: Outlook, *, teams: int = 2, chosen: str = "mig-1g.10gb", user: str | None = None) -> Menu:
     members = dict.fromkeys(list(_TENANTS)[:teams], Role.MEMBER)
     outlooks = {"nlp": nlp, "vision": _outlook(_holder("yara", SMALL))}
     asked = SpawnRequest("nlp", chosen)
-    return build_menu(_TENANTS, members, outlooks, _CATALOGUE, simulated=True, preferred=asked)
+    return build_menu(_TENANTS, members, outlooks, _CATALOGUE, simulated=True, preferred=asked, user=user)
 
 
 def some_free() -> Menu:
-    """Two teams; in the first one some sizes are free, one is waited for, one can't be had."""
-    return _menu(_SOME)
+    """Two teams; in the first one some sizes are free, one is waited for, one can't be had, one she has already."""
+    return _menu(_SOME, user="ines")
 
 
 def all_taken() -> Menu:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ async def hub() -> AsyncIterator[FakeHub]:
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> AsyncIterator[LocalRuns]:
+def runs(tmp_path: Path) -> Iterator[LocalRuns]:
     runs = LocalRuns(tmp_path / "node")
     yield runs
     runs.close()
@@ -38,7 +38,7 @@ async def service(tmp_path: Path, hub: FakeHub, runs: LocalRuns) -> AsyncIterato
 
 
 @pytest.fixture
-def session(service: RunningService) -> AsyncIterator[Session]:
+def session(service: RunningService) -> Iterator[Session]:
     session = Session(Account(service.url.rstrip("/"), "ada-token", tenant="nlp"))
     yield session
     session.close()

@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ CPU = "cpu-small"
 
 
 @pytest.fixture
-def session(service: RunningService) -> Session:
+def session(service: RunningService) -> Iterator[Session]:
     session = Session(Account(service.url.rstrip("/"), "ada-token", tenant="nlp", profile=CPU, user="ada"))
     yield session
     session.close()

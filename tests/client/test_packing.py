@@ -101,6 +101,17 @@ def test_what_git_leaves_out_stays_at_home_as_git_has_it(tmp_path: Path) -> None
     ]
 
 
+def test_what_programs_keep_in_a_home_folder_stays_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [".ssh/id_ed25519", ".ipython/history.sqlite", ".netrc", "train.py", "work/.env"]
+    home = fill(tmp_path / "home", dict.fromkeys(files, b"x"))
+    monkeypatch.setenv("HOME", str(home))
+    assert names(sent(home)) == ["train.py", "work/.env"]
+    (home / ".aifactoryignore").write_text("!.netrc\n")
+    assert names(sent(home)) == [".netrc", "train.py", "work/.env"]
+    monkeypatch.setenv("HOME", str(tmp_path))  # any other folder travels whole
+    assert ".ssh/id_ed25519" in names(sent(home))
+
+
 def test_what_is_sent_besides_the_folder_is_there_too(tmp_path: Path) -> None:
     folder = fill(tmp_path / "in", {"a.py": b"x", ".aifactory/function.py": b"of another time"})
     load = Load(folder, {".aifactory/call.json": b"{}"})

@@ -104,6 +104,7 @@ def _keep(where: Layout) -> None:
     broken = unready(where)
     if broken:
         raise ClusterError(f"running, but not ready: {', '.join(broken)}. Logs: {where.log}; else run down and up")
+    kueue.apply_queues(Namespaces(where))
     changed = update_notebook(where)
     say(f"already running: {'the notebook image was renewed' if changed else 'nothing changed'} ({elapsed():.1f} s)")
     report(where)

@@ -11,7 +11,8 @@ from .programs import MODULES, module_folder, program
 from .settings import HELM_VALUES, VALUES, Layout
 
 NAMESPACE = "kueue-system"
-QUEUES = VALUES / "queues.yaml"
+# Not among the values that a running cluster must have been made from: they are applied to it anew.
+QUEUES = Path(__file__).parent / "queues.yaml"
 
 
 def helm_install(

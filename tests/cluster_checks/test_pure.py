@@ -19,7 +19,7 @@ from aifactory_hub.registry.render_vcluster import vcluster_values
 from ..cluster import cli, dex, images, kueue, leaks, processes, programs, rootfs, toolchain, volumes
 from ..cluster.layers import Layer
 from ..cluster.namespaces import Namespaces
-from ..cluster.settings import HERE, REPOSITORY, SIMULATED_SLICES, TENANTS, VALUES, Layout
+from ..cluster.settings import HERE, REPOSITORY, SIMULATED_SLICES, TENANTS, Layout
 from ..conftest import Golden
 
 TENANTS_FILE = REPOSITORY / "tests" / "e2e" / "tenants.yaml"
@@ -165,10 +165,10 @@ def test_two_state_folders_have_control_groups_of_their_own(tmp_path: Path) -> N
 
 def test_the_simulated_slices_hold_the_tenants_quota() -> None:
     quota = dict.fromkeys(SIMULATED_SLICES, 0)
-    for line in (VALUES / "queues.yaml").read_text().splitlines():
+    for line in kueue.QUEUES.read_text().splitlines():
         for name in quota:
             if f"name: {name}, nominalQuota" in line:
-                quota[name] += int(line.partition("nominalQuota: ")[2].partition(",")[0])
+                quota[name] += int(line.partition("nominalQuota: ")[2].partition(",")[0].rstrip("}"))
     assert all(0 < quota[name] <= int(SIMULATED_SLICES[name]) for name in quota)
 
 

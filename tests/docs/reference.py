@@ -16,6 +16,8 @@ from aifactory_hub.cli import main
 from aifactory_hub.service.app import describe
 from aifactory_spawner import TenantKubeSpawner
 
+# Ours that have settings.
+CLASSES = (AIFactoryAuthenticator, TenantKubeSpawner)
 MADE = "<!-- Made from the code: pytest tests/docs --update-golden -->\n\n"
 # What the hub's and the service's environment mean; the names are compared with the code.
 ENVIRONMENT = {
@@ -24,6 +26,7 @@ ENVIRONMENT = {
     "AIFACTORY_HUB_SERVICE_TOKEN": ("both", "A long random text that hub and job service share."),
     "AIFACTORY_HUB_SERVICE_BIND": ("both", "Where the job service listens; in the hub, where it is reached."),
     "AIFACTORY_HUB_SERVICE_DATABASE": ("service", "SQLAlchemy URL of the job service's database."),
+    "AIFACTORY_HUB_HISTORY": ("hub", "File of how long servers and jobs took, for the menu's expected waits."),
     "AIFACTORY_HUB_SERVICE_FILES": ("service", "Folder of uploads, results and logs, and of the service's keys."),
     "AIFACTORY_HUB_SERVICE_OBJECTS": ("service", "Where files are kept instead: s3://bucket/prefix."),
     "JUPYTERHUB_CRYPT_KEY": ("hub", "Encrypts what the hub keeps of a sign-in: 32 bytes in hex."),
@@ -43,7 +46,7 @@ def settings_page() -> str:
     lines = [MADE + "# Settings\n", "What differs between sites is in [tenants.yaml](../tenants-yaml.md).\n"]
     lines += ["## Environment\n", "| variable | of | meaning |", "|---|---|---|"]
     lines += [f"| `{name}` | {where} | {meaning} |" for name, (where, meaning) in ENVIRONMENT.items()]
-    for kind in (AIFactoryAuthenticator, TenantKubeSpawner):
+    for kind in CLASSES:
         lines += [f"\n## c.{kind.__name__}\n", f"Beside all that {kind.__mro__[-1 - _depth(kind)].__name__} has.\n"]
         lines += ["| setting | type | default | meaning |", "|---|---|---|---|"]
         lines += list(_traits(kind))

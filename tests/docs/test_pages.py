@@ -46,7 +46,7 @@ def test_every_environment_variable_is_described() -> None:
 
 
 def test_every_setting_of_ours_has_a_help() -> None:
-    for kind in (reference.AIFactoryAuthenticator, reference.TenantKubeSpawner):
+    for kind in reference.CLASSES:
         for name, trait in reference.own_traits(kind).items():
             assert trait.help, f"{kind.__name__}.{name}"
 

@@ -43,7 +43,8 @@ def test_what_is_kept_is_read_again_and_what_is_not_understood_is_nothing() -> N
     assert Ending.from_state(ending.to_state()) == ending
     assert Notice.from_state(notice.to_state()) == notice
     assert Ending.from_state({"reason": "of-a-newer-version", "why": "x"}) is None
-    assert Ending.from_state(None) is Notice.from_state(None) is None
+    assert Ending.from_state(None) is None
+    assert Notice.from_state(None) is None
 
 
 def test_people_are_told_of_each_server_by_its_name() -> None:

@@ -12,6 +12,7 @@ from aifactory_hub.domain.menu import Outlook
 from aifactory_hub.domain.quota import Holder, Usage
 from aifactory_hub.domain.tickets import Ticket, TicketState
 from aifactory_hub.domain.waits import UNKNOWN, Wait
+from aifactory_profiles import Device
 
 from ..support.tenants import LARGE, SMALL, make_catalogue, make_tenant
 
@@ -19,16 +20,16 @@ NOW = 1000.0
 NLP = make_tenant("nlp", quota={SMALL: 2})
 
 
-def holder(devices: dict[str, int], ends_by: float | None) -> Holder:
+def holder(devices: dict[Device, int], ends_by: float | None) -> Holder:
     return Holder("job", "j", "ada", devices, profile="mig-1g.10gb", since=NOW - 10, ends_by=ends_by)
 
 
-def waiting(name: str, devices: dict[str, int], most: int | None = 100) -> Ticket:
+def waiting(name: str, devices: dict[Device, int], most: int | None = 100) -> Ticket:
     return Ticket("nlp", name, "u", TicketState.QUEUED, kind="job", devices=devices, max_seconds=most)
 
 
 def outlook(holders: list[Holder] = [], queue: list[Ticket] = [], **more: Any) -> Outlook:  # noqa: B006
-    used: dict[str, int] = {}
+    used: dict[Device, int] = {}
     for h in holders:
         for resource, count in h.devices.items():
             used[resource] = used.get(resource, 0) + count

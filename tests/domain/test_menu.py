@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from aifactory_hub.domain.lending import Reclaim
 from aifactory_hub.domain.menu import Availability, Outlook, Share, Standing, offers
 from aifactory_hub.domain.menu_json import menu_answer
 from aifactory_hub.domain.quota import Holder, Usage
@@ -22,12 +24,22 @@ def holder(user: str, count: int = 1, kind: str = "server", **more: Any) -> Hold
 
 
 def offered(
-    *holders: Holder, quota: int = 2, borrowing: int = 0, profile: str = "mig-1g.10gb", **outlook: Any
+    *holders: Holder,
+    quota: int = 2,
+    borrowing: int = 0,
+    borrow: bool = False,
+    per_user: int | None = None,
+    user: str | None = None,
+    profile: str = "mig-1g.10gb",
+    **outlook: Any,
 ) -> Standing:
     tenant = make_tenant("nlp", quota={SMALL: quota}, borrowing={SMALL: borrowing})
+    limits = {} if per_user is None else {SMALL: per_user}
+    tenant = replace(tenant, quota=replace(tenant.quota, notebooks_borrow=borrow, per_user=limits))
     used = sum(h.devices[SMALL] for h in holders)
-    gathered = {"now": NOW, "usage": Usage({SMALL: used}, holders), "queue": (), "carved": {SMALL: 7}} | outlook
-    return next(o.standing for o in offers(tenant, CATALOGUE, Outlook(**gathered)) if o.profile.name == profile)
+    gathered: dict[str, Any] = {"now": NOW, "usage": Usage({SMALL: used}, holders), "queue": (), "carved": {SMALL: 7}}
+    seen = Outlook(**(gathered | outlook))
+    return next(o.standing for o in offers(tenant, CATALOGUE, seen, user) if o.profile.name == profile)
 
 
 def queued(user: str, kind: str = "server") -> Ticket:
@@ -47,13 +59,55 @@ def test_a_profile_without_a_gpu_is_always_free() -> None:
 
 
 def test_what_others_leave_can_be_borrowed() -> None:
-    offer = offered(holder("ada", 2), borrowing=1, borrowable={SMALL: 1})
+    offer = offered(holder("ada", 2), borrowing=1, borrowable={SMALL: 1}, borrow=True)
     assert offer.availability is Availability.FREE
     assert (offer.team, offer.borrowable, offer.free_now) == (Share(0, 2), 1, 1)
+    assert offer.returnable
+    assert not offered(
+        holder("ada", 2), borrowing=1, borrowable={SMALL: 1}, borrow=True, reclaim=Reclaim.LOWER_PRIORITY
+    ).returnable
+
+
+def test_notebooks_that_do_not_borrow_wait_for_their_own_and_are_told_why() -> None:
+    offer = offered(holder("ada", since=NOW, ends_by=NOW + 900), holder("bob"), borrowing=1, borrowable={SMALL: 1})
+    assert offer.availability is Availability.QUEUE
+    assert (offer.borrowable, offer.free_now) == (0, 0)
+    assert offer.reason == "notebooks of nlp use 2 of its 2 1g.10gb, and only jobs borrow"
+
+
+def test_a_notebook_has_its_own_while_jobs_of_its_team_borrow_and_keeps_it() -> None:
+    offer = offered(holder("ada"), holder("bob", kind="job"), borrowing=1, borrowable={SMALL: 1})
+    assert offer.availability is Availability.FREE
+    assert (offer.team, offer.borrowable, offer.returnable) == (Share(0, 2), 1, False)
+
+
+def test_no_job_is_said_to_make_room_that_a_notebook_may_not_have() -> None:
+    offer = offered(holder("ada", 2), holder("bob", kind="job"), borrowing=1, borrowable={SMALL: 0})
+    assert offer.reason == "notebooks of nlp use 2 of its 2 1g.10gb, and only jobs borrow"
+    assert not any("bob" in text for text in offer.advice)
+    assert [held.user for held in offer.held] == ["ada"]
+    assert not offer.wait.known
+
+
+def test_what_only_jobs_may_have_is_never_had_by_a_notebook() -> None:
+    offer = offered(quota=0, borrowing=2, borrowable={SMALL: 2})
+    assert offer.availability is Availability.JOBS
+    assert offer.reason == "nlp has 0 1g.10gb of its own, and its notebooks do not borrow"
+
+
+@pytest.mark.parametrize(
+    ("holders", "queue"), [((holder("ada"),), ()), ((), (queued("ada"),))], ids=["has one", "waits for one"]
+)
+def test_who_has_her_share_is_told_so_and_nobody_else(holders: tuple[Holder, ...], queue: tuple[Ticket, ...]) -> None:
+    offer = offered(*holders, quota=3, per_user=1, user="ada", queue=queue)
+    assert offer.availability is Availability.LIMITED
+    assert offer.reason == "one person may have 1 of 1g.10gb in nlp, and you have 1"
+    assert offer.advice == ("stop one of yours first",)
+    assert offered(*holders, quota=3, per_user=1, user="bob", queue=queue).availability is Availability.FREE
 
 
 def test_what_can_not_be_borrowed_now_is_waited_for() -> None:
-    offer = offered(holder("ada", 2), borrowing=1, borrowable={SMALL: 0})
+    offer = offered(holder("ada", 2), borrowing=1, borrowable={SMALL: 0}, borrow=True)
     assert offer.availability is Availability.QUEUE
     assert offer.reason == "nlp uses 2 of 2 1g.10gb"
 
@@ -77,7 +131,7 @@ def test_a_job_gives_way_to_a_server() -> None:
 
 
 def test_what_is_borrowed_is_told() -> None:
-    offer = offered(holder("ada", 3), quota=2, borrowing=1, borrowable={SMALL: 0})
+    offer = offered(holder("ada", 3), quota=2, borrowing=1, borrowable={SMALL: 0}, borrow=True)
     assert offer.reason == "nlp uses 3 of 3 1g.10gb, 1 of them borrowed"
 
 

@@ -82,7 +82,8 @@ class HubUnderTest:
             f"--JupyterHub.db_url=sqlite:///{self.folder}/hub.sqlite",
             f"--JupyterHub.cookie_secret_file={self.folder}/cookie_secret",
         ]  # fmt: skip
-        self._run("hub", argv, {"CONFIGPROXY_AUTH_TOKEN": self.proxy_token})
+        history = str(self.folder / "run-lengths.json")
+        self._run("hub", argv, {"CONFIGPROXY_AUTH_TOKEN": self.proxy_token, "AIFACTORY_HUB_HISTORY": history})
         self._wait("hub", f"{self.url}/hub/api/")
 
     def start_service(self) -> None:

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from traitlets.config import Config
 
-from aifactory_hub.registry import render
+from aifactory_hub.registry.manifests import HUB_ACCOUNT
 from aifactory_hub.registry.policies import HUB_PORT, NOTEBOOK_PORT
 from aifactory_hub.settings import read_hub_settings
 from aifactory_spawner import TenantKubeSpawner
@@ -73,7 +73,7 @@ def test_the_known_traps_are_avoided(overlays: tuple[str, ...]) -> None:
     assert values["scheduling"]["userScheduler"]["enabled"] is False
     assert values["prePuller"]["hook"]["enabled"] is False
     assert values["rbac"]["create"] is False
-    assert values["hub"]["serviceAccount"] == {"create": False, "name": render.HUB_ACCOUNT}
+    assert values["hub"]["serviceAccount"] == {"create": False, "name": HUB_ACCOUNT}
 
 
 @pytest.mark.parametrize("overlays", SETS, ids=IDS)

@@ -174,7 +174,8 @@ async def test_a_form_that_is_refused_says_why(jupyter: JupyterServer) -> None:
     assert answer.status_code == 403
     assert answer.json()["reason"] == "profile-not-allowed"
     for path in ("inspect", "check", "submit", "save"):
-        for body in ([], {"path": "../.."}):
+        bodies: tuple[object, ...] = ([], {"path": "../.."})
+        for body in bodies:
             answer = await jupyter.client.post(f"{base}/{path}", json=body)
             assert answer.status_code in (400, 404), (path, body, answer.text)
             assert answer.json()["detail"]

@@ -131,7 +131,13 @@ def test_a_step_is_called_as_its_template_calls_it() -> None:
 
 
 def pods(*phases: str, **more: Any) -> list[PodFact]:
-    where = {"host_namespace": "vc-nlp", "vcluster": "nlp", "namespace": "jobs", "uid": "u", "host_name": "h"}
+    where: dict[str, Any] = {
+        "host_namespace": "vc-nlp",
+        "vcluster": "nlp",
+        "namespace": "jobs",
+        "uid": "u",
+        "host_name": "h",
+    }
     bad = ("Failed", "Pending")
     names = {f"job-j1-node-0-{n}-abcde": phase for n, phase in enumerate(phases)}
     return [PodFact(**where, name=n, phase=p, **(more if p in bad else {})) for n, p in names.items()]

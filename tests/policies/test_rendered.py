@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aifactory_hub.registry import read_registry
+from aifactory_hub.registry.manifests import HUB_NAMESPACE
 from aifactory_hub.registry.output import yaml_documents
 from aifactory_hub.registry.policies import allowed_devices, allowed_images, policy_objects
-from aifactory_hub.registry.render import HUB_NAMESPACE
 
 from ..conftest import Golden
 from ..registry.files import GOOD, SOURCE, changed, problems

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from itertools import combinations, product
 
 from hypothesis import given, settings
@@ -119,7 +120,7 @@ def test_the_best_layout_is_allowed_and_none_leaves_a_larger_slice(
         assert largest_left(card, [*placed, *best]) == max(largest_left(card, [*placed, *way]) for way in others)
 
 
-def largest_left(card: Card, placed: Sequence[Placed]) -> object:
+def largest_left(card: Card, placed: Sequence[Placed]) -> Fraction | int:
     parts = [share(card, piece) or 0 for piece in card.slices if any(every_way(card, [piece.name], placed))]
     return max(parts, default=0)
 

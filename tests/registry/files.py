@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from aifactory_hub.registry import RegistryError, read_registry
+from aifactory_hub.registry import Registry, RegistryError, read_registry
+from aifactory_hub.registry.render import tenant_objects
 
 GOOD = """\
 apiVersion: aifactory-hub.io/v1
@@ -63,3 +66,11 @@ def problems(text: str) -> list[str]:
     with pytest.raises(RegistryError) as caught:
         read_registry(text, SOURCE)
     return str(caught.value).splitlines()
+
+
+def kueue_object(
+    registry: Registry, tenant: str, kind: str = "ClusterQueue", name: str | None = None
+) -> dict[str, Any]:
+    """What is rendered for the tenant: its queue of notebooks, or another of Kueue's objects."""
+    objects = tenant_objects(registry, registry.tenants[tenant])
+    return next(o for o in objects if o["kind"] == kind and o["metadata"]["name"] == (name or tenant))

@@ -7,12 +7,12 @@ from typing import Any
 
 from aifactory_hub.registry import read_registry
 from aifactory_hub.registry.changes import Action, Difference, Ref, change_of, marked, ref_of, surplus
-from aifactory_hub.registry.render import cluster_queue, host_objects
+from aifactory_hub.registry.render import host_objects
 
-from .files import GOOD, SOURCE
+from .files import GOOD, SOURCE, kueue_object
 
 REGISTRY = read_registry(GOOD, SOURCE)
-QUEUE = marked(cluster_queue(REGISTRY, REGISTRY.tenants["nlp"]), "main")
+QUEUE = marked(kueue_object(REGISTRY, "nlp"), "main")
 
 
 def stored(manifest: dict[str, Any], *managers: str) -> dict[str, Any]:

@@ -34,7 +34,7 @@ CASES: dict[str, tuple[str, str, str]] = {
         "budget: 5",
         "27: tenants.nlp.budget: unknown key; "
         "the keys here are display_name, vcluster, groups, profiles, quota, borrowing, "
-        "lending, per_user, weight, limits",
+        "lending, notebooks, per_user, weight, limits",
     ),
     "unknown key of a vCluster": (
         "{namespace: vc-nlp, name: nlp}",
@@ -312,6 +312,12 @@ CASES: dict[str, tuple[str, str, str]] = {
         "quota: {mig-1g.10gb: 3}",
         "quota: {mig-1g.10gb: 3}\n    weight: 0",
         "41: tenants.vision.weight: 0 is not a weight; write a number above 0 such as 1, 2 or 0.5",
+    ),
+    "a weight that nothing looks at": (
+        "quota: {mig-1g.10gb: 3}",
+        "quota: {mig-1g.10gb: 3}\n    weight: 2",
+        "41: tenants.vision.weight: a weight counts only where Kueue runs with fair sharing; "
+        "switch it on (helm-values/kueue.yaml) and write cluster.fair_sharing: true, or remove the weight",
     ),
     "more borrowing than others own": (
         "borrowing: {mig-1g.10gb: 2}",

@@ -13,12 +13,12 @@ from ruamel.yaml import YAML
 from aifactory_hub import constants
 from aifactory_hub.registry import read_registry, render
 from aifactory_hub.registry.output import yaml_documents
-from aifactory_hub.registry.render import cluster_queue, flavor_groups, host_objects, host_quota
+from aifactory_hub.registry.render import flavor_groups, host_objects, host_quota
 from aifactory_hub.registry.render_vcluster import seeded_objects, vcluster_values
 from aifactory_profiles import Device
 
 from ..conftest import Golden
-from .files import GOOD, SOURCE, changed
+from .files import GOOD, SOURCE, changed, kueue_object
 
 REGISTRY = read_registry(GOOD, SOURCE)
 HELM_VALUES = Path(__file__).parents[2] / "helm-values"
@@ -59,7 +59,7 @@ def test_the_values_of_a_vcluster_are_as_agreed(tenant: str, golden: Golden) -> 
 
 def test_one_tenant_can_be_rendered_alone() -> None:
     objects = host_objects(REGISTRY, ["vision"])
-    kinds = {"Namespace", "Role", "RoleBinding", "ClusterQueue", "LocalQueue", "ResourceQuota"}
+    kinds = {"Namespace", "Role", "RoleBinding", "Cohort", "ClusterQueue", "LocalQueue", "ResourceQuota"}
     guards = {"ConfigMap", "NetworkPolicy", "ValidatingAdmissionPolicyBinding"}
     assert {o["kind"] for o in objects} == kinds | guards
     assert all("vision" in str(o) and "nlp" not in str(o) for o in objects)
@@ -77,25 +77,42 @@ def test_what_is_written_reads_back_the_same() -> None:
     assert parsed(yaml_documents(objects)) == objects
 
 
+def counts(manifest: dict[str, Any], key: str) -> dict[Device, str | None]:
+    return {
+        Device(flavor["name"], resource["name"]): resource.get(key)
+        for group in manifest["spec"]["resourceGroups"]
+        for flavor in group["flavors"]
+        for resource in flavor["resources"]
+    }
+
+
 def test_kueue_holds_exactly_the_quotas_of_the_file() -> None:
-    for tenant in REGISTRY.tenants.values():
-        queue = cluster_queue(REGISTRY, tenant)
-        held = {
-            Device(flavor["name"], resource["name"]): (int(resource["nominalQuota"]), int(resource["borrowingLimit"]))
-            for group in queue["spec"]["resourceGroups"]
-            for flavor in group["flavors"]
-            for resource in flavor["resources"]
-        }
-        carved = REGISTRY.cluster.carved
-        assert held == {
-            name: (tenant.quota.nominal.get(name, 0), tenant.quota.borrowing.get(name, 0)) for name in carved
-        }
+    """Notebooks own them and have no more, jobs use what is left, and the tenant's cohort bounds both."""
+    for name, tenant in REGISTRY.tenants.items():
+        quota, carved = tenant.quota, REGISTRY.cluster.carved
+        notebooks, jobs = kueue_object(REGISTRY, name), kueue_object(REGISTRY, name, name=f"{name}.jobs")
+        both = kueue_object(REGISTRY, name, "Cohort", f"factory-{name}")
+        assert counts(notebooks, "nominalQuota") == {d: str(quota.nominal.get(d, 0)) for d in carved}
+        assert set(counts(notebooks, "borrowingLimit").values()) == {"0"}
+        assert set(counts(jobs, "nominalQuota").values()) == {"0"}
+        assert counts(both, "borrowingLimit") == {d: str(quota.borrowing.get(d, 0)) for d in carved}
+        assert set(counts(both, "nominalQuota").values()) == {"0"}
+        assert both["spec"]["parentName"] == "factory"
+        assert {queue["spec"]["cohortName"] for queue in (notebooks, jobs)} == {f"factory-{name}"}
+        queues = {local: kueue_object(REGISTRY, name, "LocalQueue", local)["spec"] for local in ("gpu", "gpu-jobs")}
+        assert queues == {"gpu": {"clusterQueue": name}, "gpu-jobs": {"clusterQueue": f"{name}.jobs"}}
+
+
+def test_notebooks_that_may_borrow_are_bounded_by_their_tenant_alone() -> None:
+    text = changed("    quota: {mig-1g.10gb: 3}\n", "    quota: {mig-1g.10gb: 3}\n    notebooks: borrow\n")
+    registry = read_registry(text, SOURCE)
+    assert set(counts(kueue_object(registry, "vision"), "borrowingLimit").values()) == {None}
 
 
 def test_each_model_has_its_own_flavor_and_resources() -> None:
     text = changed("[h100-80gb]", "[h100-80gb, a100-40gb]").replace("mig-1g.10gb", "mig-1g.5gb")
     registry = read_registry(text, SOURCE)
-    groups = cluster_queue(registry, registry.tenants["nlp"])["spec"]["resourceGroups"]
+    groups = kueue_object(registry, "nlp")["spec"]["resourceGroups"]
     assert [(group["flavors"][0]["name"], group["coveredResources"]) for group in groups] == [
         ("a100-40gb", ["nvidia.com/mig-1g.5gb"]),
         ("h100-80gb", ["nvidia.com/mig-3g.40gb"]),
@@ -139,7 +156,7 @@ tenants:
 def test_a_queue_covers_something_even_without_gpus() -> None:
     """Kueue admits nothing to a queue without a resource group."""
     registry = read_registry(NO_GPUS, SOURCE)
-    groups = cluster_queue(registry, registry.tenants["nlp"])["spec"]["resourceGroups"]
+    groups = kueue_object(registry, "nlp")["spec"]["resourceGroups"]
     assert [group["coveredResources"] for group in groups] == [[render.NO_GPU_RESOURCE]]
     flavors = [o["metadata"]["name"] for o in host_objects(registry) if o["kind"] == "ResourceFlavor"]
     assert flavors == [flavor["name"] for group in groups for flavor in group["flavors"]]
@@ -228,21 +245,25 @@ LIMITED = """\
 
 def test_lending_weight_and_reclaim_reach_kueue() -> None:
     text = changed("    quota: {mig-1g.10gb: 3}\n", LIMITED).replace(
-        "  carved:", "  reclaim: lower-priority\n  carved:"
+        "  carved:", "  reclaim: lower-priority\n  fair_sharing: true\n  carved:"
     )
     registry = read_registry(text, SOURCE)
-    spec = cluster_queue(registry, registry.tenants["vision"])["spec"]
-    assert spec["fairSharing"] == {"weight": "2.5"}
-    assert spec["preemption"]["reclaimWithinCohort"] == "LowerPriority"
-    lent = [q.get("lendingLimit") for q in spec["resourceGroups"][0]["flavors"][0]["resources"]]
-    assert lent == ["1", None]
-    plain = cluster_queue(registry, registry.tenants["nlp"])["spec"]
-    assert "fairSharing" not in plain and "lendingLimit" not in str(plain)
+    both = kueue_object(registry, "vision", "Cohort", "factory-vision")
+    assert both["spec"]["fairSharing"] == {"weight": "2.5"}
+    assert list(counts(both, "lendingLimit").values()) == ["1", None]
+    for name in ("vision", "vision.jobs"):
+        queue = kueue_object(registry, "vision", name=name)
+        assert queue["spec"]["preemption"]["reclaimWithinCohort"] == "LowerPriority"
+        assert "lendingLimit" not in str(queue)
+    assert "fairSharing" not in str(kueue_object(registry, "nlp", "Cohort", "factory-nlp"))
     assert registry.tenants["vision"].quota.per_user == {Device("h100-80gb", "nvidia.com/mig-1g.10gb"): 2}
 
 
 def test_the_host_holds_a_tenant_to_what_it_may_ever_have_with_its_vcluster_s_own_on_top() -> None:
-    registry = read_registry(changed("    quota: {mig-1g.10gb: 3}\n", LIMITED), SOURCE)
+    registry = read_registry(
+        changed("    quota: {mig-1g.10gb: 3}\n", LIMITED).replace("  carved:", "  fair_sharing: true\n  carved:"),
+        SOURCE,
+    )
     limits, quota = host_quota(registry, registry.tenants["vision"])
     assert quota["spec"]["hard"] == {
         "requests.nvidia.com/mig-1g.10gb": "3",

@@ -170,7 +170,7 @@ async def test_files_that_are_damaged_keep_the_command_from_starting(service: Ru
     pod = await make_pod(service, tmp_path, "touch ran")
     manifest = '{"files": [{"name": "../up", "sha256": "0", "size": 1}]}'
     pod.change(input_sha256=hashlib.sha256(manifest.encode()).hexdigest())
-    service.context.snapshots.manifest = lambda *_: (manifest, ())  # type: ignore[method-assign, assignment]
+    service.context.snapshots.manifest = lambda *_: (manifest, ())  # type: ignore[method-assign]
     code, _, err = await pod.run()
     assert code == NOT_STARTED
     assert "the job's files can't be fetched" in err

@@ -153,7 +153,7 @@ async def test_news_are_told_to_all_who_wait_once_and_to_nobody_twice() -> None:
     await asyncio.to_thread(bulletin.tell, "j1")
     assert [await task for task in waiting] == [type(waiting[0].result())(1, frozenset({"j1"}))] * 3
     assert (await bulletin.after(1, patience=0.01)).jobs == frozenset()
-    assert (await bulletin.after(0, patience=0)).jobs == {"j1"}
+    assert (await bulletin.after(0, patience=0)).jobs == frozenset({"j1"})
     for n in range(3000):
         bulletin.tell(f"j{n}")
     assert (await bulletin.after(1, patience=0)).jobs is None

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,7 +107,7 @@ async def service(tmp_path: Path) -> AsyncIterator[ServiceProcess]:
 
 
 @pytest.fixture
-def session(service: ServiceProcess) -> AsyncIterator[Session]:
+def session(service: ServiceProcess) -> Iterator[Session]:
     session = Session(Account(service.url, "ada-token", tenant="nlp"))
     yield session
     session.close()

@@ -15,6 +15,7 @@ from aifactory_hub.auth.memberships import Kept
 from aifactory_hub.auth.roles import custom_scopes, load_roles
 from aifactory_hub.domain.tenants import Role, Tenant, hub_groups
 from aifactory_hub.registry import Addresses, ClusterConfig, IdentityConfig, JobsConfig, NotebookConfig, Registry
+from aifactory_profiles import Device
 from aifactory_spawner import TenantKubeSpawner
 from aifactory_spawner.wiring import Shared, Wiring
 
@@ -22,7 +23,7 @@ from ..support.fake_vcluster import FakeCluster
 from ..support.tenants import make_catalogue, make_tenant
 
 
-class Person(User):
+class Person(User):  # type: ignore[misc] # JupyterHub has no types
     """A hub user whose memberships are set, and whose server is up as soon as its pod is."""
 
     memberships: dict[str, Role] = {}
@@ -111,7 +112,7 @@ class HubInMemory:
         self.wiring = wiring
 
 
-def make_hub(*, start_timeout: int = 5, **quota: dict[str, int]) -> HubInMemory:
+def make_hub(*, start_timeout: int = 5, **quota: dict[Device, int]) -> HubInMemory:
     """Two tenants, nlp and vision, with these quotas."""
     tenants = {name: make_tenant(name, quota=quota.get(name)) for name in ("nlp", "vision")}
     return HubInMemory(

@@ -70,7 +70,7 @@ def broken(hub: HubInMemory) -> HubInMemory:
     async def defect(_: str) -> Any:
         raise LookupError("a defect")
 
-    hub.admission.usage = defect  # type: ignore[method-assign]
+    hub.admission.usage = defect  # type: ignore[method-assign, assignment]
     return hub
 
 

@@ -99,9 +99,9 @@ async def poll_in(hub: HubInMemory, world: World, state: dict[str, Any], pod: An
     async def kept(*_: Any) -> None:
         """The ticket is there for the next world too."""
 
-    hub.admission.release = silent if world.queue_down else kept  # type: ignore[method-assign]
+    hub.admission.release = silent if world.queue_down else kept  # type: ignore[method-assign, assignment]
     if world.queue_down:
-        hub.admission.tickets = silent  # type: ignore[method-assign]
+        hub.admission.tickets = silent  # type: ignore[method-assign, assignment]
     try:
         found: int | None = await hub.people["ada"].spawner.poll()
         return found

@@ -56,7 +56,7 @@ async def test_doubt_never_stops_a_server(hub: HubInMemory, doubt: str) -> None:
         hub.cluster.watch.stale = True
         hub.cluster.watch.hide(WHERE)
     elif doubt == "quota engine away":
-        hub.admission.tickets = silent  # type: ignore[method-assign]
+        hub.admission.tickets = silent  # type: ignore[method-assign, assignment]
     else:
         hub.cluster.watch.change(WHERE, exit_code=0)
         hub.cluster.down["nlp"] = "it does not answer"
@@ -82,7 +82,7 @@ async def test_a_pod_that_is_gone_for_certain_ends_the_server_and_gives_the_tick
 async def test_a_ticket_that_can_not_be_given_back_keeps_the_end_for_later(hub: HubInMemory) -> None:
     spawner = await running(hub)
     hub.cluster.watch.hide(WHERE)
-    release, hub.admission.release = hub.admission.release, silent  # type: ignore[method-assign]
+    release, hub.admission.release = hub.admission.release, silent  # type: ignore[method-assign, assignment]
     assert await spawner.poll() is None
     hub.admission.release = release  # type: ignore[method-assign]
     assert await spawner.poll() == 1

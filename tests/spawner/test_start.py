@@ -168,7 +168,7 @@ async def test_a_queue_that_does_not_answer_is_refused_and_leaves_nothing(hub: H
     async def silent(*_: Any) -> Any:
         raise AdmissionUnavailable("no answer")
 
-    hub.admission.usage = silent  # type: ignore[method-assign]
+    hub.admission.usage = silent  # type: ignore[method-assign, assignment]
     with pytest.raises(SpawnRefused) as refused:
         await start(hub.person("ada", nlp=Role.MEMBER))
     assert refused.value.status_code == 503

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from aifactory_hub.domain.pods import PodFact
+from aifactory_hub.domain.starting import PATIENCE
 from aifactory_spawner.host_pods import pod_as_dict
-from aifactory_spawner.starting import PATIENCE, SCHEDULER_PATIENCE, Outcome, PodEvent, judge, news, read_events
+from aifactory_spawner.starting import SCHEDULER_PATIENCE, Outcome, PodEvent, judge, news, read_events
 from aifactory_spawner.steps import StartSteps
 
 QUOTA = PodEvent("SyncError", 'pods "nb" is forbidden: exceeded quota: mig')

@@ -46,6 +46,7 @@ def test_migrating_again_changes_nothing_and_keeps_jobs(engine: Engine, jobs: Jo
 
 
 def test_a_record_comes_back_as_it_was_stored(jobs: Jobs) -> None:
+    moments: dict[str, Any] = {f.name: 7.5 for f in fields(JobRecord) if f.name.endswith("_at")}
     full = make_job(
         state=JobState.RUNNING,
         outputs=None,
@@ -54,7 +55,7 @@ def test_a_record_comes_back_as_it_was_stored(jobs: Jobs) -> None:
         input_sha256="a" * 64,
         input_size=5,
         report={"left": {"big": "too big"}},
-        **{f.name: 7.5 for f in fields(JobRecord) if f.name.endswith("_at")},
+        **moments,
     )
     assert jobs.add(full) == full
     assert jobs.get("j1") == full

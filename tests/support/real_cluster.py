@@ -13,8 +13,9 @@ from dataclasses import replace
 import pytest
 
 from aifactory_hub.clusters import ApiError, ApiUnreachable, KubeApi, connect_host
+from aifactory_hub.domain.lending import Reclaim
 from aifactory_hub.domain.tenants import Tenant, VCluster
-from aifactory_hub.registry.render import queue_spec
+from aifactory_hub.registry.render import tenant_queues
 
 from ..cluster.access import Access, access
 from ..cluster.console import ClusterError
@@ -60,7 +61,9 @@ async def as_hub() -> AsyncIterator[KubeApi]:
 
 
 @asynccontextmanager
-async def own_queues(admin: KubeApi, tenants: Mapping[str, Tenant]) -> AsyncIterator[dict[str, Tenant]]:
+async def own_queues(
+    admin: KubeApi, tenants: Mapping[str, Tenant], reclaim: Reclaim = Reclaim.ANY
+) -> AsyncIterator[dict[str, Tenant]]:
     """The tenants with namespaces, queues and a cohort of this test's own, removed at the end.
 
     Several tests and a hub can so share one cluster: no quota of theirs meets.
@@ -73,7 +76,7 @@ async def own_queues(admin: KubeApi, tenants: Mapping[str, Tenant]) -> AsyncIter
         for tenant in tenants.values():
             namespace = f"{cohort}-{tenant.name}"
             there = replace(tenant, vcluster=VCluster(namespace, tenant.name))
-            await _make_tenant(admin, there, namespace, cohort, made)
+            await _make_tenant(admin, there, namespace, cohort, reclaim, made)
             moved[tenant.name] = there
         yield moved
     finally:
@@ -81,15 +84,15 @@ async def own_queues(admin: KubeApi, tenants: Mapping[str, Tenant]) -> AsyncIter
             await admin.delete(path)
 
 
-async def _make_tenant(admin: KubeApi, tenant: Tenant, namespace: str, cohort: str, made: list[str]) -> None:
+async def _make_tenant(
+    admin: KubeApi, tenant: Tenant, namespace: str, cohort: str, reclaim: Reclaim, made: list[str]
+) -> None:
     labels = {"aifactory-hub.io/tickets": "true"}
     await _make(admin, "/api/v1/namespaces", {"metadata": {"name": namespace, "labels": labels}}, made)
-    queue = _object("ClusterQueue", namespace)
-    queue["spec"] = queue_spec(tenant, cohort, tenant.quota.devices)
-    await _make(admin, f"{KUEUE}/clusterqueues", queue, made)
-    local = _object("LocalQueue", "gpu")
-    local["spec"] = {"clusterQueue": namespace}
-    await _make(admin, f"{KUEUE}/namespaces/{namespace}/localqueues", local, made)
+    for manifest in tenant_queues(tenant, namespace, cohort, tenant.quota.devices, reclaim):
+        collection = f"{manifest['kind'].lower()}s"
+        local = f"/namespaces/{namespace}" if manifest["kind"] == "LocalQueue" else ""
+        await _make(admin, f"{KUEUE}{local}/{collection}", manifest, made)
 
 
 def _object(kind: str, name: str) -> Json:

@@ -114,8 +114,8 @@ class LocalPipeline:
         for run in self._runs.values():
             members = family(run.process.pid, processes())
             kill(members)
-            with contextlib.suppress(ProcessLookupError):
-                # What was forked since the look above.
+            # What was forked since the look above. macOS says "not permitted" of a group that has ended.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(run.process.pid, signal.SIGKILL)
             run.process.wait()
             await _gone(members)
@@ -165,7 +165,7 @@ class LocalPipeline:
     async def _end(self, run: _Run) -> None:
         """SIGTERM, then after the grace SIGKILL to whatever it has started."""
         members: set[Process] = {*family(run.process.pid, processes())}
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(run.process.pid, signal.SIGTERM)
         give_up = time.monotonic() + self._grace
         try:

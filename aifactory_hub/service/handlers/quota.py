@@ -19,4 +19,5 @@ class Profiles(Handler):
         registry = self.context.registry
         outlook = (await self.context.outlooks.of({name: self.context.unavailable(name)}))[name]
         simulated = registry.cluster.simulated
-        self.answer(menu_answer(registry.tenants[name], registry.catalogue, outlook, simulated=simulated))
+        sizes = menu_answer(registry.tenants[name], registry.catalogue, outlook, simulated=simulated, user=caller.name)
+        self.answer(sizes)

@@ -69,7 +69,7 @@ e2e: setup labextension cluster-up  ## the day and all tests that need the real 
 	$(IN_CLUSTER) -m pytest -m "cluster or e2e or browser"
 
 e2e-faults: setup cluster-up  ## everything that can go wrong around a running server, on the real cluster: half an hour
-	$(IN_CLUSTER) -m tests.e2e.faults
+	$(IN_CLUSTER) -m tests.e2e.faults $(ARGS)
 
 bench: setup  ## a benchmark of benchmarks/, for example NAME=watch (those that need it use the test cluster)
 	$(PY) -m benchmarks.$(NAME) $(ARGS)

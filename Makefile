@@ -43,7 +43,7 @@ unit: setup  ## the tests that need no cluster: seconds
 
 unit-hub5: $(VENV)-hub5/.ready  ## the parts that touch JupyterHub, on JupyterHub 5.5
 	$(VENV)-hub5/bin/python -m pytest $(PARALLEL) -p no:cacheprovider -m "not cluster and not e2e and not browser" \
-		--ignore tests/auth/test_hostile.py tests/auth tests/spawner tests/hub_config tests/service tests/client tests/demo
+		--ignore tests/auth/test_hostile.py --ignore tests/service/test_fuzz.py tests/auth tests/spawner tests/hub_config tests/service tests/client tests/demo
 
 $(VENV)-hub5/.ready: pyproject.toml requirements/constraints.txt requirements/constraints-hub5.txt
 	$(need-python)

@@ -45,6 +45,8 @@ def _beside_the_namespace(tenant: str) -> list[str]:
     """What guards a tenant and is not in its namespace, so does not go with it."""
     bindings = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
     return [
+        f"{KUEUE}/clusterqueues/{tenant}.jobs",
+        f"{KUEUE}/cohorts/{tenant}",
         *(f"{bindings}/{constants.PREFIX}-tenant-{kind}-{tenant}" for kind in ("pods", "services")),
         f"/api/v1/namespaces/{HUB_NAMESPACE}/configmaps/tenant-{tenant}",
     ]

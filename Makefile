@@ -9,7 +9,7 @@ IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 PARALLEL := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-restarts docs
+.PHONY: e2e-engines help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-restarts docs
 
 help:  ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  -/'
@@ -70,6 +70,11 @@ e2e: setup labextension cluster-up  ## the day and all tests that need the real 
 
 e2e-faults: setup cluster-up  ## everything that can go wrong around a running server, on the real cluster: half an hour
 	$(IN_CLUSTER) -m tests.e2e.faults $(ARGS)
+
+ENGINES ?= jobset
+e2e-engines: setup cluster-up  ## engines of jobs with their controllers in a vCluster, built first; ENGINES="jobset trainjob argo-workflow"
+	python3 -m tests.cluster.engines $(ENGINES)
+	$(IN_CLUSTER) -m pytest tests/e2e/engines.py -k "$(subst argo-workflow,workflow,$(subst $(eval) , or ,$(ENGINES)))"
 
 bench: setup  ## a benchmark of benchmarks/, for example NAME=watch (those that need it use the test cluster)
 	$(PY) -m benchmarks.$(NAME) $(ARGS)

@@ -108,7 +108,11 @@ def running_lab(
         yield Lab(f"{url}/{'tree' if program == 'notebook' else 'lab'}?token={LOGIN}", log, process)
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

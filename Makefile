@@ -74,6 +74,11 @@ e2e: setup labextension cluster-up  ## the day and all tests that need the real 
 e2e-faults: setup cluster-up  ## everything that can go wrong around a running server, on the real cluster: half an hour
 	$(IN_CLUSTER) -m tests.e2e.faults $(ARGS)
 
+ENGINES ?= jobset
+e2e-engines: setup cluster-up  ## engines of jobs with their controllers in a vCluster, built first; ENGINES="jobset trainjob argo-workflow"
+	python3 -m tests.cluster.engines $(ENGINES)
+	$(IN_CLUSTER) -m pytest tests/e2e/engines.py -k "$(subst argo-workflow,workflow,$(subst $(eval) , or ,$(ENGINES)))"
+
 bench: setup  ## a benchmark of benchmarks/, for example NAME=watch (those that need it use the test cluster)
 	$(PY) -m benchmarks.$(NAME) $(ARGS)
 

@@ -22,6 +22,8 @@ from aifactory_hub.service.app import describe
 from ..support.job_service import PREFIX
 from ..support.service_thread import ServiceThread, service_in_a_thread
 
+Case = schemathesis.Case[Any]
+
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))
 # What belongs to nlp must never reach eve, who is of vision.
 SECRET = "only-nlp-may-see-this"
@@ -73,7 +75,7 @@ def ask(running: ServiceThread, token: str, method: str, path: str, **how: Any) 
         return http.request(method, f"{running.url}api/v1{path}", headers=headers, **how)
 
 
-def call(running: ServiceThread, case: schemathesis.Case, token: str) -> Any:
+def call(running: ServiceThread, case: Case, token: str) -> Any:
     answer = case.call(base_url=f"{running.url}api/v1", headers={"Authorization": f"token {token}"}, timeout=30)
     assert "unknown-path" not in answer.text, f"nobody is at {answer.request.url}"
     return answer
@@ -81,7 +83,7 @@ def call(running: ServiceThread, case: schemathesis.Case, token: str) -> Any:
 
 @schema.parametrize()
 @HOW
-def test_no_request_is_too_odd_for_a_clear_answer(case: schemathesis.Case, running: ServiceThread, job: str) -> None:
+def test_no_request_is_too_odd_for_a_clear_answer(case: Case, running: ServiceThread, job: str) -> None:
     if "job" in case.path_parameters and case.method in ("GET", "POST"):
         case.path_parameters["job"] = job
     answer = call(running, case, "ada")
@@ -94,7 +96,7 @@ def test_no_request_is_too_odd_for_a_clear_answer(case: schemathesis.Case, runni
 
 @for_strangers.parametrize()
 @HOW
-def test_nothing_of_another_team_is_told_or_changed(case: schemathesis.Case, running: ServiceThread, job: str) -> None:
+def test_nothing_of_another_team_is_told_or_changed(case: Case, running: ServiceThread, job: str) -> None:
     for name, value in (("job", job), ("tenant", "nlp")):
         if name in case.path_parameters:
             case.path_parameters[name] = value
@@ -116,10 +118,10 @@ class Along(Machine):  # type: ignore[misc, valid-type]
 
     url = ""
 
-    def get_call_kwargs(self, case: schemathesis.Case) -> dict[str, Any]:
+    def get_call_kwargs(self, case: Case) -> dict[str, Any]:
         return {"base_url": f"{self.url}api/v1", "headers": {"Authorization": "token ada"}, "timeout": 30}
 
-    def validate_response(self, response: Any, case: schemathesis.Case, **_: Any) -> None:
+    def validate_response(self, response: Any, case: Case, **_: Any) -> None:
         case.validate_response(response, checks=CHECKS)
 
 

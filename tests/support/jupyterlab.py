@@ -93,7 +93,7 @@ def running_lab(
     if extension:
         inside["JUPYTER_CONFIG_PATH"] = str(CHECKOUT / "labextension/jupyter-config")
         inside["JUPYTER_PATH"] = str(CHECKOUT / "labextension/built")
-    words = (
+    words: tuple[str, ...] = (
         *(str(python), "-m", program, "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"),
         *(f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}"),
         f"--IdentityProvider.token={LOGIN}",
@@ -108,7 +108,11 @@ def running_lab(
         yield Lab(f"{url}/{'tree' if program == 'notebook' else 'lab'}?token={LOGIN}", log, process)
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

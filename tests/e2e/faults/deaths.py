@@ -109,7 +109,8 @@ class Deaths:
                     begun = time.monotonic()
                     right = wait_until(lambda u=user, s=server: site.runs(u, s), 10)  # type: ignore[misc]
                     fault.check(right, f"{tenant}'s server is right {time.monotonic() - begun:.1f} s after", user)
-                fault.check(back < usual + 3, f"back in {back:.1f} s; {usual:.1f} s with all APIs up")
+                # A vCluster that is waited for would cost ten seconds at least; a busy machine costs its share.
+                fault.check(back < 1.5 * usual + 3, f"back in {back:.1f} s; {usual:.1f} s with all APIs up")
                 fault.check([site.uid(*place) for place in places] == uids, "all pods are the same ones")
                 fault.check(site.has_route("nlp-user"), "routes stay")
                 time.sleep(6)

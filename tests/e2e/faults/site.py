@@ -71,7 +71,8 @@ class Site:
         seconds = time.monotonic() - begun
         if events and events[-1].get("failed"):
             return Outcome(False, events[-1]["message"], seconds, [str(e.get("message")) for e in events])
-        ready = self.runs(user, server)
+        # The hub tells of the end of a start a moment before it has noted it itself.
+        ready = wait_until(lambda: self.runs(user, server), 10)
         return Outcome(ready, "" if ready else str(events), seconds, [str(e.get("message")) for e in events])
 
     def follow(self, user: str, server: str = "", until: str = "", timeout: float = 150) -> list[dict[str, Any]]:

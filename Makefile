@@ -9,7 +9,7 @@ IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 PARALLEL := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-restarts docs
+.PHONY: lab-versions help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-restarts docs
 
 help:  ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  -/'
@@ -43,7 +43,7 @@ unit: setup  ## the tests that need no cluster: seconds
 
 unit-hub5: $(VENV)-hub5/.ready  ## the parts that touch JupyterHub, on JupyterHub 5.5
 	$(VENV)-hub5/bin/python -m pytest $(PARALLEL) -p no:cacheprovider -m "not cluster and not e2e and not browser" \
-		--ignore tests/auth/test_hostile.py tests/auth tests/spawner tests/hub_config tests/service tests/client tests/demo
+		--ignore tests/auth/test_hostile.py --ignore tests/service/test_fuzz.py tests/auth tests/spawner tests/hub_config tests/service tests/client tests/demo
 
 $(VENV)-hub5/.ready: pyproject.toml requirements/constraints.txt requirements/constraints-hub5.txt
 	$(need-python)
@@ -64,12 +64,20 @@ labextension-check: labextension  ## the panel's types, lint, form and Jest
 labextension-watch: labextension  ## build the panel anew at each change; `make demo` beside it shows it after a reload
 	$(PY) labextension/build.py npm run watch
 
+lab-versions: setup labextension  ## the panel in JupyterLab 4.4, 4.5, 4.6 and Notebook 7, in environments of their own
+	AIFACTORY_TEST_LABS=all $(PY) -m pytest -m browser tests/browser/test_lab_versions.py
+
 e2e: setup labextension cluster-up  ## the day and all tests that need the real cluster
 	$(IN_CLUSTER) -m tests.e2e.day
 	$(IN_CLUSTER) -m pytest -m "cluster or e2e or browser"
 
 e2e-faults: setup cluster-up  ## everything that can go wrong around a running server, on the real cluster: half an hour
-	$(IN_CLUSTER) -m tests.e2e.faults
+	$(IN_CLUSTER) -m tests.e2e.faults $(ARGS)
+
+ENGINES ?= jobset
+e2e-engines: setup cluster-up  ## engines of jobs with their controllers in a vCluster, built first; ENGINES="jobset trainjob argo-workflow"
+	python3 -m tests.cluster.engines $(ENGINES)
+	$(IN_CLUSTER) -m pytest tests/e2e/engines.py -k "$(subst argo-workflow,workflow,$(subst $(eval) , or ,$(ENGINES)))"
 
 bench: setup  ## a benchmark of benchmarks/, for example NAME=watch (those that need it use the test cluster)
 	$(PY) -m benchmarks.$(NAME) $(ARGS)

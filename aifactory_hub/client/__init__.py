@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from .job import Job
     from .listing import jobs
+    from .published import run_template, templates
     from .remoting import remote
     from .reporting import checkpoints, report
     from .session import Account, Session
@@ -58,6 +59,7 @@ _WHERE = {
     "listing": ("jobs",),
     "remoting": ("remote",),
     "reporting": ("checkpoints", "report"),
+    "published": ("run_template", "templates"),
     "session": ("Account", "Session"),
     "sweeps": ("sweep",),
 }
@@ -108,7 +110,9 @@ __all__ = [
     "quota",
     "remote",
     "report",
+    "run_template",
     "submit",
     "sweep",
+    "templates",
     "upload",
 ]

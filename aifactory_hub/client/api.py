@@ -65,6 +65,9 @@ def submit(
     notify: Sequence[str] = (),
     sweep: str | None = None,
     idempotency_key: str | None = None,
+    engine: str | None = None,
+    nodes: int = 1,
+    template: str | None = None,
     dry_run: bool = False,
     wait: bool = False,
     session: Session | None = None,
@@ -79,6 +82,10 @@ def submit(
     default the notebook's own. ``env`` is for the command. ``max_duration`` is in seconds or like "90m", ``priority``
     low, normal or high; ``notify`` are addresses that are told of the end. Two calls with one
     ``idempotency_key`` make one job; by default each call has its own.
+
+    ``engine`` is what runs it, by default the service's first one; ``nodes`` are how many it runs on at once, each with
+    the whole profile, where the engine can. ``template`` names what the team has published for the engine; where that
+    says all that is to run, see ``run_template``.
 
     Raises SubmitRefused, FilesTooLarge, NotShippable, NotInNotebook, ServiceUnavailable.
     """
@@ -96,7 +103,7 @@ def submit(
         "notify": list(notify),
         "sweep": sweep,
         "max_seconds": None if max_duration is None else seconds_of(max_duration),
-        **({} if priority is None else {"priority": priority}),
+        **_chosen(priority=priority, engine=engine, template=template, nodes=None if nodes == 1 else nodes),
     }
     if dry_run:
         from .dryrun import DryRun
@@ -107,6 +114,11 @@ def submit(
     if wait:
         job.wait()
     return job
+
+
+def _chosen(**asked: Any) -> dict[str, Any]:
+    """What was asked; the rest is the service's default."""
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def get(job_id: str, *, session: Session | None = None) -> Job:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from . import api
+from . import api, published
 from .dryrun import DryRun
 from .errors import ClientError, Refused, UnknownJob
 from .job import Job
@@ -89,6 +89,11 @@ def job() -> None:
 @click.option("--priority", type=click.Choice(["low", "normal", "high"]), help="Before or after the team's other jobs.")
 @click.option("--max-duration", help="The longest that it may run, such as 90m or 4h.")
 @click.option("--retries", type=click.IntRange(0), default=0, help="How often to try again after a failure.")
+@click.option("--engine", help="What runs it; by default the service's first engine.")
+@click.option(
+    "--nodes", default=1, show_default=True, type=click.IntRange(1), help="How many nodes it runs on at once."
+)
+@click.option("--template", help="What the team has published for the engine: a training runtime.")
 @click.option("--key", help="Idempotency key: the same key makes the same job.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and submit nothing.")
 @click.option("--wait", is_flag=True, help="Wait for the end; exit with the job's exit code.")
@@ -121,6 +126,40 @@ def submit(
     if isinstance(made, DryRun):
         click.echo(json.dumps(made.data, indent=2) if as_json else str(made))
         sys.exit(0 if made.accepted else 1)
+    click.echo(json.dumps(made.data, indent=2) if as_json else made.id)
+    if wait:
+        _wait(made, None)
+
+
+@job.command()
+@_as_json
+@_plainly
+def templates(as_json: bool) -> None:
+    """What the team has published to be run, with its parameters."""
+    found = published.templates()
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    rows = [(t["name"], t["engine"], _parameters(t), (t["description"] or "").splitlines()[0:1]) for t in found]
+    _table(("TEMPLATE", "ENGINE", "PARAMETERS", "ABOUT"), [(*row[:3], "".join(row[3])) for row in rows])
+
+
+@job.command()
+@click.option("--engine", default=published.ENGINE, show_default=True, help="What runs it.")
+@click.option("--profile", help="GPU profile of each step; by default the notebook's own.")
+@click.option("--nodes", default=1, show_default=True, type=click.IntRange(1), help="How many steps may run at once.")
+@click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
+@click.option("--name", help="A name for people.")
+@click.option("--max-duration", help="The longest that it may run, such as 90m or 4h.")
+@click.option("--key", help="Idempotency key: the same key makes the same job.")
+@click.option("--wait", is_flag=True, help="Wait for the end; exit with the job's exit code.")
+@_as_json
+@click.argument("template")
+@_plainly
+def run(template: str, parameters: tuple[str, ...], key: str | None, wait: bool, as_json: bool, **options: Any) -> None:
+    """Run TEMPLATE, which the team has published, for example: run train --parameter epochs=5"""
+    given = dict(_pair(text, "--parameter") for text in parameters)
+    made = published.run_template(template, given, idempotency_key=key, **options)
     click.echo(json.dumps(made.data, indent=2) if as_json else made.id)
     if wait:
         _wait(made, None)
@@ -250,6 +289,11 @@ def _facts(job: Job) -> Iterable[tuple[str, str]]:
         yield "cost", f"{job.cost['so_far']} so far, {job.cost['at_most']} at most"
     if job.exit_code is not None:
         yield "exit code", str(job.exit_code)
+    for step in job.steps:
+        yield "step", f"{step['name']} {step['state']}" + (f": {step['reason']}" if step["reason"] else "")
+    if job.data.get("template"):
+        yield "template", str(job.data["template"])
+        return
     yield "command", job.command.splitlines()[0][:200]
 
 
@@ -265,6 +309,11 @@ def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
 
 def _percent(job: Job) -> str:
     return "" if job.progress is None else f"{job.progress:.0f}%"
+
+
+def _parameters(template: dict[str, Any]) -> str:
+    """Those that have to be set without a value."""
+    return " ".join(p["name"] + ("" if p["default"] is None else f"={p['default']}") for p in template["parameters"])
 
 
 def _join(words: tuple[str, ...]) -> str:

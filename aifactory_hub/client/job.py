@@ -93,6 +93,11 @@ class Job:
         return wait
 
     @property
+    def steps(self) -> list[dict[str, Any]]:
+        """Of a workflow its steps, of a job on several nodes its nodes: ``name``, ``state``, ``reason``, times."""
+        return [dict(step) for step in self._data.get("steps") or []]
+
+    @property
     def progress(self) -> float | None:
         """Per cent, as the job itself says; None when it has said nothing."""
         said: float | None = (self._data.get("progress") or {}).get("percent")

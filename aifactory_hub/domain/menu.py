@@ -233,7 +233,7 @@ def _at_once(tenant: Tenant, device: Device, usage: Usage, outlook: Outlook) -> 
 
 def _notebooks_left(tenant: Tenant, device: Device, usage: Usage) -> int:
     """How many more the team's notebooks may have, whoever has them now."""
-    return tenant.quota.notebook_limit(device) - usage.by(_SERVER).get(device, 0)
+    return tenant.quota.notebook_limit(device) - usage.by(_SERVER, device)
 
 
 def _cluster(profile: Profile, outlook: Outlook) -> Share | None:
@@ -329,7 +329,7 @@ def _full(tenant: Tenant, profile: Profile, usage: Usage, outlook: Outlook) -> s
     short = (d for d, n in profile.takes.items() if _notebooks_left(tenant, d, usage) < n)
     device = next(short, None)
     if device is not None and not tenant.quota.notebooks_borrow and _more_for_jobs(tenant, device, usage, outlook):
-        limit, count = tenant.quota.notebook_limit(device), usage.by(_SERVER).get(device, 0)
+        limit, count = tenant.quota.notebook_limit(device), usage.by(_SERVER, device)
         which = f"{count} of its {limit} {piece_name(profile)}"
         return f"notebooks of {tenant.name} use {which}, and only jobs borrow"
     device = min(profile.takes, key=lambda r: (tenant.quota.limit(r) - usage.used.get(r, 0)) // profile.takes[r])

@@ -65,13 +65,9 @@ class Usage:
     used: Mapping[Device, int] = field(default_factory=dict)
     holders: tuple[Holder, ...] = ()
 
-    def by(self, kind: str) -> dict[Device, int]:
-        """What servers hold, or jobs."""
-        held: Counter[Device] = Counter()
-        for holder in self.holders:
-            if holder.kind == kind:
-                held.update(holder.devices)
-        return dict(held)
+    def by(self, kind: str, device: Device) -> int:
+        """How many of ``device`` servers hold, or jobs."""
+        return sum([holder.devices.get(device, 0) for holder in self.holders if holder.kind == kind])
 
     def of(self, user: str) -> dict[Device, int]:
         """What one person holds."""
@@ -160,7 +156,7 @@ def _bounds(quota: Quota, usage: Usage, device: Device, *, notebook: bool) -> li
     """What is used of each limit that counts."""
     bounds = [(usage.used.get(device, 0), quota.limit(device))]
     if notebook and not quota.notebooks_borrow:
-        bounds.append((usage.by(KIND_SERVER).get(device, 0), quota.notebook_limit(device)))
+        bounds.append((usage.by(KIND_SERVER, device), quota.notebook_limit(device)))
     return bounds
 
 

@@ -10,6 +10,7 @@ from .cancel import CancelStart
 from .cluster import ClusterPage
 from .frame import frame_of
 from .menu import MenuNumbers
+from .notice import ServerNotice
 
 # Looked through before JupyterHub's own. A template extends the one that it replaces as "templates/<name>".
 TEMPLATES = Path(__file__).parent / "templates"
@@ -36,4 +37,6 @@ def routes() -> list[tuple[str, type]]:
         (r"/aifactory/menu/(?P<user_name>[^/]+)", MenuNumbers),
         (r"/aifactory/cancel/(?P<user_name>[^/]+)", CancelStart),
         (r"/aifactory/cancel/(?P<user_name>[^/]+)/(?P<server_name>[^/]*)", CancelStart),
+        (r"/aifactory/notice/(?P<user_name>[^/]+)", ServerNotice),
+        (r"/aifactory/notice/(?P<user_name>[^/]+)/(?P<server_name>[^/]*)", ServerNotice),
     ]

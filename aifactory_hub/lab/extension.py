@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Integer
+from traitlets import Integer, default
 
 from .. import __version__
 from ..client.errors import NotInNotebook
 from ..client.session import read_account
 from .handlers import routes
+from .notice import Notices
 from .server import ThisServer
 from .upstream import Upstream
 
 NAME = "aifactory_hub_lab"
 # Where the page finds what it needs before its first request; the extension's TypeScript knows the same name.
 PAGE_CONFIG = "aifactoryHub"
+# Where the hub's configuration says how long a server may be idle.
+IDLE_VARIABLE = "AIFACTORY_IDLE_TIMEOUT"
 
 
 class AIFactoryLab(ExtensionApp):
@@ -29,8 +33,16 @@ class AIFactoryLab(ExtensionApp):
     idle_timeout = Integer(
         0,
         help="""Seconds without activity after which the site stops this server, as its idle culler is set up;
-        0 when that is not known. Only for the warning in the status bar: nothing is stopped by this extension.""",
+        0 when that is not known; by default what the variable
+        AIFACTORY_IDLE_TIMEOUT says. Only for the warning in the status bar: nothing is stopped by this extension.""",
     ).tag(config=True)
+
+    @default("idle_timeout")
+    def _default_idle_timeout(self) -> int:
+        told = os.environ.get(IDLE_VARIABLE, "").strip()
+        if told and not told.isdigit():
+            self.log.warning("%s is %r: write seconds, for example 7200; ignored.", IDLE_VARIABLE, told)
+        return int(told) if told.isdigit() else 0
 
     def initialize_settings(self) -> None:
         """Called by the Jupyter server before the handlers."""
@@ -49,10 +61,12 @@ class AIFactoryLab(ExtensionApp):
         """Called by the Jupyter server."""
         if self.upstream is not None:
             self.here = ThisServer(self.serverapp, self.upstream.account, idle_timeout=self.idle_timeout or None)
-            self.handlers.extend(routes(self.upstream, self.here))
+            self.notices = Notices()
+            self.handlers.extend(routes(self.upstream, self.here, self.notices))
 
     async def stop_extension(self) -> None:
         """Called when the Jupyter server stops."""
         if self.upstream is not None:
             await self.here.close()
+            await self.notices.close()
             await self.upstream.close()

@@ -15,6 +15,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import authenticated
 
 from ..client.errors import ClientError, Refused, ServiceUnavailable
+from .notice import Notices
 from .server import ThisServer
 from .subjects import NotASubject, inspect
 from .submitting import BadForm, Submitting, read_form
@@ -36,10 +37,11 @@ class Handler(APIHandler):
 
     _track_activity = False
 
-    def initialize(self, upstream: Upstream, here: ThisServer) -> None:
+    def initialize(self, upstream: Upstream, here: ThisServer, notices: Notices) -> None:
         """Called by tornado with the route's arguments."""
         self.upstream = upstream
         self.here = here
+        self.notices = notices
 
     def set_default_headers(self) -> None:
         """Called by tornado. What a job wrote is never shown as a page of this origin."""
@@ -77,12 +79,12 @@ class Overview(Handler):
         if self.get_query_argument("page", "") == "true":
             narrowed = {name: self.get_query_arguments(name) for name in _FILTERS}
             asked.append(self._try("jobs", {**params, "limit": _PAGE, **narrowed}))
-        found = await asyncio.gather(*asked)
+        notice, *found = await asyncio.gather(self.notices.now(), *asked)
         trouble = next((each.message for each in found if isinstance(each, Unreachable)), None)
         quota, own, page = (each if isinstance(each, dict) else None for each in (*found, None)[:3])
         self.answer(
             {
-                "here": self.here.describe(),
+                "here": {**self.here.describe(), "notice": notice},
                 "service": {"reachable": trouble is None, "message": trouble},
                 "quota": quota,
                 "mine": None if own is None else own["jobs"],
@@ -243,9 +245,9 @@ def _without_proof(query: str) -> str:
     return "&".join(pair for pair in query.split("&") if not pair.startswith("_xsrf="))
 
 
-def routes(upstream: Upstream, here: ThisServer) -> list[tuple[str, type[Handler], dict[str, Any]]]:
+def routes(upstream: Upstream, here: ThisServer, notices: Notices) -> list[tuple[str, type[Handler], dict[str, Any]]]:
     """All handlers with their paths below the server's base URL."""
-    arguments = {"upstream": upstream, "here": here}
+    arguments = {"upstream": upstream, "here": here, "notices": notices}
     found: dict[str, type[Handler]] = {
         "overview": Overview,
         "presence": Presence,

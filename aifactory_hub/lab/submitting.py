@@ -14,6 +14,7 @@ from typing import Any
 
 from ..client import api as client
 from ..client.packing import listed
+from ..client.provenance import provenance
 from ..client.session import Account, Session
 from .subjects import NotASubject, below
 
@@ -28,15 +29,19 @@ class BadForm(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """``path`` is the subject's folder, None when nothing travels; ``fields`` go to the service as they are."""
+    """``folder`` travels, None when nothing does; ``fields`` go to the service as they are.
+
+    ``path`` is what was submitted, for the record: so that it can be submitted again.
+    """
 
     folder: str | None
     fields: Mapping[str, Any]
+    path: str | None = None
 
 
 def read_form(body: Mapping[str, Any]) -> Form:
     """What the page has sent. Raises BadForm."""
-    known = {"folder", "notebook", "parameters", "fields", "key"}
+    known = {"path", "folder", "notebook", "parameters", "fields", "key"}
     for name in body:
         if name not in known:
             raise BadForm(f"There is no field {name!r}.")
@@ -57,7 +62,10 @@ def read_form(body: Mapping[str, Any]) -> Form:
     key = body.get("key")
     if key is not None:
         taken["key"] = key
-    return Form(folder, taken)
+    path = body.get("path")
+    if path is not None and not isinstance(path, str):
+        raise BadForm("path is not a path.")
+    return Form(folder, taken, path)
 
 
 class Submitting:
@@ -77,10 +85,12 @@ class Submitting:
 
     def submit(self, form: Form) -> Mapping[str, Any]:
         """The job, as the service answers it."""
-        fields = {"tenant": self._account.tenant, **form.fields}
+        folder = None if form.folder is None else self._folder(form.folder)
+        told = provenance(folder) | ({} if form.path is None else {"path": form.path})
+        fields = {"tenant": self._account.tenant, "provenance": told, **form.fields}
         with closing(self._session()) as session:
-            if form.folder is not None:
-                fields["files"] = client.upload(self._folder(form.folder), session=session, tenant=fields["tenant"])
+            if folder is not None:
+                fields["files"] = client.upload(folder, session=session, tenant=fields["tenant"])
             return session.post("/jobs", fields)
 
     def save(self, job_id: str, name: str) -> str:

@@ -170,7 +170,7 @@ def _weights(draft: Draft) -> Iterator[Problem]:
     for tenant in draft.tenants:
         if tenant.weighted:
             what = "a weight counts only where Kueue runs with fair sharing"
-            instead = "switch it on (helm-values/kueue.yaml) and write cluster.fair_sharing: true, or remove the weight"
+            instead = "switch it on (docs/quota.md) and write cluster.fair_sharing: true, or remove the weight"
             yield Problem(("tenants", tenant.name, "weight"), what, instead)
 
 

@@ -45,8 +45,13 @@ def vcluster_values(tenant: Tenant, addresses: Addresses, engines: Iterable[str]
         "controlPlane": {"statefulSet": {"persistence": {"volumeClaim": {"enabled": True}}}},
         "sync": {
             "toHost": {
-                # Else the tokens of the tenant's pods stand in annotations on the host.
-                "pods": {"enabled": True, "useSecretsForSATokens": True},
+                "pods": {
+                    "enabled": True,
+                    # Else the tokens of the tenant's pods stand in annotations on the host.
+                    "useSecretsForSATokens": True,
+                    # Else a pod with a subdomain, as a JobSet has, gets a container whose image no policy allows.
+                    "rewriteHosts": {"enabled": False},
+                },
                 "persistentVolumeClaims": {"enabled": True},
                 # Native policies add up: one of the tenant's that allows everything would widen ours.
                 "networkPolicies": {"enabled": False},

@@ -13,6 +13,7 @@ from typing import Any
 from .archive import BadArchive, Choice, Stamp, choose, stamps
 from .checkpoints import Checkpoints
 from .command import Command, LogTail
+from .follower import reporter_class
 from .layout import Layout, read_manifest
 from .reporter import NotDelivered, Reporter
 from .shipping import Shipper
@@ -37,7 +38,7 @@ def main() -> int:
     except BadTask as error:
         _say(f"the job can't be run: {error}")
         return NOT_STARTED
-    reporter = Reporter(task.url, task.job_id, task.token, patience=_PATIENCE)
+    reporter = reporter_class(os.environ)(task.url, task.job_id, task.token, patience=_PATIENCE)
     try:
         return _run(task, reporter)
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ..domain.forecasts import Forecast, forecast
@@ -13,6 +15,8 @@ from .context import Context
 from .run_spec import run_spec
 
 _NOT_SHOWN = "(not shown)"
+# Seconds that a list waits for places in the queue: without them it is still a list.
+_LIST_WAITS = 1.0
 
 
 async def look(context: Context, tenant: str) -> Outlook:
@@ -28,6 +32,19 @@ async def forecast_of(context: Context, job: JobRecord) -> Forecast:
     outlook = await look(context, job.tenant)
     tenant = context.registry.tenants[job.tenant]
     return forecast(tenant, catalogue.profile(job.profile), outlook, ticket=job.ticket_name)
+
+
+async def forecasts_of(context: Context, jobs: Iterable[JobRecord]) -> Mapping[str, Forecast]:
+    """The places of those that wait, by their ids; nothing while the quota engine does not answer quickly."""
+    waiting = [job for job in jobs if job.state is JobState.QUEUED]
+    if not waiting:
+        return {}
+    asked = asyncio.gather(*(forecast_of(context, job) for job in waiting))
+    done, _ = await asyncio.wait({asked}, timeout=_LIST_WAITS)
+    if not done:
+        asked.cancel()
+        return {}
+    return {job.id: seen for job, seen in zip(waiting, asked.result(), strict=True)}
 
 
 def preview(context: Context, record: JobRecord, plan: JobPlan) -> RunSpec:

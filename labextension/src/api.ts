@@ -2,9 +2,20 @@
 
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
+import { UUID } from '@lumino/coreutils';
 import { Offline, Refused } from './errors';
 import type { OpenApi } from './schema';
-import type { ArtifactFile, Checked, Job, JobPage, Menu, Overview, Subject, Wanted } from './types';
+import type {
+  ArtifactFile,
+  Checked,
+  Job,
+  JobPage,
+  Menu,
+  Overview,
+  Provenance,
+  Subject,
+  Wanted
+} from './types';
 
 const PREFIX = 'aifactory-hub';
 
@@ -34,6 +45,11 @@ export class Api {
     return this.json<Job>(`api/jobs/${id}`);
   }
 
+  /** Where a job comes from, as far as who submitted it said so. */
+  provenance(id: string): Promise<Provenance> {
+    return this.json<Provenance>(`api/jobs/${id}/provenance`);
+  }
+
   async log(id: string): Promise<string> {
     return (await this.send(`api/jobs/${id}/logs`)).text();
   }
@@ -48,7 +64,7 @@ export class Api {
 
   /** The same once more, as a new job. */
   retry(id: string): Promise<Job> {
-    return this.post<Job>(`api/jobs/${id}/retry`, {});
+    return this.post<Job>(`api/jobs/${id}/retry`, { key: UUID.uuid4() });
   }
 
   suspend(id: string): Promise<Job> {

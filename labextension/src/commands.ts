@@ -1,6 +1,6 @@
 /** The commands: open the panel, a job, a form. */
 
-import type { JupyterFrontEnd } from '@jupyterlab/application';
+import type { ILabShell, JupyterFrontEnd } from '@jupyterlab/application';
 import {
   type ICommandPalette,
   type MainAreaWidget,
@@ -15,8 +15,10 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { factoryIcon, sendIcon } from './icons';
 import { makeJobTab } from './jobview';
 import type { HubModel } from './model';
-import { makeSubmitTab } from './submitview';
+import { makeSubmitTab, type Start } from './submitview';
 import type { Job } from './types';
+import type { Widget } from '@lumino/widgets';
+import { startFrom } from './again';
 
 export namespace CommandIDs {
   export const panel = 'aifactory-hub:show-panel';
@@ -36,7 +38,23 @@ export interface Parts {
   readonly browser: IDefaultFileBrowser | null;
   readonly palette: ICommandPalette | null;
   readonly launcher: ILauncher | null;
+  /** Null in Notebook 7, which has no room for tabs. */
+  readonly lab: ILabShell | null;
   readonly defaultProfile: () => string;
+}
+
+/** Pixels. On a narrower page the side bar and a tab have no room beside each other. */
+const NARROW = 640;
+
+/** Show a tab of ours; where there are no tabs, beside what is open. */
+function show({ app, lab }: Parts, tab: Widget, fresh: boolean): void {
+  if (fresh) {
+    app.shell.add(tab, lab === null ? 'right' : 'main', { type: 'AI Factory' });
+  }
+  app.shell.activateById(tab.id);
+  if (lab !== null && lab.node.clientWidth < NARROW) {
+    lab.collapseLeft();
+  }
 }
 
 /** What of the file browser can run as a job. */
@@ -45,7 +63,7 @@ export function canRun(item: { readonly path: string; readonly type: string }): 
 }
 
 export function openJob(parts: Parts, id: string): void {
-  const { app, model, trans, jobs, documents } = parts;
+  const { model, trans, jobs, documents } = parts;
   const known = jobs.find(tab => tab.id === `aifactory-hub-job-${id}`);
   const tab =
     known ??
@@ -58,21 +76,27 @@ export function openJob(parts: Parts, id: string): void {
       },
       openJob: (job: Job) => {
         openJob(parts, job.id);
+      },
+      submitAgain: (job: Job, path: string) => {
+        openForm(parts, path, startFrom(job));
       }
     });
   if (known === undefined) {
-    app.shell.add(tab, 'main', { type: 'AI Factory' });
     void jobs.add(tab);
   }
-  app.shell.activateById(tab.id);
+  show(parts, tab, known === undefined);
 }
 
-function openForm(parts: Parts, path: string): void {
+function openForm(parts: Parts, path: string, start: Start | null = null): void {
   const { app, model, trans, documents } = parts;
   const id = `aifactory-hub-submit-${path}`;
-  for (const widget of app.shell.widgets('main')) {
+  for (const widget of app.shell.widgets(parts.lab === null ? 'right' : 'main')) {
     if (widget.id === id) {
-      app.shell.activateById(id);
+      if (start !== null) {
+        widget.dispose();
+        break;
+      }
+      show(parts, widget, false);
       return;
     }
   }
@@ -81,6 +105,7 @@ function openForm(parts: Parts, path: string): void {
     trans,
     path,
     profile: parts.defaultProfile(),
+    start,
     save: async () => {
       const context = documents?.findWidget(path)?.context;
       if (context?.model.dirty === true) {
@@ -88,6 +113,7 @@ function openForm(parts: Parts, path: string): void {
       }
     },
     submitted: job => {
+      model.add(job);
       void model.refresh();
       Notification.success(trans.__('%1 is submitted', job.name), {
         actions: [
@@ -102,8 +128,7 @@ function openForm(parts: Parts, path: string): void {
       });
     }
   });
-  app.shell.add(tab, 'main', { type: 'AI Factory' });
-  app.shell.activateById(tab.id);
+  show(parts, tab, true);
 }
 
 /** The path that is meant when a command says none: the open notebook, else the folder of the file browser. */

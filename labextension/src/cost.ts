@@ -38,6 +38,11 @@ export function costToday(overview: Overview, now: Date): number | null {
   return costs.reduce<number>((sum, cost) => sum + (cost ?? 0), ((since(from, now) ?? 0) / 3600) * price);
 }
 
+/** Seconds before an idle stop from which on it is said: a quarter of an hour, less where servers stop sooner. */
+export function idleWindow(overview: Overview): number {
+  return Math.min(15 * 60, (overview.here.idle.stops_after ?? 0) / 2);
+}
+
 /** Seconds until this server is stopped for want of activity; null when nobody told it that it would be. */
 export function idleLeft(overview: Overview, now: Date): number | null {
   const { stops_after: limit, last_activity: last } = overview.here.idle;

@@ -54,3 +54,8 @@ export function since(iso: string | null, until: Date | string | null): number |
 export function shortResource(resource: string): string {
   return resource.slice(resource.indexOf('/') + 1);
 }
+
+/** A profile's name without its GPU model: "h100-80gb:mig-1g.10gb" is "mig-1g.10gb"; where there is room, all is said. */
+export function shortProfile(profile: string): string {
+  return profile.slice(profile.indexOf(':') + 1);
+}

@@ -1,6 +1,11 @@
 /** The plugins. Each does nothing on a server that is not the hub's. */
 
-import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
+import {
+  ILabShell,
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin
+} from '@jupyterlab/application';
 import { ICommandPalette, type MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import { PageConfig } from '@jupyterlab/coreutils';
 import { IDocumentManager } from '@jupyterlab/docmanager';
@@ -18,6 +23,7 @@ import { HubModel } from './model';
 import { Notifier } from './notifier';
 import { Panel } from './panel';
 import { StatusItem } from './statusview';
+import { Warner } from './warner';
 
 const NAMESPACE = '@aifactory/hub';
 const PLUGIN = `${NAMESPACE}:plugin`;
@@ -71,7 +77,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     INotebookTracker,
     IFileBrowserFactory,
     IDefaultFileBrowser,
-    IStateDB
+    IStateDB,
+    ILabShell
   ],
   activate: (
     app: JupyterFrontEnd,
@@ -85,7 +92,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     notebooks: INotebookTracker | null,
     browsers: IFileBrowserFactory | null,
     browser: IDefaultFileBrowser | null,
-    state: IStateDB | null
+    state: IStateDB | null,
+    lab: ILabShell | null
   ) => {
     if (model === null) {
       return;
@@ -104,6 +112,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       browser,
       palette,
       launcher,
+      lab,
       defaultProfile: () => profile
     };
     const open = (job: { readonly id: string }) => {
@@ -118,6 +127,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       args: tab => ({ id: tab.id.replace('aifactory-hub-job-', '') }),
       name: tab => tab.id
     });
+    new Warner(model, trans);
     const notifier = new Notifier({ model, trans, state, open });
     const read = (loaded: ISettingRegistry.ISettings) => {
       model.busyInterval = Number(loaded.composite.pollInterval ?? BUSY / 1000) * 1000;

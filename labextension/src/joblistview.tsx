@@ -2,7 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { type JSX, type KeyboardEvent, useEffect, useId, useLayoutEffect, useRef, useState } from 'react';
-import { duration, since } from './format';
+import { duration, money, shortProfile, since } from './format';
 import { visibleRows } from './joblist';
 import type { HubModel } from './model';
 import type { Job } from './types';
@@ -10,7 +10,7 @@ import { useModel, useNow, type ViewProps } from './view';
 import { jobReason, SIGNS, stateName } from './words';
 
 /** Pixels; the style sheet has the same. */
-const ROW = 52;
+const ROW = 68;
 /** Milliseconds after the last key before the service is asked. */
 const TYPING = 300;
 
@@ -207,7 +207,7 @@ function Rows({ model, trans, open, jobs }: ListProps & { jobs: readonly Job[] }
                 open(job);
               }}
             >
-              <Row job={job} now={now} trans={trans} />
+              <Row job={job} now={now} own={job.owner === model.overview?.here.user} trans={trans} />
             </div>
           ))}
         </div>
@@ -216,27 +216,57 @@ function Rows({ model, trans, open, jobs }: ListProps & { jobs: readonly Job[] }
   );
 }
 
-function Row({ job, now, trans }: { job: Job; now: Date; trans: TranslationBundle }): JSX.Element {
+/** How far it is, or how long it has yet to wait; empty when neither is known. */
+function outlook(job: Job, trans: TranslationBundle): string {
+  if (job.final) {
+    return '';
+  }
+  const { percent, eta_seconds: left } = job.progress ?? { percent: null, eta_seconds: null };
+  return [
+    percent == null ? '' : `${Math.round(percent)} %`,
+    left == null ? '' : trans.__('%1 to go', duration(left)),
+    job.state === 'QUEUED' && job.expected_wait != null ? job.expected_wait.words : ''
+  ]
+    .filter(part => part !== '')
+    .join(' · ');
+}
+
+interface RowProps {
+  readonly job: Job;
+  readonly now: Date;
+  /** Whose it is needs no saying. */
+  readonly own: boolean;
+  readonly trans: TranslationBundle;
+}
+
+function Row({ job, now, own, trans }: RowProps): JSX.Element {
   const [sign, tone] = SIGNS[job.state];
-  const reason = jobReason(job, trans);
   const state = stateName(job.state, trans);
+  const told = [jobReason(job, trans), outlook(job, trans)].filter(part => part !== '').join(' · ');
   const ran = since(job.times.running, job.times.finished ?? now);
   const age = since(job.times.submitted, now);
+  const cost = job.cost?.so_far == null ? '' : money(Number(job.cost.so_far));
+  const about = [...(own ? [] : [job.owner]), shortProfile(job.profile)];
   return (
     <>
       <span className="aif-Sign" data-tone={tone} aria-hidden="true">
         {sign}
       </span>
-      <span className="aif-Row-name" title={job.command}>
+      <span className="aif-Row-name" title={`${job.name}\n${job.command}`}>
         {job.name}
       </span>
       <span className="aif-Row-time" title={trans.__('Time that it has run')}>
         {ran === null ? '' : duration(ran)}
       </span>
-      <span className="aif-Row-more" title={reason}>
+      <span className="aif-Row-more" title={told === '' ? state : `${state} · ${told}`}>
         <b>{state}</b>
-        {reason === '' ? '' : ` · ${reason}`} · {job.owner} · {job.profile}
-        {age === null ? '' : ` · ${trans.__('%1 ago', duration(age))}`}
+        {told === '' ? '' : ` · ${told}`}
+      </span>
+      <span className="aif-Row-about" title={`${job.owner} · ${job.profile}`}>
+        {[...about, ...(age === null ? [] : [trans.__('%1 ago', duration(age))])].join(' · ')}
+      </span>
+      <span className="aif-Row-time" title={trans.__('Cost so far')}>
+        {cost}
       </span>
       {job.progress?.percent == null || job.final ? null : (
         <progress

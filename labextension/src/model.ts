@@ -131,6 +131,15 @@ export class HubModel implements IDisposable {
     }
   }
 
+  /** A job that has just been submitted: it is in the list before the service is asked again. */
+  add(job: Job): void {
+    const { text, state } = this._filter;
+    if (this._jobs !== null && text === '' && state === '') {
+      this._jobs = merge(this._jobs, [job]);
+      this._changed.emit();
+    }
+  }
+
   /** What is newer about one job than the last overview, from whoever asked for it. */
   learn(job: Job): void {
     if (this._jobs?.some(known => known.id === job.id)) {

@@ -10,6 +10,7 @@ import type { HubModel } from './model';
 import type { Job } from './types';
 import { useModel, type ViewProps } from './view';
 import { linkTrouble } from './words';
+import { clock } from './format';
 
 export interface PanelOptions {
   readonly model: HubModel;
@@ -62,6 +63,14 @@ export function Notices({ model, trans }: ViewProps): JSX.Element {
           {trans.__('The GPUs of this cluster are simulated.')}
         </p>
       ) : null}
+      {model.overview?.here.notice == null ? null : (
+        <p className="aif-Notice" data-kind="trouble">
+          {trans.__(
+            'This server is stopped at %1 to give its quota back. Save your work now; your files are kept.',
+            clock(new Date(model.overview.here.notice.until))
+          )}
+        </p>
+      )}
       {trouble === null ? null : (
         <p className="aif-Notice" data-kind="trouble">
           {trouble}

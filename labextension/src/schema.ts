@@ -20,6 +20,8 @@ const KNOWN = [
   'sweep',
   'provenance',
   'image',
+  'template',
+  'parameters',
   'backend'
 ];
 

@@ -2,12 +2,10 @@
 
 import { ReactWidget } from '@jupyterlab/ui-components';
 import { type JSX, useState } from 'react';
-import { costToday, idleLeft } from './cost';
-import { bytes, duration, money } from './format';
+import { sayHere } from './warner';
+import { costToday, idleLeft, idleWindow } from './cost';
+import { bytes, clock, duration, money, shortProfile } from './format';
 import { useModel, useNow, type ViewProps } from './view';
-
-/** Seconds before an idle stop from which on it is said. */
-const WARN = 15 * 60;
 
 export class StatusItem extends ReactWidget {
   constructor(private readonly options: ViewProps & { readonly show: () => void }) {
@@ -49,24 +47,23 @@ function StatusView({ model, trans, show }: ViewProps & { show: () => void }): J
     trans.__('Stop when idle: %1', left === null ? unknown : trans.__('in %1', duration(left)))
   ].join('\n');
   const stay = () => {
-    model.api
-      .stay()
-      .then(() => model.refresh())
-      .then(() => {
-        setThanked(true);
-      })
-      .catch(() => undefined);
+    void sayHere(model, trans).then(setThanked);
   };
   const away = model.link === 'offline' || model.link === 'no-service';
   return (
     <>
       <button type="button" className="aif-Status-main" title={about} onClick={show}>
         {away ? `⚠ ${trans.__('AI Factory: no news')} · ` : ''}
-        {here.profile ?? unknown}
+        {here.profile === null ? unknown : shortProfile(here.profile)}
         {memory === null ? '' : ` · ${used}`}
         {cost === null ? '' : ` · ${trans.__('%1 today', money(cost))}`}
       </button>
-      {left !== null && left < WARN ? (
+      {here.notice === null ? null : (
+        <button type="button" className="aif-Status-warning" title={here.notice.why} onClick={show}>
+          {trans.__('Stops at %1: save your work', clock(new Date(here.notice.until)))}
+        </button>
+      )}
+      {left !== null && left < idleWindow(overview) ? (
         <button type="button" className="aif-Status-warning" onClick={stay}>
           {trans.__('Idle: stops in %1. I’m still here', duration(left))}
         </button>

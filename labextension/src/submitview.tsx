@@ -3,7 +3,7 @@
 import { MainAreaWidget } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { FormComponent, ReactWidget } from '@jupyterlab/ui-components';
-import type { ReadonlyJSONObject } from '@lumino/coreutils';
+import { type ReadonlyJSONObject, UUID } from '@lumino/coreutils';
 import { customizeValidator } from '@rjsf/validator-ajv8';
 import { type JSX, useCallback, useEffect, useId, useMemo, useRef, useState } from 'react';
 import { Offline } from './errors';
@@ -22,9 +22,20 @@ export interface SubmitOptions {
   readonly path: string;
   /** The profile that is chosen at first; empty for this server's own. */
   readonly profile: string;
+  /** What an earlier job had; null for a first one. */
+  readonly start: Start | null;
   /** Save what is open in an editor, so that what runs is what is seen. */
   readonly save: () => Promise<void>;
   readonly submitted: (job: Job) => void;
+}
+
+/** What the form is filled in with at first; `variables` names those whose values are to be typed again. */
+export interface Start {
+  readonly profile: string;
+  readonly command: string;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly fields: ReadonlyJSONObject;
+  readonly variables: readonly string[];
 }
 
 class SubmitBody extends ReactWidget {
@@ -68,8 +79,12 @@ function useKnown({ model, path, save }: SubmitOptions): readonly [Known | null,
   const [trouble, setTrouble] = useState<unknown>(null);
   const [round, setRound] = useState(0);
   const first = useRef(save);
+  const again = useCallback(() => {
+    setRound(count => count + 1);
+  }, []);
   useEffect(() => {
     let gone = false;
+    let timer = 0;
     const read = async () => {
       await first.current();
       const tenant = model.overview?.here.tenant ?? (await model.api.overview(null)).here.tenant ?? '';
@@ -90,15 +105,16 @@ function useKnown({ model, path, save }: SubmitOptions): readonly [Known | null,
       .catch((error: unknown) => {
         if (!gone) {
           setTrouble(error);
+          if (error instanceof Offline) {
+            timer = window.setTimeout(again, 5_000);
+          }
         }
       });
     return () => {
       gone = true;
+      window.clearTimeout(timer);
     };
-  }, [model, path, round]);
-  const again = useCallback(() => {
-    setRound(count => count + 1);
-  }, []);
+  }, [model, path, round, again]);
   return [known, trouble, again];
 }
 
@@ -132,16 +148,16 @@ function SubmitView(props: SubmitOptions): JSX.Element {
 
 type FormProps = SubmitOptions & { readonly known: Known; readonly refresh: () => void };
 
-function SubmitForm({ model, trans, profile, save, submitted, known }: FormProps): JSX.Element {
+function SubmitForm({ model, trans, profile, start, save, submitted, known }: FormProps): JSX.Element {
   const { subject, menu, description } = known;
-  const wish = profile || model.overview?.here.profile || '';
+  const wish = start?.profile || profile || model.overview?.here.profile || '';
   const [chosen, setChosen] = useState(menu.profiles.some(offer => offer.profile === wish) ? wish : '');
-  const [command, setCommand] = useState(subject.command);
-  const [parameters, setParameters] = useState<Readonly<Record<string, unknown>>>({});
+  const [command, setCommand] = useState(start?.command ?? subject.command);
+  const [parameters, setParameters] = useState<Readonly<Record<string, unknown>>>(start?.parameters ?? {});
   // The names of those whose text can't be read: what would be sent is not what is seen, so nothing is sent.
   const [unread, setUnread] = useState<ReadonlySet<string>>(new Set());
   const [sends, setSends] = useState(true);
-  const [fields, setFields] = useState<ReadonlyJSONObject>({ name: subject.name });
+  const [fields, setFields] = useState<ReadonlyJSONObject>(start?.fields ?? { name: subject.name });
   const [checked, setChecked] = useState<Checked | null>(null);
   const [trouble, setTrouble] = useState<unknown>(null);
   const [busy, setBusy] = useState<'check' | 'submit' | null>(null);
@@ -156,6 +172,7 @@ function SubmitForm({ model, trans, profile, save, submitted, known }: FormProps
     setTrouble(null);
   };
   const wanted = (): Wanted => ({
+    path: subject.path,
     folder: sends ? subject.folder : null,
     ...(subject.kind === 'notebook' ? { notebook: subject.path.split('/').pop() ?? '', parameters } : {}),
     fields: {
@@ -183,7 +200,7 @@ function SubmitForm({ model, trans, profile, save, submitted, known }: FormProps
   };
   const submit = () => {
     run('submit', async () => {
-      key.current ||= crypto.randomUUID();
+      key.current ||= UUID.uuid4();
       submitted(await model.api.submit(wanted(), key.current));
     });
   };
@@ -259,7 +276,15 @@ function SubmitForm({ model, trans, profile, save, submitted, known }: FormProps
           {trans.__('Leave files out with .aifactoryignore.')}
         </span>
       </label>
-      <details className="aif-More">
+      {start === null || start.variables.length === 0 ? null : (
+        <p className="aif-Notice" data-kind="trouble">
+          {trans.__(
+            'The job before had values for %1, which are secret: fill them in again below.',
+            start.variables.join(', ')
+          )}
+        </p>
+      )}
+      <details className="aif-More" open={start !== null}>
         <summary>{trans.__('Name, time limit, retries, variables, results')}</summary>
         <FormComponent
           schema={schema}
@@ -304,6 +329,8 @@ function uiFor(trans: TranslationBundle): Record<string, object> {
     environment: titled(trans.__('Variables (others see their names, not their values)')),
     priority: titled(trans.__('Priority')),
     max_seconds: titled(trans.__('Longest run, in seconds')),
+    engine: titled(trans.__('Engine (empty: the site’s first)')),
+    nodes: titled(trans.__('Nodes, each with the whole profile')),
     retries: titled(trans.__('Tries after a failure')),
     retry_backoff: titled(trans.__('Seconds before the first of them'))
   };
@@ -373,10 +400,7 @@ function Profile({ offer, group, trans, checked, choose }: ProfileProps): JSX.El
           {price === null ? '' : trans.__('%1 an hour', money(Number(price)))}
         </span>
       </label>
-      <p id={`${id}-more`}>
-        {offer.reason}
-        {offer.advice.length === 0 ? '' : ` ${offer.advice.join(' ')}`}
-      </p>
+      <p id={`${id}-more`}>{[offer.reason, ...offer.advice].filter(line => line !== '').join(' · ')}</p>
     </div>
   );
 }
@@ -406,6 +430,7 @@ function Parameters({ given, values, trans, change, mark }: ParametersProps): JS
         <ParameterField
           key={parameter.name}
           parameter={parameter}
+          set={values[parameter.name]}
           trans={trans}
           change={value => {
             const rest = Object.fromEntries(
@@ -424,14 +449,17 @@ function Parameters({ given, values, trans, change, mark }: ParametersProps): JS
 
 interface ParameterProps {
   readonly parameter: Parameter;
+  /** What it was given before; undefined for the notebook's own value. */
+  readonly set: unknown;
   readonly trans: TranslationBundle;
   readonly change: (value: unknown) => void;
   readonly mark: (readable: boolean) => void;
 }
 
-function ParameterField({ parameter, trans, change, mark }: ParameterProps): JSX.Element {
+function ParameterField({ parameter, set, trans, change, mark }: ParameterProps): JSX.Element {
   const { name, value, about } = parameter;
-  const [text, setText] = useState(typeof value === 'string' ? value : JSON.stringify(value));
+  const first = set === undefined ? value : set;
+  const [text, setText] = useState(typeof first === 'string' ? first : JSON.stringify(first));
   const [bad, setBad] = useState(false);
   const id = useId();
   return (

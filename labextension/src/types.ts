@@ -12,6 +12,7 @@ export type MenuLine = Schemas['MenuLine'];
 export type Menu = Schemas['MenuAnswer'];
 export type Offer = Schemas['ProfileAnswer'];
 export type DryRun = Schemas['DryRun'];
+export type Provenance = Schemas['ProvenanceAnswer'];
 export type ArtifactFile = Schemas['ArtifactAnswer'];
 
 export interface JobPage {
@@ -31,6 +32,12 @@ export interface Idle {
   readonly last_activity: string | null;
 }
 
+/** Until when this server runs, and why no longer. */
+export interface Notice {
+  readonly why: string;
+  readonly until: string;
+}
+
 /** One moment of the last hour: seconds since 1970, bytes; null where nobody measures. */
 export interface Sample {
   readonly at: number;
@@ -48,6 +55,8 @@ export interface Here {
   readonly memory: Memory | null;
   readonly usage: readonly Sample[];
   readonly idle: Idle;
+  /** What the hub is about to do to this server; null when nothing is planned. */
+  readonly notice: Notice | null;
 }
 
 export interface Overview {
@@ -77,6 +86,8 @@ export interface Subject {
 
 /** A job that may be submitted. `notebook` with `parameters` stands for the command that runs it. */
 export interface Wanted {
+  /** What is submitted, for the record. */
+  readonly path: string;
   readonly folder: string | null;
   readonly notebook?: string;
   readonly parameters?: Readonly<Record<string, unknown>>;

@@ -18,6 +18,7 @@ export function Usage({ usage, memory, now, trans }: UsageProps): JSX.Element {
   const gpuMost = Math.max(1, ...usage.map(sample => sample.gpu_memory ?? 0));
   return (
     <div className="aif-Usage">
+      <h3>{trans.__('This server, last hour')}</h3>
       <Chart
         name={trans.__('Memory')}
         value={
@@ -33,7 +34,7 @@ export function Usage({ usage, memory, now, trans }: UsageProps): JSX.Element {
         trans={trans}
       />
       <Chart
-        name={trans.__('GPU')}
+        name={trans.__('GPU memory')}
         value={last?.gpu_memory == null ? null : bytes(last.gpu_memory)}
         path={line(usage, sample => sample.gpu_memory, gpuMost, now.getTime() / 1000)}
         trans={trans}
@@ -54,9 +55,11 @@ function Chart({ name, value, path, trans }: ChartProps): JSX.Element {
     <div className="aif-Chart">
       <div className="aif-Meter-words">
         <span>{name}</span>
-        <span>{value ?? trans.__('unknown')}</span>
+        <span title={value === null ? trans.__('Nobody measures it here.') : undefined}>
+          {value ?? trans.__('unknown')}
+        </span>
       </div>
-      {value === null || path === '' ? null : (
+      {value === null || !path.includes('L') ? null : (
         <svg
           viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
           preserveAspectRatio="none"

@@ -1,6 +1,7 @@
 /** What states and troubles are called. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { Offline } from './errors';
 import { clock } from './format';
 import type { Link } from './model';
 import type { Job, JobState } from './types';
@@ -39,9 +40,12 @@ export function jobReason(job: Job, trans: TranslationBundle): string {
     return trans.__('Cancelling');
   }
   if (job.state === 'QUEUED' && job.position !== null) {
-    return job.position === 0
-      ? trans.__('next in the queue')
-      : trans._n('%1 job before it', '%1 jobs before it', job.position, job.position);
+    const place =
+      job.position === 0
+        ? trans.__('next in the queue')
+        : trans._n('%1 job before it', '%1 jobs before it', job.position, job.position);
+    const last = job.history[job.history.length - 1];
+    return last?.kind === 'preempted' ? trans.__('stopped to give its devices back, now %1', place) : place;
   }
   if (job.state === 'FAILED' && !job.reason && job.exit_code !== null) {
     return trans.__('exit code %1', job.exit_code);
@@ -75,4 +79,12 @@ export function linkTrouble(
 /** The service's own words on how long it waits; null when it does not wait. */
 export function waitWords(job: Job, trans: TranslationBundle): string | null {
   return job.state === 'QUEUED' ? (job.expected_wait?.words ?? trans.__('unknown')) : null;
+}
+
+/** What went wrong with a job, for a person: the service's own words where it said something. */
+export function troubleWords(error: unknown, trans: TranslationBundle): string {
+  if (error instanceof Offline) {
+    return trans.__('No connection to your server or to the job service. The job goes on; trying again.');
+  }
+  return error instanceof Error ? error.message : String(error);
 }

@@ -43,6 +43,11 @@ export function makeJob(index: number, state: JobState = 'SUCCEEDED', more: Part
     sweep: null,
     left: {},
     simulated: true,
+    engine: 'kubernetes-job',
+    nodes: 1,
+    template: null,
+    parameters: {},
+    steps: [],
     ...more
   };
 }

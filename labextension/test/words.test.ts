@@ -1,4 +1,5 @@
-import { differences, runBefore } from '../src/compare';
+import { startFrom } from '../src/again';
+import { differences, parametersOf, runBefore } from '../src/compare';
 import { costToday, idleLeft, pricePerHour } from '../src/cost';
 import { append } from '../src/log';
 import { settle } from '../src/settle';
@@ -21,6 +22,7 @@ function overview(more: Partial<Overview['here']> = {}, price: string | null = '
       memory: null,
       usage: [],
       idle: { stops_after: null, last_activity: '2026-05-05T11:59:00Z' },
+      notice: null,
       ...more
     },
     service: { reachable: true, message: null },
@@ -37,8 +39,40 @@ const NOON = new Date('2026-05-05T12:00:00Z');
 test('what differs between two runs', () => {
   const before = makeJob(1, 'FAILED', { command: 'python a.py', environment: ['X'] });
   const now = makeJob(2, 'RUNNING', { command: 'python b.py', environment: ['X'] });
-  expect(differences(before, now)).toEqual([{ field: 'command', before: 'python a.py', now: 'python b.py' }]);
-  expect(differences(now, now)).toEqual([]);
+  expect(differences({ job: before, from: null }, { job: now, from: null })).toEqual([
+    { field: 'command', before: 'python a.py', now: 'python b.py' }
+  ]);
+  expect(differences({ job: now, from: null }, { job: now, from: null })).toEqual([]);
+});
+
+test('the parameters of a notebook are read from the command that hands them over', () => {
+  const command = `python3 -m aifactory_hub.runner.notebook fit.ipynb --parameters '{"rate": 0.25, "name": "it'"'"'s"}'`;
+  expect(parametersOf(command)).toEqual({ rate: 0.25, name: "it's" });
+  expect(parametersOf('python3 train.py --parameters x')).toBeNull();
+  expect(parametersOf(command.replace('{', '['))).toBeNull();
+});
+
+test('of commit and packages only what changed is said', () => {
+  const from = (commit: string, ...packages: string[]) => ({
+    id: 'j',
+    files: null,
+    image: null,
+    provenance: { commit, branch: 'main', dirty: false, packages }
+  });
+  const found = differences(
+    { job: makeJob(1), from: from('a'.repeat(40), 'numpy==1.0', 'torch==2.0') },
+    { job: makeJob(2), from: from('b'.repeat(40), 'numpy==1.0', 'torch==2.1', 'rich==1') }
+  );
+  expect(found).toEqual([
+    { field: 'commit', before: 'main aaaaaaaaaaaa', now: 'main bbbbbbbbbbbb' },
+    { field: 'packages', before: 'torch 2.0, rich –', now: 'torch 2.1, rich 1' }
+  ]);
+});
+
+test('submitting again fills in all but the values of variables', () => {
+  const start = startFrom(makeJob(1, 'FAILED', { name: 'fit', environment: ['TOKEN'], outputs: ['*.pt'] }));
+  expect(start.fields).toEqual({ name: 'fit', max_seconds: 3600, priority: 'normal', outputs: ['*.pt'] });
+  expect(start.variables).toEqual(['TOKEN']);
 });
 
 test('the run before is the newest earlier one of the same person and name', () => {

@@ -112,14 +112,20 @@ async def _collect_in(
     wiring: Wiring, tenant: Tenant, tickets: list[Ticket], live: Callable[[], Collection[str]], suspects: set[str]
 ) -> set[str]:
     found: set[str] = set()
+    # A server is bound before its ticket is filed, so whoever holds one that was listed is known now. Read once:
+    # with a thousand servers it takes a while.
+    held = live()
     for ticket in tickets:
-        if ticket.name in live():
+        if ticket.name in held:
             continue
         if ticket.name not in suspects:
             found.add(ticket.name)
             continue
+        held = live()
+        if ticket.name in held:
+            continue
         log.warning("%s: giving back ticket %s, which no server holds", tenant.name, ticket.name)
-        if any(other.owner == ticket.owner and other.name in live() for other in tickets):
+        if any(other.owner == ticket.owner and other.name in held for other in tickets):
             # The pod is that of the server's next start.
             await wiring.admission.release(tenant.name, ticket.name)
         else:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterhub import orm
+from sqlalchemy.orm import joinedload
 
 from aifactory_hub.admission import Admission, KueueAdmission
 from aifactory_hub.admission.outlook import Outlooks
@@ -147,8 +148,8 @@ class Shared:
 def known_servers(db: Any) -> dict[str, ServerKey]:
     """The servers in the hub's database that run, start or stop, by the tickets that they hold."""
     found = {}
-    rows = db.query(orm.Spawner).filter(orm.Spawner.server != None)  # noqa: E711 - SQL
-    for row in rows:
+    running = db.query(orm.Spawner).filter(orm.Spawner.server != None)  # noqa: E711 - SQL
+    for row in running.options(joinedload(orm.Spawner.user)):
         binding = Binding.from_state((row.state or {}).get("aifactory"))
         if binding is not None:
             found[binding.ticket] = ServerKey(binding.tenant, server_id(row.user.name, row.name))

@@ -40,7 +40,7 @@ LAST = "last"
 # Servers that the hub works on at once.
 AT_ONCE = 8
 # A hub dies at one of so many moments between two calls, and is killed from outside after so many seconds.
-DIES, LIVES = 90, (2.0, 8.0)
+DIES, LIVES = 60, (5.0, 20.0)
 # Seconds after which a slot must not be taken any more whose owner is gone.
 SLOW = 60.0
 
@@ -107,14 +107,22 @@ class Hub:
             self._may_die("after filing")
 
     async def _start(self, tenant: str, name: str) -> None:
-        ticket = await self.admission.get(tenant, name)
-        if ticket.state is not TicketState.ADMITTED or name in await self._pods(tenant):
+        if name in await self._pods(tenant) or not await self._is_admitted(tenant, name):
             return
         self._may_die("before holding")
         await self.admission.hold(tenant, name)
         self._may_die("between ticket and pod")
         await self._create_pod(tenant, name)
         self._may_die("after the pod")
+
+    async def _is_admitted(self, tenant: str, name: str) -> bool:
+        """Within a moment, as for a start that somebody waits for."""
+        await self.admission.request(self._asks.request(tenant, name))
+        for _ in range(10):
+            if (await self.admission.get(tenant, name)).state is TicketState.ADMITTED:
+                return True
+            await asyncio.sleep(0.2)
+        return False
 
     async def _stop(self, tenant: str, name: str) -> None:
         await self._delete_pod(tenant, name)
@@ -173,6 +181,7 @@ class Piece:
             watches = [self._watch(kind) for kind in WATCHED]
             try:
                 await self._steps(host, moved)
+                await kueue_is_back(host)
                 slow = await self._end(host, moved)
                 await self._seen_to_the_end(host, moved)
             finally:
@@ -285,6 +294,21 @@ async def kill_kueue(host: KubeApi) -> int:
         at_once = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0}
         await host._call("DELETE", f"{pods}/{pod['metadata']['name']}", None, at_once)
     return len(found)
+
+
+async def kueue_is_back(host: KubeApi) -> None:
+    """Wait until Kueue's pod is ready, for whoever needs it next."""
+    async with asyncio.timeout(120):
+        while True:
+            pods = (await host.get("/api/v1/namespaces/kueue-system/pods"))["items"]
+            if pods and all(_is_ready(pod) for pod in pods):
+                return
+            await asyncio.sleep(0.5)
+
+
+def _is_ready(pod: dict[str, Any]) -> bool:
+    conditions = pod["status"].get("conditions") or ()
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def run_piece(steps: int, *, seed: int, kueue_kills: int, seconds: float = inf) -> tuple[Piece, Judge]:

@@ -74,3 +74,20 @@ async def held_by_kueue(host: KubeApi, queue: str) -> dict[str, str]:
             if sum(map(int, held.values())) == 2:
                 return held
             await asyncio.sleep(0.2)
+
+
+async def test_whole_gpus_are_counted_one_by_one() -> None:
+    whole = Device(SMALL.flavor, "nvidia.com/gpu")
+    tenant = replace(make_tenant("nlp"), quota=Quota({whole: 3}))
+    async with as_admin() as host, own_queues(host, {"nlp": tenant}) as tenants:
+        admission = KueueAdmission(host, tenants, "whole")
+        for name, count, state in (
+            ("two", 2, TicketState.ADMITTED),
+            ("two-more", 2, TicketState.QUEUED),
+            ("one", 1, TicketState.ADMITTED),
+        ):
+            request = replace(ask(name, whole.flavor), resources=Resources(devices={whole.resource: count}))
+            await admission.request(replace(request, node_labels={}))
+            assert (await until_decided(admission, name)).state is state, name
+        assert (await admission.usage("nlp")).used == {whole: 3}
+        await admission.close()

@@ -16,4 +16,4 @@ async def test_kills_of_the_hub_and_of_kueue_never_let_more_run_than_the_quota()
     assert judge.broken == []
     assert piece.done["Kueue killed"] == 1
     assert any(what.startswith(("died", "hub killed")) for what in piece.done)
-    assert judge.seen["ConfigMap"] and judge.seen["Job"]
+    assert judge.seen["Job"]

@@ -430,6 +430,13 @@ def test_a_teams_admin_sees_and_stops_servers_of_her_team_only(site: Site) -> No
     assert site.running("vera")
 
 
+def _notice(site: Site, asking: str, of: str) -> tuple[int, Any]:
+    """What the hub answers the server of ``asking``, as the panel's part in it asks."""
+    head = {"Authorization": f"Bearer {site.token(asking)}"}
+    answer = httpx.get(f"{site.hub.url}/hub/aifactory/notice/{of}", headers=head, trust_env=False)
+    return answer.status_code, answer.json()
+
+
 def test_the_pages_tell_of_a_coming_end_and_of_the_last_one(site: Site) -> None:
     browser = site.sign_in("zoe", "teams/nlp", "teams/nlp/admins")
     told = {NOTICE: Notice("<b> takes it back", 60.0).to_state(), ENDED: tenant_replaced("nlp", 120.0).to_state()}
@@ -440,6 +447,13 @@ def test_the_pages_tell_of_a_coming_end_and_of_the_last_one(site: Site) -> None:
     assert 'href="/hub/aifactory/team/nlp">Team Language<' in home
     assert "aifactory/cluster" not in home
     assert "is stopped at" in browser.get("/hub/token").text
+    # The server itself may ask, for JupyterLab to say it; nobody else's server may.
+    other = site.sign_in("yan", "teams/vision")
+    assert site.start(other, "yan", tenant="vision").status_code == 201
+    assert _notice(site, "yan", "yan") == (200, {"notice": None})
+    assert _notice(site, "yan", "zoe")[0] == 404
+    expected = {"why": "<b> takes it back", "until": "1970-01-01T00:01:00+00:00"}
+    assert _notice(site, "zoe", "zoe") == (200, {"notice": expected})
     assert browser.delete("/hub/api/users/zoe/server", headers=site.xsrf(browser)).status_code in (202, 204)
     wait_until(lambda: not site.running("zoe"), "her server is stopped")
     gone = browser.get("/hub/user/zoe/lab")

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
-
-from aifactory_hub.demo.folder import find_ports
+from playwright.sync_api import Locator, Page, Route, expect
 
 from .chromium import browser, picture
+from .lab import CALL, PATIENCE, SLICE, Demo, complaints, enter, post, running_demo, shown, side, submit_as_job, toast
 
 pytestmark = pytest.mark.browser
 
-ROOT = Path(__file__).resolve().parents[2]
-SLICE = "mig-1g.10gb"
-# Milliseconds. A small machine that builds beside this takes long to load JupyterLab.
-PATIENCE = 120_000
-WIDTHS = {"narrow": 900, "laptop": 1280, "wide": 1920}
+WIDTHS = {"narrow": 480, "laptop": 1024, "wide": 1440}
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
 # The tour itself submits jobs and waits for them; this one does its own work, with a parameter to fill in.
 NOTEBOOK = """
@@ -39,56 +33,19 @@ NOTEBOOK = """
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The demo's address. The panel is built first, so that it is there at the first look."""
-    subprocess.run([sys.executable, str(ROOT / "labextension/build.py")], check=True, timeout=900)
-    folder, port = tmp_path_factory.mktemp("demo"), find_ports(0).public
-    code = "from aifactory_hub.cli import main; main()"
-    words = [sys.executable, "-c", code, "demo", "--port", str(port), "--folder", str(folder), "--speed", "0"]
-    output = (folder.parent / "demo.out").open("wb")
-    process = subprocess.Popen(words, stdout=output, stderr=output, start_new_session=True)
-    try:
-        yield _answering(process, f"http://127.0.0.1:{port}", folder.parent / "demo.out")
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(timeout=60)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-        output.close()
-
-
-def _answering(process: subprocess.Popen[bytes], address: str, output: Path) -> str:
-    transport = httpx.HTTPTransport(retries=5)
-    with httpx.Client(trust_env=False, transport=transport, timeout=10) as client:
-        while "Ctrl-C stops everything" not in output.read_text(errors="replace"):
-            assert process.poll() is None, output.read_text(errors="replace")
-            try:
-                process.wait(timeout=0.5)
-            except subprocess.TimeoutExpired:
-                continue
-        assert client.get(f"{address}/hub/health").status_code == 200
-    return address
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with running_demo(tmp_path_factory.mktemp("lab")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
-def page(demo: str) -> Iterator[Page]:
+def page(demo: Demo) -> Iterator[Page]:
     """ada's JupyterLab with the panel open."""
     with browser() as context:
         context.set_default_timeout(PATIENCE)
         expect.set_options(timeout=PATIENCE)
-        page = context.pages[0]
-        page.goto(f"{demo}/hub/oauth_login")
-        page.click("text=ada")
-        page.wait_for_url(re.compile("/hub/(home|spawn)"))
-        page.goto(f"{demo}/hub/spawn")
-        page.locator(f"input[name=profile][value$='{SLICE}']").first.check(force=True)
-        page.locator("form [type=submit]").last.click()
-        page.wait_for_url(re.compile("/user/ada/lab"), wait_until="commit")
-        page.wait_for_selector(".jp-NotebookPanel")
-        page.click("[data-id=aifactory-hub-panel]")
-        page.wait_for_selector(".aif-Facts")
-        yield page
+        enter(context.pages[0], demo.address)
+        yield context.pages[0]
 
 
 def test_the_panel_says_where_she_is_and_what_is_left(page: Page) -> None:
@@ -100,9 +57,7 @@ def test_the_panel_says_where_she_is_and_what_is_left(page: Page) -> None:
 
 
 def test_a_script_from_the_context_menu_to_its_file(page: Page) -> None:
-    page.click("[data-id=filebrowser]")
-    page.locator(".jp-DirListing-item", has_text="train.py").click(button="right")
-    page.get_by_role("menuitem", name=re.compile("Submit as job")).click()
+    submit_as_job(page, "train.py")
     form = page.locator(".aif-Submit")
     expect(form.get_by_label("Command")).to_have_value("python3 train.py")
     expect(form.locator("input[type=radio]:checked + label")).to_contain_text(SLICE)
@@ -118,17 +73,17 @@ def test_a_script_from_the_context_menu_to_its_file(page: Page) -> None:
     with page.expect_download() as waiting:
         job.get_by_role("link", name="Download metrics.json").click()
     assert "accuracy" in Path(waiting.value.path()).read_text()
-    _side(page, "aifactory-hub-panel")
+    side(page, "aifactory-hub-panel")
     expect(page.locator(".aif-Row").first).to_contain_text("Succeeded")
 
 
 def test_a_notebook_from_the_context_menu_with_a_parameter(page: Page) -> None:
     content = {"type": "file", "format": "text", "content": NOTEBOOK}
-    assert page.evaluate(_CALL, ["PUT", "api/contents/fit.ipynb", content])["status"] == 201
-    _submit_as_job(page, "tour.ipynb")
-    expect(_shown(page, ".aif-Submit")).to_contain_text("This notebook has no parameters")
-    _submit_as_job(page, "fit.ipynb")
-    form = _shown(page, ".aif-Submit")
+    assert page.evaluate(CALL, ["PUT", "api/contents/fit.ipynb", content])["status"] == 201
+    submit_as_job(page, "tour.ipynb")
+    expect(shown(page, ".aif-Submit")).to_contain_text("This notebook has no parameters")
+    submit_as_job(page, "fit.ipynb")
+    form = shown(page, ".aif-Submit")
     rate = form.get_by_label("rate")
     expect(rate).to_have_value("0.5")
     expect(form).to_contain_text("how fast it learns")
@@ -137,40 +92,136 @@ def test_a_notebook_from_the_context_menu_with_a_parameter(page: Page) -> None:
     expect(form.get_by_role("button", name="Submit")).to_be_disabled()
     rate.fill("0.25")
     form.get_by_role("button", name="Submit").click()
-    _toast(page, "fit is submitted").get_by_role("button", name="Show").click()
-    job = _shown(page, ".aif-Job")
+    toast(page, "fit is submitted").get_by_role("button", name="Show").click()
+    job = shown(page, ".aif-Job")
     expect(job.locator("h1")).to_have_text("fit")
     expect(job).to_contain_text("Succeeded")
     expect(job.locator(".aif-Log pre")).to_contain_text("the rate is 0.25")
     job.get_by_role("button", name="Save fit.out.ipynb among my files and open it").click()
-    expect(_shown(page, ".jp-NotebookPanel")).to_contain_text("the rate is 0.25")
+    expect(shown(page, ".jp-NotebookPanel")).to_contain_text("the rate is 0.25")
 
 
 def test_one_that_runs_is_followed_and_cancelled_by_keyboard(page: Page) -> None:
-    _side(page, "aifactory-hub-panel")
-    _post(page, "long", "echo begun; sleep 600")
+    side(page, "aifactory-hub-panel")
+    post(page, "long", "echo begun; sleep 600")
+    page.get_by_role("button", name="The team's").click()  # it asks at once
     rows = page.get_by_role("listbox", name="Jobs, newest first")
     expect(rows.get_by_role("option").first).to_contain_text("long")
     rows.focus()
     page.keyboard.press("Home")
     page.keyboard.press("Enter")
-    job = _shown(page, ".aif-Job")
+    job = shown(page, ".aif-Job")
     expect(job.locator("h1")).to_have_text("long")
     expect(job.locator(".aif-Log pre")).to_contain_text("begun")
-    job.get_by_role("button", name="Cancel").press("Enter")
+    job.get_by_role("button", name="Cancel job").press("Enter")
     expect(job).to_contain_text("Cancelled")
+
+
+def test_a_job_is_suspended_resumed_cancelled_and_tried_again(page: Page) -> None:
+    post(page, "steered", "echo attempt; sleep 600")
+    job = _open(page, "steered")
+    expect(job.locator(".aif-Log pre")).to_contain_text("attempt")
+    job.get_by_role("button", name="Suspend").click()
+    expect(job.locator(".aif-Job-head")).to_contain_text("Suspended")
+    job.get_by_role("button", name="Resume").click()
+    expect(job.locator(".aif-Job-head")).to_contain_text("Running")
+    expect(job).to_contain_text("Attempts before")
+    job.get_by_role("button", name="Cancel job").click()
+    expect(job.locator(".aif-Job-head")).to_contain_text("Cancelled")
+    first = _fact(job, "Id")
+    job.get_by_role("button", name="Retry").click()
+    again = shown(page, ".aif-Job")
+    expect(again.locator(".aif-Job-head")).to_contain_text("Running")
+    assert _fact(again, "Id") != first
+    expect(again).to_contain_text("Nothing that is known here.")
+    again.get_by_role("button", name="Cancel job").click()
+    expect(again.locator(".aif-Job-head")).to_contain_text("Cancelled")
+
+
+def test_submitted_again_with_another_value_it_says_what_differs(page: Page) -> None:
+    job = _open(page, "fit")
+    job.get_by_role("button", name="Submit again").click()
+    form = shown(page, ".aif-Submit")
+    rate = form.get_by_label("rate")
+    expect(rate).to_have_value("0.25")
+    rate.fill("0.125")
+    form.get_by_role("button", name="Submit").click()
+    toast(page, "fit is submitted").last.get_by_role("button", name="Show").click()
+    again = shown(page, ".aif-Job")
+    expect(again).to_contain_text("Succeeded")
+    expect(_row(again, "Parameter rate")).to_contain_text("0.125")
+    differs = again.locator(".aif-Changes tr", has_text="Parameters")
+    expect(differs).to_contain_text("rate = 0.25")
+    expect(differs).to_contain_text("rate = 0.125")
+
+
+def test_the_end_of_a_job_is_told_after_a_reload(page: Page, demo: Demo) -> None:
+    lab, go = page.url, demo.folder / "go"
+    post(page, "meanwhile", f"until test -e {go}; do sleep 0.2; done; echo went")
+    job = _open(page, "meanwhile")
+    expect(job.locator(".aif-Job-head")).to_contain_text("Running")
+    name = _fact(job, "Id")
+    _until(lambda: any(name in kept.read_text() for kept in demo.folder.glob("homes/**/*.jupyterlab-workspace")))
+    page.goto("about:blank")
+    go.touch()
+    _until(lambda: _state_of(demo, name) == "SUCCEEDED")
+    page.goto(lab)
+    toast(page, "meanwhile: Succeeded").get_by_role("button", name="Show").click()
+    expect(shown(page, ".aif-Job").locator(".aif-Log pre")).to_contain_text("went")
+
+
+def test_before_an_idle_stop_one_click_keeps_the_server(page: Page) -> None:
+    quiet = {"stops_after": 1200, "last_activity": _ago(700)}
+    page.route("**/aifactory-hub/overview*", lambda route: _with(route, idle=quiet))
+    warning = page.locator(".aif-Status").get_by_role("button", name=re.compile("still here"))
+    page.get_by_role("button", name="Mine").click()
+    expect(warning).to_contain_text("Idle: stops in 8 min")
+    expect(toast(page, "Nothing happens on this server")).to_be_visible()
+    page.unroute("**/aifactory-hub/overview*")
+    with page.expect_response("**/aifactory-hub/presence") as answer:
+        warning.click()
+    assert answer.value.status == 200
+    expect(warning).to_have_count(0)
+    expect(toast(page, "Nothing happens on this server")).to_have_count(0)
+
+
+def test_that_the_quota_is_taken_back_is_told_in_jupyterlab(page: Page) -> None:
+    until = datetime.now(UTC) + timedelta(minutes=1)
+    notice = {"why": "Vision asks for its own", "until": until.isoformat()}
+    page.route("**/aifactory-hub/overview*", lambda route: _with(route, notice=notice))
+    page.get_by_role("button", name="The team's").click()
+    expect(toast(page, "to give its quota back: Vision asks for its own.")).to_be_visible()
+    expect(page.locator(".aif-Panel .aif-Notice", has_text="Save your work now")).to_be_visible()
+    expect(page.locator(".aif-Status")).to_contain_text("save your work")
+    page.unroute("**/aifactory-hub/overview*")
+    page.get_by_role("button", name="Mine").click()
+    expect(page.locator(".aif-Status")).not_to_contain_text("save your work")
+
+
+def test_what_was_typed_is_kept_while_the_network_is_away(page: Page) -> None:
+    submit_as_job(page, "fit.ipynb")
+    form = shown(page, ".aif-Submit")
+    form.get_by_label("rate").fill("0.75")
+    page.context.set_offline(True)
+    form.get_by_role("button", name="Submit").click()
+    expect(form.get_by_role("alert")).to_contain_text("What you typed is kept")
+    expect(form.get_by_label("rate")).to_have_value("0.75")
+    page.context.set_offline(False)
+    form.get_by_role("button", name="Submit").click()
+    expect(toast(page, "fit is submitted").last).to_be_visible()
 
 
 def test_a_refusal_is_in_the_service_s_own_words(page: Page) -> None:
     fields = {"command": "true", "profile": "none"}
-    answer = page.evaluate(_CALL, ["POST", "aifactory-hub/submit", {"folder": None, "fields": fields, "key": "r"}])
+    answer = page.evaluate(CALL, ["POST", "aifactory-hub/submit", {"folder": None, "fields": fields, "key": "r"}])
     assert 400 <= answer["status"] < 500
     assert "none" in answer["body"]["detail"]
 
 
 def test_offline_is_said_and_goes_by_itself(page: Page) -> None:
+    side(page, "aifactory-hub-panel")
     page.context.set_offline(True)
-    page.get_by_role("button", name="Mine").click()
+    page.get_by_role("button", name="The team's").click()
     notice = page.locator(".aif-Panel .aif-Notice[data-kind=trouble]")
     expect(notice).to_contain_text("No connection to your server")
     page.context.set_offline(False)
@@ -183,68 +234,68 @@ def test_axe_finds_nothing_of_ours_and_pictures(page: Page, theme: str) -> None:
     page.locator(".lm-Menu-item[data-type=submenu]", has_text=re.compile("^Theme$")).click()
     page.locator(".lm-Menu-item", has_text=re.compile(f"^{theme}$")).click()
     expect(page.locator("body")).to_have_attribute("data-jp-theme-name", theme)
-    _submit_as_job(page, "fit.ipynb")
-    form = _shown(page, ".aif-Submit")
+    submit_as_job(page, "fit.ipynb")
+    form = shown(page, ".aif-Submit")
     form.get_by_role("button", name="Check").click()
     expect(form.locator(".aif-Verdict")).to_contain_text("It would be taken")
-    _side(page, "aifactory-hub-panel")
+    side(page, "aifactory-hub-panel")
     expect(page.locator(".aif-Row").first).to_be_visible()
-    complaints = _complaints(page, ".aif-Panel", ".aif-Submit:visible", ".aif-Status")
+    found = complaints(page, ".aif-Panel", ".aif-Submit:visible", ".aif-Status")
     shade = theme.split()[-1].lower()
     picture(page, f"lab/submit-{shade}", full=False)
     page.locator(".aif-Row", has_text="fit").first.click()
-    expect(_shown(page, ".aif-Job").locator(".aif-Log pre")).to_contain_text("the rate is 0.25")
-    complaints += _complaints(page, ".aif-Job:visible")
+    expect(shown(page, ".aif-Job").locator(".aif-Log pre")).to_contain_text("the rate is")
+    found += complaints(page, ".aif-Job:visible")
     for name, width in WIDTHS.items():
         page.set_viewport_size({"width": width, "height": 900})
-        picture(page, "lab/jupyterlab" if (name, shade) == ("laptop", "light") else f"lab/{name}-{shade}", full=False)
+        if name == "narrow":
+            # There is no room for both: what was opened is what is seen.
+            page.locator(".aif-Row", has_text="fit").first.click()
+            expect(page.locator(".aif-Panel")).to_be_hidden()
+        picture(page, "lab/jupyterlab" if (name, shade) == ("wide", "light") else f"lab/{name}-{shade}", full=False)
+        side(page, "aifactory-hub-panel")
     page.set_viewport_size({"width": 1280, "height": 900})
-    assert complaints == []
+    assert found == []
 
 
-_CALL = """async ([method, path, body]) => {
-  const token = document.cookie.match(/_xsrf=([^;]*)/)?.[1] ?? '';
-  const base = JSON.parse(document.getElementById('jupyter-config-data').textContent).baseUrl;
-  const answer = await fetch(base + path, {
-    method, body: JSON.stringify(body), headers: {'X-XSRFToken': token, 'Content-Type': 'application/json'}
-  });
-  return {status: answer.status, body: await answer.json()};
-}"""
+def _open(page: Page, name: str) -> Locator:
+    """The tab of the newest job of that name."""
+    side(page, "aifactory-hub-panel")
+    page.get_by_role("button", name="The team's").click()  # it asks at once
+    page.locator(".aif-Row", has=page.locator(f".aif-Row-name:text-is('{name}')")).first.click()
+    job = shown(page, ".aif-Job")
+    expect(job.locator("h1")).to_have_text(name)
+    return job
 
 
-def _post(page: Page, name: str, command: str) -> None:
-    fields = {"command": command, "profile": SLICE, "name": name}
-    answer = page.evaluate(_CALL, ["POST", "aifactory-hub/submit", {"folder": None, "fields": fields, "key": name}])
-    assert answer["status"] == 200, answer
+def _row(job: Locator, name: str) -> Locator:
+    return job.locator(".aif-Facts > div", has=job.page.locator(f"dt:text-is('{name}')")).locator("dd")
 
 
-def _side(page: Page, which: str) -> None:
-    """Open it in the side bar; a click on what is open would close it."""
-    tab = page.locator(f"[data-id={which}]")
-    if tab.get_attribute("aria-selected") != "true":
-        tab.click()
+def _fact(job: Locator, name: str) -> str:
+    return _row(job, name).inner_text()
 
 
-def _submit_as_job(page: Page, file: str) -> None:
-    _side(page, "filebrowser")
-    page.locator(".jp-DirListing-item", has_text=file).click(button="right")
-    page.get_by_role("menuitem", name=re.compile("Submit as job")).click()
-    expect(_shown(page, ".aif-Submit").locator("h1")).to_contain_text(file)
+def _until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
-def _shown(page: Page, which: str) -> Locator:
-    """The one in the tab that is in front."""
-    return page.locator(f"{which}:visible")
+def _state_of(demo: Demo, job: str) -> str:
+    with closing(sqlite3.connect(demo.folder / "service.sqlite", timeout=30)) as service:
+        ((state,),) = service.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchall()
+    return str(state)
 
 
-def _toast(page: Page, words: str) -> Locator:
-    return page.locator(".Toastify__toast", has_text=words)
+def _ago(seconds: float) -> str:
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
 
 
-def _complaints(page: Page, *parts: str) -> list[str]:
-    """What axe finds in these parts of the page, one line for each rule. The rest is JupyterLab's own."""
-    for index, part in enumerate(parts):
-        page.locator(part).evaluate("(node, id) => node.setAttribute('data-axe', id)", str(index))
-    where = {"include": [[f"[data-axe='{index}']"] for index in range(len(parts))]}
-    found = Axe().run(page, context=where).response["violations"]
-    return [f"{rule['id']}: {[node['html'] for node in rule['nodes']]}" for rule in found]
+def _with(route: Route, **here: Any) -> None:
+    """Answer as the server does, save for what is known ``here``."""
+    answer = route.fetch()
+    body = answer.json()
+    body["here"].update(here)
+    route.fulfill(response=answer, json=body)

@@ -12,6 +12,7 @@ from ..e2e.person import Person
 from ..e2e.processes import HubUnderTest
 from ..e2e.rig import Rig, clear_tenants, open_rig
 from .chromium import browser, picture
+from .lab import CALL, shown, side, submit_as_job, toast
 
 pytestmark = pytest.mark.browser
 
@@ -74,6 +75,31 @@ def test_a_first_notebook_from_menu_to_lab(hub: HubUnderTest, people: dict[str, 
     page.wait_for_url(re.compile("/user/nlp-user/lab"), timeout=90_000)
     page.wait_for_selector(".jp-LauncherCard", timeout=60_000)
     picture(page, "lab")
+    _a_job_from_the_panel(page)
+
+
+def _a_job_from_the_panel(page: Page) -> None:
+    """In the pod's JupyterLab: the panel knows its place, and a script becomes a job of the team."""
+    expect.set_options(timeout=90_000)
+    side(page, "aifactory-hub-panel")
+    panel = page.locator(".aif-Panel")
+    for words in ("Language", "mig-1g.10gb", "1 of 2 left"):
+        expect(panel).to_contain_text(words)
+    # The pod has a control group of its own, so its memory is known.
+    expect(page.locator(".aif-Status-main")).to_contain_text("GiB")
+    content = {"type": "file", "format": "text", "content": "print('hello from', 6 * 7)"}
+    assert page.evaluate(CALL, ["PUT", "api/contents/hello.py", content])["status"] == 201
+    submit_as_job(page, "hello.py")
+    form = shown(page, ".aif-Submit")
+    form.get_by_role("button", name="Check").click()
+    expect(form.locator(".aif-Verdict")).to_contain_text("It would be taken")
+    form.get_by_role("button", name="Submit").click()
+    toast(page, "hello is submitted").get_by_role("button", name="Show").click()
+    job = shown(page, ".aif-Job")
+    expect(job).to_contain_text("Succeeded")
+    expect(job.locator(".aif-Log pre")).to_contain_text("hello from 42")
+    side(page, "aifactory-hub-panel")
+    picture(page, "lab-panel", full=False)
 
 
 def test_a_full_team_says_who_holds_what_and_offers_what_fits(

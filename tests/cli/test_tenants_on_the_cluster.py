@@ -35,6 +35,7 @@ async def admin(prefix: str) -> AsyncIterator[KubeApi]:
         for path in [
             *(f"{KUEUE}/clusterqueues/{prefix}-{name}" for name in ("nlp", "vision")),
             *(f"/api/v1/namespaces/{prefix}-{name}" for name in ("nlp", "vision")),
+            *(f"{KUEUE}/cohorts/{prefix}-{prefix}-{name}" for name in ("nlp", "vision")),
             f"{KUEUE}/cohorts/{prefix}",
             *(path for name in ("nlp", "vision") for path in _beside_the_namespace(f"{prefix}-{name}")),
         ]:
@@ -45,6 +46,7 @@ def _beside_the_namespace(tenant: str) -> list[str]:
     """What guards a tenant and is not in its namespace, so does not go with it."""
     bindings = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
     return [
+        f"{KUEUE}/clusterqueues/{tenant}.jobs",
         *(f"{bindings}/{constants.PREFIX}-tenant-{kind}-{tenant}" for kind in ("pods", "services")),
         f"/api/v1/namespaces/{HUB_NAMESPACE}/configmaps/tenant-{tenant}",
     ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from .components import check_alive, kubectl
 from .console import ClusterError, step, wait_until
 from .namespaces import Namespaces
 from .programs import ARGO, ENGINES, build_all, module_folder, program
-from .settings import HERE, Layout
+from .settings import HERE, Layout, layout
 
 FILES = HERE / "engines"
 JOBS = "jobs"
@@ -142,3 +143,8 @@ def allow_service(where: Layout, tenant: str, rights: str) -> None:
     """Apply the rights of the job service's account that a site has from `tenants render vcluster`."""
     namespaces = Namespaces(where)
     _kubectl(namespaces, tenant, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=rights)
+
+
+if __name__ == "__main__":
+    for engine in sys.argv[1:]:
+        build(layout(), (engine,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 from . import kueue, pki
@@ -20,10 +21,11 @@ def host_namespace(tenant: str) -> str:
     return f"vc-{tenant}"
 
 
-def install(namespaces: Namespaces, tenant: str) -> None:
+def install(namespaces: Namespaces, tenant: str, rendered: Path | None = None) -> None:
+    """With what was rendered for it; that of the two tenants of every cluster is kept beside the other values."""
     where = namespaces.where
     chart = module_folder(where, MODULES[0], "github.com/loft-sh/vcluster") / "chart"
-    values = (HELM_VALUES / "vcluster.yaml", VALUES / "vcluster.yaml", RENDERED / f"vcluster-{tenant}.yaml")
+    values = (HELM_VALUES / "vcluster.yaml", VALUES / "vcluster.yaml", rendered or RENDERED / f"vcluster-{tenant}.yaml")
     with step(f"vcluster {tenant}: chart installed"):
         kueue.helm_install(namespaces, tenant, host_namespace(tenant), chart, *values)
 

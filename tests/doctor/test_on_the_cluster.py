@@ -77,9 +77,8 @@ def test_a_right_too_many_and_one_too_few_are_found_by_administrator_and_hub(fou
     too_much = ("rolebinding", "too-much", "-n", "vc-vision")
     try:
         kubectl.run("create", *too_much, "--clusterrole=edit", account)
-        for as_hub in (False, True):
-            seen = findings(found, as_hub=as_hub)[where]
-            assert (seen["verdict"], "create pods" in seen["seen"]) == ("warning", True)
+        seen = findings(found)[where]
+        assert (seen["verdict"], "create pods" in seen["seen"]) == ("warning", True)
         kubectl.run("delete", *too_much)
         kubectl.run("delete", "rolebinding", "aifactory-hub", "-n", "vc-vision")
         seen = findings(found, as_hub=True)[where]
@@ -88,4 +87,3 @@ def test_a_right_too_many_and_one_too_few_are_found_by_administrator_and_hub(fou
     finally:
         kubectl.run("delete", *too_much, "--ignore-not-found")
         apply_registry(kubectl, TENANTS_FILE)
-    assert findings(found, as_hub=True)[where]["verdict"] == "ok"

@@ -57,9 +57,15 @@ def open_rig() -> Rig:
 
 def apply_registry(cluster: Cluster, tenants: Path) -> None:
     """What an administrator does after a change of tenants.yaml."""
-    command = [str(BIN / "aifactory-hub"), "tenants", "render", str(tenants), "--part", "host"]
-    rendered = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
-    cluster.run("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=rendered)
+    cluster.run("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=rendered(tenants, "host"))
+
+
+def rendered(tenants: Path, part: str, tenant: str | None = None) -> str:
+    """What ``aifactory-hub tenants render`` prints."""
+    command = [str(BIN / "aifactory-hub"), "tenants", "render", str(tenants), "--part", part]
+    if tenant is not None:
+        command += ["--tenant", tenant]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
 def clear_tenants(cluster: Cluster, hub: str = HUB, teams: Sequence[str] = TEAMS) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jsonschema
@@ -120,8 +122,15 @@ def run_extra_file(c: Config, configured: list[Config]) -> None:
     """What the hub runs of the file that common.yaml puts into its configuration folder."""
     source = jupyterhub()["hub"]["extraFiles"]["aifactory"]["stringData"]
     namespace: dict[str, Any] = {"c": c}
+    # The chart's own module, with which its hub reads the values.
+    chart = ModuleType("z2jh")
+    chart.get_config = {"cull.enabled": True, "cull.timeout": 600}.get  # type: ignore[attr-defined]
+    sys.modules["z2jh"] = chart
     source = source.replace("aifactory_hub.configure(c)", "configured.append(c)")
-    exec(source, {**namespace, "configured": configured})  # noqa: S102 - our own file
+    try:
+        exec(source, {**namespace, "configured": configured})  # noqa: S102 - our own file
+    finally:
+        del sys.modules["z2jh"]
 
 
 def test_the_chart_s_settings_for_notebooks_do_not_hide_tenants_yaml() -> None:
@@ -131,6 +140,12 @@ def test_the_chart_s_settings_for_notebooks_do_not_hide_tenants_yaml() -> None:
     assert configured == [c]
     assert "KubeSpawner" not in c
     assert c.TenantKubeSpawner.http_timeout == 300
+
+
+def test_servers_know_when_the_culler_would_stop_them() -> None:
+    c = Config({"TenantKubeSpawner": {"environment": {"A": "b"}}})
+    run_extra_file(c, [])
+    assert c.TenantKubeSpawner.environment == {"A": "b", "AIFACTORY_IDLE_TIMEOUT": "600"}
 
 
 def test_every_trait_that_gpu_mig_sets_exists() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from aifactory_hub.domain.words import gpu_words
 from aifactory_hub.registry import Registry, RegistryError, load_registry
 from aifactory_hub.registry.mig import mig_objects
 from aifactory_hub.registry.render import cluster_objects
@@ -82,3 +83,32 @@ def test_a_file_that_is_not_there_and_one_named_twice_are_refused(tmp_path: Path
 def test_a_card_without_a_node_label_can_t_be_named(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match=r"nvidia.com/gpu.product of lab-gpu is unknown to its card"):
         read(tmp_path, card=CARD.replace("products: [LAB-GPU]", "products: unknown"))
+
+
+SINGLE = """\
+name: h100-1g
+display_name: NVIDIA H100 80GB
+products: [NVIDIA-H100-80GB-HBM3-MIG-1g.10gb]
+compute_slices: 7
+memory_slices: 8
+sources: {products: s, compute_slices: s, memory_slices: s, compute: s, memory: s, max: s, starts: s, resource: s}
+slices:
+  - name: 1g.10gb
+    compute: 1
+    memory: 1
+    max: 7
+    starts: [0, 1, 2, 3, 4, 5, 6]
+    usable_gib: unknown
+    resource: nvidia.com/gpu
+"""
+
+
+def test_with_the_single_strategy_a_slice_is_a_gpu_of_nodes_with_a_name_of_their_own(tmp_path: Path) -> None:
+    site = GOOD.replace("[h100-80gb]", "[h100-1g]\n  cards: [cards/lab.yaml]")
+    for more in (", mig-3g.40gb: 2", ", nvidia.com/mig-3g.40gb: 1", ", mig-3g.40gb"):
+        site = site.replace(more, "")
+    registry = read(tmp_path, site.replace("mig-1g.10gb", "gpu"), SINGLE)
+    profile, device = registry.catalogue.profile("gpu"), Device("h100-1g", "nvidia.com/gpu")
+    assert (profile.takes, registry.cluster.carved) == ({device: 1}, {device: 7})
+    assert profile.node_labels == {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3-MIG-1g.10gb"}
+    assert gpu_words(profile, registry.catalogue.cards) == "1/7 of an H100, 10 GB"

@@ -317,7 +317,7 @@ CASES: dict[str, tuple[str, str, str]] = {
         "quota: {mig-1g.10gb: 3}",
         "quota: {mig-1g.10gb: 3}\n    weight: 2",
         "41: tenants.vision.weight: a weight counts only where Kueue runs with fair sharing; "
-        "switch it on (helm-values/kueue.yaml) and write cluster.fair_sharing: true, or remove the weight",
+        "switch it on (docs/quota.md) and write cluster.fair_sharing: true, or remove the weight",
     ),
     "more borrowing than others own": (
         "borrowing: {mig-1g.10gb: 2}",

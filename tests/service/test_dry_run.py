@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from typing import Any
 
 import pytest
 
 from aifactory_hub.admission.base import AdmissionUnavailable
+from aifactory_hub.service import forecasts
 
 from ..support.job_service import RunningService
 from ..support.tenants import SMALL
@@ -57,6 +60,24 @@ async def test_a_full_quota_says_so_and_when_there_will_be_room(service: Running
     assert (one["position"], one["expected_wait"]["low"]) == (0, None)
     assert one["expected_wait"]["most"] == pytest.approx(86400, abs=120)
     assert one["expected_wait"]["words"]
+    assert [job["position"] for job in waiting] == [0]
+    assert waiting[0]["expected_wait"]["words"]
+
+
+async def test_a_list_does_not_wait_for_a_quota_engine_that_hangs(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(context: Any, tenant: str) -> None:
+        await asyncio.Event().wait()
+
+    async with service.http("ada") as http:
+        for n in range(3):
+            await http.post("/jobs", json={**JOB, "key": str(n)})
+        await service.reconciler.settle()
+        monkeypatch.setattr(forecasts, "look", hang)
+        monkeypatch.setattr(forecasts, "_LIST_WAITS", 0.05)
+        waiting = (await http.get("/jobs?state=QUEUED")).json()["jobs"]
+    assert [job["position"] for job in waiting] == [None]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ MOST_NODES = 1000
 
 
 class JobSetPipeline(InClusterPipeline):
-    """See base.Pipeline. JobSet's controller must run in the tenant's vCluster (helm-values/jobset.yaml)."""
+    """See base.Pipeline. JobSet's controller must run in the tenant's vCluster (docs/pipelines.md)."""
 
     path = collection("jobset.x-k8s.io/v1alpha2", "jobsets")
     pod_label = JOBSET_LABEL

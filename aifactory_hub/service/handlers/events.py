@@ -12,10 +12,12 @@ from typing import Any
 
 from tornado.iostream import StreamClosedError
 
+from ...domain.forecasts import Forecast
 from ...store import JobRecord, LogPiece
 from ..answers import job_answer
 from ..context import Context
 from ..errors import ServiceError
+from ..forecasts import forecasts_of
 from ..operations import operation
 from ..payloads import EventQuery, TenantQuery
 from .base import Handler, run_sync
@@ -113,9 +115,10 @@ class JobEvents(Streaming):
             job = await run_sync(self.context.jobs.get, job_id)
             if job is None:
                 return
-            answer = job_answer(job, self.context.registry, now=self.context.clock())
-            # Its cost grows by itself, which is no news.
-            if (told := {**answer, "cost": None}) != shown:
+            seen = (await forecasts_of(self.context, [job])).get(job.id, Forecast())
+            answer = job_answer(job, self.context.registry, now=self.context.clock(), seen=seen)
+            # Its cost grows by itself and its wait shrinks, which is no news.
+            if (told := {**answer, "cost": None, "expected_wait": None}) != shown:
                 shown = told
                 yield event("job", answer)
             if log is not None:

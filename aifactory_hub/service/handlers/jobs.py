@@ -7,6 +7,7 @@ import json
 
 from ... import constants
 from ...admission.base import AdmissionUnavailable
+from ...domain.forecasts import Forecast
 from ...domain.refusals import Refusal
 from ...pipelines.base import PipelineUnavailable
 from ...store import JobFilter, JobRecord
@@ -14,7 +15,7 @@ from ..answer_types import ArtifactsAnswer, JobAnswer, JobPage, ProvenanceAnswer
 from ..answer_types import DryRun as DryRunAnswer
 from ..answers import artifacts_answer, dry_run_answer, job_answer, quota_answer, refused_answer
 from ..errors import ServiceError, bad_field, forbidden, from_refusal, gone, unavailable
-from ..forecasts import forecast_of, look, preview
+from ..forecasts import forecast_of, forecasts_of, look, preview
 from ..operations import operation
 from ..payloads import JobQuery, Planned, Submission, TenantQuery, artifact_name, parse
 from .base import Handler, run_sync
@@ -36,7 +37,9 @@ class JobList(Handler):
         last = None if asked.before is None else await self.job_for(caller, asked.before)
         found = await run_sync(self.context.jobs.newest, tenants, where=wanted, limit=asked.limit + 1, before=last)
         registry, now = self.context.registry, self.context.clock()
-        page = [job_answer(job, registry, now=now) for job in found[: asked.limit]]
+        shown = found[: asked.limit]
+        seen = await forecasts_of(self.context, shown)
+        page = [job_answer(job, registry, now=now, seen=seen.get(job.id, Forecast())) for job in shown]
         rest = page[-1]["id"] if len(found) > asked.limit else None
         self.answer({"jobs": page, "next": rest, "simulated": registry.cluster.simulated})
 

@@ -14,7 +14,8 @@ from .base import Handler, run_sync
 
 DIGEST_HEADER = "X-Content-SHA256"
 _BODY_TIMEOUT = 600.0
-_READ_IN_VAIN = 256 * 2**20
+# Several times the default limit of an upload: who sends a little too much reads how much too much.
+_READ_IN_VAIN = 2**30
 
 
 @stream_request_body
@@ -51,18 +52,19 @@ class ReceivingHandler(Handler):
             return
         connection: Any = self.request.connection
         connection.set_body_timeout(_BODY_TIMEOUT)
-        length = self._length()
+        length: int | None = None
         try:
+            length = self._length()
             limit = await self.limit_now(*self.path_args)
             if length > limit:
                 raise too_large(length, limit)
         except ServiceError as error:
-            if length > _READ_IN_VAIN:
+            if length is not None and length > _READ_IN_VAIN:
                 raise
             self.refusal = error
         else:
             self.incoming = self.context.files.incoming(limit)
-        connection.set_max_body_size(length)
+        connection.set_max_body_size(_READ_IN_VAIN if length is None else length)
 
     def data_received(self, chunk: bytes) -> None:
         """A piece of the body; called by tornado."""

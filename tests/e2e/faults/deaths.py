@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .proxy import Fault as ApiFault
@@ -22,7 +22,7 @@ START = [
 STOP = [
     f"{call} {moment}" for call in ("delete pods", "merge_patch jobs", "delete jobs") for moment in ("before", "after")
 ]
-QUICK = {"create pods after", "delete pods after"}
+QUICK = {"create pods after"}
 SETTLED_WITHIN = 60.0
 
 
@@ -30,15 +30,16 @@ SETTLED_WITHIN = 60.0
 class Deaths:
     site: Site
     proxy: FaultProxy
+    teams: Sequence[str]
 
     def rows(self) -> list[Row]:
         starts = [Row(f"hub killed in a start: {p}", "a start", self._in_start(p), p in QUICK) for p in START]
         stops = [Row(f"hub killed in a stop: {p}", "a stop", self._in_stop(p), p in QUICK) for p in STOP]
-        three = "servers in nlp, vision and spare"
+        all_teams = "servers in " + " and ".join(self.teams)
         return [
             *starts,
             *stops,
-            Row("hub killed and started again, nlp's API hanging", three, self._restart, True),
+            Row("hub killed and started again, nlp's API hanging", all_teams, self._restart, True),
         ]
 
     def _in_start(self, point: str) -> Callable[[Fault], None]:
@@ -96,7 +97,8 @@ class Deaths:
 
     def _restart(self, fault: Fault) -> None:
         site = self.site
-        places = (("nlp", "nlp-user", ""), ("vision", "vision-user", ""), ("spare", "two-team-user", "spare"))
+        every = (("nlp", "nlp-user", ""), ("vision", "vision-user", ""), ("spare", "two-team-user", "spare"))
+        places = [place for place in every if place[0] in self.teams]
         uids = [site.uid(*place) for place in places]
         with site.probed("nlp-user") as probe:
             usual = site.restart()
@@ -107,7 +109,8 @@ class Deaths:
                     begun = time.monotonic()
                     right = wait_until(lambda u=user, s=server: site.runs(u, s), 10)  # type: ignore[misc]
                     fault.check(right, f"{tenant}'s server is right {time.monotonic() - begun:.1f} s after", user)
-                fault.check(back < usual + 3, f"back in {back:.1f} s; {usual:.1f} s with all APIs up")
+                # A vCluster that is waited for would cost ten seconds at least; a busy machine costs its share.
+                fault.check(back < 1.5 * usual + 3, f"back in {back:.1f} s; {usual:.1f} s with all APIs up")
                 fault.check([site.uid(*place) for place in places] == uids, "all pods are the same ones")
                 fault.check(site.has_route("nlp-user"), "routes stay")
                 time.sleep(6)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 
 from tests.cluster.access import Access
 
-from .site import Site, wait_until
+from .site import Site, still_pod, wait_until
 from .table import Fault, Row
 
 KUEUE = ("deployment/kueue-controller-manager", "-n", "kueue-system")
@@ -21,7 +20,7 @@ class People:
 
     def rows(self) -> list[Row]:
         return [
-            Row("the same pod name in two tenants", "nlp-user's server in nlp", self._twins, True),
+            Row("the same pod name in two tenants", "nlp-user's server in nlp", self._twins),
             Row("one person's servers in two teams", "two servers of one person", self._two_teams),
             Row("a person moved to another team", "a server in her old team", self._moved),
             Row("Kueue down, then back", "a server with a slice in nlp", self._kueue_down),
@@ -35,19 +34,8 @@ class People:
         assert pod is not None
         labels = {k: v for k, v in pod["metadata"]["labels"].items() if not k.startswith("vcluster.loft.sh")}
         name = pod["metadata"]["annotations"]["vcluster.loft.sh/object-name"]
-        container = {
-            "name": "notebook",
-            "image": self.found.notebook_image,
-            "imagePullPolicy": "Never",
-            "command": ["sleep", "5"],
-        }
-        twin = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": name, "namespace": "notebooks", "labels": labels},
-            "spec": {"containers": [container], "restartPolicy": "Never", "terminationGracePeriodSeconds": 0},
-        }
-        site.inside("vision", "apply", "-f", "-", stdin=json.dumps(twin))
+        twin = still_pod(name, "sleep", "5", labels=labels)
+        site.inside("vision", "apply", "-f", "-", stdin=twin)
         try:
             ended = wait_until(lambda: self._phase("vision", "nlp-user") == "Succeeded", 60)
             fault.check(ended, "a twin in vision's vCluster ran and ended")

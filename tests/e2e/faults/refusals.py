@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from .hooks import SPOILED
-from .site import Outcome, Site, wait_until
+from .site import Outcome, Site, still_pod, wait_until
 from .table import Fault, Row
 
 TOLD_WITHIN = 15.0
@@ -22,16 +22,12 @@ class Refusals:
     def rows(self) -> list[Row]:
         return [
             Row("image can't be pulled", RUNNING, self._fails("no-image", "pull"), True),
-            Row("the notebook's process ends at once", RUNNING, self._fails("crash", "exit code 7"), True),
-            Row("no node has what the pod asks for", RUNNING, self._fails("nowhere", "node"), True),
+            Row("the notebook's process ends at once", RUNNING, self._fails("crash", "exit code 7")),
+            Row("no node has what the pod asks for", RUNNING, self._fails("nowhere", "node")),
             Row("host quota refuses the pod (SyncError)", RUNNING, self._fails("more", "exceeded quota", self._quota)),
-            Row(
-                "Pod Security refuses the pod",
-                RUNNING,
-                self._fails("privileged", "violates PodSecurity", self._pod_security),
-            ),
+            Row("Pod Security refuses the pod", RUNNING, self._fails("privileged", "violates PodSecurity")),
             Row("waiting that can help: no room on the node", RUNNING, self._waits),
-            Row("somebody else's pod has the name", RUNNING, self._foreign, True),
+            Row("somebody else's pod has the name", RUNNING, self._foreign),
             Row("forged choices: team, profile, option, braces", RUNNING, self._forged, True),
             Row("a failed profile does not leak into the retry", RUNNING, self._leak),
         ]
@@ -77,15 +73,6 @@ class Refusals:
         finally:
             self.site.cluster.run("delete", "resourcequota", "full", "-n", "vc-nlp")
 
-    @contextmanager
-    def _pod_security(self) -> Iterator[None]:
-        label = "pod-security.kubernetes.io/enforce"
-        self.site.cluster.run("label", "namespace", "vc-nlp", f"{label}=baseline", "--overwrite")
-        try:
-            yield
-        finally:
-            self.site.cluster.run("label", "namespace", "vc-nlp", f"{label}-")
-
     def _waits(self, fault: Fault) -> None:
         site = self.site
         answer = site.ask("POST", "/users/nlp-user/servers/too-large", json={"tenant": "nlp", "profile": "cpu-small"})
@@ -100,23 +87,8 @@ class Refusals:
         self._nothing_left(fault, "too-large")
 
     def _foreign(self, fault: Fault) -> None:
-        pod = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": "nb-nlp-user--mine", "namespace": "notebooks"},
-            "spec": {
-                "containers": [
-                    {
-                        "name": "other",
-                        "image": "docker.io/aifactory-hub/notebook:test",
-                        "imagePullPolicy": "Never",
-                        "command": ["sleep", "3600"],
-                    }
-                ],
-                "terminationGracePeriodSeconds": 0,
-            },
-        }
-        self.site.inside("nlp", "apply", "-f", "-", stdin=json.dumps(pod))
+        pod = still_pod("nb-nlp-user--mine", "sleep", "3600")
+        self.site.inside("nlp", "apply", "-f", "-", stdin=pod)
         try:
             before = self._foreign_uid()
             outcome = self.site.start("nlp-user", "mine", tenant="nlp")

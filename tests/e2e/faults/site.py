@@ -18,6 +18,7 @@ import httpx
 
 from aifactory_hub import constants
 from aifactory_hub.domain.names import server_id
+from tests.cluster.settings import RESTRICTED, RESTRICTED_POD
 
 from ..cluster import Cluster
 from ..person import Person
@@ -70,7 +71,8 @@ class Site:
         seconds = time.monotonic() - begun
         if events and events[-1].get("failed"):
             return Outcome(False, events[-1]["message"], seconds, [str(e.get("message")) for e in events])
-        ready = self.runs(user, server)
+        # The hub tells of the end of a start a moment before it has noted it itself.
+        ready = wait_until(lambda: self.runs(user, server), 10)
         return Outcome(ready, "" if ready else str(events), seconds, [str(e.get("message")) for e in events])
 
     def follow(self, user: str, server: str = "", until: str = "", timeout: float = 150) -> list[dict[str, Any]]:
@@ -147,7 +149,9 @@ class Site:
     def inside(self, tenant: str, *arguments: str, stdin: str | None = None) -> str:
         """kubectl in the tenant's vCluster, as its administrator, past any proxy that stands in front of it."""
         kubeconfig = self.cluster.kubeconfig.parent / f"{tenant}-admin.kubeconfig"
-        address = self.cluster.get("pod", f"{tenant}-0", "-n", f"vc-{tenant}")["status"]["podIP"]
+        address = self.cluster.get("pod", f"{tenant}-0", "-n", f"vc-{tenant}")["status"].get("podIP")
+        if not address:
+            raise RuntimeError(f"the control plane of {tenant} has no address yet")
         past = [f"--server=https://{address}:8443", "--tls-server-name=kubernetes.default.svc"]
         return self.cluster.run(*past, *arguments, kubeconfig=kubeconfig, stdin=stdin)
 
@@ -234,6 +238,27 @@ def wait_until(condition: Callable[[], object], timeout: float) -> bool:
 
 def tenants_file() -> Path:
     return FOLDER / "tenants.yaml"
+
+
+def still_pod(name: str, *command: str, labels: Mapping[str, str] | None = None) -> str:
+    """A manifest of a pod that the tenants' policies let run, and that does only this command."""
+    container = {
+        "name": "notebook",
+        "image": "docker.io/aifactory-hub/notebook:test",
+        "imagePullPolicy": "Never",
+        "command": list(command),
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
+        "securityContext": RESTRICTED,
+    }
+    spec = {
+        "containers": [container],
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 0,
+        "automountServiceAccountToken": False,
+        "securityContext": RESTRICTED_POD,
+    }
+    metadata = {"name": name, "namespace": constants.NOTEBOOKS_NAMESPACE, "labels": dict(labels or {})}
+    return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 
 
 def _server(user: str, server: str) -> str:

@@ -13,24 +13,31 @@ from tests.cluster.programs import program
 from tests.cluster.settings import layout
 
 from ..cluster import Cluster
+from ..processes import ROOT
+from ..rig import rendered
 
 NAME = "spare"
 NAMESPACE = f"vc-{NAME}"
+TENANTS = ROOT / "tests/e2e/faults/tenants.yaml"
 
 
 def install() -> None:
-    """Make it and wait until it is ready."""
+    """Make it, as its tenants.yaml says, and wait until it is ready."""
     namespaces = Namespaces(layout())
-    vclusters.install(namespaces, NAME)
+    values = layout().run / f"vcluster-{NAME}.yaml"
+    values.write_text(rendered(TENANTS, "vcluster", NAME))
+    vclusters.install(namespaces, NAME, values)
     vclusters.wait_ready(namespaces, NAME)
 
 
 def remove(cluster: Cluster) -> None:
-    """Uninstall it and wait until its namespace is gone."""
+    """Uninstall it and wait until its namespace is gone, with all that the host has because of it."""
     where = layout()
     helm = [program(where, "helm"), "--kubeconfig", str(where.kubeconfig()), "uninstall", NAME, "-n", NAMESPACE]
     Namespaces(where).works([*helm, "--ignore-not-found", "--wait"], timeout=60)
     cluster.run("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=true", "--timeout=55s")
+    objects = rendered(TENANTS, "host", NAME)
+    cluster.run("delete", "-f", "-", "--ignore-not-found", "--wait=true", "--timeout=55s", stdin=objects)
 
 
 def lose_storage() -> None:
@@ -44,6 +51,15 @@ def lose_storage() -> None:
 def spare(cluster: Cluster) -> Iterator[None]:
     """It exists meanwhile."""
     install()
+    try:
+        yield
+    finally:
+        remove(cluster)
+
+
+@contextmanager
+def removed_after(cluster: Cluster) -> Iterator[None]:
+    """It is not installed; what the host has because of it is taken away at the end."""
     try:
         yield
     finally:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 
 from ..rig import apply_registry
 from . import spare
-from .site import Site, tenants_file, wait_until
+from .site import Site, still_pod, tenants_file, wait_until
 from .table import Fault, Row
 
 USER, SERVER = "two-team-user", "spare"
@@ -117,19 +116,7 @@ class VClusters:
         metadata: dict[str, dict[str, str]] = old["metadata"]  # type: ignore[assignment]
         labels = {k: v for k, v in metadata["labels"].items() if not k.startswith("vcluster.loft.sh")}
         name = metadata["annotations"]["vcluster.loft.sh/object-name"]
-        container = {
-            "name": "notebook",
-            "image": "docker.io/aifactory-hub/notebook:test",
-            "imagePullPolicy": "Never",
-            "command": ["sleep", "3600"],
-        }
-        body = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": name, "namespace": "notebooks", "labels": labels},
-            "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
-        }
-        self.site.inside("spare", "apply", "-f", "-", stdin=json.dumps(body))
+        self.site.inside("spare", "apply", "-f", "-", stdin=still_pod(name, "sleep", "3600", labels=labels))
         wait_until(lambda: self.site.uid("spare", USER, SERVER), 30)
         return self.site.uid("spare", USER, SERVER)
 

@@ -1,0 +1,230 @@
+"""Engines with the controllers that they are for, in a tenant's vCluster of the test cluster, with the job service's
+own rights there and no others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from aifactory_hub import constants
+from aifactory_hub.clusters import HostWatch, TenantClients
+from aifactory_hub.domain.jobs import JobRun, JobState, StepState
+from aifactory_hub.pipelines.argo_workflow import ArgoWorkflowPipeline
+from aifactory_hub.pipelines.base import Pipeline, RunSpec, Site
+from aifactory_hub.pipelines.jobset import JobSetPipeline
+from aifactory_hub.pipelines.trainjob import TrainJobPipeline
+from aifactory_hub.registry.output import yaml_documents
+from aifactory_hub.registry.render_vcluster import seeded_objects
+from aifactory_profiles import Resources
+
+from ..cluster import engines
+from ..cluster.settings import layout
+from ..support.real_cluster import as_hub, running_cluster
+from ..support.tenants import make_tenant
+
+pytestmark = pytest.mark.cluster
+
+HUB = "engines-test"
+TENANT = "nlp"
+
+
+def spec(script: str, **changes: Any) -> RunSpec:
+    values: dict[str, Any] = {
+        "tenant": TENANT,
+        "run_id": f"e{secrets.token_hex(5)}",
+        "image": running_cluster().notebook_image,
+        "argv": ("sh", "-c", script),
+        "environment": {},
+        "secret_files": {"token": "very-secret"},
+        "requests": Resources(50, 64 * 2**20),
+        "limits": Resources(500, 128 * 2**20),
+        "deadline_seconds": 300,
+    }
+    return RunSpec(**{**values, **changes})
+
+
+@asynccontextmanager
+async def pipeline_of(kind: Any) -> AsyncIterator[Pipeline]:
+    tenants = {name: make_tenant(name) for name in running_cluster().tenants}
+    async with as_hub() as host:
+        watch, clients = HostWatch(host), TenantClients(host, tenants, constants.JOBS_SECRET)
+        watch.start()
+        assert await watch.synced(10)
+        try:
+            yield kind(Site(HUB, tenants, clients, watch))
+        finally:
+            await clients.close()
+            await watch.stop()
+
+
+@asynccontextmanager
+async def run_of(pipeline: Pipeline, wanted: RunSpec) -> AsyncIterator[RunSpec]:
+    """The run, removed at the end with all its pods."""
+    await pipeline.create(wanted)
+    try:
+        yield wanted
+    finally:
+        await pipeline.delete(TENANT, wanted.run_id)
+        async with asyncio.timeout(120):
+            while not await pipeline.pods_gone(TENANT, wanted.run_id):
+                await asyncio.sleep(0.2)
+
+
+async def until(pipeline: Pipeline, wanted: RunSpec, holds: Any, *, seconds: float = 180) -> JobRun:
+    run = await pipeline.get(TENANT, wanted.run_id)
+    try:
+        async with asyncio.timeout(seconds):
+            while not holds(run):
+                await asyncio.sleep(0.3)
+                run = await pipeline.get(TENANT, wanted.run_id)
+    except TimeoutError:
+        pytest.fail(f"not so after {seconds:g} s: {run}")
+    return run
+
+
+@pytest.fixture(scope="module")
+def installed() -> Any:
+    """Installs an engine's controller and the service's rights for it, once."""
+    done: set[str] = set()
+
+    def install(*names: str) -> None:
+        running_cluster()
+        missing = tuple(name for name in names if name not in done)
+        if missing:
+            engines.install(layout(), TENANT, missing)
+            rights = yaml_documents(seeded_objects(make_tenant(TENANT), sorted({*done, *names})))
+            engines.allow_service(layout(), TENANT, rights)
+            done.update(names)
+
+    return install
+
+
+async def test_a_jobset_s_nodes_start_together_find_each_other_and_end_together(installed: Any) -> None:
+    installed("jobset")
+    script = """
+if [ "$PET_NODE_RANK" = 0 ]; then
+  python3 -c 'import socket; s = socket.create_server(("", 29500)); c, _ = s.accept(); print(c.recv(9).decode())'
+else
+  python3 - <<'END'
+import os, socket, time
+for _ in range(600):
+    try:
+        first = socket.create_connection((os.environ["MASTER_ADDR"], 29500), 2)
+        first.send(b"rank " + os.environ["PET_NODE_RANK"].encode())
+        break
+    except OSError:
+        time.sleep(0.2)
+else:
+    raise SystemExit("the first node was not reached")
+END
+fi
+"""
+    async with pipeline_of(JobSetPipeline) as pipeline, run_of(pipeline, spec(script, nodes=2)) as wanted:
+        run = await until(pipeline, wanted, lambda run: run.state.final)
+        log = await pipeline.logs(TENANT, wanted.run_id, limit_bytes=9999)
+        assert (run.state, log) == (JobState.SUCCEEDED, "rank 1\n")
+        assert [(step.name, step.state) for step in run.steps] == [
+            ("node 0", StepState.SUCCEEDED),
+            ("node 1", StepState.SUCCEEDED),
+        ]
+        assert [seen.run_id for seen in await pipeline.runs(TENANT)] == [wanted.run_id]
+
+
+async def test_one_node_of_a_jobset_that_fails_ends_all_and_is_named(installed: Any) -> None:
+    installed("jobset")
+    script = 'test "$PET_NODE_RANK" = 0 && exec sleep 600; exit 3'
+    async with pipeline_of(JobSetPipeline) as pipeline, run_of(pipeline, spec(script, nodes=2)) as wanted:
+        run = await until(pipeline, wanted, lambda run: run.state.final)
+    assert (run.state, run.exit_code) == (JobState.FAILED, 3)
+    assert run.reason == "node 1: the command ended with exit code 3"
+
+
+async def test_a_trainjob_runs_on_a_runtime_that_the_team_has_published(installed: Any) -> None:
+    installed("jobset", "trainjob")
+    script = 'echo "node $AIFACTORY_NODE of $AIFACTORY_NODES"; test -f "$AIFACTORY_SECRETS/token"; touch /tmp/x'
+    async with pipeline_of(TrainJobPipeline) as pipeline:
+        assert "plain" in [each.name for each in await pipeline.published(TENANT)]
+        async with run_of(pipeline, spec(script, nodes=2, template="plain")) as wanted:
+            run = await until(pipeline, wanted, lambda run: run.state.final)
+            log = await pipeline.logs(TENANT, wanted.run_id, limit_bytes=9999)
+            assert (run.state, log) == (JobState.SUCCEEDED, "node 0 of 2\n")
+            assert len(run.steps) == 2
+
+
+TEMPLATE = {
+    "apiVersion": "argoproj.io/v1alpha1",
+    "kind": "WorkflowTemplate",
+    "metadata": {"name": "greet", "namespace": "jobs", "annotations": {"workflows.argoproj.io/description": "Greets."}},
+    "spec": {
+        "entrypoint": "main",
+        "arguments": {"parameters": [{"name": "who"}, {"name": "code", "value": "0"}]},
+        "templates": [
+            {
+                "name": "main",
+                "steps": [
+                    [{"name": "first", "template": "say", "arguments": {"parameters": [{"name": "n", "value": "1"}]}}],
+                    [{"name": "second", "template": "say", "arguments": {"parameters": [{"name": "n", "value": "2"}]}}],
+                ],
+            },
+            {
+                "name": "say",
+                "inputs": {"parameters": [{"name": "n"}]},
+                "container": {
+                    "image": "IMAGE",
+                    "imagePullPolicy": "IfNotPresent",
+                    "command": ["sh", "-c"],
+                    "args": [
+                        "echo {{inputs.parameters.n}} {{workflow.parameters.who}};"
+                        " test ! -e /var/run/secrets/kubernetes.io;"
+                        " test {{inputs.parameters.n}} = 1 || exit {{workflow.parameters.code}}"
+                    ],
+                    # More than the ticket: it gets what the ticket was for.
+                    "resources": {"limits": {"memory": "3Gi", "nvidia.com/mig-3g.40gb": "1"}},
+                },
+            },
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize(("code", "state"), [("0", JobState.SUCCEEDED), ("7", JobState.FAILED)])
+async def test_a_workflow_of_a_published_template_is_followed_step_by_step(
+    installed: Any, code: str, state: JobState
+) -> None:
+    installed("argo-workflow")
+    text = json.dumps(TEMPLATE).replace("IMAGE", running_cluster().notebook_image)
+    engines.allow_service(layout(), TENANT, text)
+    asked = spec("", template="greet", parameters={"who": "ada", "code": code})
+    async with pipeline_of(ArgoWorkflowPipeline) as pipeline:
+        (greet,) = [each for each in await pipeline.published(TENANT) if each.name == "greet"]
+        assert (greet.description, [p.name for p in greet.parameters]) == ("Greets.", ["who", "code"])
+        async with run_of(pipeline, asked) as wanted:
+            run = await until(pipeline, wanted, lambda run: run.state.final)
+            log = await pipeline.logs(TENANT, wanted.run_id, limit_bytes=9999)
+            assert run.state is state, (run, log)
+            assert [step.name for step in run.steps] == ["first", "second"]
+            assert run.steps[0].state is StepState.SUCCEEDED
+            assert "1 ada\n" in log
+            assert "2 ada\n" in log
+            if code != "0":
+                assert (run.exit_code, run.steps[1].state) == (7, StepState.FAILED)
+                assert "step second failed" in str(run.reason)
+
+
+async def test_a_workflow_that_is_deleted_leaves_no_pod(installed: Any) -> None:
+    installed("argo-workflow")
+    engines.allow_service(layout(), TENANT, json.dumps(TEMPLATE).replace("IMAGE", running_cluster().notebook_image))
+    text = json.dumps(TEMPLATE).replace("IMAGE", running_cluster().notebook_image).replace("echo", "sleep 600; echo")
+    engines.allow_service(layout(), TENANT, text.replace('"greet"', '"slow"'))
+    asked = spec("", template="slow", parameters={"who": "ada"})
+    async with pipeline_of(ArgoWorkflowPipeline) as pipeline:
+        async with run_of(pipeline, asked) as wanted:
+            run = await until(pipeline, wanted, lambda run: run.state is JobState.RUNNING)
+            assert [(step.name, step.state) for step in run.steps] == [("first", StepState.RUNNING)]
+        assert not (await pipeline.get(TENANT, wanted.run_id)).exists

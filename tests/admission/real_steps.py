@@ -181,6 +181,7 @@ class Piece:
             watches = [self._watch(kind) for kind in WATCHED]
             try:
                 await self._steps(host, moved)
+                await kueue_is_back(host)
                 slow = await self._end(host, moved)
                 await self._seen_to_the_end(host, moved)
             finally:
@@ -293,6 +294,21 @@ async def kill_kueue(host: KubeApi) -> int:
         at_once = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0}
         await host._call("DELETE", f"{pods}/{pod['metadata']['name']}", None, at_once)
     return len(found)
+
+
+async def kueue_is_back(host: KubeApi) -> None:
+    """Wait until Kueue's pod is ready, for whoever needs it next."""
+    async with asyncio.timeout(120):
+        while True:
+            pods = (await host.get("/api/v1/namespaces/kueue-system/pods"))["items"]
+            if pods and all(_is_ready(pod) for pod in pods):
+                return
+            await asyncio.sleep(0.5)
+
+
+def _is_ready(pod: dict[str, Any]) -> bool:
+    conditions = pod["status"].get("conditions") or ()
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def run_piece(steps: int, *, seed: int, kueue_kills: int, seconds: float = inf) -> tuple[Piece, Judge]:

@@ -165,7 +165,8 @@ class Store:
                 process.stdin.close()
             except BrokenPipeError:
                 pass
-            error = process.stderr.read().decode()
+            with process.stderr:
+                error = process.stderr.read().decode()
             if process.wait():
                 raise ClusterError(f"ctr images import: {error[-1000:]}")
         return [image.name for image in missing]

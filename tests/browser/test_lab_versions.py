@@ -31,6 +31,8 @@ PARAMETRISED = """
   {"cell_type": "code", "id": "b", "metadata": {}, "outputs": [], "execution_count": null,
    "source": "print('the rate is', rate)"}]}
 """
+# Notebook 7's shortcuts stumble over settings that are loaded before their own, with our extension and without it.
+NOTEBOOKS_OWN = "Cannot read properties of undefined (reading 'schema')"
 DEFINITION = {
     "name": "nightly",
     "runtime_environment_name": "mig-1g.10gb",
@@ -93,7 +95,7 @@ def test_the_panel_works_in_this_version(version: Version, service: str, tmp_pat
         form.get_by_role("button", name="Check").click()
         expect(form.locator(".aif-Verdict")).to_contain_text("It would be taken")
         picture(page, f"lab-versions/{version.name}", full=False)
-    assert [line for line in said if "/aifactory-hub/" not in line] == []
+    assert _trouble(said, version) == []
 
 
 def test_without_a_hub_it_starts_as_if_the_panel_were_not_there(version: Version, tmp_path: Path) -> None:
@@ -104,8 +106,8 @@ def test_without_a_hub_it_starts_as_if_the_panel_were_not_there(version: Version
     ):
         _ready(page, version)
         expect(page.locator("[data-id=aifactory-hub-panel]")).to_have_count(0)
-        assert len(said) == 1
-        assert "its panel is off" in said[0]
+        (one,) = _trouble(said, version)
+        assert "its panel is off" in one
         assert len(re.findall("AI Factory", lab.log.read_text())) == 1
 
 
@@ -117,9 +119,7 @@ def test_without_the_service_it_starts_and_says_so_once(version: Version, tmp_pa
         looking(lab.url, said) as page,
     ):
         if version.program == "notebook":
-            (tmp_path / "home/fit.ipynb").write_text(
-                '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}'
-            )
+            (tmp_path / "home/fit.ipynb").write_text(PARAMETRISED)
             page.goto(lab.url.replace("/tree", "/notebooks/fit.ipynb"))
         _panel(page, version)
         trouble = page.locator(".aif-Panel .aif-Notice[data-kind=trouble]")
@@ -127,7 +127,13 @@ def test_without_the_service_it_starts_and_says_so_once(version: Version, tmp_pa
         expect(trouble).to_contain_text("The job service does not answer now")
         # JupyterLab asks a question of its own at a first start.
         assert toast(page, "job service").count() == 0
-    assert [line for line in said if "/aifactory-hub/" not in line] == []
+    assert _trouble(said, version) == []
+
+
+def _trouble(said: list[str], version: Version) -> list[str]:
+    """What a page has said, without its requests, and without what is not of ours."""
+    own = {NOTEBOOKS_OWN} if version.program == "notebook" else set()
+    return [line for line in said if "/aifactory-hub/" not in line and line not in own]
 
 
 def _ready(page: Page, version: Version) -> None:
@@ -140,6 +146,7 @@ def _panel(page: Page, version: Version) -> None:
     """Show it: by its tab, in Notebook 7 by the menu."""
     if version.program == "notebook":
         page.wait_for_selector(".jp-NotebookPanel")
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
         page.get_by_role("menuitem", name="View", exact=True).click()
         page.locator(".lm-Menu-item", has_text="Left Sidebar").hover()
         page.locator(".lm-Menu-item", has_text="AI Factory").click()

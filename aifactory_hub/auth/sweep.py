@@ -80,8 +80,10 @@ class Sweep:
                 rest = _LONGEST_REST
             self._woken.clear()
             self._rests_until = time.monotonic() + rest
+            # Not wait_for: before Python 3.12 it can lose a cancellation that comes with the event.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), rest)
+                async with asyncio.timeout(rest):
+                    await self._woken.wait()
             await asyncio.sleep(_SHORTEST_REST)  # many who leave at once are looked for once
 
     def _begin_looks(self) -> float:

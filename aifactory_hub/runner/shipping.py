@@ -26,6 +26,7 @@ class Shipper:
         self._offset = 0  # of what waits, in all that was printed
         self._progress: dict[str, Any] | None = None
         self._closing = False
+        self._given_up = threading.Event()
         self._news = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
         self._thread.start()
@@ -52,6 +53,7 @@ class Shipper:
             self._closing = True
             self._news.notify()
         self._thread.join(patience)
+        self._given_up.set()
 
     def _run(self) -> None:
         pause = self._gather
@@ -62,7 +64,13 @@ class Shipper:
                     return
                 if not self._closing:
                     self._news.wait_for(lambda: self._closing, timeout=pause)
-            pause = self._gather if self._send() else min(pause * 2, 5.0)
+            if self._send():
+                pause = self._gather
+                continue
+            pause = min(pause * 2, 5.0)
+            # At the end nothing else makes a service wait that can't take it now.
+            if self._closing and self._given_up.wait(self._gather):
+                return
 
     def _send(self) -> bool:
         """One piece and one word; whether both arrived. What did not is sent again, joined by what came since."""

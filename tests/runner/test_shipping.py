@@ -97,3 +97,13 @@ def test_closing_waits_no_longer_than_it_was_told_to() -> None:
     began = time.monotonic()
     sending.close(0.2)
     assert time.monotonic() - began < 2
+
+
+def test_after_closing_in_vain_nothing_goes_on() -> None:
+    service = Service()
+    service.away.set()
+    shipping = shipper(service)
+    shipping.add(b"lost")
+    shipping.close(0.2)
+    until(lambda: not shipping._thread.is_alive())
+    assert service.calls < 40  # one in each pause, not as many as a processor can make

@@ -52,6 +52,7 @@ class Provider:
 
     user_auth_state_key = "oauth_user"
     issuer = "https://idp"
+    sweep = None
 
     def __init__(self, person: Person, meanwhile: dict[str, Any], *, refuses: bool) -> None:
         self.person, self.meanwhile, self.refuses = person, meanwhile, refuses

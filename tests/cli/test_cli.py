@@ -72,9 +72,9 @@ def test_a_file_that_is_not_there_ends_with_2(tmp_path: Path) -> None:
 def test_the_host_s_part_is_rendered_unless_told_otherwise(good: str) -> None:
     everything = run("tenants", "render", good).output
     assert "kind: ClusterRole\n" in everything
-    assert everything.count("kind: ClusterQueue\n") == 2
+    assert everything.count("kind: ClusterQueue\n") == 4  # each team's own, and that of its jobs
     one = run("tenants", "render", good, "--tenant", "vision").output
-    assert one.count("kind: ClusterQueue\n") == 1
+    assert one.count("kind: ClusterQueue\n") == 2
     assert "nlp" not in one
 
 

@@ -68,6 +68,7 @@ lab-versions: setup labextension  ## the panel in JupyterLab 4.4, 4.5, 4.6 and N
 	AIFACTORY_TEST_LABS=all $(PY) -m pytest -m browser tests/browser/test_lab_versions.py
 
 e2e: setup labextension cluster-up  ## the day and all tests that need the real cluster
+	$(PY) -m tests.browser.lab_versions
 	$(IN_CLUSTER) -m tests.e2e.day
 	$(IN_CLUSTER) -m pytest -m "cluster or e2e or browser"
 

@@ -53,3 +53,8 @@ ALL = (
 )
 # All of them take minutes: `make lab-versions`. JupyterLab 4.6 is what every other test has.
 TRIED = ALL if os.environ.get("AIFACTORY_TEST_LABS") == "all" else (OLDEST,)
+
+# The test cluster's network has no way out, so that what a test needs there is fetched before.
+if __name__ == "__main__":
+    for version in TRIED:
+        version.python()

@@ -9,7 +9,7 @@ from ..domain.jobs import JobRun, JobState, RunStep, StepState
 from ..domain.pods import PodFact
 from ..domain.starting import Blocked, wait_of_pod
 from .base import RunSpec
-from .objects import Object, why_failed
+from .objects import OVERDUE, Object, why_failed
 
 # The replicated job that runs the command.
 NODE = "node"
@@ -77,9 +77,28 @@ class Nodes:
         reason = None if told is None else f"node {told[0]}: {told[1].reason}"
         return JobRun(True, uid, reason=reason, pod=self.first, blocked=blocked, steps=self.steps)
 
+    def succeeded(self, uid: str | None) -> JobRun:
+        """A run whose engine says that all nodes did what they were to."""
+        return JobRun(True, uid, JobState.SUCCEEDED, exit_code=0, pod=self.first, steps=self.steps)
+
+    def failed(self, uid: str | None, condition: Object, *, overdue: bool) -> JobRun:
+        """A run whose engine says by this condition that it failed."""
+        reason = OVERDUE if overdue else self.why_failed(said_by(condition))
+        return JobRun(True, uid, JobState.FAILED, self.exit_code, reason, self.first, overdue, steps=self.steps)
+
     def _failed(self) -> tuple[int, PodFact] | None:
         failed = [(number, pod) for number, pod in self.pods if pod.phase == "Failed"]
         return min(failed, key=lambda each: each[1].finished_at or "~", default=None)
+
+
+def true_conditions(status: Object) -> dict[str, Object]:
+    """The conditions that hold, by type."""
+    return {each["type"]: each for each in status.get("conditions") or [] if each["status"] == "True"}
+
+
+def said_by(condition: Object) -> str:
+    """A condition's message, or its reason where it has none."""
+    return str(condition.get("message") or condition.get("reason") or "")
 
 
 def read_nodes(pods: Iterable[PodFact], number_of: Callable[[str], int | None]) -> Nodes:

@@ -2,85 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from aifactory_hub import constants
-from aifactory_hub.clusters import HostWatch, TenantClients
-from aifactory_hub.domain.jobs import JobRun, JobState
+from aifactory_hub.domain.jobs import JobState
 from aifactory_hub.domain.starting import Blocked
-from aifactory_hub.pipelines.base import Pipeline, PipelineRefused, RunSpec, Site
+from aifactory_hub.pipelines.base import PipelineRefused
 from aifactory_hub.pipelines.jobset import JobSetPipeline
 from aifactory_hub.pipelines.kubernetes_job import KubernetesJobPipeline
-from aifactory_profiles import Resources
 
-from ..support.real_cluster import as_hub, running_cluster
-from ..support.tenants import make_tenant
+from ..support.real_runs import TENANT, pipeline_of, run_of, spec, until
 
 pytestmark = pytest.mark.cluster
-
-HUB = "engines-test"
-TENANT = "nlp"
-
-
-def spec(script: str, **changes: Any) -> RunSpec:
-    values: dict[str, Any] = {
-        "tenant": TENANT,
-        "run_id": f"e{secrets.token_hex(5)}",
-        "image": running_cluster().notebook_image,
-        "argv": ("sh", "-c", script),
-        "environment": {},
-        "secret_files": {"token": "very-secret"},
-        "requests": Resources(50, 64 * 2**20),
-        "limits": Resources(500, 128 * 2**20),
-        "deadline_seconds": 300,
-    }
-    return RunSpec(**{**values, **changes})
-
-
-@asynccontextmanager
-async def pipeline_of(kind: Any) -> AsyncIterator[Pipeline]:
-    tenants = {name: make_tenant(name) for name in running_cluster().tenants}
-    async with as_hub() as host:
-        watch, clients = HostWatch(host), TenantClients(host, tenants, constants.JOBS_SECRET)
-        watch.start()
-        assert await watch.synced(10)
-        try:
-            yield kind(Site(HUB, tenants, clients, watch))
-        finally:
-            await clients.close()
-            await watch.stop()
-
-
-@asynccontextmanager
-async def run_of(pipeline: Pipeline, wanted: RunSpec) -> AsyncIterator[RunSpec]:
-    """The run, removed at the end with all its pods."""
-    await pipeline.create(wanted)
-    try:
-        yield wanted
-    finally:
-        await pipeline.delete(TENANT, wanted.run_id)
-        async with asyncio.timeout(120):
-            while not await pipeline.pods_gone(TENANT, wanted.run_id):
-                await asyncio.sleep(0.2)
-
-
-async def until(pipeline: Pipeline, wanted: RunSpec, holds: Any, *, seconds: float = 180) -> JobRun:
-    run = await pipeline.get(TENANT, wanted.run_id)
-    try:
-        async with asyncio.timeout(seconds):
-            while not holds(run):
-                await asyncio.sleep(0.3)
-                run = await pipeline.get(TENANT, wanted.run_id)
-    except TimeoutError:
-        pytest.fail(f"not so after {seconds:g} s: {run}")
-    return run
 
 
 async def test_a_pod_that_a_policy_refuses_says_which_rule() -> None:

@@ -12,26 +12,11 @@ from aifactory_hub import constants
 from aifactory_hub.domain.jobs import JobRun, JobState
 from aifactory_hub.domain.pods import PodFact
 from aifactory_hub.domain.starting import Blocked
-from aifactory_hub.pipelines.base import RunSpec
 from aifactory_hub.pipelines.kubernetes_job.translate import is_pod_of, read_run, render_job
 from aifactory_hub.pipelines.objects import is_ours, read_virtual_pod, render_secret, run_name
-from aifactory_profiles import Resources
 
-GIB = 2**30
-SPEC = RunSpec(
-    tenant="nlp",
-    run_id="j0123456789ab",
-    image="job:1",
-    argv=("python3", "-m", "aifactory_hub.runner"),
-    environment={"AIFACTORY_JOB_ID": "j0123456789ab"},
-    secret_files={"token": "very-secret"},
-    requests=Resources(500, 2 * GIB, {"nvidia.com/mig-1g.10gb": 1}),
-    limits=Resources(1000, 2 * GIB, {"nvidia.com/mig-1g.10gb": 1}),
-    node_selector={"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"},
-    tolerations=("nvidia.com/gpu",),
-    labels={constants.LABEL_USER: "ada"},
-    deadline_seconds=3600,
-)
+from .runs import SPEC
+
 POD = PodFact("vc-nlp", "nlp", "jobs", "job-j0123456789ab-x7k2p", "u", "host", "Pending")
 
 

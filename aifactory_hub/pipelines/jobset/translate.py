@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ...domain.jobs import JobRun, JobState
+from ...domain.jobs import JobRun
 from ...domain.pods import PodFact
 from ..base import RunSpec
-from ..nodes import INDEX_ANNOTATION, NODE, first_address, node_environment, read_nodes
-from ..objects import OVERDUE, Object, labels_of, pod_spec, run_name
+from ..nodes import INDEX_ANNOTATION, NODE, first_address, node_environment, read_nodes, said_by, true_conditions
+from ..objects import Object, labels_of, pod_spec, run_name
 
 JOBSET_LABEL = "jobset.sigs.k8s.io/jobset-name"
 # <JobSet>-<replicated job>-<its index>-<completion index>-<random>
@@ -55,14 +55,13 @@ def read_run(jobset: Object, pods: Iterable[PodFact]) -> JobRun:
     """What the JobSet says of the run, and its pods of each node."""
     uid, status = jobset["metadata"].get("uid"), jobset.get("status") or {}
     nodes = read_nodes(pods, node_of_pod)
-    conditions = {c["type"]: c for c in status.get("conditions") or [] if c["status"] == "True"}
+    conditions = true_conditions(status)
     if "Completed" in conditions:
-        return JobRun(True, uid, JobState.SUCCEEDED, exit_code=0, pod=nodes.first, steps=nodes.steps)
+        return nodes.succeeded(uid)
     if "Failed" in conditions:
-        message = str(conditions["Failed"].get("message") or conditions["Failed"].get("reason") or "")
+        message = said_by(conditions["Failed"])
         overdue = "DeadlineExceeded" in message or "longer than specified deadline" in message
-        reason = OVERDUE if overdue else nodes.why_failed(message)
-        return JobRun(True, uid, JobState.FAILED, nodes.exit_code, reason, nodes.first, overdue, steps=nodes.steps)
+        return nodes.failed(uid, conditions["Failed"], overdue=overdue)
     ready = sum(each.get("ready") or 0 for each in status.get("replicatedJobsStatus") or [])
     return nodes.running(uid, seen=ready > 0)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...domain.engines import Published
-from ...domain.jobs import JobRun, JobState
+from ...domain.jobs import JobRun
 from ...domain.pods import PodFact
 from ..base import RunSpec
 from ..jobset.translate import node_of_pod
-from ..nodes import NODE, first_address, node_environment, read_nodes
-from ..objects import OVERDUE, Object, environment, labels_of, pod_spec, resources, run_name
+from ..nodes import NODE, first_address, node_environment, read_nodes, true_conditions
+from ..objects import Object, environment, labels_of, pod_spec, resources, run_name
 
 _MANAGER = "aifactory-hub.io/job-service"
 _DESCRIPTION = "trainer.kubeflow.org/description"
@@ -69,15 +69,12 @@ def read_run(trainjob: Object, pods: Iterable[PodFact]) -> JobRun:
     """What the TrainJob says of the run, and its pods of each node."""
     uid, status = trainjob["metadata"].get("uid"), trainjob.get("status") or {}
     nodes = read_nodes(pods, node_of_pod)
-    conditions = {c["type"]: c for c in status.get("conditions") or [] if c["status"] == "True"}
+    conditions = true_conditions(status)
     if "Complete" in conditions:
-        return JobRun(True, uid, JobState.SUCCEEDED, exit_code=0, pod=nodes.first, steps=nodes.steps)
+        return nodes.succeeded(uid)
     if "Failed" in conditions:
-        condition = conditions["Failed"]
-        overdue = condition.get("reason") == "DeadlineExceeded"
-        said = str(condition.get("message") or condition.get("reason") or "")
-        reason = OVERDUE if overdue else nodes.why_failed(said)
-        return JobRun(True, uid, JobState.FAILED, nodes.exit_code, reason, nodes.first, overdue, steps=nodes.steps)
+        overdue = conditions["Failed"].get("reason") == "DeadlineExceeded"
+        return nodes.failed(uid, conditions["Failed"], overdue=overdue)
     active = sum(each.get("active") or 0 for each in status.get("jobsStatus") or [])
     ready = sum(each.get("ready") or 0 for each in status.get("jobsStatus") or [])
     return nodes.running(uid, seen=active > 0 and ready > 0)

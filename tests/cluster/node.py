@@ -124,6 +124,9 @@ def _kubelet(where: Layout) -> dict[str, object]:
         "tlsCertFile": f"{pki}/node.crt",
         "tlsPrivateKeyFile": f"{pki}/node.key",
         "failSwapOn": False,
+        # Kueue waits until the Secret that it fills for its webhook has come to its own volume: by default that takes
+        # up to 90 s and more, unless the Secret was there before the pod.
+        "syncFrequency": "10s",
         "maxPods": 200,
         # The machine is shared: neither its full disk nor its memory may evict the tests' pods early.
         "evictionHard": {"memory.available": "200Mi", "nodefs.available": "1%", "imagefs.available": "1%"},

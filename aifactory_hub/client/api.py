@@ -62,6 +62,7 @@ def submit(
     priority: str | None = None,
     max_duration: str | float | None = None,
     retries: int = 0,
+    retry_backoff: str | float | None = None,
     notify: Sequence[str] = (),
     sweep: str | None = None,
     idempotency_key: str | None = None,
@@ -80,8 +81,9 @@ def submit(
 
     ``outputs`` are patterns of the files to bring back, by default all that are new or changed. ``profile`` is by
     default the notebook's own. ``env`` is for the command. ``max_duration`` is in seconds or like "90m", ``priority``
-    low, normal or high; ``notify`` are addresses that are told of the end. Two calls with one
-    ``idempotency_key`` make one job; by default each call has its own.
+    low, normal or high. After a failure it is tried again ``retries`` times: first after ``retry_backoff`` (in seconds
+    or like "1m", by default 30 s), then after twice as long each time. ``notify`` are addresses that are told of the
+    end. Two calls with one ``idempotency_key`` make one job; by default each call has its own.
 
     ``engine`` is what runs it, by default the service's first one; ``nodes`` are how many it runs on at once, each with
     the whole profile, where the engine can. ``template`` names what the team has published for the engine; where that
@@ -90,7 +92,7 @@ def submit(
     Raises SubmitRefused, FilesTooLarge, NotShippable, NotInNotebook, ServiceUnavailable.
     """
     session = session or default_session()
-    work = _work(what, args, parameters)
+    work = _work(what, args, parameters, None if files is None or git is not None else Path(files))
     request: dict[str, Any] = {
         "command": work.command,
         "profile": profile or session.account.profile,
@@ -103,6 +105,7 @@ def submit(
         "notify": list(notify),
         "sweep": sweep,
         "max_seconds": None if max_duration is None else seconds_of(max_duration),
+        **_chosen(retry_backoff=None if retry_backoff is None else float(seconds_of(retry_backoff))),
         **_chosen(priority=priority, engine=engine, template=template, nodes=None if nodes == 1 else nodes),
     }
     if dry_run:
@@ -190,7 +193,7 @@ def notebook_command(path: str | os.PathLike[str], parameters: Mapping[str, Any]
     return shlex.join(words)
 
 
-def _work(what: What, args: Args | None, parameters: Mapping[str, Any] | None) -> _Work:
+def _work(what: What, args: Args | None, parameters: Mapping[str, Any] | None, folder: Path | None) -> _Work:
     if callable(what):
         from .functions import COMMAND, ship
 
@@ -201,12 +204,28 @@ def _work(what: What, args: Args | None, parameters: Mapping[str, Any] | None) -
         raise ClientError("args are for a function. A command has its own words, a notebook has parameters.")
     text = os.fspath(what)
     if text.endswith(".ipynb") and (not isinstance(what, str) or " " not in text or Path(text).is_file()):
-        if not Path(text).is_file():
-            raise ClientError(f"There is no notebook {text!r} here.")
-        return _Work(notebook_command(text, parameters), Path(text).name)
+        return _Work(notebook_command(_in_the_job(Path(text), folder), parameters), Path(text).name)
     if parameters is not None:
         raise ClientError("parameters are for a notebook: pass a path that ends in .ipynb.")
     return _Work(text)
+
+
+def _in_the_job(notebook: Path, folder: Path | None) -> Path:
+    """Where the job finds the notebook: below ``folder``, which travels; where that isn't known, as it was named.
+
+    Raises ClientError where it would not find it.
+    """
+    if folder is None:
+        return notebook
+    # As people name files: from here, or from the folder that travels.
+    path = next((path for path in (notebook, folder / notebook) if path.is_file()), None)
+    if path is None:
+        raise ClientError(f"There is no notebook {str(notebook)!r} here.")
+    try:
+        return path.resolve().relative_to(folder.resolve())
+    except ValueError:
+        message = f"The notebook {str(notebook)!r} is not in the folder that travels, {str(folder)!r}: pass files=."
+        raise ClientError(message) from None
 
 
 def _arguments(args: Args | None) -> tuple[Sequence[Any], Mapping[str, Any]]:

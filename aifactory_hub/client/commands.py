@@ -89,6 +89,7 @@ def job() -> None:
 @click.option("--priority", type=click.Choice(["low", "normal", "high"]), help="Before or after the team's other jobs.")
 @click.option("--max-duration", help="The longest that it may run, such as 90m or 4h.")
 @click.option("--retries", type=click.IntRange(0), default=0, help="How often to try again after a failure.")
+@click.option("--retry-backoff", help="How long before the first retry, such as 30s; doubled for each further one.")
 @click.option("--engine", help="What runs it; by default the service's first engine.")
 @click.option(
     "--nodes", default=1, show_default=True, type=click.IntRange(1), help="How many nodes it runs on at once."

@@ -39,3 +39,8 @@ class PodFact(NamedTuple):
     finished_at: str | None = None
     virtual_uid: str | None = None
     unscheduled: str | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether none of its containers will run any more."""
+        return self.phase in ("Succeeded", "Failed")

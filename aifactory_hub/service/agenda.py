@@ -66,6 +66,8 @@ def pause_after(job: JobRecord, *, quiet: float, tick: float, now: float) -> flo
         return tick
     if job.suspend_asked_at is not None and job.state is not JobState.SUSPENDED:
         return tick
+    if job.report is not None:
+        return tick  # its command has ended: whoever waits for it waits for what the cluster says of that
     if job.unreachable is not None:
         return min(_AGAIN, quiet)
     if job.state is JobState.PENDING:

@@ -65,9 +65,13 @@ class Reconciler:
         """A job changed in the database; may be called in any thread. What is new is taken up at the next tick."""
         self._news.append(job_id)
 
-    def wake(self, pod: str | None = None) -> None:
-        """Something changed: look now, at the job whose pod's name it is."""
-        if pod is not None and (found := _JOB_ID.search(pod)):
+    def wake(self, pod: str | None = None, *, ending: bool = False) -> None:
+        """Something changed: look now, at the job whose pod's name it is. Of a pod that is over the engine's controller
+        tells a moment later, so then also ``hurry``."""
+        found = None if pod is None else _JOB_ID.search(pod)
+        if found and ending:
+            self.hurry(found[0])
+        elif found:
             self._soon(found[0])
         self._woken.set()
 

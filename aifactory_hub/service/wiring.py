@@ -223,7 +223,7 @@ def _unavailable(health: TenantHealth) -> str | None:
 def _wake_for_jobs(reconciler: Reconciler, change: PodChange) -> None:
     pods = (change.before, change.after)
     for name in {pod.name for pod in pods if pod is not None and pod.namespace == constants.JOBS_NAMESPACE}:
-        reconciler.wake(name)
+        reconciler.wake(name, ending=change.after is None or change.after.over)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

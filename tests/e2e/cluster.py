@@ -56,6 +56,15 @@ class Cluster:
             raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
 
+    def inside(self, tenant: str, *arguments: str, stdin: str | None = None) -> str:
+        """kubectl in the tenant's vCluster, as its administrator, past any proxy that stands in front of it."""
+        kubeconfig = self.kubeconfig.parent / f"{tenant}-admin.kubeconfig"
+        address = self.get("pod", f"{tenant}-0", "-n", f"vc-{tenant}")["status"].get("podIP")
+        if not address:
+            raise RuntimeError(f"the control plane of {tenant} has no address yet")
+        past = [f"--server=https://{address}:8443", "--tls-server-name=kubernetes.default.svc"]
+        return self.run(*past, *arguments, kubeconfig=kubeconfig, stdin=stdin)
+
     def pod_names(self) -> frozenset[str]:
         """All pods that the teams of this hub have on the host, whoever made them."""
         items = [item for team in TEAMS for item in self._tenant_pods(team)]

@@ -47,6 +47,7 @@ def test_what_is_heard_during_a_look_is_not_forgotten_after_it() -> None:
         ({"state": JobState.RUNNING, "cancel_asked_at": 1.0}, 1),
         ({"state": JobState.RUNNING, "suspend_asked_at": 1.0}, 1),
         ({"state": JobState.RUNNING, "ending": {"kind": "RETRY"}}, 1),
+        ({"state": JobState.RUNNING, "report": {"exit_code": 0}}, 1),
         ({"state": JobState.RUNNING, "unreachable": "away"}, 5),
         ({"state": JobState.PENDING}, 5),
         ({"state": JobState.PENDING, "not_before": 107.0}, 7),
@@ -100,6 +101,26 @@ async def test_jobs_that_only_run_are_left_alone_until_something_is_heard_of_the
             await _until(lambda: asked[ids[1]] > 1)
             reconciler.heard(await world.submit("new"))
             await _until(lambda: len(world.pipeline.created) == 3)
+    finally:
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+
+
+async def test_a_pod_that_is_over_is_looked_at_until_its_controller_says_so(world: World) -> None:
+    """The host's watch tells of the pod's end, and nothing tells of what its controller makes of it."""
+    job_id = await world.submit("a")
+    await world.settle()
+    world.pipeline.start("nlp", job_id)
+    await world.settle()
+    reconciler = Reconciler(world.service.reconciler._w, tick=0.01, quiet=1000)
+    loop = asyncio.create_task(reconciler.run())
+    try:
+        async with asyncio.timeout(20):
+            await asyncio.sleep(0.1)
+            reconciler.wake(f"job-{job_id}-abcde", ending=True)
+            await asyncio.sleep(0.1)
+            world.pipeline.end("nlp", job_id, 0)
+            await _until(lambda: not world.job(job_id).live)
     finally:
         loop.cancel()
         await asyncio.gather(loop, return_exceptions=True)

@@ -148,12 +148,7 @@ class Site:
 
     def inside(self, tenant: str, *arguments: str, stdin: str | None = None) -> str:
         """kubectl in the tenant's vCluster, as its administrator, past any proxy that stands in front of it."""
-        kubeconfig = self.cluster.kubeconfig.parent / f"{tenant}-admin.kubeconfig"
-        address = self.cluster.get("pod", f"{tenant}-0", "-n", f"vc-{tenant}")["status"].get("podIP")
-        if not address:
-            raise RuntimeError(f"the control plane of {tenant} has no address yet")
-        past = [f"--server=https://{address}:8443", "--tls-server-name=kubernetes.default.svc"]
-        return self.cluster.run(*past, *arguments, kubeconfig=kubeconfig, stdin=stdin)
+        return self.cluster.inside(tenant, *arguments, stdin=stdin)
 
     # Death and return
 

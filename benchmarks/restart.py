@@ -30,6 +30,7 @@ from sqlalchemy.orm import Session
 
 from aifactory_hub import constants
 from aifactory_hub.admission.translate import job_for
+from aifactory_hub.domain.names import server_pod
 from aifactory_hub.domain.tickets import TicketRequest
 from aifactory_profiles import Resources
 from aifactory_spawner import overrides
@@ -94,7 +95,7 @@ def fill(server: KubeServer, port: int) -> None:
     for i in range(TEAMS):
         server.put("/api/v1/namespaces", {"metadata": {"name": f"vc-{team(i)}", "uid": f"uid-{team(i)}"}})
     for number in range(SERVERS):
-        name, tenant = overrides.pod_name(user(number), ""), team(number)
+        name, tenant = server_pod(user(number), ""), team(number)
         labels = {"vcluster.loft.sh/managed-by": tenant, **overrides.marks(HUB, user(number))}
         annotations = {"vcluster.loft.sh/object-name": name, "vcluster.loft.sh/object-namespace": "notebooks"}
         named: Json = {"name": f"{name}-x-notebooks-x-{tenant}", "labels": labels, "annotations": annotations}
@@ -123,7 +124,7 @@ def running(port: int) -> Json:
 def ticket(number: int) -> TicketRequest:
     return TicketRequest(
         tenant=team(number),
-        name=f"{overrides.pod_name(user(number), '')}-abc123",
+        name=f"{server_pod(user(number), '')}-abc123",
         kind="server",
         owner=user(number),
         user=user(number),
@@ -134,7 +135,7 @@ def ticket(number: int) -> TicketRequest:
 
 
 def pod_name(contender: str, number: int) -> str:
-    return f"jupyter-{user(number)}" if contender == "kubespawner" else overrides.pod_name(user(number), "")
+    return f"jupyter-{user(number)}" if contender == "kubespawner" else server_pod(user(number), "")
 
 
 def write_database(path: Path, port: int, contender: str) -> None:

@@ -69,6 +69,7 @@ def submit(
     engine: str | None = None,
     nodes: int = 1,
     template: str | None = None,
+    image: str = "notebook",
     dry_run: bool = False,
     wait: bool = False,
     session: Session | None = None,
@@ -87,7 +88,8 @@ def submit(
 
     ``engine`` is what runs it, by default the service's first one; ``nodes`` are how many it runs on at once, each with
     the whole profile, where the engine can. ``template`` names what the team has published for the engine; where that
-    says all that is to run, see ``run_template``.
+    says all that is to run, see ``run_template``. The job runs in the image of this notebook, by its digest, so that
+    what ran here runs there; with ``image="site"``, or where that is not known, in the site's image of jobs.
 
     Raises SubmitRefused, FilesTooLarge, NotShippable, NotInNotebook, ServiceUnavailable.
     """
@@ -106,6 +108,7 @@ def submit(
         "sweep": sweep,
         "max_seconds": None if max_duration is None else seconds_of(max_duration),
         **_chosen(retry_backoff=None if retry_backoff is None else float(seconds_of(retry_backoff))),
+        **_chosen(server=_server(image, session)),
         **_chosen(priority=priority, engine=engine, template=template, nodes=None if nodes == 1 else nodes),
     }
     if dry_run:
@@ -117,6 +120,13 @@ def submit(
     if wait:
         job.wait()
     return job
+
+
+def _server(image: str, session: Session) -> str | None:
+    """The notebook whose image the job is to run in. Raises ClientError."""
+    if image not in ("notebook", "site"):
+        raise ClientError(f"image={image!r}: write 'notebook' (this one's own) or 'site' (the site's image of jobs).")
+    return session.account.server if image == "notebook" else None
 
 
 def _chosen(**asked: Any) -> dict[str, Any]:

@@ -95,6 +95,13 @@ def job() -> None:
     "--nodes", default=1, show_default=True, type=click.IntRange(1), help="How many nodes it runs on at once."
 )
 @click.option("--template", help="What the team has published for the engine: a training runtime.")
+@click.option(
+    "--image",
+    type=click.Choice(["notebook", "site"]),
+    default="notebook",
+    show_default=True,
+    help="What it runs in: this notebook's own image, or the site's image of jobs.",
+)
 @click.option("--key", help="Idempotency key: the same key makes the same job.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and submit nothing.")
 @click.option("--wait", is_flag=True, help="Wait for the end; exit with the job's exit code.")
@@ -292,6 +299,7 @@ def _facts(job: Job) -> Iterable[tuple[str, str]]:
         yield "exit code", str(job.exit_code)
     for step in job.steps:
         yield "step", f"{step['name']} {step['state']}" + (f": {step['reason']}" if step["reason"] else "")
+    yield "image", job.image + (" (the notebook's own)" if job.data.get("own_image") else "")
     if job.data.get("template"):
         yield "template", str(job.data["template"])
         return

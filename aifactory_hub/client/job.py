@@ -55,6 +55,11 @@ class Job:
         return str(self._data["command"])
 
     @property
+    def image(self) -> str:
+        """What it runs in: the image of the notebook that it came from, by its digest, or the site's image of jobs."""
+        return str(self._data["image"])
+
+    @property
     def state(self) -> str:
         """PENDING, QUEUED, STARTING, RUNNING, SUSPENDED, SUCCEEDED, FAILED or CANCELLED."""
         return str(self._data["state"])

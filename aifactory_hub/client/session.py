@@ -27,13 +27,17 @@ PATIENCE = 90.0
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who we are and where the service is, as the hub put it into the server's environment."""
+    """Who we are and where the service is, as the hub put it into the server's environment.
+
+    ``server`` is the name of the notebook server that we are in, None outside of one.
+    """
 
     url: str
     token: str = field(repr=False)
     tenant: str | None = None
     profile: str | None = None
     user: str | None = None
+    server: str | None = None
 
 
 def read_account(environment: Mapping[str, str] | None = None) -> Account:
@@ -48,6 +52,8 @@ def read_account(environment: Mapping[str, str] | None = None) -> Account:
         tenant=found.get("AIFACTORY_TENANT") or None,
         profile=found.get("AIFACTORY_PROFILE") or None,
         user=found.get("JUPYTERHUB_USER") or None,
+        # The default server's name is empty, and still a name.
+        server=found.get("JUPYTERHUB_SERVER_NAME"),
     )
 
 

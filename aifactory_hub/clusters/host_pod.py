@@ -54,6 +54,7 @@ class _State(msgspec.Struct, gc=False):
 class _ContainerStatus(msgspec.Struct, gc=False):
     name: str
     state: _State | None = None
+    imageID: str | None = None
 
 
 class _Condition(msgspec.Struct, gc=False):
@@ -81,6 +82,7 @@ class HostPod(msgspec.Struct, gc=False):
 
 
 _NO_DETAIL, _NO_STATE, _NO_STATUS = _Detail(), _State(), _Status()
+_NO_CONTAINER = _ContainerStatus("")
 
 
 def fact_of(pod: HostPod) -> PodFact:
@@ -93,7 +95,8 @@ def fact_of(pod: HostPod) -> PodFact:
     if labels is None or spec is None or not metadata.uid:
         raise ValueError("labels, spec or uid are missing")
     name, namespace, virtual_uid = _virtual_identity(metadata.annotations)
-    state = _main_container(spec, status)
+    container = _main_container(spec, status)
+    state = container.state or _NO_STATE
     ended, waiting = state.terminated or _NO_DETAIL, state.waiting or _NO_DETAIL
     ready, unscheduled = _conditions(status)
     # By position, which is twice as fast: each event of each pod of the host passes here.
@@ -119,6 +122,7 @@ def fact_of(pod: HostPod) -> PodFact:
         ended.finishedAt,
         virtual_uid,
         unscheduled,
+        container.imageID or None,
     )
 
 
@@ -131,15 +135,15 @@ def _virtual_identity(annotations: _Annotations | None) -> tuple[str, str, str |
     raise ValueError("the syncer's annotations with the virtual pod's name and namespace are missing")
 
 
-def _main_container(spec: _Spec, status: _Status) -> _State:
-    """The state of the first container of the spec: statuses come in no promised order."""
+def _main_container(spec: _Spec, status: _Status) -> _ContainerStatus:
+    """The status of the first container of the spec: statuses come in no promised order."""
     if not spec.containers:
         raise ValueError("it has no containers")
     first = spec.containers[0].name
     for container in status.containerStatuses or ():
         if container.name == first:
-            return container.state or _NO_STATE
-    return _NO_STATE
+            return container
+    return _NO_CONTAINER
 
 
 def _conditions(status: _Status) -> tuple[bool, str | None]:

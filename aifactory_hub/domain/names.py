@@ -44,6 +44,11 @@ def server_id(user: str, server: str) -> str:
     return join(user, server) if server else slug(user)
 
 
+def server_pod(user: str, server: str) -> str:
+    """The name of the pod of a user's server, in whichever tenant it starts."""
+    return f"nb-{server_id(user, server)}"
+
+
 def _stem(text: str) -> str:
     words = [word for word in _UNSAFE.split(text.lower()) if word not in ("", "x")]
     stem = "-".join(words)

@@ -15,7 +15,7 @@ class PodFact(NamedTuple):
     ``name`` and ``namespace`` are those inside the vCluster (from the syncer's annotations, never recomputed);
     ``host_namespace`` and ``vcluster`` say whose it is; ``uid`` is the host pod's. ``exit_code`` and ``reason`` are the
     main container's when it has ended. ``waiting`` is the container's reason for not having started yet,
-    ``unscheduled`` the scheduler's for not having found a node.
+    ``unscheduled`` the scheduler's for not having found a node, ``image_id`` what the node says that it runs.
     """
 
     host_namespace: str
@@ -39,6 +39,7 @@ class PodFact(NamedTuple):
     finished_at: str | None = None
     virtual_uid: str | None = None
     unscheduled: str | None = None
+    image_id: str | None = None
 
     @property
     def over(self) -> bool:

@@ -88,6 +88,8 @@ class Submitting:
         folder = None if form.folder is None else self._folder(form.folder)
         told = provenance(folder) | ({} if form.path is None else {"path": form.path})
         fields = {"tenant": self._account.tenant, "provenance": told, **form.fields}
+        if self._account.server is not None:
+            fields["server"] = self._account.server
         with closing(self._session()) as session:
             if folder is not None:
                 fields["files"] = client.upload(folder, session=session, tenant=fields["tenant"])

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .. import constants
+from ..domain.images import repository
 from ..domain.tenants import Tenant
 from .manifests import HUB_NAMESPACE, Manifest
 from .model import Registry
@@ -62,8 +63,13 @@ def tenant_policies(registry: Registry, tenant: Tenant) -> list[Manifest]:
 
 
 def allowed_images(registry: Registry) -> list[str]:
-    """Images that a tenant's pods may have; an entry that ends in ``*`` stands for all that begin like it."""
-    return list(dict.fromkeys([registry.notebook.image, registry.jobs.image, *registry.isolation.images]))
+    """Images that a tenant's pods may have; an entry that ends in ``*`` stands for all that begin like it.
+
+    That of notebooks also by digest: a job runs in the very image of its notebook, whatever the tag means by then.
+    """
+    notebook = registry.notebook.image
+    found = [notebook, f"{repository(notebook)}@sha256:*", registry.jobs.image, *registry.isolation.images]
+    return list(dict.fromkeys(found))
 
 
 def allowed_devices(registry: Registry, tenant: Tenant) -> list[str]:

@@ -144,6 +144,8 @@ class JobAnswer(TypedDict):
     sweep: Annotated[str | None, Field(description="What it was submitted together with.")]
     engine: Annotated[str, Field(description="What runs it.")]
     nodes: Annotated[int, Field(ge=1, description="How many nodes it has, each with the whole profile.")]
+    image: Annotated[str, Field(description="What it runs in.")]
+    own_image: Annotated[bool, Field(description="Whether that is the image of the notebook that it came from.")]
     template: Annotated[str | None, Field(description="What the team has published that it runs.")]
     parameters: Annotated[dict[str, str], Field(description="Of the template.")]
     steps: Annotated[list[StepAnswer], Field(description="Of the attempt's run, in the order of their begin.")]
@@ -395,7 +397,7 @@ class ProvenanceAnswer(TypedDict):
 
     id: str
     files: str | None
-    image: str | None
+    image: str
     provenance: dict[str, Any] | None
 
 

@@ -11,6 +11,7 @@ from aifactory_profiles import Device, Profile
 
 from ..domain.engines import EngineFacts, Published
 from ..domain.forecasts import Forecast, cost, forecast
+from ..domain.images import JobImage
 from ..domain.jobs import EndKind, JobPlan, Priority, StepState
 from ..domain.menu import Outlook
 from ..domain.menu_json import WaitAnswer, wait_answer
@@ -66,6 +67,8 @@ def job_answer(
         "sweep": job.sweep,
         "engine": job.backend or registry.jobs.engines[0],
         "nodes": job.nodes,
+        "image": job.image or registry.jobs.image,
+        "own_image": job.image is not None,
         "template": job.template,
         "parameters": dict(job.parameters),
         "steps": [_step(step) for step in job.steps],
@@ -103,7 +106,12 @@ def _cost(job: JobRecord, registry: Registry, now: float) -> answer_types.Cost |
 
 
 def dry_run_answer(
-    plan: JobPlan, outlook: Outlook, manifest: list[dict[str, Any]], registry: Registry
+    plan: JobPlan,
+    job: JobRecord,
+    image: JobImage,
+    outlook: Outlook,
+    manifest: list[dict[str, Any]],
+    registry: Registry,
 ) -> answer_types.DryRun:
     """What would happen to a job that would be taken."""
     profile, tenant = plan.profile, plan.tenant
@@ -112,11 +120,15 @@ def dry_run_answer(
     return {
         "accepted": True,
         "refusal": None,
-        "verdicts": [_profile_verdict(plan), _quota_verdict(plan, outlook.usage, registry)],
+        "verdicts": [
+            _profile_verdict(plan),
+            _quota_verdict(plan, outlook.usage, registry),
+            *([_image_verdict(image)] if plan.engine.runs_commands else []),
+        ],
         "profile": profile.name,
         "devices": {name: count * plan.nodes for name, count in profile.devices.items()},
         "manifest": manifest,
-        "cost": cost_answer(profile, longest=float(registry.jobs.deadline), so_far=0.0, nodes=plan.nodes),
+        "cost": cost_answer(profile, longest=float(longest(job, registry)), so_far=0.0, nodes=plan.nodes),
         "quota_left": None if left is None else _counted(left),
         "position": seen.position,
         "expected_wait": _wait(seen),
@@ -139,6 +151,12 @@ def refused_answer(error: ServiceError, *, simulated: bool) -> answer_types.DryR
         "expected_wait": None,
         "simulated": simulated,
     }
+
+
+def _image_verdict(image: JobImage) -> answer_types.Verdict:
+    """Either will do, so this is a note."""
+    told = "the notebook's own" if image.why is None else f"the site's, because {image.why}"
+    return {"check": "image", "ok": True, "detail": f"{image.name}: {told}"}
 
 
 def _unreachable(job: JobRecord) -> answer_types.Unreachable | None:

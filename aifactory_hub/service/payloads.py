@@ -135,6 +135,13 @@ class Submission(BaseModel):
         AfterValidator(_parameters),
         Field(description="Of the template."),
     ] = {}
+    server: Annotated[
+        Annotated[Line, Field(max_length=255)] | None,
+        Field(
+            description="The notebook server that it comes from, the default one's name being empty: the job runs in "
+            "its image. Without it, in the site's."
+        ),
+    ] = None
     provenance: Annotated[
         dict[str, Any] | None,
         AfterValidator(_provenance),

@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..domain.engines import Published, check_template
+from ..domain.images import JobImage
 from ..domain.jobs import JobPlan, JobRequest, plan_job
 from ..domain.refusals import Refusal, RefusalReason
 from ..pipelines.base import PipelineUnavailable
 from ..pipelines.engines import Engines
 from ..registry.model import Registry
 from ..store import JobRecord, Jobs, Snapshots
+from .images import Images
 from .messages import Forbidden, check_address
 from .payloads import Submission
 
@@ -30,7 +32,7 @@ def request_digest(submission: Submission, tenant: str) -> str:
     """What a request asks for, as one digest: the same key must always come with the same one."""
     # What is left at its default says nothing: so a service that knows a new field still knows old requests.
     # Where it comes from is a note: the files' digest says already whether they are the same.
-    asked = submission.model_dump(mode="json", exclude={"key", "provenance"}, exclude_defaults=True)
+    asked = submission.model_dump(mode="json", exclude={"key", "provenance", "server"}, exclude_defaults=True)
     return digest_of(asked | {"tenant": tenant})
 
 
@@ -64,6 +66,7 @@ class Submissions:
         jobs: Jobs,
         snapshots: Snapshots,
         engines: Engines,
+        images: Images,
         *,
         clock: Callable[[], float],
         new_id: Callable[[], str] = new_job_id,
@@ -72,6 +75,7 @@ class Submissions:
         self._jobs = jobs
         self._snapshots = snapshots
         self._engines = engines
+        self._images = images
         self._clock = clock
         self._new_id = new_id
 
@@ -162,8 +166,13 @@ class Submissions:
             return plan
         return check_template(plan.engine, submission.template or "", submission.parameters, published) or plan
 
+    def image(self, plan: JobPlan, owner: str, submission: Submission) -> JobImage:
+        """What the job would run in."""
+        return self._images.of(plan.tenant.name, owner, submission.server)
+
     def record(self, plan: JobPlan, owner: str, submission: Submission) -> JobRecord:
         """The job as it would be stored."""
+        image = self.image(plan, owner, submission)
         return JobRecord(
             id=self._new_id(),
             tenant=plan.tenant.name,
@@ -184,6 +193,8 @@ class Submissions:
             provenance=submission.provenance,
             notify=tuple(submission.notify),
             backend=submission.engine,
+            # The site's own may change until it starts; the notebook's is the one of now.
+            image=image.name if image.why is None else None,
             nodes=plan.nodes,
             template=submission.template,
             parameters=submission.parameters,

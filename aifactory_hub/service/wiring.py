@@ -37,6 +37,7 @@ from ..store import (
 from .chores import Chores
 from .context import Context
 from .gate import Gate, HubGate
+from .images import Images
 from .members import watch_owners
 from .messages import Messenger
 from .news import Bulletin
@@ -68,6 +69,7 @@ def assemble(
     membership: Membership,
     outlooks: Outlooks | None = None,
     lease: Lease | None = None,
+    images: Images | None = None,
     clock: Callable[[], float] = time.time,
     tick: float = 1.0,
     quiet: float | None = None,
@@ -95,7 +97,7 @@ def assemble(
     )
     reconciler = Reconciler(workshop, tick=tick, quiet=quiet)
     jobs.listen(tell)
-    submissions = Submissions(registry, jobs, snapshots, engines, clock=clock)
+    submissions = Submissions(registry, jobs, snapshots, engines, images or Images(registry), clock=clock)
     scheduler = Scheduler(Schedules(jobs.engine), jobs, snapshots, submissions, membership, clock)
     messenger = Messenger(Deliveries(jobs.engine), registry.jobs.webhook_hosts, files.secret("webhooks"), clock)
     watched = {} if lease is None else {"lease": (_LEASE_EVERY, _in_thread(lease.check))}
@@ -187,6 +189,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             engines=load_engines(registry.jobs.engines, Site(registry.hub, registry.tenants, clients, watch)),
             reach=reach,
             unavailable=lambda tenant: _unavailable(clients.health(tenant)),
+            images=Images(registry, watch),
             quiet=_QUIET,
         )
         watch.start()

@@ -11,11 +11,6 @@ from aifactory_hub.domain.spawns import SpawnPlan
 from aifactory_hub.domain.tickets import Ticket, TicketRequest
 
 
-def pod_name(user: str, server: str) -> str:
-    """The pod of a user's server, in whichever tenant it starts."""
-    return f"nb-{server_id(user, server)}"
-
-
 def home_name(user: str) -> str:
     """The claim of a user's home volume: one for each tenant, shared by her servers there."""
     return f"home-{slug(user)}"

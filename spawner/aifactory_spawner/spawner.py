@@ -19,7 +19,7 @@ from traitlets import Bool, Float
 
 from aifactory_hub import constants
 from aifactory_hub.admission import AdmissionRefused
-from aifactory_hub.domain.names import server_id
+from aifactory_hub.domain.names import server_id, server_pod
 from aifactory_hub.domain.orphans import ServerKey
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
 from aifactory_hub.domain.spawns import SpawnPlan
@@ -92,7 +92,7 @@ class TenantKubeSpawner(TeamChoice, Lookout, PodDefaults, KubeSpawner):
 
     def _name_objects(self) -> None:
         self.namespace = constants.NOTEBOOKS_NAMESPACE
-        self.pod_name = overrides.pod_name(self.user.name, self.name)
+        self.pod_name = server_pod(self.user.name, self.name)
         self.pvc_name = overrides.home_name(self.user.name)
         # Names resolve inside the vCluster only; the hub goes to the pod's address.
         self.dns_name = f"{self.pod_name}.{self.namespace}"

@@ -61,6 +61,11 @@ class Image:
     def digest(self) -> str:
         return hashlib.sha256(self.manifest()).hexdigest()
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """By tag and by digest, as an image has that was pulled: kubelet tells the digest of such a one only."""
+        return self.name, f"{self.name.rpartition(':')[0]}@sha256:{self.digest}"
+
 
 def _descriptor(media: str, digest: str, size: int) -> dict[str, object]:
     return {"mediaType": media, "digest": f"sha256:{digest}", "size": size}
@@ -151,7 +156,7 @@ class Store:
     def add(self, images: Iterable[Image]) -> list[str]:
         """Import what is missing; the names of the imported."""
         have = self.names()
-        missing = [image for image in images if have.get(image.name) != image.digest]
+        missing = [image for image in images if any(have.get(name) != image.digest for name in image.names)]
         if not missing:
             return []
         names = ", ".join(image.name.rpartition("/")[2] for image in missing)
@@ -192,8 +197,9 @@ def write_archive(out: IO[bytes], images: list[Image], known: set[str]) -> None:
                 add(f"blobs/sha256/{hashlib.sha256(data).hexdigest()}", data)
         manifests = [
             {**_descriptor(f"{_OCI}.manifest.v1+json", image.digest, len(image.manifest())),
-             "annotations": {"io.containerd.image.name": image.name}}
+             "annotations": {"io.containerd.image.name": name}}
             for image in images
+            for name in image.names
         ]  # fmt: skip
         add("index.json", json.dumps({"schemaVersion": 2, "manifests": manifests}).encode())
 

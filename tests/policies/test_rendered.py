@@ -134,7 +134,11 @@ def test_a_wrong_value_is_refused_with_what_to_write(isolation: str, complaint: 
 def test_what_a_tenant_may_use_follows_from_its_profiles() -> None:
     assert allowed_devices(REGISTRY, REGISTRY.tenants["vision"]) == ["nvidia.com/mig-1g.10gb"]
     assert allowed_devices(REGISTRY, REGISTRY.tenants["nlp"]) == ["nvidia.com/mig-1g.10gb", "nvidia.com/mig-3g.40gb"]
-    assert allowed_images(REGISTRY) == ["images.example.org/notebook:1", "coredns/coredns:*"]
+    assert allowed_images(REGISTRY) == [
+        "images.example.org/notebook:1",
+        "images.example.org/notebook@sha256:*",  # that of a job's notebook
+        "coredns/coredns:*",
+    ]
 
 
 def test_the_policies_parameters_are_out_of_the_tenants_reach() -> None:

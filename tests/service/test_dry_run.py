@@ -21,7 +21,11 @@ async def test_it_says_what_would_run_and_when_and_for_how_much(service: Running
     async with service.http("ada") as http:
         said = (await http.post("/jobs/dry-run", json=JOB)).json()
     assert (said["accepted"], said["refusal"], said["simulated"]) == (True, None, True)
-    assert [(v["check"], v["ok"]) for v in said["verdicts"]] == [("profile", True), ("quota", True)]
+    assert [(v["check"], v["ok"]) for v in said["verdicts"]] == [
+        ("profile", True),
+        ("quota", True),
+        ("image", True),
+    ]
     assert (said["profile"], said["devices"], said["quota_left"]) == (
         "mig-1g.10gb",
         {SMALL.resource: 1},
@@ -32,6 +36,12 @@ async def test_it_says_what_would_run_and_when_and_for_how_much(service: Running
     (process,) = said["manifest"]
     assert process["argv"] == ["python3", "-m", "aifactory_hub.runner"]
     assert "hunter2" not in json.dumps(said)
+
+
+async def test_the_cost_is_that_of_the_longest_that_the_job_may_run(service: RunningService) -> None:
+    async with service.http("ada") as http:
+        said = (await http.post("/jobs/dry-run", json={**JOB, "max_seconds": 7200})).json()
+    assert said["cost"] == {"per_hour": "0.40", "hours": 2.0, "at_most": "0.80", "so_far": "0.00"}
 
 
 async def test_nothing_is_stored_or_queued(service: RunningService) -> None:

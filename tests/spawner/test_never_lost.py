@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aifactory_hub.admission import AdmissionUnavailable
-from aifactory_hub.domain.names import server_id
+from aifactory_hub.domain.names import server_id, server_pod
 from aifactory_hub.domain.tenants import Role
 from aifactory_spawner import TenantKubeSpawner, overrides
 
@@ -119,7 +119,7 @@ NAMES = st.one_of(
 def test_names_of_every_shape_never_meet(user: str, server: str, other: str, others: str) -> None:
     mine, theirs = server_id(user, server), server_id(other, others)
     assert (mine == theirs) == ((user, server) == (other, others))
-    pod, home = overrides.pod_name(user, server), overrides.home_name(user)
+    pod, home = server_pod(user, server), overrides.home_name(user)
     for name in (pod, home, overrides.ticket_name(user, server, "abc123")):
         assert len(name) <= 63
         assert name.replace("-", "").isalnum() and name.isascii() and name == name.lower()

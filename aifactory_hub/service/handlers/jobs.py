@@ -98,7 +98,8 @@ class DryRun(Handler):
         record = self.context.submissions.record(plan, caller.name, asked)
         seen = await look(self.context, tenant)
         manifest = self.context.engines.of(record.backend).render(preview(self.context, record, plan))
-        self.answer(dry_run_answer(plan, seen, manifest, self.context.registry))
+        image = self.context.submissions.image(plan, caller.name, asked)
+        self.answer(dry_run_answer(plan, record, image, seen, manifest, self.context.registry))
 
 
 class JobOne(Handler):
@@ -142,7 +143,8 @@ class Provenance(Handler):
         """In the words of the client that sent it."""
         job = await self.job_for(await self.caller(), job_id)
         told = None if job.provenance is None else dict(job.provenance)
-        self.answer({"id": job.id, "files": job.input_sha256, "image": job.image, "provenance": told})
+        image = job.image or self.context.registry.jobs.image
+        self.answer({"id": job.id, "files": job.input_sha256, "image": image, "provenance": told})
 
 
 class JobLogs(Handler):

@@ -926,6 +926,11 @@ export interface components {
             /** Id */
             readonly id: string;
             /**
+             * Image
+             * @description What it runs in.
+             */
+            readonly image: string;
+            /**
              * Left
              * @description Files that were not brought back, each with why.
              */
@@ -948,6 +953,11 @@ export interface components {
             readonly nodes: number;
             /** Outputs */
             readonly outputs: readonly string[] | null;
+            /**
+             * Own Image
+             * @description Whether that is the image of the notebook that it came from.
+             */
+            readonly own_image: boolean;
             /** Owner */
             readonly owner: string;
             /**
@@ -1259,6 +1269,12 @@ export interface components {
              */
             readonly retry_backoff: number;
             /**
+             * Server
+             * @description The notebook server that it comes from, the default one's name being empty: the job runs in its image. Without it, in the site's.
+             * @default null
+             */
+            readonly server: string | null;
+            /**
              * Sweep
              * @default null
              */
@@ -1385,7 +1401,7 @@ export interface components {
             /** Id */
             readonly id: string;
             /** Image */
-            readonly image: string | null;
+            readonly image: string;
             /** Provenance */
             readonly provenance: {
                 readonly [key: string]: unknown;
@@ -1616,6 +1632,12 @@ export interface components {
              */
             readonly retry_backoff: number;
             /**
+             * Server
+             * @description The notebook server that it comes from, the default one's name being empty: the job runs in its image. Without it, in the site's.
+             * @default null
+             */
+            readonly server: string | null;
+            /**
              * Sweep
              * @default null
              */
@@ -1839,6 +1861,12 @@ export interface components {
              * @default 30
              */
             readonly retry_backoff: number;
+            /**
+             * Server
+             * @description The notebook server that it comes from, the default one's name being empty: the job runs in its image. Without it, in the site's.
+             * @default null
+             */
+            readonly server: string | null;
             /**
              * Sweep
              * @default null

@@ -14,6 +14,9 @@ from ..objects import OVERDUE, Object, labels_of, newest, pod_spec, run_name, wh
 # The Job controller names a pod after its Job, with five characters of the API server's.
 _POD_SUFFIX = re.compile(r"-[a-z0-9]{5}")
 
+# The Job's own words for a pod that ended without an exit code are about its retries, of which it has none.
+_POD_GONE = "its pod was removed while it ran: somebody deleted it, or its node was lost or drained"
+
 
 def render_job(spec: RunSpec, hub: str) -> Object:
     """The Job: one pod, started once.
@@ -55,8 +58,8 @@ def read_run(job: Object, pods: Iterable[PodFact]) -> JobRun:
     if "Failed" in conditions:
         condition = conditions["Failed"]
         overdue = condition.get("reason") == "DeadlineExceeded"
-        said = condition.get("message") or condition.get("reason")
-        reason = OVERDUE if overdue else why_failed(pod, otherwise=said)
+        said = _POD_GONE if condition.get("reason") == "BackoffLimitExceeded" else condition.get("message")
+        reason = OVERDUE if overdue else why_failed(pod, otherwise=said or condition.get("reason"))
         return JobRun(True, uid, JobState.FAILED, None if pod is None else pod.exit_code, reason, name, overdue)
     if pod is not None and pod.phase in ("Running", "Succeeded", "Failed"):
         return JobRun(True, uid, JobState.RUNNING, reason=None, pod=name)

@@ -9,7 +9,7 @@ IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 PARALLEL := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: lab-versions help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-restarts docs
+.PHONY: lab-versions help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-jobs e2e-restarts docs
 
 help:  ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  -/'
@@ -70,6 +70,7 @@ lab-versions: setup labextension  ## the panel in JupyterLab 4.4, 4.5, 4.6 and N
 e2e: setup labextension cluster-up  ## the day and all tests that need the real cluster
 	$(PY) -m tests.browser.lab_versions
 	$(IN_CLUSTER) -m tests.e2e.day
+	$(IN_CLUSTER) -m tests.e2e.jobs_under_faults --quick
 	$(IN_CLUSTER) -m pytest -m "cluster or e2e or browser"
 
 e2e-faults: setup cluster-up  ## everything that can go wrong around a running server, on the real cluster: half an hour
@@ -85,6 +86,10 @@ bench: setup  ## a benchmark of benchmarks/, for example NAME=watch (those that 
 
 e2e-attacks: setup cluster-up  ## what a tenant tries against others and the host, and who reaches whom, as tables
 	$(IN_CLUSTER) -m tests.e2e.attacks
+
+e2e-jobs: setup cluster-up  ## 20 random jobs while parts fail, and a preemption: six minutes; ARGS="--seed 7" makes them again
+	python3 -m tests.cluster.engines jobset
+	$(IN_CLUSTER) -m tests.e2e.jobs_under_faults --engines kubernetes-job jobset $(ARGS)
 
 e2e-restarts: setup cluster-up  ## a restart of every part, one after the other, while people work: ten minutes
 	$(IN_CLUSTER) -m tests.e2e.restarts $(ARGS)

@@ -309,7 +309,9 @@ class NotebookSection(Section):
 
 
 class JobsSection(Section):
-    image: Text = key("Container image of jobs.", "images.example.org/notebook:1.0")
+    image: Text = key(
+        "Container image of jobs that do not run in their notebook's own.", "images.example.org/notebook:1.0"
+    )
     max_upload: Size = key("Most bytes that the files of one job may have, unpacked.", "256Mi", default=256 * 2**20)
     max_artifacts: Size = key("Largest sum of result files of one job.", "256Mi", default=256 * 2**20)
     max_log: Size = key("How much of a job's log is kept, its end.", "4Mi", default=4 * 2**20)

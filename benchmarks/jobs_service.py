@@ -2,25 +2,158 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
+import multiprocessing
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from sqlalchemy import Engine, insert
+
+from aifactory_hub.admission.inprocess import InProcessAdmission
+from aifactory_hub.domain.jobs import JobRun, JobState
+from aifactory_hub.domain.tickets import Ticket, TicketState
+from aifactory_hub.pipelines.memory import MemoryPipeline
+from aifactory_hub.store import JobRecord
+from aifactory_hub.store.jobs import row_values
+from aifactory_hub.store.models import JobRow
 from tests.support.fake_hub import FakeHub, scopes_for
-from tests.support.job_service import running_service
+from tests.support.job_service import Folder, make_registry, running_service
+from tests.support.tenants import SMALL
+
+OWNERS = 50
+_AT_ONCE = 2000
+_TENANTS = ("nlp", "vision")
+# As the product is set, in seconds.
+_TICK, _QUIET = 1.0, 30.0
 
 
-async def main(folder: Path) -> None:
+class AllRun(MemoryPipeline):
+    """A cluster on which whatever is asked for runs."""
+
+    async def get(self, tenant: str, run_id: str) -> JobRun:
+        """It runs."""
+        return JobRun(True, uid=run_id, state=JobState.RUNNING)
+
+
+class AllHeld(InProcessAdmission):
+    """A quota engine that tells of a ticket for each job, read anew each time as from an API."""
+
+    running = 0
+
+    async def tickets(self, tenant: str) -> list[Ticket]:
+        """Those of the tenant's jobs."""
+        numbers = range(_TENANTS.index(tenant), self.running, len(_TENANTS))
+        return [_held(running_job(n)) for n in numbers]
+
+
+def _held(job: JobRecord) -> Ticket:
+    return Ticket(
+        tenant=job.tenant,
+        name=job.ticket_name,
+        uid=f"uid-{job.id}",
+        state=TicketState.ADMITTED,
+        kind="job",
+        owner=job.id,
+        user=job.owner,
+        profile=job.profile,
+        active=True,
+        devices={SMALL: 1},
+        node_selector={"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"},
+        filed_at=job.submitted_at,
+        admitted_at=job.submitted_at,
+        max_seconds=86400,
+    )
+
+
+def running_job(number: int) -> JobRecord:
+    """A job that runs, with nothing to be done for it."""
+    return JobRecord(
+        id=f"j{number:012x}",
+        tenant=_TENANTS[number % len(_TENANTS)],
+        owner=f"u{number % OWNERS}",
+        name="train",
+        command="python train.py --learning-rate 0.001",
+        profile="mig-1g.10gb",
+        key=f"k{number}",
+        request_digest="d" * 64,
+        submitted_at=1.7e9 + number,
+        state=JobState.RUNNING,
+        run_intended_at=1.7e9,
+        run_created_at=1.7e9,
+    )
+
+
+def fill(engine: Engine, many: int, tenants: Sequence[str]) -> None:
+    """Jobs of many owners, nearly all ended; one in ten thousand has a rare text."""
+    rows = []
+    for n in range(many):
+        runs = n % 100 == 0
+        record = JobRecord(
+            id=f"j{n:012x}",
+            tenant=tenants[n % len(tenants)],
+            owner=f"u{n // len(tenants) % OWNERS}",
+            name="needle" if n % 10_000 == 0 else "train",
+            command="python train.py --learning-rate 0.001",
+            profile="mig-1g.10gb",
+            key=f"k{n}",
+            request_digest="d" * 64,
+            submitted_at=1.7e9 + n,
+            state=JobState.RUNNING if runs else JobState.SUCCEEDED,
+            finished_at=None if runs else 1.7e9 + n,
+            cleaned_at=None if runs else 1.7e9 + n,
+        )
+        rows.append({**row_values(record), "journaled": 1})
+    _insert(engine, rows)
+
+
+def fill_running(engine: Engine, many: int) -> None:
+    """Jobs that run."""
+    _insert(engine, [{**row_values(running_job(n)), "journaled": 1} for n in range(many)])
+
+
+def _insert(engine: Engine, rows: list[dict[str, Any]]) -> None:
+    with engine.begin() as connection:
+        for start in range(0, len(rows), _AT_ONCE):
+            connection.execute(insert(JobRow), rows[start : start + _AT_ONCE])
+
+
+async def main(options: argparse.Namespace) -> None:
     """Say where the service is, then serve until told to end."""
     hub = FakeHub()
     hub.start()
-    hub.add("ada", "ada", scopes_for("nlp"), groups=["tenant-nlp"])
-    async with running_service(folder, hub=hub, reconciling=False) as service:
+    hub.add("ada", "ada", scopes_for(*_TENANTS), groups=[f"tenant-{name}" for name in _TENANTS])
+    alive: dict[str, Any] = {}
+    if options.live is not None:
+        admission = AllHeld(make_registry().tenants)
+        admission.running = options.live
+        alive = {"admission": admission, "pipeline": AllRun(), "tick": _TICK, "quiet": _QUIET}
+    serving = running_service(options.folder, hub=hub, reconciling=options.live is not None, **alive)
+    async with serving as service:
         print(json.dumps({"url": service.url}), flush=True)
         await asyncio.to_thread(sys.stdin.read)
     await hub.stop()
 
 
+def prepare(options: argparse.Namespace) -> None:
+    """Fill the database, in a process of its own: what that takes is not the service's memory."""
+    jobs = Folder(options.folder).jobs()
+    fill(jobs.engine, options.jobs, _TENANTS)
+    fill_running(jobs.engine, options.live or 0)
+    jobs.close()
+
+
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--jobs", type=int, default=0, help="how many are there, nearly all of them ended")
+    parser.add_argument("--live", type=int, help="how many run; without it none is taken forward")
+    parsed = parser.parse_args()
+    if parsed.jobs or parsed.live:
+        filling = multiprocessing.get_context("spawn").Process(target=prepare, args=(parsed,))
+        filling.start()
+        filling.join()
+    asyncio.run(main(parsed))

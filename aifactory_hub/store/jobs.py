@@ -31,6 +31,7 @@ from .models import ArtifactRow, JobRow
 from .records import Artifact, JobFilter, JobRecord, LiveRun
 
 _COLUMNS = tuple(JobRow.__table__.c[f.name] for f in fields(JobRecord))
+_PLACE = tuple(JobRow.__table__.c[name] for name in ("submitted_at", "id"))
 _TUPLES = ("outputs", "notify", "history", "steps")
 _FINAL = tuple(state.value for state in JobState if state.final)
 _SINCE = {
@@ -100,16 +101,22 @@ class Jobs:
         """The newest jobs of these tenants first; ``before`` continues after that job.
 
         One question a tenant, each answered from an index in its order: the time does not grow with the jobs that
-        are there, except for a ``text`` that is rare.
+        are there, except for a ``text`` that is rare. Of several tenants only the places are read first, and whole
+        jobs only for what is shown.
         """
         chosen = where or JobFilter()
+        asked = sorted(set(tenants))
         with self._engine.connect() as connection:
+            if len(asked) == 1:
+                query = _page(_select(), asked[0], chosen, limit, before)
+                return [record_of(row) for row in connection.execute(query)]
             pages = [
-                [record_of(row) for row in connection.execute(_page(tenant, chosen, limit, before))]
-                for tenant in sorted(set(tenants))
+                connection.execute(_page(select(*_PLACE), tenant, chosen, limit, before)).all() for tenant in asked
             ]
-        merged = heapq.merge(*pages, key=lambda job: (job.submitted_at, job.id), reverse=True)
-        return [job for _, job in zip(range(limit), merged, strict=False)]
+            merged = heapq.merge(*pages, key=tuple, reverse=True)
+            shown = [place.id for _, place in zip(range(limit), merged, strict=False)]
+            query = _select().where(JobRow.id.in_(shown)).order_by(JobRow.submitted_at.desc(), JobRow.id.desc())
+            return [record_of(row) for row in connection.execute(query)] if shown else []
 
     def live(self) -> list[JobRecord]:
         """All jobs that may still have something on the cluster, oldest first."""
@@ -316,8 +323,8 @@ def _select() -> Select[Any]:
     return select(*_COLUMNS)
 
 
-def _page(tenant: str, chosen: JobFilter, limit: int, before: JobRecord | None) -> Select[Any]:
-    query = _select().where(JobRow.tenant == tenant)
+def _page(query: Select[Any], tenant: str, chosen: JobFilter, limit: int, before: JobRecord | None) -> Select[Any]:
+    query = query.where(JobRow.tenant == tenant)
     if chosen.owner is not None:
         query = query.where(JobRow.owner == chosen.owner)
     if chosen.states:

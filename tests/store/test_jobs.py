@@ -123,6 +123,17 @@ def test_lists_are_newest_first_in_pages_and_by_tenant_and_owner(jobs: Jobs) -> 
     assert jobs.newest([], limit=9) == []
 
 
+def test_a_list_of_several_tenants_goes_on_where_its_page_ended(jobs: Jobs) -> None:
+    for n in range(6):  # two of a time each, so that the ids decide
+        jobs.add(make_job(f"j{n}", tenant=("nlp", "vision", "speech")[n % 3], submitted_at=100.0 + n // 2))
+    pages, last = [], None
+    while page := jobs.newest(["vision", "nlp", "nlp"], limit=3, before=last):
+        pages.append([job.id for job in page])
+        last = page[-1]
+    assert pages == [["j4", "j3", "j1"], ["j0"]]
+    assert jobs.newest(["nlp", "nobody"], limit=9, where=JobFilter(owner="nobody")) == []
+
+
 def test_lists_are_filtered_by_state_and_text(jobs: Jobs) -> None:
     jobs.add(make_job("j1", name="Train 100%", command="python train.py"))
     jobs.add(make_job("j2", name="other", command="echo TRAIN_ING", state=JobState.RUNNING))

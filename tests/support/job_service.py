@@ -129,6 +129,8 @@ def make_context(
     membership: Membership | None = None,
     clock: Callable[[], float] = time.time,
     tick: float = 0.05,
+    quiet: float | None = None,
+    files: FileStore | None = None,
 ) -> Context:
     """The service's parts on this folder, nothing started. The caller closes ``jobs``."""
     return assemble(
@@ -136,13 +138,14 @@ def make_context(
         gate=gate or NobodyAsks(),  # type: ignore[arg-type]
         membership=membership or Everybody(),
         jobs=folder.jobs(),
-        files=folder.files(),
+        files=files or folder.files(),
         spool=LogSpool(folder.path / "spool", limit=registry.jobs.max_log),
         admission=admission,
         engines=Engines([pipeline]),
         reach=lambda: {"host": True, "tenants": len(registry.tenants), "tenants_reachable": 1},
         clock=clock,
         tick=tick,
+        quiet=quiet,
     )
 
 
@@ -176,15 +179,29 @@ async def running_service(
     pipeline: MemoryPipeline | None = None,
     port: int | None = None,
     reconciling: bool = True,
+    tick: float = 0.05,
+    quiet: float | None = None,
+    files: Callable[[Path], FileStore] | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[RunningService]:
-    """The service on a port; ``port`` to come back on the same one after a restart."""
+    """The service on a port; ``port`` to come back on the same one after a restart, ``files`` for other storage."""
     socket, port = bind_unused_port() if port is None else (None, port)
     url = f"http://127.0.0.1:{port}{PREFIX}"
     known = registry(url)
     admission = admission or InProcessAdmission(known.tenants)
     pipeline = pipeline if pipeline is not None else MemoryPipeline()
     gate = HubGate(hub.url, "service-token")
-    context = make_context(Folder(path), known, admission, pipeline, gate=gate)
+    context = make_context(
+        Folder(path),
+        known,
+        admission,
+        pipeline,
+        gate=gate,
+        clock=clock,
+        tick=tick,
+        quiet=quiet,
+        files=None if files is None else files(path / "files"),
+    )
     server = make_server(make_app(context, PREFIX))
     if socket is None:
         server.listen(port, "127.0.0.1")

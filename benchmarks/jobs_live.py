@@ -1,0 +1,74 @@
+"""What 10,000 jobs that only run cost: memory and CPU of the whole service, and what of it is the agenda's."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+import tracemalloc
+from pathlib import Path
+
+from aifactory_hub.admission.inprocess import InProcessAdmission
+from aifactory_hub.pipelines.memory import MemoryPipeline
+from tests.support.job_service import Folder, make_context, make_registry
+
+from .frame import Report, summary
+from .jobs_peers import cpu_seconds, ours, resident_mib
+from .jobs_service import fill_running
+
+LIVE = 10_000
+# Every job is looked at at least once in the first 30 s. In seconds.
+_SETTLE, _WATCH = 45.0, 60.0
+
+
+def memory(report: Report, scale: float) -> None:
+    """The same service with no job and with many, at the same time; ``scale`` is of jobs and of patience."""
+    live = round(LIVE * scale)
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        with ours(folder / "idle", "--live", "0") as idle, ours(folder / "busy", "--live", str(live)) as busy:
+            time.sleep(_SETTLE * scale)
+            pids = {"no job": idle.process.pid, f"{live} running jobs": busy.process.pid}
+            before, began = {name: cpu_seconds(pid) for name, pid in pids.items()}, time.perf_counter()
+            time.sleep(_WATCH * scale)
+            took = time.perf_counter() - began
+            for name, pid in pids.items():
+                cpu = (cpu_seconds(pid) - before[name]) / took * 100
+                mib = {"n": 1, "p50": round(resident_mib(pid), 1)}
+                report.rows.append({"what": f"whole service, {name}: resident memory (MiB)", **mib})
+                report.rows.append({"what": f"whole service, {name}: of one core (%)", "n": 1, "p50": round(cpu, 2)})
+
+
+def agenda(report: Report, scale: float) -> None:
+    """A pass in which nothing is due, one over all of them, and the agenda's own memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_agenda(report, Path(folder), round(LIVE * scale)))
+
+
+async def _agenda(report: Report, folder: Path, live: int) -> None:
+    registry = make_registry()
+    context = make_context(Folder(folder), registry, InProcessAdmission(registry.tenants), MemoryPipeline())
+    fill_running(context.jobs.engine, live)
+    reconciler = context.reconciler
+    tracemalloc.start()
+    await reconciler._compare()
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    for one in reconciler._agendas.values():
+        for job_id in one.jobs():
+            one.put(job_id, float("inf"))
+    idle, whole = [], []
+    for _ in range(20):
+        began = time.process_time()
+        for tenant in reconciler._agendas:
+            await reconciler._pass(tenant)
+        idle.append((time.process_time() - began) * 1000)
+    for _ in range(2):
+        began = time.process_time()
+        await asyncio.to_thread(context.jobs.live)
+        whole.append((time.process_time() - began) * 1000)
+    context.jobs.close()
+    name = f"{live} running jobs"
+    report.rows.append({"what": f"a tick, {name}, nothing due (CPU ms)", **summary(idle)})
+    report.rows.append({"what": f"reading all {live}, as each tick did before (CPU ms)", **summary(whole)})
+    report.rows.append({"what": f"memory of the agenda of {name} (MiB)", "n": 1, "p50": round(held / 2**20, 2)})

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from aifactory_profiles import Card, CardError, load_card
 
 from .problems import Problem
-from .schema import read_label
+from .scalars import read_label
 
 
 def own_cards(files: Iterable[tuple[int, str]], source: str) -> tuple[dict[str, Card], list[Problem]]:

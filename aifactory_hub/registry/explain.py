@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from .problems import Path, Problem, listed, suggest
-from .schema import TenantsFile, shown
+from .scalars import shown
+from .schema import TenantsFile
 
 # Keys that somebody might write a secret under. Their value is never shown.
 _SECRET_WORDS = ("secret", "password", "token", "credential")

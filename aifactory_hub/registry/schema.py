@@ -1,4 +1,4 @@
-"""The shape of ``tenants.yaml``: every key, what it means, and how a value is read.
+"""The shape of ``tenants.yaml``: every key, what it means, and of which kind its value is.
 
 Each field carries a description and an example. Messages show the example, and ``docs/tenants-yaml.md`` has to
 name every field (a test compares).
@@ -6,204 +6,32 @@ name every field (a test compares).
 
 from __future__ import annotations
 
-import re
-from decimal import Decimal, InvalidOperation
-from ipaddress import ip_address, ip_network
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from decimal import Decimal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
-from aifactory_profiles import parse_cpu, parse_memory
-
-from ..domain.tenants import Role
-from .problems import suggest
+from .scalars import (
+    Counts,
+    Cpu,
+    Label,
+    Network,
+    Pods,
+    Price,
+    ProfileName,
+    RoleName,
+    Seconds,
+    ServiceName,
+    Several,
+    Size,
+    SizeText,
+    TenantName,
+    Text,
+    Url,
+    Weight,
+)
 
 API_VERSION = "aifactory-hub.io/v1"
-# tenant-<t>-viewer is a hub group name, and <t> is part of label values and of Kubernetes names.
-LONGEST_TENANT = 30
-_RESERVED_ENDINGS = ("-admin", "-member", "-viewer")
-# Clouds give a machine's credentials to whoever asks at this address.
-METADATA = (ip_address("169.254.169.254"), ip_address("fd00:ec2::254"))
-_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_PROFILE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.:]{0,61}[a-z0-9])?")
-_DURATION = re.compile(r"([0-9]+)(s|m|h|d)?")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def wrong(what: str, instead: str) -> PydanticCustomError:
-    """A validation error in our own words; ``explain`` puts the two halves together."""
-    return PydanticCustomError("explained", "{what}; {instead}", {"what": what, "instead": instead})
-
-
-def read_tenant_name(value: object) -> str:
-    """A DNS label that leaves room for what is added to it, and that can't be taken for another tenant's group."""
-    name = read_label(value)
-    if len(name) > LONGEST_TENANT:
-        raise wrong(f"the name has {len(name)} characters", f"use {LONGEST_TENANT} at most")
-    for ending in _RESERVED_ENDINGS:
-        if name.endswith(ending):
-            what = f"the name ends in {ending}, which marks the hub groups of a tenant's roles"
-            raise wrong(what, f"use a name such as {name.removesuffix(ending) or 'nlp'}")
-    return name
-
-
-def read_label(value: object) -> str:
-    if not isinstance(value, str):
-        raise wrong(f"{shown(value)} is not text", 'write a name in quotes, for example "team-7"')
-    if not _DNS_LABEL.fullmatch(value):
-        instead = "use lower-case letters, digits and inner dashes, at most 63"
-        raise wrong(f"{shown(value)} is not a valid name", instead)
-    return value
-
-
-def read_service_name(value: object) -> str:
-    """A name that a Kubernetes Service can have: those must start with a letter."""
-    name = read_label(value)
-    if not name[0].isalpha():
-        raise wrong(f"{shown(value)} does not start with a letter", f"use a name such as v{name}")
-    return name
-
-
-def read_profile_name(value: object) -> str:
-    if not isinstance(value, str) or not _PROFILE_NAME.fullmatch(value):
-        instead = "use lower-case letters, digits, dots and dashes, for example cpu-small"
-        raise wrong(f"{shown(value)} is not a valid profile name", instead)
-    return value
-
-
-def read_cpu(value: object) -> int:
-    """Thousandths of a core."""
-    if isinstance(value, int | float | str) and not isinstance(value, bool):
-        try:
-            if (cpu := parse_cpu(str(value))) > 0:
-                return cpu
-        except ValueError:
-            pass
-    raise wrong(f"{shown(value)} is not an amount of CPU", "write for example 500m, 2 or 1.5")
-
-
-def read_size(value: object) -> int:
-    """Bytes."""
-    if isinstance(value, int | str) and not isinstance(value, bool):
-        try:
-            if (size := parse_memory(str(value))) > 0:
-                return size
-        except ValueError:
-            pass
-    raise wrong(f"{shown(value)} is not an amount of memory", "write for example 512Mi or 16Gi")
-
-
-def read_size_text(value: object) -> str:
-    read_size(value)
-    return str(value)
-
-
-def read_seconds(value: object) -> int:
-    match = _DURATION.fullmatch(str(value)) if isinstance(value, int | str) and not isinstance(value, bool) else None
-    if match is None or int(match[1]) == 0:
-        raise wrong(f"{shown(value)} is not a length of time", "write seconds, or for example 30m or 24h")
-    return int(match[1]) * _SECONDS[match[2] or "s"]
-
-
-def read_price(value: object) -> Decimal:
-    if isinstance(value, int | float | str) and not isinstance(value, bool):
-        try:
-            price = Decimal(str(value))
-            if price.is_finite() and price >= 0:
-                return price
-        except InvalidOperation:
-            pass
-    raise wrong(f"{shown(value)} is not a price", "write an amount such as 0.40, without a currency")
-
-
-def read_weight(value: object) -> Decimal:
-    """A share among others: above 0, and in thousandths at the finest, as Kubernetes keeps it."""
-    if isinstance(value, int | float | str) and not isinstance(value, bool):
-        try:
-            weight = Decimal(str(value))
-            if weight.is_finite() and weight > 0 and weight == round(weight, 3):
-                return weight
-        except InvalidOperation:
-            pass
-    raise wrong(f"{shown(value)} is not a weight", "write a number above 0 such as 1, 2 or 0.5")
-
-
-def read_network(value: object) -> str:
-    """A network in CIDR form. The address where clouds give credentials away can't be in a link-local one."""
-    try:
-        network = ip_network(value if isinstance(value, str) else "")
-    except ValueError as error:
-        raise wrong(f"{shown(value)} is not a network", "write for example 192.0.2.0/24, or 192.0.2.7/32") from error
-    for address in METADATA:
-        # A public network may be wide enough to hold it; the rendered policies leave it out there.
-        if network.is_private and address.version == network.version and address in network:
-            raise wrong(f"{network} has the cloud's metadata address {address} in it", "name a network without it")
-    return str(network)
-
-
-def read_count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise wrong(f"{shown(value)} is not a whole number", "write how many devices, for example 3")
-    if value < 0:
-        raise wrong(f"{value} is below 0", "write 0 or more")
-    return value
-
-
-def read_several(value: object) -> int:
-    count = read_count(value)
-    if count < 1:
-        raise wrong("0 of them are no profile", "write 1 or more")
-    return count
-
-
-def read_role(value: object) -> str:
-    names = [role.label for role in Role]
-    if value not in names:
-        known = f"the roles are {', '.join(names)}"
-        raise wrong(f"{shown(value)} is not a role", suggest(str(value).lower(), names, known))
-    return str(value)
-
-
-def read_url(value: object) -> str:
-    try:
-        parts = urlsplit(value) if isinstance(value, str) else None
-    except ValueError:
-        parts = None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise wrong(f"{shown(value)} is not a web address", "write it in full, for example https://idp.example.org")
-    if parts.username or parts.password:
-        raise wrong("the address carries a user name or password", "leave them out, this file is no place for secrets")
-    return str(value)
-
-
-def shown(value: object) -> str:
-    """A value for a message: short, and on one line."""
-    if value is None:
-        return "nothing"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-Label = Annotated[str, BeforeValidator(read_label)]
-ServiceName = Annotated[str, BeforeValidator(read_service_name)]
-TenantName = Annotated[str, BeforeValidator(read_tenant_name)]
-ProfileName = Annotated[str, BeforeValidator(read_profile_name)]
-Cpu = Annotated[int, BeforeValidator(read_cpu)]
-Size = Annotated[int, BeforeValidator(read_size)]
-SizeText = Annotated[str, BeforeValidator(read_size_text)]
-Seconds = Annotated[int, BeforeValidator(read_seconds)]
-Network = Annotated[str, BeforeValidator(read_network)]
-Price = Annotated[Decimal, BeforeValidator(read_price)]
-Count = Annotated[int, BeforeValidator(read_count)]
-RoleName = Annotated[str, BeforeValidator(read_role)]
-Url = Annotated[str, BeforeValidator(read_url)]
-Text = Annotated[str, Field(min_length=1)]
-Weight = Annotated[Decimal, BeforeValidator(read_weight)]
-Pods = Annotated[int, BeforeValidator(read_count)]
-Several = Annotated[int, BeforeValidator(read_several)]
-Counts = dict[str, Count]
 
 
 class Section(BaseModel):

@@ -261,6 +261,15 @@ class ArtifactAnswer(TypedDict):
     created: Moment
 
 
+class ProvenanceAnswer(TypedDict):
+    """Where a job comes from; null for what its client did not say."""
+
+    id: str
+    files: str | None
+    image: str
+    provenance: dict[str, Any] | None
+
+
 class ArtifactsAnswer(TypedDict):
     """All files that a job gave back."""
 
@@ -377,52 +386,3 @@ class TemplatesAnswer(TypedDict):
     templates: list[TemplateAnswer]
     unavailable: dict[str, str]
     simulated: Simulated
-
-
-class Travelled(TypedDict):
-    """What a job runs with: ``manifest`` as it was sent, ``packs`` by digest."""
-
-    manifest: str
-    packs: list[Sha256]
-
-
-class Missing(TypedDict):
-    """Files that are not there."""
-
-    missing: list[Sha256]
-
-
-class ProvenanceAnswer(TypedDict):
-    """Where a job comes from; null for what its client did not say."""
-
-    id: str
-    files: str | None
-    image: str
-    provenance: dict[str, Any] | None
-
-
-class Stored(TypedDict):
-    """A file that is kept now."""
-
-    sha256: Sha256
-    size: Bytes
-
-
-class StoredArtifact(TypedDict):
-    """A file of a job that is kept now."""
-
-    name: str
-    sha256: Sha256
-    size: Bytes
-
-
-class Expected(TypedDict):
-    """The piece is kept now; ``next`` is where the next one is expected, in bytes."""
-
-    next: Bytes
-
-
-class Heard(TypedDict):
-    """The runner's report is kept now."""
-
-    id: str

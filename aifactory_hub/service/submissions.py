@@ -82,7 +82,13 @@ class Submissions:
     async def submit(self, owner: str, tenant: str, submission: Submission) -> Taken | Refusal:
         """The job of this request, new or the one that the same key made before; or why not."""
         published = await self.published(tenant, submission)
-        return await asyncio.to_thread(self.submit_now, owner, tenant, submission, published=published)
+        plan = self.plan(tenant, submission, published)
+        # Most come once, and the database says when one does not. Asked before are those that would be refused today.
+        if isinstance(plan, Refusal) or submission.files is not None:
+            return await asyncio.to_thread(self.submit_now, owner, tenant, submission, published=published)
+        record = self.record(plan, owner, submission)
+        stored = await self._jobs.take(record)
+        return _same(stored, record.request_digest, new=stored.id == record.id)
 
     async def published(self, tenant: str, submission: Submission) -> list[Published] | None:
         """What the team has published for the request's engine; None when there is no such thing or it is not known:
@@ -192,7 +198,8 @@ class Submissions:
             sweep=submission.sweep,
             provenance=submission.provenance,
             notify=tuple(submission.notify),
-            backend=submission.engine,
+            # Also of one that asks for none: the site may name another first engine while this one's job goes on.
+            backend=plan.engine.name,
             # The site's own may change until it starts; the notebook's is the one of now.
             image=image.name if image.why is None else None,
             nodes=plan.nodes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
@@ -30,7 +31,8 @@ from .intake import Intake
 from .models import ArtifactRow, JobRow
 from .records import Artifact, JobFilter, JobRecord, LiveRun
 
-_COLUMNS = tuple(JobRow.__table__.c[f.name] for f in fields(JobRecord))
+_NAMES = tuple(f.name for f in fields(JobRecord))
+_COLUMNS = tuple(JobRow.__table__.c[name] for name in _NAMES)
 _PLACE = tuple(JobRow.__table__.c[name] for name in ("submitted_at", "id"))
 _TUPLES = ("outputs", "notify", "history", "steps")
 _FINAL = tuple(state.value for state in JobState if state.final)
@@ -48,7 +50,8 @@ _OF_AN_ATTEMPT = frozenset(
 
 
 class Jobs:
-    """Jobs in the database. All methods block for a moment and are safe in any thread; times are arguments.
+    """Jobs in the database. All methods but ``take`` block for a moment and are safe in any thread.
+    Times are arguments.
 
     A final state never changes again, and a state changes only as domain.jobs.TRANSITIONS allows: every change asks
     the database for a row in a state that it may come from.
@@ -71,12 +74,22 @@ class Jobs:
     def add(self, record: JobRecord) -> JobRecord:
         """Store a new job. If its owner has used its key in its tenant before, the earlier job is returned instead."""
         if not self._intake.add({**row_values(record), "journaled": 0}):
-            earlier = self.find_by_key(record.tenant, record.owner, record.key)
-            if earlier is None:
-                raise RuntimeError(f"there is another job {record.id} already")
-            return earlier
+            return self._earlier(record)
         self._tell(record.id)
         return record
+
+    async def take(self, record: JobRecord) -> JobRecord:
+        """As ``add``, in an event loop: what is taken in at the same time is flushed to disk together."""
+        if not await self._intake.take({**row_values(record), "journaled": 0}):
+            return await asyncio.to_thread(self._earlier, record)
+        self._tell(record.id)
+        return record
+
+    def _earlier(self, record: JobRecord) -> JobRecord:
+        earlier = self.find_by_key(record.tenant, record.owner, record.key)
+        if earlier is None:
+            raise RuntimeError(f"there is another job {record.id} already")
+        return earlier
 
     def find_by_key(self, tenant: str, owner: str, key: str) -> JobRecord | None:
         """The job that this owner submitted with this key."""
@@ -302,7 +315,7 @@ class Jobs:
 
 def row_values(record: JobRecord) -> dict[str, Any]:
     """The record as the values of its row."""
-    values = {f.name: getattr(record, f.name) for f in fields(JobRecord)}
+    values = {name: getattr(record, name) for name in _NAMES}
     for name in _TUPLES:
         values[name] = None if values[name] is None else list(values[name])
     for name in ("environment", "parameters", "source", "provenance", "metrics", "report", "ending"):

@@ -51,7 +51,8 @@ class JobRecord:
     ``ending`` says that the attempt is being ended, and how the job goes on: written before anything is removed.
     ``run_intended_at`` is written before the attempt's run is created and ``run_created_at`` once the tenant's API
     has shown it, so a crash between the two leaves a record that says: look first, then create under the same name.
-    ``backend`` is the engine, None for the service's first one; ``steps`` are its run's, see domain.jobs.RunStep.
+    ``backend`` is the engine, None in jobs of old services for their first one; ``steps`` are its run's, see
+    domain.jobs.RunStep.
     ``cleaned_at`` is when the run was removed and the ticket given back; until then the job needs attention,
     even if its state is final. ``unreachable_since`` says since when the cluster can't be asked about it, which is
     no state: nothing is known, so nothing is concluded. ``revision`` counts the record's changes.

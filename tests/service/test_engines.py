@@ -118,6 +118,19 @@ async def test_one_ticket_holds_all_nodes(world: World) -> None:
     assert world.job(job_id).backend == "jobset"
 
 
+async def test_a_job_that_named_no_engine_stays_with_its_own_when_the_site_puts_another_first(world: World) -> None:
+    job_id = await world.submit()
+    await world.settle()
+    assert world.job(job_id).backend == world.pipeline.facts.name
+    world.pipeline.facts = EngineFacts("jobset", "nodes", most_nodes=8)
+    world.restart()
+    await world.settle()
+    # Its engine is not set up now: nothing is known of the job, so nothing is concluded, least of all from another's.
+    assert "kubernetes-job is not set up" in (world.job(job_id).unreachable or "")
+    assert world.job(job_id).state is JobState.STARTING
+    assert len(world.pipeline.created) == 1
+
+
 async def test_a_run_is_followed_step_by_step_and_a_new_attempt_begins_without_steps(world: World) -> None:
     job_id = await world.submit()
     await world.settle()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 
 from aifactory_hub.domain.jobs import JobState
 from aifactory_hub.store import Artifact, JobFilter, JobRecord, Jobs, migrate
@@ -182,28 +181,3 @@ def test_many_threads_that_write_at_once_all_get_their_turn(jobs: Jobs) -> None:
     with ThreadPoolExecutor(32) as pool:
         list(pool.map(lambda n: jobs.add(make_job(f"j{n}")), range(200)))
     assert len(jobs.live()) == 200
-
-
-def test_jobs_that_come_at_once_share_one_flush_to_disk(jobs: Jobs) -> None:
-    commits: list[int] = []
-    event.listen(jobs.engine, "commit", lambda _: commits.append(1))
-    with ThreadPoolExecutor(16) as pool:
-        with jobs._intake._turn:
-            made = [pool.submit(jobs.add, make_job(f"j{n}", key=f"k{n % 15}")) for n in range(16)]
-            while len(jobs._intake._waiting) < 16:
-                time.sleep(0.01)
-        ids = {job.result().id for job in made}
-    assert len(commits) == 1
-    assert len(ids) == 15  # two had one key
-    assert len(jobs.live()) == 15
-
-
-def test_one_that_can_not_be_stored_keeps_no_other_out(jobs: Jobs) -> None:
-    bad = make_job("j2", owner=None)
-    with ThreadPoolExecutor(3) as pool:
-        with jobs._intake._turn:
-            made = [pool.submit(jobs.add, job) for job in (make_job("j1"), bad, make_job("j3"))]
-            while len(jobs._intake._waiting) < 3:
-                time.sleep(0.01)
-        assert [m.exception() is None for m in made] == [True, False, True]
-    assert {job.id for job in jobs.live()} == {"j1", "j3"}

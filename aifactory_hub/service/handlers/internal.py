@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...store import Artifact, JobRecord, StoredFile
-from ..answer_types import ArtifactsAnswer, Expected, Heard, Stored, StoredArtifact, Travelled
+from ..answer_types import ArtifactsAnswer
 from ..answers import artifacts_answer
 from ..context import Context
 from ..errors import ServiceError, forbidden
+from ..file_answers import Expected, Heard, Stored, StoredArtifact, Travelled
 from ..gate import bearer
 from ..operations import Access, operation
 from ..payloads import PieceQuery, RunnerProgress, RunnerResult, artifact_name, parse

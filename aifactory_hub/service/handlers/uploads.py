@@ -7,8 +7,8 @@ from typing import Any
 
 from ... import constants
 from ...store import BadPack, FilesMissing, Incoming
-from ..answer_types import Missing, Stored
 from ..errors import ServiceError, bad_field
+from ..file_answers import Missing, Stored
 from ..operations import operation
 from ..payloads import Manifest, TenantQuery, Wanted, parse
 from .base import Handler, run_sync

@@ -1,0 +1,31 @@
+"""The hub of the tests of leaving, signing out and the hub's pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ..support.hub_process import hub_process
+from ..support.oidc_provider import oidc_provider
+from ..support.still_servers import STILL
+from .leaving import POLICY, TWO_TENANTS, Site
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with oidc_provider(refresh=True) as provider:
+        folder = tmp_path_factory.mktemp("hub")
+        text = TWO_TENANTS.replace("username_claim: name}}", POLICY).format(issuer=provider.issuer)
+        with hub_process(folder, text, STILL) as hub:
+            yield Site(hub, provider)
+
+
+@pytest.fixture
+def site(running: Site) -> Iterator[Site]:
+    running.provider.sane()
+    running.provider.refresh = True
+    yield running
+    for browser in running.browsers:
+        browser.close()
+    running.browsers.clear()

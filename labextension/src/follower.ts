@@ -6,6 +6,9 @@ import { Offline } from './errors';
 import { append, placeOf } from './log';
 import type { ArtifactFile, Job } from './types';
 
+/** Milliseconds. */
+const READ_EVERY = 5_000;
+
 export interface Listener {
   readonly job: (job: Job) => void;
   readonly log: (text: string) => void;
@@ -70,7 +73,9 @@ export class Follower implements IDisposable {
       this.listener.trouble(null);
     });
     source.addEventListener('job', event => {
-      this.listener.job(JSON.parse(event.data as string) as Job);
+      const job = JSON.parse(event.data as string) as Job;
+      this.listener.job(job);
+      this.readLater(job);
     });
     source.addEventListener('log', event => {
       const piece = JSON.parse(event.data as string) as { text: string; skipped?: unknown };
@@ -89,6 +94,34 @@ export class Follower implements IDisposable {
         this._timer = window.setTimeout(() => void this.open(), 5_000);
       }
     });
+  }
+
+  /**
+   * The steps of a workflow send no log while they run: nothing of ours is in them. What they have printed is asked
+   * for now and then, as long as the job is followed and nothing has been sent.
+   */
+  private readLater(job: Job): void {
+    window.clearTimeout(this._reading);
+    if (job.steps.length === 0 || job.final || this._log !== '') {
+      return;
+    }
+    this.api
+      .log(this.id)
+      .then(log => {
+        if (this._source !== null && this._log === '') {
+          this.listener.log(append('', log, false));
+        }
+      })
+      // Its state goes on to be told; the log comes the next time.
+      .catch(() => undefined)
+      .finally(() => {
+        if (this._source !== null) {
+          window.clearTimeout(this._reading);
+          this._reading = window.setTimeout(() => {
+            this.readLater(job);
+          }, READ_EVERY);
+        }
+      });
   }
 
   /** All of it is there now. */
@@ -118,6 +151,7 @@ export class Follower implements IDisposable {
 
   private close(): void {
     window.clearTimeout(this._timer);
+    window.clearTimeout(this._reading);
     this._source?.close();
     this._source = null;
   }
@@ -129,4 +163,5 @@ export class Follower implements IDisposable {
   private _over = false;
   private _disposed = false;
   private _timer = 0;
+  private _reading = 0;
 }

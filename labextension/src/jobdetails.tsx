@@ -43,7 +43,7 @@ export function JobFacts({ job, from, trans }: Shown & { from: Provenance | null
     rows.push([trans.__('Left to do'), duration(job.progress.eta_seconds)]);
   }
   if (job.cost?.so_far != null) {
-    rows.push([trans.__('Cost so far'), money(Number(job.cost.so_far))]);
+    rows.push([job.final ? trans.__('Cost') : trans.__('Cost so far'), money(Number(job.cost.so_far))]);
   }
   if (job.cost?.at_most != null && !job.final) {
     rows.push([trans.__('Cost at most'), money(Number(job.cost.at_most))]);
@@ -239,8 +239,14 @@ export function Files({
   );
 }
 
+interface LogProps extends Shown {
+  readonly text: string;
+  /** Whose log it is, when it is not all of the job's. */
+  readonly step: string | null;
+}
+
 /** What it printed. It follows the end as long as the end is what is looked at. */
-export function Log({ job, text, trans }: Shown & { text: string }): JSX.Element {
+export function Log({ job, text, step, trans }: LogProps): JSX.Element {
   const box = useRef<HTMLPreElement>(null);
   const [follow, setFollow] = useState(true);
   useLayoutEffect(() => {
@@ -250,7 +256,7 @@ export function Log({ job, text, trans }: Shown & { text: string }): JSX.Element
   }, [follow, text]);
   return (
     <section className="aif-Log" aria-label={trans.__('Log')}>
-      <h2>{trans.__('Log')}</h2>
+      <h2>{step === null ? trans.__('Log') : trans.__('Log of %1', step)}</h2>
       <pre
         ref={box}
         tabIndex={0}

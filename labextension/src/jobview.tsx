@@ -10,6 +10,8 @@ import { factoryIcon } from './icons';
 import { Changes, Files, JobFacts, Log } from './jobdetails';
 import { JobHead } from './jobhead';
 import type { HubModel } from './model';
+import { type Chosen, logOf } from './steps';
+import { Steps } from './stepsview';
 import type { ArtifactFile, Job, Provenance } from './types';
 import { troubleWords } from './words';
 
@@ -135,6 +137,7 @@ async function lastRun(model: HubModel, job: Job): Promise<Run | null> {
 function JobView(props: JobOptions & { named: (name: string) => void }): JSX.Element {
   const { trans, named } = props;
   const [seen, learn] = useJob(props);
+  const [chosen, choose] = useState<Chosen | null>(null);
   const name = seen.job?.name;
   useEffect(() => {
     if (name !== undefined) {
@@ -150,6 +153,7 @@ function JobView(props: JobOptions & { named: (name: string) => void }): JSX.Ele
   if (seen.job === null) {
     return trouble ?? <p className="aif-Empty">{trans.__('Asking for the job…')}</p>;
   }
+  const part = chosen === null ? null : logOf(seen.log, chosen);
   return (
     <>
       <JobHead {...props} job={seen.job} from={seen.from} learn={learn} />
@@ -161,11 +165,17 @@ function JobView(props: JobOptions & { named: (name: string) => void }): JSX.Ele
       ) : null}
       <div className="aif-Job-columns">
         <div>
+          <Steps job={seen.job} log={seen.log} chosen={chosen} choose={choose} trans={trans} />
           <JobFacts job={seen.job} from={seen.from} trans={trans} />
           <Changes now={{ job: seen.job, from: seen.from }} before={seen.before} {...props} />
           <Files job={seen.job} files={seen.files} {...props} />
         </div>
-        <Log job={seen.job} text={seen.log} trans={trans} />
+        <Log
+          job={seen.job}
+          text={part ?? seen.log}
+          step={part === null ? null : (chosen?.name ?? null)}
+          trans={trans}
+        />
       </div>
     </>
   );

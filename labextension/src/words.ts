@@ -4,7 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Offline } from './errors';
 import { clock } from './format';
 import type { Link } from './model';
-import type { Job, JobState } from './types';
+import type { Job, JobState, StepState } from './types';
 
 export type Tone = 'wait' | 'live' | 'good' | 'bad' | 'off';
 
@@ -30,6 +30,28 @@ export function stateName(state: JobState, trans: TranslationBundle): string {
     SUCCEEDED: trans.__('Succeeded'),
     FAILED: trans.__('Failed'),
     CANCELLED: trans.__('Cancelled')
+  };
+  return names[state];
+}
+
+/** As SIGNS, of a step. */
+export const STEP_SIGNS: Readonly<Record<StepState, readonly [string, Tone]>> = {
+  PENDING: ['…', 'wait'],
+  RUNNING: ['▶', 'live'],
+  WAITING: ['‖', 'wait'],
+  SUCCEEDED: ['✓', 'good'],
+  FAILED: ['✕', 'bad'],
+  SKIPPED: ['–', 'off']
+};
+
+export function stepStateName(state: StepState, trans: TranslationBundle): string {
+  const names: Readonly<Record<StepState, string>> = {
+    PENDING: trans.__('Not begun'),
+    RUNNING: trans.__('Running'),
+    WAITING: trans.__('Waits for approval'),
+    SUCCEEDED: trans.__('Succeeded'),
+    FAILED: trans.__('Failed'),
+    SKIPPED: trans.__('Skipped')
   };
   return names[state];
 }
@@ -85,6 +107,14 @@ export function waitWords(job: Job, trans: TranslationBundle): string | null {
 export function troubleWords(error: unknown, trans: TranslationBundle): string {
   if (error instanceof Offline) {
     return trans.__('No connection to your server or to the job service. The job goes on; trying again.');
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** What went wrong with the form. */
+export function formTroubleWords(error: unknown, trans: TranslationBundle): string {
+  if (error instanceof Offline) {
+    return trans.__('No connection to your server. What you typed is kept; try again in a moment.');
   }
   return error instanceof Error ? error.message : String(error);
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 import time
@@ -136,6 +137,28 @@ def test_a_job_is_suspended_resumed_cancelled_and_tried_again(page: Page) -> Non
     expect(again).to_contain_text("Nothing that is known here.")
     again.get_by_role("button", name="Cancel job").click()
     expect(again.locator(".aif-Job-head")).to_contain_text("Cancelled")
+
+
+def test_the_steps_of_a_workflow_and_the_log_of_one_of_them(page: Page, demo: Demo) -> None:
+    """The demo has no engine of steps: a job prints as those of a workflow do, and its row gets what Argo would say."""
+    post(page, "pipeline", "echo '=== load ==='; echo read 5 files; echo '=== train ==='; echo epoch 1; sleep 600")
+    job = _open(page, "pipeline")
+    log = job.locator(".aif-Log")
+    expect(log).to_contain_text("epoch 1")
+    _give_steps(demo, _fact(job, "Id"))
+    steps = job.locator(".aif-Steps tbody tr")
+    for index, words in enumerate(("load✓ Succeeded12 s", "train▶ Running", "evaluateno node has room")):
+        expect(steps.nth(index)).to_contain_text(words)
+    expect(steps.nth(2).get_by_role("button")).to_have_count(0)
+    job.get_by_role("button", name="Show the log of load alone").press("Enter")
+    expect(log.locator("h2")).to_have_text("Log of load")
+    expect(log.locator("pre")).to_have_text("read 5 files\n")
+    assert complaints(page, ".aif-Job:visible") == []
+    picture(page, "lab/steps", full=False)
+    job.get_by_role("button", name="Show the whole log").click()
+    expect(log).to_contain_text("epoch 1")
+    job.get_by_role("button", name="Cancel job").click()
+    expect(job.locator(".aif-Job-head")).to_contain_text("Cancelled")
 
 
 def test_submitted_again_with_another_value_it_says_what_differs(page: Page) -> None:
@@ -283,8 +306,28 @@ def _until(true: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
+def _give_steps(demo: Demo, job: str) -> None:
+    """As service/steps.py records them."""
+    begun = {
+        "name": "load",
+        "state": "SUCCEEDED",
+        "reason": None,
+        "started": _ago(60),
+        "finished": _ago(48),
+        "pod": "a",
+    }
+    train = {**begun, "name": "train", "state": "RUNNING", "started": _ago(48), "finished": None}
+    later = {**train, "name": "evaluate", "state": "PENDING", "reason": "no node has room", "started": None}
+    with closing(_service(demo)) as service, service:
+        service.execute("UPDATE jobs SET steps = ? WHERE id = ?", (json.dumps([begun, train, later]), job))
+
+
+def _service(demo: Demo) -> sqlite3.Connection:
+    return sqlite3.connect(demo.folder / "service.sqlite", timeout=30)
+
+
 def _state_of(demo: Demo, job: str) -> str:
-    with closing(sqlite3.connect(demo.folder / "service.sqlite", timeout=30)) as service:
+    with closing(_service(demo)) as service:
         ((state,),) = service.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchall()
     return str(state)
 

@@ -1,0 +1,207 @@
+/** The form, once it is known what can be had. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { FormComponent } from '@jupyterlab/ui-components';
+import { type ReadonlyJSONObject, UUID } from '@lumino/coreutils';
+import { customizeValidator } from '@rjsf/validator-ajv8';
+import { type JSX, useMemo, useRef, useState } from 'react';
+import { filledIn, formSchema } from './schema';
+import type { Known } from './submitknown';
+import { Parameters } from './submitparameters';
+import { Profiles } from './submitprofiles';
+import { Verdict } from './submitverdict';
+import type { SubmitOptions } from './submitview';
+import type { Checked, Wanted } from './types';
+import { formTroubleWords } from './words';
+
+const validator = customizeValidator<ReadonlyJSONObject>();
+
+type FormProps = SubmitOptions & { readonly known: Known };
+
+export function SubmitForm({ model, trans, profile, start, save, submitted, known }: FormProps): JSX.Element {
+  const { subject, menu, description } = known;
+  const wish = start?.profile || profile || model.overview?.here.profile || '';
+  const [chosen, setChosen] = useState(menu.profiles.some(offer => offer.profile === wish) ? wish : '');
+  const [command, setCommand] = useState(start?.command ?? subject.command);
+  const [parameters, setParameters] = useState<Readonly<Record<string, unknown>>>(start?.parameters ?? {});
+  // The names of those whose text can't be read: what would be sent is not what is seen, so nothing is sent.
+  const [unread, setUnread] = useState<ReadonlySet<string>>(new Set());
+  const [sends, setSends] = useState(true);
+  const [fields, setFields] = useState<ReadonlyJSONObject>(start?.fields ?? { name: subject.name });
+  const [checked, setChecked] = useState<Checked | null>(null);
+  const [trouble, setTrouble] = useState<unknown>(null);
+  const [busy, setBusy] = useState<'check' | 'submit' | null>(null);
+  // One key for all attempts to send this form, so that trying again after a lost answer makes no second job.
+  const key = useRef('');
+  const schema = useMemo(() => formSchema(description), [description]);
+  const uiSchema = useMemo(() => uiFor(trans), [trans]);
+
+  const touch = () => {
+    key.current = '';
+    setChecked(null);
+    setTrouble(null);
+  };
+  const wanted = (): Wanted => ({
+    path: subject.path,
+    folder: sends ? subject.folder : null,
+    ...(subject.kind === 'notebook' ? { notebook: subject.path.split('/').pop() ?? '', parameters } : {}),
+    fields: {
+      ...filledIn(fields),
+      ...(chosen ? { profile: chosen } : {}),
+      ...(subject.kind === 'notebook' ? {} : { command })
+    }
+  });
+  const run = (what: 'check' | 'submit', action: () => Promise<void>) => {
+    setBusy(what);
+    setTrouble(null);
+    save()
+      .then(action)
+      .catch((error: unknown) => {
+        setTrouble(error);
+      })
+      .finally(() => {
+        setBusy(null);
+      });
+  };
+  const check = () => {
+    run('check', async () => {
+      setChecked(await model.api.check(wanted()));
+    });
+  };
+  const submit = () => {
+    run('submit', async () => {
+      key.current ||= UUID.uuid4();
+      submitted(await model.api.submit(wanted(), key.current));
+    });
+  };
+  const held = busy !== null || unread.size > 0 || (subject.kind !== 'notebook' && command.trim() === '');
+  return (
+    <form
+      aria-label={trans.__('Submit as job')}
+      onSubmit={event => {
+        event.preventDefault();
+        submit();
+      }}
+    >
+      <h1>{trans.__('Submit %1 as a job', subject.path || trans.__('your home folder'))}</h1>
+      {menu.simulated ? (
+        <p className="aif-Notice" data-kind="simulated">
+          {trans.__('The GPUs of this cluster are simulated.')}
+        </p>
+      ) : null}
+      <Profiles
+        menu={menu}
+        chosen={chosen}
+        trans={trans}
+        choose={name => {
+          setChosen(name);
+          touch();
+        }}
+      />
+      {subject.kind === 'notebook' ? (
+        <Parameters
+          given={subject.parameters}
+          values={parameters}
+          trans={trans}
+          change={values => {
+            setParameters(values);
+            touch();
+          }}
+          mark={(name, readable) => {
+            setUnread(known => {
+              const rest = [...known].filter(other => other !== name);
+              return new Set(readable ? rest : [...rest, name]);
+            });
+          }}
+        />
+      ) : (
+        <label className="aif-Field">
+          <span>{trans.__('Command')}</span>
+          <input
+            type="text"
+            value={command}
+            spellCheck={false}
+            onChange={event => {
+              setCommand(event.target.value);
+              touch();
+            }}
+          />
+          <small>{trans.__('Run by a shell in the folder that travels.')}</small>
+        </label>
+      )}
+      <label className="aif-Check">
+        <input
+          type="checkbox"
+          checked={sends}
+          disabled={subject.kind !== 'folder'}
+          onChange={event => {
+            setSends(event.target.checked);
+            touch();
+          }}
+        />
+        <span>
+          {subject.folder === ''
+            ? trans.__('Your home folder travels with the job.')
+            : trans.__('The folder %1 travels with the job.', subject.folder)}{' '}
+          {trans.__('Leave files out with .aifactoryignore.')}
+        </span>
+      </label>
+      {start === null || start.variables.length === 0 ? null : (
+        <p className="aif-Notice" data-kind="trouble">
+          {trans.__(
+            'The job before had values for %1, which are secret: fill them in again below.',
+            start.variables.join(', ')
+          )}
+        </p>
+      )}
+      <details className="aif-More" open={start !== null}>
+        <summary>{trans.__('Name, time limit, retries, variables, results')}</summary>
+        <FormComponent
+          schema={schema}
+          uiSchema={uiSchema}
+          validator={validator}
+          formData={fields}
+          tagName="div"
+          compact={true}
+          showModifiedFromDefault={false}
+          onChange={event => {
+            setFields(event.formData as ReadonlyJSONObject);
+            touch();
+          }}
+        />
+      </details>
+      <div aria-live="polite">
+        {checked === null ? null : <Verdict checked={checked} trans={trans} />}
+        {trouble === null ? null : (
+          <p className="aif-Notice" data-kind="trouble" role="alert">
+            {formTroubleWords(trouble, trans)}
+          </p>
+        )}
+      </div>
+      <div className="aif-Actions">
+        <button type="button" className="jp-mod-styled" disabled={held} onClick={check}>
+          {busy === 'check' ? trans.__('Checking…') : trans.__('Check')}
+        </button>
+        <button type="submit" className="jp-mod-styled jp-mod-accept" disabled={held}>
+          {busy === 'submit' ? trans.__('Submitting…') : trans.__('Submit')}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+/** Labels that read better than a field's name; whatever is not here has the service's own. */
+function uiFor(trans: TranslationBundle): Record<string, object> {
+  const titled = (title: string, more: object = {}) => ({ 'ui:title': title, ...more });
+  return {
+    name: titled(trans.__('Name')),
+    outputs: titled(trans.__('Files to bring back (patterns; empty: all that are new or changed)')),
+    environment: titled(trans.__('Variables (others see their names, not their values)')),
+    priority: titled(trans.__('Priority')),
+    max_seconds: titled(trans.__('Longest run, in seconds')),
+    engine: titled(trans.__('Engine (empty: the site’s first)')),
+    nodes: titled(trans.__('Nodes, each with the whole profile')),
+    retries: titled(trans.__('Tries after a failure')),
+    retry_backoff: titled(trans.__('Seconds before the first of them'))
+  };
+}

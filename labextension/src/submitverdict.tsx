@@ -1,0 +1,38 @@
+/** What would happen to a job. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { JSX } from 'react';
+import { bytes, money } from './format';
+import type { Checked } from './types';
+
+export function Verdict({ checked, trans }: { checked: Checked; trans: TranslationBundle }): JSX.Element {
+  const { verdict, size } = checked;
+  const cost = verdict.cost;
+  return (
+    <section className="aif-Verdict" aria-label={trans.__('What would happen')}>
+      <h2>{verdict.accepted ? trans.__('It would be taken') : trans.__('It would be refused')}</h2>
+      <ul>
+        {verdict.verdicts.map(entry => (
+          <li key={entry.check} data-ok={entry.ok}>
+            <span aria-hidden="true">{entry.ok ? '✓' : '!'}</span> {entry.detail}
+          </li>
+        ))}
+        {verdict.expected_wait === null ? null : (
+          <li>{trans.__('Expected wait: %1', verdict.expected_wait.words)}</li>
+        )}
+        {cost?.at_most == null ? (
+          <li>{trans.__('Cost: the site sets no price.')}</li>
+        ) : (
+          <li>
+            {trans.__(
+              'Cost: %1 at most, if it runs for the longest %2 h.',
+              money(Number(cost.at_most)),
+              cost.hours
+            )}
+          </li>
+        )}
+        {size === null ? null : <li>{trans.__('%1 would travel with it.', bytes(size))}</li>}
+      </ul>
+    </section>
+  );
+}

@@ -42,6 +42,8 @@ _FORMATS = {"ipynb": "Notebook"}
 # Seconds. A person waits.
 _PATIENCE = 15.0
 _PAGE = 100
+# What the commands of notebooks have in them, so that pages of other jobs are not asked for.
+_NOTEBOOKS = "aifactory_hub.runner.notebook"
 _STATES: Mapping[str, str] = {
     "PENDING": "CREATED",
     "QUEUED": "QUEUED",
@@ -138,8 +140,7 @@ class AIFactoryScheduler(BaseScheduler):
         params: dict[str, str] = {"mine": "true", "limit": str(min(int(query.max_items or _PAGE), _PAGE))}
         if query.next_token:
             params["before"] = query.next_token
-        if query.name:
-            params["text"] = query.name
+        params["text"] = query.name or _NOTEBOOKS
         with _asking() as session:
             page = session.get("/jobs", params)
         jobs = [self._described(job) for job in page["jobs"] if _notebook(job) is not None]
@@ -149,7 +150,7 @@ class AIFactoryScheduler(BaseScheduler):
     def count_jobs(self, query: Any) -> int:
         """How many of my newest are in this state."""
         with _asking() as session:
-            page = session.get("/jobs", {"mine": "true", "limit": str(_PAGE)})
+            page = session.get("/jobs", {"mine": "true", "limit": str(_PAGE), "text": _NOTEBOOKS})
         return sum(_STATES[job["state"]] == str(query.status) for job in page["jobs"])
 
     def get_job(self, job_id: str, job_files: bool | None = True) -> Any:
@@ -242,6 +243,8 @@ class AIFactoryScheduler(BaseScheduler):
             end_time=_milliseconds(times["finished"]),
             status=Status(_STATES[job["state"]]),
             status_message=job["reason"],
+            # It always travels.
+            package_input_folder=True,
         )
         if files and job["state"] == "SUCCEEDED":
             self.add_job_files(described)
@@ -274,7 +277,7 @@ def _words(job: Mapping[str, Any]) -> list[str]:
 def _notebook(job: Mapping[str, Any]) -> str | None:
     """The notebook that a job runs; None for one that runs something else."""
     words = _words(job)
-    return words[3] if words[:3] == ["python3", "-m", "aifactory_hub.runner.notebook"] and len(words) > 3 else None
+    return words[3] if words[:3] == ["python3", "-m", _NOTEBOOKS] and len(words) > 3 else None
 
 
 def _parameters(job: Mapping[str, Any]) -> dict[str, Any]:

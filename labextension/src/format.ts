@@ -1,6 +1,6 @@
 /** Numbers and times as people read them. Pure; `locale` undefined is the browser's. */
 
-/** Seconds as "45 s", "12 min", "3 h 05 min", "2 d 4 h". */
+/** Seconds as "45 s", "12 min", "3 h 05 min", "2 d 4 h", "12 d". */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
   if (whole < 60) {
@@ -14,7 +14,8 @@ export function duration(seconds: number): string {
   if (hours < 24) {
     return `${hours} h ${String(minutes % 60).padStart(2, '0')} min`;
   }
-  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  const days = Math.floor(hours / 24);
+  return days >= 10 || hours % 24 === 0 ? `${days} d` : `${days} d ${hours % 24} h`;
 }
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

@@ -194,7 +194,7 @@ export function Files({
             <tr>
               <th scope="col">{trans.__('Name')}</th>
               <th scope="col">{trans.__('Size')}</th>
-              <th scope="col">{trans.__('Take it')}</th>
+              <th scope="col">{trans.__('Actions')}</th>
             </tr>
           </thead>
           <tbody>
@@ -243,10 +243,11 @@ interface LogProps extends Shown {
   readonly text: string;
   /** Whose log it is, when it is not all of the job's. */
   readonly step: string | null;
+  readonly whole: () => void;
 }
 
 /** What it printed. It follows the end as long as the end is what is looked at. */
-export function Log({ job, text, step, trans }: LogProps): JSX.Element {
+export function Log({ job, text, step, whole, trans }: LogProps): JSX.Element {
   const box = useRef<HTMLPreElement>(null);
   const [follow, setFollow] = useState(true);
   useLayoutEffect(() => {
@@ -256,7 +257,14 @@ export function Log({ job, text, step, trans }: LogProps): JSX.Element {
   }, [follow, text]);
   return (
     <section className="aif-Log" aria-label={trans.__('Log')}>
-      <h2>{step === null ? trans.__('Log') : trans.__('Log of %1', step)}</h2>
+      <div className="aif-Log-head">
+        <h2>{step === null ? trans.__('Log') : trans.__('Log of %1', step)}</h2>
+        {step === null ? null : (
+          <button type="button" className="aif-Link" onClick={whole}>
+            {trans.__('Show the whole log')}
+          </button>
+        )}
+      </div>
       <pre
         ref={box}
         tabIndex={0}

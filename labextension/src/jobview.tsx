@@ -174,6 +174,9 @@ function JobView(props: JobOptions & { named: (name: string) => void }): JSX.Ele
           job={seen.job}
           text={part ?? seen.log}
           step={part === null ? null : (chosen?.name ?? null)}
+          whole={() => {
+            choose(null);
+          }}
           trans={trans}
         />
       </div>

@@ -7,7 +7,7 @@ import { Refused } from './errors';
 import type { HubModel } from './model';
 import { settle } from './settle';
 import type { Job } from './types';
-import { jobReason, stateName } from './words';
+import { cancelledBy, jobReason, stateName } from './words';
 
 const KEY = '@aifactory/hub:under-way';
 /** How many that are not among the newest are asked for one by one at a time. */
@@ -47,9 +47,13 @@ export class Notifier {
       this._remembered = now;
       await state?.save(KEY, now);
     }
-    [...ended, ...found.filter(job => job.final)].forEach(job => {
-      this.tell(job);
-    });
+    const user = model.overview?.here.user;
+    [...ended, ...found.filter(job => job.final)]
+      // Who has cancelled it knows that it has ended.
+      .filter(job => user == null || cancelledBy(job) !== user)
+      .forEach(job => {
+        this.tell(job);
+      });
   }
 
   private async find(id: string): Promise<Job | 'gone' | 'unknown'> {

@@ -12,7 +12,7 @@ interface StepsProps {
   readonly job: Job;
   readonly log: string;
   readonly chosen: Chosen | null;
-  readonly choose: (step: Chosen | null) => void;
+  readonly choose: (step: Chosen) => void;
   readonly trans: TranslationBundle;
 }
 
@@ -66,7 +66,7 @@ interface RowProps {
   readonly now: Date;
   readonly chosen: boolean;
   readonly readable: boolean;
-  readonly choose: (step: Chosen | null) => void;
+  readonly choose: (step: Chosen) => void;
   readonly trans: TranslationBundle;
 }
 
@@ -92,14 +92,12 @@ function StepRow({ step, now, chosen, readable, choose, trans }: RowProps): JSX.
             type="button"
             className="aif-Link"
             aria-pressed={chosen}
-            aria-label={
-              chosen ? trans.__('Show the whole log') : trans.__('Show the log of %1 alone', step.name)
-            }
+            aria-label={trans.__('Show the log of %1 alone', step.name)}
             onClick={() => {
-              choose(chosen ? null : { name: step.name, nth: step.nth });
+              choose({ name: step.name, nth: step.nth });
             }}
           >
-            {chosen ? trans.__('All') : trans.__('Show')}
+            {trans.__('Show')}
           </button>
         ) : null}
       </td>

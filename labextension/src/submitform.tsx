@@ -11,7 +11,7 @@ import { Parameters } from './submitparameters';
 import { Profiles } from './submitprofiles';
 import { Verdict } from './submitverdict';
 import type { SubmitOptions } from './submitview';
-import type { Checked, Wanted } from './types';
+import type { Checked, Subject, Wanted } from './types';
 import { formTroubleWords } from './words';
 
 const validator = customizeValidator<ReadonlyJSONObject>();
@@ -129,23 +129,15 @@ export function SubmitForm({ model, trans, profile, start, save, submitted, know
           <small>{trans.__('Run by a shell in the folder that travels.')}</small>
         </label>
       )}
-      <label className="aif-Check">
-        <input
-          type="checkbox"
-          checked={sends}
-          disabled={subject.kind !== 'folder'}
-          onChange={event => {
-            setSends(event.target.checked);
-            touch();
-          }}
-        />
-        <span>
-          {subject.folder === ''
-            ? trans.__('Your home folder travels with the job.')
-            : trans.__('The folder %1 travels with the job.', subject.folder)}{' '}
-          {trans.__('Leave files out with .aifactoryignore.')}
-        </span>
-      </label>
+      <Travels
+        subject={subject}
+        sends={sends}
+        trans={trans}
+        change={wanted => {
+          setSends(wanted);
+          touch();
+        }}
+      />
       {start === null || start.variables.length === 0 ? null : (
         <p className="aif-Notice" data-kind="trouble">
           {trans.__(
@@ -187,6 +179,36 @@ export function SubmitForm({ model, trans, profile, start, save, submitted, know
         </button>
       </div>
     </form>
+  );
+}
+
+interface TravelsProps {
+  readonly subject: Subject;
+  readonly sends: boolean;
+  readonly trans: TranslationBundle;
+  readonly change: (sends: boolean) => void;
+}
+
+/** What goes with the job: a file needs its folder, a command may do without. */
+function Travels({ subject, sends, trans, change }: TravelsProps): JSX.Element {
+  const folder =
+    subject.folder === ''
+      ? trans.__('Your home folder travels with the job.')
+      : trans.__('The folder %1 travels with the job.', subject.folder);
+  const words = `${folder} ${trans.__('Leave files out with .aifactoryignore.')}`;
+  return subject.kind !== 'folder' ? (
+    <p className="aif-Hint">{words}</p>
+  ) : (
+    <label className="aif-Check">
+      <input
+        type="checkbox"
+        checked={sends}
+        onChange={event => {
+          change(event.target.checked);
+        }}
+      />
+      <span>{words}</span>
+    </label>
   );
 }
 

@@ -56,6 +56,11 @@ export function stepStateName(state: StepState, trans: TranslationBundle): strin
   return names[state];
 }
 
+/** Who cancelled it, as the service tells it; null when nobody did, or it is not said. */
+export function cancelledBy(job: Job): string | null {
+  return job.state === 'CANCELLED' ? (/^cancelled by (.+)$/.exec(job.reason ?? '')?.[1] ?? null) : null;
+}
+
 /** Why it waits or how it ended, in one line; empty when there is nothing to add. */
 export function jobReason(job: Job, trans: TranslationBundle): string {
   if (job.cancel_asked && !job.final) {
@@ -71,6 +76,10 @@ export function jobReason(job: Job, trans: TranslationBundle): string {
   }
   if (job.state === 'FAILED' && !job.reason && job.exit_code !== null) {
     return trans.__('exit code %1', job.exit_code);
+  }
+  if (job.state === 'CANCELLED' && cancelledBy(job) !== null) {
+    // Its state stands before it.
+    return trans.__('by %1', cancelledBy(job));
   }
   return job.reason ?? '';
 }

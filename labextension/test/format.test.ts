@@ -7,6 +7,8 @@ test.each([
   [3600, '1 h 00 min'],
   [3660 + 240, '1 h 05 min'],
   [86400 * 2 + 3600 * 4, '2 d 4 h'],
+  [86400 * 5, '5 d'],
+  [86400 * 12 + 3600 * 4, '12 d'],
   [-5, '0 s']
 ])('%d seconds are %s', (seconds, text) => {
   expect(duration(seconds)).toBe(text);

@@ -6,7 +6,7 @@ import { settle } from '../src/settle';
 import type { Overview } from '../src/types';
 import { line } from '../src/chart';
 import { readValue } from '../src/values';
-import { jobReason, linkTrouble } from '../src/words';
+import { cancelledBy, jobReason, linkTrouble } from '../src/words';
 import { makeJob } from './jobs';
 import { trans } from './trans';
 
@@ -150,4 +150,12 @@ test('trouble says what and since when', () => {
   expect(linkTrouble('ok', null, null, trans)).toBeNull();
   expect(linkTrouble('offline', null, null, trans)).toContain('Trying again');
   expect(linkTrouble('no-service', 'It is away.', NOON, trans)).toContain('It is away. What you see is from');
+});
+
+test('who cancelled a job is said once', () => {
+  const cancelled = makeJob(1, 'CANCELLED', { reason: 'cancelled by ada' });
+  expect(jobReason(cancelled, trans)).toBe('by ada');
+  expect(cancelledBy(cancelled)).toBe('ada');
+  expect(cancelledBy(makeJob(1, 'CANCELLED', { reason: 'its schedule ended' }))).toBeNull();
+  expect(cancelledBy(makeJob(1, 'RUNNING', { reason: 'cancelled by ada' }))).toBeNull();
 });

@@ -47,6 +47,7 @@ class Lookout(HasTraits):
     orm_spawner: Any
     user: Any
     steps: StartSteps
+    port: int
     _log_name: str
     _binding: Binding | None
     _bound: Any
@@ -157,6 +158,7 @@ class Lookout(HasTraits):
         self._unfinished = False
         try:
             await server.follow(None, time.monotonic() + ADOPT_WITHIN, self.steps)
+            await server.answers(self.port, ADOPT_WITHIN)
         except SpawnRefused as error:
             await server.remove()
             return self._end(endings.never_ran(error.jupyterhub_message, time.time()))

@@ -1,4 +1,4 @@
-"""Reads of the host that many servers need at once: made once for all who ask within a moment."""
+"""Reads of the host that many servers need at once, made once for all who ask within a moment; and one of a server."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Generic, TypeVar
+
+# Seconds.
+CONNECT = 1.0
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -53,3 +56,14 @@ class SharedReads(Generic[K, V]):
                 task.exception()
 
         return done
+
+
+async def takes_connections(address: str, port: int) -> bool:
+    """Whether something takes a connection there within a second."""
+    try:
+        async with asyncio.timeout(CONNECT):
+            _, writer = await asyncio.open_connection(address, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True

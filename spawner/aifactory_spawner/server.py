@@ -35,6 +35,7 @@ NO_ANSWER = (AdmissionUnavailable, ApiError, ApiUnreachable, TenantUnavailable, 
 GONE_WITHIN = 60.0
 RETRY_PAUSE = 0.5
 LOOK_AGAIN = 1.0
+REACH_AGAIN = 0.2
 POSITION_EVERY = 2.0
 # How long the syncer may take to create a host pod for a virtual one that it has already read.
 SYNCER_LAG = 1.0
@@ -197,6 +198,27 @@ class Server:
                 raise failed(f"The server did not start in time: {_stuck(pod, events)}")
             with suppress(TimeoutError):
                 await self._until(lambda now, before=pod: now != before, min(LOOK_AGAIN, left))  # type: ignore[misc]
+
+    async def answers(self, port: int, seconds: float) -> None:
+        """Wait until the container takes connections. Raises SpawnRefused when it ends before, or after ``seconds``.
+
+        A container counts as ready as soon as its process has begun, and most that fail do so a little later.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            pod = self.seen()
+            if pod is None and not self.wiring.watch.stale:
+                raise failed("The server did not start: its pod was deleted while it started")
+            verdict = judge(pod, (), seconds=0)
+            if verdict.outcome is Outcome.FAILED:
+                raise failed(f"The server did not start: {verdict.text}")
+            if pod is not None and pod.ip and await self.wiring.reach(pod.ip, port):
+                return
+            if time.monotonic() > deadline:
+                where = f"at {pod.ip}:{port}" if pod is not None else "there"
+                raise failed(f"The server did not start: its container runs, but nothing answers {where}")
+            with suppress(TimeoutError):
+                await self._until(lambda now, before=pod: now != before, REACH_AGAIN)  # type: ignore[misc]
 
     async def _events(self, uid: str | None) -> list[PodEvent]:
         """The virtual pod's events; none when they can't be had, for they only explain."""

@@ -33,6 +33,7 @@ from .defaults import PodDefaults
 from .gather import namespace_uid
 from .host_pods import HostPods, PodReader
 from .hub5 import refusals_uncounted
+from .hub_start import HubStart
 from .leftovers import OrphanRules, clear_own
 from .lookout import Lookout
 from .metrics import measured
@@ -44,7 +45,7 @@ from .unsupported import refuse_unsupported
 from .wiring import Shared, Wiring, known_servers
 
 
-class TenantKubeSpawner(TeamChoice, Lookout, PodDefaults, KubeSpawner):
+class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner):
     """One server. Where it lives is fixed in ``_binding`` when it starts and kept in the hub's database."""
 
     # kubespawner's dictionary would be shared with every other subclass; ours stays empty.
@@ -263,6 +264,7 @@ class TenantKubeSpawner(TeamChoice, Lookout, PodDefaults, KubeSpawner):
         self._core_v1 = api.core_v1
         url = await super()._start()
         self.steps.say("ready", f"the container runs at {url}, JupyterLab is starting")
+        await server.answers(self.port, self.http_timeout)
         self._bind(server.binding.as_started())
         return url
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from .binding import Binding
 from .gather import namespace_uid
 from .leftovers import OrphanRules, collect_for_ever
 from .metrics import COLLECTOR
-from .reads import SharedReads
+from .reads import SharedReads, takes_connections
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,8 @@ class Wiring:
     clients: TenantClients
     admission: Admission
     history: Path | None = None
+    # Whether something takes connections at an address and port.
+    reach: Callable[[str, int], Awaitable[bool]] = takes_connections
     outlooks: Outlooks = field(init=False)
     _tickets: SharedReads[str, dict[str, Ticket]] = field(init=False, repr=False, compare=False)
     _namespaces: SharedReads[str, str | None] = field(init=False, repr=False, compare=False)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +60,15 @@ class Access:
     def set_groups(self, account: str, groups: list[str]) -> None:
         """Change someone's groups at the provider; they count from the next sign-in or refresh."""
         dex.set_groups(layout(), account, groups)
+
+    @contextmanager
+    def account(self, name: str, email: str, groups: list[str]) -> Iterator[Account]:
+        """One more account at the provider, meanwhile."""
+        password = dex.add_account(layout(), name, email, groups)
+        try:
+            yield Account(name, email, password, tuple(groups))
+        finally:
+            dex.remove_account(layout(), email)
 
 
 def access() -> Access:

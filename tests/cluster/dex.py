@@ -51,6 +51,27 @@ def set_groups(where: Layout, account: str, groups: list[str]) -> None:
     """Change someone's groups in the running provider, as an administrator of it would."""
     config = read_config(where)
     next(a for a in config["accounts"] if a["name"] == account)["groups"] = groups
+    _change(where, config)
+
+
+def add_account(where: Layout, name: str, email: str, groups: list[str]) -> str:
+    """Give the running provider one more account, and return its password. ``name`` may be of any shape."""
+    config, password = read_config(where), secrets.token_urlsafe(12)
+    others = [account for account in config["accounts"] if account["email"] != email]
+    config["accounts"] = [*others, {"name": name, "email": email, "password": password, "groups": groups}]
+    _change(where, config)
+    return password
+
+
+def remove_account(where: Layout, email: str) -> None:
+    """Take an account out of the running provider; one that is not there is no error."""
+    config = read_config(where)
+    config["accounts"] = [account for account in config["accounts"] if account["email"] != email]
+    _change(where, config)
+
+
+def _change(where: Layout, config: dict[str, Any]) -> None:
+    """From now on the running provider has this configuration's accounts."""
     _save(where, config)
     nsenter = processes.load(where.pids / "dex.json")
     for pid in processes.children(nsenter.pid) if nsenter and Namespaces(where).holder else []:

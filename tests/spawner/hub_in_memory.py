@@ -107,7 +107,8 @@ class HubInMemory:
         return person
 
     def _share(self) -> None:
-        wiring = Wiring(self.registry, self.cluster, self.cluster.watch, self.cluster, self.admission)  # type: ignore[arg-type]
+        fake: Any = self.cluster
+        wiring = Wiring(self.registry, fake, fake.watch, fake, self.admission, reach=fake.reach)
         TenantKubeSpawner.shared = Shared(wiring=wiring)
         self.wiring = wiring
 

@@ -18,6 +18,7 @@ from ..support.tenants import SMALL
 from .hub_in_memory import HubInMemory, Person, make_hub
 
 CHOICE = {"tenant": "nlp", "profile": "mig-1g.10gb"}
+WHERE = ("vc-nlp", "nlp", "notebooks", "nb-ada")
 
 
 async def start(person: Person, server: str = "", **choice: str) -> Any:
@@ -192,6 +193,48 @@ async def test_a_pod_that_never_will_run_is_told_at_once_and_removed(hub: HubInM
     assert hub.cluster.pods_in("nlp") == []
     assert await tickets(hub) == []
     assert ada.spawners[""].server is None
+
+
+async def running_but_silent(hub: HubInMemory, ada: Person) -> asyncio.Future[Any]:
+    """A start whose container has begun, and does not listen."""
+    hub.cluster.silent = True
+    starting = asyncio.ensure_future(start(ada))
+    while WHERE not in hub.cluster.watch.found:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    assert not starting.done()
+    assert await ada.spawners[""].poll() is None
+    return starting
+
+
+async def test_a_process_that_ends_after_it_began_is_told_at_once_and_removed(hub: HubInMemory) -> None:
+    ada = hub.person("ada", nlp=Role.MEMBER)
+    starting = await running_but_silent(hub, ada)
+    hub.cluster.watch.change(WHERE, ready=False, exit_code=7, message="boom")
+    with pytest.raises(SpawnRefused, match="ended with exit code 7: boom"):
+        async with asyncio.timeout(4):
+            await starting
+    assert hub.cluster.pods_in("nlp") == []
+    assert await tickets(hub) == []
+
+
+async def test_a_pod_that_is_deleted_while_its_process_begins_is_told(hub: HubInMemory) -> None:
+    starting = await running_but_silent(hub, hub.person("ada", nlp=Role.MEMBER))
+    hub.cluster.watch.hide(WHERE)
+    with pytest.raises(SpawnRefused, match="was deleted while it started"):
+        async with asyncio.timeout(4):
+            await starting
+    assert await tickets(hub) == []
+
+
+async def test_a_process_that_never_listens_is_given_up_in_time(hub: HubInMemory) -> None:
+    ada = hub.person("ada", nlp=Role.MEMBER)
+    ada.spawners[""].http_timeout = 1
+    starting = await running_but_silent(hub, ada)
+    with pytest.raises(SpawnRefused, match=r"runs, but nothing answers at 10\.1\.0\.7:8888"):
+        async with asyncio.timeout(4):
+            await starting
+    assert hub.cluster.pods_in("nlp") == []
 
 
 async def test_a_pod_that_does_not_come_in_time_is_given_up_and_removed() -> None:

@@ -140,6 +140,7 @@ class FakeCluster:
         self.tenants = tenants
         self.fate = "runs"
         self.stuck = False
+        self.silent = False
         self.down: dict[str, str] = {}
         self.broken: set[str] = set()
         self.journal: list[str] = []
@@ -170,6 +171,10 @@ class FakeCluster:
 
     def claims_in(self, tenant: str) -> list[str]:
         return [path.rpartition("/")[2] for path in self.apis[tenant].objects if "/persistentvolumeclaims/" in path]
+
+    async def reach(self, address: str, port: int) -> bool:
+        """Whether a running pod takes connections."""
+        return not self.silent
 
     # clusters.TenantClients
 

@@ -19,6 +19,8 @@ from pathlib import Path
 from ..rig import TENANTS_FILE, apply_registry, clear_tenants, open_rig
 from .apis import Apis
 from .deaths import Deaths
+from .leftovers import Leftovers
+from .names import Names
 from .people import People
 from .proxy import clear_rules, in_front_of
 from .refusals import Refusals
@@ -55,6 +57,8 @@ def ready_site(folder: Path, teams: Sequence[str]) -> Iterator[tuple[Site, list[
             *Apis(site, proxy).rows(),
             *Refusals(site).rows(),
             *People(site, rig.found).rows(),
+            *Names(site, rig.found).rows(),
+            *Leftovers(site).rows(),
             *Deaths(site, proxy, teams).rows(),
             *VClusters(site).rows(),
         ]

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from .hooks import HTTP_TIMEOUT
 from .proxy import Fault as ApiFault
-from .proxy import FaultProxy
+from .proxy import FaultProxy, cut_off
 from .site import Site, wait_until
 from .table import Fault, Row
 
@@ -40,6 +41,7 @@ class Deaths:
             *starts,
             *stops,
             Row("hub killed and started again, nlp's API hanging", all_teams, self._restart, True),
+            Row("hub started again while a notebook is silent", "a server in nlp that can't be reached", self._silent),
         ]
 
     def _in_start(self, point: str) -> Callable[[Fault], None]:
@@ -118,3 +120,22 @@ class Deaths:
             finally:
                 self.proxy.set(ApiFault())
         fault.check(not probe.failures, f"nlp's notebook answered throughout ({probe.asked} requests)", probe.failures)
+
+    def _silent(self, fault: Fault) -> None:
+        """JupyterHub's own check at its start stops a server that does not answer within ``http_timeout``."""
+        site, settings = self.site, self.site.hub.environment
+        uid, pod = site.uid("nlp", "nlp-user"), site.pod("nlp", "nlp-user")
+        assert pod is not None
+        settings[HTTP_TIMEOUT] = "2"
+        try:
+            with cut_off(pod["status"]["podIP"]):
+                site.restart()
+                time.sleep(3 * float(settings[HTTP_TIMEOUT]))
+                fault.check(site.runs("nlp-user"), "the hub lists it as running, long after its patience has ended")
+                fault.check(site.uid("nlp", "nlp-user") == uid, "its pod is the same one")
+        finally:
+            del settings[HTTP_TIMEOUT]
+            site.restart()
+        with site.probed("nlp-user") as probe:
+            wait_until(lambda: probe.asked >= 3, 20)
+        fault.check(probe.asked and not probe.failures, "it answers again", probe.failures)

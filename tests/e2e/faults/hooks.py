@@ -15,6 +15,10 @@ from aifactory_spawner import TenantKubeSpawner
 DEATH = Path("die-at")
 # While it is there, a server named "leak" fails.
 SPOILED = Path("spoiled")
+# Variables of the hub's environment. The seconds that a notebook may take to answer:
+HTTP_TIMEOUT = "FAULTS_HTTP_TIMEOUT"
+# Set, the hub removes pods without a server.
+REMOVE_ORPHANS = "FAULTS_REMOVE_ORPHANS"
 NO_IMAGE = "registry.invalid/nothing:1"
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from aifactory_hub import constants
 from tests.cluster.access import Access
 
+from ..person import Person
 from .site import Site, still_pod, wait_until
 from .table import Fault, Row
 
@@ -28,13 +30,16 @@ class People:
         ]
 
     def _twins(self, fault: Fault) -> None:
-        """A pod of the same name, with the same labels, in another tenant's vCluster."""
+        """A pod of the same name, with the same labels, in another tenant's vCluster.
+
+        But for the tenant's own: the host takes no pod that claims to be another tenant's.
+        """
         site = self.site
         pod, uid = site.pod("nlp", "nlp-user"), site.uid("nlp", "nlp-user")
         assert pod is not None
         labels = {k: v for k, v in pod["metadata"]["labels"].items() if not k.startswith("vcluster.loft.sh")}
         name = pod["metadata"]["annotations"]["vcluster.loft.sh/object-name"]
-        twin = still_pod(name, "sleep", "5", labels=labels)
+        twin = still_pod(name, "sleep", "5", labels={**labels, constants.LABEL_TENANT: "vision"})
         site.inside("vision", "apply", "-f", "-", stdin=twin)
         try:
             ended = wait_until(lambda: self._phase("vision", "nlp-user") == "Succeeded", 60)
@@ -69,7 +74,7 @@ class People:
         uid = site.uid("nlp", user, "moves")
         self.found.set_groups(user, ["teams/vision"])
         try:
-            fault.check(self._signs_in(user), "she is moved to vision and signs in again")
+            fault.check(signs_in(site.people[user]), "she is moved to vision and signs in again")
             refused = site.start(user, "more", tenant="nlp")
             fault.check(not refused.ready, f"she can start nothing more there: {refused.message}", refused)
             fault.check(site.runs(user, "moves") and site.uid("nlp", user, "moves") == uid, "the server runs on")
@@ -81,17 +86,7 @@ class People:
             site.stop(user, "moves")
         finally:
             self.found.set_groups(user, before)
-            self._signs_in(user)
-
-    def _signs_in(self, user: str) -> bool:
-        """With an empty browser. The provider takes a moment to read its accounts again."""
-        person = self.site.people[user]
-
-        def signed_in() -> bool:
-            person.browser.cookies.clear()
-            return person.sign_in().status_code == 200 and "_xsrf" in person.browser.cookies
-
-        return wait_until(signed_in, 30)
+            signs_in(site.people[user])
 
     def _kueue_down(self, fault: Fault) -> None:
         site = self.site
@@ -142,3 +137,17 @@ class People:
 
     def _left(self) -> set[str]:
         return {"own", "lent"} & set(self.site.servers("nlp-user"))
+
+
+def signs_in(person: Person) -> bool:
+    """With an empty browser. The provider takes a moment to read its accounts again."""
+
+    def signed_in() -> bool:
+        person.browser.cookies.clear()
+        try:
+            return person.sign_in().status_code == 200 and "_xsrf" in person.browser.cookies
+        except LookupError:
+            # It did not let her pass yet.
+            return False
+
+    return wait_until(signed_in, 30)

@@ -68,6 +68,7 @@ class FaultProxy:
 
     def stop(self) -> None:
         self._run(self._close())
+        self._run(self._let_go())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
@@ -103,6 +104,13 @@ class FaultProxy:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    async def _let_go(self) -> None:
+        """End the answers that never come."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.asked += 1
@@ -201,11 +209,24 @@ def in_front_of(cluster: Cluster, tenant: str) -> Iterator[FaultProxy]:
         proxy.stop()
 
 
-def clear_rules() -> None:
+@contextmanager
+def cut_off(address: str) -> Iterator[None]:
+    """Nothing of this network namespace, where hub and proxy are, reaches this pod: packets to it are lost."""
+    _iptables("-N", CHAIN, table="filter")
+    _iptables("-A", CHAIN, "-d", f"{address}/32", "-j", "DROP", table="filter")
+    _iptables("-I", "OUTPUT", "-j", CHAIN, table="filter")
+    try:
+        yield
+    finally:
+        clear_rules("filter")
+
+
+def clear_rules(*tables: str) -> None:
     """Take the rules away, also those of a run that was killed."""
-    for arguments in (["-D", "OUTPUT", "-j", CHAIN], ["-F", CHAIN], ["-X", CHAIN]):
-        _iptables(*arguments, must=False)
+    for table in tables or ("nat", "filter"):
+        for arguments in (["-D", "OUTPUT", "-j", CHAIN], ["-F", CHAIN], ["-X", CHAIN]):
+            _iptables(*arguments, table=table, must=False)
 
 
-def _iptables(*arguments: str, must: bool = True) -> None:
-    subprocess.run(["iptables", "-w", "-t", "nat", *arguments], check=must, capture_output=True, timeout=20)
+def _iptables(*arguments: str, table: str = "nat", must: bool = True) -> None:
+    subprocess.run(["iptables", "-w", "-t", table, *arguments], check=must, capture_output=True, timeout=20)

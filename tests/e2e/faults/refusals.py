@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ class Refusals:
             Row("host quota refuses the pod (SyncError)", RUNNING, self._fails("more", "exceeded quota", self._quota)),
             Row("Pod Security refuses the pod", RUNNING, self._fails("privileged", "violates PodSecurity")),
             Row("waiting that can help: no room on the node", RUNNING, self._waits),
+            Row("waiting that can help: no quota free", "a server on the team's only large slice", self._queues),
             Row("somebody else's pod has the name", RUNNING, self._foreign),
             Row("forged choices: team, profile, option, braces", RUNNING, self._forged, True),
             Row("a failed profile does not leak into the retry", RUNNING, self._leak),
@@ -85,6 +87,28 @@ class Refusals:
         fault.check(waiting == "spawn", "the hub says that it is starting", waiting)
         fault.check(site.stop("nlp-user", "too-large"), "and she can call it off")
         self._nothing_left(fault, "too-large")
+
+    def _queues(self, fault: Fault) -> None:
+        """In spare, which has one large slice and borrows none."""
+        site, user = self.site, "two-team-user"
+        choice = {"tenant": "spare", "profile": "mig-3g.40gb"}
+        holds = site.start(user, "holds", **choice)
+        fault.check(holds.ready, "a server has the slice", holds)
+        try:
+            refused = site.start(user, "waits", **choice)
+            quick = refused.seconds < TOLD_WITHIN
+            fault.check(quick and "1 of 1" in refused.message, f"without wait, refused: {refused.message}", refused)
+            answer = site.ask("POST", f"/users/{user}/servers/waits", json={**choice, "wait": "yes"})
+            fault.check(answer.status_code == 202, "with wait, taken", answer.text)
+            told = site.follow(user, "waits", until="Position")
+            fault.check("Position 1 of 1" in str(told[-1]), f"the progress says: {told[-1].get('message')}", told)
+            fault.check(not site.pod("spare", user, "waits"), "there is no pod yet")
+        finally:
+            site.stop(user, "holds")
+        begun = time.monotonic()
+        runs = wait_until(lambda: site.runs(user, "waits"), 60)
+        fault.check(runs, f"the first one stopped, it runs after {time.monotonic() - begun:.1f} s")
+        site.stop(user, "waits")
 
     def _foreign(self, fault: Fault) -> None:
         pod = still_pod("nb-nlp-user--mine", "sleep", "3600")

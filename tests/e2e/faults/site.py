@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from aifactory_hub import constants
 from aifactory_hub.domain.names import server_id
@@ -123,6 +124,14 @@ class Site:
     def has_route(self, user: str, server: str = "") -> bool:
         return f"/user/{user}/" + (f"{server}/" if server else "") in self.hub.routes()
 
+    def metric(self, name: str, **labels: str) -> float | None:
+        """What /hub/metrics says of it now; None when it says nothing."""
+        head = {"Authorization": f"token {self.token}"}
+        answer = httpx.get(f"{self.hub.url}/hub/metrics", headers=head, timeout=30, trust_env=False)
+        answer.raise_for_status()
+        samples = (each for family in text_string_to_metric_families(answer.text) for each in family.samples)
+        return next((each.value for each in samples if (each.name, each.labels) == (name, labels)), None)
+
     # The cluster
 
     def pod(self, tenant: str, user: str, server: str = "") -> dict[str, Any] | None:
@@ -188,11 +197,16 @@ class Site:
 
     @contextmanager
     def probed(self, user: str, server: str = "") -> Iterator[Probe]:
-        """Ask the notebook server again and again meanwhile."""
+        """Ask the notebook server again and again meanwhile.
+
+        It asks the hub about a token that it has not seen for some minutes: that is over before anything begins.
+        """
         path = f"/user/{quote(user)}/" + (f"{quote(server)}/" if server else "") + "api/status"
         probe = Probe(f"{self.hub.url}{path}", self.token)
         probe.thread.start()
         try:
+            if not wait_until(lambda: probe.asked, 30) or probe.failures:
+                raise RuntimeError(f"{path} did not answer before anything happened: {probe.failures}")
             yield probe
         finally:
             probe.ended.set()

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from jupyterhub import roles as hub_roles
@@ -82,7 +83,8 @@ async def work(contender: str, kubeconfig: str) -> None:
     os.environ["KUBECONFIG"] = kubeconfig
     registry = load_registry(TENANTS_FILE)
     if contender == "ours":
-        TenantKubeSpawner.shared = Shared(wiring=await assemble(registry, kubeconfig))
+        # The container sleeps: nothing in it ever takes a connection, which ours waits for and the others do not.
+        TenantKubeSpawner.shared = Shared(wiring=replace(await assemble(registry, kubeconfig), reach=taken_as_reached))
     person = make_person(contender, registry)
     options = {"tenant": "nlp", "profile": "mig-1g.10gb"} if contender == "ours" else {}
     print("{}", flush=True)
@@ -94,6 +96,11 @@ async def work(contender: str, kubeconfig: str) -> None:
         await person.stop("")
         print("{}", flush=True)
     os._exit(0)  # what is watched would be waited for
+
+
+async def taken_as_reached(address: str, port: int) -> bool:
+    """Until the container runs is what is measured."""
+    return True
 
 
 def make_person(contender: str, registry: Any) -> Person:

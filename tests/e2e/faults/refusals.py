@@ -97,7 +97,9 @@ class Refusals:
         try:
             refused = site.start(user, "waits", **choice)
             quick = refused.seconds < TOLD_WITHIN
-            fault.check(quick and "1 of 1" in refused.message, f"without wait, refused: {refused.message}", refused)
+            fault.check(
+                quick and "used 1, limit 1" in refused.message, f"without wait, refused: {refused.message}", refused
+            )
             answer = site.ask("POST", f"/users/{user}/servers/waits", json={**choice, "wait": "yes"})
             fault.check(answer.status_code == 202, "with wait, taken", answer.text)
             told = site.follow(user, "waits", until="Position")

@@ -46,10 +46,10 @@ class Leftovers:
                 gone = wait_until(lambda: not site.pod(TENANT, LOST), 60)
                 seconds = time.monotonic() - begun
                 fault.check(gone, f"with remove_orphans it is removed, {seconds:.0f} s after the hub's start")
-                fault.check(wait_until(lambda: self._told() == 0, 70), "and counted no more", self._told())
             finally:
                 del settings[REMOVE_ORPHANS]
                 site.restart()
+            fault.check(wait_until(lambda: self._told() == 0, 30), "and counted no more", self._told())
             fault.check(self._others(), "the pod of the same name scheme that another hub made is not touched")
             fault.check(site.uid(TENANT, "nlp-user") == hers and site.runs("nlp-user"), "and her server runs on")
 

@@ -80,7 +80,6 @@ def settings(contender: str, registry: Any) -> Config:
 async def work(contender: str, kubeconfig: str) -> None:
     """Spawn and stop once for each line of standard input; one JSON line each."""
     logging.disable(logging.WARNING)
-    os.environ["KUBECONFIG"] = kubeconfig
     registry = load_registry(TENANTS_FILE)
     if contender == "ours":
         # The container sleeps: nothing in it ever takes a connection, which ours waits for and the others do not.
@@ -128,7 +127,9 @@ def make_person(contender: str, registry: Any) -> Person:
 class Worker:
     def __init__(self, contender: str, kubeconfig: str) -> None:
         argv = [sys.executable, "-m", "benchmarks.spawn", "--work", contender, "--kubeconfig", kubeconfig]
-        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # The client that kubespawner uses reads this when it is imported.
+        variables = os.environ | {"KUBECONFIG": kubeconfig}
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=variables)
         self._line()
 
     def spawn(self) -> Json:

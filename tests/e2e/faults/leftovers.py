@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from aifactory_spawner.overrides import marks, pod_name
+from aifactory_hub.domain.names import server_pod
+from aifactory_spawner.overrides import marks
 
 from .hooks import REMOVE_ORPHANS
 from .site import HUB, Site, still_pod, wait_until
@@ -35,7 +36,7 @@ class Leftovers:
             told = wait_until(lambda: self._told() == 1, 60)
             fault.check(told, f"it is counted {time.monotonic() - begun:.0f} s after the hub's start", self._told())
             log = site.hub.log_tail("hub", 2000)
-            fault.check(f"pod {pod_name(LOST, '')} is this hub's and has no server" in log, "and named in the log")
+            fault.check(f"pod {server_pod(LOST, '')} is this hub's and has no server" in log, "and named in the log")
             # As long as it takes where it is removed.
             time.sleep(max(0.0, SECOND_LOOK - (time.monotonic() - begun)))
             fault.check(site.uid(TENANT, LOST), "and not touched: that is the dry run, which is the default")
@@ -62,7 +63,7 @@ class Leftovers:
     @contextmanager
     def _pods(self) -> Iterator[None]:
         """One with this hub's labels, one with another's."""
-        for hub, name in ((HUB, pod_name(LOST, "")), (ANOTHER, pod_name("other-user", ""))):
+        for hub, name in ((HUB, server_pod(LOST, "")), (ANOTHER, server_pod("other-user", ""))):
             labels = {**marks(hub, LOST), "lost": hub}
             self.site.inside(TENANT, "apply", "-f", "-", stdin=still_pod(name, "sleep", "3600", labels=labels))
         try:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from .support.s3 import S3Server
 
 # A busy machine is no finding: what a property test may take is not part of the property.
 settings.register_profile("suite", deadline=None)
@@ -38,6 +43,20 @@ class Golden:
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Golden:
     return Golden(bool(request.config.getoption("--update-golden")))
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A real S3 server on this machine."""
+    from .support.s3 import NoS3, running_s3  # here, because not every environment of tests has its client
+
+    try:
+        with running_s3() as server:
+            yield server
+    except NoS3 as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

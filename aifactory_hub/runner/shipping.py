@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from .reporter import NotDelivered, Reporter
@@ -62,8 +63,7 @@ class Shipper:
                 self._news.wait_for(lambda: self._closing or self._waiting or self._progress)
                 if self._closing and not self._waiting and not self._progress:
                     return
-                if not self._closing:
-                    self._news.wait_for(lambda: self._closing, timeout=pause)
+                self._news.wait_for(partial(self._enough, pause), timeout=pause)
             if self._send():
                 pause = self._gather
                 continue
@@ -71,6 +71,10 @@ class Shipper:
             # At the end nothing else makes a service wait that can't take it now.
             if self._closing and self._given_up.wait(self._gather):
                 return
+
+    def _enough(self, pause: float) -> bool:
+        """Whether to send now: a whole piece is there, and nothing says that the service needs a rest."""
+        return self._closing or (pause <= self._gather and len(self._waiting) >= _PIECE)
 
     def _send(self) -> bool:
         """One piece and one word; whether both arrived. What did not is sent again, joined by what came since."""

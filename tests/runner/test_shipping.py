@@ -61,6 +61,16 @@ def test_everything_arrives_in_order_and_once() -> None:
     assert service.calls < 200  # bursts are sent together
 
 
+def test_a_job_that_prints_much_is_not_sent_piece_by_pause() -> None:
+    service = Service()
+    sending = Shipper(service, gather=5.0)  # type: ignore[arg-type]
+    said = bytes(range(256)) * 16 * 1024  # 4 MiB, which is 16 pieces
+    sending.add(said)
+    until(lambda: len(service.log) == len(said))
+    sending.close(10)
+    assert (bytes(service.log), service.gaps) == (said, [])
+
+
 def test_a_service_that_is_away_gets_it_later_and_the_command_is_never_held_up() -> None:
     service = Service()
     service.away.set()

@@ -203,6 +203,41 @@ async def test_one_who_comes_back_hears_what_she_missed(service: RunningService)
             assert (await heard.next())[1] == {"attempt": 1, "offset": 4, "skipped": 0, "text": "two\n"}
 
 
+async def test_one_who_comes_back_in_the_middle_of_a_character_hears_all_of_it(service: RunningService) -> None:
+    async with service.http("ada") as http:
+        job_id = await submitted(http)
+        await service.reconciler.settle()
+        await piece(service, job_id, 0, "café".encode()[:-1])
+        async with http.stream("GET", f"/jobs/{job_id}/events?log=true") as response:
+            async for line in response.aiter_lines():
+                if line.startswith("id: "):
+                    break
+        await piece(service, job_id, 4, "café".encode()[-1:])
+        again = {"Last-Event-ID": line.removeprefix("id: ")}
+        async with http.stream("GET", f"/jobs/{job_id}/events?log=true", headers=again) as response:
+            heard = Heard(response.aiter_lines())
+            await heard.next()
+            assert (await heard.next())[1]["text"] == "é"
+
+
+async def test_a_log_that_is_not_kept_any_more_ends_who_follows_it(service: RunningService) -> None:
+    async with service.http("ada") as http:
+        job_id = await submitted(http)
+        await service.reconciler.settle()
+        await piece(service, job_id, 0, b"once\n")
+        service.pipeline.end("nlp", job_id, 0)
+        await service.reconciler.settle()
+        service.context.spool.drop(job_id)
+        service.context.files.drop(job_id, "log")
+        service.context.jobs.mark_dropped(job_id, "log", now=1.0)
+        async with listening(http, f"/jobs/{job_id}/events?log=true") as heard:
+            assert (await heard.next())[0] == "job"
+            name, problem = await heard.next()
+            assert (name, problem["status"]) == ("problem", 410)
+            assert "log" in problem["detail"]
+            assert await heard.ended()
+
+
 async def test_the_log_of_a_pod_that_is_gone_is_what_its_runner_sent(service: RunningService) -> None:
     async with service.http("ada") as http:
         job_id = await submitted(http)

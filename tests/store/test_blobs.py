@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,18 +11,7 @@ import pytest
 from aifactory_hub.store import BlobMissing, Blobs, BlobsUnavailable, DigestMismatch, FileStore, FolderBlobs, S3Blobs
 from aifactory_hub.store import blobs as module
 
-from ..support.s3 import NoS3, S3Server, running_s3
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[S3Server]:
-    try:
-        with running_s3() as server:
-            yield server
-    except NoS3 as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
+from ..support.s3 import S3Server
 
 
 @pytest.fixture(params=["folder", "s3"])

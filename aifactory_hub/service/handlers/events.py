@@ -16,7 +16,7 @@ from ...domain.forecasts import Forecast
 from ...store import JobRecord, LogPiece
 from ..answers import job_answer
 from ..context import Context
-from ..errors import ServiceError
+from ..errors import ServiceError, gone
 from ..forecasts import forecasts_of
 from ..operations import operation
 from ..payloads import EventQuery, TenantQuery
@@ -123,7 +123,7 @@ class JobEvents(Streaming):
                 yield event("job", answer)
             if log is not None:
                 async for piece in log.more(job):
-                    yield event("log", piece, f"{log.attempt}.{log.offset}")
+                    yield event("log", piece, f"{log.attempt}.{log.told}")
             if job.state.final and not job.live:
                 yield event("end", {"id": job.id, "state": job.state, "simulated": answer["simulated"]})
                 return
@@ -142,6 +142,11 @@ class LogReader:
         self._text = codecs.getincrementaldecoder("utf-8")("replace")
         self.attempt = attempt
         self.offset = offset
+
+    @property
+    def told(self) -> int:
+        """Up to where it was told: before a character of which the rest has not come."""
+        return self.offset - len(self._text.getstate()[0])
 
     async def more(self, job: JobRecord) -> AsyncGenerator[Mapping[str, Any]]:
         """All that has come since the last time."""
@@ -162,6 +167,8 @@ class LogReader:
         spool = self._context.spool
         if job.live or spool.size(job.run_id) or job.log_sha256 is None:
             return spool.read(job.run_id, self.offset, most=_PIECE)
+        if job.log_dropped_at is not None:
+            raise gone(f"The log of job {job.id}", self._context.registry.jobs.keep_logs)
         # It ended some time ago: what is left is the stored log, which begins where it begins.
         key = self._context.files.log(job.id, job.attempt)
         return LogPiece(self.offset, self._context.files.read(key, self.offset, _PIECE))

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shlex
-import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from .files import OWN_FOLDER
 from .job import Job
 from .packing import Item, Load, Travelling, look, packs
 from .session import Session, read_account
+from .telling import tell
 
 # What the service takes in one question.
 _ASKED_AT_ONCE = 10_000
@@ -162,12 +162,12 @@ def upload(
     limit = int(session.get("/limits")["max_upload"])
     found = look(Load(None if folder is None else Path(folder), extra or {}), limit=limit)
     for entry, why in found.skipped.items():
-        print(f"not sent: {entry} ({why})", file=sys.stderr)
+        tell(f"not sent: {entry} ({why})")
     params = {} if tenant is None else {"tenant": tenant}
     wanted = [found.contents[digest] for digest in _missing(session, list(found.contents), params)]
     if wanted:
         size, whole = readable(sum(item.size for item in wanted)), readable(found.size)
-        print(f"sending {len(wanted)} of {len(found.items)} files, {size} of {whole}", file=sys.stderr)
+        tell(f"sending {len(wanted)} of {len(found.items)} files, {size} of {whole}")
     _send(session, found, wanted, params)
     return found.sha256
 

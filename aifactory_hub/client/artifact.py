@@ -59,3 +59,11 @@ class Artifact:
 
     def __repr__(self) -> str:
         return f"<Artifact {self.name}: {self.size} bytes>"
+
+
+class Artifacts(dict[str, Artifact]):
+    """The files that a job gave back, by name."""
+
+    def __missing__(self, name: str) -> Artifact:
+        known = ", ".join(sorted(self)) or "none"
+        raise KeyError(f"the job gave back no file {name!r}. Its files: {known}")

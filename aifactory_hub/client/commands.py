@@ -134,9 +134,7 @@ def submit(
     if isinstance(made, DryRun):
         click.echo(json.dumps(made.data, indent=2) if as_json else str(made))
         sys.exit(0 if made.accepted else 1)
-    click.echo(json.dumps(made.data, indent=2) if as_json else made.id)
-    if wait:
-        _wait(made, None)
+    _answer(made, wait=wait, as_json=as_json)
 
 
 @job.command()
@@ -168,9 +166,7 @@ def run(template: str, parameters: tuple[str, ...], key: str | None, wait: bool,
     """Run TEMPLATE, which the team has published, for example: run train --parameter epochs=5"""
     given = dict(_pair(text, "--parameter") for text in parameters)
     made = published.run_template(template, given, idempotency_key=key, **options)
-    click.echo(json.dumps(made.data, indent=2) if as_json else made.id)
-    if wait:
-        _wait(made, None)
+    _answer(made, wait=wait, as_json=as_json)
 
 
 @job.command("list")
@@ -187,6 +183,9 @@ def list_jobs(mine: bool, states: tuple[str, ...], text: str, limit: int, as_jso
     found = team.list(mine=mine, state=[state.upper() for state in states], text=text, limit=limit)
     if as_json:
         click.echo(json.dumps([job.data for job in found], indent=2))
+        return
+    if not found:
+        click.echo("There are no such jobs.", err=True)
         return
     rows = [(j.id, j.state, j.profile, j.owner, _percent(j), j.name) for j in found]
     _table(("JOB", "STATE", "PROFILE", "OWNER", "DONE", "NAME"), rows)
@@ -277,8 +276,22 @@ def artifacts(job_id: str, folder: Path | None, as_json: bool) -> None:
             artifact.save(folder / name)
 
 
+def _answer(made: Job, *, wait: bool, as_json: bool) -> None:
+    """The new job: with ``--json`` one object, and of one that is waited for as it is at its end."""
+    if as_json:
+        if wait:
+            made.wait(progress=False)
+        click.echo(json.dumps(made.data, indent=2))
+    else:
+        click.echo(made.id)
+    if wait:
+        _wait(made, None)
+
+
 def _wait(job: Job, timeout: float | None) -> None:
-    state = job.wait(timeout)
+    state = job.state if job.final else job.wait(timeout)
+    if state == "FAILED" and (lines := job.last_lines()):
+        click.echo(f"The end of its log:\n{lines}", err=True)
     if state != "SUCCEEDED":
         sys.exit(job.exit_code or 1)
 

@@ -7,11 +7,14 @@ import re
 from .errors import ClientError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])")
 
 
 def seconds_of(text: str | float) -> int:
-    """Seconds of ``90``, ``"90m"`` or ``"1h30m"``. Raises ClientError."""
+    """Seconds of ``90``, ``"90"``, ``"90m"`` or ``"1h30m"``. Raises ClientError."""
+    if isinstance(text, str) and _NUMBER.fullmatch(text.strip()):
+        text = float(text)  # as on a command line
     if isinstance(text, (int, float)) and not isinstance(text, bool):
         found = float(text)
     elif isinstance(text, str) and text and _PART.sub("", text.replace(" ", "")) == "":
@@ -19,7 +22,7 @@ def seconds_of(text: str | float) -> int:
     else:
         raise ClientError(f"{text!r} is no duration: write seconds, or like 30m, 4h, 1h30m.")
     if found < 1:
-        raise ClientError(f"{text!r} is no duration of a job: it is less than a second.")
+        raise ClientError(f"{text!r} is too short: a second is the least.")
     return round(found)
 
 

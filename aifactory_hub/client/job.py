@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from .artifact import Artifact
+from .artifact import Artifact, Artifacts
 from .errors import ClientError, JobFailed
 from .files import OWN_FOLDER
 from .session import Session
@@ -212,9 +212,10 @@ class Job:
         return "\n".join(self.logs().splitlines()[-count:])
 
     @property
-    def artifacts(self) -> dict[str, Artifact]:
+    def artifacts(self) -> Artifacts:
         """The files that it gave back, by name. All are there once the job has ended."""
-        return {name: a for name, a in self._all_artifacts().items() if not name.startswith(f"{OWN_FOLDER}/")}
+        found = self._all_artifacts()
+        return Artifacts({name: a for name, a in found.items() if not name.startswith(f"{OWN_FOLDER}/")})
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the end of a function's job and return what the function returned, or raise what it raised.
@@ -264,7 +265,7 @@ class Job:
             parts.append(f"{self.position} before it")
         if self.progress is not None and not self.final:
             parts.append(f"{self.progress:.0f}%")
-        if self.reason:
+        if self.reason and self.reason != self.state.lower():
             parts.append(self.reason)
         return ": ".join(parts) + (" [simulated GPUs]" if self.simulated else "")
 

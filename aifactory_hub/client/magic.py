@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from .api import get, submit
+from .errors import ClientError
 from .job import Job
 from .listing import JobTable
 from .listing import jobs as team
 
 # What %%submit takes as name=value besides --name value, as people write it.
-_PLAIN = ("profile", "name", "files", "priority", "max_duration", "into")
+_PLAIN = ("profile", "name", "files", "outputs", "priority", "max_duration", "retries", "into")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _plainly(magic: F) -> F:
+    """Say what went wrong in a line: the way through the client helps nobody who wrote a magic."""
+
+    @functools.wraps(magic)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return magic(*args, **kwargs)
+        except ClientError as error:
+            raise UsageError(str(error)) from error
+
+    return wrapped  # type: ignore[return-value]
 
 
 @magics_class
@@ -34,6 +52,7 @@ class JobMagics(Magics):
     @argument("--wait", action="store_true", help="wait for the end and show the log")
     @argument("--into", help="the variable to put the job into")
     @cell_magic
+    @_plainly
     def submit(self, line: str, cell: str) -> Any:
         """Run the cell's Python code as a job of its own: it sees the folder's files, not the notebook's variables."""
         asked: Any = parse_argstring(self.submit, " ".join(map(_dashed, shlex.split(line))))
@@ -60,6 +79,7 @@ class JobMagics(Magics):
     @argument("--limit", type=int, default=20, help="how many at most")
     @argument("text", nargs="*", help="something in the name or command")
     @line_magic
+    @_plainly
     def jobs(self, line: str) -> JobTable:
         """The team's jobs, the newest first."""
         asked: Any = parse_argstring(self.jobs, line)
@@ -70,6 +90,7 @@ class JobMagics(Magics):
     @argument("-f", "--follow", action="store_true", help="as it comes, until the job has ended")
     @argument("job", help="its id, or a variable that has it")
     @line_magic
+    @_plainly
     def logs(self, line: str) -> None:
         """What a job has printed."""
         asked: Any = parse_argstring(self.logs, line)
@@ -82,6 +103,7 @@ class JobMagics(Magics):
     @magic_arguments()
     @argument("job", help="its id, or a variable that has it")
     @line_magic
+    @_plainly
     def cancel(self, line: str) -> Job:
         """Stop a job."""
         asked: Any = parse_argstring(self.cancel, line)

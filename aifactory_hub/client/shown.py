@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .durations import spoken
 from .errors import ClientError
+from .telling import in_notebook
 
 if TYPE_CHECKING:
     from .job import Job
@@ -65,7 +66,7 @@ def show(job: Job, *, display: Callable[..., Any] | None = None, every: float = 
         from IPython.display import display as shown
 
         display = shown
-    if job.final or not _in_notebook():
+    if job.final or not in_notebook():
         display(_raw(job))
         return None
     handle = display(_raw(job), display_id=True)
@@ -115,14 +116,6 @@ class _Raw:
 
 def _raw(job: Job) -> _Raw:
     return _Raw(job, "")
-
-
-def _in_notebook() -> bool:
-    """Whether a kernel shows us: a terminal can't draw a line again."""
-    from IPython.core.getipython import get_ipython
-
-    shell = get_ipython()
-    return shell is not None and hasattr(shell, "kernel")
 
 
 def _state(job: Job) -> str:

@@ -22,8 +22,10 @@ class Images:
     def of(self, tenant: str, user: str, server: str | None) -> JobImage:
         """The image of a job that this user submits from her notebook ``server``; None: from elsewhere."""
         of_jobs = self._registry.jobs.image
-        if server is None or self._watch is None:
-            return JobImage(of_jobs, "it is not submitted from a notebook, or asks for the site's image")
+        if server is None:
+            return JobImage(of_jobs, "it is not submitted from a notebook, or asks for the site's")
+        if self._watch is None:
+            return JobImage(of_jobs, "notebooks here are no containers")
         vcluster = self._registry.tenants[tenant].vcluster
         pod = self._watch.pod(vcluster, constants.NOTEBOOKS_NAMESPACE, server_pod(user, server))
         if pod is None and self._watch.stale:

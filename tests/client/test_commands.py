@@ -87,6 +87,20 @@ async def test_tables_for_people_and_json_for_programs(here: Path) -> None:
     assert (await run(commands.job, "list", "--state", "lost")).exit_code == 2
 
 
+async def test_what_is_waited_for_is_one_object_for_programs_and_its_last_lines_for_people(here: Path) -> None:
+    asked = ("submit", "--no-files", "--wait")
+    told = await run(commands.job, *asked, "--json", "exit 3")
+    assert told.exit_code == 3
+    assert json.loads(told.stdout)["state"] == "FAILED"
+    failed = await run(commands.job, *asked, "echo it broke here; exit 3")
+    assert failed.exit_code == 3
+    assert failed.stderr.splitlines()[-2:] == ["The end of its log:", "it broke here"]
+
+
+async def test_a_list_without_jobs_says_so(here: Path) -> None:
+    assert "There are no such jobs." in (await run(commands.job, "list", "--state", "failed")).stderr
+
+
 async def test_a_dry_run_by_hand(here: Path) -> None:
     said = await run(commands.job, "submit", "--dry-run", "--no-files", "true")
     assert (said.exit_code, "would be taken" in said.output) == (0, True)

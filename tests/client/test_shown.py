@@ -70,7 +70,7 @@ def test_a_card_says_all_and_runs_nothing_that_people_wrote() -> None:
 
 
 def test_a_card_is_kept_up_to_date_until_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shown, "_in_notebook", lambda: True)
+    monkeypatch.setattr(shown, "in_notebook", lambda: True)
     handle, first = Handle(), []
     stream = Stream(
         Event("job", {**BASE, "progress": {"percent": 10, "metrics": None, "eta_seconds": None}}),
@@ -94,7 +94,7 @@ def test_a_card_is_kept_up_to_date_until_the_end(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_card_that_is_not_up_to_date_any_more_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shown, "_in_notebook", lambda: True)
+    monkeypatch.setattr(shown, "in_notebook", lambda: True)
     handle = Handle()
     thread = shown.show(job(Stream(ServiceUnavailable("gone"))), display=lambda *_, **__: handle)
     assert thread is not None

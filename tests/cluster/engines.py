@@ -94,7 +94,8 @@ def _argo(namespaces: Namespaces, tenant: str) -> None:
 def _jobset(namespaces: Namespaces, tenant: str) -> None:
     where = namespaces.where
     chart = module_folder(where, ENGINES, _JOBSET) / "charts" / "jobset"
-    kueue.helm_install(namespaces, "jobset", "jobset-system", chart, FILES / "jobset.yaml", user=f"{tenant}-admin")
+    values = (kueue.HELM_VALUES / "jobset.yaml", FILES / "jobset.yaml")
+    kueue.helm_install(namespaces, "jobset", "jobset-system", chart, *values, user=f"{tenant}-admin")
     _ready(namespaces, tenant, "jobset-system", "jobset-controller")
     _until_webhook(namespaces, tenant, FILES / "probe-jobset.yaml")
 

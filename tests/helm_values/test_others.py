@@ -48,14 +48,20 @@ def test_only_labels_that_we_set_are_let_through() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "paths"), [("argo-workflows.yaml", ("controller", "executor")), ("mlflow.yaml", ("",))]
+    ("name", "paths"),
+    [
+        ("argo-workflows.yaml", ("controller", "executor")),
+        ("jobset.yaml", ("controller",)),
+        ("mlflow.yaml", ("",)),
+        ("trainer.yaml", ("manager",)),
+    ],
 )
 def test_what_runs_in_a_tenant_would_pass_pod_security_restricted(name: str, paths: tuple[str, ...]) -> None:
     for path in paths:
         values: Values = read(name)[path] if path else read(name)
         context = values["securityContext"]
-        assert context["runAsNonRoot"] is True
+        pod = values.get("podSecurityContext", {})
+        assert True in (context.get("runAsNonRoot"), pod.get("runAsNonRoot"))
         assert context["allowPrivilegeEscalation"] is False
         assert context["capabilities"] == {"drop": ["ALL"]}
-        pod = values.get("podSecurityContext", {})
         assert {"type": "RuntimeDefault"} in (context.get("seccompProfile"), pod.get("seccompProfile"))

@@ -57,6 +57,8 @@ async def test_jobs_are_listed_read_and_cancelled_by_magic(
         shell.user_ns["number"] = 3
         with pytest.raises(IPython.core.error.UsageError, match="number is a int, no job"):
             shell.run_line_magic("logs", "number")
+        with pytest.raises(IPython.core.error.UsageError, match="no job 'nope'"):
+            shell.run_line_magic("logs", "nope")  # in a line, without the way through the client
         said = shell.run_cell_magic("submit", "--profile mig-1g.10gb --files none --dry-run", "pass")
         assert said.accepted
         api.forget_sessions()

@@ -17,7 +17,7 @@ from .components import check_alive, kubectl
 from .console import ClusterError, step, wait_until
 from .namespaces import Namespaces
 from .programs import ARGO, ENGINES, build_all, module_folder, program
-from .settings import HERE, Layout, layout
+from .settings import HELM_VALUES, HERE, Layout, layout
 
 FILES = HERE / "engines"
 JOBS = "jobs"
@@ -94,7 +94,7 @@ def _argo(namespaces: Namespaces, tenant: str) -> None:
 def _jobset(namespaces: Namespaces, tenant: str) -> None:
     where = namespaces.where
     chart = module_folder(where, ENGINES, _JOBSET) / "charts" / "jobset"
-    values = (kueue.HELM_VALUES / "jobset.yaml", FILES / "jobset.yaml")
+    values = (HELM_VALUES / "jobset.yaml", FILES / "jobset.yaml")
     kueue.helm_install(namespaces, "jobset", "jobset-system", chart, *values, user=f"{tenant}-admin")
     _ready(namespaces, tenant, "jobset-system", "jobset-controller")
     _until_webhook(namespaces, tenant, FILES / "probe-jobset.yaml")

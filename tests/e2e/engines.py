@@ -3,12 +3,13 @@ own rights there and no others."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
-from aifactory_hub.domain.jobs import JobState, StepState
+from aifactory_hub.domain.jobs import JobRun, JobState, StepState
 from aifactory_hub.pipelines.argo_workflow import ArgoWorkflowPipeline
 from aifactory_hub.pipelines.jobset import JobSetPipeline
 from aifactory_hub.pipelines.trainjob import TrainJobPipeline
@@ -164,3 +165,29 @@ async def test_a_workflow_that_is_deleted_leaves_no_pod(installed: Any) -> None:
             run = await until(pipeline, wanted, lambda run: run.state is JobState.RUNNING)
             assert [(step.name, step.state) for step in run.steps] == [("first", StepState.RUNNING)]
         assert not (await pipeline.get(TENANT, wanted.run_id)).exists
+
+
+@pytest.mark.parametrize("engine", ["jobset", "trainjob"])
+async def test_a_run_on_several_nodes_that_is_cancelled_tells_its_nodes_and_leaves_nothing(
+    installed: Any, engine: str
+) -> None:
+    """Preempted, suspended and cancelled is one thing to an engine: the run is deleted while it runs."""
+    installed("jobset", *({engine} - {"jobset"}))
+    kind: Any = {"jobset": JobSetPipeline, "trainjob": TrainJobPipeline}[engine]
+    asked = {"nodes": 2, "template": "plain"} if engine == "trainjob" else {"nodes": 2}
+    script = "trap 'echo told to stop; exit 0' TERM; echo begun; while :; do sleep 0.2; done"
+    async with pipeline_of(kind) as pipeline, run_of(pipeline, spec(script, **asked)) as wanted:
+        run = await until(pipeline, wanted, _both_run)
+        assert run.state is JobState.RUNNING
+        await pipeline.delete(TENANT, wanted.run_id)
+        assert not (await pipeline.get(TENANT, wanted.run_id)).exists
+        async with asyncio.timeout(60):
+            while not await pipeline.pods_gone(TENANT, wanted.run_id):
+                await asyncio.sleep(0.2)
+        assert wanted.run_id not in [seen.run_id for seen in await pipeline.runs(TENANT)]
+        # The same run again, as a service does that was killed before it had noted the deletion.
+        await pipeline.delete(TENANT, wanted.run_id)
+
+
+def _both_run(run: JobRun) -> bool:
+    return [step.state for step in run.steps] == [StepState.RUNNING, StepState.RUNNING]

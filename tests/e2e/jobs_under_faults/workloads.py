@@ -103,6 +103,9 @@ _ALWAYS: tuple[dict[str, object], ...] = (
     {"fails": 1, "retries": 0},
 )
 
+# Of those on several nodes one is cancelled and one suspended.
+_OF_SEVERAL_NODES = {9: Act.CANCEL, 14: Act.SUSPEND}
+
 
 def random_workloads(seed: int, count: int, engines: Sequence[str] = ("kubernetes-job",)) -> list[Workload]:
     """Workloads that are reproduced by their seed, count and engines."""
@@ -135,6 +138,7 @@ def _workload(dice: random.Random, number: int, spread: float, engines: Sequence
         values |= {"act": Act.NOTHING, "fails": 0, **_ALWAYS[number]}
     if "jobset" in engines and number % 5 == 4 and not values.get("eats"):
         values |= {"engine": "jobset", "nodes": 2, "team": "nlp", "kind": Kind.COMMAND, "profile": "cpu-small"}
+        values |= {"act": _OF_SEVERAL_NODES.get(number, Act.NOTHING)}
     return Workload(**values)  # type: ignore[arg-type]
 
 

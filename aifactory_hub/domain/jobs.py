@@ -201,8 +201,9 @@ class JobRun:
     """What the engine says of an attempt's run: ``exists`` False only when the tenant's API said so.
 
     ``state`` is PENDING (no pod yet), RUNNING, SUCCEEDED or FAILED; ``overdue`` says that it ran longer than it may.
-    ``blocked`` says that it has not started for a ``reason`` that may last, or, with ``blocked_since`` (RFC 3339), that
-    a step of it has not since then. ``steps`` are in the order of their begin.
+    ``blocked`` says that it has not started for a ``reason`` that may last, or, with ``blocked_after``, that a step of
+    it has not, which was to begin so many seconds after the run was made: the cluster's clock is compared with itself
+    only. ``steps`` are in the order of their begin.
     """
 
     exists: bool
@@ -213,7 +214,7 @@ class JobRun:
     pod: str | None = None
     overdue: bool = False
     blocked: Blocked | None = None
-    blocked_since: str | None = None
+    blocked_after: float | None = None
     steps: tuple[RunStep, ...] = ()
 
 
@@ -299,7 +300,7 @@ def decide_job(
 def _never_starts(state: JobState, ticket: Ticket, run: JobRun, waited: float, most: float) -> bool:
     if ticket.state is TicketState.EVICTED or not run.exists or run.blocked is None:
         return False
-    if state is JobState.RUNNING and run.blocked_since is None:
+    if state is JobState.RUNNING and run.blocked_after is None:
         return False
     return waited > (min(most, REFUSED_PATIENCE) if run.blocked is Blocked.REFUSED else most)
 

@@ -93,8 +93,8 @@ class JobSteps:
         """Seconds for which the attempt, or the step that it is stuck at, has had its devices and not begun."""
         now = self._w.clock()
         since = job.starting_at
-        if run is not None and run.blocked_since is not None:
-            since = datetime.fromisoformat(run.blocked_since).timestamp()
+        if run is not None and run.blocked_after is not None:
+            since = (job.run_created_at or now) + run.blocked_after
         return 0.0 if since is None else now - since
 
     def _held_back(self, job: JobRecord) -> str | None:

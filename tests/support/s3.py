@@ -35,10 +35,27 @@ class NoS3(Exception):
 class S3Server:
     """A running server. Each bucket is a folder below ``folder``."""
 
+    program: Path
     port: int
     folder: Path
     keys: dict[str, str]
     _numbers: Any = field(default_factory=lambda: count(1))
+    _process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Answer, with what was kept before."""
+        log = self.folder / "log"
+        with log.open("ab") as output:
+            argv = [str(self.program), str(self.folder), f"127.0.0.1:{self.port}"]
+            environment = {**self.keys, "PATH": os.defpath, "HOME": str(self.folder)}
+            self._process = subprocess.Popen(argv, env=environment, stdout=output, stderr=output, cwd=self.folder)
+        _wait(self._process, self.port, log)
+
+    def stop(self) -> None:
+        """Be away: connections are refused."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -74,16 +91,12 @@ def running_s3() -> Iterator[S3Server]:
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": secrets.token_hex(16)}
     for name in ("data", "meta"):
         (folder / name).mkdir()
-    with (folder / "log").open("wb") as log:
-        argv = [str(program), str(folder), f"127.0.0.1:{port}"]
-        environment = {**keys, "PATH": os.defpath, "HOME": str(folder)}
-        process = subprocess.Popen(argv, env=environment, stdout=log, stderr=log, cwd=folder)
+    server = S3Server(program, port, folder, keys)
     try:
-        _wait(process, port, folder / "log")
-        yield S3Server(port, folder, keys)
+        server.start()
+        yield server
     finally:
-        process.kill()
-        process.wait()
+        server.stop()
         shutil.rmtree(folder)
 
 

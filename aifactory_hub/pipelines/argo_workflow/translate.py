@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from ...domain.engines import Parameter, Published
@@ -94,9 +95,17 @@ def read_run(workflow: Object) -> JobRun:
         JobState.RUNNING if begun else JobState.PENDING,
         reason=None if waiting is None else f"step {waiting.name}: {waiting.reason}",
         blocked=Blocked.STUCK if stuck else None,
-        blocked_since=waiting.started if waiting is not None and stuck else None,
+        blocked_after=_after(workflow, waiting) if waiting is not None and stuck else None,
         steps=steps,
     )
+
+
+def _after(workflow: Object, step: RunStep) -> float | None:
+    """Seconds from the workflow's making to the step's begin, both by the cluster's clock."""
+    made, begun = workflow["metadata"].get("creationTimestamp"), step.started
+    if not made or not begun:
+        return None
+    return (datetime.fromisoformat(begun) - datetime.fromisoformat(made)).total_seconds()
 
 
 def read_published(engine: str, template: Object) -> Published:

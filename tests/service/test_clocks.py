@@ -1,0 +1,98 @@
+"""The clocks of the service, of a job's pod and of a notebook differ by hours: nothing is counted from two of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from aifactory_hub.client import session as client
+from aifactory_hub.client.job import Job
+from aifactory_hub.client.session import Account, Session
+from aifactory_hub.client.shown import job_html
+
+from ..support.fake_hub import FakeHub
+from ..support.job_service import RunningService, running_service
+from ..support.local_runs import LocalRuns
+
+HOURS = 2 * 3600.0
+# Python imports it by itself in each process of the run; the command prints what its clock says.
+SHIFTED = """\
+import time
+_time, _time_ns, _gmtime = time.time, time.time_ns, time.gmtime
+time.time = lambda: _time() + {shift}
+time.time_ns = lambda: _time_ns() + int({shift} * 1e9)
+time.gmtime = lambda seconds=None: _gmtime(time.time() if seconds is None else seconds)
+"""
+COMMAND = """\
+python3 -c 'import time; print("clock", int(time.time()))
+from aifactory_hub.client import report
+report(50, {{"loss": 0.25}}, eta=600)'
+echo checkpoint > "$AIFACTORY_CHECKPOINTS/last"; echo made > model.bin
+while [ ! -e {go} ]; do sleep 0.1; done
+"""
+
+
+@pytest.fixture(params=[HOURS, -HOURS], ids=["ahead", "behind"])
+def shift(request: pytest.FixtureRequest) -> float:
+    return float(request.param)
+
+
+@pytest.fixture
+def runs(tmp_path: Path, shift: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalRuns]:
+    """Runs whose clocks are wrong."""
+    folder = tmp_path / "shifted"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(SHIFTED.format(shift=shift))
+    monkeypatch.syspath_prepend(str(folder))
+    runs = LocalRuns(tmp_path / "node")
+    yield runs
+    runs.close()
+
+
+@pytest.fixture
+async def service(tmp_path: Path, hub: FakeHub, runs: LocalRuns) -> AsyncIterator[RunningService]:
+    async with running_service(tmp_path / "service", hub=hub, pipeline=runs.pipeline) as service:
+        yield service
+
+
+@pytest.fixture
+def notebook(service: RunningService, shift: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    """A client whose clock is wrong the other way round."""
+    wrong = SimpleNamespace(time=lambda: time.time() - shift, monotonic=time.monotonic, sleep=time.sleep)
+    monkeypatch.setattr(client, "time", wrong)
+    session = Session(Account(service.url.rstrip("/"), "ada"))
+    yield session
+    session.close()
+
+
+async def test_tokens_progress_and_times_are_right_though_every_clock_is_another(
+    service: RunningService, notebook: Session, shift: float, tmp_path: Path
+) -> None:
+    go, began = tmp_path / "go", time.time()
+    body = {"command": COMMAND.format(go=go), "profile": "mig-1g.10gb", "key": "k", "max_seconds": 3600}
+    job = Job(notebook, await asyncio.to_thread(notebook.post, "/jobs", body))
+    async with asyncio.timeout(60):
+        while (await asyncio.to_thread(job.refresh)).progress is None:
+            await asyncio.sleep(0.1)
+    assert job.state == "RUNNING"
+    assert job.metrics == {"loss": 0.25}
+    assert job.eta is not None and 540 < job.eta <= 600
+    said = datetime.fromisoformat(job.data["progress"]["at"]).timestamp()
+    assert began <= said + 1 and said <= time.time()
+    assert "ran 2 h" not in job_html(job) and "120 min" not in job_html(job)
+    go.touch()
+    assert await asyncio.to_thread(job.wait, 60, progress=False, poll=0.1) == "SUCCEEDED"
+    # The run's clock was wrong indeed, and its token was good all the same.
+    clock = int((await asyncio.to_thread(job.logs)).split()[1])
+    assert abs(clock - (time.time() + shift)) < 120
+    files = {a["name"] for a in (await asyncio.to_thread(notebook.get, f"/jobs/{job.id}/artifacts"))["artifacts"]}
+    assert "model.bin" in files and any(name.endswith("last") for name in files)
+    times = [datetime.fromisoformat(at).timestamp() for at in job.data["times"].values() if at]
+    assert times == sorted(times)
+    assert began <= times[0] + 1 and times[-1] <= time.time() + 1

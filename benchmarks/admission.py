@@ -11,15 +11,17 @@ from dataclasses import replace
 from typing import Any
 
 from aifactory_hub.admission import KueueAdmission
+from aifactory_hub.clusters import KubeApi
 from aifactory_hub.domain.quota import Quota
+from aifactory_hub.domain.tenants import Tenant
 from aifactory_hub.domain.tickets import TicketRequest, TicketState
 from aifactory_profiles import Resources
 from tests.support.kube_objects import LARGE, SMALL, make_tenant
-from tests.support.real_cluster import as_admin, own_queues
+from tests.support.real_cluster import KUEUE, as_admin, own_queues
 
 from .frame import Report, summary
 
-ALONE, AT_ONCE = 20, 50
+ALONE = AT_ONCE = 50
 # How many tickets that can never be admitted wait in the queue.
 WAITING = (0, 500)
 TENANT = replace(make_tenant("nlp"), quota=Quota({SMALL: AT_ONCE, LARGE: 0}))
@@ -57,6 +59,15 @@ async def _at_once(admission: KueueAdmission) -> list[float]:
     return list(times)
 
 
+async def _all_wait(host: KubeApi, tenant: Tenant, many: int) -> None:
+    """Until Kueue itself counts them as waiting, so that it is not still busy with taking them in."""
+    async with asyncio.timeout(120):
+        while (await host.get(f"{KUEUE}/clusterqueues/{tenant.vcluster.namespace}"))["status"][
+            "pendingWorkloads"
+        ] != many:
+            await asyncio.sleep(0.5)
+
+
 async def _measure(waiting: Sequence[int]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     raw: dict[str, Any] = {}
@@ -67,6 +78,7 @@ async def _measure(waiting: Sequence[int]) -> tuple[list[dict[str, Any]], dict[s
             for number in range(filed, many):
                 await admission.request(_ask(f"w{number}", large=True))
             filed = many
+            await _all_wait(host, tenants["nlp"], many)
             for what, run in (("alone", _alone), (f"{AT_ONCE} at once", _at_once)):
                 times = await run(admission)
                 rows.append({"tickets": what, "waiting": many, **summary(times, digits=0)})

@@ -23,6 +23,7 @@ from .feed import TicketFeed
 from .translate import (
     JOB_UID_LABEL,
     gone,
+    has_lost_quota,
     is_held,
     is_suspended,
     is_ticket_of,
@@ -40,6 +41,7 @@ PATIENCE = 30.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 5.0
 # Another writer is Kueue itself, which changes a ticket a few times around its admission.
 _CONFLICTS = 5
+_NOTHING_RUNS: Json = {"status": {"active": 0, "ready": 0}}
 
 
 class KueueAdmission:
@@ -74,6 +76,10 @@ class KueueAdmission:
         """Set the ticket's status to active, only on the very version in which it was seen admitted.
 
         Never startTime: Kueue could not unsuspend it again, and would hold its quota for ever.
+
+        What Kueue admits and takes back at once, it may give to another before it has suspended the Job again (seen
+        right after its restart), as if it had not yet seen its own admission. So the Workload is asked after the Job
+        was held.
         """
         for _ in range(_CONFLICTS):
             job = await self._job(tenant, name)
@@ -85,15 +91,27 @@ class KueueAdmission:
                 raise NotAdmitted(f"ticket {name} of {tenant} is not admitted now")
             seen = {"resourceVersion": job["metadata"]["resourceVersion"]}
             if await self._patch_status(tenant, name, {"metadata": seen, "status": {"active": 1, "ready": 1}}):
+                await self._check_quota(tenant, job)
                 return
         raise AdmissionUnavailable(f"ticket {name} of {tenant} changes too fast to be held")
+
+    async def _check_quota(self, tenant: str, job: Json) -> None:
+        """Let go of a ticket that was just held, and raise NotAdmitted, when its quota is another's by now."""
+        name, kept = job["metadata"]["name"], False
+        try:
+            kept = not has_lost_quota(await self._workload(tenant, job))
+        finally:
+            if not kept:
+                await self._patch_status(tenant, name, _NOTHING_RUNS)
+        if not kept:
+            raise NotAdmitted(f"the quota of ticket {name} of {tenant} was taken back as it was admitted")
 
     async def release(self, tenant: str, name: str) -> None:
         job = await self._job(tenant, name)
         if job is None:
             return
         if is_held(job):
-            await self._patch_status(tenant, name, {"status": {"active": 0, "ready": 0}})
+            await self._patch_status(tenant, name, _NOTHING_RUNS)
         try:
             # Only this one: a ticket filed under the same name meanwhile is another right to run.
             await self._host.delete(f"{self._jobs(tenant)}/{name}", uid=job["metadata"]["uid"])

@@ -111,6 +111,13 @@ def is_suspended(job: Json) -> bool:
     return bool(job["spec"].get("suspend"))
 
 
+def has_lost_quota(workload: Json | None) -> bool:
+    """Whether Kueue has taken the quota back, or is about to, whatever the Job still says; unknown is no loss."""
+    reserved = _condition(workload, "QuotaReserved")
+    taken = reserved is not None and reserved["status"] != "True"
+    return taken or _true_condition(workload, "Evicted") is not None
+
+
 def is_ticket_of(job: Json, hub: str) -> bool:
     """Whether the Job is a ticket that this hub filed: anything else of its name is left alone."""
     labels = job["metadata"].get("labels") or {}

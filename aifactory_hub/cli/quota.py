@@ -11,6 +11,9 @@ import click
 from ..client.commands import _plainly as plainly
 from ..client.session import Session, read_account
 
+# Seconds: somebody looks at the terminal, so it is soon said that nothing answers.
+PATIENCE = 10.0
+
 
 @click.command()
 @click.option("--tenant", help="The team; by default the notebook's own.")
@@ -22,7 +25,7 @@ def quota(tenant: str | None, as_json: bool) -> None:
     team = tenant or account.tenant
     if team is None:
         raise click.UsageError("say which team: --tenant <team>")
-    answer = Session(account).get(f"/tenants/{team}/profiles")
+    answer = Session(account, patience=PATIENCE).get(f"/tenants/{team}/profiles")
     click.echo(json.dumps(answer, indent=2) if as_json else "\n".join(lines(answer)))
 
 

@@ -100,6 +100,7 @@ def _registry(file: schema.TenantsFile, source: str, own: Mapping[str, Card]) ->
             carved=_counted(file.cluster.carved, devices),
             cohort=file.cluster.cohort,
             reclaim=Reclaim(file.cluster.reclaim),
+            fair_sharing=file.cluster.fair_sharing,
             overhead=_limits(file.cluster.overhead),
             simulated=file.cluster.simulated,
         ),

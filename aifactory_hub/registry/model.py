@@ -22,7 +22,7 @@ class ClusterConfig:
     ``carved`` is what the administrator has cut the GPUs into: device -> count over all nodes. Kueue
     does not look at real capacity, so this is what nominal quotas are held against. ``simulated`` says that the
     devices are not real; every page and answer then says so too. ``reclaim`` is what owners end to get devices back,
-    ``overhead`` what a tenant's vCluster takes for itself.
+    ``overhead`` what a tenant's vCluster takes for itself. ``fair_sharing``: Kueue was told to share fairly.
     """
 
     name: str
@@ -30,6 +30,7 @@ class ClusterConfig:
     carved: Mapping[Device, int]
     cohort: str = "aifactory"
     reclaim: Reclaim = Reclaim.ANY
+    fair_sharing: bool = False
     overhead: HostLimits = _OVERHEAD
     simulated: bool = False
 

@@ -72,7 +72,9 @@ def tenant_objects(registry: Registry, tenant: Tenant) -> list[Manifest]:
         _manifest("v1", "Namespace", namespace, labels=labels),
         role,
         _binding("RoleBinding", "Role", HUB_ACCOUNT, namespace),
-        *tenant_queues(tenant, tenant.name, cluster.cohort, cluster.carved, cluster.reclaim),
+        *tenant_queues(
+            tenant, tenant.name, cluster.cohort, cluster.carved, cluster.reclaim, fair_sharing=cluster.fair_sharing
+        ),
         *host_quota(registry, tenant),
         *tenant_policies(registry, tenant),
     ]
@@ -85,10 +87,7 @@ def host_quota(registry: Registry, tenant: Tenant) -> list[Manifest]:
     memory and pods only where the tenant has limits, with what its vCluster takes for itself on top.
     """
     namespace = tenant.vcluster.namespace
-    devices: Counter[str] = Counter()
-    for device in registry.cluster.carved:
-        devices[f"requests.{device.resource}"] += tenant.quota.limit(device)
-    hard: dict[str, str] = {name: str(count) for name, count in devices.items()}
+    hard = device_ceiling(tenant, registry.cluster.carved)
     found: list[Manifest] = []
     if tenant.limits is not None:
         own, most = registry.cluster.overhead, tenant.limits
@@ -104,8 +103,22 @@ def host_quota(registry: Registry, tenant: Tenant) -> list[Manifest]:
     return found
 
 
+def device_ceiling(tenant: Tenant, carved: Iterable[Device]) -> dict[str, str]:
+    """The most that pods of the tenant may ask for of each resource, over all flavors, as a ResourceQuota says it."""
+    devices: Counter[str] = Counter()
+    for device in carved:
+        devices[f"requests.{device.resource}"] += tenant.quota.limit(device)
+    return {name: str(count) for name, count in devices.items()}
+
+
 def tenant_queues(
-    tenant: Tenant, name: str, cohort: str, carved: Iterable[Device], reclaim: Reclaim = Reclaim.ANY
+    tenant: Tenant,
+    name: str,
+    cohort: str,
+    carved: Iterable[Device],
+    reclaim: Reclaim = Reclaim.ANY,
+    *,
+    fair_sharing: bool = False,
 ) -> list[Manifest]:
     """The tenant's quota in Kueue, for a cluster with these devices. ``name`` is that of its queues.
 
@@ -113,6 +126,9 @@ def tenant_queues(
     notebooks owns the tenant's devices, and unless notebooks borrow it has no more than these: nothing of it is ever
     reclaimed, because Kueue reclaims only from queues that hold more than their own. That of jobs owns nothing: it
     uses what notebooks leave, and what other tenants lend, and gives it back on demand.
+
+    Where Kueue shares fairly, it asks which of the two queues is further over its share, and no longer which ticket is
+    less urgent. So the queue of jobs weighs nothing then: beside notebooks that borrow, jobs still go first.
     """
     devices = tuple(carved)
     namespace, own = tenant.vcluster.namespace, f"{cohort}-{tenant.name}"
@@ -120,12 +136,13 @@ def tenant_queues(
     notebooks = _groups(devices, lambda d: {"nominalQuota": str(tenant.quota.nominal.get(d, 0)), **bound})
     jobs = _groups(devices, lambda d: {"nominalQuota": "0"})
     found = [_manifest(_KUEUE, "Cohort", own) | {"spec": _cohort(tenant, cohort, devices)}]
-    for queue, local, groups in (
-        (name, constants.LOCAL_QUEUE, notebooks),
-        (f"{name}.jobs", constants.JOBS_LOCAL_QUEUE, jobs),
+    weightless = {"fairSharing": {"weight": "0"}} if fair_sharing else {}
+    for queue, local, groups, weight in (
+        (name, constants.LOCAL_QUEUE, notebooks, {}),
+        (f"{name}.jobs", constants.JOBS_LOCAL_QUEUE, jobs, weightless),
     ):
         found += [
-            _manifest(_KUEUE, "ClusterQueue", queue) | {"spec": _queue(namespace, own, reclaim, groups)},
+            _manifest(_KUEUE, "ClusterQueue", queue) | {"spec": _queue(namespace, own, reclaim, groups) | weight},
             _manifest(_KUEUE, "LocalQueue", local, namespace) | {"spec": {"clusterQueue": queue}},
         ]
     return found

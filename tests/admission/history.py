@@ -1,4 +1,4 @@
-"""What etcd saw, in its order: all versions of all tickets and of the stand-ins for pods, and what must hold at each.
+"""What etcd saw, in its order: all versions of all tickets and pods, and what must hold at each.
 
 The versions come from ``kubectl get --watch``, so nothing of the product takes part in the judgement but the quotas.
 """
@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aifactory_hub.admission.translate import JOB_UID_LABEL
 from aifactory_hub.constants import KIND_SERVER, LABEL_OWNER_KIND
 from aifactory_hub.domain.quota import Quota
 from aifactory_profiles import Device
 
 from ..support.kube_objects import SMALL
+from .real_hub import OURS, WHOSE
 from .steps import violations
 
 Json = dict[str, Any]
@@ -58,26 +60,58 @@ def _read(file: Path) -> Iterator[Version]:
 
 @dataclass
 class Judge:
-    """``namespaces`` gives the tenant of each namespace. ``broken`` is empty while every promise is kept."""
+    """``namespaces`` gives the tenant of each namespace. ``broken`` is empty while every promise is kept.
+
+    ``pods`` are the hub's, each of which needs a ticket of its name; ``others`` the tenant's own, which need none and
+    are held by the tenant's ceiling together with the hub's. That ceiling is Kubernetes' own ResourceQuota, so it is
+    told apart: ``over_ceiling`` has each time at which pods asked for more.
+
+    A ticket counts while something runs on it, and while Kueue's Workload has quota for it. Kueue may take back what it
+    has admitted a moment ago before it suspends the Job again: that is counted in ``seen``, and broken if then
+    something is started on it.
+    """
 
     quotas: Mapping[str, Quota]
     namespaces: Mapping[str, str]
     tickets: dict[Key, Json] = field(default_factory=dict)
     pods: dict[Key, Json] = field(default_factory=dict)
+    others: dict[Key, Json] = field(default_factory=dict)
+    has_quota: dict[str, bool] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
+    over_ceiling: list[str] = field(default_factory=list)
     seen: Counter[str] = field(default_factory=Counter)
+    _over: list[str] = field(default_factory=list)
 
     def take(self, version: Version) -> None:
         """The next version, and a look at everything as of then."""
-        objects = self.tickets if version.kind == "Job" else self.pods
+        if version.kind == "Workload":
+            self._take_workload(version.body)
+            self._judge(version)
+            return
+        ticket = version.kind == "Job"
+        whose = version.body["metadata"]["labels"].get(WHOSE)
+        objects = self.tickets if ticket else self.pods if whose == OURS else self.others
         before = objects.pop(version.key, None)
         if version.there:
             objects[version.key] = version.body
-        self.seen[version.kind] += 1
-        if version.kind == "Job":
+        self.seen["ticket" if ticket else f"pod of the {whose}"] += 1
+        if ticket:
             self._count_evictions(version, before)
+        self._judge(version)
+
+    def _take_workload(self, body: Json) -> None:
+        """Remembered also when it is gone: that its Job is gone as well is another version."""
+        conditions = {each["type"]: each["status"] for each in (body.get("status") or {}).get("conditions") or ()}
+        self.has_quota[body["metadata"]["labels"][JOB_UID_LABEL]] = conditions.get("QuotaReserved") == "True"
+        self.seen["workload"] += 1
+
+    def _judge(self, version: Version) -> None:
         found = violations(self.quotas, self._held(), self._held(KIND_SERVER)) + self._uncounted()
         self.broken += [f"revision {version.revision}: {each}" for each in found]
+        self._count_early(version)
+        over = self._too_many()
+        self.over_ceiling += [f"revision {version.revision}: {each}" for each in over if each not in self._over]
+        self._over = over
 
     def _count_evictions(self, version: Version, before: Json | None) -> None:
         was = before is not None and not before["spec"]["suspend"]
@@ -88,26 +122,62 @@ class Judge:
             if kind == KIND_SERVER and not self.quotas[tenant].notebooks_borrow:
                 self.broken.append(f"revision {version.revision}: notebook {version.key} was evicted")
 
+    def _count_early(self, version: Version) -> None:
+        """Whether this version shows a Job that is not suspended any more or yet, though its quota is another's."""
+        body = version.body
+        if version.kind == "Job" and version.there and not body["spec"]["suspend"] and not self._counts(body):
+            self.seen["admitted Job whose quota was taken back already"] += 1
+
     def _held(self, kind: str | None = None) -> dict[str, Counter[Device]]:
         held: dict[str, Counter[Device]] = {}
         for (namespace, _), job in self.tickets.items():
-            if kind in (None, job["metadata"]["labels"][LABEL_OWNER_KIND]) and _counts(job):
-                held.setdefault(self.namespaces[namespace], Counter()).update(_devices(job))
+            if kind in (None, job["metadata"]["labels"][LABEL_OWNER_KIND]) and self._counts(job):
+                held.setdefault(self.namespaces[namespace], Counter()).update(_devices(_template(job)))
         return held
 
+    def _counts(self, job: Json) -> bool:
+        running = bool((job.get("status") or {}).get("active"))
+        return running or self.has_quota.get(job["metadata"].get("uid", ""), not job["spec"]["suspend"])
+
     def _uncounted(self) -> list[str]:
-        """Pods that no quota is held for."""
-        return [f"pod {key} runs without a ticket that is held" for key in self.pods if not self._is_held(key)]
+        """The hub's pods that no quota is held for, or not as much as they use."""
+        found = []
+        for key, pod in self.pods.items():
+            job = self.tickets.get(key)
+            if job is None or not (job.get("status") or {}).get("active"):
+                found.append(f"pod {key} runs without a ticket that is held")
+            elif _devices(pod["spec"]) != _devices(_template(job)):
+                found.append(f"pod {key} uses other devices than its ticket holds")
+        return found
 
-    def _is_held(self, key: Key) -> bool:
-        job = self.tickets.get(key)
-        return job is not None and bool((job.get("status") or {}).get("active"))
+    def _too_many(self) -> list[str]:
+        """Tenants whose pods, the hub's and their own, ask for more than their ceiling."""
+        asked: dict[str, Counter[Device]] = {}
+        for objects in (self.pods, self.others):
+            for (namespace, _), pod in objects.items():
+                asked.setdefault(self.namespaces[namespace], Counter()).update(_devices(pod["spec"]))
+        return [
+            f"pods of {tenant} ask for {count} of {device}, over its ceiling"
+            for tenant, counts in asked.items()
+            for device, count in counts.items()
+            if count > self.quotas[tenant].limit(device)
+        ]
 
 
-def _counts(job: Json) -> bool:
-    return not job["spec"]["suspend"] or bool((job.get("status") or {}).get("active"))
+def judged(quotas: Mapping[str, Quota], namespaces: Mapping[str, str], history: Iterable[Version]) -> Judge:
+    """What is to be said of all that happened in these namespaces."""
+    judge = Judge(quotas, namespaces)
+    for version in history:
+        if version.key[0] in namespaces:
+            judge.take(version)
+    return judge
 
 
-def _devices(job: Json) -> dict[Device, int]:
-    requests = job["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]
-    return {Device(SMALL.flavor, name): int(count) for name, count in requests.items()}
+def _template(job: Json) -> Json:
+    spec: Json = job["spec"]["template"]["spec"]
+    return spec
+
+
+def _devices(spec: Json) -> dict[Device, int]:
+    requests = spec["containers"][0]["resources"].get("requests") or {}
+    return {Device(SMALL.flavor, name): int(count) for name, count in requests.items() if "/" in name}

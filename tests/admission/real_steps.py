@@ -1,163 +1,53 @@
-"""Random steps of a hub on the real Kueue, with kills of both: what etcd saw is judged afterwards, version by version.
+"""Random steps of a hub on the real Kueue, with kills of both, beside a tenant that makes pods past it.
 
 ``python -m tests.admission.real_steps FOLDER [STEPS [SECONDS]]``, in the test cluster's network, does a piece of so
-many steps, or as many as it can in that time, and adds it to FOLDER's sums, which are told at its end. A ConfigMap
-stands for each pod.
+many steps, or as many as it can in that time, and adds it to FOLDER, whose sums are told at its end. What etcd saw is
+judged afterwards, version by version.
 """
 
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
 import os
 import random
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 from typing import Any
 
-from aifactory_hub.admission import AdmissionUnavailable, KueueAdmission, NotAdmitted, UserLimitReached
-from aifactory_hub.clusters import ApiError, ApiUnreachable, KubeApi
+from aifactory_hub.admission.translate import JOB_UID_LABEL
+from aifactory_hub.clusters import ApiError, KubeApi
+from aifactory_hub.constants import LABEL_HUB
 from aifactory_hub.domain.tenants import Tenant
-from aifactory_hub.domain.tickets import Repair, TicketState, repair_of
+from aifactory_hub.registry.render import device_ceiling
+from benchmarks.frame import machine
 
+from ..support.kube_objects import LARGE, SMALL
+from ..support.kueue import kill_kueue, kueue_is_back
 from ..support.real_cluster import as_admin, own_queues, running_cluster
-from .history import Judge, Version, versions
-from .steps import NAMES, Walk, three_tenants
+from .history import Judge, Version, judged, versions
+from .real_hub import HUB, OURS, THEIRS, WHOSE, Hub, Pods, make_pods_past_the_hub
+from .steps import three_tenants
 
-HUB = "steps"
-LABEL = f"aifactory-hub.io/hub={HUB}"
-WATCHED = ("jobs.batch", "configmaps")
+WATCHED = {"jobs.batch": f"{LABEL_HUB}={HUB}", "pods": WHOSE, "workloads.kueue.x-k8s.io": JOB_UID_LABEL}
 LAST = "last"
-# Servers that the hub works on at once.
-AT_ONCE = 8
-# A hub dies at one of so many moments between two calls, and is killed from outside after so many seconds.
-DIES, LIVES = 60, (5.0, 20.0)
+# A hub is killed from outside after so many seconds.
+LIVES = (5.0, 20.0)
 # Seconds after which a slot must not be taken any more whose owner is gone.
 SLOW = 60.0
-
-
-@dataclass
-class Hub:
-    """One process of a hub, until it dies. What it did goes to ``log`` at once, so that it outlives it."""
-
-    host: KubeApi
-    tenants: Mapping[str, Tenant]
-    dice: random.Random
-    log: Callable[[str], object]
-    mortal: bool = True
-    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        # Not long: while Kueue is away other steps go on.
-        self.admission = KueueAdmission(self.host, self.tenants, HUB, patience=1.0)
-        self._asks = Walk(self.admission, self.tenants, self.dice)
-
-    async def run(self) -> None:
-        """Repair what an earlier process left, then do steps until killed."""
-        await self.clear_up(everything=False)
-        await asyncio.gather(*(self._worker() for _ in range(AT_ONCE)))
-
-    async def clear_up(self, *, everything: bool) -> None:
-        """As a start of the hub does: a ticket without a pod goes, and a pod without a right to run."""
-        for tenant in self.tenants:
-            while True:
-                try:
-                    await self._clear(tenant, everything=everything)
-                    break
-                except (AdmissionUnavailable, ApiUnreachable, ApiError):
-                    await asyncio.sleep(0.5)
-
-    async def _clear(self, tenant: str, *, everything: bool) -> None:
-        pods = set() if everything else await self._pods(tenant)
-        if everything:
-            for name in await self._pods(tenant):
-                await self._delete_pod(tenant, name)
-        for ticket in await self.admission.tickets(tenant):
-            if ticket.name not in pods:
-                await self.admission.release(tenant, ticket.name)
-
-    async def _worker(self) -> None:
-        while True:
-            tenant, name = self.dice.choice(list(self.tenants)), f"t{self.dice.randrange(NAMES)}"
-            what = self.dice.choice(("request", "request", "start", "start", "stop", "look"))
-            async with self._locks.setdefault(f"{tenant}/{name}", asyncio.Lock()):
-                try:
-                    await getattr(self, f"_{what}")(tenant, name)
-                except UserLimitReached:
-                    what = "limited"
-                except NotAdmitted:
-                    what = "not admitted"
-                except (AdmissionUnavailable, ApiUnreachable):
-                    what = "Kueue or the API was away"
-                    await asyncio.sleep(0.2)
-            self.log(what)
-
-    async def _request(self, tenant: str, name: str) -> None:
-        if name not in await self._pods(tenant):
-            await self.admission.request(self._asks.request(tenant, name))
-            self._may_die("after filing")
-
-    async def _start(self, tenant: str, name: str) -> None:
-        if name in await self._pods(tenant) or not await self._is_admitted(tenant, name):
-            return
-        self._may_die("before holding")
-        await self.admission.hold(tenant, name)
-        self._may_die("between ticket and pod")
-        await self._create_pod(tenant, name)
-        self._may_die("after the pod")
-
-    async def _is_admitted(self, tenant: str, name: str) -> bool:
-        """Within a moment, as for a start that somebody waits for."""
-        await self.admission.request(self._asks.request(tenant, name))
-        for _ in range(10):
-            if (await self.admission.get(tenant, name)).state is TicketState.ADMITTED:
-                return True
-            await asyncio.sleep(0.2)
-        return False
-
-    async def _stop(self, tenant: str, name: str) -> None:
-        await self._delete_pod(tenant, name)
-        self._may_die("before giving back")
-        await self.admission.release(tenant, name)
-
-    async def _look(self, tenant: str, name: str) -> None:
-        if name not in await self._pods(tenant):
-            return
-        ticket = await self.admission.get(tenant, name)
-        if repair_of(ticket) is Repair.GIVE_WAY:
-            await self._stop(tenant, name)
-
-    def _may_die(self, where: str) -> None:
-        if self.mortal and not self.dice.randrange(DIES):
-            self.log(f"died {where}")
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def _maps(self, tenant: str) -> str:
-        return f"/api/v1/namespaces/{self.tenants[tenant].vcluster.namespace}/configmaps"
-
-    async def _pods(self, tenant: str) -> set[str]:
-        found = await self.host.get(self._maps(tenant), {"labelSelector": LABEL})
-        return {item["metadata"]["name"] for item in found["items"]}
-
-    async def _create_pod(self, tenant: str, name: str) -> None:
-        key, _, value = LABEL.partition("=")
-        try:
-            await self.host.create(self._maps(tenant), {"metadata": {"name": name, "labels": {key: value}}})
-        except ApiError as error:
-            if error.status != 409:
-                raise
-
-    async def _delete_pod(self, tenant: str, name: str) -> None:
-        await self.host.delete(f"{self._maps(tenant)}/{name}")
+KUEUE_KILLS = 5
 
 
 @dataclass
@@ -170,82 +60,144 @@ class Piece:
     folder: Path
     seconds: float = inf
     done: Counter[str] = field(default_factory=Counter)
+    given_back: list[tuple[int, float]] = field(default_factory=list)
 
     def run(self) -> Judge:
         """Make queues of its own, do the steps, judge what etcd saw, and remove it all."""
         return asyncio.run(self._run())
 
     async def _run(self) -> Judge:
-        tenants = three_tenants()
-        async with as_admin() as host, own_queues(host, tenants) as moved:
-            watches = [self._watch(kind) for kind in WATCHED]
+        async with as_admin() as host, own_queues(host, three_tenants()) as tenants:
+            await _make_ceilings(host, tenants)
+            watches = [self._watch(kind, selector) for kind, selector in WATCHED.items()]
             try:
-                await self._steps(host, moved)
+                await self._with_a_tenant_beside(host, tenants)
                 await kueue_is_back(host)
-                slow = await self._end(host, moved)
-                await self._seen_to_the_end(host, moved)
+                slow = await self._end(host, tenants)
+                await self._seen_to_the_end(host, tenants)
             finally:
                 for watch in watches:
                     watch.terminate()
                     watch.wait()
-        namespaces = {tenant.vcluster.namespace: name for name, tenant in moved.items()}
-        judge = Judge({name: tenant.quota for name, tenant in tenants.items()}, namespaces)
-        for version in self._versions():
-            if version.key[0] in namespaces and version.key[1] != LAST:
-                judge.take(version)
-        if slow > SLOW:
-            judge.broken.append(f"slots were taken for {slow:.0f} s after the hub was gone")
-        if judge.tickets or judge.pods:
-            judge.broken.append(f"left at the end: {[*judge.tickets, *judge.pods]}")
+        self._read_log()
+        return self._judge({tenant.vcluster.namespace: name for name, tenant in tenants.items()}, slow)
+
+    def _judge(self, namespaces: Mapping[str, str], slow: float) -> Judge:
+        quotas = {name: tenant.quota for name, tenant in three_tenants().items()}
+        judge = judged(quotas, namespaces, (v for v in self._versions() if v.key[1] != LAST))
+        slowest = max([slow, *(seconds for _, seconds in self.given_back)])
+        if slowest > SLOW:
+            judge.broken.append(f"slots were taken for {slowest:.0f} s after their hub was gone")
+        if left := [*judge.tickets, *judge.pods, *judge.others]:
+            judge.broken.append(f"left at the end: {left}")
         return judge
 
-    def _watch(self, kind: str) -> subprocess.Popen[bytes]:
+    def told(self, judge: Judge) -> dict[str, Any]:
+        """The piece as plain values."""
+
+        def of(word: str) -> dict[str, int]:
+            return {what.removeprefix(f"{word} "): n for what, n in sorted(self.done.items()) if what.startswith(word)}
+
+        return {
+            "seed": self.seed,
+            "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "machine": machine(),
+            "steps": sum(of("step").values()),
+            "outcomes": of("step"),
+            "faults": {**{f"hub died {where}": n for where, n in of("died").items()}, **of("killed")},
+            "pods past the hub": of("beside"),
+            "starts after a fault": len(self.given_back),
+            "tickets that they gave back": sum(count for count, _ in self.given_back),
+            "longest until given back, s": max((seconds for _, seconds in self.given_back), default=0.0),
+            "versions": dict(judge.seen),
+            "times over Kubernetes' own ceiling": judge.over_ceiling,
+            "violations": judge.broken,
+        }
+
+    def _watch(self, kind: str, selector: str) -> subprocess.Popen[bytes]:
         cluster = running_cluster()
-        argv = [cluster.kubectl, "--kubeconfig", str(cluster.admin_kubeconfig), "get", kind, "-A", "-l", LABEL]
+        argv = [cluster.kubectl, "--kubeconfig", str(cluster.admin_kubeconfig), "get", kind, "-A", "-l", selector]
         with (self.folder / f"{kind}.json").open("wb") as out:
             return subprocess.Popen([*argv, "--watch", "--output-watch-events", "-o", "json"], stdout=out)
 
+    async def _with_a_tenant_beside(self, host: KubeApi, tenants: Mapping[str, Tenant]) -> None:
+        self._log.touch()
+        pods = Pods(host, tenants, THEIRS)
+        beside = asyncio.create_task(make_pods_past_the_hub(pods, random.Random(self.seed), self._write))
+        try:
+            await self._steps(host, tenants)
+            if beside.done():
+                beside.result()
+        finally:
+            beside.cancel()
+            with suppress(asyncio.CancelledError):
+                await beside
+        for tenant in tenants:
+            for name in await pods.names(tenant):
+                await pods.delete(tenant, name)
+
     async def _steps(self, host: KubeApi, tenants: Mapping[str, Tenant]) -> None:
-        dice, log, number = random.Random(self.seed), self.folder / "done.txt", 0
-        log.touch()
+        dice, number, since = random.Random(self.seed), 0, time.time()
         kills = [self.steps * (n + 1) // (self.kueue_kills + 1) for n in range(self.kueue_kills)]
         ends = time.monotonic() + self.seconds
-        while (so_far := self._count(log)) < self.steps and time.monotonic() < ends:
-            child = self._fork(tenants, self.seed * 1000 + number, log)
-            number += 1
-            lives = time.monotonic() + dice.uniform(*LIVES)
+        while self._count() < self.steps and time.monotonic() < ends:
+            child = self._fork(tenants, self.seed * 1000 + number, since)
+            number, repaired = number + 1, self._count(b"repaired ")
+            lives = min(time.monotonic() + dice.uniform(*LIVES), ends)
             while _alive(child):
-                await asyncio.sleep(0.2)
-                so_far = self._count(log)
-                if kills and so_far >= kills[0]:
+                # Before it has repaired all, what it found stays as old as it is.
+                if self._count(b"repaired ") > repaired:
+                    since = time.time()
+                await asyncio.sleep(0.1)
+                if kills and self._count() >= kills[0]:
                     kills.pop(0)
-                    self.done["Kueue killed"] += await kill_kueue(host)
-                if time.monotonic() > min(lives, ends) or so_far >= self.steps:
+                    self.done["killed Kueue"] += await kill_kueue(host)
+                if time.monotonic() > lives or self._count() >= self.steps:
                     os.kill(child, signal.SIGKILL)
                     await _ended(child)
-                    self.done["hub killed from outside"] += 1
+                    self.done["killed the hub from outside"] += 1
                     break
-        self.done.update(log.read_text().splitlines())
 
-    @staticmethod
-    def _count(log: Path) -> int:
-        return sum(not line.startswith("died") for line in log.read_text().splitlines())
+    @property
+    def _log(self) -> Path:
+        return self.folder / "done.txt"
 
-    def _fork(self, tenants: Mapping[str, Tenant], seed: int, log: Path) -> int:
+    def _write(self, line: str) -> None:
+        """Appended whole, whoever else writes."""
+        out = os.open(self._log, os.O_WRONLY | os.O_APPEND)
+        os.write(out, f"{line}\n".encode())
+        os.close(out)
+
+    def _count(self, word: bytes = b"step ") -> int:
+        return self._log.read_bytes().count(word)
+
+    def _read_log(self) -> None:
+        for line in self._log.read_text().splitlines():
+            if line.startswith("repaired"):
+                _, count, seconds = line.split()
+                self.given_back.append((int(count), float(seconds)))
+            else:
+                self.done[line] += 1
+
+    def _fork(self, tenants: Mapping[str, Tenant], seed: int, since: float) -> int:
         child = os.fork()
         if child:
             return child
         try:
             # Nothing of the parent's event loop is ours.
             asyncio.events._set_running_loop(None)
-            asyncio.run(_be_a_hub(tenants, seed, log))
+            asyncio.run(self._be_a_hub(tenants, seed, since))
         finally:
             os._exit(1)
+
+    async def _be_a_hub(self, tenants: Mapping[str, Tenant], seed: int, since: float) -> None:
+        async with as_admin() as host:
+            await Hub(host, tenants, random.Random(seed), self._write, since=since).run()
 
     async def _end(self, host: KubeApi, tenants: Mapping[str, Tenant]) -> float:
         """A last hub starts, and all ends. Returns how many seconds the last slot took to be free."""
         began = time.monotonic()
-        hub = Hub(host, tenants, random.Random(self.seed), lambda _: None, mortal=False)
+        hub = _last_hub(host, tenants)
         await hub.clear_up(everything=True)
         while any([(await hub.admission.usage(tenant)).used for tenant in tenants]):
             await asyncio.sleep(0.2)
@@ -253,22 +205,48 @@ class Piece:
 
     async def _seen_to_the_end(self, host: KubeApi, tenants: Mapping[str, Tenant]) -> None:
         """Until the watches have written what was written last."""
-        hub = Hub(host, tenants, random.Random(0), lambda _: None, mortal=False)
-        first = next(iter(tenants))
-        await hub._create_pod(first, LAST)
-        await hub._delete_pod(first, LAST)
+        pods, first = Pods(host, tenants, OURS), next(iter(tenants))
+        await pods.create(first, LAST, {})
+        await pods.delete(first, LAST)
         async with asyncio.timeout(60):
             while not self._all_is_seen():
                 await asyncio.sleep(0.5)
 
     def _all_is_seen(self) -> bool:
+        """Workloads are not waited for: each is gone a moment after its Job."""
         there: dict[tuple[str, str, str], bool] = {}
         for version in self._versions():
+            if version.kind == "Workload":
+                continue
             there[(version.kind, *version.key)] = version.there
         return any(name == LAST for _, _, name in there) and not any(there.values())
 
     def _versions(self) -> list[Version]:
         return versions(*(self.folder / f"{kind}.json" for kind in WATCHED))
+
+
+def _last_hub(host: KubeApi, tenants: Mapping[str, Tenant]) -> Hub:
+    return Hub(host, tenants, random.Random(0), lambda _: None, mortal=False)
+
+
+async def _make_ceilings(host: KubeApi, tenants: Mapping[str, Tenant]) -> None:
+    """The ResourceQuota that the product renders for each tenant, and what else a pod's creation waits for."""
+    for tenant in tenants.values():
+        path = f"/api/v1/namespaces/{tenant.vcluster.namespace}"
+        hard = device_ceiling(tenant, (SMALL, LARGE))
+        await host.create(f"{path}/resourcequotas", {"metadata": {"name": "ceiling"}, "spec": {"hard": hard}})
+        async with asyncio.timeout(30):
+            while not await _is_ready_for_pods(host, path):
+                await asyncio.sleep(0.2)
+
+
+async def _is_ready_for_pods(host: KubeApi, namespace: str) -> bool:
+    try:
+        await host.get(f"{namespace}/serviceaccounts/default")
+    except ApiError:
+        return False
+    quota = await host.get(f"{namespace}/resourcequotas/ceiling")
+    return "used" in (quota.get("status") or {})
 
 
 def _alive(child: int) -> bool:
@@ -280,42 +258,16 @@ async def _ended(child: int) -> None:
         await asyncio.sleep(0.01)
 
 
-async def _be_a_hub(tenants: Mapping[str, Tenant], seed: int, log: Path) -> None:
-    out = os.open(log, os.O_WRONLY | os.O_APPEND)
-    async with as_admin() as host:
-        await Hub(host, tenants, random.Random(seed), lambda what: os.write(out, f"{what}\n".encode())).run()
-
-
-async def kill_kueue(host: KubeApi) -> int:
-    """End Kueue's only pod at once, without a chance to say goodbye. Returns how many that were."""
-    pods = "/api/v1/namespaces/kueue-system/pods"
-    found = (await host.get(pods))["items"]
-    for pod in found:
-        at_once = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0}
-        await host._call("DELETE", f"{pods}/{pod['metadata']['name']}", None, at_once)
-    return len(found)
-
-
-async def kueue_is_back(host: KubeApi) -> None:
-    """Wait until Kueue's pod is ready, for whoever needs it next."""
-    async with asyncio.timeout(120):
-        while True:
-            pods = (await host.get("/api/v1/namespaces/kueue-system/pods"))["items"]
-            if pods and all(_is_ready(pod) for pod in pods):
-                return
-            await asyncio.sleep(0.5)
-
-
-def _is_ready(pod: dict[str, Any]) -> bool:
-    conditions = pod["status"].get("conditions") or ()
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-
-
 def run_piece(steps: int, *, seed: int, kueue_kills: int, seconds: float = inf) -> tuple[Piece, Judge]:
-    """One piece in a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        piece = Piece(steps, seed, kueue_kills, Path(folder), seconds)
-        return piece, piece.run()
+    """One piece in a folder of its own, which stays for a look at it if anything was wrong."""
+    folder = Path(tempfile.mkdtemp(prefix="steps-"))
+    piece = Piece(steps, seed, kueue_kills, folder, seconds)
+    judge = piece.run()
+    if judge.broken or judge.over_ceiling:
+        print(f"what etcd saw: {folder}", file=sys.stderr)
+    else:
+        shutil.rmtree(folder)
+    return piece, judge
 
 
 def main() -> None:
@@ -323,24 +275,19 @@ def main() -> None:
     folder, steps, seconds = Path(sys.argv[1]), int((sys.argv[2:] or ["2500"])[0]), float((sys.argv[3:] or ["inf"])[0])
     folder.mkdir(parents=True, exist_ok=True)
     seed, began = secrets.randbelow(10**6), time.monotonic()
-    piece, judge = run_piece(steps, seed=seed, kueue_kills=3, seconds=seconds)
-    told: dict[str, Any] = {
-        "seed": seed,
-        "seconds": round(time.monotonic() - began),
-        "steps": sum(count for what, count in piece.done.items() if "died" not in what and "killed" not in what),
-        "done": dict(piece.done),
-        "seen": dict(judge.seen),
-        "violations": judge.broken,
-    }
-    (folder / f"{seed}.json").write_text(json.dumps(told, indent=2))
-    print(json.dumps(told, indent=2))
+    piece, judge = run_piece(steps, seed=seed, kueue_kills=KUEUE_KILLS, seconds=seconds)
+    told = piece.told(judge) | {"seconds": round(time.monotonic() - began)}
+    (folder / f"{seed}.json").write_text(json.dumps(told, indent=1) + "\n")
+    print(json.dumps(told, indent=1))
     pieces = [json.loads(file.read_text()) for file in folder.glob("*.json")]
-    faults = sum(n for each in pieces for what, n in each["done"].items() if "died" in what or "killed" in what)
-    print(
-        f"{len(pieces)} pieces: {sum(p['steps'] for p in pieces)} steps, {faults} faults, "
-        f"{sum(n for p in pieces for n in p['seen'].values())} versions judged, "
-        f"{sum(len(p['violations']) for p in pieces)} violations"
-    )
+    sums = {
+        "steps": sum(each["steps"] for each in pieces),
+        "faults": sum(n for each in pieces for n in each["faults"].values()),
+        "versions judged": sum(n for each in pieces for n in each["versions"].values()),
+        "times over Kubernetes' own ceiling": sum(len(each["times over Kubernetes' own ceiling"]) for each in pieces),
+        "violations": sum(len(each["violations"]) for each in pieces),
+    }
+    print(f"{len(pieces)} pieces: {', '.join(f'{count} {what}' for what, count in sums.items())}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 
 from aifactory_hub import constants
 from aifactory_hub.admission import AdmissionRefused, AdmissionUnavailable, KueueAdmission, NotAdmitted
+from aifactory_hub.admission.translate import JOB_UID_LABEL
 from aifactory_hub.clusters import KubeApi
 from aifactory_hub.clusters.credentials import Credential
 from aifactory_hub.domain.tickets import TicketRequest, TicketState
@@ -20,6 +21,7 @@ from ..support.kube_objects import SMALL, make_tenant
 from ..support.kube_server import KubeServer, kube_server
 
 JOBS = "/apis/batch/v1/namespaces/vc-nlp/jobs"
+WORKLOADS = "/apis/kueue.x-k8s.io/v1beta2/namespaces/vc-nlp/workloads"
 WEBHOOK_DOWN = {"code": 500, "message": 'failed calling webhook "mjob.kb.io": connect: connection refused'}
 
 
@@ -99,6 +101,43 @@ async def test_hold_takes_effect_only_on_the_version_that_was_seen_admitted() ->
         with pytest.raises(NotAdmitted):
             await admission.hold("nlp", "t1")
         assert "status" not in job(server)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "kept"),
+    [
+        ({"QuotaReserved": "True", "Admitted": "True"}, True),
+        ({"QuotaReserved": "True", "Evicted": "False"}, True),  # taken back once, and admitted again
+        ({"QuotaReserved": "True", "Evicted": "True"}, False),
+        ({"QuotaReserved": "False"}, False),
+    ],
+)
+async def test_hold_lets_go_of_what_kueue_has_given_to_another_while_the_job_does_not_say_so(
+    conditions: dict[str, str], kept: bool
+) -> None:
+    async with kube_server() as server, kueue(server) as admission:
+        ticket = await admission.request(ask())
+        admit(server)
+        told = [{"type": kind, "status": status, "message": ""} for kind, status in conditions.items()]
+        body = {"metadata": {"name": "w", "labels": {JOB_UID_LABEL: ticket.uid}}, "status": {"conditions": told}}
+        server.put(WORKLOADS, body)
+        if kept:
+            await admission.hold("nlp", "t1")
+        else:
+            with pytest.raises(NotAdmitted, match="taken back"):
+                await admission.hold("nlp", "t1")
+        assert job(server)["status"]["active"] == int(kept)
+
+
+async def test_hold_lets_go_when_nothing_can_be_known_of_the_quota() -> None:
+    async with kube_server() as server, kueue(server) as admission:
+        await admission.request(ask())
+        admit(server)
+        gone = {"code": 503, "message": "no answer"}
+        server.hooks.append(lambda method, path, _: gone if path.startswith(WORKLOADS) else None)
+        with pytest.raises(AdmissionUnavailable):
+            await admission.hold("nlp", "t1")
+        assert job(server)["status"]["active"] == 0
 
 
 async def test_hold_never_sets_a_start_time() -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from aifactory_hub import constants
 from aifactory_hub.admission import KueueAdmission
+from aifactory_hub.admission.translate import JOB_UID_LABEL
+from aifactory_hub.clusters import KubeApi
 from aifactory_hub.domain.tickets import TicketRequest, TicketState
 from aifactory_profiles import Resources
 
@@ -19,6 +21,14 @@ from ..support.real_cluster import as_hub
 pytestmark = pytest.mark.cluster
 
 TENANTS = {name: make_tenant(name) for name in ("nlp", "vision")}
+
+
+async def conditions(host: KubeApi, ticket: str) -> set[str]:
+    """What Kueue says of the ticket's Workload."""
+    uid = (await host.get(f"/apis/batch/v1/namespaces/vc-nlp/jobs/{ticket}"))["metadata"]["uid"]
+    path = "/apis/kueue.x-k8s.io/v1beta2/namespaces/vc-nlp/workloads"
+    (workload,) = (await host.get(path, {"labelSelector": f"{JOB_UID_LABEL}={uid}"}))["items"]
+    return {each["type"] for each in workload["status"]["conditions"]}
 
 
 async def test_the_hubs_rights_are_enough_for_a_tickets_whole_life() -> None:
@@ -42,6 +52,7 @@ async def test_the_hubs_rights_are_enough_for_a_tickets_whole_life() -> None:
             assert (await anext(watch)).active
             assert name in [holder.owner for holder in (await admission.usage("nlp")).holders]
             assert name in [ticket.name for ticket in await admission.tickets("nlp")]
+            assert "PodsReady" not in await conditions(host, name), "Kueue waits for pods, and there will be none"
             path = f"/apis/visibility.kueue.x-k8s.io/v1beta2/namespaces/vc-nlp/localqueues/{constants.LOCAL_QUEUE}"
             assert "items" in await host.get(f"{path}/pendingworkloads")
             await admission.release("nlp", name)

@@ -71,3 +71,12 @@ def test_outside_a_notebook_it_says_what_is_missing(monkeypatch: pytest.MonkeyPa
     done = CliRunner().invoke(main, ["quota"])
     assert done.exit_code == 1
     assert "JUPYTERHUB_API_TOKEN is missing" in done.output
+
+
+def test_a_service_that_does_not_answer_is_soon_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aifactory_hub.cli.quota.PATIENCE", 0.1)
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "t")
+    monkeypatch.setenv("AIFACTORY_SERVICE_URL", "http://127.0.0.1:1/services/aifactory")
+    result = CliRunner().invoke(main, ["quota", "--tenant", "nlp"])
+    assert result.exit_code == 1
+    assert "The job service at http://127.0.0.1:1/services/aifactory did not answer" in result.output

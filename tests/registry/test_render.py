@@ -256,6 +256,9 @@ def test_lending_weight_and_reclaim_reach_kueue() -> None:
         assert queue["spec"]["preemption"]["reclaimWithinCohort"] == "LowerPriority"
         assert "lendingLimit" not in str(queue)
     assert "fairSharing" not in str(kueue_object(registry, "nlp", "Cohort", "factory-nlp"))
+    assert kueue_object(registry, "nlp", name="nlp.jobs")["spec"]["fairSharing"] == {"weight": "0"}
+    assert "fairSharing" not in kueue_object(registry, "nlp")["spec"]
+    assert "fairSharing" not in str(kueue_object(read_registry(GOOD, SOURCE), "nlp", name="nlp.jobs"))
     assert registry.tenants["vision"].quota.per_user == {Device("h100-80gb", "nvidia.com/mig-1g.10gb"): 2}
 
 

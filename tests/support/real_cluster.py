@@ -23,6 +23,8 @@ from .kube_objects import Json
 
 KUEUE = "/apis/kueue.x-k8s.io/v1beta2"
 API = ("127.0.0.1", 6443)
+# In the environment of tests that run while Kueue shares fairly.
+FAIR = "AIFACTORY_TEST_FAIR_SHARING"
 
 
 def running_cluster() -> Access:
@@ -62,12 +64,14 @@ async def as_hub() -> AsyncIterator[KubeApi]:
 
 @asynccontextmanager
 async def own_queues(
-    admin: KubeApi, tenants: Mapping[str, Tenant], reclaim: Reclaim = Reclaim.ANY
+    admin: KubeApi, tenants: Mapping[str, Tenant], reclaim: Reclaim = Reclaim.ANY, *, fair_sharing: bool = False
 ) -> AsyncIterator[dict[str, Tenant]]:
     """The tenants with namespaces, queues and a cohort of this test's own, removed at the end.
 
-    Several tests and a hub can so share one cluster: no quota of theirs meets.
+    Several tests and a hub can so share one cluster: no quota of theirs meets. ``fair_sharing``, or the environment,
+    says that Kueue shares fairly (kueue.py).
     """
+    fair = fair_sharing or FAIR in os.environ
     cohort = f"test-{secrets.token_hex(4)}"
     made: list[str] = []
     try:
@@ -76,7 +80,7 @@ async def own_queues(
         for tenant in tenants.values():
             namespace = f"{cohort}-{tenant.name}"
             there = replace(tenant, vcluster=VCluster(namespace, tenant.name))
-            await _make_tenant(admin, there, namespace, cohort, reclaim, made)
+            await _make_tenant(admin, there, cohort, reclaim, fair, made)
             moved[tenant.name] = there
         yield moved
     finally:
@@ -85,11 +89,12 @@ async def own_queues(
 
 
 async def _make_tenant(
-    admin: KubeApi, tenant: Tenant, namespace: str, cohort: str, reclaim: Reclaim, made: list[str]
+    admin: KubeApi, tenant: Tenant, cohort: str, reclaim: Reclaim, fair: bool, made: list[str]
 ) -> None:
+    namespace = tenant.vcluster.namespace
     labels = {"aifactory-hub.io/tickets": "true"}
     await _make(admin, "/api/v1/namespaces", {"metadata": {"name": namespace, "labels": labels}}, made)
-    for manifest in tenant_queues(tenant, namespace, cohort, tenant.quota.devices, reclaim):
+    for manifest in tenant_queues(tenant, namespace, cohort, tenant.quota.devices, reclaim, fair_sharing=fair):
         collection = f"{manifest['kind'].lower()}s"
         local = f"/namespaces/{namespace}" if manifest["kind"] == "LocalQueue" else ""
         await _make(admin, f"{KUEUE}{local}/{collection}", manifest, made)

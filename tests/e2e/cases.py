@@ -23,7 +23,7 @@ job = submit("python train.py", profile="mig-1g.10gb")
 job.wait(timeout=240)
 model = pickle.loads(job.artifacts["model.pkl"].read())
 print("RESULT", json.dumps({"id": job.id, "state": job.state, "logs": job.logs(), "artifacts": sorted(job.artifacts),
-                            "model": type(model).__name__}))
+                            "model": type(model).__name__, "image": job.image}))
 """
 
 SUBMIT_SLOW = """\

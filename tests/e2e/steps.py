@@ -254,6 +254,9 @@ def check_result(step: Step, result: dict[str, Any], team: str) -> None:
     step.check(result["state"] == "SUCCEEDED", f"{team}: job.wait() ends SUCCEEDED", result)
     accuracy = result["logs"].split("accuracy:")[1].split()[0] if "accuracy:" in result["logs"] else None
     step.check(accuracy, f"{team}: job.logs() shows the accuracy ({accuracy})", result)
+    step.check(
+        "@sha256:" in result["image"], f"{team}: the job ran in its notebook's own image, by digest", result["image"]
+    )
     step.check(result["model"] == "LogisticRegression", f"{team}: job.artifacts gives the model back", result)
 
 

@@ -146,6 +146,9 @@ def templates(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
+    if not found:
+        click.echo("The team has published nothing to be run.", err=True)
+        return
     rows = [(t["name"], t["engine"], _parameters(t), (t["description"] or "").splitlines()[0:1]) for t in found]
     _table(("TEMPLATE", "ENGINE", "PARAMETERS", "ABOUT"), [(*row[:3], "".join(row[3])) for row in rows])
 
@@ -307,7 +310,8 @@ def _facts(job: Job) -> Iterable[tuple[str, str]]:
     if job.progress is not None:
         yield "done", _percent(job) + "".join(f", {name} {value:.6g}" for name, value in job.metrics.items())
     if job.cost is not None and job.cost["per_hour"] is not None:
-        yield "cost", f"{job.cost['so_far']} so far, {job.cost['at_most']} at most"
+        more = "" if job.final else f" so far, {job.cost['at_most']} at most"
+        yield "cost", f"{job.cost['so_far']}{more}"
     if job.exit_code is not None:
         yield "exit code", str(job.exit_code)
     for step in job.steps:

@@ -153,7 +153,8 @@ def _cost(job: Job) -> str:
     cost = job.cost or {}
     if cost.get("per_hour") is None:
         return ""
-    return f"{cost['so_far']} so far, {cost['at_most']} at most"
+    # Of one that has ended nothing more will come.
+    return f"cost {cost['so_far']}" if job.final else f"{cost['so_far']} so far, {cost['at_most']} at most"
 
 
 def _time(job: Job) -> str:

@@ -97,6 +97,11 @@ class JobSteps:
             since = (job.run_created_at or now) + run.blocked_after
         return 0.0 if since is None else now - since
 
+    def _now(self, job: JobRecord) -> float:
+        """Never before what has happened to the job already: this machine's clock may be set back."""
+        known = (job.queued_at, job.starting_at, job.running_at)
+        return max(self._w.clock(), job.submitted_at, *(at for at in known if at is not None))
+
     def _held_back(self, job: JobRecord) -> str | None:
         """Why the attempt may not begin yet."""
         if job.not_before is None or job.not_before <= self._w.clock():
@@ -174,7 +179,7 @@ class JobSteps:
     async def _end(self, job: JobRecord, state: JobState, reason: str | None, exit_code: int | None) -> None:
         log.info("job %s of %s in %s: %s (%s)", job.id, job.owner, job.tenant, state, reason or "no reason given")
         finish = self._w.jobs.finish
-        await asyncio.to_thread(finish, job.id, state, reason=reason, exit_code=exit_code, now=self._w.clock())
+        await asyncio.to_thread(finish, job.id, state, reason=reason, exit_code=exit_code, now=self._now(job))
 
     async def _begin_ending(self, job: JobRecord, decision: JobDecision) -> None:
         """Recorded before anything is removed: a run that is gone then tells nobody that it failed."""
@@ -183,7 +188,7 @@ class JobSteps:
         said = (job.report or {}).get("problem") if decision.kind is EndKind.RETRY else None
         ending = {"kind": decision.kind.value, "reason": said or decision.reason, "exit_code": decision.exit_code}
         shown = f"ending attempt {job.attempt}: {ending['reason']}"
-        await asyncio.to_thread(self._w.jobs.begin_ending, job.id, {**ending, "at": self._w.clock()}, shown)
+        await asyncio.to_thread(self._w.jobs.begin_ending, job.id, {**ending, "at": self._now(job)}, shown)
 
     async def _end_attempt(self, job: JobRecord) -> bool:
         """Remove what the attempt has on the cluster, keep its log, and let the job go on."""
@@ -265,7 +270,7 @@ class JobSteps:
 
     async def _note(self, job: JobRecord, state: JobState, reason: str | None) -> None:
         if (job.state, job.reason) != (state, reason) and not job.state.final:
-            await asyncio.to_thread(self._w.jobs.set_state, job.id, state, reason, now=self._w.clock())
+            await asyncio.to_thread(self._w.jobs.set_state, job.id, state, reason, now=self._now(job))
 
     async def _note_steps(self, job: JobRecord, run: JobRun) -> None:
         steps = tuple(step.to_json() for step in run.steps)

@@ -19,6 +19,7 @@ from aifactory_hub.client.shown import job_html
 from ..support.fake_hub import FakeHub
 from ..support.job_service import RunningService, running_service
 from ..support.local_runs import LocalRuns
+from .world import World
 
 HOURS = 2 * 3600.0
 # Python imports it by itself in each process of the run; the command prints what its clock says.
@@ -96,3 +97,35 @@ async def test_tokens_progress_and_times_are_right_though_every_clock_is_another
     times = [datetime.fromisoformat(at).timestamp() for at in job.data["times"].values() if at]
     assert times == sorted(times)
     assert began <= times[0] + 1 and times[-1] <= time.time() + 1
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.close()
+
+
+async def running(world: World, key: str) -> str:
+    job_id = await world.submit(key)
+    await world.settle()
+    world.pipeline.start("nlp", job_id)
+    assert await world.state(job_id) == ("RUNNING", None)
+    return job_id
+
+
+async def test_a_service_whose_clock_is_set_back_goes_on_and_no_job_ends_before_it_began(world: World) -> None:
+    first = await running(world, "first")
+    world.clock.pass_by(-HOURS)
+    world.pipeline.end("nlp", first, 0)
+    assert (await world.state(first))[0] == "SUCCEEDED"
+    job = world.job(first)
+    assert job.finished_at is not None and job.running_at is not None
+    assert job.submitted_at <= job.running_at <= job.finished_at
+    assert not job.live
+    second = await running(world, "second")
+    await world.service.scheduler.tick()
+    await world.service.chores.calls["retention"][1]()
+    world.pipeline.end("nlp", second, 0)
+    assert (await world.state(second))[0] == "SUCCEEDED"
+    assert world.job(first).log_dropped_at is None

@@ -13,6 +13,7 @@ from aifactory_profiles import Profile
 from .. import constants
 from ..admission.base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted, UserLimitReached
 from ..domain.jobs import EndKind, JobDecision, JobRun, JobState, JobStep, Onward, after_attempt, decide_job
+from ..domain.logs import shortened
 from ..domain.tickets import Ticket, TicketRequest, TicketState
 from ..pipelines.base import PipelineRefused, PipelineUnavailable
 from ..pipelines.engines import Engines
@@ -258,9 +259,13 @@ class JobSteps:
             log.warning("job %s: its log can't be had now: %s", job.id, error)
             text = ""
         # A pod that is gone has no log any more; what its runner sent while it ran is here.
-        content = text.encode() or await asyncio.to_thread(self._w.spool.tail, job.run_id, most=limit)
+        content = text.encode() or await asyncio.to_thread(self._printed, job.run_id, limit)
         if content:
             await asyncio.to_thread(self._store_log, job, content, limit)
+
+    def _printed(self, run_id: str, limit: int) -> bytes:
+        tail = self._w.spool.tail(run_id, most=limit)
+        return shortened(tail, self._w.spool.size(run_id))
 
     def _store_log(self, job: JobRecord, content: bytes, limit: int) -> None:
         with self._w.files.incoming(limit) as incoming:

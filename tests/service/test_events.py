@@ -238,6 +238,31 @@ async def test_a_log_that_is_not_kept_any_more_ends_who_follows_it(service: Runn
             assert await heard.ended()
 
 
+async def test_who_comes_back_a_day_later_goes_on_in_what_is_left_of_a_long_log(service: RunningService) -> None:
+    limit = service.context.registry.jobs.max_log
+    printed = b"".join(f"{n:07}\n".encode() for n in range((limit + 2**20) // 8))
+    async with service.http("ada") as http:
+        job_id = await submitted(http)
+        await service.reconciler.settle()
+        for start in range(0, len(printed), 2**19):
+            await piece(service, job_id, start, printed[start : start + 2**19])
+        service.pipeline.end("nlp", job_id, 137)
+        await service.reconciler.settle()
+        service.context.spool.drop(job_id)
+        for place in (len(printed) - 16, 8):
+            told = []
+            async with listening(http, f"/jobs/{job_id}/events?log=true&after={place}") as heard:
+                while (event := await heard.next())[0] != "end":
+                    told.append(event[1])
+            pieces = [each for each in told if "text" in each]
+            first = pieces[0]["offset"]
+            assert first == place + pieces[0]["skipped"]
+            assert "".join(each["text"] for each in pieces) == printed[first:].decode()
+            assert first == max(
+                place, len(printed) - limit + len(f"[the first {len(printed) - limit} bytes are not kept]\n")
+            )
+
+
 async def test_the_log_of_a_pod_that_is_gone_is_what_its_runner_sent(service: RunningService) -> None:
     async with service.http("ada") as http:
         job_id = await submitted(http)

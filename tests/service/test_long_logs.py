@@ -74,6 +74,11 @@ def _followed(job: Job) -> list[str]:
     return list(job.follow())
 
 
+def _follow_into(heard: list[str], job: Job) -> None:
+    for text in job.follow():
+        heard.append(text)
+
+
 @pytest.mark.parametrize("kept_alive", [True, False], ids=["kept alive", "cut"])
 async def test_a_silent_job_is_followed_through_the_hubs_proxy_to_its_end(
     working: RunningService, monkeypatch: pytest.MonkeyPatch, kept_alive: bool
@@ -95,6 +100,32 @@ async def test_a_silent_job_is_followed_through_the_hubs_proxy_to_its_end(
     else:
         assert len(counting.went_on_from) > 2
         assert counting.went_on_from[-1] == "1.6"
+
+
+async def test_a_proxy_that_is_started_again_is_waited_for_and_nothing_is_heard_twice(
+    working: RunningService, tmp_path: Path
+) -> None:
+    counting, go = Counting("/events"), tmp_path / "go"
+    heard: list[str] = []
+    command = f"echo begin; until [ -e {go} ]; do sleep 0.05; done; echo end"
+    with hub_proxy(working.url, silence=60.0) as proxy:
+        session = Session(Account(proxy.url.rstrip("/"), "ada", tenant="nlp"), transport=counting)
+        job = await asyncio.to_thread(submit, command, profile=MIG, files=None, session=session)
+        following = asyncio.create_task(asyncio.to_thread(_follow_into, heard, job))
+        async with asyncio.timeout(60):
+            while not heard:
+                await asyncio.sleep(0.05)
+        await asyncio.to_thread(proxy.stop)
+        go.touch()
+        await asyncio.sleep(_SILENCE)
+        assert not following.done()
+        await asyncio.to_thread(proxy.start)
+        async with asyncio.timeout(60):
+            await following
+        session.close()
+    assert "".join(heard) == "begin\nend\n"
+    assert counting.went_on_from[0] is None
+    assert counting.went_on_from[-1] == "1.6"
 
 
 async def test_a_flood_is_kept_to_its_limit_and_its_end_is_whole(

@@ -196,6 +196,36 @@ async def test_a_bucket_that_does_not_answer_is_said_and_no_job_is_lost(
         assert (await http.get(f"/jobs/{newest}/logs")).text == "no files\n"
 
 
+def fetched(node: Path) -> bool:
+    """Whether the run has its files: what it does before it starts its command."""
+    return bool(list(node.glob("pod-*/work/files/train.py")))
+
+
+async def test_a_job_that_ends_while_the_storage_is_away_brings_its_files_home_afterwards(
+    there: OnS3, session: Session, work: Path, s3: S3Server, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    command = f"until [ -e {go} ]; do sleep 0.05; done; python3 train.py"
+    job = await asyncio.to_thread(submit, command, profile=MIG, files=work, session=session)
+    async with asyncio.timeout(60):
+        while not fetched(tmp_path / "node"):
+            await asyncio.sleep(0.05)
+    s3.stop()
+    try:
+        go.touch()
+        async with there.service.http("ada", timeout=60) as http:
+            pack = pack_of({"a": b"a"})
+            refused = await http.put(f"/uploads/packs/{sha256(pack)}", content=pack)
+            assert (refused.status_code, refused.json()["reason"]) == (503, "files-unavailable")
+            assert (await http.get(f"/jobs/{job.id}")).json()["final"] is False
+    finally:
+        s3.start()
+    assert await asyncio.to_thread(job.wait, 60, progress=False, poll=0.1) == "SUCCEEDED"
+    artifacts = await asyncio.to_thread(lambda: job.artifacts)
+    assert await asyncio.to_thread(artifacts["model.bin"].read) == b"w" * 9
+    assert await asyncio.to_thread(job.logs) == "trained\n"
+
+
 async def ended(http: httpx.AsyncClient, job_id: str) -> dict[str, object]:
     async with asyncio.timeout(60):
         while not (job := (await http.get(f"/jobs/{job_id}")).json())["final"]:

@@ -23,10 +23,31 @@ _PATIENCE = 30.0
 
 @dataclass
 class HubProxy:
-    """``url`` is the service's address through it."""
+    """``url`` is the service's address through it, also after it was stopped and started again."""
 
-    url: str
-    process: subprocess.Popen[bytes]
+    service: str
+    port: int
+    api: int
+    silence: float
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}{PREFIX}"
+
+    def start(self) -> None:
+        """Answer."""
+        ports = [f"--port={self.port}", "--ip=127.0.0.1", f"--api-port={self.api}", "--api-ip=127.0.0.1"]
+        patience = [f"--{name}={self.silence * 1000:.0f}" for name in ("timeout", "proxy-timeout")]
+        argv = [*install(Path(sys.prefix) / "proxy"), *ports, *patience, "--log-level=error"]
+        self._process = subprocess.Popen(argv, env={"PATH": os.environ["PATH"], "CONFIGPROXY_AUTH_TOKEN": "secret"})
+        _route(f"http://127.0.0.1:{self.api}/api/routes{PREFIX.rstrip('/')}", self.service.removesuffix(PREFIX))
+
+    def stop(self) -> None:
+        """Cut every connection, and refuse new ones."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
 
 @contextmanager
@@ -35,16 +56,12 @@ def hub_proxy(service: str, *, silence: float) -> Iterator[HubProxy]:
     (first, port), (second, api) = bind_unused_port(), bind_unused_port()
     first.close()
     second.close()
-    ports = [f"--port={port}", "--ip=127.0.0.1", f"--api-port={api}", "--api-ip=127.0.0.1"]
-    patience = [f"--{name}={silence * 1000:.0f}" for name in ("timeout", "proxy-timeout")]
-    argv = [*install(Path(sys.prefix) / "proxy"), *ports, *patience, "--log-level=error"]
-    process = subprocess.Popen(argv, env={"PATH": os.environ["PATH"], "CONFIGPROXY_AUTH_TOKEN": "secret"})
+    proxy = HubProxy(service, port, api, silence)
     try:
-        _route(f"http://127.0.0.1:{api}/api/routes{PREFIX.rstrip('/')}", service.removesuffix(PREFIX))
-        yield HubProxy(f"http://127.0.0.1:{port}{PREFIX}", process)
+        proxy.start()
+        yield proxy
     finally:
-        process.kill()
-        process.wait()
+        proxy.stop()
 
 
 def _route(url: str, target: str) -> None:

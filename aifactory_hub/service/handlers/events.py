@@ -13,6 +13,7 @@ from typing import Any
 from tornado.iostream import StreamClosedError
 
 from ...domain.forecasts import Forecast
+from ...domain.logs import LONGEST_MARK, place_in
 from ...store import JobRecord, LogPiece
 from ..answers import job_answer
 from ..context import Context
@@ -169,9 +170,10 @@ class LogReader:
             return spool.read(job.run_id, self.offset, most=_PIECE)
         if job.log_dropped_at is not None:
             raise gone(f"The log of job {job.id}", self._context.registry.jobs.keep_logs)
-        # It ended some time ago: what is left is the stored log, which begins where it begins.
-        key = self._context.files.log(job.id, job.attempt)
-        return LogPiece(self.offset, self._context.files.read(key, self.offset, _PIECE))
+        # It ended some time ago: what is left is the stored log, which may be the end of it only.
+        files, key = self._context.files, self._context.files.log(job.id, job.attempt)
+        start, place = place_in(files.read(key, 0, LONGEST_MARK), self.offset)
+        return LogPiece(start, files.read(key, place, _PIECE))
 
 
 class AllEvents(Streaming):

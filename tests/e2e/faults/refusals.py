@@ -101,7 +101,9 @@ class Refusals:
                 quick and "used 1, limit 1" in refused.message, f"without wait, refused: {refused.message}", refused
             )
             answer = site.ask("POST", f"/users/{user}/servers/waits", json={**choice, "wait": "yes"})
-            fault.check(answer.status_code == 202, "with wait, taken", answer.text)
+            # JupyterHub answers 201 or 202 to who tries again after a refusal.
+            pending = answer.is_success and site.servers(user)["waits"]["pending"]
+            fault.check(pending == "spawn", "with wait, it is starting", (answer.status_code, pending))
             told = site.follow(user, "waits", until="Position")
             fault.check("Position 1 of 1" in str(told[-1]), f"the progress says: {told[-1].get('message')}", told)
             fault.check(not site.pod("spare", user, "waits"), "there is no pod yet")

@@ -43,6 +43,9 @@ class _Numbers(RequestHandler):
         self.write(numbers(self.menus[name]))
 
 
+_FAILED = '{"progress": 100, "failed": true, "message": "Spawn failed: no such image"}'
+
+
 class _Progress(RequestHandler):
     """The page of a start, and the events that it follows."""
 
@@ -51,10 +54,11 @@ class _Progress(RequestHandler):
 
     async def get(self, what: str) -> None:
         if what == "page":
-            self.write(_page(self.pages, "spawn_pending.html", progress_url="/hub/start/events"))
+            followed = self.get_argument("follow", "events")
+            self.write(_page(self.pages, "spawn_pending.html", progress_url=f"/hub/start/{followed}"))
             return
         self.set_header("Content-Type", "text/event-stream")
-        for event in self.events:
+        for event in [*self.events, _FAILED] if what == "failed" else self.events:
             self.write(f"data: {event}\n\n")
             await self.flush()
         await asyncio.sleep(60)

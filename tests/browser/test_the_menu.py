@@ -109,6 +109,15 @@ def test_axe_finds_nothing_on_the_page_of_a_start(page: Page, site: str) -> None
     assert complaints(page) == []
 
 
+def test_a_start_that_failed_says_so_and_leads_back_to_the_menu(page: Page, site: str) -> None:
+    page.goto(f"{site}/hub/start/page?follow=failed")
+    expect(page.locator("#progress-message")).to_have_text("Spawn failed: no such image")
+    expect(page.locator("#af-hint")).to_contain_text("It did not start")
+    assert page.locator("#af-cancel").is_hidden()
+    assert page.get_by_role("link", name="Choose again").get_attribute("href") == "/hub/spawn/ada"
+    assert complaints(page) == []
+
+
 def test_what_is_shown_at_a_desk_and_on_a_phone(page: Page, site: str) -> None:
     page.goto(f"{site}/hub/spawn/some")
     row = page.locator(".af-row", has=page.locator("[id='af-nlp:mig-1g.10gb']"))

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import pytest
 
 from aifactory_hub.client import Job, submit
 from aifactory_hub.client.session import Account, Session
 from aifactory_hub.clusters import KubeApi
 
-from ..cluster.access import Access
-from ..support.fake_hub import FakeHub, scopes_for
 from ..support.real_cluster import as_admin, running_cluster
+from ..support.service_process import ServiceProcess, service_on_cluster
 
 pytestmark = pytest.mark.cluster
 
-HUB = "service-test"
 TRAIN = """\
 import pathlib, pickle, time
 from sklearn.datasets import load_digits
@@ -42,68 +35,11 @@ print("end", flush=True)
 """
 
 
-@dataclass
-class ServiceProcess:
-    """The service, as ``aifactory-hub service`` runs it."""
-
-    folder: Path
-    environment: dict[str, str]
-    url: str
-    process: subprocess.Popen[bytes] | None = None
-    starts: int = field(default=0)
-
-    async def start(self) -> None:
-        self._launch()
-        async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(20):
-            while True:
-                try:
-                    if (await client.get(f"{self.url}/api/v1/health")).status_code == 200:
-                        return
-                except httpx.TransportError:
-                    await asyncio.sleep(0.05)
-
-    def _launch(self) -> None:
-        self.starts += 1
-        with (self.folder / f"service-{self.starts}.log").open("wb") as log:
-            argv = [sys.executable, "-c", "from aifactory_hub.service import main; main()"]
-            self.process = subprocess.Popen(argv, env=self.environment, cwd=self.folder, stderr=log)
-
-    def print_logs(self) -> None:
-        """Pytest shows them when the test fails."""
-        for log in sorted(self.folder.glob("service-*.log")):
-            print(log.name, log.read_text(), sep="\n")
-
-    def stop(self, signum: int) -> int:
-        assert self.process is not None
-        self.process.send_signal(signum)
-        return self.process.wait(20)
-
-
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[ServiceProcess]:
-    found = running_cluster()
-    hub = FakeHub()
-    hub.start()
-    hub.add("ada-token", "ada", scopes_for("nlp"), groups=["tenant-nlp"])
-    # The one port at which the tenants' NetworkPolicies let pods reach the service.
-    port = 8000
-    url = f"http://{found.bridge}:{port}/services/aifactory"
-    (tmp_path / "tenants.yaml").write_text(_tenants(found, url))
-    environment = {
-        **os.environ,
-        "AIFACTORY_HUB_TENANTS": str(tmp_path / "tenants.yaml"),
-        "AIFACTORY_HUB_SERVICE_TOKEN": "service-token",
-        "AIFACTORY_HUB_SERVICE_BIND": f"{found.bridge}:{port}",
-        "JUPYTERHUB_API_URL": hub.url,
-        "KUBECONFIG": str(found.hub_kubeconfig),
-    }
-    process = ServiceProcess(tmp_path, environment, url)
-    await process.start()
-    yield process
-    if process.process is not None and process.process.poll() is None:
-        process.stop(signal.SIGTERM)
-    process.print_logs()
-    await hub.stop()
+    async with service_on_cluster(running_cluster(), tmp_path) as process:
+        yield process
+        process.print_logs()
 
 
 @pytest.fixture
@@ -217,26 +153,3 @@ async def _nothing_left(job: Job) -> None:
         while await _ticket(admin, job):
             await asyncio.sleep(0.1)
     assert not await _pods(job)
-
-
-def _tenants(found: Access, url: str) -> str:
-    tenants = "".join(
-        f"  {tenant.name}:\n"
-        f"    display_name: {tenant.name}\n"
-        f"    vcluster: {{namespace: {tenant.namespace}, name: {tenant.service}}}\n"
-        f"    groups: [{{group: teams/{tenant.name}, role: member}}]\n"
-        f"    profiles: [mig-1g.10gb]\n"
-        f"    quota: {{mig-1g.10gb: 3}}\n"
-        for tenant in found.tenants.values()
-    )
-    return f"""\
-apiVersion: aifactory-hub.io/v1
-hub: {HUB}
-cluster: {{name: host, gpu_models: [h100-80gb], carved: {{mig-1g.10gb: 7}}, cohort: factory, simulated: true}}
-identity: {{issuer: "{found.issuer}", client_id: {found.client_id}}}
-addresses: {{hub_api: "http://hub.invalid/hub/api", service: "{url}/"}}
-notebook: {{image: "{found.notebook_image}"}}
-jobs: {{image: "{found.notebook_image}", deadline: 600}}
-profiles: {{mig-1g.10gb: {{cpu: 100m, memory: 256Mi, cpu_limit: "1", memory_limit: 512Mi}}}}
-tenants:
-{tenants}"""

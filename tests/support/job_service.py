@@ -74,13 +74,18 @@ def _empty_database() -> bytes:
 
 @dataclass
 class Folder:
-    """Where a service keeps what outlives it: opening it again is a restart."""
+    """Where a service keeps what outlives it: opening it again is a restart. ``database`` is a URL or a file here."""
 
     path: Path
+    database: str | None = None
 
     def jobs(self) -> Jobs:
         """The database, with its tables."""
         self.path.mkdir(parents=True, exist_ok=True)
+        if self.database is not None:
+            engine = open_engine(self.database)
+            migrate(engine)
+            return Jobs(engine)
         file = self.path / "service.sqlite"
         if not file.exists():
             file.write_bytes(_empty_database())
@@ -182,9 +187,11 @@ async def running_service(
     tick: float = 0.05,
     quiet: float | None = None,
     files: Callable[[Path], FileStore] | None = None,
+    database: str | None = None,
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[RunningService]:
-    """The service on a port; ``port`` to come back on the same one after a restart, ``files`` for other storage."""
+    """The service on a port; ``port`` to come back on the same one after a restart, ``files`` for other storage,
+    ``database`` for another one than a file in ``path``."""
     socket, port = bind_unused_port() if port is None else (None, port)
     url = f"http://127.0.0.1:{port}{PREFIX}"
     known = registry(url)
@@ -192,7 +199,7 @@ async def running_service(
     pipeline = pipeline if pipeline is not None else MemoryPipeline()
     gate = HubGate(hub.url, "service-token")
     context = make_context(
-        Folder(path),
+        Folder(path, database),
         known,
         admission,
         pipeline,

@@ -16,7 +16,18 @@ from ..domain.names import slug
 from ..domain.pods import PodFact
 from ..domain.starting import Wait, read_events, wait_of_events
 from .base import PipelineRefused, PipelineUnavailable, RunSpec, SeenRun, Site
-from .objects import CONTAINER, Object, is_ours, newest, read_virtual_pod, render_secret, run_name, seen_run
+from .objects import (
+    CONTAINER,
+    POD_GONE,
+    Object,
+    gone_for_good,
+    is_ours,
+    newest,
+    read_virtual_pod,
+    render_secret,
+    run_name,
+    seen_run,
+)
 
 NAMESPACE = constants.JOBS_NAMESPACE
 _SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
@@ -97,6 +108,8 @@ class InClusterPipeline:
             run = self.observe(found, pods)
             if run.state is JobState.FAILED and run.exit_code is None:
                 return self.observe(found, await self._virtual_pods(api, run_id))
+            if not run.state.final and not pods and await self._lost(api, run_id):
+                return replace(run, state=JobState.FAILED, reason=POD_GONE)
             if run.state is JobState.PENDING and run.reason is None and not pods:
                 wait = await self._unseen(api, run_id)
                 return replace(run, reason=wait.reason, blocked=wait.blocked)
@@ -166,6 +179,13 @@ class InClusterPipeline:
         """Why the host has no pod of the run."""
         events = await api.get(_EVENTS)
         return wait_of_events(read_events(events, run_name(run_id)))
+
+    async def _lost(self, api: KubeApi, run_id: str) -> bool:
+        """Whether the host has no pod of the run any more though its object waits for one to end."""
+        if self._watch.stale:
+            return False
+        answer = await api.get(_PODS, {"labelSelector": f"{self.pod_label}={run_name(run_id)}"})
+        return gone_for_good(answer["items"], datetime.now(UTC))
 
     async def _list(self, api: KubeApi, path: str, **params: str) -> list[Object]:
         """All objects of a kind; none where the kind is not known."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from .. import constants
@@ -34,6 +34,10 @@ CONTAINER_SECURITY_CONTEXT: Mapping[str, Any] = {
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
+# How long after its end the tenant's API may still show a pod that the host has no more.
+_REMEMBERED = timedelta(seconds=30)
+# Of a pod that ended without an exit code: what its Job says then is about retries, of which it has none.
+POD_GONE = "its pod was removed while it ran: somebody deleted it, or its node was lost or drained"
 # Time for the runner to stop the command and to bring its log and files home, in seconds.
 _GRACE = 45
 # Where programs put files that they don't name a folder for: its size counts as the container's own.
@@ -176,6 +180,13 @@ def volumes(spec: RunSpec) -> list[Object]:
         {"name": "shared-memory", "emptyDir": {"medium": "Memory"}},
         {"name": "secrets", "secret": {"secretName": run_name(spec.run_id), "defaultMode": 0o440}},
     ]
+
+
+def gone_for_good(pods: Iterable[Object], now: datetime) -> bool:
+    """Whether these pods of the tenant's API, of which the host has none, are only a memory: their time to end is long
+    past. A control plane that restarts just when a pod ends can leave it so, unfinished for ever."""
+    ends = [pod["metadata"].get("deletionTimestamp") for pod in pods]
+    return bool(ends) and all(end is not None and now - datetime.fromisoformat(end) > _REMEMBERED for end in ends)
 
 
 def newest(pods: Iterable[PodFact]) -> PodFact | None:

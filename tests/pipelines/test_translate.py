@@ -12,8 +12,8 @@ from aifactory_hub import constants
 from aifactory_hub.domain.jobs import JobRun, JobState
 from aifactory_hub.domain.pods import PodFact
 from aifactory_hub.domain.starting import Blocked
-from aifactory_hub.pipelines.kubernetes_job.translate import _POD_GONE, is_pod_of, read_run, render_job
-from aifactory_hub.pipelines.objects import is_ours, read_virtual_pod, render_secret, run_name
+from aifactory_hub.pipelines.kubernetes_job.translate import is_pod_of, read_run, render_job
+from aifactory_hub.pipelines.objects import POD_GONE, is_ours, read_virtual_pod, render_secret, run_name
 
 from .runs import SPEC
 
@@ -155,7 +155,7 @@ CASES: list[tuple[str, dict[str, Any], list[PodFact], JobRun]] = [
         "a failure without a pod",
         ended("Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit"),
         [],
-        JobRun(True, "u-1", JobState.FAILED, None, _POD_GONE),
+        JobRun(True, "u-1", JobState.FAILED, None, POD_GONE),
     ),
 ]
 

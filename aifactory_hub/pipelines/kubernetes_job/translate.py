@@ -9,13 +9,10 @@ from ...domain.jobs import JobRun, JobState
 from ...domain.pods import PodFact
 from ...domain.starting import wait_of_pod
 from ..base import RunSpec
-from ..objects import OVERDUE, Object, labels_of, newest, pod_spec, run_name, why_failed
+from ..objects import OVERDUE, POD_GONE, Object, labels_of, newest, pod_spec, run_name, why_failed
 
 # The Job controller names a pod after its Job, with five characters of the API server's.
 _POD_SUFFIX = re.compile(r"-[a-z0-9]{5}")
-
-# The Job's own words for a pod that ended without an exit code are about its retries, of which it has none.
-_POD_GONE = "its pod was removed while it ran: somebody deleted it, or its node was lost or drained"
 
 
 def render_job(spec: RunSpec, hub: str) -> Object:
@@ -58,7 +55,7 @@ def read_run(job: Object, pods: Iterable[PodFact]) -> JobRun:
     if "Failed" in conditions:
         condition = conditions["Failed"]
         overdue = condition.get("reason") == "DeadlineExceeded"
-        said = _POD_GONE if condition.get("reason") == "BackoffLimitExceeded" else condition.get("message")
+        said = POD_GONE if condition.get("reason") == "BackoffLimitExceeded" else condition.get("message")
         reason = OVERDUE if overdue else why_failed(pod, otherwise=said or condition.get("reason"))
         return JobRun(True, uid, JobState.FAILED, None if pod is None else pod.exit_code, reason, name, overdue)
     if pod is not None and pod.phase in ("Running", "Succeeded", "Failed"):

@@ -184,9 +184,10 @@ class ScheduleAnswer(TypedDict):
 
 
 class SchedulePage(TypedDict):
-    """Schedules, the oldest first."""
+    """Schedules, the newest first. ``next`` is what to pass as ``before`` for those after; null at the end."""
 
     schedules: list[ScheduleAnswer]
+    next: str | None
 
 
 class MessageAnswer(TypedDict):

@@ -261,6 +261,16 @@ class JobQuery(BaseModel):
     before: Annotated[str | None, Field(description="Those after this one: `next` of the page before.")] = None
 
 
+class ScheduleQuery(BaseModel):
+    """Which schedules, and how many at once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tenant: Annotated[str | None, Field(description="One team's only; by default all of the token's.")] = None
+    limit: Annotated[int, Field(ge=1, le=MOST_AT_ONCE, description="How many at most.")] = 50
+    before: Annotated[str | None, Field(description="Those after this one: `next` of the page before.")] = None
+
+
 class RunnerProgress(BaseModel):
     """How far a run says it is. Unknown fields are passed over: images are of any age."""
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, delete, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from .database import writing
@@ -75,9 +75,15 @@ class Schedules:
         with self._engine.connect() as connection:
             return set(connection.scalars(select(ScheduleRow.id).where(ScheduleRow.id.in_(schedule_ids))))
 
-    def of(self, tenants: Collection[str]) -> list[Schedule]:
-        """The schedules of these tenants, oldest first."""
-        return self._many(ScheduleRow.tenant.in_(sorted(set(tenants))))
+    def newest(self, tenants: Collection[str], *, limit: int, before: Schedule | None = None) -> list[Schedule]:
+        """The newest schedules of these tenants first; ``before`` continues after that one."""
+        place = tuple_(ScheduleRow.created_at, ScheduleRow.id)
+        query = select(*_COLUMNS).where(ScheduleRow.tenant.in_(sorted(set(tenants))))
+        if before is not None:
+            query = query.where(place < (before.created_at, before.id))
+        query = query.order_by(ScheduleRow.created_at.desc(), ScheduleRow.id.desc()).limit(limit)
+        with self._engine.connect() as connection:
+            return [Schedule(**row._mapping) for row in connection.execute(query)]
 
     def due(self, *, now: float) -> list[Schedule]:
         """Schedules whose time has come."""

@@ -457,7 +457,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Schedules of the caller's teams. */
+        /** Schedules of the caller's teams, the newest first. */
         readonly get: operations["listSchedules"];
         readonly put?: never;
         /** Submit a job whenever a cron expression says so: 201, or 200 for the schedule that the same key made before. */
@@ -1656,9 +1656,11 @@ export interface components {
         };
         /**
          * SchedulePage
-         * @description Schedules, the oldest first.
+         * @description Schedules, the newest first. ``next`` is what to pass as ``before`` for those after; null at the end.
          */
         readonly SchedulePage: {
+            /** Next */
+            readonly next: string | null;
             /** Schedules */
             readonly schedules: readonly components["schemas"]["ScheduleAnswer"][];
         };
@@ -3038,7 +3040,11 @@ export interface operations {
     readonly listSchedules: {
         readonly parameters: {
             readonly query?: {
-                /** @description A team's name; by default the token's own. */
+                /** @description Those after this one: `next` of the page before. */
+                readonly before?: string | null;
+                /** @description How many at most. */
+                readonly limit?: number;
+                /** @description One team's only; by default all of the token's. */
                 readonly tenant?: string | null;
             };
             readonly header?: never;
@@ -3047,7 +3053,7 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Schedules of the caller's teams. */
+            /** @description Schedules of the caller's teams, the newest first. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;

@@ -167,6 +167,30 @@ async def test_a_schedule_rests_and_is_forgotten(service: RunningService) -> Non
         assert (await http.get(path)).status_code == 404
 
 
+async def test_schedules_are_listed_in_pages_the_newest_first(service: RunningService) -> None:
+    async with service.http("both") as http, service.http("ada") as ada:
+        made = []
+        for n in range(7):
+            body = {**SCHEDULE, "key": f"k{n}", "tenant": ("nlp", "vision")[n % 2]}
+            made.append((await http.post("/schedules", json=body)).json()["id"])
+        seen: list[str] = []
+        asked: dict[str, str | int] = {"limit": 3}
+        while True:
+            page = (await http.get("/schedules", params=asked)).json()
+            assert len(page["schedules"]) <= 3
+            seen += [schedule["id"] for schedule in page["schedules"]]
+            if page["next"] is None:
+                break
+            asked["before"] = page["next"]
+        assert seen == made[::-1]
+        assert [s["id"] for s in (await ada.get("/schedules")).json()["schedules"]] == made[::-2]
+        # A place in another team's list is none in hers.
+        assert (await ada.get("/schedules", params={"before": made[1]})).status_code == 404
+        for wrong in ({"limit": 0}, {"limit": 1000}, {"after": "x"}):
+            refused = await ada.get("/schedules", params=wrong)
+            assert (refused.status_code, refused.json()["field"]) == (400, next(iter(wrong)))
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -12,20 +12,37 @@ from ..answers import messages_answer, schedule_answer
 from ..errors import ServiceError, forbidden, from_refusal
 from ..messages import tenant_secret
 from ..operations import operation
-from ..payloads import SchedulePatch, ScheduleRequest, TenantQuery, parse
+from ..payloads import SchedulePatch, ScheduleQuery, ScheduleRequest, parse
 from .base import Handler, run_sync
 
 
-class ScheduleList(Handler):
+class _OfSchedules(Handler):
+    async def schedule_for(self, caller: Caller, schedule_id: str) -> Schedule:
+        """The schedule, if it is in a tenant that the token may read. Raises ServiceError (404) for all others."""
+        found: Schedule | None = await run_sync(self.context.scheduler.schedules.get, schedule_id)
+        known = self.context.registry.tenants
+        if found is None or found.tenant not in caller.tenants(constants.SCOPE_READ, known):
+            message = f"There is no schedule {schedule_id!r} in your teams."
+            raise ServiceError(404, "unknown-schedule", message, field="id")
+        return found
+
+
+class ScheduleList(_OfSchedules):
     """All schedules that the caller may see, and the door for new ones."""
 
-    @operation("listSchedules", "Schedules of the caller's teams.", answer=SchedulePage, query=TenantQuery)
+    @operation(
+        "listSchedules", "Schedules of the caller's teams, the newest first.", answer=SchedulePage, query=ScheduleQuery
+    )
     async def get(self) -> None:
-        """The oldest first."""
+        """The newest first, in pages."""
         caller = await self.caller()
-        tenants = self.tenants_to_read(caller, self.query(TenantQuery).tenant)
-        found = await run_sync(self.context.scheduler.schedules.of, tenants)
-        self.answer({"schedules": [schedule_answer(schedule) for schedule in found]})
+        asked = self.query(ScheduleQuery)
+        tenants = self.tenants_to_read(caller, asked.tenant)
+        last = None if asked.before is None else await self.schedule_for(caller, asked.before)
+        schedules = self.context.scheduler.schedules
+        found = await run_sync(schedules.newest, tenants, limit=asked.limit + 1, before=last)
+        page = [schedule_answer(schedule) for schedule in found[: asked.limit]]
+        self.answer({"schedules": page, "next": page[-1]["id"] if len(found) > asked.limit else None})
 
     @operation(
         "makeSchedule",
@@ -46,13 +63,13 @@ class ScheduleList(Handler):
         self.answer(schedule_answer(schedule), 201 if new else 200)
 
 
-class ScheduleOne(Handler):
+class ScheduleOne(_OfSchedules):
     """One schedule."""
 
     @operation("getSchedule", "One schedule as it is now.", answer=ScheduleAnswer)
     async def get(self, schedule_id: str) -> None:
         """When it is due next, and what became of the last time."""
-        self.answer(schedule_answer(await self._schedule(await self.caller(), schedule_id)))
+        self.answer(schedule_answer(await self.schedule_for(await self.caller(), schedule_id)))
 
     @operation("changeSchedule", "Let a schedule rest, or go on.", answer=ScheduleAnswer, body=SchedulePatch)
     async def patch(self, schedule_id: str) -> None:
@@ -75,21 +92,13 @@ class ScheduleOne(Handler):
 
     async def _own(self, schedule_id: str) -> Schedule:
         caller = await self.caller(fresh=True)
-        schedule = await self._schedule(caller, schedule_id)
+        schedule = await self.schedule_for(caller, schedule_id)
         if not caller.tenants(constants.SCOPE_SUBMIT, [schedule.tenant]):
             raise forbidden("This token may not change schedules.")
         if schedule.owner != caller.name and not caller.administers(schedule.tenant):
             message = f"Schedule {schedule.id} is {schedule.owner}'s: its owner and the team's admins can change it."
             raise forbidden(message)
         return schedule
-
-    async def _schedule(self, caller: Caller, schedule_id: str) -> Schedule:
-        found: Schedule | None = await run_sync(self.context.scheduler.schedules.get, schedule_id)
-        known = self.context.registry.tenants
-        if found is None or found.tenant not in caller.tenants(constants.SCOPE_READ, known):
-            message = f"There is no schedule {schedule_id!r} in your teams."
-            raise ServiceError(404, "unknown-schedule", message, field="id")
-        return found
 
 
 class Messages(Handler):

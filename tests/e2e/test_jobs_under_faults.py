@@ -120,6 +120,10 @@ def test_what_a_killed_job_printed_until_then_must_be_there() -> None:
     end = failed(exit_code=137, reason="the command ended with exit code 137")
     assert judge(hit, told(log(5), **end), pods, done).right
     assert "are missing" in judged(hit, told(log(1), **end), pods, done).problems[0]
+    assert "are missing" in judged(hit, told("", **end), pods, done).problems[0]
+    late = replace(hit, act=Act.CANCEL)
+    cancelled = told("", state="CANCELLED", exit_code=None)
+    assert judge(late, cancelled, pods, done).right  # it may not have begun
 
 
 def test_a_cancelled_job_may_have_ended_before() -> None:

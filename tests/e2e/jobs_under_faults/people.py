@@ -115,7 +115,8 @@ class People:
 
     def _hit(self, outcome: Outcome, job: Job) -> None:
         workload = outcome.workload
-        if not wait_until(lambda: self.witness.running(job.id) or _final(job), PATIENCE):
+        # Before its command has begun nothing can be said of its log; while the service is away that takes a while.
+        if not wait_until(lambda: "begin" in job.logs() or _final(job), PATIENCE):
             return
         time.sleep(workload.act_after)
         found = self.witness.running(job.id)

@@ -70,7 +70,7 @@ lab-versions: setup labextension  ## the panel in JupyterLab 4.4, 4.5, 4.6 and N
 e2e: setup labextension cluster-up  ## the day and all tests that need the real cluster
 	$(PY) -m tests.browser.lab_versions
 	$(IN_CLUSTER) -m tests.e2e.day
-	$(IN_CLUSTER) -m tests.e2e.jobs_under_faults --quick
+	$(IN_CLUSTER) -m tests.e2e.jobs_under_faults --quick --seed 7
 	$(IN_CLUSTER) -m pytest -m "cluster or e2e or browser"
 
 e2e-faults: setup cluster-up  ## everything that can go wrong around a running server, on the real cluster: half an hour

@@ -31,7 +31,7 @@ from ...support.tenants import make_tenant
 from ..faults.proxy import in_front_of
 from ..processes import ROOT, HubUnderTest
 from ..restarts.parts import Parts
-from ..rig import Rig, apply_registry, clear_tenants, open_rig
+from ..rig import TENANTS_FILE, Rig, apply_registry, clear_tenants, open_rig
 from ..steps import wait_until
 from .people import Outcome, People
 from .preemption import try_preemption
@@ -178,6 +178,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="aifactory-jobs-"))
     rig = open_rig()
     with ExitStack() as stack:
+        # What other tests count on.
+        stack.callback(apply_registry, rig.cluster, TENANTS_FILE)
         clear_tenants(rig.cluster, HUB)
         prepare(rig, options.engines)
         stack.callback(clear_tenants, rig.cluster, HUB)

@@ -160,8 +160,7 @@ class Check(Asking):
     async def work(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """See Asking."""
         form = read_form(body)
-        fields = {"tenant": self.upstream.account.tenant, **form.fields}
-        verdict = await self.upstream.post("jobs/dry-run", fields)
+        verdict = await self.upstream.post("jobs/dry-run", self.submitting.asked(form))
         return {"verdict": verdict, "size": await asyncio.to_thread(self.submitting.size, form)}
 
 

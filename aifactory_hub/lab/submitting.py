@@ -83,13 +83,16 @@ class Submitting:
             limit = int(session.get("/limits")["max_upload"])
             return sum(entry.size for entry in listed(self._folder(form.folder), limit=limit)[0])
 
+    def asked(self, form: Form) -> dict[str, Any]:
+        """The form as the service takes it: as this server's, and in its image where the hub has said which it is."""
+        server = {} if self._account.server is None else {"server": self._account.server}
+        return {"tenant": self._account.tenant, **form.fields, **server}
+
     def submit(self, form: Form) -> Mapping[str, Any]:
         """The job, as the service answers it."""
         folder = None if form.folder is None else self._folder(form.folder)
         told = provenance(folder) | ({} if form.path is None else {"path": form.path})
-        fields = {"tenant": self._account.tenant, "provenance": told, **form.fields}
-        if self._account.server is not None:
-            fields["server"] = self._account.server
+        fields = {**self.asked(form), "provenance": told}
         with closing(self._session()) as session:
             if folder is not None:
                 fields["files"] = client.upload(folder, session=session, tenant=fields["tenant"])

@@ -15,7 +15,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { factoryIcon, sendIcon } from './icons';
 import { makeJobTab } from './jobview';
 import type { HubModel } from './model';
-import { makeSubmitTab, type Start } from './submitview';
+import type { Start } from './submitview';
 import type { Job } from './types';
 import type { Widget } from '@lumino/widgets';
 import { startFrom } from './again';
@@ -78,7 +78,7 @@ export function openJob(parts: Parts, id: string): void {
         openJob(parts, job.id);
       },
       submitAgain: (job: Job, path: string) => {
-        openForm(parts, path, startFrom(job));
+        void openForm(parts, path, startFrom(job));
       }
     });
   if (known === undefined) {
@@ -87,7 +87,9 @@ export function openJob(parts: Parts, id: string): void {
   show(parts, tab, known === undefined);
 }
 
-function openForm(parts: Parts, path: string, start: Start | null = null): void {
+/** The form's code comes when it is first asked for: it brings a validator of JSON Schemas, which no start needs. */
+async function openForm(parts: Parts, path: string, start: Start | null = null): Promise<void> {
+  const { makeSubmitTab } = await import('./submitview');
   const { app, model, trans, documents } = parts;
   const id = `aifactory-hub-submit-${path}`;
   for (const widget of app.shell.widgets(parts.lab === null ? 'right' : 'main')) {
@@ -165,12 +167,11 @@ export function addCommands(parts: Parts, panelId: string): void {
     label: args => (args.isLauncher ? trans.__('Submit a job') : trans.__('Submit as job…')),
     caption: trans.__('Run this notebook or folder as a job of the team'),
     icon: args => (args.isPalette ? undefined : sendIcon),
-    execute: args => {
+    execute: args =>
       openForm(
         parts,
         typeof args.path === 'string' ? args.path : typeof args.cwd === 'string' ? args.cwd : current(parts)
-      );
-    }
+      )
   });
   commands.addCommand(CommandIDs.submitSelected, {
     label: trans.__('Submit as job…'),
@@ -179,10 +180,10 @@ export function addCommands(parts: Parts, panelId: string): void {
       const items = selected();
       return items.length === 1 && items[0] !== undefined && canRun(items[0]);
     },
-    execute: () => {
+    execute: async () => {
       const item = selected()[0];
       if (item !== undefined) {
-        openForm(parts, app.serviceManager.contents.localPath(item.path));
+        await openForm(parts, app.serviceManager.contents.localPath(item.path));
       }
     }
   });

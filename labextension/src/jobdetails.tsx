@@ -52,6 +52,7 @@ export function JobFacts({ job, from, trans }: Shown & { from: Provenance | null
     rows.push([trans.__('Time limit'), duration(job.max_seconds)]);
   }
   rows.push([trans.__('Engine'), job.engine]);
+  rows.push([trans.__('Image'), job.own_image ? trans.__('%1 (the notebook’s)', job.image) : job.image]);
   if (job.nodes > 1) {
     rows.push([trans.__('Nodes'), String(job.nodes)]);
   }

@@ -22,7 +22,8 @@ const KNOWN = [
   'image',
   'template',
   'parameters',
-  'backend'
+  'backend',
+  'server'
 ];
 
 /** What of a submission is asked for in the generated part of the form, in the service's own order and words. */

@@ -5,6 +5,7 @@ import { FormComponent } from '@jupyterlab/ui-components';
 import { type ReadonlyJSONObject, UUID } from '@lumino/coreutils';
 import { customizeValidator } from '@rjsf/validator-ajv8';
 import { type JSX, useMemo, useRef, useState } from 'react';
+import { firstChoice } from './offers';
 import { filledIn, formSchema } from './schema';
 import type { Known } from './submitknown';
 import { Parameters } from './submitparameters';
@@ -20,8 +21,8 @@ type FormProps = SubmitOptions & { readonly known: Known };
 
 export function SubmitForm({ model, trans, profile, start, save, submitted, known }: FormProps): JSX.Element {
   const { subject, menu, description } = known;
-  const wish = start?.profile || profile || model.overview?.here.profile || '';
-  const [chosen, setChosen] = useState(menu.profiles.some(offer => offer.profile === wish) ? wish : '');
+  const wishes = [start?.profile, profile, model.overview?.here.profile];
+  const [chosen, setChosen] = useState(() => firstChoice(menu, wishes));
   const [command, setCommand] = useState(start?.command ?? subject.command);
   const [parameters, setParameters] = useState<Readonly<Record<string, unknown>>>(start?.parameters ?? {});
   // The names of those whose text can't be read: what would be sent is not what is seen, so nothing is sent.

@@ -3,6 +3,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { type JSX, useId } from 'react';
 import { money } from './format';
+import { canBeHad } from './offers';
 import type { Menu, Offer } from './types';
 
 interface ProfilesProps {
@@ -47,8 +48,6 @@ interface ProfileProps {
 function Profile({ offer, group, trans, checked, choose }: ProfileProps): JSX.Element {
   const id = useId();
   const price = offer.price_per_hour;
-  // A job that must wait waits in the queue; only what can never be had can't be chosen.
-  const never = offer.availability === 'never' || offer.availability === 'unavailable';
   return (
     <div className="aif-Profile" data-availability={offer.availability}>
       <input
@@ -56,7 +55,7 @@ function Profile({ offer, group, trans, checked, choose }: ProfileProps): JSX.El
         id={id}
         name={group}
         checked={checked}
-        disabled={never}
+        disabled={!canBeHad(offer)}
         aria-describedby={`${id}-more`}
         onChange={() => {
           choose(offer.profile);

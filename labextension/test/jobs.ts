@@ -48,6 +48,8 @@ export function makeJob(index: number, state: JobState = 'SUCCEEDED', more: Part
     template: null,
     parameters: {},
     steps: [],
+    image: 'job:test',
+    own_image: false,
     ...more
   };
 }

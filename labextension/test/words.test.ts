@@ -56,7 +56,7 @@ test('of commit and packages only what changed is said', () => {
   const from = (commit: string, ...packages: string[]) => ({
     id: 'j',
     files: null,
-    image: null,
+    image: 'job:test',
     provenance: { commit, branch: 'main', dirty: false, packages }
   });
   const found = differences(

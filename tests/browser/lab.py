@@ -109,9 +109,13 @@ def side(page: Page, which: str) -> None:
 def submit_as_job(page: Page, file: str) -> None:
     side(page, "filebrowser")
     item = page.locator(".jp-DirListing-item", has_text=file)
-    item.click()
-    # JupyterLab itself selects the notebook that it has just opened, late where the machine is slow.
-    expect(item).to_have_class(re.compile("jp-mod-selected"))
+    # JupyterLab itself selects the notebook that it has just opened, or none when its list comes anew: late where the
+    # machine is slow.
+    for _ in range(20):
+        item.click()
+        page.wait_for_timeout(300)
+        if "jp-mod-selected" in (item.get_attribute("class") or ""):
+            break
     item.click(button="right")
     page.get_by_role("menuitem", name=re.compile("Submit as job")).click()
     expect(shown(page, ".aif-Submit").locator("h1")).to_contain_text(file)

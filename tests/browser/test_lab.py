@@ -253,13 +253,13 @@ def test_offline_is_said_and_goes_by_itself(page: Page) -> None:
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_nothing_of_ours_and_pictures(page: Page, theme: str) -> None:
+    _afresh(page)
     page.get_by_role("menuitem", name="Settings", exact=True).click()
     page.locator(".lm-Menu-item[data-type=submenu]", has_text=re.compile("^Theme$")).click()
     page.locator(".lm-Menu-item", has_text=re.compile(f"^{theme}$")).click()
     expect(page.locator("body")).to_have_attribute("data-jp-theme-name", theme)
     submit_as_job(page, "fit.ipynb")
     form = shown(page, ".aif-Submit")
-    _alone(page)
     form.get_by_role("button", name="Check").click()
     expect(form.locator(".aif-Verdict")).to_contain_text("It would be taken")
     side(page, "aifactory-hub-panel")
@@ -285,13 +285,10 @@ def test_axe_finds_nothing_of_ours_and_pictures(page: Page, theme: str) -> None:
     assert found == []
 
 
-def _alone(page: Page) -> None:
-    """Close all other tabs and what has been told, so that a picture shows what it is of."""
-    page.locator("#jp-main-dock-panel .lm-mod-current .lm-TabBar-tabLabel").first.click(button="right")
-    page.get_by_role("menuitem", name="Close All Other Tabs").click()
-    expect(page.locator("#jp-main-dock-panel .lm-TabBar-tab")).to_have_count(1)
-    for told in page.locator(".Toastify__close-button").all():
-        told.click(timeout=5_000)
+def _afresh(page: Page) -> None:
+    """JupyterLab without the tabs of the tests before, so that a picture shows what it is of."""
+    page.goto(re.sub(r"/lab.*", "/lab?reset", page.url))
+    page.wait_for_selector(".jp-Launcher")
 
 
 def _open(page: Page, name: str) -> Locator:

@@ -100,12 +100,12 @@ def test_settings_are_in_jupyterlab_s_own_editor_and_hold_at_once(page: Page) ->
     editor = page.locator(".jp-SettingsPanel:visible")
     expect(editor).to_contain_text("Seconds between requests")
     expect(editor).to_contain_text("Tell when my jobs end")
-    editor.locator("input[id$=defaultProfile]").fill("mig-3g.40gb")
+    editor.locator("input[id$=defaultProfile]").fill("cpu-small")
     picture(page, "lab-settings", full=False)
     page.wait_for_timeout(1_500)  # the editor saves a moment after the last key
     page.locator(".jp-DirListing-item", has_text="fit.ipynb").click(button="right")
     page.get_by_role("menuitem", name=re.compile("Submit as job")).click()
-    expect(_form(page).locator("input[type=radio]:checked + label")).to_contain_text("mig-3g.40gb")
+    expect(_form(page).locator("input[type=radio]:checked + label")).to_contain_text("cpu-small")
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])

@@ -16,7 +16,7 @@ def read_on(stored: bytes, offset: int) -> tuple[int, bytes]:
     return start, stored[place:]
 
 
-@given(printed=st.binary(max_size=400), kept=st.integers(80, 400), offset=st.integers(0, 400))
+@given(printed=st.binary(min_size=70, max_size=90), kept=st.integers(60, 90), offset=st.integers(0, 90))
 def test_whatever_is_kept_is_read_on_at_its_place_in_the_output(printed: bytes, kept: int, offset: int) -> None:
     stored = shortened(printed[-kept:], len(printed))
     start, rest = read_on(stored, offset)

@@ -9,7 +9,7 @@ IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 PARALLEL := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: lab-versions help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-jobs e2e-restarts docs
+.PHONY: lab-versions help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-jobs e2e-restarts e2e-engines e2e-dra docs
 
 help:  ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  -/'
@@ -80,6 +80,10 @@ ENGINES ?= jobset
 e2e-engines: setup cluster-up  ## engines of jobs with their controllers in a vCluster, built first; ENGINES="jobset trainjob argo-workflow"
 	python3 -m tests.cluster.engines $(ENGINES)
 	$(IN_CLUSTER) -m pytest tests/e2e/engines.py -k "$(subst argo-workflow,workflow,$(subst $(eval) , or ,$(ENGINES)))"
+
+e2e-dra: export AIFACTORY_TEST_CLUSTER_GATES = DRAExtendedResource=true
+e2e-dra: setup cluster-up  ## the same pod spec served by DRA: starts the test cluster anew with a feature gate, and builds a simulated driver
+	$(IN_CLUSTER) -m pytest tests/e2e/dra.py
 
 bench: setup  ## a benchmark of benchmarks/, for example NAME=watch (those that need it use the test cluster)
 	$(PY) -m benchmarks.$(NAME) $(ARGS)

@@ -115,7 +115,8 @@ def admit_plan(
     """Whether the plan may go ahead given what runs now. What is not known refuses: deny unless allowed.
 
     What is only taken for now is no refusal for somebody who is ready to wait. ``user`` is held to the tenant's limit
-    for one person.
+    for one person. Whatever else may speak against a plan, such as a budget, is one more check here that refuses with
+    its numbers.
     """
     if facts.unavailable is not None:
         message = f"Team {plan.tenant.name} can't start servers now: {facts.unavailable}"

@@ -15,7 +15,7 @@ from . import components, dex, images, kueue, leaks, node, pki, processes, progr
 from .console import ClusterError, elapsed, say, step, together, wait_until
 from .layers import key_of
 from .namespaces import Namespaces
-from .settings import HELM_VALUES, HERE, ISSUER, RENDERED, SIMULATED_SLICES, TENANTS, VALUES, Layout
+from .settings import HELM_VALUES, HERE, ISSUER, RENDERED, SIMULATED_SLICES, TENANTS, VALUES, Layout, feature_gates
 
 SIMULATED = f"SIMULATED GPU slices (no GPU is used): {', '.join(f'{k} x {v}' for k, v in SIMULATED_SLICES.items())}"
 
@@ -51,7 +51,8 @@ def fingerprint() -> str:
     """What a running cluster was made from, the notebook image aside."""
     files = [*sorted(VALUES.rglob("*.yaml")), HELM_VALUES / "vcluster.yaml", HELM_VALUES / "kueue.yaml"]
     values = [path.read_text() for path in files]
-    return key_of(*(programs.build_key(m) for m in programs.MODULES), *values)
+    gates = [str(feature_gates())] if feature_gates() else []
+    return key_of(*(programs.build_key(m) for m in programs.MODULES), *values, *gates)
 
 
 def why_not_running(where: Layout) -> str:

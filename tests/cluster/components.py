@@ -9,7 +9,7 @@ from . import processes
 from .console import ClusterError, NotReady, step, wait_until
 from .namespaces import Namespaces, log_tail
 from .programs import program
-from .settings import BRIDGE, BRIDGE_ADDRESS, HERE, NODE, POD_NETWORK, SERVICE_NETWORK, Layout
+from .settings import BRIDGE, BRIDGE_ADDRESS, HERE, NODE, POD_NETWORK, SERVICE_NETWORK, Layout, feature_gates
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,11 @@ def kubectl(where: Layout, *argv: str, user: str = "admin") -> tuple[str, ...]:
     return (program(where, "kubectl"), "--kubeconfig", str(where.kubeconfig(user)), *argv)
 
 
+def _gates() -> tuple[str, ...]:
+    words = [f"{name}={str(on).lower()}" for name, on in feature_gates().items()]
+    return (f"--feature-gates={','.join(words)}",) if words else ()
+
+
 def etcd(where: Layout) -> Component:
     client = "http://127.0.0.1:2379"
     return Component("etcd", (
@@ -100,6 +105,7 @@ def apiserver(where: Layout) -> Component:
         "--requestheader-extra-headers-prefix=X-Remote-Extra-",
         f"--proxy-client-cert-file={pki}/front-proxy.crt",
         f"--proxy-client-key-file={pki}/front-proxy.key",
+        *_gates(),
     )
     return Component("kube-apiserver", argv, kubectl(where, "get", "--raw", "/readyz"))
 
@@ -117,6 +123,7 @@ def controller_manager(where: Layout) -> Component:
         "--use-service-account-credentials=true",
         "--allocate-node-cidrs=false",
         "--leader-elect=false",
+        *_gates(),
     )
     return Component("kube-controller-manager", argv)
 
@@ -124,7 +131,7 @@ def controller_manager(where: Layout) -> Component:
 def scheduler(where: Layout) -> Component:
     kubeconfig = f"--kubeconfig={where.kubeconfig('scheduler')}"
     argv = (program(where, "kube-scheduler"), kubeconfig, "--leader-elect=false",
-            f"--cert-dir={where.run}/scheduler")  # fmt: skip
+            f"--cert-dir={where.run}/scheduler", *_gates())  # fmt: skip
     return Component("kube-scheduler", argv)
 
 

@@ -11,7 +11,7 @@ from .components import kubectl, wait_for
 from .console import wait_until
 from .images import PAUSE
 from .namespaces import Namespaces
-from .settings import BRIDGE, DNS_ADDRESS, NODE, POD_NETWORK, SIMULATED_LABELS, SIMULATED_SLICES, Layout
+from .settings import BRIDGE, DNS_ADDRESS, NODE, POD_NETWORK, SIMULATED_LABELS, SIMULATED_SLICES, Layout, feature_gates
 
 _CONTAINERD = """\
 version = 2
@@ -137,6 +137,7 @@ def _kubelet(where: Layout) -> dict[str, object]:
         "nodeStatusUpdateFrequency": "5s",
         "registryPullQPS": 0,
         "podLogsDir": "/var/log/pods",
+        "featureGates": feature_gates(),
     }  # fmt: skip
 
 

@@ -55,6 +55,8 @@ MODULES = (
 # of the Kubernetes versions that the others have.
 ENGINES = Module("engines", "-s -w", {"jobset": "jobset-manager", "trainer-controller-manager": "trainer-manager"})
 ARGO = Module("argo", "-s -w")
+# A driver of simulated devices, with the libraries of the Kubernetes above (dra.py).
+DRA = Module("dra", "-s -w")
 
 
 def build_key(module: Module) -> str:
@@ -71,7 +73,7 @@ def bin_folder(where: Layout, module: Module) -> Path:
 
 
 def program(where: Layout, name: str) -> str:
-    for module in (*MODULES, ENGINES, ARGO):
+    for module in (*MODULES, ENGINES, ARGO, DRA):
         path = bin_folder(where, module) / name
         if path.exists():
             return str(path)

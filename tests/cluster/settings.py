@@ -97,6 +97,15 @@ class Layout:
         return self.run / "kubeconfigs" / f"{user}.kubeconfig"
 
 
+def feature_gates() -> dict[str, bool]:
+    """Kubernetes feature gates that every component of the next start gets, beside its defaults.
+
+    Of ``AIFACTORY_TEST_CLUSTER_GATES``, for example ``DRAExtendedResource=true``: for a test of what is to come.
+    """
+    words = filter(None, os.environ.get("AIFACTORY_TEST_CLUSTER_GATES", "").split(","))
+    return {name: value == "true" for name, _, value in (word.partition("=") for word in words)}
+
+
 def layout() -> Layout:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     state = os.environ.get("AIFACTORY_TEST_CLUSTER_STATE") or DEFAULT_STATE

@@ -71,9 +71,10 @@ e2e: setup labextension cluster-up  ## the day and all tests that need the real 
 	$(PY) -m tests.browser.lab_versions
 	$(IN_CLUSTER) -m tests.e2e.day
 	$(IN_CLUSTER) -m tests.e2e.jobs_under_faults --quick --seed 7
+	$(IN_CLUSTER) -m tests.e2e.faults --quick
 	$(IN_CLUSTER) -m pytest -m "cluster or e2e or browser"
 
-e2e-faults: setup cluster-up  ## everything that can go wrong around a running server, on the real cluster: half an hour
+e2e-faults: setup cluster-up  ## everything that can go wrong around a running server, on the real cluster: twenty minutes
 	$(IN_CLUSTER) -m tests.e2e.faults $(ARGS)
 
 ENGINES ?= jobset

@@ -138,6 +138,20 @@ async def test_a_tenant_that_hangs_is_refused_quickly_and_costs_the_others_nothi
         assert time.monotonic() - began < 0.2
 
 
+async def test_who_asks_during_a_check_of_one_that_hangs_waits_for_that_one_only() -> None:
+    async with rig() as r:
+        await r.clients.check("nlp")
+        r.servers["nlp"].faults.delay = 30
+        began = time.monotonic()
+        under_way = asyncio.create_task(r.clients.check("nlp"))
+        await asyncio.sleep(0.1)
+        assert not (await r.clients.check("nlp")).ok
+        assert time.monotonic() - began < 0.9, "one probe takes 0.5 s"
+        assert not (await under_way).ok
+        r.servers["nlp"].faults.delay = 0
+        assert (await r.clients.check("nlp")).ok, "an answer of before is none to a new question"
+
+
 async def test_health_says_since_when_and_changes_back() -> None:
     async with rig() as r:
         assert (await r.clients.check("nlp")).ok

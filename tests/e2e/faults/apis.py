@@ -35,7 +35,7 @@ class Apis:
     def rows(self) -> list[Row]:
         kinds = [
             ("vCluster API down: connections refused", ApiFault(refuse=True), "can't be connected to", False),
-            ("vCluster API hangs: no answer", ApiFault(hang=True), "did not answer within", False),
+            ("vCluster API hangs: no answer", ApiFault(hang=True), "did not answer within", True),
             ("vCluster API answers 429", ApiFault(status=429), "429", False),
             ("vCluster API answers 500", ApiFault(status=500), "500", False),
             ("vCluster API slower than its timeout", ApiFault(delay=8), "did not answer within", False),

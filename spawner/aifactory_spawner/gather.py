@@ -51,8 +51,8 @@ async def _unavailable(wiring: Wiring, tenant: str, ask: bool) -> str | None:
     if health.ok:
         return None
     reason = health.reason or "its vCluster does not answer"
-    since = "" if health.since is None else f", for {duration(time.time() - health.since)}"
-    return f"{reason}{since}"
+    past = 0.0 if health.since is None else time.time() - health.since
+    return f"{reason}, for {duration(past)}" if past >= 1 else reason
 
 
 async def _usage(wiring: Wiring, tenant: str) -> Usage | None:

@@ -288,11 +288,11 @@ def _answer(made: Job, *, wait: bool, as_json: bool) -> None:
     else:
         click.echo(made.id)
     if wait:
-        _wait(made, None)
+        _wait(made, None, told=as_json)
 
 
-def _wait(job: Job, timeout: float | None) -> None:
-    state = job.state if job.final else job.wait(timeout)
+def _wait(job: Job, timeout: float | None, *, told: bool = False) -> None:
+    state = job.state if told else job.wait(timeout)
     if state == "FAILED" and (lines := job.last_lines()):
         click.echo(f"The end of its log:\n{lines}", err=True)
     if state != "SUCCEEDED":

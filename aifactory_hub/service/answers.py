@@ -155,8 +155,9 @@ def refused_answer(error: ServiceError, *, simulated: bool) -> answer_types.DryR
 
 def _image_verdict(image: JobImage) -> answer_types.Verdict:
     """Either will do, so this is a note."""
-    told = "the notebook's own" if image.why is None else f"the site's, because {image.why}"
-    return {"check": "image", "ok": True, "detail": f"{image.name}: {told}"}
+    which = "notebook's own" if image.why is None else "site's"
+    why = "" if image.why is None else f", because {image.why}"
+    return {"check": "image", "ok": True, "detail": f"It runs in the {which} image, {image.name}{why}."}
 
 
 def _unreachable(job: JobRecord) -> answer_types.Unreachable | None:

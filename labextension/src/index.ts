@@ -164,6 +164,8 @@ const status: JupyterFrontEndPlugin<void> = {
       bar.registerStatusItem(`${NAMESPACE}:status`, {
         align: 'left',
         rank: 40,
+        // JupyterLab hides the others in a narrow window: the word before a stop is for there, too.
+        priority: 1,
         item: new StatusItem({ model, trans, show })
       });
     }

@@ -87,7 +87,7 @@ async def test_the_job_and_its_dry_run_say_what_it_runs_in(service: RunningServi
         made = (await http.post("/jobs", json={**JOB, "key": "k", "server": ""})).json()
         again = await http.post("/jobs", json={**JOB, "key": "k", "server": "other"})
     (image,) = [verdict for verdict in dry["verdicts"] if verdict["check"] == "image"]
-    assert (image["ok"], "the site's, because" in image["detail"]) == (True, True)
+    assert (image["ok"], "in the site's image, " in image["detail"]) == (True, True)
     assert (made["image"], made["own_image"]) == (make_registry().jobs.image, False)
     assert again.status_code == 200  # where it is submitted from is a note, not what is asked for
 
@@ -98,7 +98,7 @@ async def test_a_job_keeps_the_image_that_it_was_submitted_with(service: Running
         dry = (await http.post("/jobs/dry-run", json={**JOB, "server": ""})).json()
         made = (await http.post("/jobs", json={**JOB, "key": "k", "server": ""})).json()
         told = (await http.get(f"/jobs/{made['id']}/provenance")).json()
-    assert dry["verdicts"][-1]["detail"].endswith("the notebook's own")
+    assert dry["verdicts"][-1]["detail"].startswith("It runs in the notebook's own image, ")
     assert (made["image"].endswith(f"@{DIGEST}"), made["own_image"]) == (True, True)
     assert told["image"] == made["image"]
     service.context.submissions._images = images()

@@ -69,6 +69,7 @@ lab-versions: setup labextension  ## the panel in JupyterLab 4.4, 4.5, 4.6 and N
 
 e2e: setup labextension cluster-up  ## the day and all tests that need the real cluster
 	$(PY) -m tests.browser.lab_versions
+	$(PY) -m tests.e2e.keycloak
 	$(IN_CLUSTER) -m tests.e2e.day
 	$(IN_CLUSTER) -m tests.e2e.jobs_under_faults --quick --seed 7
 	$(IN_CLUSTER) -m tests.e2e.faults --quick

@@ -62,7 +62,7 @@ def test_a_job_from_the_context_menu_to_its_notebook(page: Page) -> None:
     form.locator("input[name='parameter-0-value']").fill("0.25")
     page.keyboard.press("Tab")  # what was typed is looked at when it is left
     _create(form)
-    _ended(page, "fit", "Completed")
+    _becomes(page, "fit", "Completed")
     pages = _pages(page)
     pages.get_by_title(re.compile("Download")).click()
     pages.get_by_title(re.compile('Open output file "fit-')).click()
@@ -79,10 +79,10 @@ def test_one_that_runs_is_stopped_and_deleted(page: Page) -> None:
     _create(_form(page, "slow.ipynb"))
     pages = _pages(page)
     row = pages.locator("tr", has_text="slow.ipynb")
-    expect(row).to_contain_text("In progress")
+    _becomes(page, "slow", "In progress")
     row.get_by_title('Stop "slow"').click()
     row.get_by_role("button", name="Stop", exact=True).click()
-    _ended(page, "slow", "Stopped")
+    _becomes(page, "slow", "Stopped")
     picture(page, "scheduler/list", full=False)
     row.get_by_title('Delete "slow"').click()
     row.get_by_role("button", name="Delete", exact=True).click()
@@ -119,7 +119,7 @@ def _create(form: Locator) -> None:
     expect(form).to_contain_text("has been created")
 
 
-def _ended(page: Page, name: str, status: str) -> None:
+def _becomes(page: Page, name: str, status: str) -> None:
     """Its row says so after a while; the list is asked for anew only by hand."""
     row = _pages(page).locator("tr", has_text=f"{name}.ipynb")
     for _ in range(60):

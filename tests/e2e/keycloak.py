@@ -215,3 +215,8 @@ def as_json(answer: httpx.Response) -> Any:
         return json.loads(answer.text)
     except ValueError as error:
         raise AssertionError(f"{answer.status_code}: {answer.text[:500]}") from error
+
+
+# The test cluster's network has no way out, so that it is fetched before.
+if __name__ == "__main__":
+    distribution()

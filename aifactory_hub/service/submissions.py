@@ -85,7 +85,7 @@ class Submissions:
         plan = self.plan(tenant, submission, published)
         # Most come once, and the database says when one does not. Asked before are those that would be refused today.
         if isinstance(plan, Refusal) or submission.files is not None:
-            return await asyncio.to_thread(self.submit_now, owner, tenant, submission, published=published)
+            return await asyncio.to_thread(self.submit_now, owner, tenant, submission, plan=plan)
         record = self.record(plan, owner, submission)
         stored = await self._jobs.take(record)
         return _same(stored, record.request_digest, new=stored.id == record.id)
@@ -112,14 +112,14 @@ class Submissions:
         submission: Submission,
         *,
         schedule: str | None = None,
-        published: Sequence[Published] | None = None,
+        plan: JobPlan | Refusal | None = None,
     ) -> Taken | Refusal:
-        """See submit; blocks."""
-        digest = request_digest(submission, tenant)
+        """See submit; blocks. ``plan`` None: not made yet."""
         earlier = self._jobs.find_by_key(tenant, owner, submission.key)
         if earlier is not None:
-            return _same(earlier, digest, new=False)
-        plan = self.plan(tenant, submission, published)
+            return _same(earlier, request_digest(submission, tenant), new=False)
+        if plan is None:
+            plan = self.plan(tenant, submission)
         if isinstance(plan, Refusal):
             return plan
         record = replace(self.record(plan, owner, submission), schedule=schedule)

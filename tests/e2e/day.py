@@ -7,14 +7,13 @@ Only the GPUs are simulated: the node's capacity names slices behind which there
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import tempfile
 from functools import partial
 from pathlib import Path
 
 from . import steps
-from .rig import Rig, clear_tenants, open_rig
+from .rig import Rig, clear_tenants, finish, open_rig
 from .steps import Day
 from .table import Table
 
@@ -68,10 +67,7 @@ def main() -> int:
             print(f"day {turn + 1} of {options.times}", flush=True)
         good = run_day(rig, folder)
         passed += good
-        if good and not options.keep:
-            shutil.rmtree(folder)
-        else:
-            print(f"logs: {folder}", flush=True)
+        finish(folder, good=good and not options.keep)
         if not good:
             break
     if options.times > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -76,3 +77,12 @@ def clear_tenants(cluster: Cluster, hub: str = HUB, teams: Sequence[str] = TEAMS
         cluster.run("delete", "pods,pvc", "-n", constants.NOTEBOOKS_NAMESPACE, *ours, kubeconfig=inside)
         cluster.run("delete", "jobs,pods,secrets", "-n", constants.JOBS_NAMESPACE, *ours, kubeconfig=inside)
         cluster.run("delete", "jobs", "-n", f"vc-{team}", *ours)
+
+
+def finish(folder: Path, *, good: bool) -> int:
+    """Say where the logs in ``folder`` are, unless all is ``good`` and they can go; the exit status."""
+    if good:
+        shutil.rmtree(folder)
+    else:
+        print(f"logs: {folder}", flush=True)
+    return 0 if good else 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from aifactory_hub import constants
 
 from ..support.fake_hub import FakeHub, scopes_for
 from ..support.job_service import RunningService, running_service
+from ..support.local_runs import LocalRuns
 
 
 @pytest.fixture
@@ -35,4 +36,19 @@ async def hub() -> AsyncIterator[FakeHub]:
 async def service(tmp_path: Path, hub: FakeHub) -> AsyncIterator[RunningService]:
     """Nothing takes jobs forward by itself: a test calls ``reconciler.settle``."""
     async with running_service(tmp_path, hub=hub, reconciling=False) as service:
+        yield service
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Iterator[LocalRuns]:
+    """A node whose pods are processes."""
+    runs = LocalRuns(tmp_path / "node")
+    yield runs
+    runs.close()
+
+
+@pytest.fixture
+async def working(tmp_path: Path, hub: FakeHub, runs: LocalRuns) -> AsyncIterator[RunningService]:
+    """Its jobs really run."""
+    async with running_service(tmp_path / "service", hub=hub, pipeline=runs.pipeline) as service:
         yield service

@@ -16,8 +16,7 @@ from aifactory_hub.client.job import Job
 from aifactory_hub.client.session import Account, Session
 from aifactory_hub.client.shown import job_html
 
-from ..support.fake_hub import FakeHub
-from ..support.job_service import RunningService, running_service
+from ..support.job_service import RunningService
 from ..support.local_runs import LocalRuns
 from .world import World
 
@@ -57,23 +56,17 @@ def runs(tmp_path: Path, shift: float, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 @pytest.fixture
-async def service(tmp_path: Path, hub: FakeHub, runs: LocalRuns) -> AsyncIterator[RunningService]:
-    async with running_service(tmp_path / "service", hub=hub, pipeline=runs.pipeline) as service:
-        yield service
-
-
-@pytest.fixture
-def notebook(service: RunningService, shift: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+def notebook(working: RunningService, shift: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     """A client whose clock is wrong the other way round."""
     wrong = SimpleNamespace(time=lambda: time.time() - shift, monotonic=time.monotonic, sleep=time.sleep)
     monkeypatch.setattr(client, "time", wrong)
-    session = Session(Account(service.url.rstrip("/"), "ada"))
+    session = Session(Account(working.url.rstrip("/"), "ada"))
     yield session
     session.close()
 
 
 async def test_tokens_progress_and_times_are_right_though_every_clock_is_another(
-    service: RunningService, notebook: Session, shift: float, tmp_path: Path
+    working: RunningService, notebook: Session, shift: float, tmp_path: Path
 ) -> None:
     go, began = tmp_path / "go", time.time()
     body = {"command": COMMAND.format(go=go), "profile": "mig-1g.10gb", "key": "k", "max_seconds": 3600}

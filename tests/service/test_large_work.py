@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +13,7 @@ import pytest
 from aifactory_hub.client import Job, submit
 from aifactory_hub.client.session import Account, Session
 
-from ..support.fake_hub import FakeHub
-from ..support.job_service import RunningService, running_service
-from ..support.local_runs import LocalRuns
+from ..support.job_service import RunningService
 
 FILES = 10_000
 STEPS = ["GET limits", "POST uploads/missing", "PUT uploads/packs", "PUT uploads/manifests", "POST jobs"]
@@ -38,19 +35,6 @@ class Sent(httpx.HTTPTransport):
         what = "/".join(part for part in path.split("/") if len(part) != 64)
         self.requests.append((f"{request.method} {what}", int(request.headers.get("Content-Length", 0))))
         return super().handle_request(request)
-
-
-@pytest.fixture
-def runs(tmp_path: Path) -> Iterator[LocalRuns]:
-    runs = LocalRuns(tmp_path / "node")
-    yield runs
-    runs.close()
-
-
-@pytest.fixture
-async def working(tmp_path: Path, hub: FakeHub, runs: LocalRuns) -> AsyncIterator[RunningService]:
-    async with running_service(tmp_path / "service", hub=hub, pipeline=runs.pipeline) as service:
-        yield service
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -15,9 +15,8 @@ from aifactory_hub.client.session import Account, Session
 from aifactory_hub.pipelines.base import RunSpec
 from aifactory_hub.service.handlers import events
 
-from ..support.fake_hub import FakeHub
 from ..support.hub_proxy import hub_proxy
-from ..support.job_service import RunningService, running_service
+from ..support.job_service import RunningService
 from ..support.local_runs import LocalRuns
 
 MIG = "mig-1g.10gb"
@@ -55,12 +54,6 @@ def runs(tmp_path: Path) -> Iterator[OwnLog]:
     runs = OwnLog(tmp_path / "node")
     yield runs
     runs.close()
-
-
-@pytest.fixture
-async def working(tmp_path: Path, hub: FakeHub, runs: OwnLog) -> AsyncIterator[RunningService]:
-    async with running_service(tmp_path / "service", hub=hub, pipeline=runs.pipeline) as service:
-        yield service
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import shutil
 import signal
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ..rig import TENANTS_FILE, apply_registry, clear_tenants, open_rig
+from ..rig import TENANTS_FILE, apply_registry, clear_tenants, finish, open_rig
 from .apis import Apis
 from .deaths import Deaths
 from .leftovers import Leftovers
@@ -100,12 +99,7 @@ def main() -> int:
                 print(row.name, flush=True) if options.list else table.run(row)
     if options.list:
         return 0
-    good = table.close()
-    if good:
-        shutil.rmtree(folder)
-    else:
-        print(f"logs: {folder}", flush=True)
-    return 0 if good else 1
+    return finish(folder, good=table.close())
 
 
 if __name__ == "__main__":

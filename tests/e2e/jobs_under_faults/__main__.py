@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import secrets
-import shutil
 import sys
 import tempfile
 import threading
@@ -31,7 +30,7 @@ from ...support.tenants import make_tenant
 from ..faults.proxy import in_front_of
 from ..processes import ROOT, HubUnderTest
 from ..restarts.parts import Parts
-from ..rig import TENANTS_FILE, Rig, apply_registry, clear_tenants, open_rig
+from ..rig import TENANTS_FILE, Rig, apply_registry, clear_tenants, finish, open_rig
 from ..steps import wait_until
 from .people import Outcome, People
 from .preemption import try_preemption
@@ -206,11 +205,7 @@ def main() -> int:
             good = report(site, outcomes, problems, time.monotonic() - begun)
         if options.preemption or not options.quick:
             good = try_preemption(people) and good
-    if good:
-        shutil.rmtree(folder)
-    else:
-        print(f"logs: {folder}", flush=True)
-    return 0 if good else 1
+    return finish(folder, good=good)
 
 
 if __name__ == "__main__":

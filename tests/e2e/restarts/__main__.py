@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import shutil
 import sys
 import tempfile
 import time
@@ -21,7 +20,7 @@ import httpx
 
 from .. import cases, steps
 from ..person import Kernel, Person
-from ..rig import clear_tenants, open_rig
+from ..rig import clear_tenants, finish, open_rig
 from ..steps import Day, Probe, wait_until
 from .parts import Part, Parts
 from .table import Row, Table
@@ -185,12 +184,7 @@ def main() -> int:
         site.open()
         for part in parts:
             table.add(tried(site, part))
-    good = table.close()
-    if good:
-        shutil.rmtree(folder)
-    else:
-        print(f"logs: {folder}", flush=True)
-    return 0 if good else 1
+    return finish(folder, good=table.close())
 
 
 if __name__ == "__main__":

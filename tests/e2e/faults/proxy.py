@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from ...support.kube_server import stop_runner
 from ..cluster import Cluster
 
 CHAIN = "AIFACTORY-FAULTS"
@@ -99,7 +100,7 @@ class FaultProxy:
 
     async def _close(self) -> None:
         if self._runner is not None:
-            await self._runner.cleanup()
+            await stop_runner(self._runner)
             self._runner = None
         if self._session is not None:
             await self._session.close()

@@ -17,6 +17,7 @@ from aifactory_hub.admission.inprocess import InProcessAdmission
 from aifactory_hub.domain.jobs import JobRun, JobState
 from aifactory_hub.domain.tickets import Ticket, TicketState
 from aifactory_hub.pipelines.memory import MemoryPipeline
+from aifactory_hub.service.garbage import leave_out_what_is_there
 from aifactory_hub.store import JobRecord
 from aifactory_hub.store.jobs import row_values
 from aifactory_hub.store.models import JobRow
@@ -133,6 +134,7 @@ async def main(options: argparse.Namespace) -> None:
         alive = {"admission": admission, "pipeline": AllRun(), "tick": _TICK, "quiet": _QUIET}
     serving = running_service(options.folder, hub=hub, reconciling=options.live is not None, **alive)
     async with serving as service:
+        leave_out_what_is_there()  # as the product's own process does
         print(json.dumps({"url": service.url}), flush=True)
         await asyncio.to_thread(sys.stdin.read)
     await hub.stop()

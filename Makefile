@@ -85,6 +85,7 @@ e2e-engines: setup cluster-up  ## engines of jobs with their controllers in a vC
 
 e2e-dra: export AIFACTORY_TEST_CLUSTER_GATES = DRAExtendedResource=true
 e2e-dra: setup cluster-up  ## the same pod spec served by DRA: starts the test cluster anew with a feature gate, and builds a simulated driver
+	python3 -m tests.cluster.dra
 	$(IN_CLUSTER) -m pytest tests/e2e/dra.py
 
 bench: setup  ## a benchmark of benchmarks/, for example NAME=watch (those that need it use the test cluster)

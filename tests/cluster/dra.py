@@ -11,16 +11,21 @@ from . import cluster, kueue
 from .components import Component, kubectl, start, wait_for
 from .namespaces import Namespaces
 from .programs import DRA, build_all, program
-from .settings import NODE, Layout
+from .settings import NODE, Layout, layout
 
 DRIVER = "simulated.test.aifactory-hub.io"
 NAME = "dra-driver"
 
 
+def build(where: Layout) -> None:
+    """The driver, if the cache lacks it: outside the cluster's network, which modules can't be had from."""
+    build_all(where, (DRA,))
+
+
 def install(where: Layout, slice_name: str, resource: str, count: int) -> None:
     """Let the node have ``count`` devices that are asked for as ``resource``."""
     with cluster.locked(where):
-        build_all(where, (DRA,))
+        build(where)
         namespaces = Namespaces(where)
         kueue.apply(namespaces, json.dumps(device_class(slice_name, resource)))
         start(namespaces, _driver(where, slice_name, count))
@@ -51,3 +56,7 @@ def _driver(where: Layout, slice_name: str, count: int) -> Component:
     argv = (program(where, "simulated-driver"), f"--kubeconfig={where.kubeconfig()}", f"--node={NODE}",
             f"--driver={DRIVER}", f"--data={data}", f"--slice={slice_name}", f"--count={count}")  # fmt: skip
     return Component(NAME, argv, kubectl(where, "get", "resourceslices"))
+
+
+if __name__ == "__main__":
+    build(layout())

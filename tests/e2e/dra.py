@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from aifactory_hub.admission import KueueAdmission
-from aifactory_hub.clusters import KubeApi
+from aifactory_hub.clusters import KubeApi, connect_host
 from aifactory_hub.constants import KIND_SERVER, PRIORITY_NOTEBOOK
 from aifactory_hub.domain.tickets import TicketRequest, TicketState
 from aifactory_profiles import Device, Resources
@@ -80,6 +81,18 @@ async def admitted(admission: KueueAdmission, name: str) -> dict[str, str]:
     return dict(ticket.node_selector)
 
 
+@asynccontextmanager
+async def allowed(host: KubeApi, tenant: str) -> AsyncIterator[None]:
+    """Until the end the tenant's policy lets this slice in, as that of a tenant with quota for it does."""
+    path = f"/api/v1/namespaces/aifactory-system/configmaps/tenant-{tenant}"
+    before = (await host.get(path))["data"]["devices"]
+    await host.merge_patch(path, {"data": {"devices": f"{before}\n{SLICE.resource}"}})
+    try:
+        yield
+    finally:
+        await host.merge_patch(path, {"data": {"devices": before}})
+
+
 async def runs(api: KubeApi, path: str) -> dict[str, Any]:
     async with asyncio.timeout(60):
         while True:
@@ -125,3 +138,20 @@ async def there_is_no_third(host: KubeApi, admission: KueueAdmission, pods: str)
         while not (waiting := await admission.get("nlp", "one-more")).message:
             await asyncio.sleep(0.2)
     assert waiting.state is TicketState.QUEUED and SLICE.resource in waiting.message
+
+
+async def test_a_pod_of_a_vcluster_has_it_as_well(host: KubeApi) -> None:
+    """The tenant's own API server knows nothing of the DeviceClass: it is the host that schedules."""
+    tenant = running_cluster().tenants["nlp"]
+    inside = await connect_host(str(tenant.admin_kubeconfig))
+    pods = "/api/v1/namespaces/default/pods"
+    try:
+        async with allowed(host, tenant.name):
+            await inside.create(pods, pod("dra", NODE_LABELS))
+            await runs(inside, f"{pods}/dra")
+            on_host = await host.get(f"/api/v1/namespaces/{tenant.namespace}/pods/dra-x-default-x-{tenant.name}")
+            (served,) = on_host["status"]["extendedResourceClaimStatus"]["requestMappings"]
+            assert served["resourceName"] == SLICE.resource
+    finally:
+        await inside.delete(f"{pods}/dra")
+        await inside.close()

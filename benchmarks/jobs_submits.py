@@ -6,10 +6,13 @@ import asyncio
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohttp
+import httpx
+
+from tests.support.uploads import send_files
 
 from .frame import Report, percentile, summary
 from .jobs_peers import Contender, cpu_seconds, dask_gateway, jupyter_scheduler, ours
@@ -38,12 +41,27 @@ def measure(report: Report, scale: float) -> None:
             "jupyter-scheduler, no process started": stack.enter_context(jupyter_scheduler(folder / "scheduler")),
             "dask-gateway, no cluster started": stack.enter_context(dask_gateway(folder / "gateway")),
         }
+        with_files = _with_files(running["ours"], asyncio.run(_send(running["ours"])))
+        running = {"ours": running["ours"], "ours, with files": with_files, **running}
         for clients, (mine, theirs) in _COUNTS.items():
-            counts = {name: max(clients, round((mine if name == "ours" else theirs) * scale)) for name in running}
+            counts = {
+                name: max(clients, round((mine if name.startswith("ours") else theirs) * scale)) for name in running
+            }
             asyncio.run(_in_turns(report, running, clients, counts))
     with tempfile.TemporaryDirectory() as text, jupyter_scheduler(Path(text) / "scheduler", starts=True) as whole:
         count = max(2, round(_WITH_ITS_PROCESS * scale))
         asyncio.run(_in_turns(report, {"jupyter-scheduler": whole}, 1, {"jupyter-scheduler": count}))
+
+
+async def _send(contender: Contender) -> str:
+    """Files for its jobs to run with; what they are named by."""
+    base, team = contender.submit_url.removesuffix("/jobs"), {"tenant": contender.body()["tenant"]}
+    async with httpx.AsyncClient(base_url=base, headers=contender.headers, params=team, trust_env=False) as http:
+        return await send_files(http, {"train.py": b"print(1)"})
+
+
+def _with_files(contender: Contender, digest: str) -> Contender:
+    return replace(contender, body=lambda: {**contender.body(), "files": digest})
 
 
 async def _in_turns(report: Report, running: dict[str, Contender], clients: int, counts: dict[str, int]) -> None:
@@ -54,7 +72,8 @@ async def _in_turns(report: Report, running: dict[str, Contender], clients: int,
         for name, contender in running.items():
             await _submit(contender, clients, max(clients, counts[name] // _TURNS), found[name])
     for name, taken in found.items():
-        _tell(report, f"submit, {clients} client{'s' * (clients > 1)}, {name} (ms)", taken, goal=name == "ours")
+        what = f"submit, {clients} client{'s' * (clients > 1)}, {name} (ms)"
+        _tell(report, what, taken, goal=name.startswith("ours"))
 
 
 async def _submit(contender: Contender, clients: int, count: int, taken: Taken) -> None:

@@ -17,7 +17,7 @@ from ..domain.refusals import Refusal, RefusalReason
 from ..pipelines.base import PipelineUnavailable
 from ..pipelines.engines import Engines
 from ..registry.model import Registry
-from ..store import JobRecord, Jobs, Snapshots
+from ..store import JobRecord, Jobs, SnapshotMissing
 from .images import Images
 from .messages import Forbidden, check_address
 from .payloads import Submission
@@ -64,7 +64,6 @@ class Submissions:
         self,
         registry: Registry,
         jobs: Jobs,
-        snapshots: Snapshots,
         engines: Engines,
         images: Images,
         *,
@@ -73,7 +72,6 @@ class Submissions:
     ) -> None:
         self._registry = registry
         self._jobs = jobs
-        self._snapshots = snapshots
         self._engines = engines
         self._images = images
         self._clock = clock
@@ -84,11 +82,14 @@ class Submissions:
         published = await self.published(tenant, submission)
         plan = self.plan(tenant, submission, published)
         # Most come once, and the database says when one does not. Asked before are those that would be refused today.
-        if isinstance(plan, Refusal) or submission.files is not None:
+        if isinstance(plan, Refusal):
             return await asyncio.to_thread(self.submit_now, owner, tenant, submission, plan=plan)
         record = self.record(plan, owner, submission)
-        stored = await self._jobs.take(record)
-        return _same(stored, record.request_digest, new=stored.id == record.id)
+        try:
+            stored = await self._jobs.take(record)
+        except SnapshotMissing:
+            return _no_manifest(record)
+        return _same(stored, record)
 
     async def published(self, tenant: str, submission: Submission) -> list[Published] | None:
         """What the team has published for the request's engine; None when there is no such thing or it is not known:
@@ -117,25 +118,22 @@ class Submissions:
         """See submit; blocks. ``plan`` None: not made yet."""
         earlier = self._jobs.find_by_key(tenant, owner, submission.key)
         if earlier is not None:
-            return _same(earlier, request_digest(submission, tenant), new=False)
+            return _same_request(earlier, request_digest(submission, tenant), new=False)
         if plan is None:
             plan = self.plan(tenant, submission)
         if isinstance(plan, Refusal):
             return plan
         record = replace(self.record(plan, owner, submission), schedule=schedule)
-        if submission.files is not None:
-            used = self._snapshots.use(tenant, owner, submission.files, now=self._clock())
-            if used is None:
-                message = f"There is no manifest {submission.files} of yours: send the files and it, then submit."
-                return Refusal(RefusalReason.BAD_FIELD, message, field="files")
-            record = replace(record, input_sha256=used.sha256, input_size=used.size)
-        return self._store(record)
+        try:
+            return _same(self._jobs.add(record), record)
+        except SnapshotMissing:
+            return _no_manifest(record)
 
     def _retry(self, job: JobRecord, key: str) -> Taken | Refusal:
         digest = digest_of({"retry": job.id})
         earlier = self._jobs.find_by_key(job.tenant, job.owner, key)
         if earlier is not None:
-            return _same(earlier, digest, new=False)
+            return _same_request(earlier, digest, new=False)
         asked = {name: getattr(job, name) for name in _ASKED}
         record = JobRecord(
             **asked,
@@ -145,17 +143,13 @@ class Submissions:
             submitted_at=self._clock(),
             retry_of=job.id,
         )
-        if job.input_sha256 is not None:
-            used = self._snapshots.use(job.tenant, job.owner, job.input_sha256, now=self._clock())
-            if used is None or job.inputs_dropped_at is not None:
-                message = f"The files that job {job.id} ran with are not kept any more: submit it with its files."
-                return Refusal(RefusalReason.BAD_FIELD, message, field="files")
-        return self._store(record)
-
-    def _store(self, record: JobRecord) -> Taken | Refusal:
-        stored = self._jobs.add(record)
-        # The same request may have come twice at once, and the other one was first.
-        return _same(stored, record.request_digest, new=stored.id == record.id)
+        try:
+            if job.input_sha256 is None or job.inputs_dropped_at is None:
+                return _same(self._jobs.add(record), record)
+        except SnapshotMissing:
+            pass
+        message = f"The files that job {job.id} ran with are not kept any more: submit it with its files."
+        return Refusal(RefusalReason.BAD_FIELD, message, field="files")
 
     def plan(
         self, tenant: str, submission: Submission, published: Sequence[Published] | None = None
@@ -191,6 +185,7 @@ class Submissions:
             submitted_at=self._clock(),
             environment=plan.environment,
             outputs=None if submission.outputs is None else tuple(submission.outputs),
+            input_sha256=submission.files,
             priority=submission.priority.value,
             max_seconds=submission.max_seconds,
             max_retries=submission.retries,
@@ -223,7 +218,17 @@ def _request(submission: Submission) -> JobRequest:
     )
 
 
-def _same(job: JobRecord, digest: str, *, new: bool) -> Taken | Refusal:
+def _no_manifest(record: JobRecord) -> Refusal:
+    message = f"There is no manifest {record.input_sha256} of yours: send the files and it, then submit."
+    return Refusal(RefusalReason.BAD_FIELD, message, field="files")
+
+
+def _same(stored: JobRecord, record: JobRecord) -> Taken | Refusal:
+    """What became of a record: the same request may have come twice at once, and the other one was first."""
+    return _same_request(stored, record.request_digest, new=stored.id == record.id)
+
+
+def _same_request(job: JobRecord, digest: str, *, new: bool) -> Taken | Refusal:
     if job.request_digest == digest:
         return Taken(job, new)
     message = f"The key {job.key!r} was used before, for job {job.id}, with another request. Take a new key."

@@ -97,7 +97,7 @@ def assemble(
     )
     reconciler = Reconciler(workshop, tick=tick, quiet=quiet)
     jobs.listen(tell)
-    submissions = Submissions(registry, jobs, snapshots, engines, images or Images(registry), clock=clock)
+    submissions = Submissions(registry, jobs, engines, images or Images(registry), clock=clock)
     scheduler = Scheduler(Schedules(jobs.engine), jobs, snapshots, submissions, membership, clock)
     messenger = Messenger(Deliveries(jobs.engine), registry.jobs.webhook_hosts, files.secret("webhooks"), clock)
     watched = {} if lease is None else {"lease": (_LEASE_EVERY, _in_thread(lease.check))}

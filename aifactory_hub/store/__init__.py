@@ -9,7 +9,7 @@ from .journal import DatabaseReplaced, Journal
 from .lease import Lease, LeaseLost, LeaseTaken
 from .records import Artifact, JobFilter, JobRecord
 from .schedules import Schedule, Schedules
-from .snapshots import BadPack, FilesMissing, Snapshot, Snapshots
+from .snapshots import BadPack, FilesMissing, Snapshot, SnapshotMissing, Snapshots
 from .spool import LogPiece, LogSpool
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Schedule",
     "Schedules",
     "Snapshot",
+    "SnapshotMissing",
     "Snapshots",
     "StoredFile",
     "TooLarge",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -27,9 +27,10 @@ from sqlalchemy import (
 from ..domain.jobs import JobState, sources
 from .database import writing
 from .deliveries import file_messages
-from .intake import Intake
+from .intake import Intake, NotStored
 from .models import ArtifactRow, JobRow
 from .records import Artifact, JobFilter, JobRecord, LiveRun
+from .snapshots import SnapshotMissing
 
 _NAMES = tuple(f.name for f in fields(JobRecord))
 _COLUMNS = tuple(JobRow.__table__.c[name] for name in _NAMES)
@@ -72,24 +73,32 @@ class Jobs:
         self._tell = tell
 
     def add(self, record: JobRecord) -> JobRecord:
-        """Store a new job. If its owner has used its key in its tenant before, the earlier job is returned instead."""
-        if not self._intake.add({**row_values(record), "journaled": 0}):
-            return self._earlier(record)
-        self._tell(record.id)
-        return record
+        """Store a new job. If its owner has used its key in its tenant before, the earlier job is returned instead.
+
+        The files that it runs with are thereby used, and stay; the record comes back with their size. Raises
+        SnapshotMissing if there are none, or none any more.
+        """
+        answer = self._intake.add({**row_values(record), "journaled": 0})
+        return self._earlier(record, answer) if isinstance(answer, NotStored) else self._new(record, answer)
 
     async def take(self, record: JobRecord) -> JobRecord:
         """As ``add``, in an event loop: what is taken in at the same time is flushed to disk together."""
-        if not await self._intake.take({**row_values(record), "journaled": 0}):
-            return await asyncio.to_thread(self._earlier, record)
-        self._tell(record.id)
-        return record
+        answer = await self._intake.take({**row_values(record), "journaled": 0})
+        if isinstance(answer, NotStored):
+            return await asyncio.to_thread(self._earlier, record, answer)
+        return self._new(record, answer)
 
-    def _earlier(self, record: JobRecord) -> JobRecord:
+    def _new(self, record: JobRecord, row: Mapping[str, Any]) -> JobRecord:
+        self._tell(record.id)
+        return record if record.input_sha256 is None else replace(record, input_size=row["input_size"])
+
+    def _earlier(self, record: JobRecord, why: NotStored) -> JobRecord:
         earlier = self.find_by_key(record.tenant, record.owner, record.key)
-        if earlier is None:
-            raise RuntimeError(f"there is another job {record.id} already")
-        return earlier
+        if earlier is not None:
+            return earlier
+        if why is NotStored.NO_SNAPSHOT:
+            raise SnapshotMissing(record.input_sha256)
+        raise RuntimeError(f"there is another job {record.id} already")
 
     def find_by_key(self, tenant: str, owner: str, key: str) -> JobRecord | None:
         """The job that this owner submitted with this key."""

@@ -27,6 +27,7 @@ _AT_ONCE = 500
 # A large pack of which less than this part is used is not used at all: its files are sent once more and it goes.
 _WORTH_IT = 0.25
 _SMALL = 8 * 2**20
+_PLACE = (SnapshotRow.tenant, SnapshotRow.owner, SnapshotRow.sha256)
 
 
 class BadPack(Exception):
@@ -39,6 +40,10 @@ class FilesMissing(Exception):
     def __init__(self, digests: Sequence[str]) -> None:
         super().__init__(f"{len(digests)} files of the manifest were not sent, the first is {digests[0]}")
         self.digests = tuple(digests)
+
+
+class SnapshotMissing(Exception):
+    """A job was to be stored whose files were not sent, or are not kept any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +142,9 @@ class Snapshots:
         return snapshot
 
     def use(self, tenant: str, owner: str, sha256: str, *, now: float) -> Snapshot | None:
-        """The snapshot for a job that is about to be stored: kept for an hour, and then as long as the job needs it."""
-        place = {"tenant": tenant, "owner": owner, "sha256": sha256}
+        """The snapshot for what is about to be stored and needs it: kept for an hour, and then as long as that does."""
         with writing(self._engine) as connection:
-            connection.execute(update(SnapshotRow).filter_by(**place).values(used_at=now))
-            found = _rows(connection, select(SnapshotRow).filter_by(**place))
-        return _snapshot(found[0]) if found else None
+            return use_snapshot(connection, tenant, owner, sha256, now=now)
 
     def manifest(self, tenant: str, owner: str, sha256: str) -> tuple[str, tuple[str, ...]]:
         """The manifest as it was sent, and the digests of the packs. Raises BlobMissing."""
@@ -171,14 +173,16 @@ class Snapshots:
 
     def _collect_snapshots(self, before: float) -> int:
         needed = exists().where(_same_snapshot(), JobRow.inputs_dropped_at.is_(None))
-        old = select(SnapshotRow.tenant, SnapshotRow.owner, SnapshotRow.sha256)
+        old = select(*_PLACE)
         with writing(self._engine) as connection:
             scheduled = _scheduled(connection)
             query = old.where(SnapshotRow.used_at < before, ~needed).limit(_AT_ONCE)
             gone = [tuple(row) for row in connection.execute(query) if tuple(row) not in scheduled]
-            place = tuple_(SnapshotRow.tenant, SnapshotRow.owner, SnapshotRow.sha256)
             if gone:
-                connection.execute(delete(SnapshotRow).where(place.in_(gone)))
+                # Asked once more: a job may have been stored since that uses one of them.
+                place = tuple_(*_PLACE).in_(gone)
+                going = delete(SnapshotRow).where(place, SnapshotRow.used_at < before)
+                gone = [tuple(row) for row in connection.execute(going.returning(*_PLACE))]
         # The record first: a kill between the two leaves a file too many, never a snapshot without its manifest.
         self._files.delete([self._files.manifest(*place) for place in gone])
         return len(gone)
@@ -215,6 +219,13 @@ class Snapshots:
         first = json.loads(self._files.read(self._files.manifest(tenant, owner, sha256)).partition(b"\n")[0])
         with writing(self._engine) as connection:
             _note(connection, Snapshot(tenant, owner, sha256, first["size"], tuple(first["packs"])), now)
+
+
+def use_snapshot(connection: Connection, tenant: str, owner: str, sha256: str, *, now: float) -> Snapshot | None:
+    """See Snapshots.use; in a transaction that goes on."""
+    query = update(SnapshotRow).filter_by(tenant=tenant, owner=owner, sha256=sha256).values(used_at=now)
+    found = _rows(connection, query.returning(SnapshotRow.size, SnapshotRow.packs))
+    return Snapshot(tenant, owner, sha256, found[0]["size"], tuple(found[0]["packs"])) if found else None
 
 
 def _same_snapshot() -> Any:
@@ -259,10 +270,6 @@ def _entries(file: Any, most: int) -> Iterator[tuple[str, int]]:
 
 def _rows(connection: Connection, query: Any) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in connection.execute(query)]
-
-
-def _snapshot(row: dict[str, Any]) -> Snapshot:
-    return Snapshot(row["tenant"], row["owner"], row["sha256"], row["size"], tuple(row["packs"]))
 
 
 def _parts(digests: Collection[str]) -> Iterator[list[str]]:

@@ -8,11 +8,11 @@ from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert
 
 from aifactory_hub.domain.jobs import JobState
 from aifactory_hub.store import Artifact, JobFilter, JobRecord, Jobs, migrate
-from aifactory_hub.store.models import Base
+from aifactory_hub.store.models import Base, SnapshotRow
 
 
 def make_job(job_id: str = "j1", **changes: object) -> JobRecord:
@@ -56,6 +56,9 @@ def test_a_record_comes_back_as_it_was_stored(jobs: Jobs) -> None:
         report={"left": {"big": "too big"}},
         **moments,
     )
+    with jobs.engine.begin() as connection:
+        snapshot = {"tenant": full.tenant, "owner": full.owner, "sha256": full.input_sha256}
+        connection.execute(insert(SnapshotRow).values(**snapshot, size=5, packs=[], used_at=0.0))
     assert jobs.add(full) == full
     assert jobs.get("j1") == full
 

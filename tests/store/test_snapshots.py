@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from sqlalchemy import Engine, text
 
 from aifactory_hub.store import FileStore, Jobs, Schedule, Schedules, Snapshots
 from aifactory_hub.store import snapshots as module
+from aifactory_hub.store.database import writing
 
 from ..support.uploads import keep_files, sha256
 from .test_jobs import make_job
@@ -92,7 +95,9 @@ def test_what_a_job_or_a_schedule_needs_stays_and_the_rest_goes(
         keep(snapshots, files, {**shared, name: name.encode()}) for name in ("job", "schedule", "nobody")
     )
     jobs.add(make_job("j1", input_sha256=of_job))
-    jobs.add(make_job("j2", key="other", owner="bob", input_sha256=of_nobody))  # another person's says nothing
+    # Another person's of the same content says nothing about hers.
+    keep(snapshots, files, {**shared, "nobody": b"nobody"}, owner="bob")
+    jobs.add(make_job("j2", key="other", owner="bob", input_sha256=of_nobody))
     planned = Schedule("s1", *WHO, "k", "d", {"files": of_schedule}, "* * * * *", "UTC", NOW)
     Schedules(jobs.engine).add(planned)
     assert snapshots.collect(before=NOW) == 0
@@ -103,11 +108,26 @@ def test_what_a_job_or_a_schedule_needs_stays_and_the_rest_goes(
         True,
         False,
     ]
-    assert kept(files, tmp_path) == ["packs"] * 2 + ["snapshots"] * 2
+    assert kept(files, tmp_path) == ["packs"] * 3 + ["snapshots"] * 3
     jobs.mark_dropped("j1", "inputs", now=NOW)
+    jobs.mark_dropped("j2", "inputs", now=NOW)
     Schedules(jobs.engine).remove("s1")
     snapshots.collect(before=NOW + 1)
     assert kept(files, tmp_path) == []
+
+
+def test_files_that_a_job_takes_while_old_ones_are_collected_stay(
+    snapshots: Snapshots, files: FileStore, engine: Engine
+) -> None:
+    digest = keep(snapshots, files, {"a": b"1"})
+    with ThreadPoolExecutor(1) as other:
+        with writing(engine) as connection:
+            assert module.use_snapshot(connection, *WHO, digest, now=NOW + 10) is not None
+            collecting = other.submit(snapshots.collect, before=NOW + 1)
+            time.sleep(0.3)  # until it has chosen what goes, and waits for this transaction
+        assert collecting.result() == 0
+    assert snapshots.use(*WHO, digest, now=NOW) is not None
+    assert snapshots.manifest(*WHO, digest)
 
 
 def test_a_database_from_a_backup_learns_again_what_its_jobs_need(

@@ -33,6 +33,29 @@ job = submit("echo started; sleep 25; echo finished", profile="mig-1g.10gb", fil
 print("RESULT", json.dumps({"id": job.id}))
 """
 
+# Goes on when its notebook ends, and has something to give back then.
+SUBMIT_AND_LEAVE = """\
+import json
+from aifactory_hub.client import submit
+def count(most):
+    import time
+    for number in range(most):
+        print("count", number, flush=True)
+        time.sleep(0.5)
+    return {"counted": most}
+job = submit(count, args={"most": 60}, profile="mig-1g.10gb", files=None)
+print("RESULT", json.dumps({"id": job.id}))
+"""
+
+# In another server than the one that sent it.
+COME_BACK = """\
+import json
+from aifactory_hub.client import jobs
+job = jobs.get("{job}")
+print("RESULT", json.dumps({{"state": job.state, "logs": job.logs(), "result": job.result(), "mine": job.id in
+                            [each.id for each in jobs.list(mine=True)]}}))
+"""
+
 # What a curious kernel tries: another team's job, its own job's neighbours, and a job into another team.
 LOOK_ACROSS = """\
 import json, os, httpx

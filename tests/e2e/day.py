@@ -24,7 +24,7 @@ STEPS = (
     ("submit a job from the kernel, see it finish", steps.job),
     ("another team does the same at the same time", steps.neighbours),
     ("one slice too many is refused with numbers", steps.refusal),
-    ("stop, and find the file again", steps.stop_and_return),
+    ("stop while a job runs, and find the file and the job again", steps.stop_and_return),
     ("the hub is killed and comes back", steps.crash),
 )
 

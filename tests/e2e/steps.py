@@ -19,6 +19,7 @@ from .processes import HubUnderTest
 from .table import Step
 
 SLICE = "mig-1g.10gb"
+ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 
 @dataclass
@@ -177,6 +178,9 @@ def refusal(day: Day, step: Step) -> None:
 
 def stop_and_return(day: Day, step: Step) -> None:
     day.nlp.write_file("kept.txt", "still here")
+    left = ask(day.nlp.start_kernel(), cases.SUBMIT_AND_LEAVE)["id"]
+    running = wait_until(lambda: job_state(day, left) == "RUNNING", 60)
+    step.check(running, "she sends a job and stops her server while it runs", job_state(day, left))
     begun = time.monotonic()
     day.nlp.stop()
     gone = day.cluster.wait(lambda: not day.cluster.has_pod("nlp", "notebooks", "nlp-user"), 10)
@@ -192,8 +196,26 @@ def stop_and_return(day: Day, step: Step) -> None:
     )
     step.check(day.cluster.has_claim("nlp", "notebooks", "nlp-user"), "her volume stays")
     wait_until(lambda: not day.nlp.servers(), 20)
+    step.check(job_state(day, left) == "RUNNING", "the job runs on when the server is gone", job_state(day, left))
+    wait_until(lambda: job_state(day, left) in ENDED, 90)
+    step.check(
+        job_state(day, left) == "SUCCEEDED" and not day.nlp.servers(),
+        "and ends SUCCEEDED without it",
+        (job_state(day, left), day.nlp.servers()),
+    )
     start(day.nlp, "nlp")
     step.check(day.nlp.read_file("kept.txt") == "still here", "her next start finds her file")
+    _check_found_again(step, ask(day.nlp.start_kernel(), cases.COME_BACK.format(job=left)))
+
+
+def _check_found_again(step: Step, told: dict[str, Any]) -> None:
+    numbers = [line.split()[1] for line in told["logs"].splitlines() if line.startswith("count ")]
+    step.check(
+        told["state"] == "SUCCEEDED" and told["result"] == {"counted": 60} and told["mine"],
+        "and there jobs.get() has the job and what its function returned",
+        told,
+    )
+    step.check(numbers == [str(n) for n in range(60)], "and all that it printed, before and after the stop", numbers)
 
 
 def crash(day: Day, step: Step) -> None:
@@ -217,7 +239,7 @@ def crash(day: Day, step: Step) -> None:
             f"{person.name}'s server is still listed as running (hub back in {back:.1f} s)",
             person.servers(),
         )
-    ended = wait_until(lambda: job_state(day, slow) in ("SUCCEEDED", "FAILED", "CANCELLED"), 90)
+    ended = wait_until(lambda: job_state(day, slow) in ENDED, 90)
     asked, failed = probe.end()
     step.check(not failed, f"both notebooks answered throughout ({asked} requests, 0 failed)", failed[:5])
     step.check(ended and job_state(day, slow) == "SUCCEEDED", "the job ends SUCCEEDED", job_state(day, slow))

@@ -221,7 +221,7 @@ def _next_victim(trial: _Books, claim: Claim) -> Claim | None:
 
 def _may_displace(trial: _Books, claim: Claim, other: Claim, short: Sequence[Device]) -> bool:
     if other.tenant == claim.tenant and other.notebook == claim.notebook:
-        return other.priority < claim.priority
+        return other.priority < claim.priority and trial.reclaim is not Reclaim.NEVER
     if other.tenant == claim.tenant:
         return claim.notebook and trial.reclaim is not Reclaim.NEVER
     if trial.reclaim is Reclaim.LOWER_PRIORITY and other.priority >= claim.priority:

@@ -25,6 +25,11 @@ NO_GPU_FLAVOR = "no-gpu"
 NO_GPU_RESOURCE = f"{constants.PREFIX}/no-gpu"
 
 _RECLAIM = {Reclaim.ANY: "Any", Reclaim.LOWER_PRIORITY: "LowerPriority", Reclaim.NEVER: "Never"}
+# Whom a ticket that has to borrow may end. All that jobs have is borrowed in Kueue's eyes, and without a policy here it
+# does not look at the less urgent ones of their own queue either (seen on 0.19.2). No priority is as low as the
+# threshold, so that it looks no further than that.
+_NOBODY: Mapping[str, object] = {"policy": "Never"}
+_OWN_QUEUE: Mapping[str, object] = {"policy": "LowerPriority", "maxPriorityThreshold": 0}
 # What a container gets that says nothing, where a tenant's CPU and memory are limited: Kubernetes refuses it otherwise.
 _DEFAULT_REQUEST = {"cpu": "50m", "memory": "128Mi"}
 _KUEUE = "kueue.x-k8s.io/v1beta2"
@@ -137,12 +142,14 @@ def tenant_queues(
     jobs = _groups(devices, lambda d: {"nominalQuota": "0"})
     found = [_manifest(_KUEUE, "Cohort", own) | {"spec": _cohort(tenant, cohort, devices)}]
     weightless = {"fairSharing": {"weight": "0"}} if fair_sharing else {}
-    for queue, local, groups, weight in (
-        (name, constants.LOCAL_QUEUE, notebooks, {}),
-        (f"{name}.jobs", constants.JOBS_LOCAL_QUEUE, jobs, weightless),
+    among_jobs = _NOBODY if fair_sharing or reclaim is Reclaim.NEVER else _OWN_QUEUE
+    for queue, local, groups, borrower, weight in (
+        (name, constants.LOCAL_QUEUE, notebooks, _NOBODY, {}),
+        (f"{name}.jobs", constants.JOBS_LOCAL_QUEUE, jobs, among_jobs, weightless),
     ):
+        spec = _queue(namespace, own, reclaim, groups, borrower) | weight
         found += [
-            _manifest(_KUEUE, "ClusterQueue", queue) | {"spec": _queue(namespace, own, reclaim, groups) | weight},
+            _manifest(_KUEUE, "ClusterQueue", queue) | {"spec": spec},
             _manifest(_KUEUE, "LocalQueue", local, namespace) | {"spec": {"clusterQueue": queue}},
         ]
     return found
@@ -160,10 +167,12 @@ def _limits(tenant: Tenant, device: Device) -> dict[str, str]:
     return {"nominalQuota": "0", "borrowingLimit": str(quota.borrowing.get(device, 0)), **lending}
 
 
-def _queue(namespace: str, cohort: str, reclaim: Reclaim, groups: list[Manifest]) -> Manifest:
+def _queue(
+    namespace: str, cohort: str, reclaim: Reclaim, groups: list[Manifest], borrower: Mapping[str, object]
+) -> Manifest:
     """Within a queue the more urgent goes before, and what was lent comes back as ``reclaim`` says.
 
-    Nobody takes what another tenant owns, so borrowing never preempts.
+    Nobody takes what another tenant owns: ``borrower`` is whom a ticket may end that has to borrow.
     """
     return {
         "cohortName": cohort,
@@ -172,7 +181,7 @@ def _queue(namespace: str, cohort: str, reclaim: Reclaim, groups: list[Manifest]
         "preemption": {
             "reclaimWithinCohort": _RECLAIM[reclaim],
             "withinClusterQueue": "LowerPriority",
-            "borrowWithinCohort": {"policy": "Never"},
+            "borrowWithinCohort": dict(borrower),
         },
         "resourceGroups": groups,
     }

@@ -282,6 +282,26 @@ async def test_a_notebook_displaces_a_job_of_its_own_tenant(engine: Engine) -> N
     assert await engine.used("vision") == 3
 
 
+async def test_a_more_urgent_job_displaces_one_of_its_own_tenant_and_no_other_tenant_s(engine: Engine) -> None:
+    for number in range(3):
+        await engine.admitted("vision", f"job{number}", priority="batch-low")
+        await engine.admission.hold("vision", f"job{number}")
+    await engine.tick()
+    for number in range(3):
+        await engine.admitted("nlp", f"mine{number}")
+    for number, priority in enumerate(("batch", "batch-low")):
+        await engine.file("nlp", f"later{number}", priority=priority)
+    await settled()
+    states = [t.state for tenant in TENANTS for t in await engine.admission.tickets(tenant)]
+    assert sorted(states) == [ADMITTED] * 6 + [QUEUED] * 2, "as urgent is not more urgent, and vision's are vision's"
+    await engine.file("nlp", "urgent", priority="batch-high")
+    await engine.becomes("nlp", "urgent", ADMITTED)
+    await settled()
+    mine = {t.name: t.state for t in await engine.admission.tickets("nlp")}
+    assert sorted(mine[f"mine{number}"] for number in range(3)) == [ADMITTED, ADMITTED, QUEUED], mine
+    assert {t.state for t in await engine.admission.tickets("vision")} == {ADMITTED}
+
+
 async def test_watch_tells_each_change_until_the_ticket_is_gone(engine: Engine) -> None:
     for number in range(3):
         await engine.admitted("vision", f"t{number}")

@@ -248,7 +248,7 @@ def _travel(session: Session, work: _Work, folder: Path | None, git: str | None,
     """Send what travels; what the request says of it."""
     import tempfile
 
-    from .provenance import export, provenance
+    from .provenance import export, provenance, without_secrets
 
     if git is None:
         told = {"provenance": provenance(folder)}
@@ -258,15 +258,8 @@ def _travel(session: Session, work: _Work, folder: Path | None, git: str | None,
     with tempfile.TemporaryDirectory(prefix="aifactory-git-") as scratch:
         commit = export(git, folder or Path(), Path(scratch) / "files")
         sent = upload(Path(scratch) / "files", session=session, tenant=tenant, extra=work.extra)
-    about = provenance(None) | {"commit": commit, "dirty": False, "git": _without_secrets(git)}
+    about = provenance(None) | {"commit": commit, "dirty": False, "git": without_secrets(git)}
     return {"files": sent, "provenance": about}
-
-
-def _without_secrets(address: str) -> str:
-    """A repository's address without the name and password that it may carry."""
-    scheme, separator, rest = address.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}" if separator else address
 
 
 _sessions: dict[Any, Session] = {}

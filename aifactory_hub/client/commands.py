@@ -10,7 +10,7 @@ import functools
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,6 +69,9 @@ def _complete_job(_context: click.Context, _parameter: click.Parameter, typed: s
 
 
 _job_id = click.argument("job_id", shell_complete=_complete_job)
+_priority = click.option(
+    "--priority", type=click.Choice(["low", "normal", "high"]), help="Before or after the team's other jobs."
+)
 _as_json = click.option("--json", "as_json", is_flag=True, help="All that is known, for programs.")
 
 
@@ -86,7 +89,7 @@ def job() -> None:
 @click.option("--output", "outputs", multiple=True, help="Pattern of files to bring back; may be repeated.")
 @click.option("--env", "env", multiple=True, metavar="NAME=VALUE", help="Variable for the command; may be repeated.")
 @click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="For a notebook; may be repeated.")
-@click.option("--priority", type=click.Choice(["low", "normal", "high"]), help="Before or after the team's other jobs.")
+@_priority
 @click.option("--max-duration", help="The longest that it may run, such as 90m or 4h.")
 @click.option("--retries", type=click.IntRange(0), default=0, help="How often to try again after a failure.")
 @click.option("--retry-backoff", help="How long before the first retry, such as 30s; doubled for each further one.")
@@ -158,6 +161,7 @@ def templates(as_json: bool) -> None:
 @click.option("--profile", help="GPU profile of each step; by default the notebook's own.")
 @click.option("--nodes", default=1, show_default=True, type=click.IntRange(1), help="How many steps may run at once.")
 @click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
+@_priority
 @click.option("--name", help="A name for people.")
 @click.option("--max-duration", help="The longest that it may run, such as 90m or 4h.")
 @click.option("--key", help="Idempotency key: the same key makes the same job.")
@@ -316,11 +320,26 @@ def _facts(job: Job) -> Iterable[tuple[str, str]]:
         yield "exit code", str(job.exit_code)
     for step in job.steps:
         yield "step", f"{step['name']} {step['state']}" + (f": {step['reason']}" if step["reason"] else "")
+    if commit := _commit(job.provenance):
+        yield "commit", commit
     yield "image", job.image + (" (the notebook's own)" if job.data.get("own_image") else "")
     if job.data.get("template"):
         yield "template", str(job.data["template"])
         return
     yield "command", job.command.splitlines()[0][:200]
+
+
+def _commit(told: Mapping[str, Any]) -> str:
+    """The commit that it was submitted at, or whose files it has."""
+    if not told.get("commit"):
+        return ""
+    where = told.get("git") or told.get("branch")
+    words = [
+        str(told["commit"])[:12],
+        *([f"({where})"] if where else []),
+        *(["with changes"] if told.get("dirty") else []),
+    ]
+    return " ".join(words)
 
 
 def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

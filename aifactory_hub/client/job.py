@@ -136,6 +136,11 @@ class Job:
         return dict(self._data.get("left") or {})
 
     @property
+    def provenance(self) -> dict[str, Any]:
+        """Where it comes from, asked for now: ``commit``, ``branch``, ``dirty``, ``diff``, ``packages``."""
+        return dict(self._session.get(f"/jobs/{self.id}/provenance")["provenance"] or {})
+
+    @property
     def simulated(self) -> bool:
         """Whether the cluster's GPUs are simulated."""
         return bool(self._data.get("simulated"))

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import functools
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from .errors import ClientError
+from .telling import tell
 
 # A diff that is longer than this, in bytes, is cut: it is a note of what ran, and the files travel anyway.
 _LONGEST_DIFF = 128 * 1024
 _TIMEOUT = 10.0
+# How git writes where another repository is: an URL with a path, or a host and a path.
+_REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://[^/]*/.+|([\w.-]+@)?[\w.-]+:(?!//)[^{].*")
+_SUBMODULE = "160000 "
+_NAMED = 3
 
 
 def provenance(folder: Path | None) -> dict[str, Any]:
@@ -42,20 +48,16 @@ def packages() -> tuple[str, ...]:
 
 
 def export(source: str, folder: Path, target: Path) -> str:
-    """Put a commit's files into ``target``; its full name.
+    """Put a commit's files into ``target``; its full name. Says which commit that is, and what of it is left out.
 
     ``source`` is a commit of the repository around ``folder``, or ``<address>@<commit>`` of another one, which is
     cloned here, with this notebook's right to read it: the job needs none. Raises ClientError.
     """
-    address, at, commit = source.rpartition("@")
+    address, commit = _split(source)
     repository = folder
-    if at and ("://" in address or ":" in address):
+    if address is not None:
         repository = target.parent / "clone"
         _must(target.parent, "clone", "--quiet", "--no-checkout", "--", address, str(repository))
-    else:
-        commit = source
-    if commit.startswith("-"):
-        raise ClientError(f"git={source!r} names no commit.")
     name = _must(repository, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", said=f"git={source!r}").strip()
     target.mkdir()
     archive = target.parent / "commit.tar"
@@ -66,7 +68,50 @@ def export(source: str, folder: Path, target: Path) -> str:
         # Python has the filter since 3.11.4; git's own archives have nothing that it would refuse.
         tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
         tar.extractall(target)  # noqa: S202
+    _say_what(repository, name, own=address is None)
     return name
+
+
+def _split(source: str) -> tuple[str | None, str]:
+    """The address of another repository, if there is one, and the commit. Raises ClientError.
+
+    An address may hold an "@" itself, and so may a commit: "HEAD@{1}".
+    """
+    address, _, commit = source.rpartition("@")
+    whole = bool(_REMOTE.match(source))
+    if whole and not _REMOTE.fullmatch(address):
+        named = without_secrets(source)
+        raise ClientError(f"git={named!r} names a repository and no commit: write {named}@<commit>.")
+    elsewhere = bool(address) and (whole or (not commit.startswith("{") and Path(address).expanduser().is_dir()))
+    if not elsewhere:
+        commit = source
+    if not commit or commit.startswith("-"):
+        raise ClientError(f"git={source!r} names no commit.")
+    if not elsewhere:
+        return None, commit
+    return (address if whole else str(Path(address).expanduser().resolve())), commit
+
+
+def _say_what(repository: Path, name: str, *, own: bool) -> None:
+    """For the person who submits: what does not travel is told now, not by a job that lacks it."""
+    about = (_git(repository, "log", "-1", "--format=%h %s", name) or name).strip()
+    tell(f"commit {about}")
+    if own and (changed := (_git(repository, "status", "--porcelain", "--", ".") or "").splitlines()):
+        tell(f"what is not committed stays here: {_some([line[3:] for line in changed])}")
+    listed = (_git(repository, "ls-tree", "-r", "-z", name) or "").split("\0")
+    if modules := [line.partition("\t")[2] for line in listed if line.startswith(_SUBMODULE)]:
+        tell(f"submodules are not sent: {_some(modules)}")
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+
+
+def without_secrets(address: str) -> str:
+    """A repository's address without the name and password that it may carry."""
+    scheme, separator, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}" if separator else address
 
 
 def _must(folder: Path, *words: str, said: str = "") -> str:

@@ -41,13 +41,14 @@ def run_template(
     nodes: int = 1,
     name: str | None = None,
     tenant: str | None = None,
+    priority: str | None = None,
     max_duration: str | float | None = None,
     idempotency_key: str | None = None,
     wait: bool = False,
     session: Session | None = None,
 ) -> Job:
     """Run what the team has published as a job: ``nodes`` are how many of its steps may run at once, each with the
-    whole profile. Raises SubmitRefused, NotInNotebook, ServiceUnavailable."""
+    whole profile; ``priority`` is low, normal or high. Raises SubmitRefused, NotInNotebook, ServiceUnavailable."""
     session = session or default_session()
     asked = {
         "engine": engine,
@@ -59,6 +60,7 @@ def run_template(
         "tenant": tenant or session.account.tenant,
         "key": idempotency_key or uuid.uuid4().hex,
         "max_seconds": None if max_duration is None else seconds_of(max_duration),
+        **({} if priority is None else {"priority": priority}),
     }
     job = Job(session, session.post("/jobs", asked))
     if wait:

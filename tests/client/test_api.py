@@ -99,7 +99,7 @@ async def test_the_job_runs_what_is_in_the_folder_and_says_where_it_comes_from(
         job = submit("python3 -c 'import measures; print(measures.ACCURACY)'", session=session)
         assert job.wait(120, progress=False, poll=0.05) == "SUCCEEDED"
         assert job.logs() == "2\n"
-        told = session.get(f"/jobs/{job.id}/provenance")["provenance"]
+        told = job.provenance
         assert (told["branch"], told["dirty"], len(told["commit"])) == ("trunk", True, 40)
         assert "+ACCURACY = 2" in told["diff"]
         assert any(line.startswith("httpx==") for line in told["packages"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,31 @@ async def test_a_job_by_hand(here: Path, tmp_path: Path) -> None:
     saved = await run(commands.job, "artifacts", job_id, "--save", str(tmp_path / "got"))
     assert saved.output.split()[::2] == ["700", "model.bin"]
     assert (tmp_path / "got" / "model.bin").stat().st_size == 700
+
+
+async def test_a_job_of_a_commit_by_hand(here: Path) -> None:
+    def git(*words: str) -> str:
+        who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        return subprocess.run(["git", *who, *words], cwd=here, check=True, capture_output=True, text=True).stdout
+
+    git("init", "-q", "-b", "trunk")
+    git("add", ".")
+    git("commit", "-qm", "as it was")
+    (here / "measures.py").write_text("ACCURACY = 0.1\n")
+    old = await run(commands.job, "submit", "--wait", "--git", "HEAD", "--", "python3", "train.py")
+    assert old.exit_code == 0, old.output
+    commit = git("rev-parse", "HEAD").strip()
+    assert old.stderr.splitlines()[:2] == [
+        f"commit {git('rev-parse', '--short', 'HEAD').strip()} as it was",
+        "what is not committed stays here: measures.py",
+    ]
+    old_id = old.stdout.splitlines()[0]
+    assert (await run(commands.job, "logs", old_id)).output == "accuracy 0.97\n"
+    assert f"{'commit':<10} {commit[:12]} (HEAD)\n" in (await run(commands.job, "show", old_id)).output
+    new_id = (await run(commands.job, "submit", "--wait", "python3 train.py")).stdout.splitlines()[0]
+    assert (await run(commands.job, "logs", new_id)).output == "accuracy 0.1\n"
+    shown = await run(commands.job, "show", new_id)
+    assert f"{'commit':<10} {commit[:12]} (trunk) with changes\n" in shown.output
 
 
 async def test_a_failed_job_gives_its_exit_code(here: Path) -> None:

@@ -1,0 +1,115 @@
+"""Files of a commit: which one it is, and what of it does not travel, is said before a job lacks it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aifactory_hub.client import ClientError
+from aifactory_hub.client.provenance import export
+
+Git = Callable[..., str]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    (folder / "deep").mkdir(parents=True)
+    git = _git(folder)
+    git("init", "-q", "-b", "trunk")
+    for number in (1, 2):
+        (folder / "deep" / "model.py").write_text(f"DEPTH = {number}\n")
+        (folder / "top.py").write_text("")
+        git("add", ".")
+        git("commit", "-qm", f"depth {number}")
+    return folder
+
+
+def _git(folder: Path) -> Git:
+    def run(*words: str) -> str:
+        who = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "protocol.file.allow=always")
+        return subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+    return run
+
+
+def exported(source: str, folder: Path, scratch: Path) -> dict[str, str]:
+    """The files of the commit by name."""
+    place = scratch / f"export{len(list(scratch.iterdir()))}"
+    place.mkdir()
+    target = place / "files"
+    commit = export(source, folder, target)
+    assert len(commit) == 40
+    return {str(p.relative_to(target)): p.read_text() for p in target.rglob("*") if p.is_file()}
+
+
+def test_a_commit_is_named_and_what_is_not_in_it_too(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exported("HEAD", project, tmp_path)["deep/model.py"] == "DEPTH = 2\n"
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith("commit ") and said[0].endswith(" depth 2")
+    for number in range(4):
+        (project / f"new{number}.py").write_text("")
+    (project / "deep" / "model.py").write_text("DEPTH = 3\n")
+    assert exported("HEAD~1", project, tmp_path)["deep/model.py"] == "DEPTH = 1\n"
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].endswith(" depth 1")
+    assert said[1:] == ["what is not committed stays here: deep/model.py, new0.py, new1.py and 2 more"]
+
+
+def test_of_a_folder_within_a_repository_that_folder_travels(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "new.py").write_text("")
+    assert exported("HEAD", project / "deep", tmp_path) == {"model.py": "DEPTH = 2\n"}
+    assert "stays here" not in capsys.readouterr().err, "nothing of this folder does"
+
+
+def test_submodules_stay_away_and_are_named(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    _git(other)("init", "-q", "-b", "trunk")
+    _git(other)("commit", "-q", "--allow-empty", "-m", "one")
+    _git(project)("submodule", "--quiet", "add", str(other), "vendored lib")
+    _git(project)("commit", "-qm", "with a library")
+    exported("HEAD", project, tmp_path)
+    assert "submodules are not sent: vendored lib" in capsys.readouterr().err.splitlines()
+
+
+def test_another_repository_is_cloned_and_nothing_is_said_of_this_folder(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "new.py").write_text("")
+    for address in (f"file://{project}", str(project), os.path.relpath(project)):
+        assert exported(f"{address}@HEAD~1", tmp_path, tmp_path)["deep/model.py"] == "DEPTH = 1\n"
+        assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_commit_may_be_written_in_git_s_own_ways(project: Path, tmp_path: Path) -> None:
+    for source, depth in (("trunk", 2), ("@", 2), ("HEAD@{1}", 1), ("trunk@{0}", 2)):
+        assert exported(source, project, tmp_path)["deep/model.py"] == f"DEPTH = {depth}\n", source
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("https://git.example.org/r.git", "names a repository and no commit: write https://git.example.org/r.git@"),
+        ("https://ada:secret@git.example.org/r.git", "names a repository and no commit"),
+        ("git@git.example.org:o/r.git", "names a repository and no commit"),
+        ("nowhere", "there is no such commit here"),
+        ("--help", "names no commit"),
+        ("", "names no commit"),
+        ("file:///nowhere/at/all@HEAD", "does not appear to be a git repository"),
+    ],
+)
+def test_what_names_no_commit_is_refused_in_words(project: Path, tmp_path: Path, source: str, said: str) -> None:
+    with pytest.raises(ClientError, match=r".*") as refused:
+        exported(source, project, tmp_path)
+    assert said in str(refused.value)
+    assert "secret" not in str(refused.value)

@@ -94,7 +94,7 @@ bench: setup  ## a benchmark of benchmarks/, for example NAME=watch (those that 
 e2e-attacks: setup cluster-up  ## what a tenant tries against others and the host, and who reaches whom, as tables
 	$(IN_CLUSTER) -m tests.e2e.attacks
 
-e2e-jobs: setup cluster-up  ## 20 random jobs while parts fail, and a preemption: six minutes; ARGS="--seed 7" makes them again
+e2e-jobs: setup cluster-up  ## 20 random jobs while parts fail, and two preemptions: seven minutes; ARGS="--seed 7" makes them again
 	python3 -m tests.cluster.engines jobset
 	$(IN_CLUSTER) -m tests.e2e.jobs_under_faults --engines kubernetes-job jobset $(ARGS)
 

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class Pod:
     node: str
     running: bool
     devices: dict[str, str]
+    made: float  # seconds since 1970
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Cluster:
             node=found[0]["spec"].get("nodeName", ""),
             running=status["phase"] == "Running",
             devices={name: count for name, count in limits.items() if name.startswith("nvidia.com/")},
+            made=datetime.fromisoformat(found[0]["metadata"]["creationTimestamp"]).timestamp(),
         )
 
     def tickets(self, tenant: str) -> list[Ticket]:

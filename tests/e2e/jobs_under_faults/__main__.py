@@ -162,7 +162,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--engines", nargs="+", default=["kubernetes-job"], help="kubernetes-job jobset")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_COUNT} workloads and {len(QUICK)} faults")
     parser.add_argument("--no-troubles", action="store_true", help="only what is done to the jobs themselves")
-    parser.add_argument("--preemption", action="store_true", help="only the preemption")
+    parser.add_argument("--preemption", action="store_true", help="only the preemptions")
     parser.add_argument("--spoil", choices=[*WHILE_IT_RUNS, *AFTER_ITS_END], default="", help="see the checks fail")
     return parser.parse_args()
 
@@ -204,7 +204,7 @@ def main() -> int:
             outcomes, problems = run(site, workloads, Troubles(wanted, seed), options.spoil)
             good = report(site, outcomes, problems, time.monotonic() - begun)
         if options.preemption or not options.quick:
-            good = try_preemption(people) and good
+            good = try_preemption(people, everybody["vision-user"]) and good
     return finish(folder, good=good)
 
 

@@ -1,10 +1,13 @@
-"""A job that borrows is stopped for the owner's, says so, and goes on from its own checkpoints: on real Kueue."""
+"""A job that borrows is stopped for the owner's jobs and for an owner's notebook, says so, and goes on from its own
+checkpoints: on real Kueue."""
 
 from __future__ import annotations
 
 import re
 import time
 import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from typing import Any
 from aifactory_hub.client.api import submit
 from aifactory_hub.client.job import Job
 
+from ..person import Person
 from ..steps import wait_until
 from .people import People
 from .verdict import PodSeen
@@ -33,101 +37,141 @@ print("done", flush=True)
 """
 # What nlp owns and may borrow, and what vision owns (tenants.yaml).
 OWN, BORROWED, OTHERS = 2, 2, 3
-_MOST = 120
+_MOST = 160
+# Kubernetes tells times in whole seconds.
+_GRAIN = 1.5
 
 
 class Wrong(AssertionError):
     """Something else was seen than should have been."""
 
 
-def try_preemption(people: People) -> bool:
-    """Whether it went as it should; prints what was seen."""
+@dataclass
+class Trial:
+    """One preemption: whose, what was seen to be so, and the jobs that are cancelled at its end."""
+
+    people: People
+    name: str
+    seen: list[str] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+
+    def check(self, condition: object, what: str, found: object = "") -> None:
+        if not condition:
+            raise Wrong(f"not so: {what}. Seen: {found!r}"[:3000])
+        self.seen.append(what)
+
+    def submit(self, team: str, name: str, program: str, **more: Any) -> Job:
+        folder = Path(self.people.folder) / f"{self.name}-{name}"
+        folder.mkdir()
+        (folder / "main.py").write_text(program)
+        options: dict[str, Any] = {"profile": SLICE, "name": name, "files": folder, **more}
+        made = submit("python3 main.py", session=self.people.session(team), **options)
+        assert isinstance(made, Job)
+        self.jobs.append(made)
+        return made
+
+    def borrowers(self) -> list[Job]:
+        """Counting jobs of nlp, more than it owns, each of which has something to lose."""
+        counting = [self.submit("nlp", f"counter-{n}", COUNTER.format(most=_MOST)) for n in range(OWN + BORROWED)]
+        self.check(
+            wait_until(lambda: all(job.status == "RUNNING" for job in counting), 120),
+            f"nlp, which owns {OWN} slices, runs {OWN + BORROWED} counting jobs: {BORROWED} on slices of others",
+            [str(job) for job in counting],
+        )
+        self.check(wait_until(lambda: all("count 6" in job.logs() for job in counting), 90), "each has counted to 6")
+        return counting
+
+    def victim(self, counting: Sequence[Job]) -> Job:
+        """The one that is preempted; it has to say so."""
+
+        def find() -> Job | None:
+            return next((job for job in counting if job.refresh().data["preemptions"]), None)
+
+        wait_until(find, 90)
+        victim = find()
+        self.check(victim, "one of them is preempted", [(str(job), job.data["history"]) for job in counting])
+        assert victim is not None
+        ended = victim.data["history"][0]
+        self.check(ended["kind"] == "preempted", f"its history says why: {ended['reason']}", ended)
+        wait_until(lambda: victim.refresh().state in ("PENDING", "QUEUED") and "preempted" in str(victim.reason), 20)
+        self.check("preempted" in str(victim.reason), f"while it waits it says so: {victim.reason}", str(victim))
+        self.check(victim.data["retries"]["used"] == 0, "it costs the job no retry")
+        return victim
+
+    def check_goes_on(self, victim: Job, after: str) -> None:
+        """It runs again, from where it was stopped, and never beside itself."""
+        last = _reached(victim, self.people)
+        self.check(wait_until(lambda: _begun_again(victim), 180), f"{after}, and it runs again", str(victim))
+        first = int(re.search(r"from (\d+)", victim.logs())[1])  # type: ignore[index]
+        self.check(first >= 6, f"and counts on from {first}, not from 0", victim.logs()[:500])
+        if last is not None:
+            self.check(abs(first - 1 - last) <= 2, f"where it was stopped: it had counted to {last}", (first, last))
+        self.check(_apart(self.people.witness.pods(victim.id)), "its two attempts never ran at the same time")
+
+
+def try_preemption(people: People, owner: Person) -> bool:
+    """Whether a job gives way as it should to jobs of the owner and to a notebook; prints what was seen."""
+    by_jobs = _try(Trial(people, "preemption"), _owners_jobs)
+    return _try(Trial(people, "notebook"), lambda trial: _owners_notebook(trial, owner)) and by_jobs
+
+
+def _try(trial: Trial, body: Callable[[Trial], None]) -> bool:
     begun = time.monotonic()
-    seen: list[str] = []
-    jobs: list[Job] = []
     try:
-        _try(people, seen, jobs)
+        body(trial)
         good = True
     except Exception:
         traceback.print_exc()
         good = False
     finally:
-        for job in jobs:
+        for job in trial.jobs:
             job.cancel()
-    print(f"\npreemption: {'as it should be' if good else 'WRONG'} in {time.monotonic() - begun:.0f} s", flush=True)
-    for what in seen:
+    took = time.monotonic() - begun
+    print(f"\n{trial.name}: {'as it should be' if good else 'WRONG'} in {took:.0f} s", flush=True)
+    for what in trial.seen:
         print(f"    - {what}", flush=True)
     return good
 
 
-def _try(people: People, seen: list[str], jobs: list[Job]) -> None:
-    def check(condition: object, what: str, found: object = "") -> None:
-        if not condition:
-            raise Wrong(f"not so: {what}. Seen: {found!r}"[:3000])
-        seen.append(what)
-
-    for number in range(OWN + BORROWED):
-        jobs.append(_submit(people, "nlp", f"counter-{number}", COUNTER.format(most=_MOST)))
-    borrowers = list(jobs)
-    check(
-        wait_until(lambda: all(job.status == "RUNNING" for job in borrowers), 120),
-        f"nlp, which owns {OWN} slices, runs {OWN + BORROWED} counting jobs: {BORROWED} on slices of others",
-        [str(job) for job in borrowers],
-    )
-    check(wait_until(lambda: all("count 6" in job.logs() for job in borrowers), 90), "each has counted to 6")
-    # Two own, two lent: the third of vision's finds nothing idle.
-    for number in range(OTHERS):
-        jobs.append(
-            _submit(people, "vision", f"owner-{number}", "import time; print('mine', flush=True); time.sleep(12)")
-        )
-    owners = jobs[len(borrowers) :]
+def _owners_jobs(trial: Trial) -> None:
+    """Two own, two lent: the third of vision's finds nothing idle."""
+    counting = trial.borrowers()
+    owners = [
+        trial.submit("vision", f"owner-{number}", "import time; print('mine', flush=True); time.sleep(12)")
+        for number in range(OTHERS)
+    ]
     asked = time.time()
-    victim = _preempted(borrowers)
-    check(victim, "one of them is preempted", [(str(job), job.data["history"]) for job in borrowers])
-    assert victim is not None
-    check(
-        victim.data["history"][0]["kind"] == "preempted", f"its history says why: {victim.data['history'][0]['reason']}"
-    )
-    told = _says(victim)
-    check(told, f"while it waits it says so: {told}", str(victim))
+    victim = trial.victim(counting)
     running = wait_until(lambda: all(job.status in ("RUNNING", "SUCCEEDED") for job in owners), 60)
-    check(
+    trial.check(
         running,
         f"all {OTHERS} of vision's run {time.time() - asked:.1f} s after they were asked for",
         list(map(str, owners)),
     )
-    check(victim.data["preemptions"] >= 1 and victim.data["retries"]["used"] == 0, "it costs the job no retry")
-    last = _reached(victim, people)
-    check(wait_until(lambda: _begun_again(victim), 180), "vision's end, and it runs again", str(victim))
-    first = int(re.search(r"from (\d+)", victim.logs())[1])  # type: ignore[index]
-    check(first >= 6, f"and counts on from {first}, not from 0", victim.logs()[:500])
-    if last is not None:
-        check(abs(first - 1 - last) <= 2, f"where it was stopped: it had counted to {last}", (first, last))
-    check(_apart(people.witness.pods(victim.id)), "its two attempts never ran at the same time")
+    trial.check_goes_on(victim, "vision's end")
 
 
-def _submit(people: People, team: str, name: str, program: str) -> Job:
-    folder = Path(people.folder) / f"preemption-{name}"
-    folder.mkdir()
-    (folder / "main.py").write_text(program)
-    options: dict[str, Any] = {"profile": SLICE, "name": name, "files": folder, "session": people.session(team)}
-    made = submit("python3 main.py", **options)
-    assert isinstance(made, Job)
-    return made
-
-
-def _preempted(jobs: list[Job]) -> Job | None:
-    def find() -> Job | None:
-        return next((job for job in jobs if job.refresh().data["preemptions"]), None)
-
-    wait_until(find, 90)
-    return find()
-
-
-def _says(job: Job) -> str:
-    """What it says of its waiting."""
-    wait_until(lambda: job.refresh().state in ("PENDING", "QUEUED") and "preempted" in str(job.reason), 20)
-    return str(job.reason) if "preempted" in str(job.reason) else ""
+def _owners_notebook(trial: Trial, owner: Person) -> None:
+    """Vision's one idle slice has an urgent job of its own; its notebook gets one back that it has lent."""
+    counting = trial.borrowers()
+    own = trial.submit("vision", "urgent", "import time; time.sleep(300)", priority="high")
+    trial.check(wait_until(lambda: own.status == "RUNNING", 60), "vision's own job has the slice that was idle", own)
+    asked = time.time()
+    refused = owner.spawn("vision", SLICE)
+    trial.check(refused is None, f"{owner.name} starts a notebook on one more", refused and refused.text[:2000])
+    try:
+        victim = trial.victim(counting)
+        events = owner.progress()
+        trial.check(events[-1].get("ready"), f"it is ready {time.time() - asked:.1f} s after the click", events)
+        over = max((pod.finished or float("inf") for pod in trial.people.witness.pods(victim.id)), default=asked)
+        made = trial.people.cluster.pod("vision", "notebooks", owner.name).made
+        trial.check(over <= made + _GRAIN, "its pod was made once that of the job was gone", (over, made))
+        others = [job.status for job in counting if job.id != victim.id]
+        trial.check(others == ["RUNNING"] * (OWN + BORROWED - 1), "all others of nlp's run on", others)
+        trial.check(own.status == "RUNNING", "and so does vision's own", own)
+    finally:
+        owner.stop()
+    trial.check_goes_on(victim, "the notebook ends")
 
 
 def _begun_again(job: Job) -> bool:
@@ -146,5 +190,5 @@ def _reached(job: Job, people: People) -> int | None:
 def _apart(pods: list[PodSeen]) -> bool:
     started = sorted((pod for pod in pods if pod.started is not None), key=lambda pod: pod.started or 0.0)
     return len(started) >= 2 and all(
-        a.finished is not None and (b.started or 0.0) >= a.finished - 1.5 for a, b in pairwise(started)
+        a.finished is not None and (b.started or 0.0) >= a.finished - _GRAIN for a, b in pairwise(started)
     )

@@ -48,6 +48,9 @@ class Witness:
         if self._process is not None:
             self._process.terminate()
             self._process.wait(10)
+            self._thread.join(10)
+            assert self._process.stdout is not None
+            self._process.stdout.close()
 
     @property
     def sees(self) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 from ..rig import TENANTS_FILE, apply_registry, clear_tenants, finish, open_rig
 from .apis import Apis
 from .deaths import Deaths
+from .host import Host, before_the_host
 from .leftovers import Leftovers
 from .names import Names
 from .people import People
@@ -48,6 +49,7 @@ def ready_site(folder: Path, teams: Sequence[str]) -> Iterator[tuple[Site, list[
         site = Site(hub, rig.cluster, people)
         stack.callback(hub.stop)
         folder.mkdir(parents=True, exist_ok=True)
+        relay, hub.kubeconfig = stack.enter_context(before_the_host(hub.kubeconfig, folder))
         proxy = stack.enter_context(in_front_of(rig.cluster, "nlp"))
         hub.start_proxy()
         hub.start_hub()
@@ -60,6 +62,7 @@ def ready_site(folder: Path, teams: Sequence[str]) -> Iterator[tuple[Site, list[
             *Leftovers(site).rows(),
             *Deaths(site, proxy, teams).rows(),
             *VClusters(site).rows(),
+            *Host(site, relay).rows(),
         ]
         yield site, rows
 

@@ -19,6 +19,8 @@ SPOILED = Path("spoiled")
 HTTP_TIMEOUT = "FAULTS_HTTP_TIMEOUT"
 # Set, the hub removes pods without a server.
 REMOVE_ORPHANS = "FAULTS_REMOVE_ORPHANS"
+# Who may look at the administrators' pages.
+ADMIN = "two-team-user"
 NO_IMAGE = "registry.invalid/nothing:1"
 
 

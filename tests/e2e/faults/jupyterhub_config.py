@@ -14,6 +14,10 @@ c.TenantKubeSpawner.http_timeout = int(os.environ.get(hooks.HTTP_TIMEOUT, 60))
 c.TenantKubeSpawner.modify_pod_hook = hooks.spoil
 c.JupyterHub.services = [{"name": "witness", "api_token": os.environ["FAULTS_TOKEN"]}]
 scopes = ["admin:users", "admin:servers", "access:servers", "admin:server_state", "read:metrics"]
-c.JupyterHub.load_roles = [{"name": "witness", "services": ["witness"], "scopes": scopes}]
+c.JupyterHub.load_roles = [
+    {"name": "witness", "services": ["witness"], "scopes": scopes},
+    # Looks at the administrators' pages, and at nothing else of anybody.
+    {"name": "administrator", "users": [hooks.ADMIN], "scopes": ["admin:servers"]},
+]
 aifactory_hub.configure(c)
 hooks.watch_for_death()

@@ -85,5 +85,7 @@ def wait_words(wait: Wait) -> str:
     """The expected wait as a range; "unknown" when nothing can be said."""
     if wait.low is None or wait.high is None:
         return "unknown" if wait.most is None else f"at most {duration(wait.most)}"
+    if wait.high == 0:
+        return "no wait"
     low, high = duration(wait.low), duration(wait.high)
     return f"about {high}" if low == high else f"{low} to {high}"

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 _NOT_RUN = 126
+# A socket's path may have 107 bytes (unix(7)); the kernel's name takes 52 of them.
+_LONGEST_FOLDER = 50
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -38,21 +44,51 @@ def output_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}.out.ipynb")
 
 
+@contextmanager
+def _by_ipc() -> Iterator[Any]:
+    """Settings by which a kernel is spoken to through sockets in a folder that is this user's alone.
+
+    ipykernel 7 begins each log with a warning where its messages go over TCP, and other users of the machine can open
+    its ports. The name of a socket must be short, so the kernel's files go where temporary ones do; None where that
+    folder's own name is too long.
+    """
+    from traitlets.config import Config
+
+    with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
+        if len(folder) > _LONGEST_FOLDER:
+            yield None
+            return
+        before = os.environ.get("JUPYTER_RUNTIME_DIR")
+        os.environ["JUPYTER_RUNTIME_DIR"] = folder
+        try:
+            yield Config({"KernelManager": {"transport": "ipc"}})
+        finally:
+            os.environ.pop("JUPYTER_RUNTIME_DIR")
+            if before is not None:
+                os.environ["JUPYTER_RUNTIME_DIR"] = before
+
+
 def _run(papermill: Any, path: Path, parameters: dict[str, Any]) -> int:
     try:
-        papermill.execute_notebook(
-            str(path),
-            str(output_of(path)),
-            parameters=parameters,
-            cwd=str(path.parent) if str(path.parent) != "." else None,
-            progress_bar=False,
-            stdout_file=sys.stdout,
-            stderr_file=sys.stderr,
-        )
+        with _by_ipc() as config:
+            papermill.execute_notebook(
+                str(path),
+                str(output_of(path)),
+                parameters=parameters,
+                cwd=str(path.parent) if str(path.parent) != "." else None,
+                progress_bar=False,
+                stdout_file=sys.stdout,
+                stderr_file=sys.stderr,
+                config=config,
+            )
     except papermill.exceptions.PapermillExecutionError as error:
         print(f"cell {error.cell_index + 1} failed: {error.ename}: {error.evalue}", file=sys.stderr)
         print("\n".join(error.traceback), file=sys.stderr)
         return 1
+    except ValueError as error:
+        # papermill's word for a notebook that it can't make sense of; the file's name is not in it.
+        print(f"{path} was not run: {error}", file=sys.stderr)
+        return _NOT_RUN
     return 0
 
 

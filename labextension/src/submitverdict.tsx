@@ -18,7 +18,11 @@ export function Verdict({ checked, trans }: { checked: Checked; trans: Translati
           </li>
         ))}
         {verdict.expected_wait === null ? null : (
-          <li>{trans.__('Expected wait: %1', verdict.expected_wait.words)}</li>
+          <li>
+            {verdict.expected_wait.high === 0
+              ? trans.__('It would start at once.')
+              : trans.__('Expected wait: %1', verdict.expected_wait.words)}
+          </li>
         )}
         {cost?.at_most == null ? (
           <li>{trans.__('Cost: the site sets no price.')}</li>

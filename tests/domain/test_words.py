@@ -59,6 +59,8 @@ def test_a_length_of_time_is_never_told_shorter_than_it_is(seconds: float, words
         (Wait(None, None, 7200), "at most 2 h"),
         (Wait(600, 2400), "10 min to 40 min"),
         (Wait(600, 600, 900), "about 10 min"),
+        (Wait(0, 0, 0), "no wait"),
+        (Wait(0, 30, 60), "about 1 min"),
     ],
 )
 def test_a_wait_is_told_as_a_range(wait: Wait, words: str) -> None:

@@ -8,14 +8,16 @@ import json
 import multiprocessing
 import sys
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, insert
 
-from aifactory_hub.admission.inprocess import InProcessAdmission
+from aifactory_hub.admission.kueue import KueueAdmission
+from aifactory_hub.clusters import KubeApi
+from aifactory_hub.clusters.credentials import Credential
 from aifactory_hub.domain.jobs import JobRun, JobState
-from aifactory_hub.domain.tickets import Ticket, TicketState
 from aifactory_hub.pipelines.memory import MemoryPipeline
 from aifactory_hub.service.garbage import leave_out_what_is_there
 from aifactory_hub.store import JobRecord
@@ -23,7 +25,8 @@ from aifactory_hub.store.jobs import row_values
 from aifactory_hub.store.models import JobRow
 from tests.support.fake_hub import FakeHub, scopes_for
 from tests.support.job_service import Folder, make_registry, running_service
-from tests.support.tenants import SMALL
+
+from .jobs_tickets import HUB, listed
 
 OWNERS = 50
 _AT_ONCE = 2000
@@ -38,36 +41,6 @@ class AllRun(MemoryPipeline):
     async def get(self, tenant: str, run_id: str) -> JobRun:
         """It runs."""
         return JobRun(True, uid=run_id, state=JobState.RUNNING)
-
-
-class AllHeld(InProcessAdmission):
-    """A quota engine that tells of a ticket for each job, read anew each time as from an API."""
-
-    running = 0
-
-    async def tickets(self, tenant: str) -> list[Ticket]:
-        """Those of the tenant's jobs."""
-        numbers = range(_TENANTS.index(tenant), self.running, len(_TENANTS))
-        return [_held(running_job(n)) for n in numbers]
-
-
-def _held(job: JobRecord) -> Ticket:
-    return Ticket(
-        tenant=job.tenant,
-        name=job.ticket_name,
-        uid=f"uid-{job.id}",
-        state=TicketState.ADMITTED,
-        kind="job",
-        owner=job.id,
-        user=job.owner,
-        profile=job.profile,
-        active=True,
-        devices={SMALL: 1},
-        node_selector={"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"},
-        filed_at=job.submitted_at,
-        admitted_at=job.submitted_at,
-        max_seconds=86400,
-    )
 
 
 def running_job(number: int) -> JobRecord:
@@ -127,17 +100,23 @@ async def main(options: argparse.Namespace) -> None:
     hub = FakeHub()
     hub.start()
     hub.add("ada", "ada", scopes_for(*_TENANTS), groups=[f"tenant-{name}" for name in _TENANTS])
-    alive: dict[str, Any] = {}
-    if options.live is not None:
-        admission = AllHeld(make_registry().tenants)
-        admission.running = options.live
-        alive = {"admission": admission, "pipeline": AllRun(), "tick": _TICK, "quiet": _QUIET}
-    serving = running_service(options.folder, hub=hub, reconciling=options.live is not None, **alive)
-    async with serving as service:
+    async with AsyncExitStack() as stack:
+        alive = {} if options.live is None else await _live(options.live, stack)
+        serving = running_service(options.folder, hub=hub, reconciling=options.live is not None, **alive)
+        service = await stack.enter_async_context(serving)
         leave_out_what_is_there()  # as the product's own process does
         print(json.dumps({"url": service.url}), flush=True)
         await asyncio.to_thread(sys.stdin.read)
     await hub.stop()
+
+
+async def _live(many: int, stack: AsyncExitStack) -> dict[str, Any]:
+    """The parts with which jobs that run are followed: their tickets are Kueue's, listed over HTTP."""
+    url = stack.enter_context(listed([running_job(number) for number in range(many)]))
+    host = KubeApi(Credential(url))
+    stack.push_async_callback(host.close)
+    admission = KueueAdmission(host, make_registry().tenants, HUB)
+    return {"admission": admission, "pipeline": AllRun(), "tick": _TICK, "quiet": _QUIET}
 
 
 def prepare(options: argparse.Namespace) -> None:

@@ -5,36 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import msgspec
-
 from ..clusters.api import KubeApi
-from ..clusters.decoding import Metadata
 from ..clusters.listwatch import Change, ListWatch, Pace
 from ..constants import LABEL_HUB
 from ..domain.tickets import Ticket
+from .shapes import JobShape, WorkloadShape, slim_job, slim_workload
 from .translate import JOB_UID_LABEL, ticket_of, version_of
 
 Json = dict[str, Any]
 
 # Somebody looks at the page and waits: notice a watch that went silent sooner than elsewhere.
 _PACE = Pace(watch=10, silence=13.0, longest_pause=5.0)
-
-
-class _Metadata(Metadata):
-    labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
-    creationTimestamp: str | None = None
-
-
-class _Job(msgspec.Struct):
-    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
-    spec: Json = {}
-    status: Json | None = None
-
-
-class _Workload(msgspec.Struct):
-    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
-    status: Json | None = None
 
 
 class TicketFeed:
@@ -45,8 +26,8 @@ class TicketFeed:
     ) -> None:
         self.followers = 0
         self._tenant = tenant
-        self._jobs = ListWatch(host, jobs, _Job, _slim_job, params={"labelSelector": selector}, pace=pace)
-        self._workloads = ListWatch(host, workloads, _Workload, _slim_workload, on_change=self._explained, pace=pace)
+        self._jobs = ListWatch(host, jobs, JobShape, slim_job, params={"labelSelector": selector}, pace=pace)
+        self._workloads = ListWatch(host, workloads, WorkloadShape, slim_workload, on_change=self._explained, pace=pace)
         self._by_job: dict[str, Json] = {}
 
     def start(self) -> None:
@@ -110,29 +91,3 @@ class TicketFeed:
 
 def _job_uid(workload: Json) -> str:
     return str(workload["metadata"]["labels"][JOB_UID_LABEL])
-
-
-def _slim_job(job: _Job) -> Json:
-    """What ``ticket_of`` reads of a Job. Raises KeyError for what is no Job."""
-    metadata = job.metadata
-    return {
-        "metadata": {
-            "name": metadata.name,
-            "uid": metadata.uid,
-            "resourceVersion": metadata.resourceVersion,
-            "labels": metadata.labels or {},
-            "annotations": metadata.annotations or {},
-            "creationTimestamp": metadata.creationTimestamp,
-        },
-        "spec": {"suspend": job.spec.get("suspend"), "template": {"spec": job.spec["template"]["spec"]}},
-        "status": job.status or {},
-    }
-
-
-def _slim_workload(workload: _Workload) -> Json:
-    """The conditions of a Workload and whose it is; what belongs to no Job belongs to the empty uid."""
-    labels = workload.metadata.labels or {}
-    return {
-        "metadata": {"labels": {JOB_UID_LABEL: labels.get(JOB_UID_LABEL, "")}},
-        "status": {"conditions": (workload.status or {}).get("conditions") or []},
-    }

@@ -20,6 +20,7 @@ from ..domain.tickets import Ticket, TicketRequest, TicketState
 from .accounts import usage_of
 from .base import AdmissionRefused, AdmissionUnavailable, NotAdmitted, Seen, UserLimitReached
 from .feed import TicketFeed
+from .shapes import read_tickets
 from .translate import (
     JOB_UID_LABEL,
     gone,
@@ -133,11 +134,14 @@ class KueueAdmission:
         return usage_of(ticket_of(tenant, job, None) for job in jobs)
 
     async def tickets(self, tenant: str) -> list[Ticket]:
-        jobs, workloads = await asyncio.gather(
-            self._list(self._jobs(tenant), self._ours()), self._list(self._workloads(tenant), None)
-        )
-        by_job = {(w["metadata"].get("labels") or {}).get(JOB_UID_LABEL): w for w in workloads}
-        return [ticket_of(tenant, job, by_job.get(job["metadata"]["uid"])) for job in jobs]
+        try:
+            jobs, workloads = await asyncio.gather(
+                self._host.read(self._jobs(tenant), {"labelSelector": self._ours()}),
+                self._host.read(self._workloads(tenant)),
+            )
+            return await asyncio.to_thread(read_tickets, tenant, self._host.server, jobs, workloads)
+        except (ApiError, ApiUnreachable) as error:
+            raise AdmissionUnavailable(str(error)) from error
 
     async def overview(self, tenant: str) -> Seen:
         """From a watch of its own, which begins with the first question; while that is silent, by asking."""

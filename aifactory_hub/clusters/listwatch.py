@@ -19,7 +19,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 # What an object of another shape than expected raises while it is decoded.
-_UNDECODABLE = (LookupError, TypeError, ValueError, AttributeError)
+UNDECODABLE = (LookupError, TypeError, ValueError, AttributeError)
 _PAGE = 500
 # A version from the future (a restored etcd) is answered by timeouts, so a watch that can't be resumed is listed anew.
 _RESUMES = 3
@@ -213,7 +213,7 @@ class ListWatch(Generic[S, T]):
             return self._skip(item.metadata, item.why)
         try:
             return self._decode(item)
-        except _UNDECODABLE as error:
+        except UNDECODABLE as error:
             return self._skip(item.metadata, f"{type(error).__name__}: {error}")
 
     def _skip(self, metadata: Metadata, why: str) -> T | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import NotInNotebook, Refused, ServiceUnavailable, SubmitRefused, UnknownJob
+from .http import load_httpx
 
 if TYPE_CHECKING:
     import httpx
@@ -80,18 +81,16 @@ class Session:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         # Here and not above: it takes most of the time that importing this package would take.
-        import httpx
-
-        self._httpx = httpx
+        self._httpx = loaded = load_httpx()
         self.account = account
         self._patience = patience
         self._sleep = sleep
         self._skew = 0.0
         # No proxy from the environment: the token goes to the service and to nobody else.
-        self._client = httpx.Client(
+        self._client: httpx.Client = loaded.Client(
             base_url=f"{account.url}/api/v1",
             headers={"Authorization": f"Bearer {account.token}"},
-            timeout=httpx.Timeout(_READ, connect=_CONNECT),
+            timeout=loaded.Timeout(_READ, connect=_CONNECT),
             trust_env=False,
             transport=transport,
         )

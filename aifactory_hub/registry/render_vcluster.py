@@ -37,12 +37,22 @@ ENGINE_RULES: dict[str, list[tuple[str, list[str], list[str]]]] = {
 }
 
 
+# What an engine's controller needs of the vCluster's API server. Argo's opens its watches without a version; on
+# vCluster's embedded database the server takes that for a list as a stream, which it can't serve there, and ends them:
+# the controller saw each change up to a minute late (Kubernetes 1.35, Argo 4.0.5). Without the gate it is a watch.
+_API_SERVER = {"argo-workflow": ["--feature-gates=WatchList=false"]}
+
+
 def vcluster_values(tenant: Tenant, addresses: Addresses, engines: Iterable[str] = ()) -> Manifest:
-    """The Helm values of the tenant's vCluster, with the rights that these engines of jobs need."""
+    """The Helm values of the tenant's vCluster, with the rights that these engines of jobs need, and what else."""
+    engines = tuple(engines)
     services = sorted({name for url in (addresses.hub_api, addresses.service) if (name := _host_service(url))})
     return {
         # On an emptyDir a restarted control plane comes back empty and deletes the tenant's running pods.
-        "controlPlane": {"statefulSet": {"persistence": {"volumeClaim": {"enabled": True}}}},
+        "controlPlane": {
+            "statefulSet": {"persistence": {"volumeClaim": {"enabled": True}}},
+            **_api_server([argument for engine in engines for argument in _API_SERVER.get(engine, ())]),
+        },
         "sync": {
             "toHost": {
                 "pods": {
@@ -71,6 +81,10 @@ def vcluster_values(tenant: Tenant, addresses: Addresses, engines: Iterable[str]
         },
         "experimental": {"deploy": {"vcluster": {"manifests": yaml_documents(seeded_objects(tenant, engines))}}},
     }
+
+
+def _api_server(arguments: list[str]) -> Manifest:
+    return {"distro": {"k8s": {"apiServer": {"extraArgs": arguments}}}} if arguments else {}
 
 
 def seeded_objects(tenant: Tenant, engines: Iterable[str] = ()) -> list[Manifest]:

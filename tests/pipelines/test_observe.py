@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 def node(name: str, phase: str, **more: Any) -> Json:
     started = {"startedAt": f"2026-11-25T10:00:{len(name):02}Z"}
-    return {"id": f"w-{name}", "displayName": name, "type": "Pod", "phase": phase, **started, **more}
+    return {"id": f"w-{name}", "displayName": name, "type": "Pod", "phase": phase} | started | more
 
 
 def workflow(phase: str, *nodes: Json, **more: Any) -> Json:
@@ -58,6 +58,14 @@ def test_a_workflow_is_told_step_by_step_in_the_order_of_their_begin() -> None:
         ("report-later", StepState.SKIPPED),
     ]
     assert run.blocked is None
+
+
+def test_steps_that_began_in_the_same_second_are_told_by_name() -> None:
+    """Argo tells times in seconds, and its ids are hashes."""
+    at = {"startedAt": "2026-11-25T10:00:00Z"}
+    ids = {"left": "w-9", "middle": "w-5", "right": "w-1"}
+    nodes = [node(n, "Running", **at, id=ids[n]) | {"name": f"w[1].{n}"} for n in ("right", "left", "middle")]
+    assert [step.name for step in argo.read_run(workflow("Running", *nodes)).steps] == ["left", "middle", "right"]
 
 
 def test_a_workflow_of_which_no_step_runs_yet_is_pending() -> None:

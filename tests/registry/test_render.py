@@ -204,6 +204,15 @@ def test_what_is_seeded_stands_in_the_values_as_it_is() -> None:
     assert parsed(manifests) == seeded_objects(tenant)
 
 
+def test_only_where_argo_runs_the_vcluster_s_api_server_is_told_otherwise() -> None:
+    def control_plane(*engines: str) -> dict[str, Any]:
+        return dict(vcluster_values(REGISTRY.tenants["nlp"], REGISTRY.addresses, engines)["controlPlane"])
+
+    told = {"k8s": {"apiServer": {"extraArgs": ["--feature-gates=WatchList=false"]}}}
+    assert control_plane("kubernetes-job", "argo-workflow")["distro"] == told
+    assert "distro" not in control_plane("kubernetes-job", "jobset", "trainjob")
+
+
 def test_kueue_looks_at_the_namespaces_that_are_labelled_for_it() -> None:
     values = parsed((HELM_VALUES / "kueue.yaml").read_text(encoding="utf-8"))[0]
     configuration = parsed(values["managerConfig"]["controllerManagerConfigYaml"])[0]

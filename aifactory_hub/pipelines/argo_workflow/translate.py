@@ -146,7 +146,8 @@ def _nodes(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _in_order(nodes: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return sorted(nodes, key=lambda node: (str(node.get("startedAt") or "~"), str(node.get("id"))))
+    """As they began; those of the same second by name, because Argo's ids are hashes."""
+    return sorted(nodes, key=lambda node: tuple(str(node.get(key) or "~") for key in ("startedAt", "name", "id")))
 
 
 def _step(node: Mapping[str, Any]) -> RunStep:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import cluster, images, kueue
+from . import cluster, images, kueue, vclusters
 from .components import check_alive, kubectl
 from .console import ClusterError, step, wait_until
 from .namespaces import Namespaces
@@ -138,6 +138,16 @@ _INSTALL: dict[str, Callable[[Namespaces, str], None]] = {
     "jobset": _jobset,
     "trainjob": _trainer,
 }
+
+
+def renew_vcluster(where: Layout, tenant: str, values: str) -> None:
+    """What a site does after a change of its engines: the tenant's vCluster with what is rendered for it now."""
+    with cluster.locked(where), tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(values)
+        file.flush()
+        namespaces = Namespaces(where)
+        vclusters.install(namespaces, tenant, Path(file.name))
+        vclusters.wait_ready(namespaces, tenant)
 
 
 def allow_service(where: Layout, tenant: str, rights: str) -> None:

@@ -13,37 +13,17 @@ from aifactory_hub.domain.jobs import JobRun, JobState, StepState
 from aifactory_hub.pipelines.argo_workflow import ArgoWorkflowPipeline
 from aifactory_hub.pipelines.jobset import JobSetPipeline
 from aifactory_hub.pipelines.trainjob import TrainJobPipeline
-from aifactory_hub.registry.output import yaml_documents
-from aifactory_hub.registry.render_vcluster import seeded_objects
 
 from ..cluster import engines
 from ..cluster.settings import layout
 from ..support.real_cluster import running_cluster
-from ..support.real_runs import TENANT, pipeline_of, run_of, spec, until
-from ..support.tenants import make_tenant
+from ..support.real_runs import TENANT, install_engines, pipeline_of, run_of, spec, until
 
 pytestmark = pytest.mark.cluster
 
 
-@pytest.fixture(scope="module")
-def installed() -> Any:
-    """Installs an engine's controller and the service's rights for it, once."""
-    done: set[str] = set()
-
-    def install(*names: str) -> None:
-        running_cluster()
-        missing = tuple(name for name in names if name not in done)
-        if missing:
-            engines.install(layout(), TENANT, missing)
-            rights = yaml_documents(seeded_objects(make_tenant(TENANT), sorted({*done, *names})))
-            engines.allow_service(layout(), TENANT, rights)
-            done.update(names)
-
-    return install
-
-
-async def test_a_jobset_s_nodes_start_together_find_each_other_and_end_together(installed: Any) -> None:
-    installed("jobset")
+async def test_a_jobset_s_nodes_start_together_find_each_other_and_end_together() -> None:
+    install_engines("jobset")
     script = """
 if [ "$PET_NODE_RANK" = 0 ]; then
   python3 -c 'import socket; s = socket.create_server(("", 29500)); c, _ = s.accept(); print(c.recv(9).decode())'
@@ -73,8 +53,8 @@ fi
         assert [seen.run_id for seen in await pipeline.runs(TENANT)] == [wanted.run_id]
 
 
-async def test_one_node_of_a_jobset_that_fails_ends_all_and_is_named(installed: Any) -> None:
-    installed("jobset")
+async def test_one_node_of_a_jobset_that_fails_ends_all_and_is_named() -> None:
+    install_engines("jobset")
     script = 'test "$PET_NODE_RANK" = 0 && exec sleep 600; exit 3'
     async with pipeline_of(JobSetPipeline) as pipeline, run_of(pipeline, spec(script, nodes=2)) as wanted:
         run = await until(pipeline, wanted, lambda run: run.state.final)
@@ -82,8 +62,8 @@ async def test_one_node_of_a_jobset_that_fails_ends_all_and_is_named(installed: 
     assert run.reason == "node 1: the command ended with exit code 3"
 
 
-async def test_a_trainjob_runs_on_a_runtime_that_the_team_has_published(installed: Any) -> None:
-    installed("jobset", "trainjob")
+async def test_a_trainjob_runs_on_a_runtime_that_the_team_has_published() -> None:
+    install_engines("jobset", "trainjob")
     script = 'echo "node $AIFACTORY_NODE of $AIFACTORY_NODES"; test -f "$AIFACTORY_SECRETS/token"; touch /tmp/x'
     async with pipeline_of(TrainJobPipeline) as pipeline:
         assert "plain" in [each.name for each in await pipeline.published(TENANT)]
@@ -131,10 +111,8 @@ TEMPLATE = {
 
 
 @pytest.mark.parametrize(("code", "state"), [("0", JobState.SUCCEEDED), ("7", JobState.FAILED)])
-async def test_a_workflow_of_a_published_template_is_followed_step_by_step(
-    installed: Any, code: str, state: JobState
-) -> None:
-    installed("argo-workflow")
+async def test_a_workflow_of_a_published_template_is_followed_step_by_step(code: str, state: JobState) -> None:
+    install_engines("argo-workflow")
     text = json.dumps(TEMPLATE).replace("IMAGE", running_cluster().notebook_image)
     engines.allow_service(layout(), TENANT, text)
     asked = spec("", template="greet", parameters={"who": "ada", "code": code})
@@ -154,8 +132,8 @@ async def test_a_workflow_of_a_published_template_is_followed_step_by_step(
                 assert "step second failed" in str(run.reason)
 
 
-async def test_a_workflow_that_is_deleted_leaves_no_pod(installed: Any) -> None:
-    installed("argo-workflow")
+async def test_a_workflow_that_is_deleted_leaves_no_pod() -> None:
+    install_engines("argo-workflow")
     engines.allow_service(layout(), TENANT, json.dumps(TEMPLATE).replace("IMAGE", running_cluster().notebook_image))
     text = json.dumps(TEMPLATE).replace("IMAGE", running_cluster().notebook_image).replace("echo", "sleep 600; echo")
     engines.allow_service(layout(), TENANT, text.replace('"greet"', '"slow"'))
@@ -168,11 +146,9 @@ async def test_a_workflow_that_is_deleted_leaves_no_pod(installed: Any) -> None:
 
 
 @pytest.mark.parametrize("engine", ["jobset", "trainjob"])
-async def test_a_run_on_several_nodes_that_is_cancelled_tells_its_nodes_and_leaves_nothing(
-    installed: Any, engine: str
-) -> None:
+async def test_a_run_on_several_nodes_that_is_cancelled_tells_its_nodes_and_leaves_nothing(engine: str) -> None:
     """Preempted, suspended and cancelled is one thing to an engine: the run is deleted while it runs."""
-    installed("jobset", *({engine} - {"jobset"}))
+    install_engines("jobset", *({engine} - {"jobset"}))
     kind: Any = {"jobset": JobSetPipeline, "trainjob": TrainJobPipeline}[engine]
     asked = {"nodes": 2, "template": "plain"} if engine == "trainjob" else {"nodes": 2}
     script = "trap 'echo told to stop; exit 0' TERM; echo begun; while :; do sleep 0.2; done"

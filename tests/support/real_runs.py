@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +15,39 @@ from aifactory_hub import constants
 from aifactory_hub.clusters import HostWatch, TenantClients
 from aifactory_hub.domain.jobs import JobRun
 from aifactory_hub.pipelines.base import Pipeline, RunSpec, Site
+from aifactory_hub.registry import load_registry
+from aifactory_hub.registry.output import yaml_documents
+from aifactory_hub.registry.render_vcluster import seeded_objects, vcluster_values
 from aifactory_profiles import Resources
 
+from ..cluster import engines
+from ..cluster.settings import layout
 from .real_cluster import as_hub, running_cluster
 from .tenants import make_tenant
 
 HUB = "engines-test"
 TENANT = "nlp"
+_TENANTS_FILE = Path(__file__).resolve().parents[1] / "e2e" / "tenants.yaml"
+_installed: set[str] = set()
+
+
+def install_engines(*names: str) -> None:
+    """Their controllers in the tenant's vCluster and the job service's rights for them, once for all tests of a run."""
+    running_cluster()
+    missing = tuple(name for name in names if name not in _installed)
+    if missing:
+        _installed.update(missing)
+        if "argo-workflow" in missing:  # the others need rights alone, and no restart
+            engines.renew_vcluster(layout(), TENANT, yaml_documents([_values()]))
+        engines.install(layout(), TENANT, missing)
+        rights = yaml_documents(seeded_objects(make_tenant(TENANT), sorted(_installed)))
+        engines.allow_service(layout(), TENANT, rights)
+
+
+def _values() -> dict[str, Any]:
+    """What is rendered for the tenant's vCluster where these engines are."""
+    registry = load_registry(_TENANTS_FILE)
+    return vcluster_values(registry.tenants[TENANT], registry.addresses, sorted(_installed))
 
 
 def spec(script: str, **changes: Any) -> RunSpec:

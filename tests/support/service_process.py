@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,13 +62,15 @@ class ServiceProcess:
 
 
 @asynccontextmanager
-async def service_on_cluster(found: Access, folder: Path) -> AsyncIterator[ServiceProcess]:
+async def service_on_cluster(
+    found: Access, folder: Path, engines: Sequence[str] = ("kubernetes-job",)
+) -> AsyncIterator[ServiceProcess]:
     """It answers, and is stopped at the end."""
     hub = FakeHub()
     hub.start()
     hub.add(ADA, "ada", scopes_for("nlp"), groups=["tenant-nlp"])
     url = f"http://{found.bridge}:{_PORT}/services/aifactory"
-    (folder / "tenants.yaml").write_text(tenants_text(found, url))
+    (folder / "tenants.yaml").write_text(tenants_text(found, url, engines))
     environment = {
         **os.environ,
         "AIFACTORY_HUB_TENANTS": str(folder / "tenants.yaml"),
@@ -87,7 +89,7 @@ async def service_on_cluster(found: Access, folder: Path) -> AsyncIterator[Servi
         await hub.stop()
 
 
-def tenants_text(found: Access, url: str) -> str:
+def tenants_text(found: Access, url: str, engines: Sequence[str] = ("kubernetes-job",)) -> str:
     """A tenants.yaml of the cluster's own tenants."""
     tenants = "".join(
         f"  {tenant.name}:\n"
@@ -105,7 +107,7 @@ cluster: {{name: host, gpu_models: [h100-80gb], carved: {{mig-1g.10gb: 7}}, coho
 identity: {{issuer: "{found.issuer}", client_id: {found.client_id}}}
 addresses: {{hub_api: "http://hub.invalid/hub/api", service: "{url}/"}}
 notebook: {{image: "{found.notebook_image}"}}
-jobs: {{image: "{found.notebook_image}", deadline: 600}}
+jobs: {{image: "{found.notebook_image}", deadline: 600, engines: [{", ".join(engines)}]}}
 profiles: {{mig-1g.10gb: {{cpu: 100m, memory: 256Mi, cpu_limit: "1", memory_limit: 512Mi}}}}
 tenants:
 {tenants}"""

@@ -122,6 +122,14 @@ def test_what_owners_end_to_get_their_own_back_is_a_setting(reclaim: Reclaim, pr
     assert bool(decision.evict) is evicted
 
 
+@pytest.mark.parametrize(("reclaim", "evicted"), [(each, each is not Reclaim.NEVER) for each in Reclaim])
+def test_a_more_urgent_job_ends_one_of_its_own_tenant_unless_nothing_is_ever_ended(
+    reclaim: Reclaim, evicted: bool
+) -> None:
+    decision = decide((runs("b1", 1, 2, held=True, priority=1), claim("b2", 2, priority=9)), QUOTAS, reclaim)
+    assert [eviction.key for eviction in decision.evict] == (["b1"] if evicted else [])
+
+
 def apply(claims: Mapping[str, Claim], decision: Decision, number: int) -> dict[str, Claim]:
     changed = dict(claims)
     for eviction in decision.evict:

@@ -271,6 +271,28 @@ def test_lending_weight_and_reclaim_reach_kueue() -> None:
     assert registry.tenants["vision"].quota.per_user == {Device("h100-80gb", "nvidia.com/mig-1g.10gb"): 2}
 
 
+@pytest.mark.parametrize(
+    ("setting", "ends"),
+    [
+        ("reclaim: any", True),
+        ("reclaim: lower-priority", True),
+        ("reclaim: never", False),  # Kueue takes the two together for a contradiction
+        ("fair_sharing: true", False),  # ends them anyway
+    ],
+)
+def test_a_more_urgent_job_ends_others_of_its_own_queue_only(setting: str, ends: bool) -> None:
+    registry = read_registry(GOOD.replace("  carved:", f"  {setting}\n  carved:"), SOURCE)
+    assert _when_it_borrows(kueue_object(registry, "nlp")) == {"policy": "Never"}, "notebooks are all as urgent"
+    jobs = _when_it_borrows(kueue_object(registry, "nlp", name="nlp.jobs"))
+    assert (jobs["policy"] == "LowerPriority") is ends
+    # What is in other queues can be ended up to this priority: nothing is as low.
+    assert not ends or jobs["maxPriorityThreshold"] < min(constants.PRIORITIES.values())
+
+
+def _when_it_borrows(queue: dict[str, Any]) -> dict[str, Any]:
+    return dict(queue["spec"]["preemption"]["borrowWithinCohort"])
+
+
 def test_the_host_holds_a_tenant_to_what_it_may_ever_have_with_its_vcluster_s_own_on_top() -> None:
     registry = read_registry(
         changed("    quota: {mig-1g.10gb: 3}\n", LIMITED).replace("  carved:", "  fair_sharing: true\n  carved:"),

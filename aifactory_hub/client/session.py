@@ -90,7 +90,8 @@ class Session:
         self._client: httpx.Client = loaded.Client(
             base_url=f"{account.url}/api/v1",
             headers={"Authorization": f"Bearer {account.token}"},
-            timeout=loaded.Timeout(_READ, connect=_CONNECT),
+            # One answer is not waited for longer than all tries together may take.
+            timeout=loaded.Timeout(min(_READ, patience), connect=min(_CONNECT, patience)),
             trust_env=False,
             transport=transport,
         )

@@ -1,7 +1,7 @@
 /** What states and troubles are called. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { Offline } from './errors';
+import { Offline, Refused } from './errors';
 import { clock } from './format';
 import type { Link } from './model';
 import type { Job, JobState, StepState } from './types';
@@ -124,6 +124,13 @@ export function troubleWords(error: unknown, trans: TranslationBundle): string {
 export function formTroubleWords(error: unknown, trans: TranslationBundle): string {
   if (error instanceof Offline) {
     return trans.__('No connection to your server. What you typed is kept; try again in a moment.');
+  }
+  if (error instanceof Refused && error.reason === 'service-unreachable') {
+    // The request may have arrived all the same. Its key makes it one job, however often it is sent.
+    return trans.__(
+      '%1 What you typed is kept; sent again as it is, it never becomes two jobs.',
+      error.message
+    );
   }
   return error instanceof Error ? error.message : String(error);
 }

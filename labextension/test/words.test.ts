@@ -1,12 +1,13 @@
 import { startFrom } from '../src/again';
 import { differences, parametersOf, runBefore } from '../src/compare';
 import { costToday, idleLeft, pricePerHour } from '../src/cost';
+import { Offline, Refused } from '../src/errors';
 import { append } from '../src/log';
 import { settle } from '../src/settle';
 import type { Overview } from '../src/types';
 import { line } from '../src/chart';
 import { readValue } from '../src/values';
-import { cancelledBy, jobReason, linkTrouble } from '../src/words';
+import { cancelledBy, formTroubleWords, jobReason, linkTrouble } from '../src/words';
 import { makeJob } from './jobs';
 import { trans } from './trans';
 
@@ -158,4 +159,14 @@ test('who cancelled a job is said once', () => {
   expect(cancelledBy(cancelled)).toBe('ada');
   expect(cancelledBy(makeJob(1, 'CANCELLED', { reason: 'its schedule ended' }))).toBeNull();
   expect(cancelledBy(makeJob(1, 'RUNNING', { reason: 'cancelled by ada' }))).toBeNull();
+});
+
+test('a form whose answer is lost says that what was typed is kept, and a refusal only what is wrong', () => {
+  expect(formTroubleWords(new Offline(), trans)).toContain('What you typed is kept');
+  const lost = new Refused(503, 'service-unreachable', 'It did not answer within 15 s.');
+  expect(formTroubleWords(lost, trans)).toBe(
+    'It did not answer within 15 s. What you typed is kept; sent again as it is, it never becomes two jobs.'
+  );
+  const no = new Refused(422, 'invalid', 'profile: there is none');
+  expect(formTroubleWords(no, trans)).toBe('profile: there is none');
 });

@@ -235,6 +235,24 @@ def test_what_was_typed_is_kept_while_the_network_is_away(page: Page) -> None:
     expect(toast(page, "fit is submitted").last).to_be_visible()
 
 
+def test_a_form_outlives_a_hub_that_does_not_answer_and_submits_once(page: Page, demo: Demo) -> None:
+    submit_as_job(page, "fit.ipynb")
+    form = shown(page, ".aif-Submit")
+    form.get_by_label("rate").fill("0.3125")
+    with demo.silent():
+        form.get_by_role("button", name="Submit").click()
+        expect(form.get_by_role("alert")).to_contain_text("What you typed is kept")
+        expect(form.get_by_label("rate")).to_have_value("0.3125")
+    # What is told of earlier jobs goes by itself.
+    expect(toast(page, "fit is submitted")).to_have_count(0)
+    form.get_by_role("button", name="Submit").click()
+    expect(toast(page, "fit is submitted")).to_be_visible()
+    # The first click's request may have been carried out once the hub went on.
+    with closing(_service(demo)) as service:
+        found = service.execute("SELECT count(*) FROM jobs WHERE command LIKE '%0.3125%'").fetchall()
+    assert found == [(1,)]
+
+
 def test_a_refusal_is_in_the_service_s_own_words(page: Page) -> None:
     fields = {"command": "true", "profile": "none"}
     answer = page.evaluate(CALL, ["POST", "aifactory-hub/submit", {"folder": None, "fields": fields, "key": "r"}])

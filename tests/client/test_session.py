@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import httpx
 import pytest
@@ -70,6 +73,16 @@ def test_patience_ends_and_the_error_says_how_it_went() -> None:
         client.get("/jobs")
     assert len(seen) >= 2
     client.close()
+
+
+def test_a_service_that_takes_the_connection_and_says_nothing_is_waited_for_no_longer_than_the_patience() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        begun = time.monotonic()
+        client = Session(Account(url, "the-token"), patience=1.0)
+        with closing(client), pytest.raises(ServiceUnavailable, match=r"did not answer within 1 s.*ReadTimeout"):
+            client.post("/jobs", {"key": "k"})
+        assert time.monotonic() - begun < 10
 
 
 def test_a_refusal_is_not_repeated_and_carries_everything() -> None:

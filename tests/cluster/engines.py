@@ -6,7 +6,7 @@ No part of `up`: most tests need none, and a cluster that runs is not started an
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from . import cluster, images, kueue, vclusters
 from .components import check_alive, kubectl
 from .console import ClusterError, step, wait_until
 from .namespaces import Namespaces
-from .programs import ARGO, ENGINES, build_all, module_folder, program
+from .programs import ARGO, ENGINES, build_all, module_folder
 from .settings import HELM_VALUES, HERE, Layout, layout
 
 FILES = HERE / "engines"
@@ -26,6 +26,9 @@ _ARGO, _JOBSET, _TRAINER = (
     "sigs.k8s.io/jobset",
     "github.com/kubeflow/trainer/v2",
 )
+
+# JobSet has a release of its own; the data cache, for which the other one is, is off.
+_TRAINERS_CHARTS = ("jobset", "lws")
 
 
 def build(where: Layout, names: tuple[str, ...]) -> list[images.Image]:
@@ -101,15 +104,18 @@ def _jobset(namespaces: Namespaces, tenant: str) -> None:
 
 
 def _trainer(namespaces: Namespaces, tenant: str) -> None:
-    """Its own manifests, with our image, a namespace of its own, and JobSet installed before it."""
-    source = module_folder(namespaces.where, ENGINES, _TRAINER) / "manifests" / "base"
+    """Its own chart, with JobSet installed before it."""
+    source = module_folder(namespaces.where, ENGINES, _TRAINER) / "charts" / "kubeflow-trainer"
     with tempfile.TemporaryDirectory() as folder:
-        parts = [os.path.relpath(source / part, folder) for part in ("crds", "manager", "rbac", "webhook")]
-        text = (FILES / "trainer.yaml").read_text() + "".join(f"  - {part}\n" for part in parts)
-        (Path(folder) / "kustomization.yaml").write_text(text)
-        (Path(folder) / "namespace.yaml").write_text((FILES / "trainer-namespace.yaml").read_text())
-        rendered = namespaces.output([program(namespaces.where, "kubectl"), "kustomize", folder])
-    _kubectl(namespaces, tenant, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=rendered)
+        chart = Path(folder, source.name)
+        shutil.copytree(source, chart)
+        for name in _TRAINERS_CHARTS:
+            # Helm wants the charts that it depends on to be there, also those that its values leave out.
+            part = chart / "charts" / name
+            part.mkdir(parents=True)
+            (part / "Chart.yaml").write_text(f"{{apiVersion: v2, name: {name}, version: 0.0.0}}\n")
+        values = (HELM_VALUES / "trainer.yaml", FILES / "trainer.yaml")
+        kueue.helm_install(namespaces, source.name, "kubeflow-system", chart, *values, user=f"{tenant}-admin")
     _ready(namespaces, tenant, "kubeflow-system", "kubeflow-trainer-controller-manager")
     _until_webhook(namespaces, tenant, FILES / "runtime.yaml")
 

@@ -17,6 +17,7 @@ _LONGEST_DIFF = 128 * 1024
 _TIMEOUT = 10.0
 # How git writes where another repository is: an URL with a path, or a host and a path.
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://[^/]*/.+|([\w.-]+@)?[\w.-]+:(?!//)[^{].*")
+_PATHS = ("/", "~/", "./", "../")  # no name in git begins so
 _SUBMODULE = "160000 "
 _NAMED = 3
 
@@ -78,18 +79,19 @@ def _split(source: str) -> tuple[str | None, str]:
     An address may hold an "@" itself, and so may a commit: "HEAD@{1}".
     """
     address, _, commit = source.rpartition("@")
-    whole = bool(_REMOTE.match(source))
-    if whole and not _REMOTE.fullmatch(address):
+    remote, path = bool(_REMOTE.match(source)), source.startswith(_PATHS)
+    if (remote and not _REMOTE.fullmatch(address)) or (path and not address):
         named = without_secrets(source)
         raise ClientError(f"git={named!r} names a repository and no commit: write {named}@<commit>.")
-    elsewhere = bool(address) and (whole or (not commit.startswith("{") and Path(address).expanduser().is_dir()))
+    folder = Path(address).expanduser()
+    elsewhere = bool(address) and (remote or path or (not commit.startswith("{") and folder.is_dir()))
     if not elsewhere:
         commit = source
     if not commit or commit.startswith("-"):
         raise ClientError(f"git={source!r} names no commit.")
     if not elsewhere:
         return None, commit
-    return (address if whole else str(Path(address).expanduser().resolve())), commit
+    return (address if remote else str(folder.resolve())), commit
 
 
 def _say_what(repository: Path, name: str, *, own: bool) -> None:

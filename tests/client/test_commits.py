@@ -102,6 +102,8 @@ def test_a_commit_may_be_written_in_git_s_own_ways(project: Path, tmp_path: Path
         ("https://git.example.org/r.git", "names a repository and no commit: write https://git.example.org/r.git@"),
         ("https://ada:secret@git.example.org/r.git", "names a repository and no commit"),
         ("git@git.example.org:o/r.git", "names a repository and no commit"),
+        ("/home/ada/r", "names a repository and no commit: write /home/ada/r@<commit>"),
+        ("/nowhere/at/all@HEAD", "repository '/nowhere/at/all' does not exist"),
         ("nowhere", "there is no such commit here"),
         ("--help", "names no commit"),
         ("", "names no commit"),

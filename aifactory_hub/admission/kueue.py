@@ -20,7 +20,7 @@ from ..domain.tickets import Ticket, TicketRequest, TicketState
 from .accounts import usage_of
 from .base import AdmissionRefused, AdmissionUnavailable, NotAdmitted, Seen, UserLimitReached
 from .feed import TicketFeed
-from .shapes import read_tickets
+from .shapes import TicketReader
 from .translate import (
     JOB_UID_LABEL,
     gone,
@@ -55,6 +55,7 @@ class KueueAdmission:
         self._patience = patience
         self._feeds: dict[str, TicketFeed] = {}
         self._overviews: dict[str, TicketFeed] = {}
+        self._readers: dict[str, TicketReader] = {}
 
     async def request(self, request: TicketRequest) -> Ticket:
         """File the ticket, trying again for up to ``patience`` seconds: a create that got lost is found by its name."""
@@ -139,7 +140,8 @@ class KueueAdmission:
                 self._host.read(self._jobs(tenant), {"labelSelector": self._ours()}),
                 self._host.read(self._workloads(tenant)),
             )
-            return await asyncio.to_thread(read_tickets, tenant, self._host.server, jobs, workloads)
+            reader = self._readers.setdefault(tenant, TicketReader(tenant, self._host.server))
+            return await asyncio.to_thread(reader.read, jobs, workloads)
         except (ApiError, ApiUnreachable) as error:
             raise AdmissionUnavailable(str(error)) from error
 

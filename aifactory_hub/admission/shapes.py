@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from ..clusters.api import ApiUnreachable
-from ..clusters.decoding import Decoder, Metadata, Unreadable
+from ..clusters.decoding import Metadata
 from ..clusters.listwatch import UNDECODABLE
 from ..domain.tickets import Ticket
 from .translate import JOB_UID_LABEL, ticket_of
@@ -58,27 +60,76 @@ def slim_workload(workload: WorkloadShape) -> Json:
     }
 
 
-def read_tickets(tenant: str, server: str, jobs: bytes, workloads: bytes) -> list[Ticket]:
-    """The tickets of two whole lists as ``server`` sent them.
-
-    Thousands take a tenth of a second, in small steps: to be called in a thread, so that others are served meanwhile.
-    Raises ApiUnreachable also of a single Job that can't be read: left out, it would look as if it had gone.
-    """
-    explained = {}
-    for workload in Decoder(WorkloadShape, server).page(workloads).items:
-        if not isinstance(workload, Unreadable):
-            slim = slim_workload(workload)
-            explained[slim["metadata"]["labels"][JOB_UID_LABEL]] = slim
-    try:
-        return [
-            ticket_of(tenant, slim_job(job), explained.get(job.metadata.uid))
-            for job in map(_readable, Decoder(JobShape, server).page(jobs).items)
-        ]
-    except UNDECODABLE as error:
-        raise ApiUnreachable(f"{server} shows a ticket that can't be read: {error}") from error
+class _Named(msgspec.Struct, gc=False):
+    uid: str = ""
+    resourceVersion: str = ""
 
 
-def _readable(job: JobShape | Unreadable) -> JobShape:
-    if isinstance(job, Unreadable):
-        raise ValueError(f"{job.metadata.name}: {job.why}")
-    return job
+class _Labelled(_Named):
+    labels: dict[str, str] | None = None
+
+
+class _JobHead(msgspec.Struct, gc=False):
+    metadata: _Named
+
+
+class _WorkloadHead(msgspec.Struct):
+    metadata: _Labelled
+
+
+class _Items(msgspec.Struct):
+    items: list[msgspec.Raw] | None = None
+
+
+_items = msgspec.json.Decoder(_Items)
+_job_head, _workload_head = msgspec.json.Decoder(_JobHead), msgspec.json.Decoder(_WorkloadHead)
+_job, _workload = msgspec.json.Decoder(JobShape), msgspec.json.Decoder(WorkloadShape)
+# A Workload's version, and itself.
+_Explains = tuple[str, msgspec.Raw | bytes]
+_UNEXPLAINED: _Explains = ("", b"")
+
+
+class TicketReader:
+    """Reads a tenant's two lists, again and again: what is as it was the last time is not read anew."""
+
+    def __init__(self, tenant: str, server: str) -> None:
+        self._tenant = tenant
+        self._server = server
+        self._known: Mapping[tuple[str, str, str], Ticket] = {}
+
+    def read(self, jobs: bytes, workloads: bytes) -> list[Ticket]:
+        """The tickets of two whole lists as the server sent them.
+
+        Thousands take a tenth of a second, in small steps: to be called in a thread, so that others are served
+        meanwhile. Raises ApiUnreachable also of a single Job that can't be read: left out, it would look as if it had
+        gone.
+        """
+        try:
+            explained = dict(_explanations(workloads))
+            found = {}
+            for raw in _items.decode(jobs).items or ():
+                job = _job_head.decode(raw).metadata
+                version, workload = explained.get(job.uid, _UNEXPLAINED)
+                key = (job.uid, job.resourceVersion, version)
+                found[key] = self._known.get(key) or self._read(raw, workload)
+        except UNDECODABLE as error:
+            raise ApiUnreachable(f"{self._server} shows a ticket that can't be read: {error}") from error
+        self._known = found
+        return list(found.values())
+
+    def _read(self, job: msgspec.Raw, workload: msgspec.Raw | bytes) -> Ticket:
+        explained: Json | None = None
+        if workload:
+            with suppress(*UNDECODABLE):  # it only explains
+                explained = slim_workload(_workload.decode(workload))
+        return ticket_of(self._tenant, slim_job(_job.decode(job)), explained)
+
+
+def _explanations(workloads: bytes) -> Iterator[tuple[str, _Explains]]:
+    """By the uid of the Job."""
+    for raw in _items.decode(workloads).items or ():
+        try:
+            head = _workload_head.decode(raw).metadata
+        except msgspec.DecodeError:
+            continue
+        yield (head.labels or {}).get(JOB_UID_LABEL, ""), (head.resourceVersion, raw)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from aifactory_hub.admission import AdmissionUnavailable, kueue
-from aifactory_hub.admission.shapes import read_tickets
-from aifactory_hub.admission.translate import ticket_of
+from aifactory_hub.admission import AdmissionUnavailable
+from aifactory_hub.admission.shapes import TicketReader
+from aifactory_hub.admission.translate import JOB_UID_LABEL, ticket_of
 from aifactory_hub.clusters import ApiUnreachable
 from aifactory_hub.domain.tickets import Ticket
 
@@ -31,14 +31,15 @@ def listed(items: list[dict[str, Any]], **more: object) -> bytes:
 def test_a_list_says_of_each_ticket_what_the_whole_objects_say(recorded: str) -> None:
     job, workload = RECORDED[recorded]["job"], RECORDED[recorded]["workload"]
     stranger = {**job, "metadata": {**job["metadata"], "uid": "another"}}
-    found = read_tickets("nlp", "host", listed([stranger, job]), listed([{"metadata": 5}, workload]))
+    reader = TicketReader("nlp", "host")
+    found = reader.read(listed([stranger, job]), listed([{"metadata": 5}, workload]))
     assert found == [ticket_of("nlp", stranger, None), ticket_of("nlp", job, workload)]
 
 
 @pytest.mark.parametrize("jobs", [b"<html>", listed([{"metadata": {"name": "t1"}, "spec": 5}])], ids=["page", "job"])
 def test_what_can_t_be_read_is_no_shorter_list(jobs: bytes) -> None:
     with pytest.raises(ApiUnreachable):
-        read_tickets("nlp", "host", jobs, listed([]))
+        TicketReader("nlp", "host").read(jobs, listed([]))
 
 
 async def test_a_ticket_that_can_t_be_read_makes_none_of_the_others_look_gone() -> None:
@@ -53,13 +54,34 @@ async def test_a_ticket_that_can_t_be_read_makes_none_of_the_others_look_gone() 
 
 async def test_others_are_served_while_a_list_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     read_in: list[threading.Thread] = []
+    whole = TicketReader.read
 
-    def read(*given: Any) -> list[Ticket]:
+    def read(reader: TicketReader, *lists: bytes) -> list[Ticket]:
         read_in.append(threading.current_thread())
-        return read_tickets(*given)
+        return whole(reader, *lists)
 
-    monkeypatch.setattr(kueue, "read_tickets", read)
+    monkeypatch.setattr(TicketReader, "read", read)
     async with kube_server() as server, kueue_on(server) as admission:
         await admission.tickets("nlp")
     assert len(read_in) == 1
     assert read_in[0] is not threading.current_thread()
+
+
+def test_what_is_as_it_was_is_not_read_anew_and_what_changed_is() -> None:
+    waits, held = RECORDED["waiting"], RECORDED["held"]
+    job = {**waits["job"], "metadata": {**waits["job"]["metadata"], "uid": "u1", "resourceVersion": "7"}}
+    labels = {JOB_UID_LABEL: "u1"}
+
+    def workload(version: str, status: Any) -> dict[str, Any]:
+        return {"metadata": {"labels": labels, "resourceVersion": version}, "status": status}
+
+    reader = TicketReader("nlp", "host")
+    first = reader.read(listed([job]), listed([workload("1", waits["workload"]["status"])]))
+    again = reader.read(listed([job]), listed([workload("1", waits["workload"]["status"])]))
+    assert again[0] is first[0]
+    explained = reader.read(listed([job]), listed([workload("2", {"conditions": []})]))
+    assert (first[0].message != "", explained[0].message) == (True, "")
+    now = {**job, "metadata": {**job["metadata"], "resourceVersion": "8"}, "status": held["job"]["status"]}
+    assert reader.read(listed([now]), listed([]))[0].active
+    assert reader.read(listed([]), listed([])) == []
+    assert reader.read(listed([job]), listed([workload("1", waits["workload"]["status"])])) == first

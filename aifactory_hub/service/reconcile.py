@@ -186,7 +186,9 @@ class Reconciler:
         if tickets is None:
             return []
         before, self._seen[tenant] = self._seen.get(tenant, {}), tickets
-        names = [name for name in {*before, *tickets} if before.get(name) != tickets.get(name)]
+        pairs = ((name, before.get(name), tickets.get(name)) for name in {*before, *tickets})
+        # Most are the very same: thousands need not be compared field by field.
+        names = [name for name, old, new in pairs if old is not new and old != new]
         return [job_of(name.removeprefix("job-")) for name in names if name.startswith("job-")]
 
     async def _look(self, agenda: Agenda, jobs: Sequence[JobRecord], tickets: Mapping[str, Ticket] | None) -> bool:

@@ -79,9 +79,9 @@ e2e-faults: setup cluster-up  ## everything that can go wrong around a running s
 	$(IN_CLUSTER) -m tests.e2e.faults $(ARGS)
 
 ENGINES ?= jobset
-e2e-engines: setup cluster-up  ## engines of jobs with their controllers in a vCluster, built first; ENGINES="jobset trainjob argo-workflow"
+e2e-engines: setup labextension cluster-up  ## engines of jobs with their controllers in a vCluster, built first; ENGINES="jobset trainjob argo-workflow"
 	python3 -m tests.cluster.engines $(ENGINES)
-	$(IN_CLUSTER) -m pytest tests/e2e/engines.py tests/e2e/jobs_on_engines.py -k "$(subst argo-workflow,workflow,$(subst $(eval) , or ,$(ENGINES)))"
+	$(IN_CLUSTER) -m pytest tests/e2e/engines.py tests/e2e/jobs_on_engines.py tests/e2e/workflow_in_the_panel.py -k "$(subst argo-workflow,workflow,$(subst $(eval) , or ,$(ENGINES)))"
 
 e2e-dra: export AIFACTORY_TEST_CLUSTER_GATES = DRAExtendedResource=true
 e2e-dra: setup cluster-up  ## the same pod spec served by DRA: starts the test cluster anew with a feature gate, and builds a simulated driver

@@ -322,7 +322,8 @@ def _facts(job: Job) -> Iterable[tuple[str, str]]:
         yield "step", f"{step['name']} {step['state']}" + (f": {step['reason']}" if step["reason"] else "")
     if commit := _commit(job.provenance):
         yield "commit", commit
-    yield "image", job.image + (" (the notebook's own)" if job.data.get("own_image") else "")
+    if job.command:  # a workflow brings images of its own
+        yield "image", job.image + (" (the notebook's own)" if job.data.get("own_image") else "")
     if job.data.get("template"):
         yield "template", str(job.data["template"])
         return

@@ -32,7 +32,7 @@ from .objects import (
 NAMESPACE = constants.JOBS_NAMESPACE
 _SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
-_EVENTS = f"/api/v1/namespaces/{NAMESPACE}/events"
+EVENTS = f"/api/v1/namespaces/{NAMESPACE}/events"
 # What the API server answers to an object that it will never take.
 _FOR_GOOD = frozenset({400, 403, 422})
 
@@ -177,7 +177,7 @@ class InClusterPipeline:
 
     async def _unseen(self, api: KubeApi, run_id: str) -> Wait:
         """Why the host has no pod of the run."""
-        events = await api.get(_EVENTS)
+        events = await api.get(EVENTS)
         return wait_of_events(read_events(events, run_name(run_id)))
 
     async def _lost(self, api: KubeApi, run_id: str) -> bool:

@@ -20,9 +20,13 @@ export function JobFacts({ job, from, trans }: Shown & { from: Provenance | null
   const rows: [string, string][] = [
     [trans.__('Id'), job.id],
     [trans.__('Owner'), job.owner],
-    [trans.__('Profile'), job.profile],
-    [trans.__('Command'), commandOf(job)]
+    [trans.__('Profile'), job.profile]
   ];
+  // A workflow brings commands and images of its own, one for each step.
+  const ofSteps = job.command === '';
+  if (!ofSteps) {
+    rows.push([trans.__('Command'), commandOf(job)]);
+  }
   for (const [name, value] of Object.entries(parametersOf(job.command) ?? {})) {
     rows.push([trans.__('Parameter %1', name), JSON.stringify(value)]);
   }
@@ -52,7 +56,9 @@ export function JobFacts({ job, from, trans }: Shown & { from: Provenance | null
     rows.push([trans.__('Time limit'), duration(job.max_seconds)]);
   }
   rows.push([trans.__('Engine'), job.engine]);
-  rows.push([trans.__('Image'), job.own_image ? trans.__('%1 (the notebook’s)', job.image) : job.image]);
+  if (!ofSteps) {
+    rows.push([trans.__('Image'), job.own_image ? trans.__('%1 (the notebook’s)', job.image) : job.image]);
+  }
   if (job.nodes > 1) {
     rows.push([trans.__('Nodes'), String(job.nodes)]);
   }
@@ -167,7 +173,7 @@ export function Files({
   trans,
   model,
   openFile
-}: Shown & JobOptions & { files: readonly ArtifactFile[] | null }): JSX.Element {
+}: Shown & JobOptions & { files: readonly ArtifactFile[] | null }): JSX.Element | null {
   const [saving, setSaving] = useState<Readonly<Record<string, string>>>({});
   const left = Object.entries(job.left);
   const save = (file: ArtifactFile) => {
@@ -182,6 +188,10 @@ export function Files({
         setSaving(known => ({ ...known, [file.name]: troubleWords(error, trans) }));
       });
   };
+  // A workflow's steps give none back.
+  if (job.command === '' && !files?.length && left.length === 0) {
+    return null;
+  }
   return (
     <section>
       <h2>{trans.__('Files that it gave back')}</h2>

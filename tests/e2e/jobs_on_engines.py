@@ -57,7 +57,7 @@ def _says(words: str) -> dict[str, Any]:
     return {"image": image, "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c"], "args": [words]}
 
 
-def _template() -> dict[str, Any]:
+def workflow_template() -> dict[str, Any]:
     """One step, then two beside each other. A workflow has no checkpoints: each attempt of it begins anew."""
     steps = [[{"name": "load", "template": "load"}], [{"name": n, "template": "count"} for n in ("left", "right")]]
     return {
@@ -128,7 +128,7 @@ async def _steer(folder: Path, engine: str, body: Callable[[Steered], None]) -> 
     """Let ``body`` steer a job through a service that knows this engine, and remove what is left if it fails."""
     install_engines(*(["jobset"] if engine == "trainjob" else []), engine)
     if engine == "argo-workflow":
-        engines.allow_service(layout(), TENANT, json.dumps(_template()))
+        engines.allow_service(layout(), TENANT, json.dumps(workflow_template()))
     found = running_cluster()
     cluster = Cluster(Path(found.kubectl), found.admin_kubeconfig, NODE_NAME)
     async with service_on_cluster(found, folder, ["kubernetes-job", engine]) as service:

@@ -81,6 +81,13 @@ def test_a_step_whose_image_can_not_be_pulled_blocks_the_run_since_its_begin() -
     assert run.reason == "step train: ImagePullBackOff: no such"
 
 
+def test_a_step_s_log_is_what_its_command_printed() -> None:
+    executor = 'time=2026-11-28T12:31:51.311Z level=INFO msg="waiting for signals" argo=true signalPath=/var/run/a\n'
+    log = f"{executor}loaded\n{executor}time=now level=3 is mine, argo=false\nend"
+    assert argo.printed(log) == "loaded\ntime=now level=3 is mine, argo=false\nend"
+    assert argo.printed(executor.strip()) == ""
+
+
 def test_a_failed_step_gives_the_run_its_name_reason_and_exit_code() -> None:
     failed = node("train", "Failed", message="Error (exit code 3)", outputs={"exitCode": "3"})
     run = argo.read_run(workflow("Failed", node("load", "Succeeded"), failed, message="child 'w-train' failed"))

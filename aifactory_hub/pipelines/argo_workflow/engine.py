@@ -7,9 +7,19 @@ from ...domain.engines import EngineFacts, Published
 from ...domain.jobs import JobRun
 from ...domain.pods import PodFact
 from ..base import RunSpec
-from ..in_cluster import InClusterPipeline, collection
+from ..in_cluster import EVENTS, InClusterPipeline, collection
 from ..objects import Object, run_name
-from .translate import WORKFLOW_LABEL, is_pod_of, read_published, read_run, render_workflow, step_of_pod
+from .translate import (
+    WORKFLOW_LABEL,
+    is_pod_of,
+    printed,
+    read_published,
+    read_run,
+    render_workflow,
+    step_of_pod,
+    step_without_pod,
+    with_wait_of,
+)
 
 NAME = "argo-workflow"
 _TEMPLATES = collection("argoproj.io/v1alpha1", "workflowtemplates")
@@ -44,6 +54,15 @@ class ArgoWorkflowPipeline(InClusterPipeline):
         """What the Workflow's nodes say: Argo reads the pods itself."""
         return read_run(obj)
 
+    async def get(self, tenant: str, run_id: str) -> JobRun:
+        """Also why the host has no pod of a step that is to begin after others: Argo says only that it is pending."""
+        run = await super().get(tenant, run_id)
+        step = step_without_pod(run, self._host_pods(tenant, run_id))
+        if step is None:
+            return run
+        async with self._api(tenant) as api:
+            return with_wait_of(run, step, await api.get(EVENTS))
+
     def is_pod(self, run_id: str, name: str) -> bool:
         """A workflow of a single step has one pod of its own name."""
         return is_pod_of(run_id, name)
@@ -60,6 +79,6 @@ class ArgoWorkflowPipeline(InClusterPipeline):
             answer = await api.get(_PODS, {"labelSelector": f"{self.pod_label}={run_name(run_id)}"})
             parts = []
             for pod in sorted(answer["items"], key=lambda pod: str((pod.get("status") or {}).get("startTime") or "")):
-                text = await self._log_of(api, pod["metadata"]["name"], "main", limit_bytes)
+                text = printed(await self._log_of(api, pod["metadata"]["name"], "main", limit_bytes))
                 parts.append(f"=== {step_of_pod(pod)} ===\n{text}" + ("" if text.endswith("\n") or not text else "\n"))
         return "".join(parts).encode()[-limit_bytes:].decode(errors="ignore")

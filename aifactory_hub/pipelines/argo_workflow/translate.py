@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from ...domain.engines import Parameter, Published
 from ...domain.jobs import JobRun, JobState, RunStep, StepState
-from ...domain.starting import HOPELESS, Blocked
+from ...domain.pods import PodFact
+from ...domain.starting import HOPELESS, Blocked, read_events, wait_of_events
 from ..base import RunSpec
 from ..objects import OVERDUE, POD_SECURITY_CONTEXT, Object, labels_of, resources, run_name, tolerations
 
@@ -34,6 +37,7 @@ _STATES = {
     "Daemoned": StepState.RUNNING,
 }
 _NOT_TAKEN_UP = "Argo's workflow controller has not taken it up"
+_OF_THE_EXECUTOR = re.compile(r"^time=\S+ level=\S+ .*\bargo=true\b.*(\n|$)", re.MULTILINE)
 _OVERDUE = "exceeded its deadline"
 
 
@@ -100,6 +104,32 @@ def read_run(workflow: Object) -> JobRun:
     )
 
 
+def step_without_pod(run: JobRun, host: Iterable[PodFact]) -> RunStep | None:
+    """The step of a run under way that is to begin, without a word why it has not, and whose pod the host lacks."""
+    if run.state is not JobState.RUNNING or run.reason is not None:
+        return None
+    # Argo names a pod by the step's template too, and ends it as it does the step's id.
+    there = {pod.name.rpartition("-")[2] for pod in host}
+    waiting = (step for step in run.steps if step.state is StepState.PENDING and step.pod is not None)
+    return next((step for step in waiting if _end_of(step) not in there), None)
+
+
+def with_wait_of(run: JobRun, step: RunStep, events: Mapping[str, Any]) -> JobRun:
+    """The run as blocked by this step, if an event of its pod says that the host does not take it."""
+    workflow, _, end = str(step.pod).rpartition("-")
+    told = [event for event in read_events(events, workflow) if event.about.endswith(f"-{end}")]
+    wait = wait_of_events(told)
+    if wait.reason is None:
+        return run
+    began = min(datetime.fromisoformat(each.started) for each in run.steps if each.started)
+    after = (datetime.fromisoformat(step.started) - began).total_seconds() if step.started else 0.0
+    return replace(run, reason=f"step {step.name}: {wait.reason}", blocked=wait.blocked, blocked_after=after)
+
+
+def _end_of(step: RunStep) -> str:
+    return str(step.pod).rpartition("-")[2]
+
+
 def _after(workflow: Object, step: RunStep) -> float | None:
     """Seconds from the workflow's making to the step's begin, both by the cluster's clock."""
     made, begun = workflow["metadata"].get("creationTimestamp"), step.started
@@ -127,6 +157,14 @@ def step_of_pod(pod: Object) -> str:
     """The step's name, of ``workflow[0].name`` or ``workflow.name``; the workflow's own for its only step."""
     full = str((pod["metadata"].get("annotations") or {}).get(_NODE_NAME) or pod["metadata"]["name"])
     return full.partition(".")[2] or full
+
+
+def printed(log: str) -> str:
+    """A step's log without what Argo's executor, which runs the command, says of itself between its lines.
+
+    It marks each of its lines with ``argo=true``, by which Argo's own command line leaves them out too.
+    """
+    return _OF_THE_EXECUTOR.sub("", log)
 
 
 def _parameter(given: Mapping[str, Any]) -> Parameter:

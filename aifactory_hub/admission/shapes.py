@@ -78,7 +78,8 @@ class _WorkloadHead(msgspec.Struct):
 
 
 class _Items(msgspec.Struct):
-    items: list[msgspec.Raw] | None = None
+    # Needed: an answer without it is no list, and says of nothing that it has gone.
+    items: list[msgspec.Raw] | None
 
 
 _items = msgspec.json.Decoder(_Items)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import NotInNotebook, Refused, ServiceUnavailable, SubmitRefused, UnknownJob
-from .http import load_httpx
 
 if TYPE_CHECKING:
     import httpx
@@ -81,17 +80,19 @@ class Session:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         # Here and not above: it takes most of the time that importing this package would take.
-        self._httpx = loaded = load_httpx()
+        import httpx
+
+        self._httpx = httpx
         self.account = account
         self._patience = patience
         self._sleep = sleep
         self._skew = 0.0
         # No proxy from the environment: the token goes to the service and to nobody else.
-        self._client: httpx.Client = loaded.Client(
+        self._client = httpx.Client(
             base_url=f"{account.url}/api/v1",
             headers={"Authorization": f"Bearer {account.token}"},
             # One answer is not waited for longer than all tries together may take.
-            timeout=loaded.Timeout(min(_READ, patience), connect=min(_CONNECT, patience)),
+            timeout=httpx.Timeout(min(_READ, patience), connect=min(_CONNECT, patience)),
             trust_env=False,
             transport=transport,
         )

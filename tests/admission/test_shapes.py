@@ -36,7 +36,9 @@ def test_a_list_says_of_each_ticket_what_the_whole_objects_say(recorded: str) ->
     assert found == [ticket_of("nlp", stranger, None), ticket_of("nlp", job, workload)]
 
 
-@pytest.mark.parametrize("jobs", [b"<html>", listed([{"metadata": {"name": "t1"}, "spec": 5}])], ids=["page", "job"])
+@pytest.mark.parametrize(
+    "jobs", [b"<html>", b"{}", listed([{"metadata": {"name": "t1"}, "spec": 5}])], ids=["page", "no list", "job"]
+)
 def test_what_can_t_be_read_is_no_shorter_list(jobs: bytes) -> None:
     with pytest.raises(ApiUnreachable):
         TicketReader("nlp", "host").read(jobs, listed([]))

@@ -56,13 +56,3 @@ def test_everything_that_is_promised_is_there() -> None:
     for name in client.__all__:
         assert getattr(client, name) is not None
     assert set(dir(client)) == set(client.__all__)
-
-
-def test_the_http_client_comes_without_its_command_line() -> None:
-    first = "from aifactory_hub.client.session import Account, Session; Session(Account('http://x', 't'))"
-    found = loaded_by(first)
-    assert "httpx" in found
-    assert found & {"click", "pygments", "rich", "httpx._main"} == set()
-    # Whoever wants it has it all the same, and who has loaded httpx before keeps it.
-    assert {"httpx._main", "click"} <= loaded_by(f"{first}; import httpx._main")
-    assert {"httpx._main", "click"} <= loaded_by(f"import httpx; {first}; assert callable(httpx.main)")

@@ -104,9 +104,11 @@ class Steered:
 
     def left(self) -> list[str]:
         """What of the job is on the cluster: engine's objects, pods and their secrets, ticket."""
+        assert self.job is not None
         inside = self.cluster.inside(TENANT, "get", f"{KINDS[self.engine]},pods,secrets", "-n", "jobs", *_OURS)
         items = json.loads(inside)["items"] + self.cluster.get("jobs", "-n", f"vc-{TENANT}", *_OURS[:2])["items"]
-        return [f"{item['kind']} {item['metadata']['name']}" for item in items]
+        names = [f"{item['kind']} {item['metadata']['name']}" for item in items]
+        return [name for name in names if self.job.id in name]
 
     def check_attempts(self, *, last_ran_well: bool) -> None:
         """By the host's pods: no attempt began before the one before it was over, none ran with more than it may."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -36,18 +36,18 @@ def install_engines(*names: str) -> None:
     running_cluster()
     missing = tuple(name for name in names if name not in _installed)
     if missing:
-        _installed.update(missing)
+        wanted = sorted({*_installed, *missing})
         if "argo-workflow" in missing:  # the others need rights alone, and no restart
-            engines.renew_vcluster(layout(), TENANT, yaml_documents([_values()]))
+            engines.renew_vcluster(layout(), TENANT, yaml_documents([_values(wanted)]))
         engines.install(layout(), TENANT, missing)
-        rights = yaml_documents(seeded_objects(make_tenant(TENANT), sorted(_installed)))
-        engines.allow_service(layout(), TENANT, rights)
+        engines.allow_service(layout(), TENANT, yaml_documents(seeded_objects(make_tenant(TENANT), wanted)))
+        _installed.update(missing)
 
 
-def _values() -> dict[str, Any]:
+def _values(wanted: Sequence[str]) -> dict[str, Any]:
     """What is rendered for the tenant's vCluster where these engines are."""
     registry = load_registry(_TENANTS_FILE)
-    return vcluster_values(registry.tenants[TENANT], registry.addresses, sorted(_installed))
+    return vcluster_values(registry.tenants[TENANT], registry.addresses, wanted)
 
 
 def spec(script: str, **changes: Any) -> RunSpec:

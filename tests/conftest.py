@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
+# Characters.
+_LOG_END = 20_000
 DATA = Path(__file__).parent / "data"
 
 
@@ -81,6 +83,18 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'jobs.sqlite'}"
     server: Postgres = request.getfixturevalue("postgres")
     return server.new_database()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails with a hub shows what that hub said: its folder is gone when somebody looks."""
+    report = yield
+    if report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            log = getattr(getattr(value, "hub", value), "log", None)
+            if isinstance(log, str):
+                report.sections.append((f"end of the log of {name}", log[-_LOG_END:]))
+    return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

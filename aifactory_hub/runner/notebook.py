@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 _NOT_RUN = 126
-# A socket's path may have 107 bytes (unix(7)); the kernel's name takes 52 of them.
-_LONGEST_FOLDER = 50
+# A socket's path may have 107 bytes (unix(7)) on Linux, 103 on macOS; "-1" to "-5" come behind it.
+_LONGEST_NAME = 100
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,23 +49,15 @@ def _by_ipc() -> Iterator[Any]:
     """Settings by which a kernel is spoken to through sockets in a folder that is this user's alone.
 
     ipykernel 7 begins each log with a warning where its messages go over TCP, and other users of the machine can open
-    its ports. The name of a socket must be short, so the kernel's files go where temporary ones do; None where that
-    folder's own name is too long.
+    its ports. None where temporary folders have too long a name for a socket's.
     """
     from traitlets.config import Config
 
     with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
-        if len(folder) > _LONGEST_FOLDER:
-            yield None
-            return
-        before = os.environ.get("JUPYTER_RUNTIME_DIR")
-        os.environ["JUPYTER_RUNTIME_DIR"] = folder
-        try:
-            yield Config({"KernelManager": {"transport": "ipc"}})
-        finally:
-            os.environ.pop("JUPYTER_RUNTIME_DIR")
-            if before is not None:
-                os.environ["JUPYTER_RUNTIME_DIR"] = before
+        # By default they would be in the working folder, and always of the same names.
+        sockets = Path(folder, "kernel")
+        fits = len(os.fsencode(sockets)) < _LONGEST_NAME
+        yield Config({"KernelManager": {"transport": "ipc", "ip": str(sockets)}}) if fits else None
 
 
 def _run(papermill: Any, path: Path, parameters: dict[str, Any]) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from aifactory_hub.domain.jobs import JobRun, JobState, StepState
+from aifactory_hub.domain.starting import Blocked
 from aifactory_hub.pipelines.argo_workflow import ArgoWorkflowPipeline
 from aifactory_hub.pipelines.jobset import JobSetPipeline
 from aifactory_hub.pipelines.trainjob import TrainJobPipeline
@@ -130,6 +131,25 @@ async def test_a_workflow_of_a_published_template_is_followed_step_by_step(code:
             if code != "0":
                 assert (run.exit_code, run.steps[1].state) == (7, StepState.FAILED)
                 assert "step second failed" in str(run.reason)
+
+
+async def test_a_later_step_that_the_host_refuses_blocks_the_workflow_and_says_why() -> None:
+    install_engines("argo-workflow")
+    template = json.loads(json.dumps(TEMPLATE).replace("IMAGE", running_cluster().notebook_image))
+    template["metadata"]["name"] = "refused"
+    main, say = template["spec"]["templates"]
+    main["steps"][1][0]["template"] = "other"
+    other = {**say, "name": "other", "container": {**say["container"], "image": "registry.invalid/other:1"}}
+    template["spec"]["templates"].append(other)
+    engines.allow_service(layout(), TENANT, json.dumps(template))
+    asked = spec("", template="refused", parameters={"who": "ada"})
+    async with pipeline_of(ArgoWorkflowPipeline) as pipeline, run_of(pipeline, asked) as wanted:
+        run = await until(pipeline, wanted, lambda run: run.blocked is not None or run.state.final)
+        assert (run.state, run.blocked) == (JobState.RUNNING, Blocked.REFUSED), run
+        assert [step.state for step in run.steps] == [StepState.SUCCEEDED, StepState.PENDING]
+        assert str(run.reason).startswith("step second: the host cluster does not take its pod: ")
+        assert "image registry.invalid/other:1 is not allowed here" in str(run.reason)
+        assert run.blocked_after is not None and run.blocked_after >= 1
 
 
 async def test_a_workflow_that_is_deleted_leaves_no_pod() -> None:

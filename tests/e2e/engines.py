@@ -144,7 +144,7 @@ async def test_a_later_step_that_the_host_refuses_blocks_the_workflow_and_says_w
     engines.allow_service(layout(), TENANT, json.dumps(template))
     asked = spec("", template="refused", parameters={"who": "ada"})
     async with pipeline_of(ArgoWorkflowPipeline) as pipeline, run_of(pipeline, asked) as wanted:
-        run = await until(pipeline, wanted, lambda run: run.blocked is not None or run.state.final)
+        run = await until(pipeline, wanted, lambda run: run.blocked is Blocked.REFUSED or run.state.final)
         assert (run.state, run.blocked) == (JobState.RUNNING, Blocked.REFUSED), run
         assert [step.state for step in run.steps] == [StepState.SUCCEEDED, StepState.PENDING]
         assert str(run.reason).startswith("step second: the host cluster does not take its pod: ")

@@ -7,13 +7,16 @@ import json
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin
 
 import httpx
 from bs4 import BeautifulSoup, Tag
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,12 @@ class Person:
         form = _form(page)
         fields = {"login": self.email, "password": self.password}
         return self.browser.post(urljoin(str(page.url), str(form.get("action") or "")), data=fields)
+
+    def enter(self, context: BrowserContext) -> None:
+        """Sign her in to a browser that shows pages, as she is in her own."""
+        context.add_cookies(
+            [{"name": c.name, "value": c.value or "", "url": f"{self.hub}{c.path}"} for c in self.browser.cookies.jar]
+        )
 
     def spawn_page(self, server: str = "") -> SpawnPage:
         return _spawn_page(self.browser.get(self._spawn_url(server)))

@@ -66,10 +66,7 @@ def page(ada: Person) -> Iterator[Page]:
     assert ada.notebook("lab").status_code == 200
     with browser() as context:
         context.set_default_timeout(PATIENCE)
-        cookies = [
-            {"name": c.name, "value": c.value or "", "url": f"{ada.hub}{c.path}"} for c in ada.browser.cookies.jar
-        ]
-        context.add_cookies(cookies)  # type: ignore[arg-type]
+        ada.enter(context)
         context.pages[0].goto(f"{ada.hub}/user/{ada.name}/lab")
         yield context.pages[0]
 

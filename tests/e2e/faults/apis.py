@@ -54,17 +54,12 @@ class Apis:
                 self.proxy.set(ApiFault())
 
         def body(fault: Fault) -> None:
-            uid = self.site.uid("nlp", "nlp-user")
-            with self.site.probed("nlp-user") as probe:
+            with undisturbed(fault, self.site):
                 with broken():
                     self._while_broken(fault, words)
                     if api_fault.refuse:
                         self._beside_stock(fault)
-                self._healed(fault)
-            unchanged(fault, self.site, uid)
-            fault.check(
-                not probe.failures, f"her notebook answered throughout ({probe.asked} requests)", probe.failures
-            )
+                starts_again(fault, self.site, time.monotonic(), 45)
 
         return body
 
@@ -100,15 +95,6 @@ class Apis:
             said,
         )
 
-    def _healed(self, fault: Fault) -> None:
-        begun = time.monotonic()
-        outcomes = [self.site.start("nlp-user", "second", tenant="nlp")]
-        while not outcomes[-1].ready and time.monotonic() - begun < 45:
-            time.sleep(1)
-            outcomes.append(self.site.start("nlp-user", "second", tenant="nlp"))
-        fault.check(outcomes[-1].ready, f"healed, a start works after {time.monotonic() - begun:.1f} s", outcomes[-1])
-        fault.check(self.site.stop("nlp-user", "second"), "and stops")
-
     def _revoked(self, fault: Fault) -> None:
         """The service account is made anew, so every token of it is worthless; then the Secret gets a new one."""
         uid, site = self.site.uid("nlp", "nlp-user"), self.site
@@ -121,8 +107,28 @@ class Apis:
             self._while_broken(fault, "401")
         finally:
             rotate(site.cluster, site)
-        self._healed(fault)
+        starts_again(fault, site, time.monotonic(), 45)
         unchanged(fault, site, uid)
+
+
+@contextmanager
+def undisturbed(fault: Fault, site: Site) -> Iterator[None]:
+    """``nlp-user``'s notebook is asked again and again meanwhile; after it both servers run as before."""
+    uid = site.uid("nlp", "nlp-user")
+    with site.probed("nlp-user") as probe:
+        yield
+    unchanged(fault, site, uid)
+    fault.check(not probe.failures, f"her notebook answered throughout ({probe.asked} requests)", probe.failures)
+
+
+def starts_again(fault: Fault, site: Site, begun: float, within: float) -> None:
+    """A second server of hers starts within so many seconds of ``begun``, and stops."""
+    outcomes = [site.start("nlp-user", "second", tenant="nlp")]
+    while not outcomes[-1].ready and time.monotonic() - begun < within:
+        time.sleep(1)
+        outcomes.append(site.start("nlp-user", "second", tenant="nlp"))
+    fault.check(outcomes[-1].ready, f"healed, a start works after {time.monotonic() - begun:.1f} s", outcomes[-1])
+    fault.check(site.stop("nlp-user", "second"), "and stops")
 
 
 def rotate(cluster: Cluster, site: Site) -> None:

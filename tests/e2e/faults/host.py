@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from bs4 import BeautifulSoup
 
 from aifactory_hub.clusters.host_watch import STALE_AFTER
 
-from .apis import unchanged
+from .apis import starts_again, undisturbed
 from .hooks import ADMIN
 from .site import Site, wait_until
 from .table import Fault, Row
@@ -109,17 +109,12 @@ class Host:
             Row("host API refuses for over a minute", running, self._body(self.relay.refusing)),
         ]
 
-    def _body(self, broken: Callable[[], object]) -> Callable[[Fault], None]:
+    def _body(self, broken: Callable[[], AbstractContextManager[None]]) -> Callable[[Fault], None]:
         def body(fault: Fault) -> None:
-            uid = self.site.uid("nlp", "nlp-user")
-            with self.site.probed("nlp-user") as probe:
-                with broken():  # type: ignore[attr-defined]
+            with undisturbed(fault, self.site):
+                with broken():
                     self._while_broken(fault)
                 self._healed(fault)
-            unchanged(fault, self.site, uid)
-            fault.check(
-                not probe.failures, f"her notebook answered throughout ({probe.asked} requests)", probe.failures
-            )
 
         return body
 
@@ -136,17 +131,12 @@ class Host:
 
     def _healed(self, fault: Fault) -> None:
         begun = time.monotonic()
-        fresh = wait_until(lambda: site_is_fresh(self.site), 60)
+        fresh = wait_until(lambda: self.site.metric("aifactory_host_watch_stale") == 0, 60)
         fault.check(fresh, f"healed, it is fresh after {time.monotonic() - begun:.1f} s")
         said = self._page()
         fault.check("Fresh." in said, f"the page says: {said}", said)
         fault.check(self.site.ticket("nlp", "nlp-user", "second") is None, "the refused start left no ticket")
-        outcomes = [self.site.start("nlp-user", "second", tenant="nlp")]
-        while not outcomes[-1].ready and time.monotonic() - begun < 60:
-            time.sleep(1)
-            outcomes.append(self.site.start("nlp-user", "second", tenant="nlp"))
-        fault.check(outcomes[-1].ready, f"a start works after {time.monotonic() - begun:.1f} s", outcomes[-1])
-        fault.check(self.site.stop("nlp-user", "second"), "and stops")
+        starts_again(fault, self.site, begun, 60)
 
     def _page(self) -> str:
         """What an administrator reads of the watch."""
@@ -154,7 +144,3 @@ class Host:
         page.raise_for_status()
         told = BeautifulSoup(page.text, "html.parser").select_one("main p[role=status]")
         return " ".join(told.get_text().split()) if told else page.text[:500]
-
-
-def site_is_fresh(site: Site) -> bool:
-    return site.metric("aifactory_host_watch_stale") == 0

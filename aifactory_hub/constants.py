@@ -41,3 +41,6 @@ SCOPE_READ = "custom:aifactory:jobs:read"
 SCOPE_CANCEL = "custom:aifactory:jobs:cancel"
 JOB_SCOPES = (SCOPE_SUBMIT, SCOPE_READ, SCOPE_CANCEL)
 SCOPE_MEMBERSHIPS = "custom:aifactory:memberships"  # for the service alone: who belongs where
+
+# Files that one job may give back. A list of more helps nobody.
+MOST_ARTIFACTS = 1000

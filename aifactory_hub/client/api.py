@@ -17,10 +17,13 @@ from .durations import seconds_of
 from .errors import ClientError, readable
 from .files import OWN_FOLDER
 from .job import Job
-from .packing import Item, Load, Travelling, look, packs
+from .packing import FileChanged, Item, Load, Travelling, look, packs
 from .session import Session, read_account
 from .telling import tell
 
+# How often a folder is read whose files change while they are sent, and how many that stay are named.
+_TRIES = 3
+_NAMED = 20
 # What the service takes in one question.
 _ASKED_AT_ONCE = 10_000
 
@@ -160,10 +163,22 @@ def upload(
     Raises FilesTooLarge, ClientError.
     """
     limit = int(session.get("/limits")["max_upload"])
-    found = look(Load(None if folder is None else Path(folder), extra or {}), limit=limit)
-    for entry, why in found.skipped.items():
-        tell(f"not sent: {entry} ({why})")
+    load = Load(None if folder is None else Path(folder), extra or {})
     params = {} if tenant is None else {"tenant": tenant}
+    for _ in range(_TRIES - 1):
+        try:
+            return _upload(session, look(load, limit=limit), params)
+        except FileChanged as error:
+            tell(f"{error.name} changed while it was being sent; the folder is read again")
+    return _upload(session, look(load, limit=limit), params)
+
+
+def _upload(session: Session, found: Travelling, params: Mapping[str, str]) -> str:
+    """Raises FileChanged, ClientError."""
+    for entry, why in list(found.skipped.items())[:_NAMED]:
+        tell(f"not sent: {entry} ({why})")
+    if (more := len(found.skipped) - _NAMED) > 0:
+        tell(f"not sent: {more} more")
     wanted = [found.contents[digest] for digest in _missing(session, list(found.contents), params)]
     if wanted:
         size, whole = readable(sum(item.size for item in wanted)), readable(found.size)
@@ -197,23 +212,29 @@ def _send(session: Session, found: Travelling, wanted: Sequence[Item], params: M
 
 def notebook_command(path: str | os.PathLike[str], parameters: Mapping[str, Any] | None = None) -> str:
     """The command that runs a notebook in a job; the path is below the folder that travels."""
-    words = ["python3", "-m", "aifactory_hub.runner.notebook", os.fspath(path)]
+    # With -P the person's own files do not hide modules of the standard library from the runner.
+    words = ["python3", "-P", "-m", "aifactory_hub.runner.notebook"]
     if parameters:
         words += ["--parameters", json.dumps(dict(parameters))]
-    return shlex.join(words)
+    name = os.fspath(path)
+    return shlex.join([*words, *(["--"] if name.startswith("-") else []), name])
 
 
 def _work(what: What, args: Args | None, parameters: Mapping[str, Any] | None, folder: Path | None) -> _Work:
     if callable(what):
-        from .functions import COMMAND, ship
+        from .functions import COMMAND, check_arguments, ship
 
         function = getattr(what, "local", what)  # of one that @remote wraps, itself
-        sent = ship(function, *_arguments(args))
+        positional, named = _arguments(args)
+        check_arguments(function, positional, named)
+        sent = ship(function, positional, named)
         return _Work(COMMAND, getattr(function, "__name__", None), sent.files)
     if args is not None:
         raise ClientError("args are for a function. A command has its own words, a notebook has parameters.")
     text = os.fspath(what)
     if text.endswith(".ipynb") and (not isinstance(what, str) or " " not in text or Path(text).is_file()):
+        if parameters:
+            _check_parameters(Path(text), folder, parameters)
         return _Work(notebook_command(_in_the_job(Path(text), folder), parameters), Path(text).name)
     if parameters is not None:
         raise ClientError("parameters are for a notebook: pass a path that ends in .ipynb.")
@@ -227,8 +248,7 @@ def _in_the_job(notebook: Path, folder: Path | None) -> Path:
     """
     if folder is None:
         return notebook
-    # As people name files: from here, or from the folder that travels.
-    path = next((path for path in (notebook, folder / notebook) if path.is_file()), None)
+    path = _found(notebook, folder)
     if path is None:
         raise ClientError(f"There is no notebook {str(notebook)!r} here.")
     try:
@@ -236,6 +256,22 @@ def _in_the_job(notebook: Path, folder: Path | None) -> Path:
     except ValueError:
         message = f"The notebook {str(notebook)!r} is not in the folder that travels, {str(folder)!r}: pass files=."
         raise ClientError(message) from None
+
+
+def _found(notebook: Path, folder: Path | None) -> Path | None:
+    """As people name files: from here, or from the folder that travels."""
+    places = (notebook,) if folder is None else (notebook, folder / notebook)
+    return next((place for place in places if place.is_file()), None)
+
+
+def _check_parameters(notebook: Path, folder: Path | None, parameters: Mapping[str, Any]) -> None:
+    """Raises ClientError for a parameter that the notebook does not declare: it would change nothing."""
+    from ..notebook_parameters import read, undeclared
+
+    path = _found(notebook, folder)
+    content = None if path is None else read(path.read_bytes())
+    if content is not None and (problem := undeclared(content, parameters)):
+        raise ClientError(f"{notebook}: {problem}")
 
 
 def _arguments(args: Args | None) -> tuple[Sequence[Any], Mapping[str, Any]]:

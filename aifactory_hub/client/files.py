@@ -56,22 +56,64 @@ def _walk(
 ) -> Iterator[Entry]:
     own = _rules(folder, GIT_IGNORE, prefix)
     rules = rules if own is None else (*rules, own)
-    with os.scandir(folder) as listing:
-        found = list(listing)
-    at_home = not prefix and folder.resolve() == Path.home().resolve()
+    try:
+        with os.scandir(folder) as listing:
+            found = list(listing)
+        at_home = not prefix and folder.resolve() == Path.home().resolve()
+    except OSError as error:
+        skipped[shown(prefix) or "."] = unreadable(error)
+        return
+    if prefix and not found:
+        skipped[shown(prefix)] = "an empty folder: make it in the job"
     for item in found:
         name = f"{prefix}{item.name}"
-        is_folder = item.is_dir(follow_symlinks=False)
-        # What is hidden in a home folder is programs' own: settings, caches, keys.
-        hidden = at_home and name.startswith(".")
-        if item.name in ALWAYS_IGNORED or is_ignored(f"{name}/" if is_folder else name, (*rules, *last), hidden):
-            continue
-        if is_folder:
-            yield from _walk(Path(item.path), f"{name}/", rules, last, skipped)
-        elif item.is_file():  # a link to a file travels as the file
-            yield Entry(name, Path(item.path), item.stat().st_size)
-        else:
-            skipped[name] = "a link to a folder or to nothing" if item.is_symlink() else "not a plain file"
+        try:
+            yield from _entry(item, name, (rules, last), skipped, at_home=at_home)
+        except OSError as error:
+            skipped[shown(name)] = unreadable(error)
+
+
+def _entry(
+    item: os.DirEntry[str],
+    name: str,
+    rules: tuple[tuple[_Rules, ...], tuple[_Rules, ...]],
+    skipped: dict[str, str],
+    *,
+    at_home: bool,
+) -> Iterator[Entry]:
+    is_folder = item.is_dir(follow_symlinks=False)
+    # What is hidden in a home folder is programs' own: settings, caches, keys.
+    hidden = at_home and name.startswith(".")
+    before, last = rules
+    if item.name in ALWAYS_IGNORED or is_ignored(f"{name}/" if is_folder else name, (*before, *last), hidden):
+        return
+    if not can_travel(item.name):
+        skipped[shown(name)] = "its name is not UTF-8 or has control characters: rename it"
+    elif is_folder:
+        yield from _walk(Path(item.path), f"{name}/", before, last, skipped)
+    elif item.is_file():  # a link to a file travels as the file
+        yield Entry(name, Path(item.path), item.stat().st_size)
+    else:
+        skipped[name] = "a link to a folder or to nothing" if item.is_symlink() else "not a plain file"
+
+
+def can_travel(name: str) -> bool:
+    """Whether a file's name is text without control characters, as the service takes it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return not any(c < " " or "\x7f" <= c <= "\x9f" for c in name)
+
+
+def shown(name: str) -> str:
+    """A file's name as it can be printed anywhere."""
+    return name if name.isprintable() else ascii(name)
+
+
+def unreadable(error: OSError) -> str:
+    """Why a file or folder stays."""
+    return f"it can't be read: {error.strerror or error}"
 
 
 def is_ignored(name: str, rules: Sequence[_Rules], unless_said: bool = False) -> bool:

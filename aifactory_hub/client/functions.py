@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import difflib
 import inspect
 import io
 import json
@@ -20,13 +21,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import NotShippable
+from .errors import ClientError, NotShippable
 from .files import OWN_FOLDER
 
 SOURCE = f"{OWN_FOLDER}/function.py"
 CALL = f"{OWN_FOLDER}/call.json"
 VALUES = f"{OWN_FOLDER}/values.pickle"
-COMMAND = "python3 -m aifactory_hub.runner.call"
+# With -P the person's own files do not hide modules of the standard library from the runner.
+COMMAND = "python3 -P -m aifactory_hub.runner.call"
 # A value that is longer as text is better off as a pickle.
 _LONGEST_TEXT = 10_000
 # The module whose names exist in this process only.
@@ -74,6 +76,22 @@ def ship(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
     }
     files = {SOURCE: _program(found).encode(), CALL: json.dumps(call).encode()}
     return Shipment(files | ({} if pickled is None else {VALUES: pickled}), tuple(sorted(found.values)))
+
+
+def check_arguments(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Raises ClientError when the function does not take these arguments, before anything is sent."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of a builtin, for example; ship() says why it can't be sent
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        name = getattr(function, "__name__", repr(function))
+        unknown = next((key for key in kwargs if key not in signature.parameters), None)
+        near = difflib.get_close_matches(unknown or "", signature.parameters, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ClientError(f"{name}{signature}: {error}.{hint}") from None
 
 
 def is_plain(value: object) -> bool:

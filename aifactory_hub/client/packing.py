@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from .errors import ClientError, FilesTooLarge
-from .files import Entry, entries
+from .files import Entry, entries, shown, unreadable
 
 if TYPE_CHECKING:
     import tarfile
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 # Small files are sent together, up to this many bytes of content; a larger one alone.
 _PACK = 32 * 2**20
 _NAMED = 5
+
+
+class FileChanged(ClientError):
+    """A file is not what it was when it was read first."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} changed while it was being sent. Submit again once nothing writes to it.")
+        self.name = name
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +103,12 @@ def look(load: Load | Path, *, limit: int) -> Travelling:
     """What travels, read once for its digests. Raises FilesTooLarge, ClientError."""
     load = Load(load) if isinstance(load, Path) else load
     found, skipped = listed(load, limit=limit)
-    try:
-        items = [_item(entry) for entry in found]
-    except OSError as error:
-        raise ClientError(f"The files could not be read: {error}") from error
+    items = []
+    for entry in found:
+        try:
+            items.append(_item(entry))
+        except OSError as error:
+            skipped[shown(entry.name)] = unreadable(error)
     extra = [Item(name, hashlib.sha256(c).hexdigest(), len(c), c) for name, c in load.extra.items()]
     return Travelling(tuple(sorted([*items, *extra], key=lambda item: item.name)), skipped)
 
@@ -168,9 +178,13 @@ def _add(tar: tarfile.TarFile, item: Item) -> None:
         return
     with item.source.open("rb") as file:
         watched = _Watched(file)
-        tar.addfile(info, watched)
-        if file.read(1) or watched.digest.hexdigest() != item.sha256:
-            raise ClientError(f"{item.name} changed while it was being sent. Submit again once nothing writes to it.")
+        try:
+            tar.addfile(info, watched)
+        except OSError as error:  # tarfile's word for a file that has become shorter
+            raise FileChanged(item.name) from error
+        # A file that has only grown, as logs do, is sent as it was when it was read first.
+        if watched.digest.hexdigest() != item.sha256:
+            raise FileChanged(item.name)
 
 
 class _Watched:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .patterns import fits
+
+# Characters of a path, as the service takes it.
+_LONGEST_NAME = 500
 # Made by tools beside the work, never a result of it.
 _NEVER_KEPT = frozenset({"__pycache__", ".ipynb_checkpoints", ".git", ".cache"})
 
@@ -43,17 +46,29 @@ def choose(
     *,
     outputs: Sequence[str] | None,
     max_bytes: int,
+    max_files: int = 1000,
 ) -> Choice:
-    """Which new or changed files to keep, if ``outputs`` is given only those that match it; small ones first.
+    """Which new or changed files to keep, if ``outputs`` is given only those that fit it; small ones first.
 
-    Small ones first, because a metrics file that is left for a huge checkpoint helps nobody.
+    Small ones first, because a metrics file that is left for a huge checkpoint helps nobody. Where there are more than
+    ``max_files``, those in the fewest folders are kept: results lie at the top, and caches deep. A file whose name
+    can't be sent is left, and so is a pattern that fits nothing.
     """
-    changed = (name for name, stamp in after.items() if before.get(name) != stamp)
-    wanted = (name for name in changed if outputs is None or _matches(name, outputs))
+    changed = [name for name, stamp in after.items() if before.get(name) != stamp]
+    wanted = [name for name in changed if outputs is None or any(fits(name, pattern) for pattern in outputs)]
+    left = dict.fromkeys(_idle(outputs or (), changed), "it fits no new or changed file")
+    sendable = []
+    for name in wanted:
+        if can_be_sent(name):
+            sendable.append(name)
+        else:
+            left[ascii(name)] = "its name is not UTF-8, has control characters or is too long: rename it"
+    sendable.sort(key=lambda name: (name.count("/"), after[name].size, name))
+    for name in sendable[max_files:]:
+        left[name] = f"a job keeps {max_files} files at most: narrow its outputs down, or pack them into one"
     kept: list[str] = []
-    left: dict[str, str] = {}
     room = max_bytes
-    for name in sorted(wanted, key=lambda n: (after[n].size, n)):
+    for name in sorted(sendable[:max_files], key=lambda n: (after[n].size, n)):
         size = after[name].size
         if size > room:
             left[name] = f"its {size} bytes are more than the {room} that are left of {max_bytes}"
@@ -63,12 +78,19 @@ def choose(
     return Choice(tuple(kept), left)
 
 
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, p) or name.startswith(p.rstrip("/") + "/") for p in map(_plain, patterns))
+def can_be_sent(name: str) -> bool:
+    """Whether a file's name is text without control characters, as the service takes it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return len(name) <= _LONGEST_NAME and not any(c < " " or "\x7f" <= c <= "\x9f" for c in name)
 
 
-def _plain(pattern: str) -> str:
-    return pattern.removeprefix("./")
+def _idle(outputs: Sequence[str], changed: Sequence[str]) -> list[str]:
+    """Patterns of the person's that fit nothing; those of our own folder are none of theirs."""
+    own = [pattern for pattern in outputs if not pattern.startswith(".aifactory/")]
+    return [pattern for pattern in own if not any(fits(name, pattern) for name in changed)]
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
@@ -82,4 +104,7 @@ def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
             if entry.name not in _NEVER_KEPT:
                 yield from _walk(Path(entry.path), f"{name}/")
         elif entry.is_file(follow_symlinks=False):
-            yield name, entry.stat(follow_symlinks=False)
+            try:
+                yield name, entry.stat(follow_symlinks=False)
+            except OSError:  # it went meanwhile
+                continue

@@ -1,4 +1,4 @@
-"""``python3 -m aifactory_hub.runner.call``: calls the function that a notebook sent, and keeps what it returns.
+"""``python3 -P -m aifactory_hub.runner.call``: calls the function that a notebook sent, and keeps what it returns.
 
 The result is JSON where JSON gives it back unchanged, else a pickle, which only the same minor version of Python may
 read.
@@ -15,6 +15,8 @@ import traceback
 import types
 from pathlib import Path
 from typing import Any
+
+from .reason import write_reason
 
 _FOLDER = Path(".aifactory")
 _FAILED = 1
@@ -38,6 +40,7 @@ def main() -> int:
         value = _call(call)
     except BaseException as error:
         traceback.print_exc()
+        write_reason(f"{call['function']}: {type(error).__name__}: {error}")
         _keep({"ok": False, **_told(error)}, error)
         if isinstance(error, SystemExit):
             return error.code if isinstance(error.code, int) else _FAILED
@@ -77,6 +80,7 @@ def _keep_value(value: Any) -> int:
     except Exception as error:
         message = f"it returned a {type(value).__name__}, which can't be brought home: {error}"
         print(message, file=sys.stderr)
+        write_reason(message)
         _keep({"ok": False, "type": "TypeError", "message": message, "traceback": ""}, None)
         return _FAILED
     return 0

@@ -6,7 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
-from .archive import Stamp, stamps
+from .archive import Stamp, can_be_sent, stamps
 from .reporter import NotDelivered, Reporter
 
 # Under this folder a job's artifacts are its checkpoints.
@@ -53,7 +53,7 @@ class Checkpoints:
             self._send(final=False)
 
     def _send(self, *, final: bool) -> None:
-        now = stamps(self.folder)
+        now = {name: stamp for name, stamp in stamps(self.folder).items() if self._has_good_name(name)}
         for name, stamp in sorted(now.items(), key=lambda item: item[1].mtime_ns):
             if self._sent.get(name) != stamp and (final or self._seen.get(name) == stamp):
                 self._deliver(name, stamp)
@@ -61,13 +61,24 @@ class Checkpoints:
             self._remove(name)
         self._seen = now
 
+    def _has_good_name(self, name: str) -> bool:
+        good = can_be_sent(f"{PREFIX}{name}")
+        if not good:
+            self._refuse(name, "its name is not UTF-8, has control characters or is too long: rename it")
+        return good
+
+    def _refuse(self, name: str, why: str) -> None:
+        """Said once for each file."""
+        if name not in self._refused:
+            shown = name if name.isprintable() else ascii(name)
+            print(f"[aifactory] checkpoint {shown} is not kept: {why}", file=sys.stderr, flush=True)
+        self._refused.add(name)
+
     def _deliver(self, name: str, stamp: Stamp) -> None:
         try:
             self._reporter.put_artifact(f"{PREFIX}{name}", self.folder / name)
-        except (NotDelivered, OSError) as error:
-            if name not in self._refused:
-                print(f"[aifactory] checkpoint {name} is not kept: {error}", file=sys.stderr, flush=True)
-            self._refused.add(name)
+        except (NotDelivered, OSError, ValueError) as error:
+            self._refuse(name, str(error))
         else:
             self._sent[name] = stamp
             self._refused.discard(name)

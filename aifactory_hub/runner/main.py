@@ -15,6 +15,7 @@ from .checkpoints import Checkpoints
 from .command import Command, LogTail
 from .follower import reporter_class
 from .layout import Layout, read_manifest
+from .reason import VARIABLE, read_reason
 from .reporter import NotDelivered, Reporter
 from .shipping import Shipper
 from .status import StatusServer
@@ -29,6 +30,9 @@ _PATIENCE_WHEN_STOPPED = 20.0
 # For the end of the live log: the whole log is brought home after it anyway. In seconds.
 _LAST_WORDS = 15.0
 _LAST_WORDS_WHEN_STOPPED = 3.0
+# Files that are named as not kept, and characters of each name and of each reason: the service takes 1 MiB.
+_MOST_LEFT = 500
+_LONGEST_LEFT = 500
 
 
 def main() -> int:
@@ -63,8 +67,9 @@ def _run(task: Task, reporter: Reporter) -> int:
         log = LogTail(Path(scratch) / "log", task.max_log)
         shipper = Shipper(reporter)
         status = StatusServer(Path(scratch), shipper.progress)
+        reason = Path(scratch) / "reason"
         checkpoints.start()
-        code, stopped = _run_command(task, folder, log, shipper, status)
+        code, stopped = _run_command(task, folder, log, shipper, status, reason)
         status.close()
         try:
             if stopped:
@@ -72,9 +77,11 @@ def _run(task: Task, reporter: Reporter) -> int:
             # Before all else: the next attempt goes on from them.
             checkpoints.close()
             shipper.close(_LAST_WORDS_WHEN_STOPPED if stopped else _LAST_WORDS)
-            _bring_home(task, reporter, folder, before, log, code)
-        except OSError as error:
-            _say(f"not everything could be brought home: {error}")
+            problem = read_reason(reason) if code else None
+            _bring_home(task, reporter, folder, before, log, {"exit_code": code, "problem": problem})
+        except Exception as error:
+            # Nothing that goes wrong here changes how the job ended.
+            _say(f"not everything could be brought home: {type(error).__name__}: {error}")
         finally:
             log.close()
     return code
@@ -96,9 +103,11 @@ def _prepare(task: Task, reporter: Reporter, folder: Path) -> dict[str, Stamp]:
     return stamps(folder)
 
 
-def _run_command(task: Task, folder: Path, log: LogTail, shipper: Shipper, status: StatusServer) -> tuple[int, bool]:
+def _run_command(
+    task: Task, folder: Path, log: LogTail, shipper: Shipper, status: StatusServer, reason: Path
+) -> tuple[int, bool]:
     environment = child_environment(os.environ, task)
-    environment = {**environment, **status.environment(environment)}
+    environment = {**environment, **status.environment(environment), VARIABLE: str(reason)}
     command = Command(task.command, folder=folder, environment=environment)
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda received, _: command.stop(received))
@@ -116,15 +125,19 @@ def _run_command(task: Task, folder: Path, log: LogTail, shipper: Shipper, statu
 
 
 def _bring_home(
-    task: Task, reporter: Reporter, folder: Path, before: dict[str, Stamp], log: LogTail, code: int
+    task: Task, reporter: Reporter, folder: Path, before: dict[str, Stamp], log: LogTail, result: dict[str, Any]
 ) -> None:
-    choice = choose(before, stamps(folder), outputs=task.outputs, max_bytes=task.max_artifacts)
+    """The log first, because a pod that is stopped may not have the time for more; then files; then the result."""
     _deliver(lambda: reporter.put_log(log.read()))
-    left = {**choice.left, **_deliver_files(reporter, folder, choice)}
-    for name, why in left.items():
-        _say(f"{name} was not kept: {why}")
-    result: dict[str, Any] = {"exit_code": code, "left": left}
-    _deliver(lambda: reporter.post_result(result))
+    choice = choose(
+        before, stamps(folder), outputs=task.outputs, max_bytes=task.max_artifacts, max_files=task.max_files
+    )
+    left = _shortened({**choice.left, **_deliver_files(reporter, folder, choice)})
+    if left:
+        for name, why in left.items():
+            _say(f"{name} was not kept: {why}", log)
+        _deliver(lambda: reporter.put_log(log.read()))
+    _deliver(lambda: reporter.post_result({**result, "left": left}))
 
 
 def _deliver_files(reporter: Reporter, folder: Path, choice: Choice) -> dict[str, str]:
@@ -132,9 +145,16 @@ def _deliver_files(reporter: Reporter, folder: Path, choice: Choice) -> dict[str
     for name in choice.kept:
         try:
             reporter.put_artifact(name, folder / name)
-        except (NotDelivered, OSError) as error:
+        except (NotDelivered, OSError, ValueError) as error:
             left[name] = str(error)
     return left
+
+
+def _shortened(left: dict[str, str]) -> dict[str, str]:
+    """What a result may hold: a report that is too long is cut, never dropped."""
+    kept = {name[:_LONGEST_LEFT]: why[:_LONGEST_LEFT] for name, why in list(left.items())[:_MOST_LEFT]}
+    more = len(left) - _MOST_LEFT
+    return {**kept, f"and {more} more files": "only the first are named"} if more > 0 else kept
 
 
 def _deliver(call: Any) -> None:
@@ -145,5 +165,10 @@ def _deliver(call: Any) -> None:
         _say(f"not delivered: {error}")
 
 
-def _say(text: str) -> None:
-    print(f"[aifactory] {text}", file=sys.stderr, flush=True)
+def _say(text: str, log: LogTail | None = None) -> None:
+    """To the pod's own output, and to the job's log where there is one."""
+    line = f"[aifactory] {text}"
+    print(line, file=sys.stderr, flush=True)
+    if log is not None:
+        with contextlib.suppress(OSError):
+            log.write(f"{line}\n".encode(errors="backslashreplace"))

@@ -26,6 +26,7 @@ class Task:
     outputs: tuple[str, ...] | None = None
     input_sha256: str | None = None
     max_artifacts: int = 0
+    max_files: int = 1000
     max_log: int = 0
 
 
@@ -50,6 +51,7 @@ def read_task(environment: Mapping[str, str]) -> Task:
             outputs=None if outputs is None else tuple(outputs),
             input_sha256=job["input_sha256"],
             max_artifacts=job["max_artifacts"],
+            max_files=job.get("max_files", 1000),
             max_log=job["max_log"],
         )
     except (OSError, ValueError, KeyError) as error:

@@ -27,6 +27,7 @@ def run_spec(
         "outputs": None if job.outputs is None else list(job.outputs),
         "input_sha256": job.input_sha256,
         "max_artifacts": registry.jobs.max_artifacts,
+        "max_files": constants.MOST_ARTIFACTS,
         "max_log": registry.jobs.max_log,
     }
     return RunSpec(

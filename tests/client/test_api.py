@@ -275,5 +275,7 @@ async def test_a_notebook_runs_with_its_parameters(
         assert "rate 42" in job.artifacts["train.out.ipynb"].read().decode()
         with pytest.raises(ClientError, match="There is no notebook"):
             submit("none.ipynb", session=session)
+        with pytest.raises(ClientError, match=r"declares no parameter 'rat'\. Did you mean 'rate'"):
+            submit("train.ipynb", parameters={"rat": 40}, session=session)
 
     await asyncio.to_thread(day)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from aifactory_hub.client.errors import ClientError, RemoteError
+from aifactory_hub.client.functions import COMMAND, check_arguments
 from aifactory_hub.client.results import read_result
 
 # Sends a function of this program's own __main__, or prints what can't travel. A notebook's cell is such a program.
@@ -44,7 +45,7 @@ def send(tmp_path: Path, program: str, args: str = "()", kwargs: str = "{}") -> 
 
 def call(tmp_path: Path) -> tuple[int, str, Any]:
     """Call it as the job does: exit code, what it printed, and its result's reader."""
-    argv = [sys.executable, "-m", "aifactory_hub.runner.call"]
+    argv = [sys.executable, "-P", "-m", "aifactory_hub.runner.call"]
     done = subprocess.run(argv, cwd=tmp_path / "work", capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout + done.stderr, lambda own=True: _result(tmp_path / "work" / ".aifactory", own)
 
@@ -231,3 +232,23 @@ def test_a_pickle_of_another_python_is_never_read(tmp_path: Path) -> None:
     assert "args, kwargs came as a pickle from Python 3.1, and this is Python 3." in said
     with pytest.raises(ClientError, match=r"is a pickle of Python 3\.1"):
         read_result({"ok": True, "format": "pickle", "python": [3, 1]}, lambda: b"", own=True)
+
+
+def test_arguments_that_the_function_does_not_take_are_refused_before_anything_is_sent() -> None:
+    def fit(rate: float, epochs: int = 1) -> None: ...
+
+    check_arguments(fit, [0.1], {"epochs": 3})
+    with pytest.raises(ClientError, match=r"unexpected keyword argument 'epoch'.*Did you mean 'epochs'"):
+        check_arguments(fit, [0.1], {"epoch": 3})
+    with pytest.raises(ClientError, match="missing a required argument: 'rate'"):
+        check_arguments(fit, [], {})
+
+
+def test_files_beside_a_function_do_not_hide_what_the_runner_imports(tmp_path: Path) -> None:
+    assert COMMAND == "python3 -P -m aifactory_hub.runner.call"
+    send(tmp_path, "def sent(): import mine; return mine.MINE")
+    for module in ("mine", "token", "inspect", "string", "calendar", "traceback"):
+        (tmp_path / "work" / f"{module}.py").write_text("MINE = 42")
+    code, said, result = call(tmp_path)
+    assert (code, said) == (0, "")
+    assert result() == 42

@@ -6,6 +6,7 @@ import os
 import random
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -162,3 +163,56 @@ def test_a_link_to_a_file_travels_as_the_file_and_others_are_named(tmp_path: Pat
 def test_what_is_no_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(ClientError, match="is not a folder"):
         sent(tmp_path / "none")
+
+
+def test_nothing_in_a_folder_ends_a_submission_and_all_that_stays_is_named(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "in", {"real.txt": b"real", "über.csv": b"x"})
+    (folder / "loop").symlink_to("loop")
+    for name in (b"lat\xf1.txt", b"tab\there", b"new\nline"):
+        (folder / os.fsdecode(name)).write_bytes(b"x")
+    (folder / "empty" / "deep").mkdir(parents=True)
+    done = sent(folder)
+    assert names(done) == ["real.txt", "über.csv"]
+    odd = "its name is not UTF-8 or has control characters: rename it"
+    assert dict(done.skipped) == {
+        "loop": "it can't be read: Too many levels of symbolic links",
+        "'lat\\udcf1.txt'": odd,
+        "'tab\\there'": odd,
+        "'new\\nline'": odd,
+        "empty/deep/": "an empty folder: make it in the job",
+    }
+
+
+def test_a_file_or_folder_without_permission_stays_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = fill(tmp_path / "in", {"real.txt": b"real", "lost+found/x": b"x", "secret.key": b"x"})
+    opened, listed = Path.open, os.scandir
+
+    def open_as_somebody_else(path: Path, *args: Any, **kwargs: Any) -> Any:
+        if path.name == "secret.key":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *args, **kwargs)
+
+    def list_as_somebody_else(path: Any) -> Any:
+        if str(path).endswith("lost+found"):
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    # Root, as which the tests run, may read everything.
+    monkeypatch.setattr(Path, "open", open_as_somebody_else)
+    monkeypatch.setattr(os, "scandir", list_as_somebody_else)
+    done = sent(folder)
+    assert names(done) == ["real.txt"]
+    assert dict(done.skipped) == {
+        "lost+found/": "it can't be read: Permission denied",
+        "secret.key": "it can't be read: Permission denied",
+    }
+
+
+def test_a_log_that_grows_meanwhile_is_sent_as_it_was(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "in", {"train.log": b"epoch 1\n"})
+    found = sent(folder)
+    with (folder / "train.log").open("ab") as file:
+        file.write(b"epoch 2\n")
+    assert (unpacked(found, tmp_path / "scratch") / "train.log").read_bytes() == b"epoch 1\n"

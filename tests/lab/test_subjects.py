@@ -43,7 +43,7 @@ def test_what_can_run(tmp_path: Path) -> None:
     (tmp_path / "work/train.py").write_text("")
     found = inspect(tmp_path, "work/a b.ipynb")
     assert (found.kind, found.folder, found.parameters[0].name) == ("notebook", "work", "x")
-    assert found.command == "python3 -m aifactory_hub.runner.notebook 'a b.ipynb'"
+    assert found.command == "python3 -P -m aifactory_hub.runner.notebook 'a b.ipynb'"
     assert inspect(tmp_path, "work/train.py").command == "python3 train.py"
     assert inspect(tmp_path, "work").command == "python3 train.py"
     assert inspect(tmp_path, "").command == ""

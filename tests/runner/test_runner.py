@@ -242,3 +242,50 @@ async def test_a_hundred_megabytes_of_output_cost_little_and_the_end_is_kept(
     spool = service.context.spool
     assert spool.size(pod.job_id) > 100 * 10**6
     assert len(spool.tail(pod.job_id, most=10**9)) <= limit + 2 * 256 * 1024
+
+
+async def test_a_name_that_is_not_utf_8_takes_nothing_else_with_it(service: RunningService, tmp_path: Path) -> None:
+    command = "printf ok >model.txt; printf x >\"$(printf 'ma\\361ana.csv')\"; printf x >\"$(printf 'a\\tb')\"; true"
+    pod = await make_pod(service, tmp_path, command)
+    code, _, _ = await pod.run()
+    files, log, _ = await brought(service, pod)
+    assert (code, files) == (0, {"model.txt": b"ok"})
+    job = service.context.jobs.get(pod.job_id)
+    assert job is not None and job.report is not None
+    assert sorted(job.report["left"]) == ["'a\\tb'", "'ma\\udcf1ana.csv'"]
+    assert "was not kept: its name is not UTF-8" in log  # where people look, not in the pod's own output alone
+
+
+async def test_of_very_many_files_the_important_come_home_and_the_rest_is_counted(
+    service: RunningService, tmp_path: Path
+) -> None:
+    command = (
+        "mkdir deep; for n in $(seq 1100); do : >deep/$n; done; for n in $(seq 600); do : >deep/x$n; done; "
+        "printf result >zz-result.txt"
+    )
+    pod = await make_pod(service, tmp_path, command)
+    pod.change(max_files=5)
+    assert (await pod.run())[0] == 0
+    files, _, _ = await brought(service, pod)
+    assert len(files) == 5 and files["zz-result.txt"] == b"result"
+    job = service.context.jobs.get(pod.job_id)
+    assert job is not None and job.report is not None
+    assert len(job.report["left"]) == 501
+    assert job.report["left"]["and 1196 more files"] == "only the first are named"
+
+
+async def test_the_reason_that_a_failing_command_writes_is_the_job_s(service: RunningService, tmp_path: Path) -> None:
+    command = 'printf "no data for 2024\\nmore" >"$AIFACTORY_REASON_FILE"; exit 3'
+    pod = await make_pod(service, tmp_path, command)
+    assert (await pod.run())[0] == 3
+    job = service.context.jobs.get(pod.job_id)
+    assert job is not None
+    assert job.report == {"exit_code": 3, "left": {}, "problem": "no data for 2024"}
+
+
+async def test_a_reason_counts_only_when_the_command_has_failed(service: RunningService, tmp_path: Path) -> None:
+    pod = await make_pod(service, tmp_path, 'echo tried >"$AIFACTORY_REASON_FILE"; exit 0')
+    assert (await pod.run())[0] == 0
+    job = service.context.jobs.get(pod.job_id)
+    assert job is not None
+    assert job.report == {"exit_code": 0, "left": {}, "problem": None}

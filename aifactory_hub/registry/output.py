@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from io import StringIO
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.scalarstring import LiteralScalarString
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
+
+# Text that a reader of YAML 1.1 takes for something else: kubectl, Helm and PyYAML read that version. ruamel writes
+# 1.2, where these are plain text, and quotes by itself what is a number in either.
+_NO_TEXT_IN_1_1 = re.compile(
+    r"y|n|yes|no|on|off|=|<<|[-+]?0b[01_]+|[-+]?[0-9]+_[0-9_]*(\.[0-9_]*)?|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"
+    r"|[-+]?[0-9]*\.[0-9_]+([eE][-+][0-9]+)?|0[0-7_]+",
+    re.IGNORECASE,
+)
 
 
 def yaml_documents(documents: Iterable[Any]) -> str:
@@ -28,7 +37,11 @@ def yaml_documents(documents: Iterable[Any]) -> str:
 
 def _with_blocks(data: Any) -> Any:
     if isinstance(data, dict):
-        return {key: _with_blocks(value) for key, value in data.items()}
+        return {_with_blocks(key): _with_blocks(value) for key, value in data.items()}
     if isinstance(data, list | tuple):
         return [_with_blocks(item) for item in data]
-    return LiteralScalarString(data) if isinstance(data, str) and "\n" in data else data
+    if not isinstance(data, str):
+        return data
+    if "\n" in data:
+        return LiteralScalarString(data)
+    return DoubleQuotedScalarString(data) if _NO_TEXT_IN_1_1.fullmatch(data) else data

@@ -81,7 +81,7 @@ def read_cpu(value: object) -> int:
 
 def read_size(value: object) -> int:
     """Bytes."""
-    if isinstance(value, int | str) and not isinstance(value, bool):
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
         try:
             if (size := parse_memory(str(value))) > 0:
                 return size

@@ -21,7 +21,7 @@ from .placement import (
     too_much,
 )
 from .profile import Profile
-from .resources import Resources, format_bytes, parse_cpu, parse_memory
+from .resources import Resources, format_bytes, parse_cpu, parse_memory, parse_quantity
 
 __all__ = [
     "SHARED_GPU",
@@ -57,6 +57,7 @@ __all__ = [
     "menu_slices",
     "parse_cpu",
     "parse_memory",
+    "parse_quantity",
     "room",
     "room_if_moved",
     "share",

@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from types import MappingProxyType
 
-_BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-_DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_MEMORY = re.compile(r"(\d+)(Ki|Mi|Gi|Ti|k|M|G|T|)")
-_CPU = re.compile(r"(\d+)m|(\d+)(?:\.(\d{1,3}))?")
+_BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+# The grammar of Kubernetes' resource.Quantity. The suffix E needs no number behind it, the exponent e or E does.
+_QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([KMGTPE]i|[numkMGTPE]?)|[eE]([+-]?[0-9]{1,3}))")
+_LONGEST = 64
+_LARGEST = 2**63 - 1
+
+
+def parse_quantity(text: str) -> Fraction:
+    """The exact value of a Kubernetes quantity: ``500m``, ``1.5Gi``, ``1e9``. Raises ValueError.
+
+    At most 2**63 - 1, as in Kubernetes.
+    """
+    match = _QUANTITY.fullmatch(text) if len(text) <= _LONGEST else None
+    if match is None:
+        raise ValueError(f"{text[:_LONGEST]!r} is not a Kubernetes quantity; write for example 500m, 2, 1.5 or 16Gi")
+    number, suffix, exponent = match.groups()
+    factor = Fraction(_BINARY[suffix]) if suffix in _BINARY else Fraction(10) ** int(exponent or _DECIMAL[suffix])
+    value = Fraction(number) * factor
+    if abs(value) > _LARGEST:
+        raise ValueError(f"{text!r} is more than Kubernetes can count (2**63 - 1)")
+    return value
 
 
 def parse_memory(text: str) -> int:
-    """Bytes of a Kubernetes memory quantity such as ``512Mi``. Raises ValueError."""
-    match = _MEMORY.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is not a memory quantity; write for example 512Mi or 16Gi")
-    number, unit = match.groups()
-    return int(number) * (_BINARY.get(unit) or _DECIMAL[unit])
+    """Bytes of a Kubernetes memory quantity such as ``512Mi``, rounded up. Raises ValueError, also below 0."""
+    return _natural(text, 1)
 
 
 def parse_cpu(text: str) -> int:
-    """Thousandths of a core of a Kubernetes CPU quantity: ``500m``, ``2`` or ``1.5``. Raises ValueError."""
-    match = _CPU.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is not a CPU quantity; write for example 500m, 2 or 1.5")
-    milli, whole, fraction = match.groups()
-    if milli is not None:
-        return int(milli)
-    return int(whole) * 1000 + int((fraction or "").ljust(3, "0"))
+    """Thousandths of a core of a Kubernetes CPU quantity, rounded up: ``500m``, ``2`` or ``1.5``. Raises ValueError."""
+    return _natural(text, 1000)
+
+
+def _natural(text: str, unit: int) -> int:
+    value = parse_quantity(text)
+    if value < 0:
+        raise ValueError(f"{text!r} is below 0")
+    return math.ceil(value * unit)
 
 
 def format_bytes(count: int) -> str:

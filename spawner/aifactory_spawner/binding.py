@@ -12,7 +12,8 @@ from aifactory_hub.domain.tenants import VCluster
 @dataclass(frozen=True, slots=True)
 class Binding:
     """``namespace_uid`` is that of the vCluster's namespace on the host: a tenant made anew under the same name is
-    another tenant. None when the hub may not read it. ``started``: the pod has run."""
+    another tenant. None when the hub may not read it. ``started``: the pod has run. ``port``: where its container
+    listens; None of a server that an earlier version started."""
 
     tenant: str
     profile: str
@@ -21,6 +22,7 @@ class Binding:
     vcluster_name: str
     namespace_uid: str | None = None
     started: bool = False
+    port: int | None = None
 
     @property
     def vcluster(self) -> VCluster:

@@ -82,12 +82,10 @@ class PodDefaults(HasTraits):
 
     @default("container_security_context")
     def _default_container_security_context(self) -> dict[str, Any]:
-        # What Pod Security "restricted" asks for.
+        # What Pod Security "restricted" asks for. kubespawner adds `uid` and `gid`, which these would replace.
         return {
             "allowPrivilegeEscalation": False,
             "runAsNonRoot": True,
-            "runAsUser": UID,
-            "runAsGroup": UID,
             "capabilities": {"drop": ["ALL"]},
             "seccompProfile": {"type": "RuntimeDefault"},
         }

@@ -39,9 +39,9 @@ from .lookout import Lookout
 from .metrics import measured
 from .refusals import refused
 from .server import NO_ANSWER, Server
+from .site_settings import end_if_refused
 from .starting import quota_text
 from .steps import StartSteps
-from .unsupported import refuse_unsupported
 from .wiring import Shared, Wiring, known_servers
 
 
@@ -82,6 +82,9 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
         self._start_future: Any = None
         self._deadline = 0.0
         self._pvc_exists = False
+        self._site_port = self.port
+        if self.working_dir:
+            self.working_dir = self._expand_user_properties(self.working_dir)
         self._site_labels = dict(self.extra_labels)
         self._site_node_selector = dict(self.node_selector)
         self._site_tolerations = list(self.tolerations)
@@ -111,15 +114,24 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state({name: value for name, value in state.items() if name != "pvc_name"})
         self._bind(Binding.from_state(state.get("aifactory")))
+        self.port = self._port_of_the_pod()
         self._load_lookout(state)
 
     def clear_state(self) -> None:
         super().clear_state()
         self._bind(None)
+        self.port = self._site_port
         self.notice = None
         self._pvc_exists = False
         self.steps = StartSteps()
         self._name_objects()
+
+    def _port_of_the_pod(self) -> int:
+        """A server that runs listens where it was told to when it started, whatever the site says today."""
+        if self._binding is None:
+            return int(self._site_port)
+        known = self.orm_spawner.server  # of a server that an earlier version started
+        return self._binding.port or (known.port if known is not None else None) or int(self._site_port)
 
     def _bind(self, binding: Binding | None) -> None:
         live = self._shared().live
@@ -145,7 +157,7 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
     @classmethod
     def begin_for(cls, app: Any) -> None:
         """When the hub starts: watch the host, and look for what an earlier hub left, before anybody comes."""
-        refuse_unsupported(app.config)
+        end_if_refused(app.config)
         mine = app.config[cls.__name__]
         if "get_registry" not in mine:
             return
@@ -196,6 +208,17 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
     async def _start_watching_events(self, replace: bool = False) -> None:
         """Events are asked for while a pod starts, see ``Server.follow``."""
 
+    def get_env(self) -> dict[str, Any]:
+        """As kubespawner's, with each ``$`` doubled in the hub's own values, which may hold a person's name.
+
+        Kubernetes reads ``$(NAME)`` and ``$$`` in values. What a site sets in ``environment`` may mean that.
+        """
+        environment: dict[str, Any] = super().get_env()
+        return {
+            name: value.replace("$", "$$") if isinstance(value, str) and name not in self.environment else value
+            for name, value in environment.items()
+        }
+
     async def load_user_options(self) -> None:
         """The choice was made into traits before kubespawner starts; it has no profiles of its own here."""
 
@@ -245,6 +268,7 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
             vcluster_namespace=vcluster.namespace,
             vcluster_name=vcluster.name,
             namespace_uid=await namespace_uid(wiring, vcluster.namespace),
+            port=self.port,
         )
 
     async def _start_bound(self, plan: SpawnPlan) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +62,8 @@ class HubInMemory:
     db: Any
     start_timeout: int = 5
     people: dict[str, Person] = field(default_factory=dict)
+    # What the site's jupyterhub_config.py says.
+    site: Config = field(default_factory=Config)
 
     def __post_init__(self) -> None:
         self.registry = make_registry(self.tenants, self.start_timeout)
@@ -90,7 +93,7 @@ class HubInMemory:
                 spawner.stop_polling()
 
     def _wrap(self, orm_user: orm.User, memberships: dict[str, Role]) -> Person:
-        config = Config()
+        config = deepcopy(self.site)
         config.TenantKubeSpawner.get_registry = lambda: self.registry
         settings = {
             "spawner_class": TenantKubeSpawner,

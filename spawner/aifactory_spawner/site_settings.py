@@ -29,6 +29,8 @@ def _is(*values: Any) -> Callable[[Any], bool]:
 
 
 _NAMES = "names of pods, claims and namespaces are fixed, so that two people's can not collide"
+_NO_DNS = "names of pods resolve inside the vCluster only, and the hub is outside"
+_NO_TLS = "connections between hub and notebooks have no certificates of their own"
 _NO_FORM = "the menu is made of the teams' profiles"
 _IN_TENANTS = "Write them into tenants.yaml"
 _PROFILE = "the profile sets it"
@@ -57,7 +59,7 @@ REFUSED: Mapping[str, Refused] = {
     ),
     "delete_pvc": Refused("volumes may hold a team's only copy, so the hub deletes none", harmless=_is(False)),
     "delete_stopped_pods": Refused("a pod that is kept would keep its quota", harmless=_is(True)),
-    "dns_name_template": Refused("names of pods resolve inside the vCluster only, and the hub is outside"),
+    "dns_name_template": Refused(_NO_DNS),
     "enable_user_namespaces": Refused(_NO_USER_NAMESPACES, harmless=_is(False)),
     "events_enabled": Refused("events are read while a server starts, without a watch", harmless=_is(True, False)),
     "extra_resource_guarantees": Refused(_PROFILE, "Set the devices under `profiles` in tenants.yaml", _is({})),
@@ -80,9 +82,7 @@ REFUSED: Mapping[str, Refused] = {
     ),
     "options_form": Refused(_NO_FORM, _IN_TENANTS),
     "options_from_form": Refused(_NO_FORM, _IN_TENANTS),
-    "pod_connect_ip": Refused(
-        "names of pods resolve inside the vCluster only, and the hub is outside", harmless=_is("")
-    ),
+    "pod_connect_ip": Refused(_NO_DNS, harmless=_is("")),
     "pod_name_template": Refused(_NAMES),
     "port": Refused("a pod has to listen at a port that is known", "Write a port, for example 8888", lambda v: v != 0),
     "privileged": Refused(_RESTRICTED, harmless=_is(False, None)),
@@ -101,12 +101,8 @@ REFUSED: Mapping[str, Refused] = {
     "slow_spawn_message_frequency": Refused(_SLOW),
     "slow_spawn_message_threshold": Refused(_SLOW),
     "slug_scheme": Refused(_NAMES, harmless=_is("safe")),
-    "ssl_alt_names": Refused(
-        "connections between hub and notebooks have no certificates of their own", harmless=_is([])
-    ),
-    "ssl_alt_names_include_local": Refused(
-        "connections between hub and notebooks have no certificates of their own", harmless=_is(True, False)
-    ),
+    "ssl_alt_names": Refused(_NO_TLS, harmless=_is([])),
+    "ssl_alt_names_include_local": Refused(_NO_TLS, harmless=_is(True, False)),
     "start_timeout": Refused(
         "a start may wait for quota first", "Set notebook.start_timeout and notebook.queue_timeout in tenants.yaml"
     ),

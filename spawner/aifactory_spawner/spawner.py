@@ -56,6 +56,8 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
     extra_labels: Any
     node_selector: Any
     tolerations: Any
+    working_dir: Any
+    port: Any
 
     get_registry = Callable(None, allow_none=True, config=True, help="Returns the tenant registry; set by configure().")
 

@@ -13,8 +13,9 @@ from ruamel.yaml import YAML
 from aifactory_hub.registry.output import yaml_documents
 
 ODD = [
-    "y", "N", "no", "Yes", "on", "OFF", "null", "~", "true", "1", "0123", "0x1f", "0b11", "1_000", "12e3", "12:30:45", "1:2",
-    ".5", "1.", "1_0.5", "=", "<<", "-", "#x", "a: b", "2020-01-01", "a\nb", " a", "a ", "", "%x", "@x", "1e3", ".inf", "!x",
+    "y", "N", "no", "Yes", "on", "OFF", "null", "~", "true", "1", "0123", "0x1f", "0b11", "1_000", "12e3", "12:30:45",
+    "1:2", ".5", "1.", "1_0.5", "=", "<<", "-", "#x", "a: b", "2020-01-01", "a\nb", " a", "a ", "", "%x", "@x", "1e3",
+    ".inf", "!x",
 ]  # fmt: skip
 TEXTS = st.one_of(
     st.sampled_from(ODD),

@@ -1,7 +1,8 @@
 /** What a job's tab tells below its head. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { type JSX, useLayoutEffect, useRef, useState } from 'react';
+import { type JSX, useLayoutEffect, useMemo, useRef, useState } from 'react';
+import { segments } from './ansi';
 import { commandOf, commitOf, differences, type Field, parametersOf, type Run } from './compare';
 import { bytes, duration, money, since } from './format';
 import type { JobOptions } from './jobview';
@@ -267,7 +268,7 @@ export function Log({ job, text, step, whole, trans }: LogProps): JSX.Element {
     }
   }, [follow, text]);
   return (
-    <section className="aif-Log" aria-label={trans.__('Log')}>
+    <section className="aif-Log jp-RenderedText" aria-label={trans.__('Log')}>
       <div className="aif-Log-head">
         <h2>{step === null ? trans.__('Log') : trans.__('Log of %1', step)}</h2>
         {step === null ? null : (
@@ -285,8 +286,48 @@ export function Log({ job, text, step, whole, trans }: LogProps): JSX.Element {
           setFollow(scrollHeight - scrollTop - clientHeight < 24);
         }}
       >
-        {text === '' ? (job.final ? trans.__('It printed nothing.') : trans.__('Nothing yet.')) : text}
+        {text === '' ? (
+          job.final ? (
+            trans.__('It printed nothing.')
+          ) : (
+            trans.__('Nothing yet.')
+          )
+        ) : (
+          <Output text={text} />
+        )}
       </pre>
     </section>
+  );
+}
+
+/** Pieces that keep their colours, from the end: more elements make the page slow. */
+const COLOURED = 4_000;
+
+/** What was printed, with its colours, as JupyterLab shows output. */
+function Output({ text }: { readonly text: string }): JSX.Element {
+  const [before, pieces] = useMemo(() => {
+    const all = segments(text);
+    const first = Math.max(0, all.length - COLOURED);
+    return [
+      all
+        .slice(0, first)
+        .map(piece => piece.text)
+        .join(''),
+      all.slice(first)
+    ];
+  }, [text]);
+  return (
+    <>
+      {before}
+      {pieces.map(({ text: part, classes, color, background }, index) =>
+        classes === '' && color === undefined && background === undefined ? (
+          part
+        ) : (
+          <span key={index} className={classes} style={{ color, backgroundColor: background }}>
+            {part}
+          </span>
+        )
+      )}
+    </>
   );
 }

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from ..domain.jobs import JobState, sources
+from ..domain.search_text import fold
 from .database import writing
 from .deliveries import file_messages
 from .intake import Intake, NotStored
@@ -356,8 +357,8 @@ def _page(query: Select[Any], tenant: str, chosen: JobFilter, limit: int, before
     if chosen.schedule is not None:
         query = query.where(JobRow.schedule == chosen.schedule)
     if chosen.text:
-        found = [column.icontains(chosen.text, autoescape=True) for column in (JobRow.name, JobRow.command)]
-        query = query.where(or_(JobRow.id == chosen.text, *found))
+        found = JobRow.search.contains(fold(chosen.text), autoescape=True)
+        query = query.where(or_(JobRow.id == chosen.text, found))
     if before is not None:
         query = query.where(tuple_(JobRow.submitted_at, JobRow.id) < (before.submitted_at, before.id))
     return query.order_by(JobRow.submitted_at.desc(), JobRow.id.desc()).limit(limit)

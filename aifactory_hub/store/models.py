@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from ..domain.search_text import fold
+
 # Rows that are not in the journal as they are.
 _NEWS = text("revision > journaled")
+
+
+def _searched(row: Mapping[str, Any]) -> str:
+    return fold(f"{row['name']}\n{row['command']}")
 
 
 class Base(DeclarativeBase):
@@ -37,6 +44,8 @@ class JobRow(Base):
     owner: Mapped[str] = mapped_column(String(255))
     name: Mapped[str] = mapped_column(String(255))
     command: Mapped[str] = mapped_column(Text)
+    # Name and command, folded: what is searched. Neither ever changes.
+    search: Mapped[str] = mapped_column(Text, default=lambda context: _searched(context.get_current_parameters()))
     profile: Mapped[str] = mapped_column(String(128))
     key: Mapped[str] = mapped_column(String(128))
     request_digest: Mapped[str] = mapped_column(String(64))

@@ -6,13 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from typing import Any
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, insert, update
 
 from aifactory_hub.domain.jobs import JobState
 from aifactory_hub.store import Artifact, JobFilter, JobRecord, Jobs, migrate
-from aifactory_hub.store.models import Base, SnapshotRow
+from aifactory_hub.store.migrations.versions.v0008_search import fill_search
+from aifactory_hub.store.models import Base, JobRow, SnapshotRow
 
 
 def make_job(job_id: str = "j1", **changes: object) -> JobRecord:
@@ -134,6 +136,39 @@ def test_a_list_of_several_tenants_goes_on_where_its_page_ended(jobs: Jobs) -> N
         last = page[-1]
     assert pages == [["j4", "j3", "j1"], ["j0"]]
     assert jobs.newest(["nlp", "nobody"], limit=9, where=JobFilter(owner="nobody")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("übung", "Übung 3"),
+        ("ubung", "Übung 3"),
+        ("ÜBUNG", "u\u0308bung"),  # the letter and its accent apart, as macOS writes names
+        ("обучение", "ОБУЧЕНИЕ"),
+        ("strasse", "Straße"),
+        ("STRAẞE", "straße"),
+        ("istanbul", "İSTANBUL"),
+        ("\uff42ert", "BERT"),  # letters as wide as Chinese ones
+        ("100%_", "100%_"),
+    ],
+)
+def test_a_text_is_found_whatever_its_case_and_accents(jobs: Jobs, text: str, name: str) -> None:
+    jobs.add(make_job("j1", name=name))
+    jobs.add(make_job("j2", name="100 percent", command=f"echo {name}x; true"))
+    jobs.add(make_job("j3", name="other"))
+    found = jobs.newest(["nlp"], where=JobFilter(text=text), limit=9)
+    assert sorted(job.id for job in found) == ["j1", "j2"]
+
+
+def test_jobs_of_an_earlier_version_are_found_too(engine: Engine, jobs: Jobs) -> None:
+    for number in range(3):
+        jobs.add(make_job(f"j{number}", name=f"Übung {number}"))
+    with engine.begin() as connection:
+        connection.execute(update(JobRow).values(search=""))
+    assert jobs.newest(["nlp"], where=JobFilter(text="übung"), limit=9) == []
+    with engine.begin() as connection:
+        fill_search(connection)
+    assert len(jobs.newest(["nlp"], where=JobFilter(text="übung"), limit=9)) == 3
 
 
 def test_lists_are_filtered_by_state_and_text(jobs: Jobs) -> None:

@@ -24,7 +24,8 @@ class Checkpoints:
         self._every = every
         self._sent: dict[str, Stamp] = {}
         self._seen: dict[str, Stamp] = {}
-        self._refused: set[str] = set()
+        # What is not kept, each with why.
+        self.refused: dict[str, str] = {}
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
         folder.mkdir(parents=True, exist_ok=True)
@@ -69,10 +70,10 @@ class Checkpoints:
 
     def _refuse(self, name: str, why: str) -> None:
         """Said once for each file."""
-        if name not in self._refused:
-            shown = name if name.isprintable() else ascii(name)
+        shown = name if name.isprintable() else ascii(name)
+        if shown not in self.refused:
             print(f"[aifactory] checkpoint {shown} is not kept: {why}", file=sys.stderr, flush=True)
-        self._refused.add(name)
+        self.refused[shown] = why
 
     def _deliver(self, name: str, stamp: Stamp) -> None:
         try:
@@ -81,7 +82,7 @@ class Checkpoints:
             self._refuse(name, str(error))
         else:
             self._sent[name] = stamp
-            self._refused.discard(name)
+            self.refused.pop(name, None)
 
     def _remove(self, name: str) -> None:
         """What the command deleted makes room for what comes."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .archive import BadArchive, Choice, Stamp, choose, stamps
-from .checkpoints import Checkpoints
+from .checkpoints import PREFIX, Checkpoints
 from .command import Command, LogTail
 from .follower import reporter_class
 from .layout import Layout, read_manifest
@@ -32,6 +32,7 @@ _LAST_WORDS = 15.0
 _LAST_WORDS_WHEN_STOPPED = 3.0
 # Files that are named as not kept, and characters of each name and of each reason: the service takes 1 MiB.
 _MOST_LEFT = 500
+_MOST_SAID = 20
 _LONGEST_LEFT = 500
 
 
@@ -78,7 +79,9 @@ def _run(task: Task, reporter: Reporter) -> int:
             checkpoints.close()
             shipper.close(_LAST_WORDS_WHEN_STOPPED if stopped else _LAST_WORDS)
             problem = read_reason(reason) if code else None
-            _bring_home(task, reporter, folder, before, log, {"exit_code": code, "problem": problem})
+            missing = {f"{PREFIX}{name}": why for name, why in checkpoints.refused.items()}
+            result = {"exit_code": code, "problem": problem, "left": missing}
+            _bring_home(task, reporter, folder, before, log, result)
         except Exception as error:
             # Nothing that goes wrong here changes how the job ended.
             _say(f"not everything could be brought home: {type(error).__name__}: {error}")
@@ -132,10 +135,12 @@ def _bring_home(
     choice = choose(
         before, stamps(folder), outputs=task.outputs, max_bytes=task.max_artifacts, max_files=task.max_files
     )
-    left = _shortened({**choice.left, **_deliver_files(reporter, folder, choice)})
+    left = _shortened({**result["left"], **choice.left, **_deliver_files(reporter, folder, choice)})
     if left:
-        for name, why in left.items():
+        for name, why in list(left.items())[:_MOST_SAID]:
             _say(f"{name} was not kept: {why}", log)
+        if len(left) > _MOST_SAID:
+            _say(f"{len(left) - _MOST_SAID} more were not kept: the job's list of what was left has them", log)
         _deliver(lambda: reporter.put_log(log.read()))
     _deliver(lambda: reporter.post_result({**result, "left": left}))
 

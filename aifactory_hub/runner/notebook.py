@@ -107,8 +107,8 @@ def _execute(papermill: Any, notebook: Any, path: Path, parameters: dict[str, An
     with _by_ipc() as config:
         papermill.execute_notebook(
             notebook,
-            # papermill takes braces in a path for the names of parameters.
-            str(output_of(path)).replace("{", "{{").replace("}", "}}"),
+            # papermill takes braces in a path for the names of parameters, and "-" at its begin for standard output.
+            str(output_of(path).absolute()).replace("{", "{{").replace("}", "}}"),
             parameters=parameters,
             kernel_name=kernel,
             language=language,

@@ -36,7 +36,8 @@ def notebook(folder: Path, *cells: str, metadata: dict[str, Any] = PYTHON) -> Pa
 
 
 def run(path: Path, parameters: str = '{"rate": 3}', **environment: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-P", "-m", "aifactory_hub.runner.notebook", path.name, "--parameters", parameters]
+    argv = [sys.executable, "-P", "-m", "aifactory_hub.runner.notebook"]
+    argv += ["--parameters", parameters, "--", path.name]
     # As in a job, where nothing but the frozen modules of the debugger is said otherwise.
     env = {**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1", **environment}
     return subprocess.run(argv, cwd=path.parent, capture_output=True, text=True, timeout=120, env=env, check=False)
@@ -123,7 +124,7 @@ def test_a_cell_that_is_meant_to_raise_ends_nothing(tmp_path: Path) -> None:
     assert "papermill-error-cell-tag" not in output_of(path).read_text()
 
 
-@pytest.mark.parametrize("name", ["fold{1}.ipynb", "report_{date}.ipynb"])
+@pytest.mark.parametrize("name", ["fold{1}-{date}.ipynb", "-draft.ipynb"])
 def test_a_file_s_name_is_never_a_format(tmp_path: Path, name: str) -> None:
     path = notebook(tmp_path, PARAMETERS, SAYS).rename(tmp_path / name)
     done = run(path)

@@ -245,14 +245,17 @@ async def test_a_hundred_megabytes_of_output_cost_little_and_the_end_is_kept(
 
 
 async def test_a_name_that_is_not_utf_8_takes_nothing_else_with_it(service: RunningService, tmp_path: Path) -> None:
-    command = "printf ok >model.txt; printf x >\"$(printf 'ma\\361ana.csv')\"; printf x >\"$(printf 'a\\tb')\"; true"
+    command = (
+        "printf ok >model.txt; printf x >\"$(printf 'ma\\361ana.csv')\"; printf x >\"$(printf 'a\\tb')\"; "
+        "printf x >\"$AIFACTORY_CHECKPOINTS/$(printf 'ma\\361ana.pt')\"; true"
+    )
     pod = await make_pod(service, tmp_path, command)
     code, _, _ = await pod.run()
     files, log, _ = await brought(service, pod)
     assert (code, files) == (0, {"model.txt": b"ok"})
     job = service.context.jobs.get(pod.job_id)
     assert job is not None and job.report is not None
-    assert sorted(job.report["left"]) == ["'a\\tb'", "'ma\\udcf1ana.csv'"]
+    assert sorted(job.report["left"]) == ["'a\\tb'", "'ma\\udcf1ana.csv'", ".checkpoints/'ma\\udcf1ana.pt'"]
     assert "was not kept: its name is not UTF-8" in log  # where people look, not in the pod's own output alone
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from IPython.core.error import UsageError
@@ -18,6 +19,7 @@ from .listing import JobTable
 from .listing import jobs as team
 
 # What %%submit takes as name=value besides --name value, as people write it.
+_SWITCHES = ("dry_run", "wait")
 _PLAIN = ("profile", "name", "files", "outputs", "priority", "max_duration", "retries", "into")
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,7 +57,11 @@ class JobMagics(Magics):
     @_plainly
     def submit(self, line: str, cell: str) -> Any:
         """Run the cell's Python code as a job of its own: it sees the folder's files, not the notebook's variables."""
-        asked: Any = parse_argstring(self.submit, " ".join(map(_dashed, shlex.split(line))))
+        words = [_dashed(word) for word in shlex.split(line)]
+        try:
+            asked: Any = parse_argstring(self.submit, " ".join(words))
+        except UsageError as error:
+            raise UsageError(f"{error}{_nearest(words)}") from error
         made = submit(
             f"python3 -c {shlex.quote(cell)}",
             profile=asked.profile,
@@ -114,6 +120,14 @@ class JobMagics(Magics):
         if known is not None and not isinstance(known, Job):
             raise UsageError(f"{name} is a {type(known).__name__}, no job")
         return known if known is not None else get(name)
+
+
+def _nearest(words: Sequence[str]) -> str:
+    """A hint at the option that an unknown word resembles most; empty without one."""
+    known = [f"--{name.replace('_', '-')}" for name in (*_PLAIN, *_SWITCHES)]
+    names = [f"--{word.strip(chr(39)).lstrip('-').partition('=')[0]}" for word in words]
+    near = [match for name in names if name not in known for match in difflib.get_close_matches(name, known, n=1)]
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def _dashed(word: str) -> str:

@@ -6,6 +6,7 @@ import functools
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,11 @@ _TIMEOUT = 10.0
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://[^/]*/.+|([\w.-]+@)?[\w.-]+:(?!//)[^{].*")
 _PATHS = ("/", "~/", "./", "../")  # no name in git begins so
 _SUBMODULE = "160000 "
+# Nothing is left out, filled in or converted.
+_NO_ATTRIBUTES = "* -export-ignore -export-subst -text -eol -crlf -ident -filter -working-tree-encoding\n"
+# How a file begins that Git LFS keeps elsewhere, and how large such a one is at most, in bytes.
+_POINTER = b"version https://git-lfs.github.com/spec/"
+_LARGEST_POINTER = 1024
 _NAMED = 3
 
 
@@ -61,16 +67,42 @@ def export(source: str, folder: Path, target: Path) -> str:
         _must(target.parent, "clone", "--quiet", "--no-checkout", "--", address, str(repository))
     name = _must(repository, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", said=f"git={source!r}").strip()
     target.mkdir()
-    archive = target.parent / "commit.tar"
-    _must(repository, "archive", "--format=tar", f"--output={archive}", name)
+    _extract(repository, name, target)
+    _say_what(repository, name, own=address is None)
+    if pointers := sorted(_lfs_pointers(target)):
+        tell(f"Git LFS keeps these elsewhere, so pointers travel in their place: {_some(pointers)}")
+    return name
+
+
+def _extract(repository: Path, commit: str, target: Path) -> None:
+    """The commit's files of this folder, byte for byte as git has them. Raises ClientError.
+
+    ``git archive`` leaves out and rewrites what .gitattributes names. The attributes of the repository that it runs in
+    go before those of the commit, so it runs in an empty one of our own that borrows the objects.
+    """
     import tarfile
 
+    place = _must(repository, "rev-parse", "--show-prefix").strip("\n").rstrip("/")
+    objects = _must(repository, "rev-parse", "--path-format=absolute", "--git-path", "objects").rstrip("\n")
+    form = _must(repository, "rev-parse", "--show-object-format").strip()
+    empty, archive = target.parent / "plain.git", target.parent / "commit.tar"
+    _must(target.parent, "init", "--quiet", "--bare", f"--object-format={form}", str(empty))
+    (empty / "objects" / "info" / "alternates").write_text(f"{objects}\n")
+    (empty / "info").mkdir(exist_ok=True)
+    (empty / "info" / "attributes").write_text(_NO_ATTRIBUTES)
+    _must(empty, "archive", "--format=tar", f"--output={archive}", f"{commit}:{place}" if place else commit)
     with tarfile.open(archive) as tar:
         # Python has the filter since 3.11.4; git's own archives have nothing that it would refuse.
         tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
         tar.extractall(target)  # noqa: S202
-    _say_what(repository, name, own=address is None)
-    return name
+
+
+def _lfs_pointers(folder: Path) -> Iterator[str]:
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink() and path.stat().st_size <= _LARGEST_POINTER:
+            with path.open("rb") as file:
+                if file.read(len(_POINTER)) == _POINTER:
+                    yield path.relative_to(folder).as_posix()
 
 
 def _split(source: str) -> tuple[str | None, str]:
@@ -98,11 +130,23 @@ def _say_what(repository: Path, name: str, *, own: bool) -> None:
     """For the person who submits: what does not travel is told now, not by a job that lacks it."""
     about = (_git(repository, "log", "-1", "--format=%h %s", name) or name).strip()
     tell(f"commit {about}")
-    if own and (changed := (_git(repository, "status", "--porcelain", "--", ".") or "").splitlines()):
-        tell(f"what is not committed stays here: {_some([line[3:] for line in changed])}")
+    if own and (changed := _changed(_git(repository, "status", "--porcelain", "-z", "--", ".") or "")):
+        tell(f"what is not committed stays here: {_some(changed)}")
     listed = (_git(repository, "ls-tree", "-r", "-z", name) or "").split("\0")
     if modules := [line.partition("\t")[2] for line in listed if line.startswith(_SUBMODULE)]:
         tell(f"submodules are not sent: {_some(modules)}")
+
+
+def _changed(status: str) -> list[str]:
+    """The paths of ``git status -z``. A path that was renamed comes with the one that it had."""
+    entries = iter(status.split("\0"))
+    found = []
+    for entry in entries:
+        if entry:
+            found.append(entry[3:])
+            if entry[0] in "RC":
+                next(entries, None)
+    return found
 
 
 def _some(names: list[str]) -> str:

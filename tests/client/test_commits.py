@@ -115,3 +115,39 @@ def test_what_names_no_commit_is_refused_in_words(project: Path, tmp_path: Path,
         exported(source, project, tmp_path)
     assert said in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+def test_a_commit_travels_as_it_is_in_git_whatever_its_attributes_say(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    attributes = "tests export-ignore\n/data export-ignore\nversion.py export-subst\n*.dat text eol=crlf\n*.id ident\n"
+    files = {
+        ".gitattributes": attributes,
+        "tests/check.py": "x = 1\n",
+        "data/train.csv": "1,2\n",
+        "version.py": "V = '$Format:%H$'\n",
+        "b.dat": "a\nb\n",
+        "c.id": "$Id$\n",
+        "weights.bin": "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n",
+    }
+    for name, text in files.items():
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text(text)
+    git = _git(project)
+    git("add", "-A")
+    git("commit", "-qm", "attributes")
+    found = exported("HEAD", project, tmp_path)
+    assert {name: found.get(name) for name in files} == files
+    said = capsys.readouterr().err
+    assert "Git LFS keeps these elsewhere, so pointers travel in their place: weights.bin\n" in said
+    assert exported("HEAD", project / "data", tmp_path) == {"train.csv": "1,2\n"}
+    assert git("status", "--porcelain") == ""  # nothing of ours is left in the repository
+
+
+def test_files_with_names_that_git_quotes_are_named_as_they_are(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "über.py").write_text("")
+    _git(project)("mv", "top.py", "zu-oberst.py")
+    exported("HEAD", project, tmp_path)
+    assert "what is not committed stays here: zu-oberst.py, über.py\n" in capsys.readouterr().err

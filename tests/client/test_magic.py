@@ -55,6 +55,9 @@ async def test_jobs_are_listed_read_and_cancelled_by_magic(
         assert capsys.readouterr().out == "hello\nhello\n"
         assert shell.run_line_magic("cancel", "job").state == "SUCCEEDED"
         shell.user_ns["number"] = 3
+        for unknown in ("--profiel mig-1g.10gb", "profiel=mig-1g.10gb"):
+            with pytest.raises(IPython.core.error.UsageError, match=r"unrecognized.*Did you mean --profile\?"):
+                shell.run_cell_magic("submit", unknown, "print('hello')")
         with pytest.raises(IPython.core.error.UsageError, match="number is a int, no job"):
             shell.run_line_magic("logs", "number")
         with pytest.raises(IPython.core.error.UsageError, match="no job 'nope'"):

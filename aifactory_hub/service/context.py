@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..admission.base import Admission
 from ..admission.outlook import Outlooks
@@ -11,6 +11,7 @@ from ..pipelines.engines import Engines
 from ..registry.model import Registry
 from ..store import FileStore, Jobs, LogSpool, Snapshots
 from .chores import Chores
+from .executors import Parsing
 from .gate import Gate
 from .messages import Messenger
 from .news import Bulletin
@@ -25,6 +26,7 @@ class Context:
 
     ``reach`` says what can be reached now, for the health page; it names no tenant. ``unavailable`` says why a
     tenant can't start anything now, or None. ``bulletin`` tells of changed jobs, ``log_news`` also of new output.
+    ``parsing`` reads what members send.
     """
 
     registry: Registry
@@ -46,3 +48,4 @@ class Context:
     outlooks: Outlooks
     unavailable: Callable[[str], str | None]
     clock: Callable[[], float]
+    parsing: Parsing = field(default_factory=Parsing)

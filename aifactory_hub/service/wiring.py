@@ -36,6 +36,7 @@ from ..store import (
 )
 from .chores import Chores
 from .context import Context
+from .executors import clock as clock_pool
 from .gate import Gate, HubGate
 from .images import Images
 from .members import watch_owners
@@ -138,7 +139,7 @@ def assemble(
 
 def _in_thread(call: Callable[[], object]) -> Callable[[], Awaitable[None]]:
     async def run() -> None:
-        await asyncio.to_thread(call)
+        await clock_pool.run(call)
 
     return run
 
@@ -155,9 +156,9 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
     lease = Lease(engine)
     async with contextlib.AsyncExitStack() as ending:
         # Before anything is changed, the tables included.
-        await asyncio.to_thread(lease.acquire, patience=_LEASE_PATIENCE)
+        await clock_pool.run(lease.acquire, patience=_LEASE_PATIENCE)
         ending.callback(lease.release)
-        await asyncio.to_thread(migrate, engine)
+        await clock_pool.run(migrate, engine)
         host = await connect_host(settings.kubeconfig)
         ending.push_async_callback(host.close)
         clients = TenantClients(host, registry.tenants, constants.JOBS_SECRET)
@@ -183,7 +184,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             lease=lease,
             membership=HubMembership(gate.members),
             jobs=jobs,
-            files=FileStore(settings.files, await asyncio.to_thread(_blobs, settings)),
+            files=FileStore(settings.files, await clock_pool.run(_blobs, settings)),
             spool=LogSpool(settings.files / "spool", limit=registry.jobs.max_log),
             admission=admission,
             engines=load_engines(registry.jobs.engines, Site(registry.hub, registry.tenants, clients, watch)),

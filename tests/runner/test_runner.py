@@ -178,7 +178,9 @@ async def test_files_that_are_damaged_keep_the_command_from_starting(service: Ru
     await service.reconciler.settle()
     _, _, job = await brought(service, pod)
     assert (job["state"], job["exit_code"]) == ("FAILED", NOT_STARTED)
-    assert job["reason"].startswith("the job's files can't be fetched: the entry '../up' would be outside")
+    assert job["reason"].startswith(
+        "the job's files can't be fetched: their manifest can't be read: files.0.name: '../up'"
+    )
 
 
 async def test_a_wrong_token_keeps_the_command_from_starting(service: RunningService, tmp_path: Path) -> None:

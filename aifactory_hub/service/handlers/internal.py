@@ -10,10 +10,11 @@ from ..answer_types import ArtifactsAnswer
 from ..answers import artifacts_answer
 from ..context import Context
 from ..errors import ServiceError, forbidden
+from ..executors import uploads
 from ..file_answers import Expected, Heard, Stored, StoredArtifact, Travelled
 from ..gate import bearer
 from ..operations import Access, operation
-from ..payloads import PieceQuery, RunnerProgress, RunnerResult, artifact_name, parse
+from ..payloads import PieceQuery, RunnerProgress, RunnerResult, artifact_name
 from ..tokens import matches
 from .base import Handler, run_sync
 from .receiving import DIGEST_HEADER, ReceivingHandler, announced_digest
@@ -113,7 +114,7 @@ class RunnerLogPiece(_ForRunners):
         """For those who follow it; the whole log comes at the end."""
         job = await self.own_job(job_id)
         offset = self.query(PieceQuery).offset
-        end = await run_sync(self.context.spool.append, job.run_id, offset, self.request.body)
+        end = await uploads.run(self.context.spool.append, job.run_id, offset, self.request.body)
         self.context.log_news.tell(job.id)
         self.answer({"next": end})
 
@@ -125,7 +126,7 @@ class RunnerProgressReport(_ForRunners):
     async def post(self, job_id: str) -> None:
         """The newest word counts; what it leaves out stays as it was."""
         job = await self.own_job(job_id)
-        said = parse(RunnerProgress, self.request.body)
+        said = await self.body(RunnerProgress, job.owner)
         await run_sync(
             self.context.jobs.record_progress,
             job.id,
@@ -215,7 +216,7 @@ class RunnerOutcome(_ForRunners):
     async def post(self, job_id: str) -> None:
         """Keep it beside what the cluster says, which alone decides whether the job succeeded."""
         job = await self.own_job(job_id)
-        result = parse(RunnerResult, self.request.body)
+        result = await self.body(RunnerResult, job.owner)
         await run_sync(self.context.jobs.record_report, job.id, result.model_dump())
         self.context.reconciler.hurry(job.id)
         self.answer({"id": job.id})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+from typing import Any
 
 from ... import constants
 from ...admission.base import AdmissionUnavailable
@@ -17,7 +17,7 @@ from ..answers import artifacts_answer, dry_run_answer, job_answer, quota_answer
 from ..errors import ServiceError, bad_field, forbidden, from_refusal, gone, unavailable
 from ..forecasts import forecast_of, forecasts_of, look, preview
 from ..operations import operation
-from ..payloads import JobQuery, Planned, Submission, TenantQuery, artifact_name, parse
+from ..payloads import JobQuery, Planned, Submission, TenantQuery, artifact_name
 from .base import Handler, run_sync
 
 # What people wait for at most for a detail that an answer can do without, in seconds.
@@ -54,7 +54,7 @@ class JobList(Handler):
     async def post(self) -> None:
         """Take a job in."""
         caller = await self.caller(fresh=True)
-        submission = parse(Submission, self._with_key(self.request.body))
+        submission = await self.body(Submission, caller.name, self._with_key)
         tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, submission.tenant)
         taken = await self.context.submissions.submit(caller.name, tenant, submission)
         if isinstance(taken, Refusal):
@@ -63,20 +63,12 @@ class JobList(Handler):
         body = job_answer(taken.job, self.context.registry, now=self.context.clock())
         self.answer(body, 201 if taken.new else 200)
 
-    def _with_key(self, body: bytes) -> bytes:
+    def _with_key(self, asked: Any) -> Any:
         """The key may also come as the header Idempotency-Key; both, if they say the same."""
         header = self.request.headers.get("Idempotency-Key")
-        if header is None:
-            return body
-        try:
-            asked = json.loads(body)
-        except ValueError:
-            return body  # refused, with its reason, where all bodies are checked
-        if not isinstance(asked, dict):
-            return body
-        if asked.setdefault("key", header) != header:
+        if header is not None and isinstance(asked, dict) and asked.setdefault("key", header) != header:
             raise bad_field("key", "The header Idempotency-Key and the field key differ: send one of them.")
-        return json.dumps(asked).encode()
+        return asked
 
 
 class DryRun(Handler):
@@ -88,7 +80,7 @@ class DryRun(Handler):
     async def post(self) -> None:
         """Nothing is stored or created. A job that would be refused is an answer here, not an error."""
         caller = await self.caller()
-        asked = parse(Planned, self.request.body)
+        asked = await self.body(Planned, caller.name)
         tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, asked.tenant)
         published = await self.context.submissions.published(tenant, asked)
         plan = self.context.submissions.plan(tenant, asked, published)

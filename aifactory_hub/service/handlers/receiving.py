@@ -10,7 +10,8 @@ from tornado.web import stream_request_body
 
 from ...store import DigestMismatch, Incoming, StoredFile
 from ..errors import ServiceError, bad_field
-from .base import Handler, run_sync
+from ..executors import uploads
+from .base import Handler
 
 DIGEST_HEADER = "X-Content-SHA256"
 _BODY_TIMEOUT = 600.0
@@ -36,7 +37,7 @@ class ReceivingHandler(Handler):
 
     async def store(self, incoming: Incoming) -> Mapping[str, Any]:
         """Keep what came and note it; the answer. Raises DigestMismatch, ServiceError."""
-        return await self.kept(await run_sync(incoming.keep, self.target(), announced=self.announced))
+        return await self.kept(await uploads.run(incoming.keep, self.target(), announced=self.announced))
 
     async def kept(self, stored: StoredFile) -> Mapping[str, Any]:
         """The file is there whole: note it. The answer."""

@@ -16,6 +16,7 @@ from .gate import Gate
 from .messages import Messenger
 from .news import Bulletin
 from .reconcile import Reconciler
+from .room import Room
 from .schedules import Scheduler
 from .submissions import Submissions
 
@@ -26,7 +27,8 @@ class Context:
 
     ``reach`` says what can be reached now, for the health page; it names no tenant. ``unavailable`` says why a
     tenant can't start anything now, or None. ``bulletin`` tells of changed jobs, ``log_news`` also of new output.
-    ``parsing`` reads what members send.
+    ``parsing`` reads what members send,
+    ``room`` counts what they hold of the disk.
     """
 
     registry: Registry
@@ -34,6 +36,7 @@ class Context:
     jobs: Jobs
     files: FileStore
     snapshots: Snapshots
+    room: Room
     spool: LogSpool
     admission: Admission
     engines: Engines

@@ -23,6 +23,8 @@ STATUS: Mapping[RefusalReason, int] = {
     RefusalReason.QUOTA_UNKNOWN: 503,
     RefusalReason.TOO_LARGE: 413,
     RefusalReason.IDEMPOTENCY_CONFLICT: 409,
+    RefusalReason.NO_ROOM: 413,
+    RefusalReason.DISK_FULL: 507,
 }
 # How long a client may wait before it asks again, in seconds.
 _RETRY_AFTER = 3

@@ -20,6 +20,7 @@ from ..registry.model import Registry
 from ..store import FileStore, JobRecord, Jobs, LogSpool, Schedules, Snapshots
 from ..store.records import attempt_told
 from .executors import reconciling
+from .room import Room
 from .run_spec import longest, run_spec, times
 from .tokens import job_token, token_hash
 
@@ -36,6 +37,7 @@ class Workshop:
     files: FileStore
     snapshots: Snapshots
     spool: LogSpool
+    room: Room
     admission: Admission
     engines: Engines
     token_key: bytes
@@ -252,7 +254,7 @@ class JobSteps:
         current = await reconciling.run(self._w.jobs.get, job.id)
         if current is None or current.log_sha256 is not None:
             return
-        limit = self._w.registry.jobs.max_log
+        limit = await self._w.room.log_limit(job.tenant, job.owner, self._w.registry.jobs.max_log)
         try:
             text = await self._w.engines.of(job.backend).logs(job.tenant, job.run_id, limit_bytes=limit)
         except PipelineUnavailable as error:

@@ -13,6 +13,7 @@ from ..admission.base import Admission
 from ..admission.kueue import KueueAdmission
 from ..admission.outlook import Outlooks
 from ..clusters import HostWatch, PodChange, TenantClients, TenantHealth, connect_host
+from ..domain.room import RoomLimits
 from ..pipelines.base import Site
 from ..pipelines.engines import Engines, load_engines
 from ..registry import load_registry
@@ -44,11 +45,14 @@ from .messages import Messenger
 from .news import Bulletin
 from .reconcile import Reconciler
 from .retention import Retention
+from .room import Room
 from .schedules import HubMembership, Membership, Scheduler
 from .steps import Workshop
 from .submissions import Submissions
 
 _RETENTION_EVERY = 60.0
+# Reservations are counted at once; this only notices what was removed.
+_COUNT_EVERY = 300.0
 # Pods are watched and tickets are listed, so a job that only runs is asked for now and then. In seconds.
 _QUIET = 30.0
 _LEASE_EVERY = 5.0
@@ -84,6 +88,8 @@ def assemble(
         log_news.tell(job_id)
 
     snapshots = Snapshots(jobs.engine, files)
+    limits = RoomLimits(registry.jobs.room_per_person, registry.jobs.room_per_team, registry.jobs.keep_free)
+    room = Room(jobs.engine, files, spool, limits)
     workshop = Workshop(
         registry=registry,
         jobs=jobs,
@@ -91,6 +97,7 @@ def assemble(
         files=files,
         snapshots=snapshots,
         spool=spool,
+        room=room,
         admission=admission,
         engines=engines,
         token_key=files.secret("job-tokens"),
@@ -106,11 +113,14 @@ def assemble(
     journal = Journal(jobs.engine, files)
     journal.recover()
     snapshots.adopt(now=clock())
+    snapshots.measure()
+    room.recount_now()
     chores = {
         "journal": (tick, _in_thread(journal.flush)),
         "schedules": (tick, scheduler.tick),
         "messages": (tick, messenger.tick),
         "retention": (_RETENTION_EVERY, retention.tick),
+        "room": (_COUNT_EVERY, room.recount),
         **watched,
     }
     return Context(
@@ -128,6 +138,7 @@ def assemble(
         bulletin=bulletin,
         log_news=log_news,
         snapshots=snapshots,
+        room=room,
         spool=spool,
         reach=reach,
         outlooks=outlooks

@@ -130,10 +130,10 @@ class Snapshots:
         with self._files.incoming(len(first) + incoming.size) as whole:
             whole.write(first)
             _copy(incoming.path, whole)
-            whole.keep(self._files.manifest(tenant, owner, announced))
+            kept = whole.keep(self._files.manifest(tenant, owner, announced))
         snapshot = Snapshot(tenant, owner, announced, named.size, tuple(packs))
         with writing(self._engine) as connection:
-            _note(connection, snapshot, now)
+            _note(connection, snapshot, kept.size, now)
         return snapshot
 
     def use(self, tenant: str, owner: str, sha256: str, *, now: float) -> Snapshot | None:
@@ -160,6 +160,15 @@ class Snapshots:
             if self._files.size(self._files.manifest(tenant, owner, sha256)) is not None:
                 self._adopt(tenant, owner, sha256, now)
         return len(lost)
+
+    def measure(self) -> None:
+        """Note the sizes of manifests that an older version of this service has kept. To be called at the start."""
+        with self._engine.connect() as connection:
+            unknown = [tuple(row) for row in connection.execute(select(*_PLACE).where(SnapshotRow.stored.is_(None)))]
+        for place in unknown:
+            size = self._files.size(self._files.manifest(*place))
+            with writing(self._engine) as connection:
+                connection.execute(update(SnapshotRow).where(tuple_(*_PLACE) == place).values(stored=size or 0))
 
     def collect(self, *, before: float) -> int:
         """Remove snapshots last used before ``before`` that no job or schedule needs, and packs that no snapshot needs;
@@ -228,9 +237,10 @@ class Snapshots:
         return packs
 
     def _adopt(self, tenant: str, owner: str, sha256: str, now: float) -> None:
-        first = json.loads(self._files.read(self._files.manifest(tenant, owner, sha256)).partition(b"\n")[0])
+        content = self._files.read(self._files.manifest(tenant, owner, sha256))
+        first, stored = json.loads(content.partition(b"\n")[0]), len(content)
         with writing(self._engine) as connection:
-            _note(connection, Snapshot(tenant, owner, sha256, first["size"], tuple(first["packs"])), now)
+            _note(connection, Snapshot(tenant, owner, sha256, first["size"], tuple(first["packs"])), stored, now)
 
 
 def use_snapshot(connection: Connection, tenant: str, owner: str, sha256: str, *, now: float) -> Snapshot | None:
@@ -248,10 +258,10 @@ def _same_snapshot() -> Any:
     )
 
 
-def _note(connection: Connection, snapshot: Snapshot, now: float) -> None:
+def _note(connection: Connection, snapshot: Snapshot, stored: int, now: float) -> None:
     place = {"tenant": snapshot.tenant, "owner": snapshot.owner, "sha256": snapshot.sha256}
     connection.execute(delete(SnapshotRow).filter_by(**place))
-    values = {**place, "size": snapshot.size, "packs": list(snapshot.packs), "used_at": now}
+    values = {**place, "size": snapshot.size, "packs": list(snapshot.packs), "used_at": now, "stored": stored}
     connection.execute(insert(SnapshotRow).values(**values))
 
 

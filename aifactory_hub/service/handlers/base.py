@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -11,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from tornado.web import HTTPError, RequestHandler
 
 from ... import constants
+from ...domain.refusals import RefusalReason
 from ...store import BlobMissing, BlobsUnavailable, JobRecord
 from ...untrusted.texts import unprintable
 from .. import executors
@@ -113,6 +115,9 @@ class Handler(RequestHandler):
         if isinstance(error, BlobsUnavailable):
             message = f"The service's files can't be reached now: {error}. Try again in a moment, with the same key."
             error = unavailable("files-unavailable", message)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            message = "The service's disk is full. Jobs go on. Tell the administrator."
+            error = ServiceError(507, RefusalReason.DISK_FULL.value, message)
         if isinstance(error, BlobMissing):
             error = ServiceError(410, "not-kept", "This is not kept any more.")
         if not isinstance(error, ServiceError):

@@ -15,6 +15,7 @@ from ..errors import ServiceError, bad_field, unavailable
 from ..file_answers import Missing, Stored
 from ..operations import operation
 from ..payloads import TenantQuery, Wanted, bad_json
+from ..room import Reservation
 from .base import Handler, run_sync
 from .receiving import ReceivingHandler, announced_digest, too_large
 
@@ -38,6 +39,8 @@ class MissingUploads(Handler):
 class _Receiving(ReceivingHandler):
     """For what is named by its digest in the path: sending it again changes nothing."""
 
+    kind: str
+
     async def limit_now(self, *args: str) -> int:
         """Only a member of the tenant may send."""
         caller = await self.caller(fresh=True)
@@ -46,6 +49,10 @@ class _Receiving(ReceivingHandler):
         self._owner, self._tenant = caller.name, self.tenant_for(caller, constants.SCOPE_SUBMIT, asked)
         return self.most()
 
+    async def reserve(self, size: int) -> Reservation:
+        """In the team, for the sender."""
+        return await self.context.room.reserve(self._tenant, self._owner, self.kind, size)
+
     def most(self) -> int:
         """The most bytes that the body may have."""
         raise NotImplementedError
@@ -53,6 +60,8 @@ class _Receiving(ReceivingHandler):
 
 class Pack(_Receiving):
     """Files, in an archive."""
+
+    kind = "packs"
 
     def most(self) -> int:
         """No job can use more than its limit."""
@@ -87,6 +96,8 @@ class Pack(_Receiving):
 
 class SnapshotManifest(_Receiving):
     """Which content is under which name."""
+
+    kind = "manifests"
 
     def most(self) -> int:
         """Room for more names than files may travel."""

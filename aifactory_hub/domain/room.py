@@ -61,7 +61,8 @@ def decide_room(
         if used + asked > limit:
             message = (
                 f"{who} {_shown(used)} of the {_shown(limit)} that may be held in team {tenant} ({_listed(held)}), and "
-                f"this is {_shown(asked)} more. Remove result files of jobs that have ended."
+                f"this is {_shown(asked)} more. Remove result files of jobs that have ended (DELETE "
+                "jobs/<id>/artifacts), or wait until they are removed by time."
             )
             return Refusal(RefusalReason.NO_ROOM, message, asked=asked, used=used, limit=limit)
     return None

@@ -28,7 +28,8 @@ class Context:
     ``reach`` says what can be reached now, for the health page; it names no tenant. ``unavailable`` says why a
     tenant can't start anything now, or None. ``bulletin`` tells of changed jobs, ``log_news`` also of new output.
     ``parsing`` reads what members send,
-    ``room`` counts what they hold of the disk.
+    ``room`` counts what they hold of the disk. ``site_token_hash`` is that of the token
+    which hub and service share; None where there is none.
     """
 
     registry: Registry
@@ -51,4 +52,5 @@ class Context:
     outlooks: Outlooks
     unavailable: Callable[[str], str | None]
     clock: Callable[[], float]
+    site_token_hash: str | None = None
     parsing: Parsing = field(default_factory=Parsing)

@@ -112,4 +112,5 @@ def bad_field(field: str, message: str) -> ServiceError:
 
 def gone(what: str, kept: int) -> ServiceError:
     """Something that was kept as long as the registry says; ``kept`` in seconds."""
-    return ServiceError(410, "not-kept", f"{what} is not kept any more: its {kept / 86400:g} days are over.")
+    days = f"{kept / 86400:g}"
+    return ServiceError(410, "not-kept", f"{what} is not kept any more: it was removed, or its {days} days are over.")

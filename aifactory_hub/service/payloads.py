@@ -26,7 +26,12 @@ _MOST_ADDRESSES = 5
 _MOST_NODES = 1000
 _MOST_PARAMETERS = 100
 MOST_AT_ONCE = 200
-# A body may have a mebibyte.
+# Requests without a file of their own, in bytes: a command, an environment, names.
+MOST_BODY = 2**20
+# A job that makes more files than this has its outputs not narrowed down, and a list of them helps nobody.
+MOST_ARTIFACTS = 1000
+# An archive of many small files is mostly headers.
+PACK_HEADERS = 16 * 2**20
 MOST_ASKED = 10_000
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY = re.compile(r"[\x21-\x7e]{1,100}")

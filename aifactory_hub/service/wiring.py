@@ -49,6 +49,7 @@ from .room import Room
 from .schedules import HubMembership, Membership, Scheduler
 from .steps import Workshop
 from .submissions import Submissions
+from .tokens import token_hash
 
 _RETENTION_EVERY = 60.0
 # Reservations are counted at once; this only notices what was removed.
@@ -75,6 +76,7 @@ def assemble(
     outlooks: Outlooks | None = None,
     lease: Lease | None = None,
     images: Images | None = None,
+    site_token_hash: str | None = None,
     clock: Callable[[], float] = time.time,
     tick: float = 1.0,
     quiet: float | None = None,
@@ -145,6 +147,7 @@ def assemble(
         or Outlooks(admission, registry.tenants, registry.cluster.carved, reclaim=registry.cluster.reclaim),
         unavailable=unavailable,
         clock=clock,
+        site_token_hash=site_token_hash,
     )
 
 
@@ -202,6 +205,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             reach=reach,
             unavailable=lambda tenant: _unavailable(clients.health(tenant)),
             images=Images(registry, watch),
+            site_token_hash=token_hash(settings.service_token.reveal()),
             quiet=_QUIET,
         )
         watch.start()

@@ -39,9 +39,10 @@ class JsonLimits:
 
 @dataclass(frozen=True, slots=True)
 class _Flaw:
-    """Stands in the read value where the text had what is refused, until its place is known."""
+    """Stands in the read value where the text had what is refused, until its place is known; ``name`` is below it."""
 
     problem: str
+    name: str | None = None
 
 
 def read_json(text: bytes, limits: JsonLimits | None = None) -> Any:
@@ -105,7 +106,10 @@ class _Flaws:
             return made
         names = [name for name, _ in pairs]
         twice = next(name for name in made if names.count(name) > 1) if len(names) <= 100 else None
-        return self._flaw("a name comes twice in it" if twice is None else f"the name {ascii(twice)[:80]} comes twice")
+        if twice is None:
+            return self._flaw("a name comes twice in it")
+        self.found = True
+        return _Flaw("the name comes twice", twice)
 
     def _int(self, digits: str) -> Any:
         if len(digits) <= _MOST_DIGITS + 1:
@@ -122,7 +126,7 @@ class _Flaws:
 def _problems(value: Any, place: str) -> Iterator[tuple[str, str]]:
     """Where something is to be refused, and why; the depth of ``value`` is known to be small."""
     if isinstance(value, _Flaw):
-        yield place, value.problem
+        yield place if value.name is None else _below(place, value.name), value.problem
     elif isinstance(value, str):
         if problem := _bad_text(value):
             yield place, problem

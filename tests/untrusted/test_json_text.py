@@ -38,7 +38,7 @@ def test_what_is_right_is_read(value: Any, plain: bool) -> None:
         (b'{"a": 1e400}', "a", "too large"),
         (b'{"a": 9223372036854775808}', "a", "64 bits"),
         (b'{"a": ' + b"9" * 5000 + b"}", "a", "64 bits"),
-        (b'{"a": {"b": 1, "b": 1}}', "a", "'b' comes twice"),
+        (b'{"a": {"b": 1, "b": 1}}', "a.b", "comes twice"),
         (b'{"a": {"b\\u0000": 1}}', "a.b\\x00", "its name: it has a NUL"),
         (b'{"a": "\\u0000"}', "a", "NUL"),
         (b'{"a": "\\ud800"}', "a", "surrogate"),

@@ -34,7 +34,7 @@ def test_a_manifest_is_read() -> None:
         (b"{}", "files", "list of files"),
         (b'{"files": {}}', "files", "list of files"),
         (b'{"files": [], "more": 1}', "more", "no such field"),
-        (b'{"files": [], "files": []}', "", "twice"),
+        (b'{"files": [], "files": []}', "files", "twice"),
         (b'{"files": [1]}', "files.0", "not an object"),
         (manifest("a", more=1), "files.0.more", "no such field"),
         (b'{"files": [{"name": "a", "sha256": 1}]}', "files.0.size", "missing"),

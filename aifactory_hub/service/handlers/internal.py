@@ -14,14 +14,11 @@ from ..executors import uploads
 from ..file_answers import Expected, Heard, Stored, StoredArtifact, Travelled
 from ..gate import bearer
 from ..operations import Access, operation
-from ..payloads import PieceQuery, RunnerProgress, RunnerResult, artifact_name
+from ..payloads import MOST_ARTIFACTS, PieceQuery, RunnerProgress, RunnerResult, artifact_name
 from ..room import Reservation
 from ..tokens import matches
 from .base import Handler, run_sync
 from .receiving import DIGEST_HEADER, ReceivingHandler, announced_digest, too_large
-
-# A job that makes more files than this has its outputs not narrowed down, and a list of them helps nobody.
-MOST_ARTIFACTS = 1000
 
 
 class _ForRunners(Handler):

@@ -15,6 +15,7 @@ from ..answer_types import ArtifactsAnswer, JobAnswer, JobPage, ProvenanceAnswer
 from ..answer_types import DryRun as DryRunAnswer
 from ..answers import artifacts_answer, dry_run_answer, job_answer, quota_answer, refused_answer
 from ..errors import ServiceError, bad_field, forbidden, from_refusal, gone, unavailable
+from ..executors import uploads
 from ..forecasts import forecast_of, forecasts_of, look, preview
 from ..operations import operation
 from ..payloads import JobQuery, Planned, Submission, TenantQuery, artifact_name
@@ -178,6 +179,21 @@ class Artifacts(Handler):
         job = await self.job_for(caller, job_id)
         found = await run_sync(self.context.jobs.artifacts, job.id)
         self.answer(artifacts_answer(found, simulated=self.context.registry.cluster.simulated))
+
+    @operation("dropArtifacts", "Remove the files that an ended job gave back: they make room.", answer=JobAnswer)
+    async def delete(self, job_id: str) -> None:
+        """Its owner may, and the tenant's admins. Again, nothing happens."""
+        caller = await self.caller(fresh=True)
+        job = await self.job_for(caller, job_id, constants.SCOPE_CANCEL)
+        if job.owner != caller.name and not caller.administers(job.tenant):
+            raise forbidden(f"Job {job.id} is {job.owner}'s: its owner and the team's admins can remove its files.")
+        if job.live:
+            raise ServiceError(409, "job-goes-on", f"Job {job.id} has not ended: its files may be needed.", field="id")
+        # The files first: a kill between the two only means that they are removed again.
+        await uploads.run(self.context.files.drop, job.id, "artifacts")
+        await run_sync(self.context.jobs.mark_dropped, job.id, "artifacts", now=self.context.clock())
+        self.context.room.changed()
+        self.answer(job_answer(await self.job_for(caller, job_id), self.context.registry, now=self.context.clock()))
 
 
 class ArtifactOne(Handler):

@@ -14,13 +14,10 @@ from ...untrusted.reading import ReadingFailed, read_manifest_file
 from ..errors import ServiceError, bad_field, unavailable
 from ..file_answers import Missing, Stored
 from ..operations import operation
-from ..payloads import TenantQuery, Wanted, bad_json
+from ..payloads import PACK_HEADERS, TenantQuery, Wanted, bad_json
 from ..room import Reservation
 from .base import Handler, run_sync
 from .receiving import ReceivingHandler, announced_digest, too_large
-
-# An archive of many small files is mostly headers.
-_HEADERS = 16 * 2**20
 
 
 class MissingUploads(Handler):
@@ -65,7 +62,7 @@ class Pack(_Receiving):
 
     def most(self) -> int:
         """No job can use more than its limit."""
-        return self.context.registry.jobs.max_upload + _HEADERS
+        return self.context.registry.jobs.max_upload + PACK_HEADERS
 
     async def store(self, incoming: Incoming) -> Mapping[str, Any]:
         """Read apart from everything else, to see that each entry is what its name says."""

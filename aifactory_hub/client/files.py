@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..untrusted.manifests import path_problem
+
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
@@ -68,6 +70,8 @@ def _walk(
             continue
         if is_folder:
             yield from _walk(Path(item.path), f"{name}/", rules, last, skipped)
+        elif problem := path_problem(name):
+            skipped[ascii(name)[1:-1]] = problem
         elif item.is_file():  # a link to a file travels as the file
             yield Entry(name, Path(item.path), item.stat().st_size)
         else:

@@ -1,7 +1,8 @@
 """Whatever bytes come, a reader answers or refuses: within bounded memory and time, by its own exception alone.
 
 Inputs are mutations of those in ``corpus``, where what once was a fault stays. Each target runs for
-AIFACTORY_FUZZ_SECONDS (3 when left out); the seed is AIFACTORY_FUZZ_SEED, or printed. ``python -m tests.fuzz.make_corpus`` writes the corpus.
+AIFACTORY_FUZZ_SECONDS (3 when left out); the seed is AIFACTORY_FUZZ_SEED, or printed.
+``python -m tests.fuzz.make_corpus`` writes the corpus.
 """
 
 from __future__ import annotations

@@ -53,6 +53,10 @@ def doctor(file: str, kubeconfig: str | None, objects: str | None, offline: bool
     kubeconfig = kubeconfig or os.environ.get("KUBECONFIG") or None
     facts = asyncio.run(_facts(registry, kubeconfig, objects, offline, probe))
     findings: list[Finding] = judge.examine(facts)
+    token = os.environ.get("AIFACTORY_HUB_SERVICE_TOKEN")
+    if token and not (offline or objects):
+        room = load("aifactory_hub.doctor", "hub")
+        findings += room.room_findings(asyncio.run(room.ask_for_room(registry.addresses.service, token)))
     if offline:
         findings = [each for each in findings if each.verdict in (judge.Verdict.GOOD, judge.Verdict.BAD)]
     reached = judge.stage_reached(findings)

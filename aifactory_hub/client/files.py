@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..untrusted.manifests import path_problem
+
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
@@ -87,28 +89,19 @@ def _entry(
     before, last = rules
     if item.name in ALWAYS_IGNORED or is_ignored(f"{name}/" if is_folder else name, (*before, *last), hidden):
         return
-    if not can_travel(item.name):
-        skipped[shown(name)] = "its name is not UTF-8 or has control characters: rename it"
-    elif is_folder:
+    if is_folder:
         yield from _walk(Path(item.path), f"{name}/", before, last, skipped)
+    elif problem := path_problem(name):
+        skipped[shown(name)] = problem
     elif item.is_file():  # a link to a file travels as the file
         yield Entry(name, Path(item.path), item.stat().st_size)
     else:
         skipped[name] = "a link to a folder or to nothing" if item.is_symlink() else "not a plain file"
 
 
-def can_travel(name: str) -> bool:
-    """Whether a file's name is text without control characters, as the service takes it."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return not any(c < " " or "\x7f" <= c <= "\x9f" for c in name)
-
-
 def shown(name: str) -> str:
     """A file's name as it can be printed anywhere."""
-    return name if name.isprintable() else ascii(name)
+    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def unreadable(error: OSError) -> str:

@@ -240,6 +240,11 @@ class Job:
         own = self.owner == self._session.account.user
         return read_result(json.loads(told.read()), None if pickled is None else pickled.read, own=own)
 
+    def remove_files(self) -> Job:
+        """Remove the files that the job gave back, once it has ended: they make room for others."""
+        self._data = self._session.delete(f"/jobs/{self.id}/artifacts")
+        return self
+
     def cancel(self) -> Job:
         """Ask for it to be stopped. No-op when it has ended; ``wait`` for CANCELLED."""
         self._data = self._session.delete(f"/jobs/{self.id}")

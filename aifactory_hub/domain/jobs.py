@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from aifactory_profiles import Catalogue, Profile
 
+from ..untrusted.texts import escaped
 from .engines import EngineChoice, EngineFacts, choose_engine
 from .refusals import Refusal, RefusalReason
 from .spawns import choose_profile
@@ -128,7 +129,7 @@ def plan_job(
     if len(request.command) > LONGEST_COMMAND:
         message = f"The command is longer than {LONGEST_COMMAND} characters: put it into a file and run that."
         return Refusal(RefusalReason.TOO_LARGE, message, field="command")
-    name = request.name or (request.command.strip() or str(request.template)).splitlines()[0][:LONGEST_NAME]
+    name = request.name or _name_of(request.command.strip() or str(request.template))
     if len(name) > LONGEST_NAME:
         message = f"The name is longer than {LONGEST_NAME} characters."
         return Refusal(RefusalReason.TOO_LARGE, message, field="name")
@@ -139,6 +140,11 @@ def plan_job(
     if too_much is not None:
         return too_much
     return JobPlan(tenant, profile, request.command, name, dict(request.environment), engine, request.nodes)
+
+
+def _name_of(command: str) -> str:
+    """A command's first line, as a name: nothing in it moves a cursor or turns the direction of text."""
+    return escaped(command.splitlines()[0])[:LONGEST_NAME]
 
 
 def _engine_choice(request: JobRequest) -> EngineChoice:

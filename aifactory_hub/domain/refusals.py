@@ -23,6 +23,8 @@ class RefusalReason(StrEnum):
     QUOTA_UNKNOWN = "quota-unknown"
     TOO_LARGE = "too-large"
     IDEMPOTENCY_CONFLICT = "idempotency-conflict"
+    NO_ROOM = "no-room"
+    DISK_FULL = "disk-full"
 
 
 @dataclass(frozen=True, slots=True)

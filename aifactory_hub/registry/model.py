@@ -78,13 +78,17 @@ class JobsConfig:
 
     ``keep_...`` count from a job's end. ``webhook_hosts`` are internal hosts that messages may go to, also without
     TLS; all others are public and https. ``engines`` run jobs, the first of them those that name none; one that can't
-    start gives its devices back after ``start_timeout``.
+    start gives its devices back after ``start_timeout``. ``room_...`` is what may be held of the service's disk, in
+    bytes; uploads leave ``keep_free`` per cent of it free.
     """
 
     image: str
     max_upload: int = 256 * 2**20
     max_artifacts: int = 256 * 2**20
     max_log: int = 4 * 2**20
+    room_per_person: int = 10 * 2**30
+    room_per_team: int = 40 * 2**30
+    keep_free: int = 10
     deadline: int = 24 * 3600
     start_timeout: int = 600
     engines: tuple[str, ...] = (DEFAULT_ENGINE,)

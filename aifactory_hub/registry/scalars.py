@@ -146,6 +146,12 @@ def read_count(value: object) -> int:
     return value
 
 
+def read_percent(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 90:
+        raise wrong(f"{shown(value)} is not a percentage", "write a whole number from 0 to 90, without %")
+    return value
+
+
 def read_several(value: object) -> int:
     count = read_count(value)
     if count < 1:
@@ -197,5 +203,6 @@ Url = Annotated[str, BeforeValidator(read_url)]
 Text = Annotated[str, Field(min_length=1)]
 Weight = Annotated[Decimal, BeforeValidator(read_weight)]
 Pods = Annotated[int, BeforeValidator(read_count)]
+Percent = Annotated[int, BeforeValidator(read_percent)]
 Several = Annotated[int, BeforeValidator(read_several)]
 Counts = dict[str, Count]

@@ -16,6 +16,7 @@ from .scalars import (
     Cpu,
     Label,
     Network,
+    Percent,
     Pods,
     Price,
     ProfileName,
@@ -143,6 +144,11 @@ class JobsSection(Section):
     max_upload: Size = key("Most bytes that the files of one job may have, unpacked.", "256Mi", default=256 * 2**20)
     max_artifacts: Size = key("Largest sum of result files of one job.", "256Mi", default=256 * 2**20)
     max_log: Size = key("How much of a job's log is kept, its end.", "4Mi", default=4 * 2**20)
+    room_per_person: Size = key(
+        "Most bytes that the files and logs of one person may have in one team.", "10Gi", default=10 * 2**30
+    )
+    room_per_team: Size = key("Most bytes that the files and logs of a team may have.", "40Gi", default=40 * 2**30)
+    keep_free: Percent = key("Per cent of the job service's disk that uploads leave free.", "10", default=10)
     deadline: Seconds = key("How long a job may run.", "24h", default=24 * 3600)
     start_timeout: Seconds = key(
         "How long a job that has its devices may fail to start before it gives them back.", "10m", default=600

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..untrusted.manifests import path_problem
 from .patterns import fits
 
-# Characters of a path, as the service takes it.
-_LONGEST_NAME = 500
 # Made by tools beside the work, never a result of it.
 _NEVER_KEPT = frozenset({"__pycache__", ".ipynb_checkpoints", ".git", ".cache"})
 
@@ -59,10 +58,10 @@ def choose(
     left = dict.fromkeys(_idle(outputs or (), changed), "it fits no new or changed file")
     sendable = []
     for name in wanted:
-        if can_be_sent(name):
-            sendable.append(name)
+        if problem := path_problem(name):
+            left[shown(name)] = f"{problem}: rename it"
         else:
-            left[ascii(name)] = "its name is not UTF-8, has control characters or is too long: rename it"
+            sendable.append(name)
     sendable.sort(key=lambda name: (name.count("/"), after[name].size, name))
     for name in sendable[max_files:]:
         left[name] = f"a job keeps {max_files} files at most: narrow its outputs down, or pack them into one"
@@ -78,13 +77,9 @@ def choose(
     return Choice(tuple(kept), left)
 
 
-def can_be_sent(name: str) -> bool:
-    """Whether a file's name is text without control characters, as the service takes it."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return len(name) <= _LONGEST_NAME and not any(c < " " or "\x7f" <= c <= "\x9f" for c in name)
+def shown(name: str) -> str:
+    """A file's name as it can be printed anywhere."""
+    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def _idle(outputs: Sequence[str], changed: Sequence[str]) -> list[str]:

@@ -6,7 +6,8 @@ import sys
 import threading
 from pathlib import Path
 
-from .archive import Stamp, can_be_sent, stamps
+from ..untrusted.manifests import path_problem
+from .archive import Stamp, shown, stamps
 from .reporter import NotDelivered, Reporter
 
 # Under this folder a job's artifacts are its checkpoints.
@@ -63,17 +64,16 @@ class Checkpoints:
         self._seen = now
 
     def _has_good_name(self, name: str) -> bool:
-        good = can_be_sent(f"{PREFIX}{name}")
-        if not good:
-            self._refuse(name, "its name is not UTF-8, has control characters or is too long: rename it")
-        return good
+        problem = path_problem(f"{PREFIX}{name}")
+        if problem is not None:
+            self._refuse(name, f"{problem}: rename it")
+        return problem is None
 
     def _refuse(self, name: str, why: str) -> None:
         """Said once for each file."""
-        shown = name if name.isprintable() else ascii(name)
-        if shown not in self.refused:
-            print(f"[aifactory] checkpoint {shown} is not kept: {why}", file=sys.stderr, flush=True)
-        self.refused[shown] = why
+        if shown(name) not in self.refused:
+            print(f"[aifactory] checkpoint {shown(name)} is not kept: {why}", file=sys.stderr, flush=True)
+        self.refused[shown(name)] = why
 
     def _deliver(self, name: str, stamp: Stamp) -> None:
         try:

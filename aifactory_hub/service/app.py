@@ -10,12 +10,11 @@ from tornado.web import Application
 
 from .. import __version__
 from .context import Context
-from .handlers import engines, events, internal, jobs, public, quota, schedules, steering, uploads
+from .handlers import engines, events, internal, jobs, public, quota, room, schedules, steering, uploads
 from .handlers.base import NotFound
 from .openapi import Route, document
+from .payloads import MOST_BODY
 
-# Requests without a file of their own: a command, an environment, names.
-_MAX_BODY = 2**20
 # What a name in a path may be. An artifact's has slashes; anything else that is odd is refused by its handler.
 _PATTERNS = {"name": "(.+)"}
 
@@ -26,6 +25,7 @@ ROUTES: tuple[Route, ...] = (
     ("/limits", public.Limits),
     ("/quota", jobs.Quota),
     ("/tenants/{tenant}/profiles", quota.Profiles),
+    ("/site/room", room.SiteRoom),
     ("/engines", engines.EngineList),
     ("/tenants/{tenant}/templates", engines.Templates),
     ("/uploads/missing", uploads.MissingUploads),
@@ -76,7 +76,7 @@ def make_app(context: Context, prefix: str) -> Application:
 
 def make_server(application: Application) -> HTTPServer:
     """The server; ``xheaders`` because the hub's proxy stands before it."""
-    return HTTPServer(application, max_body_size=_MAX_BODY, xheaders=True)
+    return HTTPServer(application, max_body_size=MOST_BODY, xheaders=True)
 
 
 def _pattern(path: str) -> str:

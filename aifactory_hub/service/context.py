@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..admission.base import Admission
 from ..admission.outlook import Outlooks
@@ -11,10 +11,12 @@ from ..pipelines.engines import Engines
 from ..registry.model import Registry
 from ..store import FileStore, Jobs, LogSpool, Snapshots
 from .chores import Chores
+from .executors import Parsing
 from .gate import Gate
 from .messages import Messenger
 from .news import Bulletin
 from .reconcile import Reconciler
+from .room import Room
 from .schedules import Scheduler
 from .submissions import Submissions
 
@@ -25,6 +27,9 @@ class Context:
 
     ``reach`` says what can be reached now, for the health page; it names no tenant. ``unavailable`` says why a
     tenant can't start anything now, or None. ``bulletin`` tells of changed jobs, ``log_news`` also of new output.
+    ``parsing`` reads what members send,
+    ``room`` counts what they hold of the disk. ``site_token_hash`` is that of the token
+    which hub and service share; None where there is none.
     """
 
     registry: Registry
@@ -32,6 +37,7 @@ class Context:
     jobs: Jobs
     files: FileStore
     snapshots: Snapshots
+    room: Room
     spool: LogSpool
     admission: Admission
     engines: Engines
@@ -46,3 +52,5 @@ class Context:
     outlooks: Outlooks
     unavailable: Callable[[str], str | None]
     clock: Callable[[], float]
+    site_token_hash: str | None = None
+    parsing: Parsing = field(default_factory=Parsing)

@@ -23,6 +23,8 @@ STATUS: Mapping[RefusalReason, int] = {
     RefusalReason.QUOTA_UNKNOWN: 503,
     RefusalReason.TOO_LARGE: 413,
     RefusalReason.IDEMPOTENCY_CONFLICT: 409,
+    RefusalReason.NO_ROOM: 413,
+    RefusalReason.DISK_FULL: 507,
 }
 # How long a client may wait before it asks again, in seconds.
 _RETRY_AFTER = 3
@@ -110,4 +112,5 @@ def bad_field(field: str, message: str) -> ServiceError:
 
 def gone(what: str, kept: int) -> ServiceError:
     """Something that was kept as long as the registry says; ``kept`` in seconds."""
-    return ServiceError(410, "not-kept", f"{what} is not kept any more: its {kept / 86400:g} days are over.")
+    days = f"{kept / 86400:g}"
+    return ServiceError(410, "not-kept", f"{what} is not kept any more: it was removed, or its {days} days are over.")

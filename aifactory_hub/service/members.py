@@ -19,6 +19,7 @@ from ..domain.leaving import Standing
 from ..domain.tenants import Role
 from ..store import Jobs
 from .errors import ServiceError, forbidden, unavailable
+from .executors import reconciling
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ async def watch_owners(jobs: Jobs, members: Members) -> None:
     """For ever: tell the hub who has live jobs, so that it asks the provider about them though they run no server."""
     while True:
         try:
-            owners = await asyncio.to_thread(jobs.live_owners)
+            owners = await reconciling.run(jobs.live_owners)
             for start in range(0, len(owners), _MOST_NAMES):
                 await members.of(owners[start : start + _MOST_NAMES], watch=True)
         except ServiceError as error:

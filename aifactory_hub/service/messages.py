@@ -23,6 +23,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from ..domain.jobs import backoff
 from ..store import Deliveries, Delivery
+from .executors import reconciling
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ class Messenger:
 
     async def tick(self) -> None:
         """Send what is due, a few at a time."""
-        due = await asyncio.to_thread(self.deliveries.due, now=self.clock(), limit=_AT_ONCE)
+        due = await reconciling.run(self.deliveries.due, now=self.clock(), limit=_AT_ONCE)
         if not due:
             return
         connector = aiohttp.TCPConnector(resolver=_Guarded(self.internal), use_dns_cache=False)
@@ -115,12 +116,12 @@ class Messenger:
     async def _send(self, session: aiohttp.ClientSession, delivery: Delivery) -> None:
         problem = await self._try(session, delivery)
         if problem is None:
-            await asyncio.to_thread(self.deliveries.delivered, delivery.id, now=self.clock())
+            await reconciling.run(self.deliveries.delivered, delivery.id, now=self.clock())
             return
         wait = backoff(_FIRST_WAIT, delivery.tries)
         again = None if delivery.tries + 1 >= _MOST_TRIES else self.clock() + wait
         log.info("message %s of job %s: %s", delivery.id, delivery.job_id, problem)
-        await asyncio.to_thread(self.deliveries.failed, delivery.id, problem, next_at=again)
+        await reconciling.run(self.deliveries.failed, delivery.id, problem, next_at=again)
 
     async def _try(self, session: aiohttp.ClientSession, delivery: Delivery) -> str | None:
         """Why it did not arrive; None when it did. Nothing of the answer but its status is kept."""

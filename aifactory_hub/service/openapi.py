@@ -25,6 +25,7 @@ the value of `JUPYTERHUB_API_TOKEN`. Whatever goes wrong is answered as RFC 9457
 _SCHEMES = {
     Access.PERSON: ("hubToken", "A hub user's token, with the scopes of the tenant."),
     Access.RUNNER: ("jobToken", "The job's own token, which only its runner has."),
+    Access.SITE: ("siteToken", "The token that hub and service share (AIFACTORY_HUB_SERVICE_TOKEN)."),
 }
 
 

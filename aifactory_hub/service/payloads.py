@@ -10,6 +10,9 @@ from typing import Annotated, Any, Literal, TypeVar, get_origin
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ..domain.jobs import LONGEST_BACKOFF, JobState, Priority
+from ..untrusted.json_text import BadJson, read_json
+from ..untrusted.manifests import path_problem
+from ..untrusted.texts import escaped, unprintable
 from .errors import ServiceError, bad_field
 
 # The environment travels in a Secret together with the command, and etcd limits that to 1 MiB.
@@ -23,19 +26,22 @@ _MOST_ADDRESSES = 5
 _MOST_NODES = 1000
 _MOST_PARAMETERS = 100
 MOST_AT_ONCE = 200
-# A body may have a mebibyte.
+# Requests without a file of their own, in bytes: a command, an environment, names.
+MOST_BODY = 2**20
+# A job that makes more files than this has its outputs not narrowed down, and a list of them helps nobody.
+MOST_ARTIFACTS = 1000
+# An archive of many small files is mostly headers.
+PACK_HEADERS = 16 * 2**20
 MOST_ASKED = 10_000
-_MOST_FILES = 100_000
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY = re.compile(r"[\x21-\x7e]{1,100}")
-_ARTIFACT = re.compile(r"[^\x00-\x1f\x7f]{1,500}")
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def _printable(text: str) -> str:
-    if any(ord(c) < 32 or ord(c) == 127 for c in text):
-        raise ValueError("it has control characters")
+    if found := unprintable(text):
+        raise ValueError(f"it has the control character {found}, which can't be printed")
     return text
 
 
@@ -74,25 +80,10 @@ def _provenance(told: dict[str, Any] | None) -> dict[str, Any] | None:
     return told
 
 
-def _path(text: str) -> str:
-    if _ARTIFACT.fullmatch(text) is None or any(part in ("", ".", "..") for part in text.split("/")):
-        raise ValueError("it is not the path of a file below the work folder")
-    return text
-
-
-def _no_clash(files: list[File]) -> list[File]:
-    names = {file.name for file in files}
-    if len(names) < len(files):
-        raise ValueError("a name comes twice")
-    for name in names:
-        parts = name.split("/")
-        if any("/".join(parts[:depth]) in names for depth in range(1, len(parts))):
-            raise ValueError(f"a folder of {name!r} is also the name of a file")
-    return files
-
-
 Text = Annotated[str, AfterValidator(_without_nul)]
 Line = Annotated[str, AfterValidator(_printable)]
+# What a program says and nobody can correct: names of a job's files, the text of an error.
+Escaped = Annotated[str, AfterValidator(escaped)]
 
 
 class Submission(BaseModel):
@@ -161,25 +152,6 @@ class Wanted(BaseModel):
     tenant: Line | None = None
 
 
-class File(BaseModel):
-    """A file that travels: ``name`` is its path below the work folder, ``size`` in bytes."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    name: Annotated[str, AfterValidator(_path)]
-    sha256: Sha256
-    size: Annotated[int, Field(ge=0, lt=2**50)]
-    executable: bool = False
-
-
-class Manifest(BaseModel):
-    """What a folder holds. No file's path may be a folder of another one's."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    files: Annotated[list[File], Field(max_length=_MOST_FILES), AfterValidator(_no_clash)]
-
-
 class Planned(Submission):
     """A job that is only thought of: as Submission, but nothing is stored, so it needs no key."""
 
@@ -237,7 +209,7 @@ class EventQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     log: Annotated[bool, Field(description="Also what it prints, as events `log`.")] = False
-    after: Annotated[int, Field(ge=0, description="Of its output, what comes after so many bytes.")] = 0
+    after: Annotated[int, Field(ge=0, lt=2**50, description="Of its output, what comes after so many bytes.")] = 0
 
 
 class PieceQuery(BaseModel):
@@ -279,7 +251,7 @@ class RunnerProgress(BaseModel):
     progress: Annotated[float | None, Field(ge=0, le=100, allow_inf_nan=False, description="Per cent.")] = None
     eta: Annotated[float | None, Field(ge=0, allow_inf_nan=False, description="Seconds.")] = None
     metrics: Annotated[
-        dict[Annotated[str, Field(max_length=100)], Annotated[float, Field(allow_inf_nan=False)]] | None,
+        dict[Annotated[Line, Field(max_length=100)], Annotated[float, Field(allow_inf_nan=False)]] | None,
         Field(max_length=100),
     ] = None
 
@@ -290,23 +262,41 @@ class RunnerResult(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     exit_code: Annotated[int, Field(ge=0, le=255)]
-    left: Annotated[dict[str, str], Field(max_length=1000)] = {}
-    problem: Annotated[str, Field(max_length=4000)] | None = None
+    left: Annotated[dict[Escaped, Escaped], Field(max_length=1000)] = {}
+    problem: Annotated[Escaped, Field(max_length=4000)] | None = None
 
 
 def parse(model: type[Model], body: bytes) -> Model:
     """``body`` as ``model``. Raises ServiceError (400) that names the first wrong field and says what is wrong."""
+    return checked(model, read_body(body))
+
+
+def read_body(body: bytes) -> Any:
+    """The JSON value of a request's body. Raises ServiceError (400)."""
     try:
-        return model.model_validate_json(body)
+        return read_json(body)
+    except BadJson as error:
+        raise bad_json(error) from error
+
+
+def checked(model: type[Model], value: Any) -> Model:
+    """A JSON value as ``model``. Raises ServiceError (400) that names the first wrong field and says what is wrong."""
+    try:
+        return model.model_validate(value)
     except ValidationError as error:
         raise _first_problem(error.errors(include_url=False, include_context=False), model) from error
 
 
+def bad_json(error: BadJson) -> ServiceError:
+    """The answer to a body that can't be read."""
+    place = error.field or "body"
+    return bad_field(place, f"{place}: {error.problem}.")
+
+
 def artifact_name(text: str) -> str:
     """A file's path below a job's work folder. Raises ServiceError (400)."""
-    parts = text.split("/")
-    if _ARTIFACT.fullmatch(text) is None or any(part in ("", ".", "..") for part in parts):
-        raise bad_field("name", f"{text!r} is not the path of a file below the work folder.")
+    if problem := path_problem(text):
+        raise bad_field("name", f"{ascii(text)[:80]}: {problem}.")
     return text
 
 
@@ -317,7 +307,7 @@ def parse_query(model: type[Model], arguments: Mapping[str, Sequence[bytes]]) ->
     """
     given: dict[str, Any] = {}
     for name, values in arguments.items():
-        texts = [value.decode("utf-8", "replace") for value in values]
+        texts = [_query_text(name, value) for value in values]
         about = model.model_fields.get(name)
         many = about is not None and get_origin(about.annotation) is list
         given[name] = [part for text in texts for part in text.split(",") if part] if many else texts[-1]
@@ -325,6 +315,16 @@ def parse_query(model: type[Model], arguments: Mapping[str, Sequence[bytes]]) ->
         return model.model_validate(given)
     except ValidationError as error:
         raise _first_problem(error.errors(include_url=False, include_context=False), model) from error
+
+
+def _query_text(name: str, value: bytes) -> str:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError as error:
+        raise bad_field(ascii(name)[1:-1][:80], "The parameter is not UTF-8.") from error
+    if found := unprintable(text):
+        raise bad_field(name, f"The parameter {name} has the control character {found}.")
+    return text
 
 
 def _first_problem(problems: list[Any], model: type[BaseModel]) -> ServiceError:

@@ -15,6 +15,7 @@ from ..domain.jobs import job_of
 from ..domain.tickets import Ticket
 from ..store import JobRecord
 from .agenda import Agenda, pause_after
+from .executors import reconciling
 from .steps import JobSteps, Workshop
 from .sweep import Sweeper
 
@@ -134,7 +135,7 @@ class Reconciler:
 
     async def _compare(self) -> None:
         """Make the agenda what the database says: nothing depends on having heard."""
-        live = {row.id: row.tenant for row in await asyncio.to_thread(self._w.jobs.live_runs)}
+        live = {row.id: row.tenant for row in await reconciling.run(self._w.jobs.live_runs)}
         for agenda in self._agendas.values():
             for job_id in [job_id for job_id in agenda.jobs() if job_id not in live]:
                 agenda.drop(job_id)
@@ -148,7 +149,7 @@ class Reconciler:
         heard = {self._news.popleft() for _ in range(len(self._news))}
         new = [job_id for job_id in heard if not any(job_id in agenda for agenda in self._agendas.values())]
         for some in _parts(new):
-            for job in await asyncio.to_thread(self._w.jobs.some, some):
+            for job in await reconciling.run(self._w.jobs.some, some):
                 if job.live:
                     self._agendas.setdefault(job.tenant, Agenda()).put(job.id, 0.0)
 
@@ -178,7 +179,7 @@ class Reconciler:
 
     async def _read(self, job_ids: Sequence[str]) -> list[JobRecord]:
         """First come, first served."""
-        found = await asyncio.to_thread(self._w.jobs.some, job_ids) if job_ids else []
+        found = await reconciling.run(self._w.jobs.some, job_ids) if job_ids else []
         return sorted(found, key=lambda job: (job.submitted_at, job.id))
 
     def _changed(self, tenant: str, tickets: Mapping[str, Ticket] | None) -> list[str]:

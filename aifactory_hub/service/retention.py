@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..registry.model import JobsConfig
 from ..store import Deliveries, FileStore, Jobs
+from .executors import reconciling
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Retention:
 
     async def tick(self) -> None:
         """Remove what is due, the oldest first, a few hundred at a time."""
-        await asyncio.to_thread(self._tick)
+        await reconciling.run(self._tick)
 
     def _tick(self) -> None:
         kept = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import secrets
@@ -16,6 +15,7 @@ from ..domain.refusals import Refusal, RefusalReason
 from ..domain.schedules import check_schedule, missed, next_time
 from ..store import Jobs, Schedule, Schedules, Snapshots
 from .errors import ServiceError
+from .executors import reads, reconciling
 from .members import Members
 from .payloads import ScheduleRequest, Submission
 from .submissions import Submissions, digest_of
@@ -61,11 +61,11 @@ class Scheduler:
 
     async def make(self, owner: str, tenant: str, asked: ScheduleRequest) -> tuple[Schedule, bool] | Refusal:
         """The schedule of this request and whether it is new, or why not."""
-        return await asyncio.to_thread(self._make, owner, tenant, asked)
+        return await reads.run(self._make, owner, tenant, asked)
 
     async def tick(self) -> None:
         """Submit what is due."""
-        for schedule in await asyncio.to_thread(self.schedules.due, now=self.clock()):
+        for schedule in await reconciling.run(self.schedules.due, now=self.clock()):
             try:
                 await self._fire(schedule)
             except Exception:
@@ -116,13 +116,13 @@ class Scheduler:
         job_id: str | None = None
         problem: str | None = f"{schedule.owner} may not submit jobs into team {schedule.tenant} any more"
         if allowed:
-            job_id, problem = await asyncio.to_thread(self._submit, schedule)
+            job_id, problem = await reconciling.run(self._submit, schedule)
         if problem is not None:
             log.warning("schedule %s of %s made no job: %s", schedule.id, schedule.owner, problem)
         now = self.clock()
         following = next_time(schedule.cron, schedule.time_zone, after=max(now, schedule.next_at or 0.0))
         told = _told(schedule, problem, now)
-        await asyncio.to_thread(self.schedules.advance, schedule, next_at=following, job_id=job_id, problem=told)
+        await reconciling.run(self.schedules.advance, schedule, next_at=following, job_id=job_id, problem=told)
 
     def _submit(self, schedule: Schedule) -> tuple[str | None, str | None]:
         """The job that was made, or why none was."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from ..pipelines.engines import Engines
 from ..registry.model import Registry
 from ..store import FileStore, JobRecord, Jobs, LogSpool, Schedules, Snapshots
 from ..store.records import attempt_told
+from .executors import reconciling
+from .room import Room
 from .run_spec import longest, run_spec, times
 from .tokens import job_token, token_hash
 
@@ -36,6 +37,7 @@ class Workshop:
     files: FileStore
     snapshots: Snapshots
     spool: LogSpool
+    room: Room
     admission: Admission
     engines: Engines
     token_key: bytes
@@ -159,7 +161,7 @@ class JobSteps:
         here is followed by a look for the run, and by creating it under the same name if it is not there."""
         token = job_token(self._w.token_key, job.run_id)
         now = self._w.clock()
-        await asyncio.to_thread(self._w.jobs.intend_run, job.id, token_hash=token_hash(token), now=now)
+        await reconciling.run(self._w.jobs.intend_run, job.id, token_hash=token_hash(token), now=now)
         await self._w.admission.hold(job.tenant, job.ticket_name)
         profile = self._profile(job)
         selector = {**profile.node_labels, **(ticket.node_selector if ticket else {})}
@@ -167,7 +169,7 @@ class JobSteps:
         await self._confirm(job, await self._w.engines.of(job.backend).create(spec))
 
     async def _confirm(self, job: JobRecord, run: JobRun) -> None:
-        await asyncio.to_thread(self._w.jobs.confirm_run, job.id, uid=run.uid, now=self._w.clock())
+        await reconciling.run(self._w.jobs.confirm_run, job.id, uid=run.uid, now=self._w.clock())
 
     async def _finish(self, job: JobRecord, decision: JobDecision) -> None:
         await self._keep_log(job)
@@ -180,7 +182,7 @@ class JobSteps:
     async def _end(self, job: JobRecord, state: JobState, reason: str | None, exit_code: int | None) -> None:
         log.info("job %s of %s in %s: %s (%s)", job.id, job.owner, job.tenant, state, reason or "no reason given")
         finish = self._w.jobs.finish
-        await asyncio.to_thread(finish, job.id, state, reason=reason, exit_code=exit_code, now=self._now(job))
+        await reconciling.run(finish, job.id, state, reason=reason, exit_code=exit_code, now=self._now(job))
 
     async def _begin_ending(self, job: JobRecord, decision: JobDecision) -> None:
         """Recorded before anything is removed: a run that is gone then tells nobody that it failed."""
@@ -189,7 +191,7 @@ class JobSteps:
         said = (job.report or {}).get("problem") if decision.kind is EndKind.RETRY else None
         ending = {"kind": decision.kind.value, "reason": said or decision.reason, "exit_code": decision.exit_code}
         shown = f"ending attempt {job.attempt}: {ending['reason']}"
-        await asyncio.to_thread(self._w.jobs.begin_ending, job.id, {**ending, "at": self._now(job)}, shown)
+        await reconciling.run(self._w.jobs.begin_ending, job.id, {**ending, "at": self._now(job)}, shown)
 
     async def _end_attempt(self, job: JobRecord) -> bool:
         """Remove what the attempt has on the cluster, keep its log, and let the job go on."""
@@ -204,7 +206,7 @@ class JobSteps:
             base=job.retry_backoff,
             now=self._w.clock(),
         )
-        await asyncio.to_thread(self._go_on, job, onward)
+        await reconciling.run(self._go_on, job, onward)
         return True
 
     def _go_on(self, job: JobRecord, onward: Onward) -> None:
@@ -224,7 +226,7 @@ class JobSteps:
         """After the end."""
         if not await self._remove(job):
             return False
-        await asyncio.to_thread(self._w.jobs.mark_cleaned, job.id, now=self._w.clock())
+        await reconciling.run(self._w.jobs.mark_cleaned, job.id, now=self._w.clock())
         return True
 
     async def _remove(self, job: JobRecord) -> bool:
@@ -249,19 +251,19 @@ class JobSteps:
         """
         if job.run_intended_at is None:
             return
-        current = await asyncio.to_thread(self._w.jobs.get, job.id)
+        current = await reconciling.run(self._w.jobs.get, job.id)
         if current is None or current.log_sha256 is not None:
             return
-        limit = self._w.registry.jobs.max_log
+        limit = await self._w.room.log_limit(job.tenant, job.owner, self._w.registry.jobs.max_log)
         try:
             text = await self._w.engines.of(job.backend).logs(job.tenant, job.run_id, limit_bytes=limit)
         except PipelineUnavailable as error:
             log.warning("job %s: its log can't be had now: %s", job.id, error)
             text = ""
         # A pod that is gone has no log any more; what its runner sent while it ran is here.
-        content = text.encode() or await asyncio.to_thread(self._printed, job.run_id, limit)
+        content = text.encode() or await reconciling.run(self._printed, job.run_id, limit)
         if content:
-            await asyncio.to_thread(self._store_log, job, content, limit)
+            await reconciling.run(self._store_log, job, content, limit)
 
     def _printed(self, run_id: str, limit: int) -> bytes:
         tail = self._w.spool.tail(run_id, most=limit)
@@ -275,17 +277,17 @@ class JobSteps:
 
     async def _note(self, job: JobRecord, state: JobState, reason: str | None) -> None:
         if (job.state, job.reason) != (state, reason) and not job.state.final:
-            await asyncio.to_thread(self._w.jobs.set_state, job.id, state, reason, now=self._now(job))
+            await reconciling.run(self._w.jobs.set_state, job.id, state, reason, now=self._now(job))
 
     async def _note_steps(self, job: JobRecord, run: JobRun) -> None:
         steps = tuple(step.to_json() for step in run.steps)
         if steps and steps != tuple(job.steps):
-            await asyncio.to_thread(self._w.jobs.set_steps, job.id, steps)
+            await reconciling.run(self._w.jobs.set_steps, job.id, steps)
 
     async def _note_unknown(self, job: JobRecord, why: str | None) -> None:
         """Record since when the cluster can't be asked about the job, or that it can be again."""
         if why != job.unreachable:
-            await asyncio.to_thread(self._w.jobs.set_unreachable, job.id, why, now=self._w.clock())
+            await reconciling.run(self._w.jobs.set_unreachable, job.id, why, now=self._w.clock())
 
     def _profile(self, job: JobRecord) -> Profile:
         """Raises PipelineRefused when the profile was taken away since: what it was made of is not known any more."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import secrets
@@ -18,6 +17,7 @@ from ..pipelines.base import PipelineUnavailable
 from ..pipelines.engines import Engines
 from ..registry.model import Registry
 from ..store import JobRecord, Jobs, SnapshotMissing
+from .executors import reads
 from .images import Images
 from .messages import Forbidden, check_address
 from .payloads import Submission
@@ -83,7 +83,7 @@ class Submissions:
         plan = self.plan(tenant, submission, published)
         # Most come once, and the database says when one does not. Asked before are those that would be refused today.
         if isinstance(plan, Refusal):
-            return await asyncio.to_thread(self.submit_now, owner, tenant, submission, plan=plan)
+            return await reads.run(self.submit_now, owner, tenant, submission, plan=plan)
         record = self.record(plan, owner, submission)
         try:
             stored = await self._jobs.take(record)
@@ -104,7 +104,7 @@ class Submissions:
 
     async def retry(self, job: JobRecord, key: str) -> Taken | Refusal:
         """A new job that asks for what an ended one asked: the ended one stays as it is."""
-        return await asyncio.to_thread(self._retry, job, key)
+        return await reads.run(self._retry, job, key)
 
     def submit_now(
         self,

@@ -8,6 +8,7 @@ import logging
 from ..admission.base import AdmissionUnavailable
 from ..domain.jobs import job_of
 from ..pipelines.base import Pipeline, PipelineUnavailable
+from .executors import reconciling
 from .steps import Workshop
 
 log = logging.getLogger(__name__)
@@ -38,10 +39,10 @@ class Sweeper:
     async def sweep(self) -> None:
         """Once."""
         now = self._w.clock()
-        await asyncio.to_thread(self._sweep_files, now - _FORGET_AFTER)
+        await reconciling.run(self._sweep_files, now - _FORGET_AFTER)
         if now >= self._lost_swept_at + _LOST_EVERY:
             self._lost_swept_at = now
-            await asyncio.to_thread(self._sweep_lost, now - _FORGET_AFTER)
+            await reconciling.run(self._sweep_lost, now - _FORGET_AFTER)
         for tenant in self._w.registry.tenants:
             try:
                 await self._sweep_runs(tenant)
@@ -76,9 +77,9 @@ class Sweeper:
     async def _sweep_engine(self, engine: Pipeline, tenant: str) -> None:
         # Runs first, jobs after: an attempt is in the database before its run is created.
         runs = await engine.runs(tenant)
-        wanted = await asyncio.to_thread(self._alive)
+        wanted = await reconciling.run(self._alive)
         stray = [run for run in runs if run.run_id not in wanted]
-        known = await asyncio.to_thread(self._w.jobs.known, [job_of(run.run_id) for run in stray])
+        known = await reconciling.run(self._w.jobs.known, [job_of(run.run_id) for run in stray])
         for run in stray:
             if job_of(run.run_id) in known or run.age > _FORGET_AFTER:
                 log.warning("run %s in %s belongs to no attempt that goes on: removed", run.run_id, tenant)
@@ -87,7 +88,7 @@ class Sweeper:
     async def _sweep_tickets(self, tenant: str) -> None:
         # Tickets first, jobs after: a job is in the database before its ticket is filed.
         tickets = [t for t in await self._w.admission.tickets(tenant) if t.kind == "job"]
-        alive = await asyncio.to_thread(self._alive)
+        alive = await reconciling.run(self._alive)
         for ticket in tickets:
             run = ticket.name.removeprefix("job-")
             if run not in alive and await self._w.engines.pods_gone(tenant, run):

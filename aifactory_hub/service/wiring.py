@@ -13,6 +13,7 @@ from ..admission.base import Admission
 from ..admission.kueue import KueueAdmission
 from ..admission.outlook import Outlooks
 from ..clusters import HostWatch, PodChange, TenantClients, TenantHealth, connect_host
+from ..domain.room import RoomLimits
 from ..pipelines.base import Site
 from ..pipelines.engines import Engines, load_engines
 from ..registry import load_registry
@@ -36,6 +37,7 @@ from ..store import (
 )
 from .chores import Chores
 from .context import Context
+from .executors import clock as clock_pool
 from .gate import Gate, HubGate
 from .images import Images
 from .members import watch_owners
@@ -43,11 +45,15 @@ from .messages import Messenger
 from .news import Bulletin
 from .reconcile import Reconciler
 from .retention import Retention
+from .room import Room
 from .schedules import HubMembership, Membership, Scheduler
 from .steps import Workshop
 from .submissions import Submissions
+from .tokens import token_hash
 
 _RETENTION_EVERY = 60.0
+# Reservations are counted at once; this only notices what was removed.
+_COUNT_EVERY = 300.0
 # Pods are watched and tickets are listed, so a job that only runs is asked for now and then. In seconds.
 _QUIET = 30.0
 _LEASE_EVERY = 5.0
@@ -70,6 +76,7 @@ def assemble(
     outlooks: Outlooks | None = None,
     lease: Lease | None = None,
     images: Images | None = None,
+    site_token_hash: str | None = None,
     clock: Callable[[], float] = time.time,
     tick: float = 1.0,
     quiet: float | None = None,
@@ -83,6 +90,8 @@ def assemble(
         log_news.tell(job_id)
 
     snapshots = Snapshots(jobs.engine, files)
+    limits = RoomLimits(registry.jobs.room_per_person, registry.jobs.room_per_team, registry.jobs.keep_free)
+    room = Room(jobs.engine, files, spool, limits)
     workshop = Workshop(
         registry=registry,
         jobs=jobs,
@@ -90,6 +99,7 @@ def assemble(
         files=files,
         snapshots=snapshots,
         spool=spool,
+        room=room,
         admission=admission,
         engines=engines,
         token_key=files.secret("job-tokens"),
@@ -105,11 +115,14 @@ def assemble(
     journal = Journal(jobs.engine, files)
     journal.recover()
     snapshots.adopt(now=clock())
+    snapshots.measure()
+    room.recount_now()
     chores = {
         "journal": (tick, _in_thread(journal.flush)),
         "schedules": (tick, scheduler.tick),
         "messages": (tick, messenger.tick),
         "retention": (_RETENTION_EVERY, retention.tick),
+        "room": (_COUNT_EVERY, room.recount),
         **watched,
     }
     return Context(
@@ -127,18 +140,20 @@ def assemble(
         bulletin=bulletin,
         log_news=log_news,
         snapshots=snapshots,
+        room=room,
         spool=spool,
         reach=reach,
         outlooks=outlooks
         or Outlooks(admission, registry.tenants, registry.cluster.carved, reclaim=registry.cluster.reclaim),
         unavailable=unavailable,
         clock=clock,
+        site_token_hash=site_token_hash,
     )
 
 
 def _in_thread(call: Callable[[], object]) -> Callable[[], Awaitable[None]]:
     async def run() -> None:
-        await asyncio.to_thread(call)
+        await clock_pool.run(call)
 
     return run
 
@@ -155,9 +170,9 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
     lease = Lease(engine)
     async with contextlib.AsyncExitStack() as ending:
         # Before anything is changed, the tables included.
-        await asyncio.to_thread(lease.acquire, patience=_LEASE_PATIENCE)
+        await clock_pool.run(lease.acquire, patience=_LEASE_PATIENCE)
         ending.callback(lease.release)
-        await asyncio.to_thread(migrate, engine)
+        await clock_pool.run(migrate, engine)
         host = await connect_host(settings.kubeconfig)
         ending.push_async_callback(host.close)
         clients = TenantClients(host, registry.tenants, constants.JOBS_SECRET)
@@ -183,13 +198,14 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             lease=lease,
             membership=HubMembership(gate.members),
             jobs=jobs,
-            files=FileStore(settings.files, await asyncio.to_thread(_blobs, settings)),
+            files=FileStore(settings.files, await clock_pool.run(_blobs, settings)),
             spool=LogSpool(settings.files / "spool", limit=registry.jobs.max_log),
             admission=admission,
             engines=load_engines(registry.jobs.engines, Site(registry.hub, registry.tenants, clients, watch)),
             reach=reach,
             unavailable=lambda tenant: _unavailable(clients.health(tenant)),
             images=Images(registry, watch),
+            site_token_hash=token_hash(settings.service_token.reveal()),
             quiet=_QUIET,
         )
         watch.start()

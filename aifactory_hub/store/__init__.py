@@ -9,12 +9,11 @@ from .journal import DatabaseReplaced, Journal
 from .lease import Lease, LeaseLost, LeaseTaken
 from .records import Artifact, JobFilter, JobRecord
 from .schedules import Schedule, Schedules
-from .snapshots import BadPack, FilesMissing, Snapshot, SnapshotMissing, Snapshots
+from .snapshots import FilesMissing, SizeMismatch, Snapshot, SnapshotMissing, Snapshots
 from .spool import LogPiece, LogSpool
 
 __all__ = [
     "Artifact",
-    "BadPack",
     "BlobMissing",
     "Blobs",
     "BlobsUnavailable",
@@ -38,6 +37,7 @@ __all__ = [
     "S3Blobs",
     "Schedule",
     "Schedules",
+    "SizeMismatch",
     "Snapshot",
     "SnapshotMissing",
     "Snapshots",

@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,6 +129,11 @@ class FileStore:
     def delete(self, keys: Sequence[str]) -> None:
         """Remove them."""
         self._blobs.delete(keys)
+
+    def disk(self) -> tuple[int, int]:
+        """Size of the disk that uploads are written to, and what is free of it, in bytes."""
+        usage = shutil.disk_usage(self._root)
+        return usage.total, usage.free
 
     def pack(self, tenant: str, owner: str, sha256: str) -> str:
         """This user's pack of files with this digest."""

@@ -6,10 +6,12 @@ What a job needs besides its row is noted in the same transaction: that its file
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -19,6 +21,11 @@ from .models import JobRow
 from .snapshots import use_snapshot
 
 Row = Mapping[str, Any]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# One stores; the other looks up what was stored before under the same key.
+_THREADS = ThreadPoolExecutor(2, thread_name_prefix="intake")
 
 
 class NotStored(Enum):
@@ -60,11 +67,16 @@ class Intake:
             self._storing = asyncio.create_task(self._store_all(), name="intake")
         return await stored
 
+    async def in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of a blocking call, made in a thread that nothing but the intake of jobs uses."""
+        bound = partial(call, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(_THREADS, bound)
+
     async def _store_all(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
-                answers = await asyncio.to_thread(self._store, [one.row for one in batch])
+                answers = await self.in_thread(self._store, [one.row for one in batch])
             except BaseException:
                 # At the service's end: nobody was told that it is stored, so whoever asks again is safe.
                 for one in batch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, replace
@@ -86,7 +85,7 @@ class Jobs:
         """As ``add``, in an event loop: what is taken in at the same time is flushed to disk together."""
         answer = await self._intake.take({**row_values(record), "journaled": 0})
         if isinstance(answer, NotStored):
-            return await asyncio.to_thread(self._earlier, record, answer)
+            return await self._intake.in_thread(self._earlier, record, answer)
         return self._new(record, answer)
 
     def _new(self, record: JobRecord, row: Mapping[str, Any]) -> JobRecord:

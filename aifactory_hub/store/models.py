@@ -12,6 +12,9 @@ from ..domain.search_text import fold
 
 # Rows that are not in the journal as they are.
 _NEWS = text("revision > journaled")
+# Jobs whose logs are kept, and those of them that had more than one attempt.
+_LOGS = text("log_size IS NOT NULL AND log_dropped_at IS NULL")
+_RETRIED = text("attempt > 1 AND log_dropped_at IS NULL")
 
 
 def _searched(row: Mapping[str, Any]) -> str:
@@ -37,6 +40,8 @@ class JobRow(Base):
         Index("ix_jobs_sweep", "sweep"),
         Index("ix_jobs_input", "input_sha256"),
         Index("ix_jobs_news", "id", sqlite_where=_NEWS, postgresql_where=_NEWS),
+        Index("ix_jobs_logs", "tenant", "owner", "log_size", sqlite_where=_LOGS, postgresql_where=_LOGS),
+        Index("ix_jobs_retried", "id", sqlite_where=_RETRIED, postgresql_where=_RETRIED),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -154,7 +159,7 @@ class PackFileRow(Base):
 
 
 class SnapshotRow(Base):
-    """A folder as it was: see snapshots.Snapshot."""
+    """A folder as it was: see snapshots.Snapshot. ``stored`` is the size of its manifest on disk, in bytes."""
 
     __tablename__ = "snapshots"
     __table_args__ = (Index("ix_snapshots_used", "used_at"),)
@@ -165,6 +170,7 @@ class SnapshotRow(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     packs: Mapped[list[str]] = mapped_column(JSON)
     used_at: Mapped[float] = mapped_column(Float(53))
+    stored: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class ScheduleRow(Base):

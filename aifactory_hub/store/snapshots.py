@@ -7,31 +7,30 @@ with the packs that have the content it is all that a job needs. Both belong to 
 
 from __future__ import annotations
 
-import hashlib
 import json
-import tarfile
-import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, delete, exists, insert, select, tuple_, update
 
+from ..untrusted.packs import PackLimits
+from ..untrusted.reading import ManifestContent, read_pack_file
 from .database import writing
 from .files import FileStore, Incoming, StoredFile
 from .models import JobRow, PackFileRow, PackRow, ScheduleRow, SnapshotRow
 
 # Databases limit how many values one question may have.
 _AT_ONCE = 500
+# Rows that one transaction inserts: whoever else writes waits for no more.
+_ROWS_AT_ONCE = 2000
 # A large pack of which less than this part is used is not used at all: its files are sent once more and it goes.
 _WORTH_IT = 0.25
 _SMALL = 8 * 2**20
+_CHUNK = 256 * 1024
 _PLACE = (SnapshotRow.tenant, SnapshotRow.owner, SnapshotRow.sha256)
-
-
-class BadPack(Exception):
-    """An archive that is no pack; the text says why."""
 
 
 class FilesMissing(Exception):
@@ -40,6 +39,13 @@ class FilesMissing(Exception):
     def __init__(self, digests: Sequence[str]) -> None:
         super().__init__(f"{len(digests)} files of the manifest were not sent, the first is {digests[0]}")
         self.digests = tuple(digests)
+
+
+class SizeMismatch(Exception):
+    """A manifest says of content that it has another size than it has."""
+
+    def __init__(self, digest: str, said: int, found: int) -> None:
+        super().__init__(f"the content {digest} has {found} bytes, and the manifest says {said}")
 
 
 class SnapshotMissing(Exception):
@@ -94,51 +100,40 @@ class Snapshots:
     def take_pack(
         self, tenant: str, owner: str, incoming: Incoming, announced: str, *, most: int, now: float
     ) -> StoredFile:
-        """Keep a pack whose content is at most ``most`` bytes. Raises BadPack, DigestMismatch."""
+        """Keep a pack whose content is at most ``most`` bytes. Raises BadPack, ReadingFailed, DigestMismatch."""
         incoming.complete(announced=announced)
-        with incoming.path.open("rb") as file:
-            found = dict(_entries(file, most))
+        found = read_pack_file(incoming.path, PackLimits(most))
         stored = incoming.keep(self._files.pack(tenant, owner, announced), announced=announced)
         place = {"tenant": tenant, "owner": owner, "sha256": announced}
         with writing(self._engine) as connection:
             connection.execute(delete(PackRow).filter_by(**place))
             values = {**place, "size": stored.size, "content": sum(found.values()), "used_at": now}
             pack_id = connection.execute(insert(PackRow).values(**values)).inserted_primary_key[0]  # type: ignore[index]
-            if found:
-                rows = [{"pack_id": pack_id, "sha256": sha256, "size": size} for sha256, size in found.items()]
-                connection.execute(insert(PackFileRow), rows)
+        # After a crash between two of these, files whose row is missing are only sent once more.
+        rows = [{"pack_id": pack_id, "sha256": sha256, "size": size} for sha256, size in found.items()]
+        for begin in range(0, len(rows), _ROWS_AT_ONCE):
+            with writing(self._engine) as connection:
+                connection.execute(insert(PackFileRow), rows[begin : begin + _ROWS_AT_ONCE])
         return stored
 
     def take_manifest(
-        self,
-        tenant: str,
-        owner: str,
-        incoming: Incoming,
-        announced: str,
-        wanted: Sequence[str],
-        size: int,
-        *,
-        now: float,
+        self, tenant: str, owner: str, incoming: Incoming, announced: str, named: ManifestContent, *, now: float
     ) -> Snapshot:
-        """Keep a manifest that names the content ``wanted``, ``size`` bytes in all.
+        """Keep a manifest that was read and names what ``named`` says.
 
-        The file has, before the manifest itself, a line with the packs. Raises FilesMissing, DigestMismatch.
+        The file has, before the manifest itself, a line with the packs. Raises FilesMissing, SizeMismatch,
+        DigestMismatch.
         """
         incoming.complete(announced=announced)
-        known = self._known(tenant, owner, wanted)
-        missing = [digest for digest in wanted if digest not in known]
-        if missing:
-            raise FilesMissing(missing)
-        with self._engine.connect() as connection:
-            ids = sorted({file.pack for file in known.values()})
-            packs = list(connection.scalars(select(PackRow.sha256).where(PackRow.id.in_(ids)).order_by(PackRow.id)))
-        content = f"{json.dumps({'packs': packs, 'size': size})}\n".encode() + incoming.path.read_bytes()
-        with self._files.incoming(len(content)) as whole:
-            whole.write(content)
-            whole.keep(self._files.manifest(tenant, owner, announced))
-        snapshot = Snapshot(tenant, owner, announced, size, tuple(packs))
+        packs = self._packs_of(tenant, owner, named)
+        first = f"{json.dumps({'packs': packs, 'size': named.size})}\n".encode()
+        with self._files.incoming(len(first) + incoming.size) as whole:
+            whole.write(first)
+            _copy(incoming.path, whole)
+            kept = whole.keep(self._files.manifest(tenant, owner, announced))
+        snapshot = Snapshot(tenant, owner, announced, named.size, tuple(packs))
         with writing(self._engine) as connection:
-            _note(connection, snapshot, now)
+            _note(connection, snapshot, kept.size, now)
         return snapshot
 
     def use(self, tenant: str, owner: str, sha256: str, *, now: float) -> Snapshot | None:
@@ -165,6 +160,15 @@ class Snapshots:
             if self._files.size(self._files.manifest(tenant, owner, sha256)) is not None:
                 self._adopt(tenant, owner, sha256, now)
         return len(lost)
+
+    def measure(self) -> None:
+        """Note the sizes of manifests that an older version of this service has kept. To be called at the start."""
+        with self._engine.connect() as connection:
+            unknown = [tuple(row) for row in connection.execute(select(*_PLACE).where(SnapshotRow.stored.is_(None)))]
+        for place in unknown:
+            size = self._files.size(self._files.manifest(*place))
+            with writing(self._engine) as connection:
+                connection.execute(update(SnapshotRow).where(tuple_(*_PLACE) == place).values(stored=size or 0))
 
     def collect(self, *, before: float) -> int:
         """Remove snapshots last used before ``before`` that no job or schedule needs, and packs that no snapshot needs;
@@ -215,10 +219,28 @@ class Snapshots:
                 found |= {row.sha256: _Known(row.pack_id, row.size) for row in rows}
         return found
 
+    def _packs_of(self, tenant: str, owner: str, named: ManifestContent) -> list[str]:
+        """The packs that have what a manifest names, in their order. Raises FilesMissing, SizeMismatch."""
+        known = self._known(tenant, owner, list(named.sizes))
+        missing = [digest for digest in named.sizes if digest not in known]
+        if missing:
+            raise FilesMissing(missing)
+        for digest, size in named.sizes.items():
+            if known[digest].size != size:
+                raise SizeMismatch(digest, size, known[digest].size)
+        packs: list[str] = []
+        ids = sorted({file.pack for file in known.values()})
+        with self._engine.connect() as connection:
+            for begin in range(0, len(ids), _AT_ONCE):
+                some = PackRow.id.in_(ids[begin : begin + _AT_ONCE])
+                packs += connection.scalars(select(PackRow.sha256).where(some).order_by(PackRow.id))
+        return packs
+
     def _adopt(self, tenant: str, owner: str, sha256: str, now: float) -> None:
-        first = json.loads(self._files.read(self._files.manifest(tenant, owner, sha256)).partition(b"\n")[0])
+        content = self._files.read(self._files.manifest(tenant, owner, sha256))
+        first, stored = json.loads(content.partition(b"\n")[0]), len(content)
         with writing(self._engine) as connection:
-            _note(connection, Snapshot(tenant, owner, sha256, first["size"], tuple(first["packs"])), now)
+            _note(connection, Snapshot(tenant, owner, sha256, first["size"], tuple(first["packs"])), stored, now)
 
 
 def use_snapshot(connection: Connection, tenant: str, owner: str, sha256: str, *, now: float) -> Snapshot | None:
@@ -236,10 +258,10 @@ def _same_snapshot() -> Any:
     )
 
 
-def _note(connection: Connection, snapshot: Snapshot, now: float) -> None:
+def _note(connection: Connection, snapshot: Snapshot, stored: int, now: float) -> None:
     place = {"tenant": snapshot.tenant, "owner": snapshot.owner, "sha256": snapshot.sha256}
     connection.execute(delete(SnapshotRow).filter_by(**place))
-    values = {**place, "size": snapshot.size, "packs": list(snapshot.packs), "used_at": now}
+    values = {**place, "size": snapshot.size, "packs": list(snapshot.packs), "used_at": now, "stored": stored}
     connection.execute(insert(SnapshotRow).values(**values))
 
 
@@ -248,24 +270,10 @@ def _scheduled(connection: Connection) -> set[tuple[str, str, str]]:
     return {(tenant, owner, request["files"]) for tenant, owner, request in rows if request.get("files")}
 
 
-def _entries(file: Any, most: int) -> Iterator[tuple[str, int]]:
-    """Digest and size of each entry, which must be named by it."""
-    room = most
-    try:
-        with tarfile.open(fileobj=file, mode="r:gz") as tar:
-            for member in tar:
-                room -= member.size
-                if room < 0:
-                    raise BadPack(f"it has more than {most} bytes of content")
-                content = tar.extractfile(member) if member.isreg() else None
-                if content is None:
-                    raise BadPack(f"its entry {member.name!r} is not a plain file")
-                found = hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
-                if found != member.name:
-                    raise BadPack(f"its entry {member.name!r} has the SHA-256 {found}")
-                yield found, member.size
-    except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error) as error:
-        raise BadPack(f"it can't be unpacked: {error}") from error
+def _copy(source: Path, target: Incoming) -> None:
+    with source.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            target.write(chunk)
 
 
 def _rows(connection: Connection, query: Any) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ class LogSpool:
     def __init__(self, root: Path, *, limit: int) -> None:
         self._root = root
         self._limit = limit
+        self._held: dict[str, int] | None = None
+        self._lock = threading.Lock()
 
     def append(self, run_id: str, offset: int, chunk: bytes) -> int:
         """Add what was printed at ``offset``; the place that the next piece is expected at.
@@ -54,7 +57,10 @@ class LogSpool:
         path = folder / f"{last[0] if joins and last is not None else offset:018d}"
         with path.open("ab") as file:
             file.write(chunk)
-        self._shorten(folder)
+        room = self._shorten(folder)
+        with self._lock:
+            if self._held is not None:
+                self._held[run_id] = room
         return offset + len(chunk)
 
     def read(self, run_id: str, offset: int, *, most: int) -> LogPiece:
@@ -87,6 +93,17 @@ class LogSpool:
     def drop(self, run_id: str) -> None:
         """Forget a run's output."""
         shutil.rmtree(self._folder(run_id), ignore_errors=True)
+        with self._lock:
+            if self._held is not None:
+                self._held.pop(run_id, None)
+
+    def held(self) -> dict[str, int]:
+        """How many bytes there are of each run's output. The folder is looked through once, the first time."""
+        with self._lock:
+            if self._held is None:
+                names = [path.name for path in self._root.iterdir()] if self._root.is_dir() else []
+                self._held = {name: sum(size for _, size in _pieces(self._root / name)) for name in names}
+            return dict(self._held)
 
     def runs(self, *, older_than: float) -> list[str]:
         """Runs whose output last grew before ``older_than`` (epoch seconds)."""
@@ -94,14 +111,16 @@ class LogSpool:
             return []
         return [path.name for path in self._root.iterdir() if _grew(path) < older_than]
 
-    def _shorten(self, folder: Path) -> None:
+    def _shorten(self, folder: Path) -> int:
+        """Remove the oldest pieces that are beyond the limit; how many bytes are left."""
         pieces = _pieces(folder)
         room = sum(size for _, size in pieces)
         for start, size in pieces:
+            if room - size < self._limit:
+                break
             room -= size
-            if room < self._limit:
-                return
             (folder / f"{start:018d}").unlink(missing_ok=True)
+        return room
 
     def _folder(self, run_id: str) -> Path:
         if _RUN.fullmatch(run_id) is None:

@@ -240,7 +240,8 @@ export interface paths {
         readonly get: operations["listArtifacts"];
         readonly put?: never;
         readonly post?: never;
-        readonly delete?: never;
+        /** Remove the files that an ended job gave back: they make room. */
+        readonly delete: operations["dropArtifacts"];
         readonly options?: never;
         readonly head?: never;
         readonly patch?: never;
@@ -485,6 +486,23 @@ export interface paths {
         readonly head?: never;
         /** Let a schedule rest, or go on. */
         readonly patch: operations["changeSchedule"];
+        readonly trace?: never;
+    };
+    readonly "/site/room": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The service's disk, and who holds most of it. */
+        readonly get: operations["getRoom"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
         readonly trace?: never;
     };
     readonly "/tenants/{tenant}/profiles": {
@@ -859,6 +877,25 @@ export interface components {
             readonly user: string;
         };
         /**
+         * Holder
+         * @description What one person of one team holds of the service's disk: in all, and by kind.
+         */
+        readonly Holder: {
+            /** Kinds */
+            readonly kinds: {
+                readonly [key: string]: number;
+            };
+            /** Owner */
+            readonly owner: string;
+            /** Tenant */
+            readonly tenant: string;
+            /**
+             * Total
+             * @description Bytes.
+             */
+            readonly total: number;
+        };
+        /**
          * HolderAnswer
          * @description Who holds what.
          */
@@ -1055,20 +1092,90 @@ export interface components {
              */
             readonly deadline: number;
             /**
+             * Keep Free
+             * @description Per cent of the disk that uploads leave free.
+             */
+            readonly keep_free: number;
+            /**
+             * Max Artifact Files
+             * @description Files that a job may give back.
+             */
+            readonly max_artifact_files: number;
+            /**
              * Max Artifacts
              * @description Bytes.
              */
             readonly max_artifacts: number;
+            /**
+             * Max Body
+             * @description A request without a file of its own.
+             */
+            readonly max_body: number;
+            /**
+             * Max Body Depth
+             * @description Nested objects and arrays in a body.
+             */
+            readonly max_body_depth: number;
+            /**
+             * Max Body Values
+             * @description Values in a body.
+             */
+            readonly max_body_values: number;
+            /**
+             * Max Depth
+             * @description Parts of a file's path.
+             */
+            readonly max_depth: number;
             /**
              * Max Log
              * @description Bytes.
              */
             readonly max_log: number;
             /**
+             * Max Manifest
+             * @description A manifest as it is sent.
+             */
+            readonly max_manifest: number;
+            /**
+             * Max Manifest Files
+             * @description Files in a manifest.
+             */
+            readonly max_manifest_files: number;
+            /**
+             * Max Name
+             * @description Characters of a file's path.
+             */
+            readonly max_name: number;
+            /**
+             * Max Pack
+             * @description A pack as it is sent.
+             */
+            readonly max_pack: number;
+            /**
+             * Max Pack Entries
+             * @description Files in a pack.
+             */
+            readonly max_pack_entries: number;
+            /**
              * Max Upload
              * @description Bytes.
              */
             readonly max_upload: number;
+            /**
+             * Reading Seconds
+             * @description How long a pack or manifest may take to read.
+             */
+            readonly reading_seconds: number;
+            /**
+             * Room Per Person
+             * @description What one person may hold in one team.
+             */
+            readonly room_per_person: number;
+            /**
+             * Room Per Team
+             * @description What a team may hold.
+             */
+            readonly room_per_team: number;
             /**
              * Simulated
              * @description Whether the cluster's GPUs are simulated.
@@ -1447,6 +1554,39 @@ export interface components {
         readonly RetryRequest: {
             /** Key */
             readonly key: string;
+        };
+        /**
+         * RoomAnswer
+         * @description The service's disk, and who holds most of what is on it, the largest first.
+         */
+        readonly RoomAnswer: {
+            /**
+             * Disk Free
+             * @description Bytes.
+             */
+            readonly disk_free: number;
+            /**
+             * Disk Total
+             * @description Bytes.
+             */
+            readonly disk_total: number;
+            /** Holders */
+            readonly holders: readonly components["schemas"]["Holder"][];
+            /**
+             * Keep Free
+             * @description Per cent of the disk that uploads leave free.
+             */
+            readonly keep_free: number;
+            /**
+             * Room Per Person
+             * @description Bytes.
+             */
+            readonly room_per_person: number;
+            /**
+             * Room Per Team
+             * @description Bytes.
+             */
+            readonly room_per_team: number;
         };
         /**
          * RunnerProgress
@@ -2643,6 +2783,37 @@ export interface operations {
             };
         };
     };
+    readonly dropArtifacts: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Remove the files that an ended job gave back: they make room. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly getArtifact: {
         readonly parameters: {
             readonly query?: never;
@@ -3199,6 +3370,35 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["ScheduleAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getRoom: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The service's disk, and who holds most of it. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RoomAnswer"];
                 };
             };
             /** @description What went wrong. */

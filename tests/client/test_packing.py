@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import time
@@ -14,6 +15,7 @@ from aifactory_hub.client import packing
 from aifactory_hub.client.errors import ClientError, FilesTooLarge
 from aifactory_hub.client.packing import Load, Travelling, look, packs
 from aifactory_hub.runner.layout import Layout, read_manifest
+from aifactory_hub.untrusted.packs import PackLimits, pack_entries
 
 LIMIT = 2**20
 
@@ -61,6 +63,36 @@ def test_what_is_packed_is_what_is_unpacked(tmp_path: Path, monkeypatch: pytest.
     assert {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*") if p.is_file()} == files
     assert os.access(out / "run.sh", os.X_OK)
     assert (out / "empty").stat().st_mode & 0o111 == 0
+
+
+def test_a_pack_has_a_limit_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "_FILES", 2)
+    found = sent(fill(tmp_path / "in", {str(n): b"%d" % n for n in range(5)}))
+    made = [path.read_bytes() for path in packs(found.items, tmp_path)]
+    counts = [len(list(pack_entries(io.BytesIO(pack).read, PackLimits(100)))) for pack in made]
+    assert counts == [2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        (b"a\xffb", "U+DCFF"),
+        (b"a\nb", "U+000A"),
+        ("a\u202eb".encode(), "U+202E"),
+        ("a\x9bb".encode(), "U+009B"),
+        (b"/".join([b"d"] * 70), "70 folders deep"),
+    ],
+)
+def test_a_file_whose_name_can_not_travel_stays_at_home_and_is_told(tmp_path: Path, name: bytes, why: str) -> None:
+    folder = fill(tmp_path / "in", {"train.py": b"x"})
+    path = os.fsencode(folder) + b"/" + name
+    os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120 - a name that is no text
+    os.close(os.open(path, os.O_CREAT))
+    found = sent(folder)
+    assert [item.name for item in found.items] == ["train.py"]
+    (told,) = found.skipped.items()
+    assert why in told[1]
+    assert told[0].isprintable()
 
 
 @pytest.mark.parametrize("now", [b"other", b"longer than it was", b""])
@@ -173,12 +205,11 @@ def test_nothing_in_a_folder_ends_a_submission_and_all_that_stays_is_named(tmp_p
     (folder / "empty" / "deep").mkdir(parents=True)
     done = sent(folder)
     assert names(done) == ["real.txt", "über.csv"]
-    odd = "its name is not UTF-8 or has control characters: rename it"
     assert dict(done.skipped) == {
         "loop": "it can't be read: Too many levels of symbolic links",
-        "'lat\\udcf1.txt'": odd,
-        "'tab\\there'": odd,
-        "'new\\nline'": odd,
+        "lat\\udcf1.txt": "it has the character U+DCF1, which can't be printed",
+        "tab\\there": "it has the character U+0009, which can't be printed",
+        "new\\nline": "it has the character U+000A, which can't be printed",
         "empty/deep/": "an empty folder: make it in the job",
     }
 

@@ -32,7 +32,8 @@ def pack_with(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"") ->
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w:gz") as tar:
         info = tarfile.TarInfo(name)
-        info.type, info.linkname, info.size = kind, "/etc/passwd", len(content)
+        info.type, info.size = kind, len(content)
+        info.linkname = "" if kind == tarfile.REGTYPE else "/etc/passwd"
         tar.addfile(info, io.BytesIO(content))
     return raw.getvalue()
 
@@ -51,20 +52,22 @@ def test_content_of_several_packs_is_put_under_its_names(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["/tmp/evil", "../evil", "a/../../evil", ".", ""])
 def test_a_name_that_could_reach_outside_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(BadArchive, match="outside of the work folder"):
+    with pytest.raises(BadArchive, match="not the path of a file below the work folder"):
         laid_out(tmp_path, manifest_of({name: b"x"}), pack_of({name: b"x"}))
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
 def test_what_is_no_plain_file_in_a_pack_is_never_made(tmp_path: Path, kind: bytes) -> None:
-    with pytest.raises(BadArchive, match="did not come"):
+    with pytest.raises(BadArchive, match="not a plain file"):
         laid_out(tmp_path, manifest_of({"a": b"x"}), pack_with(sha256(b"x"), kind))
     assert list((tmp_path / "files").iterdir()) == []
 
 
-@pytest.mark.parametrize("content", [b"y", b"xx" * 10**6, b""])
-def test_content_that_is_not_what_its_name_says_is_refused(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(BadArchive, match="a is damaged"):
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"y", "has the SHA-256"), (b"xx" * 10**6, "2000000 bytes in it, and 1 in"), (b"", "0 bytes")]
+)
+def test_content_that_is_not_what_its_name_says_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    with pytest.raises(BadArchive, match=said):
         laid_out(tmp_path, manifest_of({"a": b"x"}), pack_with(sha256(b"x"), content=content))
 
 
@@ -82,6 +85,5 @@ def test_a_manifest_that_can_not_be_read_is_said(tmp_path: Path, manifest: Any) 
 
 def test_a_file_that_would_be_a_folder_too_is_refused(tmp_path: Path) -> None:
     files = {"a": b"x", "a/b": b"y"}
-    with pytest.raises(BadArchive, match="can't be unpacked"):
+    with pytest.raises(BadArchive, match="also the name of a file"):
         laid_out(tmp_path, manifest_of(files), pack_of(files))
-    assert [path.name for path in (tmp_path / "files").iterdir()] == ["a"]

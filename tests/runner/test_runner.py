@@ -178,7 +178,9 @@ async def test_files_that_are_damaged_keep_the_command_from_starting(service: Ru
     await service.reconciler.settle()
     _, _, job = await brought(service, pod)
     assert (job["state"], job["exit_code"]) == ("FAILED", NOT_STARTED)
-    assert job["reason"].startswith("the job's files can't be fetched: the entry '../up' would be outside")
+    assert job["reason"].startswith(
+        "the job's files can't be fetched: their manifest can't be read: files.0.name: '../up'"
+    )
 
 
 async def test_a_wrong_token_keeps_the_command_from_starting(service: RunningService, tmp_path: Path) -> None:
@@ -255,8 +257,8 @@ async def test_a_name_that_is_not_utf_8_takes_nothing_else_with_it(service: Runn
     assert (code, files) == (0, {"model.txt": b"ok"})
     job = service.context.jobs.get(pod.job_id)
     assert job is not None and job.report is not None
-    assert sorted(job.report["left"]) == ["'a\\tb'", "'ma\\udcf1ana.csv'", ".checkpoints/'ma\\udcf1ana.pt'"]
-    assert "was not kept: its name is not UTF-8" in log  # where people look, not in the pod's own output alone
+    assert sorted(job.report["left"]) == [".checkpoints/ma\\udcf1ana.pt", "a\\tb", "ma\\udcf1ana.csv"]
+    assert "was not kept: it has the character U+0009, which can't be printed: rename it" in log  # where people look, not in the pod's own output alone
 
 
 async def test_of_very_many_files_the_important_come_home_and_the_rest_is_counted(

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from aifactory_hub.store import FileStore, Snapshots
+from aifactory_hub.untrusted.reading import ManifestContent
 
 
 def pack_of(files: Mapping[str, bytes]) -> bytes:
@@ -55,8 +56,8 @@ def keep_files(
     with files.incoming(10**8) as incoming:
         incoming.write(pack)
         snapshots.take_pack(tenant, owner, incoming, sha256(pack), most=10**8, now=now)
-    wanted, size = [sha256(content) for content in sent.values()], sum(map(len, sent.values()))
+    named = ManifestContent({sha256(content): len(content) for content in sent.values()}, sum(map(len, sent.values())))
     with files.incoming(10**8) as incoming:
         incoming.write(manifest)
-        snapshots.take_manifest(tenant, owner, incoming, sha256(manifest), wanted, size, now=now)
+        snapshots.take_manifest(tenant, owner, incoming, sha256(manifest), named, now=now)
     return sha256(manifest)

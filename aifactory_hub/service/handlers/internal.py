@@ -10,16 +10,15 @@ from ..answer_types import ArtifactsAnswer
 from ..answers import artifacts_answer
 from ..context import Context
 from ..errors import ServiceError, forbidden
+from ..executors import uploads
 from ..file_answers import Expected, Heard, Stored, StoredArtifact, Travelled
 from ..gate import bearer
 from ..operations import Access, operation
-from ..payloads import PieceQuery, RunnerProgress, RunnerResult, artifact_name, parse
+from ..payloads import MOST_ARTIFACTS, PieceQuery, RunnerProgress, RunnerResult, artifact_name
+from ..room import Reservation
 from ..tokens import matches
 from .base import Handler, run_sync
-from .receiving import DIGEST_HEADER, ReceivingHandler, announced_digest
-
-# A job that makes more files than this has its outputs not narrowed down, and a list of them helps nobody.
-_MOST_ARTIFACTS = 1000
+from .receiving import DIGEST_HEADER, ReceivingHandler, announced_digest, too_large
 
 
 class _ForRunners(Handler):
@@ -75,6 +74,10 @@ class RunnerLog(ReceivingHandler, _ForRunners):
         self.announced = announced_digest(self.request.headers.get(DIGEST_HEADER))
         return self.context.registry.jobs.max_log
 
+    async def reserve(self, size: int) -> Reservation:
+        """For the job's owner."""
+        return await self.context.room.reserve(self._job.tenant, self._job.owner, "logs", size)
+
     def target(self) -> str:
         """A later one replaces it."""
         return self.context.files.log(self._job.id, self._job.attempt)
@@ -113,7 +116,7 @@ class RunnerLogPiece(_ForRunners):
         """For those who follow it; the whole log comes at the end."""
         job = await self.own_job(job_id)
         offset = self.query(PieceQuery).offset
-        end = await run_sync(self.context.spool.append, job.run_id, offset, self.request.body)
+        end = await uploads.run(self.context.spool.append, job.run_id, offset, self.request.body)
         self.context.log_news.tell(job.id)
         self.answer({"next": end})
 
@@ -125,7 +128,7 @@ class RunnerProgressReport(_ForRunners):
     async def post(self, job_id: str) -> None:
         """The newest word counts; what it leaves out stays as it was."""
         job = await self.own_job(job_id)
-        said = parse(RunnerProgress, self.request.body)
+        said = await self.body(RunnerProgress, job.owner)
         await run_sync(
             self.context.jobs.record_progress,
             job.id,
@@ -173,16 +176,25 @@ class RunnerArtifact(ReceivingHandler, _ForRunners):
         self.answer({"id": job.id})
 
     async def limit_now(self, *args: str) -> int:
-        """What is left of the job's limit, where the file that this one replaces does not count."""
+        """The job's limit; what others of its files leave of it is looked at when room is reserved."""
         self._job = await self.own_job(args[0])
         self.announced = announced_digest(self.request.headers.get(DIGEST_HEADER))
         self._name = artifact_name(args[1])
-        found = await run_sync(self.context.jobs.artifacts, self._job.id)
-        others = [a for a in found if a.name != self._name]
-        if len(others) >= _MOST_ARTIFACTS:
-            message = f"A job may give back {_MOST_ARTIFACTS} files at most: narrow its outputs down."
-            raise ServiceError(413, "too-large", message, numbers={"limit": _MOST_ARTIFACTS})
-        return max(0, self.context.registry.jobs.max_artifacts - sum(a.size for a in others))
+        return self.context.registry.jobs.max_artifacts
+
+    async def reserve(self, size: int) -> Reservation:
+        """What is left of the job's limit, where the file that this one replaces does not count."""
+        job, room, most = self._job, self.context.room, self.context.registry.jobs.max_artifacts
+        async with room.job_lock(job.id):
+            found = await run_sync(self.context.jobs.artifacts, job.id)
+            others, coming = [a for a in found if a.name != self._name], room.reserved_for(job.id)
+            if len(others) + len(coming) >= MOST_ARTIFACTS:
+                message = f"A job may give back {MOST_ARTIFACTS} files at most: narrow its outputs down."
+                raise ServiceError(413, "too-large", message, numbers={"limit": MOST_ARTIFACTS})
+            left = most - sum(a.size for a in others) - sum(each.size for each in coming)
+            if size > left:
+                raise too_large(size, max(0, left))
+            return await room.reserve(job.tenant, job.owner, "artifacts", size, job=job.id)
 
     def target(self) -> str:
         """A later one of the same name replaces it."""
@@ -191,7 +203,10 @@ class RunnerArtifact(ReceivingHandler, _ForRunners):
     async def kept(self, stored: StoredFile) -> Mapping[str, Any]:
         """Its name, size and digest."""
         artifact = Artifact(self._name, stored.size, stored.sha256, self.context.clock())
-        await run_sync(self.context.jobs.put_artifact, self._job.id, artifact)
+        # Not counted twice, and not left out: from now on the database has it.
+        async with self.context.room.job_lock(self._job.id):
+            await run_sync(self.context.jobs.put_artifact, self._job.id, artifact)
+            self.settle()
         return {"name": artifact.name, "size": artifact.size, "sha256": artifact.sha256}
 
     @operation(
@@ -215,7 +230,7 @@ class RunnerOutcome(_ForRunners):
     async def post(self, job_id: str) -> None:
         """Keep it beside what the cluster says, which alone decides whether the job succeeded."""
         job = await self.own_job(job_id)
-        result = parse(RunnerResult, self.request.body)
+        result = await self.body(RunnerResult, job.owner)
         await run_sync(self.context.jobs.record_report, job.id, result.model_dump())
         self.context.reconciler.hurry(job.id)
         self.answer({"id": job.id})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+from typing import Any
 
 from ... import constants
 from ...admission.base import AdmissionUnavailable
@@ -15,9 +15,10 @@ from ..answer_types import ArtifactsAnswer, JobAnswer, JobPage, ProvenanceAnswer
 from ..answer_types import DryRun as DryRunAnswer
 from ..answers import artifacts_answer, dry_run_answer, job_answer, quota_answer, refused_answer
 from ..errors import ServiceError, bad_field, forbidden, from_refusal, gone, unavailable
+from ..executors import uploads
 from ..forecasts import forecast_of, forecasts_of, look, preview
 from ..operations import operation
-from ..payloads import JobQuery, Planned, Submission, TenantQuery, artifact_name, parse
+from ..payloads import JobQuery, Planned, Submission, TenantQuery, artifact_name
 from .base import Handler, run_sync
 
 # What people wait for at most for a detail that an answer can do without, in seconds.
@@ -54,7 +55,7 @@ class JobList(Handler):
     async def post(self) -> None:
         """Take a job in."""
         caller = await self.caller(fresh=True)
-        submission = parse(Submission, self._with_key(self.request.body))
+        submission = await self.body(Submission, caller.name, self._with_key)
         tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, submission.tenant)
         taken = await self.context.submissions.submit(caller.name, tenant, submission)
         if isinstance(taken, Refusal):
@@ -63,20 +64,12 @@ class JobList(Handler):
         body = job_answer(taken.job, self.context.registry, now=self.context.clock())
         self.answer(body, 201 if taken.new else 200)
 
-    def _with_key(self, body: bytes) -> bytes:
+    def _with_key(self, asked: Any) -> Any:
         """The key may also come as the header Idempotency-Key; both, if they say the same."""
         header = self.request.headers.get("Idempotency-Key")
-        if header is None:
-            return body
-        try:
-            asked = json.loads(body)
-        except ValueError:
-            return body  # refused, with its reason, where all bodies are checked
-        if not isinstance(asked, dict):
-            return body
-        if asked.setdefault("key", header) != header:
+        if header is not None and isinstance(asked, dict) and asked.setdefault("key", header) != header:
             raise bad_field("key", "The header Idempotency-Key and the field key differ: send one of them.")
-        return json.dumps(asked).encode()
+        return asked
 
 
 class DryRun(Handler):
@@ -88,7 +81,7 @@ class DryRun(Handler):
     async def post(self) -> None:
         """Nothing is stored or created. A job that would be refused is an answer here, not an error."""
         caller = await self.caller()
-        asked = parse(Planned, self.request.body)
+        asked = await self.body(Planned, caller.name)
         tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, asked.tenant)
         published = await self.context.submissions.published(tenant, asked)
         plan = self.context.submissions.plan(tenant, asked, published)
@@ -186,6 +179,21 @@ class Artifacts(Handler):
         job = await self.job_for(caller, job_id)
         found = await run_sync(self.context.jobs.artifacts, job.id)
         self.answer(artifacts_answer(found, simulated=self.context.registry.cluster.simulated))
+
+    @operation("dropArtifacts", "Remove the files that an ended job gave back: they make room.", answer=JobAnswer)
+    async def delete(self, job_id: str) -> None:
+        """Its owner may, and the tenant's admins. Again, nothing happens."""
+        caller = await self.caller(fresh=True)
+        job = await self.job_for(caller, job_id, constants.SCOPE_CANCEL)
+        if job.owner != caller.name and not caller.administers(job.tenant):
+            raise forbidden(f"Job {job.id} is {job.owner}'s: its owner and the team's admins can remove its files.")
+        if job.live:
+            raise ServiceError(409, "job-goes-on", f"Job {job.id} has not ended: its files may be needed.", field="id")
+        # The files first: a kill between the two only means that they are removed again.
+        await uploads.run(self.context.files.drop, job.id, "artifacts")
+        await run_sync(self.context.jobs.mark_dropped, job.id, "artifacts", now=self.context.clock())
+        self.context.room.changed()
+        self.answer(job_answer(await self.job_for(caller, job_id), self.context.registry, now=self.context.clock()))
 
 
 class ArtifactOne(Handler):

@@ -9,9 +9,14 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from ... import __version__
+from ...untrusted.json_text import MOST_DEPTH, MOST_VALUES
+from ...untrusted.manifests import LARGEST_MANIFEST, LONGEST_NAME, MOST_FILES, MOST_FOLDERS_DEEP
+from ...untrusted.packs import MOST_ENTRIES
+from ...untrusted.reading import seconds_for
 from ..answer_types import HealthAnswer, LimitsAnswer
 from ..context import Context
 from ..operations import Access, operation
+from ..payloads import MOST_ARTIFACTS, MOST_BODY, PACK_HEADERS
 from .base import Handler, run_sync
 
 _PAGE = """<!doctype html>
@@ -88,6 +93,20 @@ class Limits(Handler):
                 "max_artifacts": jobs.max_artifacts,
                 "max_log": jobs.max_log,
                 "deadline": jobs.deadline,
+                "max_artifact_files": MOST_ARTIFACTS,
+                "max_body": MOST_BODY,
+                "max_body_depth": MOST_DEPTH,
+                "max_body_values": MOST_VALUES,
+                "max_pack": jobs.max_upload + PACK_HEADERS,
+                "max_pack_entries": MOST_ENTRIES,
+                "max_manifest": LARGEST_MANIFEST,
+                "max_manifest_files": MOST_FILES,
+                "max_name": LONGEST_NAME,
+                "max_depth": MOST_FOLDERS_DEEP,
+                "reading_seconds": seconds_for(jobs.max_upload),
+                "room_per_person": jobs.room_per_person,
+                "room_per_team": jobs.room_per_team,
+                "keep_free": jobs.keep_free,
                 "simulated": self.context.registry.cluster.simulated,
             }
         )

@@ -10,7 +10,9 @@ from tornado.web import stream_request_body
 
 from ...store import DigestMismatch, Incoming, StoredFile
 from ..errors import ServiceError, bad_field
-from .base import Handler, run_sync
+from ..executors import uploads
+from ..room import Reservation
+from .base import Handler
 
 DIGEST_HEADER = "X-Content-SHA256"
 _BODY_TIMEOUT = 600.0
@@ -20,14 +22,24 @@ _READ_IN_VAIN = 2**30
 
 @stream_request_body
 class ReceivingHandler(Handler):
-    """Receives one file. A subclass says who may send how much, where it goes, and what to note once it is there."""
+    """Receives one file, for which room is reserved before it comes and given back however the upload ends.
+
+    A subclass says who may send how much, where it goes, and what to note once it is there.
+    """
 
     announced: str
     incoming: Incoming | None = None
     refusal: ServiceError | None = None
+    reservation: Reservation | None = None
+    _gone = False
+    _storing = False
 
     async def limit_now(self, *args: str) -> int:
         """The most bytes that may come; sets ``announced``. Raises ServiceError when none may."""
+        raise NotImplementedError
+
+    async def reserve(self, size: int) -> Reservation:
+        """Room for the body. Raises ServiceError."""
         raise NotImplementedError
 
     def target(self) -> str:
@@ -36,7 +48,7 @@ class ReceivingHandler(Handler):
 
     async def store(self, incoming: Incoming) -> Mapping[str, Any]:
         """Keep what came and note it; the answer. Raises DigestMismatch, ServiceError."""
-        return await self.kept(await run_sync(incoming.keep, self.target(), announced=self.announced))
+        return await self.kept(await uploads.run(incoming.keep, self.target(), announced=self.announced))
 
     async def kept(self, stored: StoredFile) -> Mapping[str, Any]:
         """The file is there whole: note it. The answer."""
@@ -58,13 +70,16 @@ class ReceivingHandler(Handler):
             limit = await self.limit_now(*self.path_args)
             if length > limit:
                 raise too_large(length, limit)
+            self.reservation = await self.reserve(length)
         except ServiceError as error:
             if length is not None and length > _READ_IN_VAIN:
                 raise
             self.refusal = error
         else:
-            self.incoming = self.context.files.incoming(limit)
+            self.incoming = self.context.files.incoming(length)
         connection.set_max_body_size(_READ_IN_VAIN if length is None else length)
+        if self._gone:
+            self._drop()
 
     def data_received(self, chunk: bytes) -> None:
         """A piece of the body; called by tornado."""
@@ -76,8 +91,10 @@ class ReceivingHandler(Handler):
         self._drop()
 
     def on_connection_close(self) -> None:
-        """The sender went away; called by tornado."""
-        self._drop()
+        """The sender went away; called by tornado. What is being kept meanwhile is kept."""
+        self._gone = True
+        if not self._storing:
+            self._drop()
         super().on_connection_close()
 
     async def put(self, *_args: str) -> None:
@@ -85,16 +102,27 @@ class ReceivingHandler(Handler):
         if self.refusal is not None:
             raise self.refusal
         assert self.incoming is not None  # prepare made it, or raised
+        self._storing = True
         try:
             answer = await self.store(self.incoming)
+            self.settle()
         except DigestMismatch as error:
             message = f"The body was damaged on the way: {error}."
             raise ServiceError(422, "digest-mismatch", message, field=DIGEST_HEADER) from error
+        finally:
+            self._drop()
         self.answer(answer, 201)
+
+    def settle(self) -> None:
+        """What came is in the database: it is counted from there now."""
+        if self.reservation is not None:
+            self.context.room.release(self.reservation, kept=True)
 
     def _drop(self) -> None:
         if self.incoming is not None:
             self.incoming.drop()
+        if self.reservation is not None:
+            self.context.room.release(self.reservation, kept=False)
 
     def _length(self) -> int:
         length = self.request.headers.get("Content-Length", "")

@@ -12,7 +12,7 @@ from ..answers import messages_answer, schedule_answer
 from ..errors import ServiceError, forbidden, from_refusal
 from ..messages import tenant_secret
 from ..operations import operation
-from ..payloads import SchedulePatch, ScheduleQuery, ScheduleRequest, parse
+from ..payloads import SchedulePatch, ScheduleQuery, ScheduleRequest
 from .base import Handler, run_sync
 
 
@@ -54,7 +54,7 @@ class ScheduleList(_OfSchedules):
     async def post(self) -> None:
         """The job is checked as a submitted one is."""
         caller = await self.caller(fresh=True)
-        asked = parse(ScheduleRequest, self.request.body)
+        asked = await self.body(ScheduleRequest, caller.name)
         tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, asked.tenant)
         made = await self.context.scheduler.make(caller.name, tenant, asked)
         if isinstance(made, Refusal):
@@ -74,8 +74,8 @@ class ScheduleOne(_OfSchedules):
     @operation("changeSchedule", "Let a schedule rest, or go on.", answer=ScheduleAnswer, body=SchedulePatch)
     async def patch(self, schedule_id: str) -> None:
         """Times that pass while it rests are not made up for."""
-        asked = parse(SchedulePatch, self.request.body)
         schedule = await self._own(schedule_id)
+        asked = await self.body(SchedulePatch, schedule.owner)
         due = next_time(schedule.cron, schedule.time_zone, after=self.context.clock())
         schedules = self.context.scheduler.schedules
         if asked.paused != schedule.paused:

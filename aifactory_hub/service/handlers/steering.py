@@ -10,7 +10,7 @@ from ..answer_types import JobAnswer
 from ..answers import job_answer
 from ..errors import ServiceError, forbidden, from_refusal
 from ..operations import operation
-from ..payloads import RetryRequest, parse
+from ..payloads import RetryRequest
 from .base import Handler, run_sync
 
 
@@ -76,8 +76,8 @@ class Retry(_Steering):
     )
     async def post(self, job_id: str) -> None:
         """Its owner alone may: the new job is hers too, with her environment."""
-        asked = parse(RetryRequest, self.request.body)
         caller = await self.caller(fresh=True)
+        asked = await self.body(RetryRequest, caller.name)
         job = await self.job_for(caller, job_id)
         if not caller.tenants(constants.SCOPE_SUBMIT, [job.tenant]):
             raise forbidden("This token may not submit jobs.")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+import logging
+from asyncio import Future
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from sqlalchemy.exc import OperationalError
+from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from ... import constants
@@ -17,10 +20,19 @@ from ..access import Caller, choose_tenant
 from ..context import Context
 from ..errors import MEDIA_TYPE, ServiceError, from_refusal, unavailable, unknown_job
 from ..payloads import Model, parse_query
+from ..reading import Reader
+
+log = logging.getLogger(__name__)
+
+# A piece of an answer that its reader does not take within this many seconds ends the answer.
+WRITE_TIMEOUT = 60.0
 
 
 class Handler(RequestHandler):
     """A handler with the service's parts at hand."""
+
+    # Who reads an answer that is sent in pieces; see send_piece.
+    reader: Reader | None = None
 
     def initialize(self, context: Context) -> None:
         """Called by tornado with the route's arguments."""
@@ -59,8 +71,60 @@ class Handler(RequestHandler):
         job = await run_sync(self.context.jobs.get, job_id)
         if job is None or job.tenant not in caller.tenants(scope, self.context.registry.tenants):
             raise unknown_job(job_id)
+        self.open_for(caller, [job.tenant])
         found: JobRecord = job
         return found
+
+    def open_for(self, caller: Caller, tenants: Collection[str]) -> None:
+        """Name the teams that the pieces of this answer are about: ``send_piece`` asks again for the reader's."""
+
+        async def readable() -> Collection[str]:
+            now = await self.caller(fresh=True)
+            return now.tenants(constants.SCOPE_READ, self.context.registry.tenants)
+
+        self.reader = Reader(readable, tenants)
+
+    async def send_piece(self, piece: str | bytes, tenant: str | None = None) -> None:
+        """Send a piece of an answer that stays open. Raises ServiceError when its reader may not read it any more.
+
+        A piece about a ``tenant`` that the reader of several teams has left is not sent.
+        """
+        if self.reader is None:
+            raise RuntimeError(f"{type(self).__name__} sends an answer in pieces and has named no reader")
+        await self.reader.check()
+        if tenant is not None and tenant not in self.reader.tenants:
+            return
+        self.write(piece)
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT):
+                await super().flush()
+        except TimeoutError:
+            self.cut_off("its reader does not take it")
+
+    def flush(self, include_footers: bool = False) -> Future[None]:
+        """Called by tornado at the end of an answer. Pieces go through ``send_piece``."""
+        if not include_footers and not self._finished:
+            raise RuntimeError("send pieces of an answer with send_piece, which asks whether its reader may have them")
+        return super().flush(include_footers)
+
+    def cut_off(self, why: str) -> None:
+        """End an answer of which a part was sent, so that it can't be taken for a whole one."""
+        log.info("%s %s was cut off: %s", self.request.method, self.request.path, why)
+        connection: Any = self.request.connection
+        connection.close()
+        raise StreamClosedError
+
+    def on_finish(self) -> None:
+        """Called by tornado after the answer."""
+        if self.reader is not None:
+            self.reader.close()
+        super().on_finish()
+
+    def on_connection_close(self) -> None:
+        """The caller went away; called by tornado."""
+        if self.reader is not None:
+            self.reader.close()
+        super().on_connection_close()
 
     def answer(self, body: Mapping[str, Any], status: int = 200, *, media_type: str = "application/json") -> None:
         """Send ``body`` as JSON."""
@@ -75,8 +139,13 @@ class Handler(RequestHandler):
             self.set_header("Content-Type", media_type)
             self.set_header("Content-Length", str(reading.size))
             while chunk := await run_sync(reading.next):
-                self.write(chunk)
-                await self.flush()
+                await self.send_piece(chunk)
+        except ServiceError as error:
+            if not self._headers_written:
+                raise
+            self.cut_off(error.detail)
+        except StreamClosedError:
+            log.info("%s: the reader went away", self.request.path)
         finally:
             reading.close()
 

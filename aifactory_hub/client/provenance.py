@@ -61,7 +61,9 @@ def export(source: str, folder: Path, target: Path) -> str:
     if address is not None:
         repository = target.parent / "clone"
         _clone(address, repository)
-    name = _must(repository, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", said=f"git={without_secrets(source)!r}").strip()
+    name = _must(
+        repository, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", said=f"git={without_secrets(source)!r}"
+    ).strip()
     target.mkdir()
     archive = target.parent / "commit.tar"
     _must(repository, "archive", "--format=tar", f"--output={archive}", name)

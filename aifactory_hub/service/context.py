@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..admission.base import Admission
 from ..admission.outlook import Outlooks
@@ -12,6 +12,7 @@ from ..registry.model import Registry
 from ..store import FileStore, Jobs, LogSpool, Snapshots
 from .chores import Chores
 from .gate import Gate
+from .limits import Limits
 from .messages import Messenger
 from .news import Bulletin
 from .reconcile import Reconciler
@@ -24,7 +25,8 @@ class Context:
     """The parts.
 
     ``reach`` says what can be reached now, for the health page; it names no tenant. ``unavailable`` says why a
-    tenant can't start anything now, or None. ``bulletin`` tells of changed jobs, ``log_news`` also of new output.
+    tenant can't start anything now, or None. ``bulletin`` tells of changed jobs, ``log_news`` also of new output. ``limits`` counts what each person
+    has open.
     """
 
     registry: Registry
@@ -46,3 +48,4 @@ class Context:
     outlooks: Outlooks
     unavailable: Callable[[str], str | None]
     clock: Callable[[], float]
+    limits: Limits = field(default_factory=Limits)

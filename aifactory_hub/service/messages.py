@@ -126,9 +126,7 @@ class Messenger:
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
-    async def _send(
-        self, public: aiohttp.ClientSession, internal: aiohttp.ClientSession, delivery: Delivery
-    ) -> None:
+    async def _send(self, public: aiohttp.ClientSession, internal: aiohttp.ClientSession, delivery: Delivery) -> None:
         problem = await self._problem(public, internal, delivery)
         if problem is None:
             await asyncio.to_thread(self.deliveries.delivered, delivery.id, now=self.clock())

@@ -181,7 +181,16 @@ def info(address: str) -> tuple[int, int, int, str, tuple[str, int]]:
 
 @pytest.mark.parametrize(
     "address",
-    ["10.1.2.3", "127.0.0.1", "169.254.169.254", "100.64.0.1", "::ffff:10.0.0.1", "fd00::1", "fe80::1%eth0", "224.0.0.1"],
+    [
+        "10.1.2.3",
+        "127.0.0.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "::ffff:10.0.0.1",
+        "fd00::1",
+        "fe80::1%eth0",
+        "224.0.0.1",
+    ],
 )
 def test_no_socket_is_made_for_an_address_that_is_not_public(address: str) -> None:
     with pytest.raises(NotPublic):
@@ -220,7 +229,9 @@ async def test_the_connector_itself_refuses_internal_addresses(
     listener: Listener, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     """Also those that the form of the address did not give away."""
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [info("127.0.0.1")[:4] + (("127.0.0.1", listener.port),)])
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *_, **__: [info("127.0.0.1")[:4] + (("127.0.0.1", listener.port),)]
+    )
     async with aiohttp.ClientSession(connector=messages._connector(guarded=True)) as session:
         with pytest.raises(aiohttp.ClientConnectorError):
             await session.post(f"http://{host}:{listener.port}/x")

@@ -3,40 +3,122 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 from asyncio import Future
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from sqlalchemy.exc import OperationalError
 from tornado.iostream import StreamClosedError
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from ... import constants
 from ...store import BlobMissing, BlobsUnavailable, JobRecord
 from ..access import Caller, choose_tenant
 from ..context import Context
 from ..errors import MEDIA_TYPE, ServiceError, from_refusal, unavailable, unknown_job
+from ..limits import Kind
 from ..payloads import Model, parse_query
 from ..reading import Reader
 
 log = logging.getLogger(__name__)
 
+# Bytes: of a request that is no file, which holds a command, an environment and names.
+LARGEST_BODY = 2**20
+# Bytes of a body that is too large that are read all the same, so that its sender can read why it was refused.
+_READ_IN_VAIN = 64 * 2**20
+_VERBS = ("get", "head", "post", "put", "patch", "delete", "options")
 # A piece of an answer that its reader does not take within this many seconds ends the answer.
 WRITE_TIMEOUT = 60.0
 
 
+def _with_body(method: Callable[..., Awaitable[None] | None]) -> Callable[..., Awaitable[None]]:
+    @functools.wraps(method)
+    async def called(self: Any, *args: str) -> None:
+        self.end_body()
+        waiting = method(self, *args)
+        if waiting is not None:
+            await waiting
+
+    return called
+
+
+@stream_request_body
 class Handler(RequestHandler):
-    """A handler with the service's parts at hand."""
+    """A handler with the service's parts at hand.
+
+    Bodies are read by ``data_received``, up to ``LARGEST_BODY``. One that is larger is read to its end in vain, so that
+    its sender reads the refusal instead of a connection that breaks.
+    """
 
     # Who reads an answer that is sent in pieces; see send_piece.
     reader: Reader | None = None
+    # How this handler's requests count among what one person may have open.
+    counts_as = Kind.REQUESTS
+    _release: Callable[[], None] | None = None
+    _refused: ServiceError | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let each verb begin with its body, or with why that was refused."""
+        super().__init_subclass__(**kwargs)
+        for verb in _VERBS:
+            if verb in vars(cls):
+                setattr(cls, verb, _with_body(vars(cls)[verb]))
 
     def initialize(self, context: Context) -> None:
         """Called by tornado with the route's arguments."""
         self.context = context
+        self._body = bytearray()
+
+    def prepare(self) -> Awaitable[None] | None:
+        """Before the body is read; called by tornado. Raises ServiceError for a body too large to be read in vain."""
+        length = self.request.headers.get("Content-Length", "0")
+        connection: Any = self.request.connection
+        connection.set_max_body_size(_READ_IN_VAIN)
+        if length.isdecimal() and int(length) > LARGEST_BODY:
+            self._refused = _body_too_large()
+            if int(length) > _READ_IN_VAIN:
+                raise self._refused
+        return None
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """A piece of the body; called by tornado."""
+        if self._refused is None and len(self._body) + len(chunk) > LARGEST_BODY:
+            self._refused = _body_too_large()
+        if self._refused is None:
+            self._body += chunk
+        return None
+
+    def end_body(self) -> None:
+        """The body is here whole. Raises ServiceError when it was refused."""
+        if self._refused is not None:
+            raise self._refused
+        if self._body:
+            self.request.body = bytes(self._body)
+            self._body.clear()
+
+    def count(self, holder: str) -> None:
+        """Count this request among what ``holder`` has open. Raises ServiceError (429) when that is too much."""
+        if self._release is None:
+            kind = Kind.UPLOADS if self.request.method == "PUT" else self.counts_as
+            self._release = self.context.limits.take(kind, holder)
+
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Future[None]:
+        """The answer is complete; called by tornado for every answer."""
+        try:
+            return super().finish(chunk)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        if self._release is not None:
+            self._release()
+            self._release = lambda: None
+        if self.reader is not None:
+            self.reader.close()
 
     def set_default_headers(self) -> None:
         """Answers are a person's own and may change any moment; files are for saving, never for showing."""
@@ -47,7 +129,9 @@ class Handler(RequestHandler):
 
     async def caller(self, *, fresh: bool = False) -> Caller:
         """Who asks. ``fresh`` asks the hub even if it was asked a moment ago: for whatever changes something."""
-        return await self.context.gate.caller(self.request.headers.get("Authorization"), fresh=fresh)
+        caller = await self.context.gate.caller(self.request.headers.get("Authorization"), fresh=fresh)
+        self.count(f"person {caller.name}")
+        return caller
 
     def tenant_for(self, caller: Caller, scope: str, asked: str | None) -> str:
         """The tenant to act in. Raises ServiceError."""
@@ -114,16 +198,9 @@ class Handler(RequestHandler):
         connection.close()
         raise StreamClosedError
 
-    def on_finish(self) -> None:
-        """Called by tornado after the answer."""
-        if self.reader is not None:
-            self.reader.close()
-        super().on_finish()
-
     def on_connection_close(self) -> None:
         """The caller went away; called by tornado."""
-        if self.reader is not None:
-            self.reader.close()
+        self._end()
         super().on_connection_close()
 
     def answer(self, body: Mapping[str, Any], status: int = 200, *, media_type: str = "application/json") -> None:
@@ -169,17 +246,25 @@ class Handler(RequestHandler):
         self.finish()
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """An expected "no" is no news; called by tornado."""
-        if not isinstance(value, ServiceError):
-            super().log_exception(typ, value, tb)
+        """Log what nobody expected; called by tornado. Never with the query or headers, which may hold a token."""
+        if not isinstance(value, ServiceError | HTTPError | StreamClosedError):
+            where = f"{self.request.method} {self.request.path}"
+            log.error("%s failed", where, exc_info=(typ, value, tb) if typ is not None else None)
 
 
 class NotFound(Handler):
     """Every path that is not there."""
 
-    def prepare(self) -> None:
+    def get(self, *_: str) -> None:
         """Called by tornado for any method."""
         raise ServiceError(404, "unknown-path", f"There is nothing at {self.request.path}.")
+
+    head = post = put = patch = delete = options = get  # type: ignore[assignment]
+
+
+def _body_too_large() -> ServiceError:
+    message = f"A request's body may have {LARGEST_BODY} bytes at most. Send files with the job's files."
+    return ServiceError(413, "too-large", message, numbers={"limit": LARGEST_BODY})
 
 
 def _from_tornado(status: int, error: BaseException | None) -> ServiceError:

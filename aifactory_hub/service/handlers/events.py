@@ -20,6 +20,7 @@ from ..answers import job_answer
 from ..context import Context
 from ..errors import ServiceError, gone
 from ..forecasts import forecasts_of
+from ..limits import Kind
 from ..operations import operation
 from ..payloads import EventQuery, TenantQuery
 from .base import Handler, run_sync
@@ -53,6 +54,7 @@ QUIET = Event("")
 class Streaming(Handler):
     """Sends events until there are no more, the caller goes, or the caller may not read them any more."""
 
+    counts_as = Kind.STREAMS
     _sending: asyncio.Task[None] | None = None
 
     async def stream(self, events: AsyncGenerator[Event]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from tornado.web import Application, RequestHandler
 
 from .. import __version__
-from .connections import MOST_CONNECTIONS, BoundedServer
+from .connections import BoundedServer, most_connections
 from .context import Context
 from .handlers import engines, events, internal, jobs, public, quota, schedules, steering, uploads
 from .handlers.base import LARGEST_BODY, NotFound
@@ -75,9 +75,9 @@ def make_app(context: Context, prefix: str) -> Application:
     return Application(routes, default_handler_class=NotFound, default_handler_args=arguments)
 
 
-def make_server(application: Application, *, most: int = MOST_CONNECTIONS) -> BoundedServer:
-    """The server; ``xheaders`` because the hub's proxy stands before it. ``most`` connections may be open at once."""
-    server = BoundedServer(application, most=most, max_body_size=LARGEST_BODY, xheaders=True)
+def make_server(application: Application) -> BoundedServer:
+    """The server; ``xheaders`` because the hub's proxy stands before it. Raises this process's limit of open files."""
+    server = BoundedServer(application, most=most_connections(), max_body_size=LARGEST_BODY, xheaders=True)
 
     def answered(handler: RequestHandler) -> None:
         log_request(handler)

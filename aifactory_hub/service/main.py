@@ -15,7 +15,6 @@ from ..registry import RegistryError
 from ..settings import ServiceSettings, SettingsError, read_service_settings
 from ..store import LeaseTaken
 from .app import make_app, make_server
-from .connections import most_connections
 from .garbage import leave_out_what_is_there
 from .wiring import real_context
 
@@ -42,7 +41,7 @@ async def _serve(settings: ServiceSettings) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stopped.set)
     async with real_context(settings) as context:
-        server = make_server(make_app(context, settings.prefix), most=most_connections())
+        server = make_server(make_app(context, settings.prefix))
         leave_out_what_is_there()
         server.listen(settings.bind.port, settings.bind.host)
         log.info("listening on %s%s", settings.bind.url, settings.prefix)

@@ -22,7 +22,7 @@ from tornado.iostream import IOStream
 log = logging.getLogger(__name__)
 
 # Seconds: how long a connection may wait for a request, or for the rest of a request's headers.
-IDLE_TIMEOUT = 30.0
+IDLE_TIMEOUT = 60.0
 # Seconds: how long a body may stand still.
 BODY_IDLE_TIMEOUT = 30.0
 # A body may be slower than this many bytes a second, on average, only for the first seconds.

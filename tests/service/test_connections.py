@@ -22,6 +22,7 @@ from aifactory_hub.service.handlers import public
 from aifactory_hub.service.limits import Kind, Limits
 
 from ..support.fake_hub import FakeHub
+from ..support.hub_proxy import hub_proxy
 from ..support.job_service import PREFIX, RunningService, running_service
 from .test_events import JOB, listening, submitted
 
@@ -311,10 +312,30 @@ async def test_health_tells_stuck_threads_and_a_database_that_does_not_answer(
         assert (await http.get("/health")).status_code == 200
 
 
-async def test_a_client_that_waits_as_it_is_told_gets_through(service: RunningService) -> None:
-    """Connections that are reused and refused ones leave the service as it was."""
+async def test_a_refusal_leaves_the_connection_as_it_says(service: RunningService) -> None:
+    """A client that reuses its connection, or is told not to, never meets a closed one."""
     async with service.http("ada") as http:
-        for _ in range(3):
+        for number in range(3):
             assert (await http.post("/jobs", content=b"x" * 2**21)).status_code == 413
-            assert (await http.post("/jobs", json={**JOB, "key": "again"})).status_code in (200, 201)
-    assert isinstance(http, httpx.AsyncClient)
+            assert (await http.get("/jobs/%ff%fe")).status_code == 400
+            assert (await http.request("PROPFIND", "/jobs")).status_code == 405
+            assert (await http.put("/uploads/packs/x", content=b"x")).status_code == 400
+            assert (await http.post("/jobs", json={**JOB, "key": f"k{number}"})).status_code == 201
+
+
+async def test_half_a_body_ends_through_the_hub_s_proxy_too(quick: RunningService) -> None:
+    proxy = hub_proxy(quick.url, silence=300.0)
+    url = (await asyncio.to_thread(proxy.__enter__)).url
+    try:
+        where = urlsplit(url)
+        async with asyncio.timeout(20):
+            reader, writer = await asyncio.open_connection(where.hostname, where.port)
+            writer.write(HALF_BODY)
+            answer = await reader.readuntil(b"\r\n")
+            writer.close()
+        assert int(answer.split()[1]) in (408, 503), answer
+        async with asyncio.timeout(20):
+            while quick.server.open:
+                await asyncio.sleep(0.05)
+    finally:
+        await asyncio.to_thread(proxy.__exit__, None, None, None)

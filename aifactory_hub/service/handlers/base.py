@@ -60,6 +60,7 @@ class Handler(RequestHandler):
     counts_as = Kind.REQUESTS
     _release: Callable[[], None] | None = None
     _refused: ServiceError | None = None
+    _body_ended = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let each verb begin with its body, or with why that was refused."""
@@ -94,6 +95,7 @@ class Handler(RequestHandler):
 
     def end_body(self) -> None:
         """The body is here whole. Raises ServiceError when it was refused."""
+        self._body_ended = True
         if self._refused is not None:
             raise self._refused
         if self._body:
@@ -240,6 +242,8 @@ class Handler(RequestHandler):
         if not isinstance(error, ServiceError):
             error = _from_tornado(status_code, error)
         self.set_status(error.status)
+        if not self._body_ended:
+            self.set_header("Connection", "close")  # tornado closes it, because the body has not been read
         for name, value in error.headers.items():
             self.set_header(name, value)
         self.answer(error.body(), error.status, media_type=MEDIA_TYPE)

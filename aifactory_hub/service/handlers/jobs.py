@@ -70,13 +70,13 @@ class JobList(Handler):
             return body
         try:
             asked = json.loads(body)
-        except ValueError:
+            if not isinstance(asked, dict):
+                return body
+            if asked.setdefault("key", header) != header:
+                raise bad_field("key", "The header Idempotency-Key and the field key differ: send one of them.")
+            return json.dumps(asked).encode()
+        except (ValueError, RecursionError):
             return body  # refused, with its reason, where all bodies are checked
-        if not isinstance(asked, dict):
-            return body
-        if asked.setdefault("key", header) != header:
-            raise bad_field("key", "The header Idempotency-Key and the field key differ: send one of them.")
-        return json.dumps(asked).encode()
 
 
 class DryRun(Handler):

@@ -18,10 +18,13 @@ import click
 from click.shell_completion import CompletionItem
 
 from . import api, published
+from .artifact import Artifact
 from .dryrun import DryRun
 from .errors import ClientError, Refused, UnknownJob
 from .job import Job
 from .listing import jobs as team
+from .printable import line, lines, print_output
+from .saving import Hidden, NotSaved
 from .session import Session, read_account
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,12 +50,12 @@ def _plainly(command: F) -> F:
         try:
             return command(*args, **kwargs)
         except TimeoutError as error:
-            raise _TookTooLong(str(error)) from error
+            raise _TookTooLong(lines(error)) from error
         except UnknownJob as error:
-            raise _NoSuchJob(f"{error} [{error.reason}]") from error
+            raise _NoSuchJob(lines(f"{error} [{error.reason}]")) from error
         except ClientError as error:
             said = f" [{error.reason}]" if isinstance(error, Refused) else ""
-            raise click.ClickException(f"{error}{said}") from error
+            raise click.ClickException(lines(f"{error}{said}")) from error
 
     return wrapped  # type: ignore[return-value]
 
@@ -65,7 +68,7 @@ def _complete_job(_context: click.Context, _parameter: click.Parameter, typed: s
         session.close()
     except ClientError:
         return []
-    return [CompletionItem(job.id, help=f"{job.state} {job.name}") for job in found if job.id.startswith(typed)]
+    return [CompletionItem(job.id, help=line(f"{job.state} {job.name}")) for job in found if job.id.startswith(typed)]
 
 
 _job_id = click.argument("job_id", shell_complete=_complete_job)
@@ -209,7 +212,7 @@ def show(job_id: str, as_json: bool) -> None:
         click.echo(json.dumps(found.data, indent=2))
         return
     for name, value in _facts(found):
-        click.echo(f"{click.style(f'{name:<10}', bold=True)} {value}")
+        click.echo(f"{click.style(f'{name:<10}', bold=True)} {value}")  # each value is printable: see _facts
 
 
 @job.command()
@@ -221,8 +224,9 @@ def logs(job_id: str, follow: bool) -> None:
     found = api.get(job_id)
     if follow:
         found.logs(follow=True)
-    else:
-        click.echo(found.logs(), nl=False)
+        return
+    for _ in print_output([found.logs()]):
+        pass
 
 
 @job.command()
@@ -269,18 +273,34 @@ def retry(job_id: str) -> None:
 @job.command()
 @_job_id
 @click.option("--save", "folder", type=click.Path(file_okay=False, path_type=Path), help="Save all files into here.")
+@click.option("--hidden", is_flag=True, help="Save also files whose names begin with a dot.")
 @_as_json
 @_plainly
-def artifacts(job_id: str, folder: Path | None, as_json: bool) -> None:
-    """The files that a job gave back."""
+def artifacts(job_id: str, folder: Path | None, hidden: bool, as_json: bool) -> None:
+    """The files that a job gave back. Nothing that exists is overwritten, and hidden files are saved only if asked."""
     found = api.get(job_id).artifacts
     if as_json:
         click.echo(json.dumps([{"name": n, "size": a.size, "sha256": a.sha256} for n, a in found.items()], indent=2))
+    refused = False
     for name, artifact in found.items():
         if not as_json:
-            click.echo(f"{artifact.size:>12}  {artifact.sha256}  {name}")
+            click.echo(line(f"{artifact.size:>12}  {artifact.sha256}  {name}"))
         if folder is not None:
-            artifact.save(folder / name)
+            refused = not _saved(artifact, folder, hidden) or refused
+    if refused:
+        sys.exit(1)
+
+
+def _saved(artifact: Artifact, folder: Path, hidden: bool) -> bool:
+    """Save it if it may be; what may not is named. False when a file that was asked for could not be saved."""
+    try:
+        artifact.save_below(folder, hidden=hidden)
+    except Hidden as error:
+        click.echo(f"{lines(error)} (--hidden)", err=True)
+    except NotSaved as error:
+        click.echo(lines(error), err=True)
+        return False
+    return True
 
 
 def _answer(made: Job, *, wait: bool, as_json: bool) -> None:
@@ -297,16 +317,24 @@ def _answer(made: Job, *, wait: bool, as_json: bool) -> None:
 
 def _wait(job: Job, timeout: float | None, *, told: bool = False) -> None:
     state = job.state if told else job.wait(timeout)
-    if state == "FAILED" and (lines := job.last_lines()):
-        click.echo(f"The end of its log:\n{lines}", err=True)
+    if state == "FAILED" and (end := job.last_lines()):
+        click.echo("The end of its log:", err=True)
+        for _ in print_output([f"{end}\n"], sys.stderr):
+            pass
     if state != "SUCCEEDED":
         sys.exit(job.exit_code or 1)
 
 
 def _facts(job: Job) -> Iterable[tuple[str, str]]:
-    yield "job", job.id + (" (simulated GPUs)" if job.simulated else "")
-    yield "name", job.name
-    yield "state", click.style(job.state, fg=_COLOURS.get(job.state)) + (f": {job.reason}" if job.reason else "")
+    """What is known of a job, as names and values. What others wrote is made printable here."""
+    state = click.style(line(job.state), fg=_COLOURS.get(job.state))
+    yield "job", line(job.id) + (" (simulated GPUs)" if job.simulated else "")
+    yield "name", line(job.name)
+    yield "state", state + (f": {line(job.reason)}" if job.reason else "")
+    yield from ((name, line(value)) for name, value in _plain_facts(job))
+
+
+def _plain_facts(job: Job) -> Iterable[tuple[str, str]]:
     yield "team", f"{job.tenant}, {job.owner}"
     yield "profile", job.profile
     if job.position is not None:
@@ -345,6 +373,7 @@ def _commit(told: Mapping[str, Any]) -> str:
 
 def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Columns as wide as what is in them. Colours only where they are seen; the words say all."""
+    rows = [tuple(map(line, row)) for row in rows]
     widths = [max(len(row[n]) for row in [heads, *rows]) for n in range(len(heads))]
     click.echo(click.style("  ".join(h.ljust(w) for h, w in zip(heads, widths, strict=True)).rstrip(), bold=True))
     for row in rows:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from .printable import line
+
 
 class DryRun:
     """What the service says of a job that was not submitted. ``data`` is all of it."""
@@ -60,7 +62,7 @@ class DryRun:
             found.append(f"queue: {self.position} before it, {words}")
         if self.data["simulated"]:
             found.append("the GPUs are simulated")
-        return found
+        return [line(each) for each in found]
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -70,5 +72,5 @@ class DryRun:
 
     def _repr_html_(self) -> str:
         first, *rest = self.lines()
-        listed = "".join(f"<li>{escape(line)}</li>" for line in rest)
+        listed = "".join(f"<li>{escape(each)}</li>" for each in rest)
         return f"<div><strong>{escape(first)}</strong><ul>{listed}</ul></div>"

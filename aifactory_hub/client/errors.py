@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .printable import lines
+
 # What every problem has; the rest are the numbers of this one.
 _WORDS = frozenset({"type", "title", "status", "detail", "reason", "field"})
 
@@ -37,7 +39,7 @@ class Refused(ClientError):
         self.message = str(body.get("detail", f"The service answered {status}."))
         self.field: str | None = body.get("field")
         self.numbers = {k: v for k, v in body.items() if k not in _WORDS}
-        super().__init__(self.message)
+        super().__init__(lines(self.message))
 
 
 class SubmitRefused(Refused):
@@ -80,7 +82,7 @@ class JobFailed(ClientError):
 
     def __init__(self, job_id: str, state: str, reason: str | None, exit_code: int | None, log: str) -> None:
         last = f"\nIts last lines:\n{log}" if log else ""
-        super().__init__(f"Job {job_id} is {state}: {reason or 'no reason given'}.{last}")
+        super().__init__(lines(f"Job {job_id} is {state}: {reason or 'no reason given'}.{last}"))
         self.job_id = job_id
         self.state = state
         self.reason = reason
@@ -91,7 +93,8 @@ class RemoteError(ClientError):
     """A function raised in its job. ``type`` and ``message`` are the error's, ``traceback`` is the job's own."""
 
     def __init__(self, type: str, message: str, traceback: str) -> None:
-        super().__init__(f"{type}: {message}\n\nIn the job:\n{traceback}" if traceback else f"{type}: {message}")
+        told = f"{type}: {message}\n\nIn the job:\n{traceback}" if traceback else f"{type}: {message}"
+        super().__init__(lines(told))
         self.type = type
         self.message = message
         self.traceback = traceback

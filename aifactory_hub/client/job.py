@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 from .artifact import Artifact, Artifacts
 from .errors import ClientError, JobFailed
 from .files import OWN_FOLDER
+from .printable import line, print_output
 from .session import Session
 
 _POLL = 1.0
@@ -172,9 +172,9 @@ class Job:
         shown = None
         while True:
             self.refresh()
-            if progress and (line := str(self)) != shown:
-                print(line, flush=True)
-                shown = line
+            if progress and (now := str(self)) != shown:
+                print(now, flush=True)
+                shown = now
             if self.final:
                 return self.state
             waited = time.monotonic() - began
@@ -206,9 +206,7 @@ class Job:
         if not follow:
             return self._session.text(f"/jobs/{self.id}/logs")
         seen = ""
-        for text in self.follow():
-            sys.stdout.write(text)
-            sys.stdout.flush()
+        for text in print_output(self.follow()):
             seen = (seen + text)[-_KEPT:]
         return seen
 
@@ -277,7 +275,7 @@ class Job:
             parts.append(f"{self.progress:.0f}%")
         if self.reason and self.reason != self.state.lower():
             parts.append(self.reason)
-        return ": ".join(parts) + (" [simulated GPUs]" if self.simulated else "")
+        return line(": ".join(parts)) + (" [simulated GPUs]" if self.simulated else "")
 
     def __repr__(self) -> str:
         return f"<Job {self}>"

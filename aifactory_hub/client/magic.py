@@ -17,6 +17,7 @@ from .errors import ClientError
 from .job import Job
 from .listing import JobTable
 from .listing import jobs as team
+from .printable import lines, print_output
 
 # What %%submit takes as name=value besides --name value, as people write it.
 _SWITCHES = ("dry_run", "wait")
@@ -33,7 +34,7 @@ def _plainly(magic: F) -> F:
         try:
             return magic(*args, **kwargs)
         except ClientError as error:
-            raise UsageError(str(error)) from error
+            raise UsageError(lines(error)) from error
 
     return wrapped  # type: ignore[return-value]
 
@@ -104,7 +105,8 @@ class JobMagics(Magics):
         if asked.follow:
             job.logs(follow=True)
         else:
-            print(job.logs(), end="")
+            for _ in print_output([job.logs()]):
+                pass
 
     @magic_arguments()
     @argument("job", help="its id, or a variable that has it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import subprocess
 import sys
@@ -10,14 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..domain.addresses import BadAddress, check_git_remote
 from .errors import ClientError
 from .telling import tell
 
 # A diff that is longer than this, in bytes, is cut: it is a note of what ran, and the files travel anyway.
 _LONGEST_DIFF = 128 * 1024
 _TIMEOUT = 10.0
-# How git writes where another repository is: an URL with a path, or a host and a path.
-_REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://[^/]*/.+|([\w.-]+@)?[\w.-]+:(?!//)[^{].*")
+# How git writes where another repository is: an URL with a path, a host and a path, or a helper and what it takes.
+_REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(//[^/]*/.+|:.+)|([\w.-]+@)?[\w.-]+:(?!//)[^{].*")
 _PATHS = ("/", "~/", "./", "../")  # no name in git begins so
 _SUBMODULE = "160000 "
 # Nothing is left out, filled in or converted.
@@ -64,8 +66,10 @@ def export(source: str, folder: Path, target: Path) -> str:
     repository = folder
     if address is not None:
         repository = target.parent / "clone"
-        _must(target.parent, "clone", "--quiet", "--no-checkout", "--", address, str(repository))
-    name = _must(repository, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", said=f"git={source!r}").strip()
+        _clone(address, repository)
+    name = _must(
+        repository, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", said=f"git={without_secrets(source)!r}"
+    ).strip()
     target.mkdir()
     _extract(repository, name, target)
     _say_what(repository, name, own=address is None)
@@ -103,6 +107,18 @@ def _lfs_pointers(folder: Path) -> Iterator[str]:
             with path.open("rb") as file:
                 if file.read(len(_POINTER)) == _POINTER:
                     yield path.relative_to(folder).as_posix()
+
+
+def _clone(address: str, repository: Path) -> None:
+    """Clone an https or ssh address, or a folder. Raises ClientError."""
+    local = Path(address).is_absolute()
+    if not local:
+        try:
+            check_git_remote(address)
+        except BadAddress as error:
+            raise ClientError(f"git={without_secrets(address)!r} can't be cloned: {error}.") from error
+    words = ("clone", "--quiet", "--no-checkout", "--", address, str(repository))
+    _must(repository.parent, *words, **({"protocols": "file"} if local else {}))
 
 
 def _split(source: str) -> tuple[str | None, str]:
@@ -160,10 +176,16 @@ def without_secrets(address: str) -> str:
     return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}" if separator else address
 
 
-def _must(folder: Path, *words: str, said: str = "") -> str:
+def _must(folder: Path, *words: str, said: str = "", protocols: str = "https:ssh") -> str:
+    """What git answers; it may use these ``protocols`` only, whatever its configuration says. Raises ClientError."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *words], capture_output=True, text=True, errors="replace", timeout=600
+            ["git", "-C", str(folder), *words],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=600,
+            env={**os.environ, "GIT_ALLOW_PROTOCOL": protocols},
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ClientError(f"git could not be run: {error}") from error

@@ -6,11 +6,12 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable
-from html import escape
+from html import escape as html_escape
 from typing import TYPE_CHECKING, Any
 
 from .durations import spoken
 from .errors import ClientError
+from .printable import line
 from .telling import in_notebook
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ _COLOURS = {
     "RUNNING": "var(--jp-brand-color1, #1565c0)",
 }
 _QUIET = "var(--jp-ui-font-color2, #616161)"
+
+
+def escape(text: str) -> str:
+    """What others wrote, for HTML: neither tags nor what reorders or hides text."""
+    return html_escape(line(text))
 
 
 def job_html(job: Job, note: str = "") -> str:

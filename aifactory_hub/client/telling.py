@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from .printable import lines
+
 
 def in_notebook() -> bool:
     """Whether a kernel shows what is printed. Without IPython there is none, and it is not loaded to find out."""
@@ -18,4 +20,4 @@ def in_notebook() -> bool:
 def tell(text: str) -> None:
     """A note. In a notebook as output, because JupyterLab shows what goes to stderr as an error; in a terminal to
     stderr, because another program may read the output."""
-    print(text, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
+    print(lines(text), file=sys.stdout if in_notebook() else sys.stderr, flush=True)

@@ -27,6 +27,7 @@ from .cluster import DemoCluster
 from .folder import Keys
 from .people import PEOPLE
 from .provider import DemoProvider, make_provider_app
+from .proxy import TIMEOUTS
 from .site import ANNOUNCEMENT, CLIENT_ID, PREFIX, Ports
 from .spawner import DemoSpawner
 
@@ -62,7 +63,7 @@ def hub_config(folder: Path, ports: Ports, keys: Keys, proxy: list[str], registr
     c.JupyterHub.spawner_class = DemoSpawner
     # Tickets are in this process's memory, so servers end with it.
     c.JupyterHub.cleanup_servers = True
-    c.ConfigurableHTTPProxy.command = proxy
+    c.ConfigurableHTTPProxy.command = [*proxy, *TIMEOUTS]
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{ports.proxy_api}"
     c.ConfigurableHTTPProxy.auth_token = secrets.token_hex(32)
     c.ConfigurableHTTPProxy.pid_file = str(folder / "proxy.pid")

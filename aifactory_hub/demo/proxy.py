@@ -17,6 +17,8 @@ NODE = _WHEEL / "bin/node"
 _NPM = _WHEEL / "lib/node_modules/npm/bin/npm-cli.js"
 _PACKAGE = Path(__file__).parent / "proxy"
 _PROGRAM = "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
+# Connections on which nothing comes for five minutes end; as in helm-values/common.yaml. In milliseconds.
+TIMEOUTS = ("--timeout=300000", "--proxy-timeout=300000")
 # Seconds.
 _TIMEOUT = 300
 

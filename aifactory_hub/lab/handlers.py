@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import httpx
 from jupyter_server.base.handlers import APIHandler
-from jupyter_server.utils import url_path_join
+from jupyter_server.utils import ensure_async, url_path_join
 from tornado.iostream import StreamClosedError
-from tornado.web import authenticated
+from tornado.web import HTTPError, authenticated
 
 from ..client.errors import ClientError, Refused, ServiceUnavailable
 from .notice import Notices
@@ -26,6 +28,10 @@ PREFIX = "/aifactory-hub"
 _MINE, _PAGE = "20", "100"
 _FILTERS = ("mine", "state", "text")
 _PASSED_BACK = ("Content-Type", "Content-Length", "Content-Disposition", "Retry-After", "X-AIFactory-Log", "Location")
+# Whoever reads an answer that stays open is looked up again this often, in seconds.
+CHECK_EVERY = 20.0
+# A piece that the browser does not take within this many seconds ends the answer.
+WRITE_TIMEOUT = 60.0
 _PASSED_ON = ("Content-Type", "Accept", "Last-Event-ID", "Idempotency-Key", "Range")
 
 
@@ -218,8 +224,7 @@ class Service(Handler):
                 await self._pass_back(response)
         except Unreachable as error:
             if self._headers_written:
-                # Half an answer must not look like a whole one.
-                self.request.connection.connection.close()  # type: ignore[union-attr]
+                self._cut_off()
                 return
             self.refuse(503, "service-unreachable", error.message)
         except StreamClosedError:
@@ -233,10 +238,39 @@ class Service(Handler):
                 self.set_header(name, response.headers[name])
         if "/artifacts/" in self.request.path:
             self.set_header("Content-Disposition", "attachment")
+        checked = time.monotonic()
         async for chunk in response.aiter_raw():
+            if time.monotonic() - checked >= CHECK_EVERY:
+                if not await self._still_signed_in():
+                    self._cut_off()
+                    return
+                checked = time.monotonic()
             self.write(chunk)
-            await self.flush()
+            try:
+                async with asyncio.timeout(WRITE_TIMEOUT):
+                    await self.flush()
+            except TimeoutError:
+                self._cut_off()
+                return
         await self.finish()
+
+    async def _still_signed_in(self) -> bool:
+        """Whether the person in the browser still has the login of this server.
+
+        What the job service lets this server read, it checks itself. A hub that does not answer changes nothing.
+        """
+        asking = copy.copy(self)
+        for name in ("_jupyterhub_user", "_cached_hub_user", "_current_user"):
+            vars(asking).pop(name, None)
+        try:
+            return await ensure_async(self.identity_provider.get_user(asking)) is not None
+        except HTTPError as error:
+            return error.status_code >= 500
+
+    def _cut_off(self) -> None:
+        """Half an answer must not look like a whole one."""
+        connection: Any = self.request.connection
+        connection.close()
 
 
 def _without_proof(query: str) -> str:

@@ -105,9 +105,8 @@ class Submitting:
             artifact = found.artifacts.get(name)
             if artifact is None:
                 raise NotASubject(f"Job {job_id} gave back no file {name!r}.")
-            folder = f"{_JOBS}/{_plain(found.name)}-{found.id[:8]}"
-            target = below(self._root, f"{folder}/{name}")
-            artifact.save(target)
+            folder = below(self._root, f"{_JOBS}/{_plain(found.name)}-{found.id[:8]}")
+            target = artifact.save_below(folder)
         return target.relative_to(self._root).as_posix()
 
     def _folder(self, path: str) -> Path:

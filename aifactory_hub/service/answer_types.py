@@ -327,7 +327,7 @@ class HealthAnswer(TypedDict):
 
     status: str
     version: str
-    database: bool
+    database: bool | None
     host: NotRequired[bool]
     tenants: NotRequired[int]
     tenants_reachable: NotRequired[int]

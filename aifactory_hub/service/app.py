@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any
 
-from tornado.httpserver import HTTPServer
-from tornado.web import Application
+from tornado.web import Application, RequestHandler
 
 from .. import __version__
+from .connections import BoundedServer, most_connections
 from .context import Context
 from .handlers import engines, events, internal, jobs, public, quota, room, schedules, steering, uploads
 from .handlers.base import NotFound
 from .openapi import Route, document
 from .payloads import MOST_BODY
+
+access_log = logging.getLogger("tornado.access")
 
 # What a name in a path may be. An artifact's has slashes; anything else that is odd is refused by its handler.
 _PATTERNS = {"name": "(.+)"}
@@ -74,9 +77,25 @@ def make_app(context: Context, prefix: str) -> Application:
     return Application(routes, default_handler_class=NotFound, default_handler_args=arguments)
 
 
-def make_server(application: Application) -> HTTPServer:
-    """The server; ``xheaders`` because the hub's proxy stands before it."""
-    return HTTPServer(application, max_body_size=MOST_BODY, xheaders=True)
+def make_server(application: Application) -> BoundedServer:
+    """The server; ``xheaders`` because the hub's proxy stands before it. Raises this process's limit of open files."""
+    server = BoundedServer(application, most=most_connections(), max_body_size=MOST_BODY, xheaders=True)
+
+    def answered(handler: RequestHandler) -> None:
+        log_request(handler)
+        if handler.request.connection is not None:
+            server.answered(handler.request.connection)
+
+    application.settings["log_function"] = answered
+    return server
+
+
+def log_request(handler: RequestHandler) -> None:
+    """One line for a request, without its query: people put tokens there."""
+    status, request = handler.get_status(), handler.request
+    level = logging.INFO if status < 400 else logging.WARNING if status < 500 else logging.ERROR
+    took = 1000 * request.request_time()
+    access_log.log(level, "%d %s %s (%s) %.2fms", status, request.method, request.path, request.remote_ip, took)
 
 
 def _pattern(path: str) -> str:

@@ -13,6 +13,7 @@ from ..store import FileStore, Jobs, LogSpool, Snapshots
 from .chores import Chores
 from .executors import Parsing
 from .gate import Gate
+from .limits import Limits
 from .messages import Messenger
 from .news import Bulletin
 from .reconcile import Reconciler
@@ -27,9 +28,8 @@ class Context:
 
     ``reach`` says what can be reached now, for the health page; it names no tenant. ``unavailable`` says why a
     tenant can't start anything now, or None. ``bulletin`` tells of changed jobs, ``log_news`` also of new output.
-    ``parsing`` reads what members send,
-    ``room`` counts what they hold of the disk. ``site_token_hash`` is that of the token
-    which hub and service share; None where there is none.
+    ``parsing`` reads what members send, ``room`` counts what they hold of the disk, ``limits`` what each person has
+    open. ``site_token_hash`` is that of the token which hub and service share; None where there is none.
     """
 
     registry: Registry
@@ -54,3 +54,4 @@ class Context:
     clock: Callable[[], float]
     site_token_hash: str | None = None
     parsing: Parsing = field(default_factory=Parsing)
+    limits: Limits = field(default_factory=Limits)

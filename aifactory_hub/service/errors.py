@@ -57,7 +57,7 @@ class ServiceError(Exception):
         """What goes with the status."""
         if self.status == 401:
             return {"WWW-Authenticate": "Bearer"}
-        return {"Retry-After": str(_RETRY_AFTER)} if self.status == 503 else {}
+        return {"Retry-After": str(_RETRY_AFTER)} if self.status in (429, 503) else {}
 
     def body(self) -> Problem:
         """As JSON."""

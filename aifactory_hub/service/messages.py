@@ -16,11 +16,12 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp import AddrInfoType
+from yarl import URL
 
+from ..domain.addresses import BadAddress, check_public_host, is_public
 from ..domain.jobs import backoff
 from ..store import Deliveries, Delivery
 from .executors import reconciling
@@ -32,29 +33,37 @@ _AT_ONCE = 8
 # The first try at once, then after 5 s, 10 s, ... up to an hour: about ten hours in all.
 _FIRST_WAIT = 5.0
 _MOST_TRIES = 18
+# One text for every failure to connect: see Messenger._problem.
+UNREACHABLE = "the receiver could not be reached"
 
 
 class Forbidden(Exception):
     """An address that messages may not go to; the text says why."""
 
 
-def check_address(url: str, internal: Sequence[str]) -> None:
-    """Raises Forbidden when no message may go to ``url``. Only its form is looked at, not where its name leads."""
+def check_address(url: str, internal: Sequence[str]) -> URL:
+    """The normalised form of ``url``, which is what the connector must be given. Raises Forbidden.
+
+    Only the form of the address is judged here. Where its name leads is judged when the connection is made.
+    """
     try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        address = URL(url)
+        host, port = address.raw_host, address.port
     except ValueError as error:
         raise Forbidden(f"it is not a web address: {error}") from error
-    if parts.scheme not in ("http", "https") or not host:
+    if address.scheme not in ("http", "https") or not host or port == 0:
         raise Forbidden("write a web address in full, for example https://hooks.example.org/jobs")
-    if parts.username or parts.password:
+    if address.user or address.password:
         raise Forbidden("it carries a user name or password, which would be stored; use a path with a secret instead")
     if host in internal:
-        return
-    if parts.scheme != "https":
+        return address
+    if address.scheme != "https":
         raise Forbidden("it is not https")
-    if _literal(host) is not None:
-        raise Forbidden("it names a number, not a host")
+    try:
+        check_public_host(host)
+    except BadAddress as error:
+        raise Forbidden(str(error)) from error
+    return address
 
 
 def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
@@ -69,29 +78,26 @@ def tenant_secret(key: bytes, tenant: str) -> str:
     return "whsec_" + base64.b64encode(hmac.new(key, f"webhook:{tenant}".encode(), hashlib.sha256).digest()).decode()
 
 
-class _Guarded(AbstractResolver):
-    """Resolves names, and refuses those that lead anywhere but to the public internet.
+class NotPublic(OSError):
+    """A connection to an address that is not public."""
 
-    The connection is made to the very address that was checked, so that a name can't lead elsewhere a moment later.
+
+def guarded_socket(info: AddrInfoType) -> socket.socket:
+    """A socket for one address. Raises NotPublic when the address may not be reached.
+
+    The connector calls this for the very address that it connects to a moment later, whether the address was resolved
+    or written in the URL.
     """
+    family, kind, protocol, _, peer = info
+    if not is_public(ipaddress.ip_address(str(peer[0]).partition("%")[0])):
+        raise NotPublic(f"{peer[0]} is not a public address")
+    return socket.socket(family, kind, protocol)
 
-    def __init__(self, internal: Sequence[str]) -> None:
-        self._internal = frozenset(internal)
-        self._resolver = aiohttp.ThreadedResolver()
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
-        if host in self._internal:
-            return found
-        for result in found:
-            if not ipaddress.ip_address(result["host"]).is_global:
-                raise OSError(f"{host} leads to an address that is not public")
-        return found
-
-    async def close(self) -> None:
-        await self._resolver.close()
+def _connector(*, guarded: bool) -> aiohttp.TCPConnector:
+    return aiohttp.TCPConnector(
+        socket_factory=guarded_socket if guarded else None, use_dns_cache=False, force_close=True, limit=0
+    )
 
 
 @dataclass
@@ -109,37 +115,54 @@ class Messenger:
         due = await reconciling.run(self.deliveries.due, now=self.clock(), limit=_AT_ONCE)
         if not due:
             return
-        connector = aiohttp.TCPConnector(resolver=_Guarded(self.internal), use_dns_cache=False)
-        async with aiohttp.ClientSession(connector=connector, trust_env=False) as session:
-            await asyncio.gather(*(self._send(session, delivery) for delivery in due))
+        async with self._session(guarded=True) as public, self._session(guarded=False) as internal:
+            await asyncio.gather(*(self._send(public, internal, delivery) for delivery in due))
 
-    async def _send(self, session: aiohttp.ClientSession, delivery: Delivery) -> None:
-        problem = await self._try(session, delivery)
+    def _session(self, *, guarded: bool) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=_connector(guarded=guarded),
+            timeout=aiohttp.ClientTimeout(total=self.timeout),
+            trust_env=False,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def _send(self, public: aiohttp.ClientSession, internal: aiohttp.ClientSession, delivery: Delivery) -> None:
+        problem = await self._problem(public, internal, delivery)
         if problem is None:
             await reconciling.run(self.deliveries.delivered, delivery.id, now=self.clock())
             return
         wait = backoff(_FIRST_WAIT, delivery.tries)
         again = None if delivery.tries + 1 >= _MOST_TRIES else self.clock() + wait
-        log.info("message %s of job %s: %s", delivery.id, delivery.job_id, problem)
         await reconciling.run(self.deliveries.failed, delivery.id, problem, next_at=again)
 
-    async def _try(self, session: aiohttp.ClientSession, delivery: Delivery) -> str | None:
-        """Why it did not arrive; None when it did. Nothing of the answer but its status is kept."""
-        body = json.dumps(delivery.body).encode()
+    async def _problem(
+        self, public: aiohttp.ClientSession, internal: aiohttp.ClientSession, delivery: Delivery
+    ) -> str | None:
+        """Why the message did not arrive; None when it did.
+
+        Whoever named the address reads this text, so every failure to connect has the same text and takes the same
+        time: names and ports of the cluster's network can't be found out with it. The details are in the log.
+        """
+        ends = asyncio.get_running_loop().time() + self.timeout
         try:
-            check_address(delivery.url, self.internal)
-            async with session.post(
-                delivery.url,
-                data=body,
-                headers=self._headers(delivery, body),
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=self.timeout),
-            ) as response:
-                return None if 200 <= response.status < 300 else f"the receiver answered {response.status}"
+            address = check_address(delivery.url, self.internal)
+            session = internal if address.raw_host in self.internal else public
+            status = await self._post(session, address, delivery)
         except Forbidden as error:
             return f"no message may go there: {error}"
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            return f"it could not be sent: {str(error) or type(error).__name__}"
+            log.info("message %s of job %s: %s: %s", delivery.id, delivery.job_id, type(error).__name__, error)
+            await asyncio.sleep(ends - asyncio.get_running_loop().time())
+            return UNREACHABLE
+        return None if 200 <= status < 300 else f"the receiver answered {status}"
+
+    async def _post(self, session: aiohttp.ClientSession, address: URL, delivery: Delivery) -> int:
+        """Send the message; the status of the answer. Redirects are not followed, and no body is read."""
+        body = json.dumps(delivery.body).encode()
+        headers = self._headers(delivery, body)
+        async with session.post(address, data=body, headers=headers, allow_redirects=False) as response:
+            return response.status
 
     def _headers(self, delivery: Delivery, body: bytes) -> dict[str, str]:
         now, tenant = int(self.clock()), _tenant(delivery.body)
@@ -154,15 +177,3 @@ class Messenger:
 
 def _tenant(body: Any) -> str:
     return str(body["job"]["tenant"])
-
-
-def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address that a host names by number, in any of the ways that a resolver understands."""
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    try:
-        return ipaddress.IPv4Address(socket.inet_aton(host))
-    except OSError:
-        return None

@@ -203,6 +203,14 @@ class TenantQuery(BaseModel):
     tenant: Annotated[str | None, Field(description="A team's name; by default the token's own.")] = None
 
 
+class HealthQuery(BaseModel):
+    """What to look at."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    database: Annotated[bool, Field(description="Also whether the database answers.")] = True
+
+
 class EventQuery(BaseModel):
     """What to hear of a job."""
 

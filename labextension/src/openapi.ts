@@ -837,7 +837,7 @@ export interface components {
          */
         readonly HealthAnswer: {
             /** Database */
-            readonly database: boolean;
+            readonly database: boolean | null;
             /** Host */
             readonly host?: boolean;
             /**
@@ -2227,7 +2227,10 @@ export interface operations {
     };
     readonly getHealth: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description Also whether the database answers. */
+                readonly database?: boolean;
+            };
             readonly header?: never;
             readonly path?: never;
             readonly cookie?: never;

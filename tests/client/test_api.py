@@ -106,7 +106,7 @@ async def test_the_job_runs_what_is_in_the_folder_and_says_where_it_comes_from(
         old = submit("python3 -c 'import measures; print(measures.ACCURACY)'", git="HEAD", session=session)
         assert old.wait(120, progress=False, poll=0.05) == "SUCCEEDED"
         assert old.logs() == "1\n"
-        cloned = submit("cat measures.py", git=f"file://{project}@{told['commit']}", files=None, session=session)
+        cloned = submit("cat measures.py", git=f"{project}@{told['commit']}", files=None, session=session)
         assert cloned.wait(120, progress=False, poll=0.05) == "SUCCEEDED"
         assert cloned.logs() == "ACCURACY = 1\n"
         with pytest.raises(ClientError, match="git='nowhere'"):

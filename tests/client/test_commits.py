@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,7 +87,7 @@ def test_another_repository_is_cloned_and_nothing_is_said_of_this_folder(
     project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project / "new.py").write_text("")
-    for address in (f"file://{project}", str(project), os.path.relpath(project)):
+    for address in (str(project), os.path.relpath(project)):
         assert exported(f"{address}@HEAD~1", tmp_path, tmp_path)["deep/model.py"] == "DEPTH = 1\n"
         assert len(capsys.readouterr().err.splitlines()) == 1
 
@@ -107,7 +108,12 @@ def test_a_commit_may_be_written_in_git_s_own_ways(project: Path, tmp_path: Path
         ("nowhere", "there is no such commit here"),
         ("--help", "names no commit"),
         ("", "names no commit"),
-        ("file:///nowhere/at/all@HEAD", "does not appear to be a git repository"),
+        ("file:///nowhere/at/all@HEAD", "git='file:///nowhere/at/all' can't be cloned: file: is not used here"),
+        ("ext::sh -c 'touch ran'@HEAD", "can't be cloned"),
+        ("http://git.example.org/r.git@HEAD", "can't be cloned: http: is not used here"),
+        ("http://ada:secret@git.example.org/r.git@HEAD", "can't be cloned: http: is not used here"),
+        ("ssh://-oProxyCommand=touch/r.git@HEAD", "can't be cloned"),
+        ("--upload-pack=touch@HEAD", "names no commit"),
     ],
 )
 def test_what_names_no_commit_is_refused_in_words(project: Path, tmp_path: Path, source: str, said: str) -> None:
@@ -151,3 +157,30 @@ def test_files_with_names_that_git_quotes_are_named_as_they_are(
     _git(project)("mv", "top.py", "zu-oberst.py")
     exported("HEAD", project, tmp_path)
     assert "what is not committed stays here: zu-oberst.py, über.py\n" in capsys.readouterr().err
+
+
+def test_git_itself_is_told_which_protocols_it_may_use(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that is cloned can't lead git to a helper either, whatever this notebook's configuration allows."""
+    asked: list[tuple[str, str]] = []
+    run = subprocess.run
+
+    def watched(words: list[str], **options: Any) -> Any:
+        asked.append((words[3], options.get("env", {}).get("GIT_ALLOW_PROTOCOL", "")))
+        return run(words, **options)
+
+    monkeypatch.setattr(subprocess, "run", watched)
+    exported(f"{project}@HEAD", tmp_path, tmp_path)
+    with pytest.raises(ClientError):
+        exported("https://127.0.0.1:9/r.git@HEAD", tmp_path, tmp_path)
+    assert [allowed for word, allowed in asked if word == "clone"] == ["file", "https:ssh"]
+    assert {allowed for word, allowed in asked if word in ("archive", "rev-parse")} == {"https:ssh"}
+
+
+def test_a_helper_of_git_runs_nothing(project: Path, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    for source in (f"ext::touch {ran}@HEAD", f"ext::sh -c 'touch {ran}'@HEAD", f"EXT::touch {ran}@HEAD"):
+        with pytest.raises(ClientError):
+            exported(source, project, tmp_path)
+    assert not ran.exists()

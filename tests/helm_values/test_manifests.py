@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from aifactory_hub.registry import read_registry
 from aifactory_hub.registry.render import host_objects
 from aifactory_hub.registry.render_vcluster import seeded_objects
+from aifactory_hub.service.handlers.public import HEALTH_TIMEOUT
 from aifactory_hub.settings import read_service_settings
 
 from ..registry.files import GOOD, SOURCE
@@ -68,3 +70,54 @@ def test_the_job_service_would_pass_pod_security_restricted() -> None:
     for container in spec["containers"]:
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+@pytest.mark.parametrize("name", ["startupProbe", "readinessProbe", "livenessProbe"])
+def test_probes_ask_the_service_itself_and_wait_longer_than_it_takes(name: str) -> None:
+    container = job_service()["Deployment"]["spec"]["template"]["spec"]["containers"][0]
+    environment = {entry["name"]: entry.get("value", "from a Secret") for entry in container["env"]}
+    probe = container[name]
+    path, _, query = probe["httpGet"]["path"].partition("?")
+    assert path == f"{environment['JUPYTERHUB_SERVICE_PREFIX']}api/v1/health"
+    assert query == ("" if name == "readinessProbe" else "database=false"), "a restart mends no database"
+    assert probe["timeoutSeconds"] > 2 * HEALTH_TIMEOUT
+
+
+def reachable(address: str, port: int) -> bool:
+    """Whether the job service's pod may connect to an address outside the pods."""
+    for rule in job_service()["NetworkPolicy"]["spec"]["egress"]:
+        if "ports" in rule and port not in {each["port"] for each in rule["ports"]}:
+            continue
+        for block in (to["ipBlock"] for to in rule["to"] if "ipBlock" in to):
+            allowed, wanted = ip_network(block["cidr"]), ip_address(address)
+            excepted = [ip_network(each) for each in block.get("except", [])]
+            if wanted in allowed and not any(wanted in each for each in excepted):
+                return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "wanted"),
+    [
+        ("10.0.0.1", 443, True),  # the host's API server
+        ("192.168.1.10", 6443, True),
+        ("93.184.216.34", 8443, True),  # a webhook
+        ("2606:2800:220:1:248:1893:25c8:1946", 443, True),
+        ("10.0.0.5", 10250, False),  # a kubelet
+        ("172.16.3.4", 5556, False),  # an identity provider in the cluster
+        ("169.254.169.254", 80, False),
+        ("169.254.169.254", 443, False),
+        ("100.100.100.200", 443, False),
+        ("168.63.129.16", 80, False),
+        ("192.0.0.192", 443, False),
+        ("fd00:ec2::254", 443, False),
+        ("fd20:ce::254", 443, False),
+        ("2002:a9fe:a9fe::1", 443, False),
+        ("64:ff9b::a9fe:a9fe", 443, False),
+        ("::ffff:169.254.169.254", 443, False),
+    ],
+)
+def test_where_the_job_service_may_connect_to(address: str, port: int, wanted: bool) -> None:
+    policy = job_service()["NetworkPolicy"]["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert reachable(address, port) is wanted

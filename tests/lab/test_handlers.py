@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from tornado.web import RequestHandler
 
 from aifactory_hub.lab.handlers import routes
 
-from .conftest import HUB_TOKEN, LOGIN, JupyterServer, account, running_jupyter
+from .conftest import CHECKOUT, HUB_TOKEN, LOGIN, JupyterServer, account, running_hub_side, running_jupyter
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -197,3 +199,65 @@ async def test_a_job_s_events_come_as_they_happen(jupyter: JupyterServer) -> Non
             if over and line == "":
                 break
     assert len(states) >= 2
+
+
+LEAVING = """
+import os
+from jupyter_server.auth import IdentityProvider
+from tornado.web import HTTPError
+
+from aifactory_hub.lab import handlers
+
+handlers.CHECK_EVERY = 0.0
+
+
+class Leaving(IdentityProvider):
+    # What the file says the hub answers about the person in the browser.
+    async def get_user(self, handler):
+        with open(os.environ["SAID"]) as file:
+            said = file.read()
+        if said == "away":
+            raise HTTPError(502)
+        return None if said == "left" else self.generate_anonymous_user(handler)
+"""
+
+
+async def test_an_open_stream_ends_when_the_person_in_the_browser_may_not_be_here_any_more(tmp_path: Path) -> None:
+    (tmp_path / "leaving.py").write_text(LEAVING)
+    said = tmp_path / "said"
+    said.write_text("here")
+    environment = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{CHECKOUT}", "SAID": str(said)}
+    provider = "--ServerApp.identity_provider_class=leaving.Leaving"
+    async with (
+        running_hub_side(tmp_path) as service,
+        running_jupyter(tmp_path / "jupyter", {**account(service.url), **environment}, provider) as jupyter,
+    ):
+        base = f"{jupyter.url}/aifactory-hub/api"
+        async with service.http(HUB_TOKEN) as ada:
+            body = {"command": "sleep 60", "profile": "mig-1g.10gb", "key": "open"}
+            job_id = (await ada.post("/jobs", json=body)).json()["id"]
+        job = service.context.jobs.get(job_id)
+        assert job is not None
+
+        def prints(text: bytes) -> None:
+            service.context.spool.append(job.run_id, service.context.spool.size(job.run_id), text)
+            service.context.log_news.tell(job_id)
+
+        got = ""
+        with pytest.raises(httpx.RemoteProtocolError):
+            async with (
+                asyncio.timeout(30),
+                jupyter.client.stream("GET", f"{base}/jobs/{job_id}/events?log=true") as stream,
+            ):
+                async for text in stream.aiter_text():
+                    got += text
+                    if "first" not in got:
+                        prints(b"first")
+                    elif "second" not in got:
+                        said.write_text("away")
+                        prints(b"second")
+                    else:
+                        said.write_text("left")
+                        prints(b"third")
+        assert "second" in got
+        assert "third" not in got

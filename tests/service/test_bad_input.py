@@ -89,6 +89,15 @@ async def test_a_body_that_is_no_object_is_refused(service: RunningService, body
     assert (answer.status_code, answer.json()["reason"]) == (400, "bad-field")
 
 
+@pytest.mark.parametrize("path", ["/jobs", "/jobs/dry-run", "/schedules"])
+@pytest.mark.parametrize("body", [b"[" * 500_000, b'{"a":' * 100_000, b'{"provenance":' + b"[" * 200_000])
+async def test_json_of_great_depth_is_refused(service: RunningService, path: str, body: bytes) -> None:
+    async with service.http("ada") as http:
+        for headers in ({}, {"Idempotency-Key": "k"}):
+            answer = await http.post(path, content=body, headers=headers)
+            assert (answer.status_code, answer.json()["reason"]) == (400, "bad-field")
+
+
 async def test_a_multipart_body_that_is_broken_is_refused(service: RunningService) -> None:
     async with service.http("ada") as http:
         answer = await http.post(

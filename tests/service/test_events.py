@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from aifactory_hub.service import reading
 from aifactory_hub.service.handlers import events
 from aifactory_hub.service.news import Bulletin
 
@@ -113,7 +114,8 @@ async def test_a_stream_in_which_nothing_happens_is_kept_alive(
 async def test_a_token_that_is_taken_back_ends_the_stream_and_a_hub_that_restarts_does_not(
     service: RunningService, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "_CHECK_TOKEN", 0.0)
+    monkeypatch.setattr(reading, "CHECK_EVERY", 0.0)
+    monkeypatch.setattr(reading, "CHECK_GRACE", 0.0)
     monkeypatch.setattr(events, "_LOOK_AGAIN", 0.02)
     async with service.http("ada") as http:
         job_id = await submitted(http)

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Sequence
+import socket
+import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import aiohttp
 import pytest
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler
 
-from aifactory_hub.service.messages import Forbidden, _Guarded, check_address, signature, tenant_secret
+from aifactory_hub.service import messages
+from aifactory_hub.service.messages import (
+    Forbidden,
+    NotPublic,
+    check_address,
+    guarded_socket,
+    signature,
+    tenant_secret,
+)
 from aifactory_hub.store import Delivery
 
 from .world import World
@@ -32,7 +45,7 @@ class Receiver:
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    socket, port = bind_unused_port()
+    listening, port = bind_unused_port()
     receiver = Receiver(f"http://localhost:{port}/hook")
 
     class Hook(RequestHandler):
@@ -43,7 +56,7 @@ async def receiver() -> AsyncIterator[Receiver]:
                 self.set_header("Location", "/elsewhere")
 
     server = HTTPServer(Application([("/hook", Hook), ("/elsewhere", Hook)]))
-    server.add_socket(socket)
+    server.add_socket(listening)
     yield receiver
     server.stop()
     await server.close_all_connections()
@@ -149,40 +162,141 @@ def test_a_public_host_and_a_named_internal_one_are_taken() -> None:
     check_address("http://chat.internal:8080/x", ["chat.internal"])
 
 
-class Names:
-    """Resolves every name to the same addresses."""
+@pytest.mark.parametrize(
+    "host",
+    ["①②⑦.0.0.1", "１２７.0.0.1", "127。0。0。1", "127.0.0.1.", "127.1.", "①②⑦.1", "[::ffff:7f00:1]", "⑯⑨.254.169.254"],  # noqa: RUF001
+)
+def test_no_spelling_of_a_number_is_taken(host: str) -> None:
+    with pytest.raises(Forbidden):
+        check_address(f"https://{host}:8443/x", [])
 
-    def __init__(self, hosts: Sequence[str]) -> None:
-        self.hosts = hosts
 
-    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[dict[str, object]]:
-        return [
-            {"hostname": host, "host": each, "port": port, "family": 2, "proto": 0, "flags": 0} for each in self.hosts
-        ]
+def test_what_is_judged_is_what_the_connector_is_given() -> None:
+    assert str(check_address("https://BÜCHER.example./x?y=%20z#f", [])) == "https://xn--bcher-kva.example./x?y=%20z#f"
+
+
+def info(address: str) -> tuple[int, int, int, str, tuple[str, int]]:
+    return (socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443))
 
 
 @pytest.mark.parametrize(
-    ("addresses", "taken"),
+    "address",
     [
-        (["93.184.216.34"], True),
-        (["10.1.2.3"], False),
-        (["93.184.216.34", "192.168.0.1"], False),
-        (["169.254.169.254"], False),
-        (["100.64.0.1"], False),
-        (["::ffff:10.0.0.1"], False),
-        (["fd00::1"], False),
-        (["2606:2800:220:1:248:1893:25c8:1946"], True),
+        "10.1.2.3",
+        "127.0.0.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "::ffff:10.0.0.1",
+        "fd00::1",
+        "fe80::1%eth0",
+        "224.0.0.1",
     ],
 )
-async def test_a_name_that_leads_into_the_cluster_is_refused(addresses: list[str], taken: bool) -> None:
-    guarded = _Guarded(["chat.internal"])
-    guarded._resolver = Names(addresses)  # type: ignore[assignment]
-    assert len(await guarded.resolve("chat.internal", 80)) == len(addresses)
-    if taken:
-        assert len(await guarded.resolve("hooks.example.org", 443)) == len(addresses)
-    else:
-        with pytest.raises(OSError, match="not public"):
-            await guarded.resolve("hooks.example.org", 443)
+def test_no_socket_is_made_for_an_address_that_is_not_public(address: str) -> None:
+    with pytest.raises(NotPublic):
+        guarded_socket(info(address))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])
+def test_a_socket_is_made_for_a_public_address(address: str) -> None:
+    guarded_socket(info(address)).close()  # type: ignore[arg-type]
+
+
+@dataclass
+class Listener:
+    """Counts connections at 127.0.0.1."""
+
+    port: int = 0
+    connections: int = 0
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[Listener]:
+    found = Listener()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        found.connections += 1
+        writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    found.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield found
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "inner.example"])
+async def test_the_connector_itself_refuses_internal_addresses(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """Also those that the form of the address did not give away."""
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *_, **__: [info("127.0.0.1")[:4] + (("127.0.0.1", listener.port),)]
+    )
+    async with aiohttp.ClientSession(connector=messages._connector(guarded=True)) as session:
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.post(f"http://{host}:{listener.port}/x")
+    assert listener.connections == 0
+
+
+async def failed(world: World, key: str, url: str) -> tuple[str | None, float]:
+    """The text of a message that can't arrive, and how long its try took in seconds."""
+    job_id = await world.submit(key, notify=[url])
+    await world.settle()
+    world.pipeline.end("nlp", job_id, 3)
+    await world.settle()
+    began = time.monotonic()
+    await world.service.messenger.tick()
+    (delivery,) = world.service.messenger.deliveries.of_job(job_id)
+    return delivery.problem, time.monotonic() - began
+
+
+async def test_an_open_port_a_closed_one_and_no_name_at_all_look_alike(
+    world: World, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolve(host: str, port: int, *_: object, **__: object) -> list[object]:
+        if host == "nowhere.example":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [info("127.0.0.1")[:4] + (("127.0.0.1", port),)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    world.service.messenger.timeout = 0.5
+    tried = [
+        await failed(world, f"k{number}", url)
+        for number, url in enumerate(
+            (
+                f"https://open.example:{listener.port}/",
+                "https://closed.example:9/",
+                "https://nowhere.example/",
+                "http://localhost:9/",
+            )
+        )
+    ]
+    assert {text for text, _ in tried} == {messages.UNREACHABLE}
+    assert all(0.45 < seconds < 1.5 for _, seconds in tried), tried
+    assert listener.connections == 0
+
+
+async def test_the_body_of_an_answer_is_not_read(world: World) -> None:
+    sent = 0
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+                await writer.drain()
+                sent += 0x10000
+        writer.close()
+
+    server = await asyncio.start_server(endless, "localhost", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        text, seconds = await failed(world, "k", f"http://localhost:{port}/")
+    assert text is None
+    assert seconds < 5
+    assert sent < 32 * 2**20
 
 
 def test_the_signature_is_as_the_specification_s_example_has_it() -> None:

@@ -28,6 +28,7 @@ from aifactory_hub.registry.model import (
     Registry,
 )
 from aifactory_hub.service.app import make_app, make_server
+from aifactory_hub.service.connections import BoundedServer
 from aifactory_hub.service.context import Context
 from aifactory_hub.service.gate import HubGate
 from aifactory_hub.service.reconcile import Reconciler
@@ -163,6 +164,7 @@ class RunningService:
     context: Context
     admission: InProcessAdmission
     pipeline: MemoryPipeline
+    server: BoundedServer
 
     @property
     def reconciler(self) -> Reconciler:
@@ -216,7 +218,7 @@ async def running_service(
         server.add_socket(socket)
     loop = asyncio.create_task(context.reconciler.run()) if reconciling else None
     try:
-        yield RunningService(url, hub, context, admission, pipeline)
+        yield RunningService(url, hub, context, admission, pipeline, server)
     finally:
         if loop is not None:
             loop.cancel()

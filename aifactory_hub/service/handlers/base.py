@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import functools
 import json
-from collections.abc import Callable, Mapping
+import logging
+from asyncio import Future
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from sqlalchemy.exc import OperationalError
-from tornado.web import HTTPError, RequestHandler
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from ... import constants
 from ...domain.refusals import RefusalReason
@@ -19,18 +24,107 @@ from .. import executors
 from ..access import Caller, choose_tenant
 from ..context import Context
 from ..errors import MEDIA_TYPE, ServiceError, bad_field, from_refusal, unavailable, unknown_job
-from ..payloads import Model, checked, parse_query, read_body
+from ..limits import Kind
+from ..payloads import MOST_BODY, Model, checked, parse_query, read_body
+from ..reading import Reader
+
+log = logging.getLogger(__name__)
 
 # Bodies up to so many bytes are read where they come: that takes a fraction of a millisecond.
 _BODY_HERE = 8 * 1024
+# Bytes of a body that is too large that are read all the same, so that its sender can read why it was refused.
+_READ_IN_VAIN = 64 * 2**20
+_VERBS = ("get", "head", "post", "put", "patch", "delete", "options")
+# A piece of an answer that its reader does not take within this many seconds ends the answer.
+WRITE_TIMEOUT = 60.0
 
 
+def _with_body(method: Callable[..., Awaitable[None] | None]) -> Callable[..., Awaitable[None]]:
+    @functools.wraps(method)
+    async def called(self: Any, *args: str) -> None:
+        self.end_body()
+        waiting = method(self, *args)
+        if waiting is not None:
+            await waiting
+
+    return called
+
+
+@stream_request_body
 class Handler(RequestHandler):
-    """A handler with the service's parts at hand."""
+    """A handler with the service's parts at hand.
+
+    Bodies are read by ``data_received``, up to ``MOST_BODY``. One that is larger is read to its end in vain, so that
+    its sender reads the refusal instead of a connection that breaks.
+    """
+
+    # Who reads an answer that is sent in pieces; see send_piece.
+    reader: Reader | None = None
+    # How this handler's requests count among what one person may have open.
+    counts_as = Kind.REQUESTS
+    _release: Callable[[], None] | None = None
+    _refused: ServiceError | None = None
+    _body_ended = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let each verb begin with its body, or with why that was refused."""
+        super().__init_subclass__(**kwargs)
+        for verb in _VERBS:
+            if verb in vars(cls):
+                setattr(cls, verb, _with_body(vars(cls)[verb]))
 
     def initialize(self, context: Context) -> None:
         """Called by tornado with the route's arguments."""
         self.context = context
+        self._body = bytearray()
+
+    def prepare(self) -> Awaitable[None] | None:
+        """Before the body is read; called by tornado. Raises ServiceError for a body too large to be read in vain."""
+        length = self.request.headers.get("Content-Length", "0")
+        connection: Any = self.request.connection
+        connection.set_max_body_size(_READ_IN_VAIN)
+        if length.isdecimal() and int(length) > MOST_BODY:
+            self._refused = _body_too_large()
+            if int(length) > _READ_IN_VAIN:
+                raise self._refused
+        return None
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """A piece of the body; called by tornado."""
+        if self._refused is None and len(self._body) + len(chunk) > MOST_BODY:
+            self._refused = _body_too_large()
+        if self._refused is None:
+            self._body += chunk
+        return None
+
+    def end_body(self) -> None:
+        """The body is here whole. Raises ServiceError when it was refused."""
+        self._body_ended = True
+        if self._refused is not None:
+            raise self._refused
+        if self._body:
+            self.request.body = bytes(self._body)
+            self._body.clear()
+
+    def count(self, holder: str) -> None:
+        """Count this request among what ``holder`` has open. Raises ServiceError (429) when that is too much."""
+        if self._release is None:
+            kind = Kind.UPLOADS if self.request.method == "PUT" else self.counts_as
+            self._release = self.context.limits.take(kind, holder)
+
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Future[None]:
+        """The answer is complete; called by tornado for every answer."""
+        try:
+            return super().finish(chunk)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        if self._release is not None:
+            self._release()
+            self._release = lambda: None
+        if self.reader is not None:
+            self.reader.close()
 
     def set_default_headers(self) -> None:
         """Answers are a person's own and may change any moment; files are for saving, never for showing."""
@@ -51,7 +145,9 @@ class Handler(RequestHandler):
 
     async def caller(self, *, fresh: bool = False) -> Caller:
         """Who asks. ``fresh`` asks the hub even if it was asked a moment ago: for whatever changes something."""
-        return await self.context.gate.caller(self.request.headers.get("Authorization"), fresh=fresh)
+        caller = await self.context.gate.caller(self.request.headers.get("Authorization"), fresh=fresh)
+        self.count(f"person {caller.name}")
+        return caller
 
     def tenant_for(self, caller: Caller, scope: str, asked: str | None) -> str:
         """The tenant to act in. Raises ServiceError."""
@@ -85,8 +181,53 @@ class Handler(RequestHandler):
         job = await run_sync(self.context.jobs.get, job_id)
         if job is None or job.tenant not in caller.tenants(scope, self.context.registry.tenants):
             raise unknown_job(job_id)
+        self.open_for(caller, [job.tenant])
         found: JobRecord = job
         return found
+
+    def open_for(self, caller: Caller, tenants: Collection[str]) -> None:
+        """Name the teams that the pieces of this answer are about: ``send_piece`` asks again for the reader's."""
+
+        async def readable() -> Collection[str]:
+            now = await self.caller(fresh=True)
+            return now.tenants(constants.SCOPE_READ, self.context.registry.tenants)
+
+        self.reader = Reader(readable, tenants)
+
+    async def send_piece(self, piece: str | bytes, tenant: str | None = None) -> None:
+        """Send a piece of an answer that stays open. Raises ServiceError when its reader may not read it any more.
+
+        A piece about a ``tenant`` that the reader of several teams has left is not sent.
+        """
+        if self.reader is None:
+            raise RuntimeError(f"{type(self).__name__} sends an answer in pieces and has named no reader")
+        await self.reader.check()
+        if tenant is not None and tenant not in self.reader.tenants:
+            return
+        self.write(piece)
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT):
+                await super().flush()
+        except TimeoutError:
+            self.cut_off("its reader does not take it")
+
+    def flush(self, include_footers: bool = False) -> Future[None]:
+        """Called by tornado at the end of an answer. Pieces go through ``send_piece``."""
+        if not include_footers and not self._finished:
+            raise RuntimeError("send pieces of an answer with send_piece, which asks whether its reader may have them")
+        return super().flush(include_footers)
+
+    def cut_off(self, why: str) -> None:
+        """End an answer of which a part was sent, so that it can't be taken for a whole one."""
+        log.info("%s %s was cut off: %s", self.request.method, self.request.path, why)
+        connection: Any = self.request.connection
+        connection.close()
+        raise StreamClosedError
+
+    def on_connection_close(self) -> None:
+        """The caller went away; called by tornado."""
+        self._end()
+        super().on_connection_close()
 
     def answer(self, body: Mapping[str, Any], status: int = 200, *, media_type: str = "application/json") -> None:
         """Send ``body`` as JSON."""
@@ -101,8 +242,13 @@ class Handler(RequestHandler):
             self.set_header("Content-Type", media_type)
             self.set_header("Content-Length", str(reading.size))
             while chunk := await run_sync(reading.next):
-                self.write(chunk)
-                await self.flush()
+                await self.send_piece(chunk)
+        except ServiceError as error:
+            if not self._headers_written:
+                raise
+            self.cut_off(error.detail)
+        except StreamClosedError:
+            log.info("%s: the reader went away", self.request.path)
         finally:
             reading.close()
 
@@ -123,23 +269,33 @@ class Handler(RequestHandler):
         if not isinstance(error, ServiceError):
             error = _from_tornado(status_code, error)
         self.set_status(error.status)
+        if not self._body_ended:
+            self.set_header("Connection", "close")  # tornado closes it, because the body has not been read
         for name, value in error.headers.items():
             self.set_header(name, value)
         self.answer(error.body(), error.status, media_type=MEDIA_TYPE)
         self.finish()
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """An expected "no" is no news; called by tornado."""
-        if not isinstance(value, ServiceError):
-            super().log_exception(typ, value, tb)
+        """Log what nobody expected; called by tornado. Never with the query or headers, which may hold a token."""
+        if not isinstance(value, ServiceError | HTTPError | StreamClosedError):
+            where = f"{self.request.method} {self.request.path}"
+            log.error("%s failed", where, exc_info=(typ, value, tb) if typ is not None else None)
 
 
 class NotFound(Handler):
     """Every path that is not there."""
 
-    def prepare(self) -> None:
+    def get(self, *_: str) -> None:
         """Called by tornado for any method."""
         raise ServiceError(404, "unknown-path", f"There is nothing at {self.request.path}.")
+
+    head = post = put = patch = delete = options = get  # type: ignore[assignment]
+
+
+def _body_too_large() -> ServiceError:
+    message = f"A request's body may have {MOST_BODY} bytes at most. Send files with the job's files."
+    return ServiceError(413, "too-large", message, numbers={"limit": MOST_BODY})
 
 
 def _from_tornado(status: int, error: BaseException | None) -> ServiceError:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 from tornado.iostream import StreamClosedError
@@ -19,6 +20,7 @@ from ..answers import job_answer
 from ..context import Context
 from ..errors import ServiceError, gone
 from ..forecasts import forecasts_of
+from ..limits import Kind
 from ..operations import operation
 from ..payloads import EventQuery, TenantQuery
 from .base import Handler, run_sync
@@ -27,8 +29,6 @@ from .base import Handler, run_sync
 KEEP_ALIVE = 15.0
 # Changes made by another process are seen after this long at most, in seconds.
 _LOOK_AGAIN = 5.0
-# A stream outlives no token by more than this, in seconds.
-_CHECK_TOKEN = 60.0
 _RETRY_MS = 2000
 _PIECE = 64 * 1024
 
@@ -39,16 +39,28 @@ def event(name: str, data: Mapping[str, Any], number: str | None = None) -> str:
     return f"{mark}event: {name}\ndata: {json.dumps(data)}\n\n"
 
 
-class Streaming(Handler):
-    """Sends events until there are no more, the caller goes or the token is taken back."""
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event as it goes over the wire, and the team that it is about; None for one that says nothing of a team."""
 
+    text: str
+    tenant: str | None = None
+
+
+# Nothing happened for a while.
+QUIET = Event("")
+
+
+class Streaming(Handler):
+    """Sends events until there are no more, the caller goes, or the caller may not read them any more."""
+
+    counts_as = Kind.STREAMS
     _sending: asyncio.Task[None] | None = None
 
-    async def stream(self, events: AsyncGenerator[str]) -> None:
-        """Send them; an empty text says that nothing happened for a while."""
+    async def stream(self, events: AsyncGenerator[Event]) -> None:
+        """Send those of teams that the reader may read at that moment."""
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")
         self.set_header("X-Accel-Buffering", "no")
-        self.write(f"retry: {_RETRY_MS}\n\n")
         # A task of its own, so that a caller who goes ends it at once and not only with the next event.
         self._sending = asyncio.create_task(self._send(events))
         try:
@@ -56,7 +68,9 @@ class Streaming(Handler):
         except (StreamClosedError, asyncio.CancelledError):
             return
         except ServiceError as error:
-            # The headers have gone out, so a status can't be said any more.
+            if not self._headers_written:
+                raise
+            # A status can't be sent any more.
             self.write(event("problem", error.body()))
 
     def on_connection_close(self) -> None:
@@ -65,27 +79,18 @@ class Streaming(Handler):
             self._sending.cancel()
         super().on_connection_close()
 
-    async def _send(self, events: AsyncGenerator[str]) -> None:
+    async def _send(self, events: AsyncGenerator[Event]) -> None:
         clock = asyncio.get_running_loop().time
-        spoke = checked = clock()
+        spoke = clock()
+        assert self.reader is not None  # the handler named who reads
         async with aclosing(events):
-            await self.flush()
-            async for text in events:
-                if clock() - checked > _CHECK_TOKEN:
-                    checked = clock()
-                    await self._still_welcome()
-                if not text and clock() - spoke < KEEP_ALIVE:
+            await self.send_piece(f"retry: {_RETRY_MS}\n\n")
+            async for event in events:
+                if not event.text and clock() - spoke < KEEP_ALIVE:
+                    await self.reader.check()
                     continue
                 spoke = clock()
-                self.write(text or ": nothing new\n\n")
-                await self.flush()
-
-    async def _still_welcome(self) -> None:
-        try:
-            await self.caller(fresh=True)
-        except ServiceError as error:
-            if error.status != 503:  # a hub that restarts ends nobody's stream
-                raise
+                await self.send_piece(event.text or ": nothing new\n\n", event.tenant)
 
 
 class JobEvents(Streaming):
@@ -109,7 +114,7 @@ class JobEvents(Streaming):
             log.attempt, log.offset = int(seen[1]), int(seen[2])
         await self.stream(self._changes(job.id, log))
 
-    async def _changes(self, job_id: str, log: LogReader | None) -> AsyncGenerator[str]:
+    async def _changes(self, job_id: str, log: LogReader | None) -> AsyncGenerator[Event]:
         shown, news = None, self.context.bulletin if log is None else self.context.log_news
         while True:
             number = news.number
@@ -121,15 +126,16 @@ class JobEvents(Streaming):
             # Its cost grows by itself and its wait shrinks, which is no news.
             if (told := {**answer, "cost": None, "expected_wait": None}) != shown:
                 shown = told
-                yield event("job", answer)
+                yield Event(event("job", answer), job.tenant)
             if log is not None:
                 async for piece in log.more(job):
-                    yield event("log", piece, f"{log.attempt}.{log.told}")
+                    yield Event(event("log", piece, f"{log.attempt}.{log.told}"), job.tenant)
             if job.state.final and not job.live:
-                yield event("end", {"id": job.id, "state": job.state, "simulated": answer["simulated"]})
+                end = {"id": job.id, "state": job.state, "simulated": answer["simulated"]}
+                yield Event(event("end", end), job.tenant)
                 return
             if not (await news.after(number, patience=_LOOK_AGAIN)).jobs:
-                yield ""
+                yield QUIET
 
 
 class LogReader:
@@ -188,20 +194,20 @@ class AllEvents(Streaming):
     async def get(self) -> None:
         """Events of many jobs."""
         caller = await self.caller()
-        tenants = self.tenants_to_read(caller, self.query(TenantQuery).tenant)
-        await self.stream(self._changes(tenants))
+        self.open_for(caller, self.tenants_to_read(caller, self.query(TenantQuery).tenant))
+        await self.stream(self._changes())
 
-    async def _changes(self, tenants: tuple[str, ...]) -> AsyncGenerator[str]:
+    async def _changes(self) -> AsyncGenerator[Event]:
         number = self.context.bulletin.number
-        yield event("reload", {})
+        yield Event(event("reload", {}))
         while True:
             news = await self.context.bulletin.after(number, patience=_LOOK_AGAIN)
             number = news.number
             if news.jobs is None:
-                yield event("reload", {})
+                yield Event(event("reload", {}))
             elif not news.jobs:
-                yield ""
+                yield QUIET
             else:
                 for job in await run_sync(self.context.jobs.some, news.jobs):
-                    if job.tenant in tenants:
-                        yield event("job", job_answer(job, self.context.registry, now=self.context.clock()))
+                    answer = job_answer(job, self.context.registry, now=self.context.clock())
+                    yield Event(event("job", answer), job.tenant)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ...store import Artifact, JobRecord, StoredFile
@@ -15,6 +16,7 @@ from ..file_answers import Expected, Heard, Stored, StoredArtifact, Travelled
 from ..gate import bearer
 from ..operations import Access, operation
 from ..payloads import MOST_ARTIFACTS, PieceQuery, RunnerProgress, RunnerResult, artifact_name
+from ..reading import Reader
 from ..room import Reservation
 from ..tokens import matches
 from .base import Handler, run_sync
@@ -30,7 +32,14 @@ class _ForRunners(Handler):
             raise forbidden("This is not the token of this job.")
         if not job.live:
             raise ServiceError(410, "job-over", f"Job {job.id} is over: nothing more is taken for it.")
+        self.count(f"job {job.id}")
+        if self.reader is None:
+            self.reader = Reader(partial(self._readable, job_id), [job.tenant])
         return job
+
+    async def _readable(self, job_id: str) -> tuple[str]:
+        """The job's team, as long as the token is the job's and the job goes on. Raises ServiceError."""
+        return ((await self.own_job(job_id)).tenant,)
 
 
 class RunnerFiles(_ForRunners):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
@@ -16,9 +17,11 @@ from ...untrusted.reading import seconds_for
 from ..answer_types import HealthAnswer, LimitsAnswer
 from ..context import Context
 from ..operations import Access, operation
-from ..payloads import MOST_ARTIFACTS, MOST_BODY, PACK_HEADERS
+from ..payloads import MOST_ARTIFACTS, MOST_BODY, PACK_HEADERS, HealthQuery
 from .base import Handler, run_sync
 
+# Seconds that each part of the service may take to say that it works; a probe has to wait for two of them.
+HEALTH_TIMEOUT = 2.0
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -58,26 +61,38 @@ class Page(Handler):
 
 
 class Health(Handler):
-    """Whether the service lives, and what it can reach. Names no tenant: anybody may ask."""
+    """Whether the service works, and what it can reach. Names no tenant: anybody may ask."""
 
     @operation(
         "getHealth",
         "Whether the service works, and what it can reach.",
         answer=HealthAnswer,
         statuses=(200, 503),
+        query=HealthQuery,
         access=Access.NOBODY,
     )
     async def get(self) -> None:
-        """503 only when the database does not answer: without it nothing works. All else is for information."""
-        try:
-            database = bool(await run_sync(self.context.jobs.answers))
-        except SQLAlchemyError:
-            database = False
-        status = "ok" if database else "database-unavailable"
-        reach = self.context.reach()
+        """503 when its threads are stuck, or when the database does not answer: without them nothing works.
+
+        With ``database=false`` the database is not asked. That is for a liveness probe: a restart of the service mends
+        no database.
+        """
+        asked = self.query(HealthQuery)
+        status = "ok" if await _in_time(lambda: True) else "stuck"
+        database = await _in_time(self.context.jobs.answers) if asked.database and status == "ok" else None
+        if database is False:
+            status = "database-unavailable"
         simulated = self.context.registry.cluster.simulated
-        body = {"status": status, "version": __version__, "database": database, **reach, "simulated": simulated}
-        self.answer(body, 200 if database else 503)
+        body = {"status": status, "version": __version__, "database": database, **self.context.reach()}
+        self.answer({**body, "simulated": simulated}, 200 if status == "ok" else 503)
+
+
+async def _in_time(call: Callable[[], bool]) -> bool:
+    try:
+        async with asyncio.timeout(HEALTH_TIMEOUT):
+            return bool(await run_sync(call))
+    except (SQLAlchemyError, TimeoutError):
+        return False
 
 
 class Limits(Handler):

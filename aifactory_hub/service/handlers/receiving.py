@@ -15,7 +15,6 @@ from ..room import Reservation
 from .base import Handler
 
 DIGEST_HEADER = "X-Content-SHA256"
-_BODY_TIMEOUT = 600.0
 # Several times the default limit of an upload: who sends a little too much reads how much too much.
 _READ_IN_VAIN = 2**30
 
@@ -61,9 +60,9 @@ class ReceivingHandler(Handler):
         closed under a sender that still sends, and it would see a broken pipe and no answer.
         """
         if self.request.method != "PUT":
+            super().prepare()
             return
         connection: Any = self.request.connection
-        connection.set_body_timeout(_BODY_TIMEOUT)
         length: int | None = None
         try:
             length = self._length()

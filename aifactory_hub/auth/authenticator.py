@@ -14,16 +14,19 @@ from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from traitlets import Integer, TraitError, Unicode, default, validate
 
 from .. import hub_pages
+from ..domain.accounts import Subject
 from ..domain.leaving import Policy
 from ..domain.mapping import TenantMapping
 from ..domain.tenants import hub_groups
 from ..registry import Registry
 from . import memberships, routes
+from .accounts import Accounts
 from .claims import ClaimError, GroupsClaim, username_from_claims
 from .handlers import CallbackHandler, LoginHandler
+from .handover import Handovers
 from .id_token import IdTokenError, OtherSubject
 from .logout import LogoutHandler, LogoutTokens
-from .memberships import Kept
+from .memberships import Kept, claimed_groups
 from .pages import ProblemPage, no_team_page
 from .provider import Provider, ProviderUnreachable
 from .renewal import Renewal
@@ -75,6 +78,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         self.logout_tokens = LogoutTokens()
         self.renewal = Renewal(self)
         self.sweep: Sweep | None = None
+        self._accounts: Accounts | None = None
 
     @default("manage_groups")
     def _manage_groups_by_default(self) -> bool:
@@ -114,6 +118,10 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
 
     def get_handlers(self, app: Any) -> list[Any]:
         """As upstream, and the hub pages of ours: JupyterHub's ``extra_handlers`` is deprecated."""
+        self._accounts = Accounts(app.db, self._rebind_until, self.log)
+        self._accounts.begin(lambda: app.users.values())
+        self.handovers = Handovers(self._accounts, app, self.log)
+        self.handovers.begin()
         self.sweep = Sweep.begin(self, app)
         hub_pages.begin(app)
         return [*super().get_handlers(app), *hub_pages.routes(), *routes.routes()]
@@ -128,6 +136,16 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
     @property
     def where_groups_are(self) -> GroupsClaim:
         return GroupsClaim.of(self.registry.identity)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Whose account is whose. There from ``get_handlers`` on, for the database is the hub's."""
+        if self._accounts is None:
+            raise RuntimeError("the hub has not asked for its handlers yet")
+        return self._accounts
+
+    def _rebind_until(self) -> float | None:
+        return self.registry.identity.rebind_until
 
     @property
     def leaving(self) -> Policy:
@@ -209,6 +227,10 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
 
     async def update_auth_model(self, auth_model: dict[str, Any]) -> dict[str, Any]:
         auth_state = auth_model["auth_state"]
+        person = Subject(self.issuer, auth_state[self.user_auth_state_key]["sub"])
+        name = await self._account_of(person, auth_model["name"])
+        # The provider's name may be another by now: rights that go by name are those of the account.
+        auth_model |= {"name": name, "admin": True if name in self.admin_users else None}
         try:
             groups = await self.groups_of(auth_state)
         except ClaimError as error:
@@ -219,17 +241,29 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         now = time.time()
         lasts = token_info.get("refresh_expires_in")
         auth_state[memberships.KEY] = Kept(
-            subject=auth_state[self.user_auth_state_key]["sub"],
-            issuer=self.issuer,
+            subject=person.subject,
+            issuer=person.issuer,
             tenants=self.mapping.roles(groups),
             resolved_at=now,
             session=claims.get("sid"),
             session_ends=now + lasts if isinstance(lasts, int | float) and lasts > 0 else None,
+            groups=claimed_groups(groups, self.mapping),
         ).to_auth_state()
-        if not self.renewal.going_on:
+        if self.renewal.account is None:
             self._check_that_it_can_be_renewed(token_info)
             self.sign_ins.note(auth_model["name"], groups, self.mapping, now)
         return auth_model
+
+    async def _account_of(self, person: Subject, name: str) -> str:
+        """The one place where a person is held against an account, at sign-in and at renewal. Raises OtherPerson.
+
+        A sign-in is bound only when everything else allows it, see ``CallbackHandler.auth_to_user``; who is asked about
+        again is signed in already.
+        """
+        await self.accounts.ready()
+        if self.renewal.account is not None:
+            return self.accounts.bind(self.renewal.account, person).name
+        return self.accounts.decide(name, person).name
 
     def _check_that_it_can_be_renewed(self, token_info: Mapping[str, Any]) -> None:
         """Groups in a token are as old as the token: only a new one says who has left."""

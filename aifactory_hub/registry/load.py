@@ -131,6 +131,7 @@ def _identity(section: schema.IdentitySection) -> IdentityConfig:
         on_leaving=section.on_leaving,
         leaving_grace=section.leaving_grace,
         stale_grace=section.stale_grace,
+        rebind_until=section.rebind_until,
     )
 
 

@@ -51,6 +51,7 @@ class IdentityConfig:
     on_leaving: str = "keep"  # or stop
     leaving_grace: int = 300
     stale_grace: int = 900
+    rebind_until: float | None = None  # epoch seconds
 
 
 @dataclass(frozen=True, slots=True)

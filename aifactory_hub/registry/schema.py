@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .scalars import (
     Counts,
     Cpu,
+    Day,
     Label,
     Network,
     Pods,
@@ -118,6 +119,11 @@ class IdentitySection(Section):
     leaving_grace: Seconds = key("How long such a server runs on before it is stopped.", "10m", default=300)
     stale_grace: Seconds = key(
         "How long people keep their teams while the provider does not answer.", "15m", default=900
+    )
+    rebind_until: Day | None = key(
+        "Last day (UTC) on which an account of another issuer is bound to this one's subject at sign-in, by its name.",
+        "2026-12-31",
+        default=None,
     )
 
 

@@ -51,6 +51,7 @@ class TeamChoice(HasTraits):
     _binding: Binding | None
     _typed: SpawnRequest | None = None
     # The hub's traits, which the type checker does not see.
+    authenticator: Any
     hub: Any
     name: Any
 
@@ -77,6 +78,12 @@ class TeamChoice(HasTraits):
     @default("options_from_form")
     def _default_options_from_form(self) -> Any:
         return self.read_menu
+
+    def home_generation(self) -> int:
+        """Which home volumes the account has: others after it was handed over without them."""
+        accounts = getattr(self.authenticator, "accounts", None)
+        account = None if accounts is None else accounts.get(self.user.name)
+        return 0 if account is None else account.home
 
     async def _wiring(self) -> Any:
         raise NotImplementedError

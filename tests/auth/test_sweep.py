@@ -11,11 +11,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
 from aifactory_hub.auth import sweep as module
+from aifactory_hub.auth.accounts import Accounts
 from aifactory_hub.auth.memberships import KEY, Kept
 from aifactory_hub.auth.sweep import AT_ONCE, Sweep
 from aifactory_hub.domain.leaving import Policy
+from aifactory_hub.domain.mapping import TenantMapping
 from aifactory_hub.domain.tenants import Role
 
 INTERVAL = 0.4
@@ -33,12 +37,13 @@ class _User:
     active = True
 
     def __init__(self, name: str) -> None:
-        self.name, self.left = name, {}  # type: tuple[str, dict[str, float]]
+        self.name = name
+        self.tenants = {"nlp": Role.MEMBER}
         self.spawners = {"": _Spawner()}
         self.stopped: list[float] = []
 
     async def get_auth_state(self) -> dict[str, Any]:
-        kept = Kept(self.name, "https://idp", {"nlp": Role.MEMBER}, time.time(), left=self.left)
+        kept = Kept(self.name, "https://idp", self.tenants, time.time())
         return {KEY: kept.to_auth_state()}
 
     async def stop(self, server: str) -> None:
@@ -50,6 +55,7 @@ class _Authenticator:
     """Also its own renewal, and the application with its proxy."""
 
     leaving = Policy(stop=True, grace=0)
+    mapping = TenantMapping([], ["nlp", "vision"])
 
     def __init__(self, ask: Callable[[str], Awaitable[bool]], *names: str) -> None:
         self.sweep_interval = INTERVAL
@@ -58,6 +64,7 @@ class _Authenticator:
         self.asked: Counter[str] = Counter()
         self.known: dict[str, float] = {}
         self._ask = ask
+        self.accounts = Accounts(Session(create_engine("sqlite://")))
 
     def answered_at(self, name: str) -> float:
         return self.known.get(name, -math.inf)
@@ -153,7 +160,7 @@ def test_a_server_is_stopped_at_once_when_a_request_learns_that_its_owner_left()
         async with asyncio.timeout(30):
             while "ada" in sweep._looks or not fake.asked["ada"]:
                 await asyncio.sleep(0.02)
-            ada.left = {"nlp": time.time()}
+            ada.tenants = {}
             sweep.soon("ada")
             while not ada.stopped:
                 await asyncio.sleep(0.02)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -79,38 +79,49 @@ class Accounts:
         self._session = session
         self._rebind_until = rebind_until
         self._log = log
+        self._users: Callable[[], Mapping[Any, Any]] = dict
         self._imported: asyncio.Task[None] | None = None
         _METADATA.create_all(session.connection())
         session.commit()
 
-    def begin(self, users: Callable[[], Iterable[Any]]) -> None:
+    def begin(self, users: Callable[[], Mapping[Any, Any]]) -> None:
         """Read whose the accounts are that were made before there was a table. Sign-ins wait for it.
 
-        ``users`` returns the hub's users, with ``name`` and ``get_auth_state``.
+        ``users`` returns the hub's users by name and by id, each with ``name`` and ``get_auth_state``.
         """
+        self._users = users
         with contextlib.suppress(RuntimeError):  # without an event loop nobody signs in
-            self._imported = asyncio.get_running_loop().create_task(self._import(users), name="import of accounts")
+            self._imported = asyncio.get_running_loop().create_task(self._import_all(), name="import of accounts")
 
-    async def ready(self) -> None:
-        """Wait for ``begin``. Raises what it raised: without the table nobody may be let in."""
+    async def ready(self, name: str | None = None) -> None:
+        """Wait until what is known of accounts, of ``name`` among them, is in the table.
+
+        Raises what the import raised: without the table nobody may be let in.
+        """
         if self._imported is not None:
             await asyncio.shield(self._imported)
+        # A user may have got the name since, by JupyterHub's own way to rename users.
+        if name is not None and self.get(name) is None and name in (users := self._users()):
+            await self._import(users[name])
 
-    async def _import(self, users: Callable[[], Iterable[Any]]) -> None:
+    async def _import_all(self) -> None:
         known = set(self._session.scalars(select(_ACCOUNTS.c.name)))
-        for user in list(users()):
-            if user.name in known:
-                continue
-            state = await user.get_auth_state()
-            kept = read_kept(state)
-            if kept is None:
-                continue
-            self._store(Account(user.name, Subject(kept.issuer, kept.subject), kept.resolved_at), new=True)
-            left = {str(tenant): float(at) for tenant, at in ((state or {})[KEY].get("left") or {}).items()}
-            self.set_leaving(user.name, left)
-            self._log.info(
-                "account %s belongs to subject %r of %s, as its last sign-in said", user.name, kept.subject, kept.issuer
-            )
+        for user in list(self._users().values()):
+            if user.name not in known:
+                await self._import(user)
+
+    async def _import(self, user: Any) -> None:
+        """Bind a user to the subject of their last sign-in, if one is kept."""
+        state = await user.get_auth_state()
+        kept = read_kept(state)
+        if kept is None or self.get(user.name) is not None:
+            return
+        self._store(Account(user.name, Subject(kept.issuer, kept.subject), kept.resolved_at), new=True)
+        left = {str(tenant): float(at) for tenant, at in ((state or {})[KEY].get("left") or {}).items()}
+        self.set_leaving(user.name, left)
+        self._log.info(
+            "account %s belongs to subject %r of %s by its last sign-in", user.name, kept.subject, kept.issuer
+        )
 
     # Whose an account is
 

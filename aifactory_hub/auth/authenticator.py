@@ -119,7 +119,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
     def get_handlers(self, app: Any) -> list[Any]:
         """As upstream, and the hub pages of ours: JupyterHub's ``extra_handlers`` is deprecated."""
         self._accounts = Accounts(app.db, self._rebind_until, self.log)
-        self._accounts.begin(lambda: app.users.values())
+        self._accounts.begin(lambda: app.users)
         self.handovers = Handovers(self._accounts, app, self.log)
         self.handovers.begin()
         self.sweep = Sweep.begin(self, app)
@@ -260,7 +260,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         A sign-in is bound only when everything else allows it, see ``CallbackHandler.auth_to_user``; who is asked about
         again is signed in already.
         """
-        await self.accounts.ready()
+        await self.accounts.ready(name)
         if self.renewal.account is not None:
             return self.accounts.bind(self.renewal.account, person).name
         return self.accounts.decide(name, person).name

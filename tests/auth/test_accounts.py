@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from ..support.still_servers import BOSS_TOKEN
-from .leaving import Site, wait_until
+from ..support.hub_process import hub_process
+from ..support.oidc_provider import oidc_provider
+from ..support.still_servers import BOSS_TOKEN, STILL
+from .leaving import POLICY, TWO_TENANTS, Site, wait_until
 
 BOSS = {"Authorization": f"token {BOSS_TOKEN}"}
 
@@ -101,6 +105,14 @@ def test_a_name_stays_bound_when_its_user_is_deleted(site: Site) -> None:
     assert attempt(site, "olga", "sub-olga", "teams/nlp").status_code == 200
 
 
+def test_a_user_whom_an_administrator_renames_at_the_hub_stays_with_their_person(site: Site) -> None:
+    site.sign_in("pam", "teams/nlp", sub="sub-pam")
+    renamed = httpx.patch(f"{site.hub.url}/hub/api/users/pam", json={"name": "pamela"}, headers=BOSS, trust_env=False)
+    assert renamed.status_code == 200
+    assert attempt(site, "pamela", "sub-pam-2", "teams/nlp").status_code == 403
+    assert attempt(site, "pamela", "sub-pam", "teams/nlp").status_code == 200
+
+
 def test_an_account_that_an_administrator_made_is_bound_at_its_first_sign_in(site: Site) -> None:
     assert httpx.post(f"{site.hub.url}/hub/api/users/pia", headers=BOSS, trust_env=False).status_code == 201
     assert attempt(site, "pia", "sub-pia", "teams/nlp").status_code == 200
@@ -122,14 +134,26 @@ def test_a_renewal_about_another_subject_ends_the_session_and_nothing_else(site:
     assert site.running("rita")
 
 
+def test_while_a_site_changes_its_provider_accounts_are_bound_anew_and_the_log_says_so(tmp_path: Path) -> None:
+    text = TWO_TENANTS.replace("username_claim: name}}", POLICY)
+    with oidc_provider(refresh=True) as old, oidc_provider(refresh=True) as new:
+        with hub_process(tmp_path, text.format(issuer=old.issuer), STILL) as hub, closing(Site(hub, old)) as site:
+            site.sign_in("gail", "teams/nlp", sub="sub-at-the-old-one")
+        with hub_process(tmp_path, text.format(issuer=new.issuer), STILL) as hub, closing(Site(hub, new)) as site:
+            assert attempt(site, "gail", "sub-at-the-new-one", "teams/nlp").status_code == 403
+        window = text.replace("on_leaving: stop", "on_leaving: stop, rebind_until: 2999-01-01")
+        with hub_process(tmp_path, window.format(issuer=new.issuer), STILL) as hub, closing(Site(hub, new)) as site:
+            assert attempt(site, "gail", "sub-at-the-new-one", "teams/nlp").status_code == 200
+            assert "account gail is bound anew, from subject 'sub-at-the-old-one'" in hub.log
+            assert attempt(site, "gail", "sub-of-another", "teams/nlp").status_code == 403
+
+
 def test_who_signs_in_again_after_leaving_a_team_has_the_server_there_stopped(site: Site) -> None:
     browser = site.sign_in("sara", "teams/nlp")
     assert site.start(browser, "sara", tenant="nlp").status_code == 201
     token = site.token("sara")
-    again = site.sign_in("sara", "teams/vision")
+    site.sign_in("sara", "teams/vision")
     assert site.may_submit(token) == ()
-    wait_until(lambda: "You are not in team nlp any more" in again.get("/hub/home").text, "a notice")
-    assert site.running("sara"), "the grace is not over"
     wait_until(lambda: not site.running("sara"), "the server in the team that was left is stopped")
 
 

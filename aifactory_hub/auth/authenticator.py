@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from jupyterhub.traitlets import Callable
+from jupyterhub.utils import url_path_join
 from oauthenticator.generic import GenericOAuthenticator
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
@@ -21,12 +23,13 @@ from ..domain.tenants import hub_groups
 from ..registry import Registry
 from . import memberships, routes
 from .accounts import Accounts
-from .claims import ClaimError, GroupsClaim, username_from_claims
+from .claims import ClaimError, GroupsClaim, username_from_claims, with_name_claims
 from .handlers import CallbackHandler, LoginHandler
 from .handover import Handovers
-from .id_token import IdTokenError, OtherSubject
+from .id_token import IdTokenError, OtherSubject, verify_userinfo
 from .logout import LogoutHandler, LogoutTokens
 from .memberships import Kept, claimed_groups
+from .outside import outside_origin
 from .pages import ProblemPage, no_team_page
 from .provider import Provider, ProviderUnreachable
 from .renewal import Renewal
@@ -41,8 +44,18 @@ PROVED = "aifactory_id_token"
 OLD = "aifactory_id_token_is_old"
 # The largest answer that is read of a provider, in bytes: 20,000 groups fit.
 _LARGEST_ANSWER = 4 * 2**20
+# Characters. OpenID Connect allows 255.
+_LONGEST_SUBJECT = 1024
 # So many requests at once go to the provider: the sweep's, and as many of people who sign in or send requests.
 _AT_ONCE = 2 * AT_ONCE
+
+
+class SignedAnswer(Exception):
+    """The provider answered with a JWT where JSON was expected."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__("a signed answer")
+        self.token = body.decode("ascii", "replace").strip()
 
 
 class AIFactoryAuthenticator(GenericOAuthenticator):
@@ -180,17 +193,24 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
             if not getattr(self, trait):
                 setattr(self, trait, address)
 
+    def get_callback_url(self, handler: Any = None) -> str:
+        """Where the provider sends browsers back to: the redirect address that is registered there."""
+        if self.oauth_callback_url or handler is None:
+            return str(super().get_callback_url(handler))
+        return url_path_join(outside_origin(handler), handler.hub.server.base_url, "oauth_callback")
+
     async def fetch(self, req: Any, label: str = "fetching", parse_json: bool = True, **kwargs: Any) -> Any:
         """As upstream; "no answer" becomes ProviderUnreachable, so that it is never taken for a "no"."""
         try:
-            return await super().fetch(req, label, parse_json, **kwargs)
+            answer = await super().fetch(req, label, False, **kwargs)
+            return _content(answer) if parse_json else answer
         except HTTPClientError as error:
             if error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
             raise ProviderUnreachable(f"the identity provider at {self.issuer} does not answer") from error
         except OSError as error:
             raise ProviderUnreachable(f"the identity provider at {self.issuer} can't be reached") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ProviderUnreachable(f"the identity provider at {self.issuer} answered nonsense") from error
 
     async def get_token_info(self, handler: Any, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,20 +222,35 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         if signing_in and not id_token:
             raise IdTokenError("the identity provider sent no ID token")
         if id_token:
+            if signing_in and not isinstance(handler, CallbackHandler):
+                raise IdTokenError("a sign-in begins in a browser, at this hub")
             nonce = handler.sent_nonce() if signing_in else None
             token_info[PROVED] = await self.provider.verify(id_token, client_id=self.client_id, nonce=nonce)
         return token_info
 
     async def token_to_user(self, token_info: Mapping[str, Any]) -> dict[str, Any]:
-        """The userinfo answer. Refuses one about somebody other than the ID token named."""
+        """The userinfo answer, with what only the ID token has of the name. Refuses one about somebody else.
+
+        A signed answer (application/jwt) is verified with the provider's keys.
+        """
         await self.discover()
-        user_info: dict[str, Any] = await super().token_to_user(token_info)
+        try:
+            user_info: dict[str, Any] = await super().token_to_user(token_info)
+        except SignedAnswer as signed:
+            token = signed.token
+            user_info = await self.provider.check(
+                lambda keys: verify_userinfo(token, keys, issuer=self.issuer, client_id=self.client_id)
+            )
         subject = user_info.get("sub") if isinstance(user_info, dict) else None
         if not isinstance(subject, str) or not subject:
             raise IdTokenError("the identity provider's userinfo answer names no subject (sub)")
         if (token_info.get(PROVED) or {}).get("sub", subject) != subject:
             raise OtherSubject("the identity provider's userinfo answer is about somebody else (sub)")
-        return user_info
+        if len(subject) > _LONGEST_SUBJECT or not subject.isprintable():
+            raise IdTokenError("the identity provider's userinfo answer has a subject (sub) that can't be kept")
+        if callable(self.username_claim):
+            return user_info
+        return with_name_claims(user_info, token_info.get(PROVED) or {}, self.username_claim)
 
     def user_info_to_username(self, user_info: Mapping[str, Any]) -> str:
         if callable(self.username_claim):
@@ -327,3 +362,10 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
                 self.renewal.answered(user.name)
                 return refreshed
         return await self.renewal.renew(user)
+
+
+def _content(answer: Any) -> Any:
+    """The JSON of an answer. Raises SignedAnswer, and ValueError or RecursionError for what is none."""
+    if answer.headers.get("Content-Type", "").startswith("application/jwt"):
+        raise SignedAnswer(answer.body)
+    return json.loads(answer.body.decode("utf-8", "replace")) if answer.body else None

@@ -14,7 +14,7 @@ from jupyterhub.handlers.pages import SpawnHandler
 from tornado import web
 
 # JupyterHub reads these itself, and starts nothing by them.
-_RESERVED = ("next", "display_name", "_xsrf")
+_RESERVED = ("next", "display_name")
 # JupyterHub 6 writes options in a query with it.
 _PREFIX = "opt-"
 
@@ -50,6 +50,7 @@ def take_choice(query: dict[str, list[bytes]], arguments: dict[str, list[bytes]]
     for name in [name for name, values in query.items() if any(_text(value) is None for value in values)]:
         del query[name]
         arguments.pop(name, None)
+    taken.pop("_xsrf", None)
     return taken
 
 

@@ -107,7 +107,9 @@ def _registry(file: schema.TenantsFile, source: str, own: Mapping[str, Card]) ->
         identity=_identity(file.identity),
         # Callers join paths to these, so that each has one form whatever the file says.
         addresses=Addresses(
-            hub_api=file.addresses.hub_api.rstrip("/"), service=file.addresses.service.rstrip("/") + "/"
+            hub_api=file.addresses.hub_api.rstrip("/"),
+            service=file.addresses.service.rstrip("/") + "/",
+            public=None if file.addresses.public is None else file.addresses.public.rstrip("/") + "/",
         ),
         notebook=NotebookConfig(**file.notebook.model_dump()),
         jobs=JobsConfig(**{name: _frozen(value) for name, value in file.jobs.model_dump().items()}),

@@ -56,10 +56,11 @@ class IdentityConfig:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where things are reached from inside a tenant's pods."""
+    """Where things are reached: from inside a tenant's pods, and (``public``) by browsers."""
 
     hub_api: str  # e.g. http://hub.jupyterhub.svc:8081/hub/api
     service: str  # e.g. http://proxy-public.jupyterhub.svc/services/aifactory/
+    public: str | None = None  # e.g. https://hub.example.org/
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,11 @@ class IdentitySection(Section):
 class AddressesSection(Section):
     hub_api: Url = key("The hub's API as pods reach it.", "http://hub.jupyterhub.svc:8081/hub/api")
     service: Url = key("The hub service as pods reach it.", "http://proxy-public.jupyterhub.svc/services/aifactory/")
+    public: Url | None = key(
+        "The hub as browsers reach it; left out, it is guessed from each request.",
+        "https://hub.example.org/",
+        default=None,
+    )
 
 
 class NotebookSection(Section):

@@ -35,6 +35,7 @@ def configure(c: Any, tenants: str | Path | None = None) -> None:
         _refuse(error)
     _set_hub(c)
     _set_pages(c)
+    _set_outside(c, registry.addresses.public)
     _set_identity(c, registry, settings)
     _set_rights(c, registry)
     _set_service(c, settings)
@@ -68,9 +69,29 @@ def _set_hub(c: Any) -> None:
 
 def _set_pages(c: Any) -> None:
     """Our templates after the administrator's and before JupyterHub's."""
-    before = c.JupyterHub.get("template_paths", [])
-    before = before.get_value([]) if hasattr(before, "get_value") else before
-    c.JupyterHub.template_paths = [*before, str(TEMPLATES)]
+    c.JupyterHub.template_paths = [*_before(c, "JupyterHub", "template_paths", []), str(TEMPLATES)]
+
+
+def _set_outside(c: Any, public: str | None) -> None:
+    """What browsers see: the hub's address, and cookies that no other site's requests carry."""
+    options: dict[str, Any] = {"samesite": "Lax"}
+    if public is not None:
+        _default(c, "JupyterHub", "public_url", public)
+        parents = ("GenericOAuthenticator", "OAuthenticator")
+        _default(c, "AIFactoryAuthenticator", "oauth_callback_url", f"{public}hub/oauth_callback", *parents)
+        if public.startswith("https://"):
+            options["secure"] = True
+    settings = dict(_before(c, "JupyterHub", "tornado_settings", {}))
+    given = settings.get("cookie_options", {})
+    theirs = {name.lower() for name in given}
+    settings["cookie_options"] = {**{name: value for name, value in options.items() if name not in theirs}, **given}
+    c.JupyterHub.tornado_settings = settings
+
+
+def _before(c: Any, section: str, name: str, default: Any) -> Any:
+    """What the administrator set, or has added to."""
+    value = c[section].get(name, default)
+    return value.get_value(default) if hasattr(value, "get_value") else value
 
 
 def _set_identity(c: Any, registry: Registry, settings: HubSettings) -> None:

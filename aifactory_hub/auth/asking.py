@@ -29,10 +29,15 @@ class MembershipsOf(APIHandler):
     """For the job service: names of people in, their standing, tenants and roles out."""
 
     async def post(self) -> None:
-        """``{"users": [...], "watch": true}``. With ``watch`` they are refreshed though they run no server."""
+        """``{"users": [...], "watch": true}``. With ``watch`` they are refreshed though they run no server.
+
+        ``tenants`` is empty unless ``standing`` is known; ``last`` is what was resolved last, whatever the standing,
+        or null. ``generation`` grows when the account is handed over to another person who does not get its jobs.
+        """
         if SCOPE_MEMBERSHIPS not in self.expanded_scopes:
             raise web.HTTPError(HTTPStatus.FORBIDDEN, "This is for the job service.")
-        asked = self.get_json_body() or {}
+        asked = self.get_json_body()
+        asked = asked if isinstance(asked, dict) else {}
         names = asked.get("users")
         if not isinstance(names, list) or len(names) > _MOST_NAMES or not all(isinstance(n, str) for n in names):
             raise web.HTTPError(HTTPStatus.BAD_REQUEST, f"users has to be a list of at most {_MOST_NAMES} names")
@@ -44,14 +49,19 @@ class MembershipsOf(APIHandler):
     async def _of(self, name: str) -> dict[str, Any]:
         user = self.find_user(name)
         kept = read_kept(await user.get_auth_state()) if user is not None else None
+        account = self.authenticator.accounts.get(name)
+        generation = 0 if account is None else account.jobs
         if kept is None:
-            return {"standing": Standing.SIGNED_OUT.value, "tenants": {}, "resolved_at": None}
+            nothing: dict[str, Any] = {"tenants": {}, "last": None, "resolved_at": None}
+            return {"standing": Standing.SIGNED_OUT.value, **nothing, "generation": generation}
         standing = kept.standing_at(time.time(), self.authenticator.registry.identity.stale_grace)
         tenants = kept.tenants if standing is Standing.KNOWN else {}
         return {
             "standing": standing.value,
             "tenants": {tenant: role.label for tenant, role in tenants.items()},
+            "last": {tenant: role.label for tenant, role in kept.roles_by(self.authenticator.mapping).items()},
             "resolved_at": kept.resolved_at,
+            "generation": generation,
         }
 
 

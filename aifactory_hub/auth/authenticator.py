@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from jupyterhub.traitlets import Callable
+from jupyterhub.utils import url_path_join
 from oauthenticator.generic import GenericOAuthenticator
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from traitlets import Integer, TraitError, Unicode, default, validate
 
 from .. import hub_pages
+from ..domain.accounts import Subject
 from ..domain.leaving import Policy
 from ..domain.mapping import TenantMapping
 from ..domain.tenants import hub_groups
 from ..registry import Registry
 from . import memberships, routes
-from .claims import ClaimError, GroupsClaim, username_from_claims
+from .accounts import Accounts
+from .claims import ClaimError, GroupsClaim, username_from_claims, with_name_claims
 from .handlers import CallbackHandler, LoginHandler
-from .id_token import IdTokenError, OtherSubject
+from .handover import Handovers
+from .id_token import IdTokenError, OtherSubject, verify_userinfo
 from .logout import LogoutHandler, LogoutTokens
-from .memberships import Kept
+from .memberships import Kept, claimed_groups
+from .outside import outside_origin
 from .pages import ProblemPage, no_team_page
 from .provider import Provider, ProviderUnreachable
 from .renewal import Renewal
@@ -38,8 +44,18 @@ PROVED = "aifactory_id_token"
 OLD = "aifactory_id_token_is_old"
 # The largest answer that is read of a provider, in bytes: 20,000 groups fit.
 _LARGEST_ANSWER = 4 * 2**20
+# Characters. OpenID Connect allows 255.
+_LONGEST_SUBJECT = 1024
 # So many requests at once go to the provider: the sweep's, and as many of people who sign in or send requests.
 _AT_ONCE = 2 * AT_ONCE
+
+
+class SignedAnswer(Exception):
+    """The provider answered with a JWT where JSON was expected."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__("a signed answer")
+        self.token = body.decode("ascii", "replace").strip()
 
 
 class AIFactoryAuthenticator(GenericOAuthenticator):
@@ -75,6 +91,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         self.logout_tokens = LogoutTokens()
         self.renewal = Renewal(self)
         self.sweep: Sweep | None = None
+        self._accounts: Accounts | None = None
 
     @default("manage_groups")
     def _manage_groups_by_default(self) -> bool:
@@ -114,6 +131,10 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
 
     def get_handlers(self, app: Any) -> list[Any]:
         """As upstream, and the hub pages of ours: JupyterHub's ``extra_handlers`` is deprecated."""
+        self._accounts = Accounts(app.db, self._rebind_until, self.log)
+        self._accounts.begin(lambda: app.users)
+        self.handovers = Handovers(self._accounts, app, self.log)
+        self.handovers.begin()
         self.sweep = Sweep.begin(self, app)
         hub_pages.begin(app)
         return [*super().get_handlers(app), *hub_pages.routes(), *routes.routes()]
@@ -128,6 +149,16 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
     @property
     def where_groups_are(self) -> GroupsClaim:
         return GroupsClaim.of(self.registry.identity)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Whose account is whose. There from ``get_handlers`` on, for the database is the hub's."""
+        if self._accounts is None:
+            raise RuntimeError("the hub has not asked for its handlers yet")
+        return self._accounts
+
+    def _rebind_until(self) -> float | None:
+        return self.registry.identity.rebind_until
 
     @property
     def leaving(self) -> Policy:
@@ -162,17 +193,24 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
             if not getattr(self, trait):
                 setattr(self, trait, address)
 
+    def get_callback_url(self, handler: Any = None) -> str:
+        """Where the provider sends browsers back to: the redirect address that is registered there."""
+        if self.oauth_callback_url or handler is None:
+            return str(super().get_callback_url(handler))
+        return url_path_join(outside_origin(handler), handler.hub.server.base_url, "oauth_callback")
+
     async def fetch(self, req: Any, label: str = "fetching", parse_json: bool = True, **kwargs: Any) -> Any:
         """As upstream; "no answer" becomes ProviderUnreachable, so that it is never taken for a "no"."""
         try:
-            return await super().fetch(req, label, parse_json, **kwargs)
+            answer = await super().fetch(req, label, False, **kwargs)
+            return _content(answer) if parse_json else answer
         except HTTPClientError as error:
             if error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
             raise ProviderUnreachable(f"the identity provider at {self.issuer} does not answer") from error
         except OSError as error:
             raise ProviderUnreachable(f"the identity provider at {self.issuer} can't be reached") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ProviderUnreachable(f"the identity provider at {self.issuer} answered nonsense") from error
 
     async def get_token_info(self, handler: Any, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,20 +222,35 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         if signing_in and not id_token:
             raise IdTokenError("the identity provider sent no ID token")
         if id_token:
+            if signing_in and not isinstance(handler, CallbackHandler):
+                raise IdTokenError("a sign-in begins in a browser, at this hub")
             nonce = handler.sent_nonce() if signing_in else None
             token_info[PROVED] = await self.provider.verify(id_token, client_id=self.client_id, nonce=nonce)
         return token_info
 
     async def token_to_user(self, token_info: Mapping[str, Any]) -> dict[str, Any]:
-        """The userinfo answer. Refuses one about somebody other than the ID token named."""
+        """The userinfo answer, with what only the ID token has of the name. Refuses one about somebody else.
+
+        A signed answer (application/jwt) is verified with the provider's keys.
+        """
         await self.discover()
-        user_info: dict[str, Any] = await super().token_to_user(token_info)
+        try:
+            user_info: dict[str, Any] = await super().token_to_user(token_info)
+        except SignedAnswer as signed:
+            token = signed.token
+            user_info = await self.provider.check(
+                lambda keys: verify_userinfo(token, keys, issuer=self.issuer, client_id=self.client_id)
+            )
         subject = user_info.get("sub") if isinstance(user_info, dict) else None
         if not isinstance(subject, str) or not subject:
             raise IdTokenError("the identity provider's userinfo answer names no subject (sub)")
         if (token_info.get(PROVED) or {}).get("sub", subject) != subject:
             raise OtherSubject("the identity provider's userinfo answer is about somebody else (sub)")
-        return user_info
+        if len(subject) > _LONGEST_SUBJECT or not subject.isprintable():
+            raise IdTokenError("the identity provider's userinfo answer has a subject (sub) that can't be kept")
+        if callable(self.username_claim):
+            return user_info
+        return with_name_claims(user_info, token_info.get(PROVED) or {}, self.username_claim)
 
     def user_info_to_username(self, user_info: Mapping[str, Any]) -> str:
         if callable(self.username_claim):
@@ -209,6 +262,10 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
 
     async def update_auth_model(self, auth_model: dict[str, Any]) -> dict[str, Any]:
         auth_state = auth_model["auth_state"]
+        person = Subject(self.issuer, auth_state[self.user_auth_state_key]["sub"])
+        name = await self._account_of(person, auth_model["name"])
+        # The provider's name may be another by now: rights that go by name are those of the account.
+        auth_model |= {"name": name, "admin": True if name in self.admin_users else None}
         try:
             groups = await self.groups_of(auth_state)
         except ClaimError as error:
@@ -219,17 +276,29 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         now = time.time()
         lasts = token_info.get("refresh_expires_in")
         auth_state[memberships.KEY] = Kept(
-            subject=auth_state[self.user_auth_state_key]["sub"],
-            issuer=self.issuer,
+            subject=person.subject,
+            issuer=person.issuer,
             tenants=self.mapping.roles(groups),
             resolved_at=now,
             session=claims.get("sid"),
             session_ends=now + lasts if isinstance(lasts, int | float) and lasts > 0 else None,
+            groups=claimed_groups(groups, self.mapping),
         ).to_auth_state()
-        if not self.renewal.going_on:
+        if self.renewal.account is None:
             self._check_that_it_can_be_renewed(token_info)
             self.sign_ins.note(auth_model["name"], groups, self.mapping, now)
         return auth_model
+
+    async def _account_of(self, person: Subject, name: str) -> str:
+        """The one place where a person is held against an account, at sign-in and at renewal. Raises OtherPerson.
+
+        A sign-in is bound only when everything else allows it, see ``CallbackHandler.auth_to_user``; who is asked about
+        again is signed in already.
+        """
+        await self.accounts.ready(name)
+        if self.renewal.account is not None:
+            return self.accounts.bind(self.renewal.account, person).name
+        return self.accounts.decide(name, person).name
 
     def _check_that_it_can_be_renewed(self, token_info: Mapping[str, Any]) -> None:
         """Groups in a token are as old as the token: only a new one says who has left."""
@@ -293,3 +362,10 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
                 self.renewal.answered(user.name)
                 return refreshed
         return await self.renewal.renew(user)
+
+
+def _content(answer: Any) -> Any:
+    """The JSON of an answer. Raises SignedAnswer, and ValueError or RecursionError for what is none."""
+    if answer.headers.get("Content-Type", "").startswith("application/jwt"):
+        raise SignedAnswer(answer.body)
+    return json.loads(answer.body.decode("utf-8", "replace")) if answer.body else None

@@ -98,16 +98,44 @@ def username_from_claims(claims: Mapping[str, Any], claim: str) -> str:
     if not isinstance(value, str) or not value.strip():
         shown = "missing" if value is None else _shape(value)
         raise ClaimError(f"The claim {claim!r}, which gives the user name, is {shown}; a text was expected.")
-    if len(value) > _LONGEST_USERNAME or "/" in value or not value.isprintable():
+    if len(value) > _LONGEST_USERNAME or "/" in value or not value.isprintable() or value != value.strip():
         raise ClaimError(
             f"The user name {_quote(value)} can't be used here: at most {_LONGEST_USERNAME} printable characters "
-            "without a slash are."
+            "without a slash are, and no space at either end."
         )
-    if claim == "email" and claims.get("email_verified") is not True:
-        raise ClaimError(
-            f"The identity provider has not verified the address {_quote(value)}, so it does not say who you are."
-        )
+    if claim == "email":
+        _check_verified(claims.get("email_verified"), value)
     return value
+
+
+def _check_verified(verified: Any, address: str) -> None:
+    """Some providers (Cognito, JumpCloud) send the truth value as text."""
+    if verified is True or (isinstance(verified, str) and verified.lower() == "true"):
+        return
+    if verified is None:
+        raise ClaimError(
+            f"The identity provider does not say whether it has verified the address {_quote(address)}: the claim "
+            "'email_verified' is missing. Its administrator has to add it, or take another identity.username_claim."
+        )
+    raise ClaimError(
+        f"The identity provider has not verified the address {_quote(address)}, so it does not say who you are."
+    )
+
+
+def with_name_claims(userinfo: Mapping[str, Any], proved: Mapping[str, Any], claim: str) -> dict[str, Any]:
+    """The userinfo answer and, where it lacks the user name, the name of the verified ID token (``proved``).
+
+    Some providers (Entra ID) send it in the ID token only. Both are about the same subject: that is the caller's to
+    check. Whether an address is verified is taken with the address it was said of.
+    """
+    found = dict(userinfo)
+    if found.get(claim) is None and proved.get(claim) is not None:
+        found[claim] = proved[claim]
+        found.pop("email_verified", None)
+    same = found.get(claim) is not None and found.get(claim) == proved.get(claim)
+    if claim == "email" and same and found.get("email_verified") is None and "email_verified" in proved:
+        found["email_verified"] = proved["email_verified"]
+    return found
 
 
 def arrived(claims: Mapping[str, Any], where: GroupsClaim, source: str) -> str:

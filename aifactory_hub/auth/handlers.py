@@ -15,7 +15,10 @@ from oauthenticator.oauth2 import (
 )
 from tornado.httpclient import HTTPClientError
 
+from ..domain.accounts import Subject
+from .accounts import OtherPerson
 from .id_token import IdTokenError
+from .memberships import read_kept
 from .pages import ProblemPage
 from .provider import ProviderUnreachable
 
@@ -53,6 +56,8 @@ class CallbackHandler(OAuthCallbackHandler):
         except ProblemPage as error:
             self.authenticator.sign_ins.note_refusal(error.jupyterhub_message, time.time())
             raise
+        except OtherPerson as error:
+            raise self._other_person(error) from error
         except IdTokenError as error:
             self.log.warning("Sign-in refused: %s", error)
             self.authenticator.sign_ins.note_refusal(str(error), time.time())
@@ -60,6 +65,25 @@ class CallbackHandler(OAuthCallbackHandler):
         except HTTPClientError as error:
             message = f"The identity provider did not accept this sign-in (it answered {error.code})."
             raise ProblemPage(HTTPStatus.BAD_REQUEST, message) from error
+
+    async def auth_to_user(self, authenticated: Any, user: Any = None) -> Any:
+        """As upstream, for a person who passed every check: their account is bound, then written."""
+        kept = read_kept(authenticated["auth_state"])
+        assert kept is not None  # update_auth_model has put it there
+        self.authenticator.accounts.bind(authenticated["name"], Subject(kept.issuer, kept.subject))
+        user = await super().auth_to_user(authenticated, user)
+        # Servers that run in a team which this sign-in says was left are looked at now.
+        if self.authenticator.sweep is not None:
+            self.authenticator.sweep.soon(user.name)
+        return user
+
+    def _other_person(self, error: OtherPerson) -> ProblemPage:
+        """Log who was refused, so that an administrator can hand the account over; the page names nobody."""
+        name, person = error.decision.name, error.person
+        why = f"account {name} is another person's ({error.decision.outcome.value})"
+        self.log.warning("Sign-in refused: %s. Refused: subject %r of %s", why, person.subject, person.issuer)
+        self.authenticator.sign_ins.note_refusal(f"{why}; refused: subject {person.subject}", time.time(), name)
+        return ProblemPage(HTTPStatus.FORBIDDEN, str(error))
 
     def check_arguments(self) -> None:
         super().check_arguments()

@@ -62,6 +62,14 @@ def verify_logout_token(token: str, keys: Sequence[Json], *, issuer: str, client
     return claims
 
 
+def verify_userinfo(token: str, keys: Sequence[Json], *, issuer: str, client_id: str) -> dict[str, Any]:
+    """The claims of a userinfo answer that is a JWT (OpenID Connect Core 5.3.2). Raises IdTokenError."""
+    try:
+        return _verified(token, keys, issuer=issuer, audience=client_id, required=["iss", "sub", "aud"])
+    except IdTokenError as error:
+        raise type(error)(str(error).replace("the ID token", "the signed userinfo answer")) from error
+
+
 def verify_access_token(token: str, keys: Sequence[Json], *, issuer: str, client_id: str) -> dict[str, Any]:
     """The claims of an access token that is a JWT and was issued to this client. Raises IdTokenError.
 

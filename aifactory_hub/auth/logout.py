@@ -14,6 +14,7 @@ from oauthenticator.oauth2 import OAuthLogoutHandler
 from . import endings
 from .id_token import IdTokenError, verify_logout_token
 from .memberships import KEY, Kept, read_kept
+from .outside import outside_origin
 from .provider import ProviderUnreachable
 
 # A logout token is a few hundred bytes.
@@ -43,7 +44,7 @@ class LogoutHandler(OAuthLogoutHandler):
         if address is None or not self._id_token:
             await super().render_logout_page()
             return
-        back = url_path_join(_origin(self), self.hub.base_url, "login")
+        back = url_path_join(outside_origin(self), self.hub.base_url, "login")
         self.set_header("Cache-Control", "no-store")
         self.finish(
             await self.render_template(
@@ -135,12 +136,3 @@ class LogoutTokens:
             return False
         self._used[jti] = expires + 120
         return True
-
-
-def _origin(handler: Any) -> str:
-    """Where browsers reach the hub: what the administrator said, else what this one asked for."""
-    said = handler.settings.get("public_url") or handler.authenticator.oauth_callback_url
-    if said:
-        scheme, _, rest = str(getattr(said, "geturl", lambda: said)()).partition("://")
-        return f"{scheme}://{rest.split('/', 1)[0]}"
-    return f"{handler.request.protocol}://{handler.request.host}"

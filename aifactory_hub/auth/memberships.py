@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..domain.leaving import Standing
+from ..domain.mapping import TenantMapping
 from ..domain.tenants import Role
 
 KEY = "aifactory"
 VERSION = 1
+# More groups than this are not kept: auth_state is read at every request.
+_MOST_GROUPS = 200
 
 _ROLES = {role.label: role for role in Role}
 
@@ -19,21 +22,21 @@ _ROLES = {role.label: role for role in Role}
 class Kept:
     """What the identity provider said last. Times are epoch seconds.
 
-    ``left`` says since when teams are left. ``session`` is the provider's session (sid), ``session_ends`` when its
-    refresh token ends by itself. ``in_doubt``: the last renewal got no answer. ``standing`` is other than KNOWN when
-    the session is over.
+    ``session`` is the provider's session (sid), ``session_ends`` when its refresh token ends by itself. ``in_doubt``:
+    the last renewal got no answer. ``standing`` is other than KNOWN when the session is over. ``groups`` are those that
+    a rule claims, None when they are not known or too many: see ``roles_by``.
     """
 
     subject: str
     issuer: str
     tenants: Mapping[str, Role]
     resolved_at: float
-    left: Mapping[str, float] = field(default_factory=dict)
     session: str | None = None
     session_ends: float | None = None
     signed_out: bool = False
     in_doubt: bool = False
     standing: Standing = Standing.KNOWN
+    groups: tuple[str, ...] | None = None
 
     def standing_at(self, now: float, stale_grace: float) -> Standing:
         """What is known at ``now``: the provider's word counts for ``stale_grace`` seconds."""
@@ -45,6 +48,16 @@ class Kept:
         """The same with its session over."""
         return replace(self, standing=standing)
 
+    def roles_by(self, mapping: TenantMapping) -> dict[str, Role]:
+        """The roles that were resolved, less what the registry's rules of today no longer give.
+
+        So that a rule that was removed takes a team away although the provider cannot be asked.
+        """
+        if self.groups is None:
+            return {tenant: role for tenant, role in self.tenants.items() if tenant in mapping.tenants}
+        today = mapping.roles(self.groups)
+        return {tenant: min(role, today[tenant]) for tenant, role in self.tenants.items() if tenant in today}
+
     def to_auth_state(self) -> dict[str, Any]:
         """The value under KEY."""
         return {
@@ -53,12 +66,12 @@ class Kept:
             "iss": self.issuer,
             "tenants": {tenant: role.label for tenant, role in sorted(self.tenants.items())},
             "resolved_at": self.resolved_at,
-            "left": dict(self.left),
             "sid": self.session,
             "session_ends": self.session_ends,
             "signed_out": self.signed_out,
             "in_doubt": self.in_doubt,
             "standing": self.standing.value,
+            "groups": None if self.groups is None else list(self.groups),
         }
 
 
@@ -73,15 +86,25 @@ def read_kept(auth_state: Mapping[str, Any] | None) -> Kept | None:
             issuer=str(kept["iss"]),
             tenants={tenant: _ROLES[role] for tenant, role in kept["tenants"].items() if role in _ROLES},
             resolved_at=float(kept["resolved_at"]),
-            left={str(tenant): float(at) for tenant, at in (kept.get("left") or {}).items()},
             session=kept.get("sid"),
             session_ends=kept.get("session_ends"),
             signed_out=kept.get("signed_out") is True,
             in_doubt=kept.get("in_doubt") is True,
             standing=Standing(kept.get("standing", Standing.KNOWN.value)),
+            groups=_texts(kept.get("groups")),
         )
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _texts(value: Any) -> tuple[str, ...] | None:
+    return tuple(str(item) for item in value) if isinstance(value, list) else None
+
+
+def claimed_groups(groups: Sequence[str], mapping: TenantMapping) -> tuple[str, ...] | None:
+    """Those of the groups that a rule claims, for ``Kept.groups``; None when they are too many to be kept."""
+    claimed = tuple(mapping.claimed(groups))
+    return claimed if len(claimed) <= _MOST_GROUPS else None
 
 
 def from_auth_state(auth_state: Mapping[str, Any] | None) -> dict[str, Role]:

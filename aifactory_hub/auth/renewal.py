@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 from tornado import web
 from tornado.httpclient import HTTPClientError
 
-from ..domain.leaving import Standing, left_teams, refused_session
+from ..domain.leaving import Standing, refused_session
 from . import endings
 from .id_token import IdTokenError, OtherSubject
 from .memberships import KEY, Kept, read_kept
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_GOING_ON: ContextVar[bool] = ContextVar("renewal", default=False)
+# The account that this task asks about; None while somebody signs in.
+_ASKED_ABOUT: ContextVar[str | None] = ContextVar("renewal", default=None)
 # Of a token response: what a renewal may leave out, and what then stays as it was.
 _PROVED, _OLD = "aifactory_id_token", "aifactory_id_token_is_old"
 _STAYS = ("refresh_token", "id_token", _PROVED)
@@ -68,9 +69,9 @@ class Renewal:
         return self._answered.get(name, -math.inf)
 
     @property
-    def going_on(self) -> bool:
-        """Whether this task asks again, rather than signs in."""
-        return _GOING_ON.get()
+    def account(self) -> str | None:
+        """The account that this task asks about again; None when somebody signs in."""
+        return _ASKED_ABOUT.get()
 
     async def renew(self, user: Any) -> Any:
         """As JupyterHub wants it of ``refresh_user``: the new auth model, True to go on, False to sign in again.
@@ -88,7 +89,7 @@ class Renewal:
             if before.resolved_at >= came:
                 return before.standing is Standing.KNOWN  # somebody else asked while this one waited
             try:
-                with _asking():
+                with _asking(user.name):
                     return await self._learn(user, state, before)
             except _SignedInMeanwhile:
                 log.info("%s has signed in while she was asked about: the new session counts", user.name)
@@ -109,16 +110,12 @@ class Renewal:
             return fresh
         now: Kept | None = read_kept(answer["auth_state"])
         assert now is not None  # update_auth_model has put it there
-        if (now.issuer, now.subject) != (before.issuer, before.subject):
-            log.warning("%s has to sign in again: the provider knows another subject now", user.name)
-            return await self._close(user, state, before, Standing.SIGNED_OUT)
-        left = left_teams(before.tenants, before.left, now.tenants, now.resolved_at)
         before = await _same_session(user, before)
-        now = replace(now, left=left, session=now.session or before.session, signed_out=before.signed_out)
+        now = replace(now, session=now.session or before.session, signed_out=before.signed_out)
         answer["auth_state"][KEY] = now.to_auth_state()
         user.sync_groups(answer["groups"])
         await user.save_auth_state(answer["auth_state"])
-        self._learnt(user.name, left, before)
+        self._learnt(user.name, now, before)
         return answer if await self._still_allowed(user, answer) else False
 
     async def _ask(self, user: Any, state: dict[str, Any], before: Kept) -> dict[str, Any] | _NoAnswer:
@@ -186,18 +183,17 @@ class Renewal:
         closed = replace(before, standing=standing, resolved_at=now)
         user.sync_groups([])
         if standing is Standing.ENDED:
-            left = left_teams(before.tenants, before.left, {}, now)
-            closed = replace(closed, tenants={}, left=left)
+            closed = replace(closed, tenants={})
             endings.end_everything(user)
         log.warning("%s has to sign in again: her session is over (%s)", user.name, standing.value)
         kept = {name: state[name] for name in (self._a.user_auth_state_key,) if name in state}
         await user.save_auth_state({**kept, KEY: closed.to_auth_state()})
-        self._learnt(user.name, closed.left, before)
+        self._learnt(user.name, closed, before)
         return False
 
-    def _learnt(self, name: str, left: Mapping[str, float], before: Kept) -> None:
+    def _learnt(self, name: str, now: Kept, before: Kept) -> None:
         self.answered(name)
-        if dict(left) != dict(before.left) and self._a.sweep is not None:
+        if dict(now.tenants) != dict(before.tenants) and self._a.sweep is not None:
             self._a.sweep.soon(name)
 
     async def _still_allowed(self, user: Any, model: dict[str, Any]) -> bool:
@@ -209,12 +205,12 @@ class Renewal:
 
 
 @contextmanager
-def _asking() -> Iterator[None]:
-    token = _GOING_ON.set(True)
+def _asking(name: str) -> Iterator[None]:
+    token = _ASKED_ABOUT.set(name)
     try:
         yield
     finally:
-        _GOING_ON.reset(token)
+        _ASKED_ABOUT.reset(token)
 
 
 async def _same_session(user: Any, before: Kept) -> Kept:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .account_pages import AccountsApi, AccountsPage, HandoverApi, HandoverForm
 from .asking import Explain, MembershipsOf
 from .logout import BackChannelLogout
 from .team_page import SignInsPage, StopServer, StopServerApi, TeamPage, TeamServers
@@ -19,4 +20,8 @@ def routes() -> list[tuple[str, type]]:
         (r"/aifactory/team/(?P<tenant>[a-z0-9-]+)", TeamPage),
         (rf"/aifactory/team/{server}/stop", StopServer),
         (r"/aifactory/sign-ins", SignInsPage),
+        (r"/aifactory/accounts", AccountsPage),
+        (r"/aifactory/accounts/handover", HandoverForm),
+        (r"/aifactory/api/accounts", AccountsApi),
+        (r"/aifactory/api/accounts/(?P<name>[^/]+)/handover", HandoverApi),
     ]

@@ -42,10 +42,10 @@ class SignIns:
         more = max(0, len(groups) - _MOST_GROUPS)
         self._seen.appendleft(SignIn(now, bounded(name), tenants, tuple(lines), more, refused))
 
-    def note_refusal(self, why: str, now: float) -> None:
-        """Somebody who did not get so far."""
+    def note_refusal(self, why: str, now: float, name: str = "") -> None:
+        """Somebody who did not get so far. ``name`` is the account that was asked for, where that is known."""
         if not (self._seen and self._seen[0].refused and now - self._seen[0].at < 1):
-            self._seen.appendleft(SignIn(now, "", refused=bounded(why)))
+            self._seen.appendleft(SignIn(now, bounded(name), refused=bounded(why)))
 
     def latest(self) -> list[SignIn]:
         """The newest first."""

@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..domain.leaving import Action, Affected, ServerFact, affected_servers, notice
-from .memberships import read_kept
+from ..domain.leaving import Action, Affected, ServerFact, affected_servers, leaving_since, notice
+from .memberships import Kept, read_kept
 
 if TYPE_CHECKING:
     from .authenticator import AIFactoryAuthenticator
@@ -145,9 +145,8 @@ class Sweep:
     async def _look_at(self, user: Any) -> float:
         """Do what follows from what is known of her. Returns the seconds until her next turn."""
         kept = read_kept(await user.get_auth_state())
-        now = time.time()
-        left = kept.left if kept is not None else {}
-        found = affected_servers(_facts(user), left, self._a.leaving, now)
+        now, servers = time.time(), _facts(user)
+        found = affected_servers(servers, self._left(user.name, servers, kept, now), self._a.leaving, now)
         user.aifactory_notices = [notice(one, one.tenant, now) for one in found if one.action is Action.KEEP]
         part = random.uniform(1 - _SPREAD, 1)  # noqa: S311 - no secret
         after = self._seconds_left(user.name, part)
@@ -160,6 +159,17 @@ class Sweep:
             elif one.stops_at is not None:
                 after = min(after, max(0.0, one.stops_at - now))
         return after
+
+    def _left(self, name: str, servers: list[ServerFact], kept: Kept | None, now: float) -> dict[str, float]:
+        """Team -> since when this person runs something there without being a member, by what runs now.
+
+        The times are stored, so that neither a restart nor a sign-in begins a grace again.
+        """
+        used = {server.tenant for server in servers if server.tenant is not None}
+        roles = None if kept is None else kept.roles_by(self._a.mapping)
+        left = leaving_since(used, roles, self._a.accounts.leaving(name), now)
+        self._a.accounts.set_leaving(name, left)
+        return left
 
     def _seconds_left(self, name: str, part: float) -> float:
         """Until so large a part of the interval is over since the provider's last answer about her."""

@@ -7,6 +7,7 @@ from importlib import import_module
 
 import click
 
+from .accounts import accounts
 from .explain_groups import explain_groups
 from .loading import load
 from .profiles import profiles
@@ -58,3 +59,4 @@ tenants.add_command(apply)
 main.add_command(tenants)
 main.add_command(profiles)
 main.add_command(explain_groups)
+main.add_command(accounts)

@@ -24,7 +24,7 @@ from aifactory_spawner.server import Server
 from aifactory_spawner.starting import quota_text
 from aifactory_spawner.steps import StartSteps
 
-from ..domain.names import server_id, slug
+from ..domain.names import home_id, server_id
 from ..domain.tickets import TicketState
 from ..pipelines.process_tree import Process, alive, family, kill, processes
 from . import labextension
@@ -127,7 +127,7 @@ class DemoSpawner(TeamChoice, SimpleLocalProcessSpawner):
 
     async def _start_process(self) -> Any:
         assert self._binding is not None  # bound just above
-        home = self.cluster.homes / self._binding.tenant / slug(self.user.name)
+        home = self.cluster.homes / self._binding.tenant / home_id(self.user.name, self.home_generation())
         await asyncio.to_thread(furnish, home)
         self.home_dir = str(home)
         self.steps.say("pod", "a process on this machine stands for the pod in the team's vCluster (simulated)")

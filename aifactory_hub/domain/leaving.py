@@ -72,25 +72,32 @@ def refused_session(*, now: float, announced_end: float | None, signed_out: bool
     return Standing.SIGNED_OUT if ran_out else Standing.ENDED
 
 
-def left_teams(
-    before: Mapping[str, Role], left: Mapping[str, float], after: Mapping[str, Role], now: float
+def may_start(roles: Mapping[str, Role], tenant: str) -> bool:
+    """Whether somebody with these roles may start servers and jobs in the team."""
+    return roles.get(tenant, Role.VIEWER) >= Role.MEMBER
+
+
+def leaving_since(
+    used: Iterable[str], roles: Mapping[str, Role] | None, known: Mapping[str, float], now: float
 ) -> dict[str, float]:
-    """Team -> since when she may not start servers there any more (epoch seconds).
+    """Team -> since when (epoch seconds) its owner may not use it any more, for the teams that are ``used``.
 
-    ``before`` and ``left`` are what was known until now. Who is back is on the list no more.
+    ``used`` are the teams in which something of the person's runs; ``roles`` are the person's own, None where they are
+    not known; ``known`` are the times found earlier. A time that is not known begins now. Whoever may use a team again
+    has not left it, and unknown roles add no team.
     """
-
-    def may(roles: Mapping[str, Role], tenant: str) -> bool:
-        return roles.get(tenant, Role.VIEWER) >= Role.MEMBER
-
-    lost = {tenant: now for tenant in before if may(before, tenant)}
-    return {tenant: at for tenant, at in (lost | dict(left)).items() if not may(after, tenant)}
+    if roles is None:
+        return {tenant: known[tenant] for tenant in used if tenant in known}
+    return {tenant: known.get(tenant, now) for tenant in used if not may_start(roles, tenant)}
 
 
 def affected_servers(
     servers: Iterable[ServerFact], left: Mapping[str, float], policy: Policy, now: float
 ) -> list[Affected]:
-    """The servers in teams that were left, and what becomes of each. A server that only starts is called off."""
+    """The servers in teams that were left, and what becomes of each. A server that only starts is called off.
+
+    ``left`` says since when, as ``leaving_since`` has it.
+    """
     found = []
     for server in servers:
         if server.tenant is None or server.tenant not in left:
@@ -101,6 +108,34 @@ def affected_servers(
         else:
             action = Action.STOP if stops_at is not None and now >= stops_at else Action.KEEP
         found.append(Affected(server.name, server.tenant, action, stops_at))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class LiveJob:
+    """A job that has not ended. ``started``: it holds, or has held, what it asked for."""
+
+    id: str
+    owner: str
+    tenant: str
+    started: bool
+
+
+def jobs_to_end(
+    jobs: Iterable[LiveJob], left: Mapping[tuple[str, str], float], policy: Policy, now: float
+) -> list[LiveJob]:
+    """The jobs that end because their owner has left their team.
+
+    ``left`` maps (owner, tenant) to since when. A job that waits ends at once, as a server's start does; one that has
+    started ends after the grace, where the policy is to stop.
+    """
+    found = []
+    for job in jobs:
+        since = left.get((job.owner, job.tenant))
+        if since is None:
+            continue
+        if not job.started or (policy.stop and now >= since + policy.grace):
+            found.append(job)
     return found
 
 

@@ -131,21 +131,38 @@ class TenantMapping:
         """The mapping of the tenants' own groups and of further ``rules``."""
         return cls([*own_rules(tenants), *rules], tenants)
 
+    @property
+    def tenants(self) -> frozenset[str]:
+        """The tenants that rules may lead to."""
+        return self._known
+
+    def claimed(self, groups: Iterable[str]) -> list[str]:
+        """Those of the groups that a rule leads from, each once."""
+        names = dict.fromkeys(groups)
+        remembered = self._lookup(names)
+        return [name for name in names if remembered[name]]
+
     def roles(self, groups: Iterable[str]) -> dict[str, Role]:
         """Tenant -> role for somebody in these groups."""
-        names, remembered = frozenset(groups), self._remembered
-        new = [name for name in names if name not in remembered]
-        if new:
-            if len(remembered) + len(new) > _REMEMBERED:
-                remembered.clear()
-                new = list(names)
-            remembered.update(self._learnt(new))
+        names = frozenset(groups)
+        remembered = self._lookup(names)
         found: dict[str, Role] = {}
         for name in names:
             for tenant, role in remembered[name]:
                 if role > found.get(tenant, 0):
                     found[tenant] = role
         return found
+
+    def _lookup(self, names: Collection[str]) -> Mapping[str, tuple[_Grant, ...]]:
+        """What each of these names gives, worked out once for each name."""
+        remembered = self._remembered
+        new = [name for name in names if name not in remembered]
+        if new:
+            if len(remembered) + len(new) > _REMEMBERED:
+                remembered.clear()
+                new = list(names)
+            remembered.update(self._learnt(new))
+        return remembered
 
     def matches(self, groups: Iterable[str]) -> list[Match]:
         """Each rule that fits, for each of the groups, in their order."""

@@ -44,6 +44,11 @@ def server_id(user: str, server: str) -> str:
     return join(user, server) if server else slug(user)
 
 
+def home_id(user: str, generation: int) -> str:
+    """The id of a user's home volumes. An account that was handed over without them has others: ``generation``."""
+    return join(user, f"home{generation}") if generation else slug(user)
+
+
 def server_pod(user: str, server: str) -> str:
     """The name of the pod of a user's server, in whichever tenant it starts."""
     return f"nb-{server_id(user, server)}"

@@ -11,6 +11,7 @@ from .cluster import ClusterPage
 from .frame import frame_of
 from .menu import MenuNumbers
 from .notice import ServerNotice
+from .spawn import SpawnPage
 
 # Looked through before JupyterHub's own. A template extends the one that it replaces as "templates/<name>".
 TEMPLATES = Path(__file__).parent / "templates"
@@ -33,6 +34,10 @@ def begin(app: Any) -> None:
 def routes() -> list[tuple[str, type]]:
     """Paths below the hub's prefix, each with its handler; the authenticator hands them to the hub."""
     return [
+        # Found before JupyterHub's own of the same path.
+        (r"/spawn", SpawnPage),
+        (r"/spawn/([^/]+)", SpawnPage),
+        (r"/spawn/([^/]+)/([^/]+)", SpawnPage),
         (r"/aifactory/cluster", ClusterPage),
         (r"/aifactory/menu/(?P<user_name>[^/]+)", MenuNumbers),
         (r"/aifactory/cancel/(?P<user_name>[^/]+)", CancelStart),

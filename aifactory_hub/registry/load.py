@@ -107,7 +107,9 @@ def _registry(file: schema.TenantsFile, source: str, own: Mapping[str, Card]) ->
         identity=_identity(file.identity),
         # Callers join paths to these, so that each has one form whatever the file says.
         addresses=Addresses(
-            hub_api=file.addresses.hub_api.rstrip("/"), service=file.addresses.service.rstrip("/") + "/"
+            hub_api=file.addresses.hub_api.rstrip("/"),
+            service=file.addresses.service.rstrip("/") + "/",
+            public=None if file.addresses.public is None else file.addresses.public.rstrip("/") + "/",
         ),
         notebook=NotebookConfig(**file.notebook.model_dump()),
         jobs=JobsConfig(**{name: _frozen(value) for name, value in file.jobs.model_dump().items()}),
@@ -131,6 +133,7 @@ def _identity(section: schema.IdentitySection) -> IdentityConfig:
         on_leaving=section.on_leaving,
         leaving_grace=section.leaving_grace,
         stale_grace=section.stale_grace,
+        rebind_until=section.rebind_until,
     )
 
 

@@ -51,14 +51,16 @@ class IdentityConfig:
     on_leaving: str = "keep"  # or stop
     leaving_grace: int = 300
     stale_grace: int = 900
+    rebind_until: float | None = None  # epoch seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where things are reached from inside a tenant's pods."""
+    """Where things are reached: from inside a tenant's pods, and (``public``) by browsers."""
 
     hub_api: str  # e.g. http://hub.jupyterhub.svc:8081/hub/api
     service: str  # e.g. http://proxy-public.jupyterhub.svc/services/aifactory/
+    public: str | None = None  # e.g. https://hub.example.org/
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address, ip_network
 from typing import Annotated
@@ -24,6 +26,7 @@ METADATA = (ip_address("169.254.169.254"), ip_address("fd00:ec2::254"))
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PROFILE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.:]{0,61}[a-z0-9])?")
 _DURATION = re.compile(r"([0-9]+)(s|m|h|d)?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -100,6 +103,16 @@ def read_seconds(value: object) -> int:
     if match is None or int(match[1]) == 0:
         raise wrong(f"{shown(value)} is not a length of time", "write seconds, or for example 30m or 24h")
     return int(match[1]) * _SECONDS[match[2] or "s"]
+
+
+def read_day(value: object) -> float:
+    """The end of a day in UTC, in epoch seconds. YAML makes a date of an unquoted day."""
+    text = value.isoformat() if type(value) is date else value
+    if isinstance(text, str) and _DAY.fullmatch(text):
+        with suppress(ValueError):
+            day = date.fromisoformat(text)
+            return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() + _SECONDS["d"]
+    raise wrong(f"{shown(value)} is not a day", "write year, month and day, for example 2026-12-31")
 
 
 def read_price(value: object) -> Decimal:
@@ -195,6 +208,7 @@ Cpu = Annotated[int, BeforeValidator(read_cpu)]
 Size = Annotated[int, BeforeValidator(read_size)]
 SizeText = Annotated[str, BeforeValidator(read_size_text)]
 Seconds = Annotated[int, BeforeValidator(read_seconds)]
+Day = Annotated[float, BeforeValidator(read_day)]
 Network = Annotated[str, BeforeValidator(read_network)]
 Price = Annotated[Decimal, BeforeValidator(read_price)]
 Count = Annotated[int, BeforeValidator(read_count)]

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .scalars import (
     Counts,
     Cpu,
+    Day,
     Label,
     Network,
     Percent,
@@ -120,11 +121,21 @@ class IdentitySection(Section):
     stale_grace: Seconds = key(
         "How long people keep their teams while the provider does not answer.", "15m", default=900
     )
+    rebind_until: Day | None = key(
+        "Last day (UTC) on which an account of another issuer is bound to this one's subject at sign-in, by its name.",
+        "2026-12-31",
+        default=None,
+    )
 
 
 class AddressesSection(Section):
     hub_api: Url = key("The hub's API as pods reach it.", "http://hub.jupyterhub.svc:8081/hub/api")
     service: Url = key("The hub service as pods reach it.", "http://proxy-public.jupyterhub.svc/services/aifactory/")
+    public: Url | None = key(
+        "The hub as browsers reach it; left out, it is guessed from each request.",
+        "https://hub.example.org/",
+        default=None,
+    )
 
 
 class NotebookSection(Section):

@@ -6,10 +6,8 @@ can't.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,28 +15,29 @@ import httpx
 
 from ..domain.leaving import Standing
 from ..domain.tenants import Role
-from ..store import Jobs
 from .errors import ServiceError, forbidden, unavailable
-from .executors import reconciling
-
-log = logging.getLogger(__name__)
 
 # An answer serves reading for this long, in seconds. Changes are asked afresh.
 CACHE_MAX_AGE = 10.0
 _TIMEOUT = 10.0
 _MOST_CACHED = 4096
 # The hub takes so many names at once, and remembers them for two minutes.
-_MOST_NAMES = 500
-_WATCH_EVERY = 30.0
+MOST_NAMES = 500
 _ROLES = {role.label: role for role in Role}
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What is known of one person. ``tenants`` is empty unless ``standing`` is KNOWN."""
+    """What is known of one person. ``tenants`` is empty unless ``standing`` is KNOWN.
+
+    ``last`` is what was known last, whatever the standing: empty for an account that the provider closed, None where
+    nothing ever was. ``generation`` counts the account's handovers to another person.
+    """
 
     standing: Standing
     tenants: Mapping[str, Role] = field(default_factory=dict)
+    last: Mapping[str, Role] | None = None
+    generation: int = 0
 
     def may_start(self, tenant: str) -> bool | None:
         """Whether new work of hers may begin in the team; None while nobody knows."""
@@ -67,6 +66,8 @@ class HubMembers:
         )
         self._clock = clock
         self._cached: dict[str, tuple[float, Membership]] = {}
+        # Called with account -> generation before an answer is used: see leaving.Handovers.
+        self.carry_out_handovers: Callable[[Mapping[str, int]], Awaitable[None]] | None = None
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -90,17 +91,27 @@ class HubMembers:
             answer = await self._client.post(self._url, json={"users": asked, "watch": watch})
             answer.raise_for_status()
             said = answer.json()["memberships"]
-            return {name: read_membership(said[name]) for name in asked}
+            found = {name: read_membership(said[name]) for name in asked}
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             message = "The hub does not say now who is in which team, so nothing new is begun. Try again in a moment."
             raise unavailable("memberships-unavailable", message) from error
+        if self.carry_out_handovers is not None:
+            await self.carry_out_handovers({name: membership.generation for name, membership in found.items()})
+        return found
 
 
 def read_membership(said: Mapping[str, Any]) -> Membership:
     """One answer of the hub. Raises KeyError, ValueError or TypeError for what is none."""
     tenants = {tenant: _ROLES[role] for tenant, role in said["tenants"].items()}
     standing = Standing(said["standing"])
-    return Membership(standing, tenants if standing is Standing.KNOWN else {})
+    last = said.get("last")
+    known = tenants if standing is Standing.KNOWN else None
+    return Membership(
+        standing,
+        tenants if standing is Standing.KNOWN else {},
+        known if last is None else {tenant: _ROLES[role] for tenant, role in last.items()},
+        int(said.get("generation") or 0),
+    )
 
 
 def not_known(standing: Standing) -> ServiceError:
@@ -111,17 +122,3 @@ def not_known(standing: Standing) -> ServiceError:
     if standing is Standing.ENDED:
         return forbidden("The identity provider has ended your account's session. Sign in again at the hub.")
     return forbidden("Your session is over. Sign in again at the hub; your servers run on.")
-
-
-async def watch_owners(jobs: Jobs, members: Members) -> None:
-    """For ever: tell the hub who has live jobs, so that it asks the provider about them though they run no server."""
-    while True:
-        try:
-            owners = await reconciling.run(jobs.live_owners)
-            for start in range(0, len(owners), _MOST_NAMES):
-                await members.of(owners[start : start + _MOST_NAMES], watch=True)
-        except ServiceError as error:
-            log.info("owners of live jobs: %s", error)
-        except Exception:
-            log.exception("the owners of live jobs could not be told to the hub; it is tried again")
-        await asyncio.sleep(_WATCH_EVERY)

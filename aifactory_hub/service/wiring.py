@@ -13,6 +13,7 @@ from ..admission.base import Admission
 from ..admission.kueue import KueueAdmission
 from ..admission.outlook import Outlooks
 from ..clusters import HostWatch, PodChange, TenantClients, TenantHealth, connect_host
+from ..domain.leaving import Policy
 from ..domain.room import RoomLimits
 from ..pipelines.base import Site
 from ..pipelines.engines import Engines, load_engines
@@ -35,12 +36,13 @@ from ..store import (
     migrate,
     open_engine,
 )
+from ..store.owners import Owners
 from .chores import Chores
 from .context import Context
 from .executors import clock as clock_pool
 from .gate import Gate, HubGate
 from .images import Images
-from .members import watch_owners
+from .leaving import Handovers, LeftOwners
 from .messages import Messenger
 from .news import Bulletin
 from .reconcile import Reconciler
@@ -57,6 +59,8 @@ _COUNT_EVERY = 300.0
 # Pods are watched and tickets are listed, so a job that only runs is asked for now and then. In seconds.
 _QUIET = 30.0
 _LEASE_EVERY = 5.0
+# Owners of live jobs are asked about this often; the hub remembers them for two minutes. In seconds.
+_OWNERS_EVERY = 30.0
 # How long a new process waits for the one before it to end, in seconds.
 _LEASE_PATIENCE = 60.0
 
@@ -125,6 +129,11 @@ def assemble(
         "room": (_COUNT_EVERY, room.recount),
         **watched,
     }
+    if isinstance(gate, HubGate):
+        owners = Owners(jobs.engine, files)
+        gate.members.carry_out_handovers = Handovers(owners, jobs, clock).carry_out
+        policy = Policy(stop=registry.identity.on_leaving == "stop", grace=registry.identity.leaving_grace)
+        chores["owners"] = (_OWNERS_EVERY, LeftOwners(owners, jobs, gate.members, policy, clock).look)
     return Context(
         registry=registry,
         gate=gate,
@@ -214,7 +223,6 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             clients.watch_health(),
             asyncio.create_task(context.reconciler.run(), name="reconciler"),
             asyncio.create_task(context.outlooks.run(), name="outlooks"),
-            asyncio.create_task(watch_owners(jobs, gate.members), name="owners"),
         ]
         ending.push_async_callback(_end, tasks)
         yield context

@@ -225,3 +225,22 @@ class MarkRow(Base):
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     value: Mapped[str] = mapped_column(Text)
+
+
+class AccountRow(Base):
+    """How many times an account was handed over to another person, as far as it was carried out here."""
+
+    __tablename__ = "accounts"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    generation: Mapped[int] = mapped_column(Integer)
+
+
+class LeavingRow(Base):
+    """Since when the owner of live jobs or schedules is known not to be a member of their team."""
+
+    __tablename__ = "leaving"
+
+    owner: Mapped[str] = mapped_column(String(255), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    since: Mapped[float] = mapped_column(Float(53))

@@ -51,6 +51,7 @@ class TeamChoice(HasTraits):
     _binding: Binding | None
     _typed: SpawnRequest | None = None
     # The hub's traits, which the type checker does not see.
+    authenticator: Any
     hub: Any
     name: Any
 
@@ -78,6 +79,12 @@ class TeamChoice(HasTraits):
     def _default_options_from_form(self) -> Any:
         return self.read_menu
 
+    def home_generation(self) -> int:
+        """Which home volumes the account has: others after it was handed over without them."""
+        accounts = getattr(self.authenticator, "accounts", None)
+        account = None if accounts is None else accounts.get(self.user.name)
+        return 0 if account is None else account.home
+
     async def _wiring(self) -> Any:
         raise NotImplementedError
 
@@ -85,12 +92,35 @@ class TeamChoice(HasTraits):
         """The spawn page's form: this person's teams, and what is free in each now."""
         preferred, self._typed = self._typed, None
         token = getattr(self.handler, "xsrf_token", b"")
+        linked, note = await self._linked()
         return render(
-            await self._menu(preferred),
+            await self._menu(preferred or linked),
+            note=note,
             xsrf=token.decode() if isinstance(token, bytes) else token,
             refresh_url=url_path_join(self.hub.base_url, "aifactory/menu", self.user.escaped_name),
             last_end=self._told_end(),
         )
+
+    async def _linked(self) -> tuple[SpawnRequest | None, str]:
+        """What the link to the page chose, if it chose anything, and what the page says of it."""
+        given = getattr(self.handler, "preselected", None)
+        if not given:
+            return None, ""
+        request = read_form(given)
+        if isinstance(request, Refusal):
+            return None, f"The link to this page can't be followed: {request.message}"
+        registry = (await self._wiring()).registry
+        plan = plan_choice(request, await self._memberships(), registry.tenants, registry.catalogue)
+        if isinstance(plan, SpawnPlan):
+            request = SpawnRequest(plan.tenant.name, plan.profile.name, plan.wait)
+        elif plan.reason is not RefusalReason.CHOICE_MISSING:
+            return None, f"The link to this page can't be followed: {plan.message}"
+        return request, "The link to this page made the choice below. Nothing is started before you press Start."
+
+    def options_from_query(self, query_data: Any) -> Any:
+        """JupyterHub starts a server with what this returns of a link's query: a link starts nothing here."""
+        message = "A link can't start a server: choose on the spawn page, or use the REST API."
+        raise refused(Refusal(RefusalReason.BAD_FIELD, message))
 
     def _told_end(self) -> str:
         """Why this server ended the last time, of a spawner that knows; empty when somebody stopped it."""

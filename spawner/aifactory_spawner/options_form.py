@@ -130,17 +130,19 @@ def _chosen(card: TeamCard, wanted: str | None) -> TeamCard:
     return replace(card, rows=rows, chosen=True)
 
 
-def render(shown: Menu, *, xsrf: str = "", refresh_url: str = "", last_end: str = "") -> str:
+def render(shown: Menu, *, xsrf: str = "", refresh_url: str = "", last_end: str = "", note: str = "") -> str:
     """The form's inner HTML. Works without JavaScript; with it, counts are asked for again at ``refresh_url``.
 
-    ``last_end`` is told above it: why the server that is to be started ended the last time.
+    Above it stand ``last_end``, why the server that is to be started ended the last time, and ``note``.
     """
     texts = _Texts()
     faces = _faces_of(shown.catalogue)
     rows = {team.name: _rows(team, faces, texts) for team in shown.teams}
     page = _template("options_form.html")
     as_of = moment(shown.now)
-    return page.render(menu=shown, rows=rows, xsrf=xsrf, refresh_url=refresh_url, as_of=as_of, last_end=last_end)
+    return page.render(
+        menu=shown, rows=rows, xsrf=xsrf, refresh_url=refresh_url, as_of=as_of, last_end=last_end, note=note
+    )
 
 
 def numbers(shown: Menu) -> dict[str, Any]:

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aifactory_hub import constants
-from aifactory_hub.domain.names import label_value, server_id, slug
+from aifactory_hub.domain.names import home_id, label_value, server_id, slug
 from aifactory_hub.domain.spawns import SpawnPlan
 from aifactory_hub.domain.tickets import Ticket, TicketRequest
 
 
-def home_name(user: str) -> str:
-    """The claim of a user's home volume: one for each tenant, shared by her servers there."""
-    return f"home-{slug(user)}"
+def home_name(user: str, generation: int = 0) -> str:
+    """The claim of a user's home volume: one for each tenant, shared by their servers there. See ``names.home_id``."""
+    return f"home-{home_id(user, generation)}"
 
 
 def ticket_name(user: str, server: str, start: str) -> str:

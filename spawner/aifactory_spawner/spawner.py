@@ -99,7 +99,7 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
     def _name_objects(self) -> None:
         self.namespace = constants.NOTEBOOKS_NAMESPACE
         self.pod_name = server_pod(self.user.name, self.name)
-        self.pvc_name = overrides.home_name(self.user.name)
+        self.pvc_name = overrides.home_name(self.user.name, self.home_generation())
         # Names resolve inside the vCluster only; the hub goes to the pod's address.
         self.dns_name = f"{self.pod_name}.{self.namespace}"
 

@@ -26,6 +26,4 @@ def site(running: Site) -> Iterator[Site]:
     running.provider.sane()
     running.provider.refresh = True
     yield running
-    for browser in running.browsers:
-        browser.close()
-    running.browsers.clear()
+    running.close()

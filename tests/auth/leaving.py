@@ -49,6 +49,12 @@ class Site:
         assert page.status_code == 200, page.text
         return browser
 
+    def close(self) -> None:
+        """Close the browsers."""
+        for browser in self.browsers:
+            browser.close()
+        self.browsers.clear()
+
     def start(self, browser: httpx.Client, name: str, **options: Any) -> httpx.Response:
         """Start the default server through the API, as the person."""
         browser.get("/hub/home")

@@ -13,6 +13,7 @@ from aifactory_hub.auth.claims import (
     arrived,
     groups_from_claims,
     username_from_claims,
+    with_name_claims,
 )
 
 
@@ -108,15 +109,49 @@ def test_what_arrived_is_told_without_any_value() -> None:
         ({"name": "a\nb"}, "name", "printable"),
         ({"name": "x" * 300}, "name", "at most 255"),
         ({"email": "a@b", "email_verified": False}, "email", "has not verified"),
-        ({"email": "a@b"}, "email", "has not verified"),
+        ({"email": "a@b", "email_verified": "false"}, "email", "has not verified"),
+        ({"email": "a@b", "email_verified": 1}, "email", "has not verified"),
+        ({"email": "a@b", "email_verified": "yes"}, "email", "has not verified"),
+        ({"email": "a@b"}, "email", "'email_verified' is missing"),
+        ({"name": "kim "}, "name", "no space at either end"),
     ],
-    ids=["missing", "number", "blank", "slash", "newline", "too long", "unverified", "nothing said of verified"],
-)
+    ids=[
+        "missing", "number", "blank", "slash", "newline", "too long", "unverified", "unverified in text", "a number",
+        "another text", "nothing said of verified", "space at the end",
+    ],
+)  # fmt: skip
 def test_a_claim_that_is_no_name_is_refused(claims: dict[str, Any], claim: str, said: str) -> None:
     with pytest.raises(ClaimError, match=said) as refused:
         username_from_claims(claims, claim)
     assert len(str(refused.value)) < 300
 
 
-def test_a_verified_address_is_a_name() -> None:
-    assert username_from_claims({"email": "a@b.c", "email_verified": True}, "email") == "a@b.c"
+@pytest.mark.parametrize("verified", [True, "true", "True"])
+def test_a_verified_address_is_a_name(verified: object) -> None:
+    assert username_from_claims({"email": "a@b.c", "email_verified": verified}, "email") == "a@b.c"
+
+
+@pytest.mark.parametrize(
+    ("userinfo", "proved", "claim", "wanted"),
+    [
+        ({"sub": "1"}, {"preferred_username": "kim"}, "preferred_username", {"preferred_username": "kim"}),
+        ({"name": "here"}, {"name": "there"}, "name", {"name": "here"}),
+        ({"name": None}, {"name": "there"}, "name", {"name": "there"}),
+        ({}, {"email": "a@b", "email_verified": True}, "email", {"email": "a@b", "email_verified": True}),
+        ({"email": "a@b"}, {"email": "a@b", "email_verified": True}, "email", {"email_verified": True}),
+        ({"email": "x@y"}, {"email": "a@b", "email_verified": True}, "email", {"email_verified": None}),
+        ({"email_verified": True}, {"email": "a@b"}, "email", {"email": "a@b", "email_verified": None}),
+        ({"email": "a@b", "email_verified": False}, {"email": "a@b", "email_verified": True}, "email",
+         {"email_verified": False}),
+        ({"sub": "1"}, {"groups": ["teams/nlp"], "name": "kim"}, "name", {"groups": None}),
+    ],
+    ids=[
+        "only in the ID token", "in both", "null in userinfo", "address only in the ID token", "verified only there",
+        "another address there", "verified of another address", "they do not agree", "nothing else is taken",
+    ],
+)  # fmt: skip
+def test_the_name_is_taken_from_where_the_provider_puts_it(
+    userinfo: dict[str, Any], proved: dict[str, Any], claim: str, wanted: dict[str, Any]
+) -> None:
+    found = with_name_claims(userinfo, proved, claim)
+    assert {name: found.get(name) for name in wanted} == wanted

@@ -141,3 +141,79 @@ def test_a_hub_whose_provider_is_away_starts_and_says_so(tmp_path: Path, browser
     assert page.status_code == 503
     assert "Nobody can be signed in now" in page.text
     assert "can&#x27;t be reached" in page.text or "can't be reached" in page.text
+
+
+def signed_userinfo(provider: OidcProvider, key: Any = None, **changed: Any) -> str:
+    claims = {"iss": provider.issuer, "aud": "hub", **provider.account, **changed}
+    return jwt.encode(claims, key or provider.key, "RS256", headers={"kid": provider.kid})
+
+
+def test_a_signed_userinfo_answer_is_verified(site: Site, browser: httpx.Client) -> None:
+    site.provider.account = {"sub": "20", "name": "sig", "groups": NLP}
+    site.provider.userinfo_answer = (200, signed_userinfo(site.provider))
+    assert site.sign_in(browser).status_code == 200
+    assert site.hub.user("sig") is not None
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"key": make_key()}, "Signature verification failed"),
+        ({"aud": "another"}, "Audience"),
+        ({"iss": "https://evil.example"}, "issuer"),
+        ({"sub": "21-2"}, "somebody else"),
+    ],
+    ids=["forged", "for another client", "of another issuer", "about somebody else"],
+)
+def test_a_signed_userinfo_answer_that_proves_nothing_is_refused_for_good(
+    site: Site, browser: httpx.Client, changed: dict[str, Any], said: str
+) -> None:
+    site.provider.account = {"sub": "21", "name": "nosig", "groups": NLP}
+    site.provider.userinfo_answer = (200, signed_userinfo(site.provider, **changed))
+    page = site.sign_in(browser)
+    assert page.status_code == 403
+    assert said in page.text
+    assert "Try again in a minute" not in page.text
+
+
+def test_a_name_that_only_the_id_token_has_is_taken_from_it(site: Site, browser: httpx.Client) -> None:
+    site.provider.account = {"sub": "22", "groups": NLP}
+    site.provider.change = lambda claims: claims | {"name": "entra"}
+    assert site.sign_in(browser).status_code == 200
+    assert site.hub.user("entra") is not None
+
+
+@pytest.mark.parametrize(
+    ("headers", "scheme"),
+    [
+        ({"X-Forwarded-Proto": "https,http"}, "https"),
+        ({"X-Forwarded-Proto": "https"}, "https"),
+        ({"Forwarded": "for=1.2.3.4;proto=https, for=10.0.0.1;proto=http"}, "https"),
+        ({"X-Forwarded-Proto": "http,https"}, "http"),
+        ({}, "http"),
+    ],
+)
+def test_the_redirect_address_has_the_scheme_that_the_browser_sees(
+    site: Site, browser: httpx.Client, headers: dict[str, str], scheme: str
+) -> None:
+    asked = {"Host": "hub.example.org", **headers}
+    answer = browser.get(f"{site.hub.url}/hub/oauth_login", headers=asked, follow_redirects=False)
+    sent = httpx.URL(answer.headers["location"]).params["redirect_uri"]
+    assert sent == f"{scheme}://hub.example.org/hub/oauth_callback"
+
+
+def test_a_code_is_taken_from_a_browser_only(site: Site) -> None:
+    """JupyterHub's API makes a token for whom the authenticator lets in: not past the checks of a sign-in."""
+    answer = httpx.post(
+        f"{site.hub.url}/hub/api/users/ada/tokens?code=code-0&state=x",
+        json={"auth": {"code": "code-0"}},
+        trust_env=False,
+    )
+    assert answer.status_code == 403, answer.text
+
+
+def test_a_subject_that_can_not_be_kept_is_refused(site: Site, browser: httpx.Client) -> None:
+    site.provider.account = {"sub": "bad\x00sub", "name": "nul", "groups": NLP}
+    page = site.sign_in(browser)
+    assert page.status_code == 403
+    assert site.hub.user("nul") is None

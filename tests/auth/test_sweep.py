@@ -8,14 +8,20 @@ import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
 from aifactory_hub.auth import sweep as module
+from aifactory_hub.auth.accounts import Accounts
 from aifactory_hub.auth.memberships import KEY, Kept
 from aifactory_hub.auth.sweep import AT_ONCE, Sweep
-from aifactory_hub.domain.leaving import Policy
+from aifactory_hub.domain.leaving import Policy, Standing
+from aifactory_hub.domain.mapping import ExactRule, TenantMapping
 from aifactory_hub.domain.tenants import Role
 
 INTERVAL = 0.4
@@ -33,12 +39,13 @@ class _User:
     active = True
 
     def __init__(self, name: str) -> None:
-        self.name, self.left = name, {}  # type: tuple[str, dict[str, float]]
+        self.name = name
+        self.tenants = {"nlp": Role.MEMBER}
         self.spawners = {"": _Spawner()}
         self.stopped: list[float] = []
 
     async def get_auth_state(self) -> dict[str, Any]:
-        kept = Kept(self.name, "https://idp", {"nlp": Role.MEMBER}, time.time(), left=self.left)
+        kept = Kept(self.name, "https://idp", self.tenants, time.time())
         return {KEY: kept.to_auth_state()}
 
     async def stop(self, server: str) -> None:
@@ -50,6 +57,7 @@ class _Authenticator:
     """Also its own renewal, and the application with its proxy."""
 
     leaving = Policy(stop=True, grace=0)
+    mapping = TenantMapping([], ["nlp", "vision"])
 
     def __init__(self, ask: Callable[[str], Awaitable[bool]], *names: str) -> None:
         self.sweep_interval = INTERVAL
@@ -58,6 +66,7 @@ class _Authenticator:
         self.asked: Counter[str] = Counter()
         self.known: dict[str, float] = {}
         self._ask = ask
+        self.accounts = Accounts(Session(create_engine("sqlite://")))
 
     def answered_at(self, name: str) -> float:
         return self.known.get(name, -math.inf)
@@ -153,7 +162,7 @@ def test_a_server_is_stopped_at_once_when_a_request_learns_that_its_owner_left()
         async with asyncio.timeout(30):
             while "ada" in sweep._looks or not fake.asked["ada"]:
                 await asyncio.sleep(0.02)
-            ada.left = {"nlp": time.time()}
+            ada.tenants = {}
             sweep.soon("ada")
             while not ada.stopped:
                 await asyncio.sleep(0.02)
@@ -174,3 +183,91 @@ def test_a_sweep_that_can_not_keep_up_says_so(caplog: pytest.LogCaptureFixture) 
     with caplog.at_level(logging.WARNING, module.__name__):
         asyncio.run(swept(fake, lambda: "answers too slowly to ask about each of them" in caplog.text))
     assert caplog.text.count("answers too slowly") == 1
+
+
+@pytest.mark.parametrize(
+    ("teams", "standing", "rules", "ends"),
+    [
+        ({}, Standing.KNOWN, ["nlp"], True),
+        ({"nlp": Role.VIEWER}, Standing.KNOWN, ["nlp"], True),
+        ({"vision": Role.MEMBER}, Standing.KNOWN, ["nlp"], True),
+        ({}, Standing.ENDED, ["nlp"], True),
+        ({"nlp": Role.MEMBER}, Standing.KNOWN, [], True),
+        ({"nlp": Role.MEMBER}, Standing.SIGNED_OUT, [], True),
+        ({"nlp": Role.MEMBER}, Standing.KNOWN, None, True),
+        ({"nlp": Role.MEMBER}, Standing.KNOWN, ["nlp"], False),
+        ({"nlp": Role.MEMBER}, Standing.SIGNED_OUT, ["nlp"], False),
+        (None, Standing.KNOWN, ["nlp"], False),
+    ],
+    ids=[
+        "left, or signed in again", "lowered to viewer", "moved to another team", "account closed", "rule gone",
+        "rule gone, session over", "team renamed", "a member", "session over", "nothing known of the person",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("what", ["running", "starting", "named", "stays"])
+def test_what_runs_in_a_team_ends_by_who_is_in_it_now(
+    teams: dict[str, Role] | None, standing: Standing, rules: list[str] | None, ends: bool, what: str
+) -> None:
+    fake = _Authenticator(at_once, "ada")
+    fake.leaving = Policy(stop=what != "stays", grace=0)
+    known = ["nlp", "vision"] if rules is not None else ["language", "vision"]
+    fake.mapping = TenantMapping([ExactRule("teams/nlp", tenant, Role.MEMBER) for tenant in rules or ()], known)
+    ada = fake.users["ada"]
+    called_off: list[bool] = []
+    if teams is None:
+        ada.get_auth_state = lambda: _nothing()  # type: ignore[method-assign]
+    else:
+        kept = Kept("1", "https://idp", teams, time.time(), standing=standing, groups=_groups_of(teams))
+        ada.get_auth_state = lambda: _state(kept)  # type: ignore[method-assign]
+    if what == "starting":
+        spawner = ada.spawners[""]
+        spawner.pending = "spawn"  # type: ignore[assignment]
+        spawner._spawn_future = SimpleNamespace(cancel=lambda: called_off.append(True))  # type: ignore[assignment]
+    if what == "named":
+        ada.spawners["second"] = _Spawner()
+
+    async def look() -> None:
+        sweep = Sweep(fake, fake)  # type: ignore[arg-type]
+        await sweep._look_at(ada)
+
+    asyncio.run(look())
+    expected = {"running": [1, 0], "starting": [0, 1], "named": [2, 0], "stays": [0, 0]}[what] if ends else [0, 0]
+    assert [len(ada.stopped), len(called_off)] == expected
+    assert set(fake.accounts.leaving("ada")) == ({"nlp"} if ends else set())
+
+
+def _groups_of(teams: dict[str, Role]) -> tuple[str, ...]:
+    return ("teams/nlp",) if "nlp" in teams else ()
+
+
+async def _state(kept: Kept) -> dict[str, Any]:
+    return {KEY: kept.to_auth_state()}
+
+
+async def _nothing() -> None:
+    return None
+
+
+def test_neither_a_restart_nor_a_sign_in_begins_the_grace_again(tmp_path: Path) -> None:
+    """The hub's database is the memory: the sweep of a new process finds since when a team is left."""
+    url = f"sqlite:///{tmp_path}/hub.sqlite"
+
+    def look(now: float) -> list[float]:
+        fake = _Authenticator(at_once, "ada")
+        fake.leaving = Policy(stop=True, grace=60)
+        fake.accounts = Accounts(Session(create_engine(url)))
+        ada = fake.users["ada"]
+        kept = Kept("1", "https://idp", {"vision": Role.MEMBER}, now)  # as a sign-in of just now writes it
+        ada.get_auth_state = lambda: _state(kept)  # type: ignore[method-assign]
+
+        async def once() -> None:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(module.time, "time", lambda: now)
+                await Sweep(fake, fake)._look_at(ada)  # type: ignore[arg-type]
+
+        asyncio.run(once())
+        return ada.stopped
+
+    assert look(1000.0) == []
+    assert look(1059.0) == []
+    assert len(look(1061.0)) == 1

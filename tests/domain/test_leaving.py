@@ -13,7 +13,7 @@ from aifactory_hub.domain.leaving import (
     ServerFact,
     Standing,
     affected_servers,
-    left_teams,
+    leaving_since,
     notice,
     refused_session,
 )
@@ -46,36 +46,46 @@ def test_what_a_refused_session_means(end: float | None, signed_out: bool, stand
     assert refused_session(now=NOW, announced_end=end, signed_out=signed_out) is standing
 
 
+MEMBER, VIEWER, ADMIN = Role.MEMBER, Role.VIEWER, Role.ADMIN
+
+
 @pytest.mark.parametrize(
-    ("before", "left", "after", "wanted"),
+    ("used", "roles", "known", "wanted"),
     [
-        ({"nlp": Role.MEMBER}, {}, {"nlp": Role.MEMBER}, {}),
-        ({"nlp": Role.MEMBER}, {}, {}, {"nlp": NOW}),
-        ({"nlp": Role.ADMIN}, {}, {"nlp": Role.MEMBER}, {}),
-        ({"nlp": Role.MEMBER}, {}, {"nlp": Role.VIEWER}, {"nlp": NOW}),
-        ({"nlp": Role.VIEWER}, {}, {}, {}),
-        ({}, {"nlp": 7.0}, {}, {"nlp": 7.0}),
-        ({}, {"nlp": 7.0}, {"nlp": Role.MEMBER}, {}),
-        ({"nlp": Role.VIEWER}, {"nlp": 7.0}, {"nlp": Role.VIEWER}, {"nlp": 7.0}),
+        ({"nlp"}, {"nlp": MEMBER}, {}, {}),
+        ({"nlp"}, {}, {}, {"nlp": NOW}),
+        ({"nlp"}, {"nlp": VIEWER}, {}, {"nlp": NOW}),
+        ({"nlp"}, {}, {"nlp": 7.0}, {"nlp": 7.0}),
+        ({"nlp"}, {"vision": ADMIN}, {"nlp": 7.0}, {"nlp": 7.0}),
+        ({"nlp"}, {"nlp": MEMBER}, {"nlp": 7.0}, {}),
+        (set(), {}, {"nlp": 7.0}, {}),
+        ({"nlp", "vision"}, {"vision": MEMBER}, {}, {"nlp": NOW}),
+        ({"nlp"}, None, {}, {}),
+        ({"nlp"}, None, {"nlp": 7.0}, {"nlp": 7.0}),
     ],
     ids=[
-        "nothing changed", "left", "no admin any more", "a viewer now", "a viewer left", "left before", "came back",
-        "still a viewer",
+        "a member", "left, as far as anybody knows just now", "a viewer now", "left before", "in another team now",
+        "came back", "nothing runs there any more", "two teams, one left", "roles not known",
+        "roles not known, left before",
     ],
 )  # fmt: skip
-def test_since_when_teams_are_left(
-    before: dict[str, Role], left: dict[str, float], after: dict[str, Role], wanted: dict[str, float]
+def test_since_when_a_team_in_which_something_runs_is_left(
+    used: set[str], roles: dict[str, Role] | None, known: dict[str, float], wanted: dict[str, float]
 ) -> None:
-    assert left_teams(before, left, after, NOW) == wanted
+    assert leaving_since(used, roles, known, NOW) == wanted
 
 
-ROLES = st.dictionaries(st.sampled_from(["nlp", "vision", "robots"]), st.sampled_from(list(Role)))
+TEAMS = st.sampled_from(["nlp", "vision", "robots"])
+ROLES = st.dictionaries(TEAMS, st.sampled_from(list(Role)))
 
 
-@given(ROLES, ROLES)
-def test_who_may_start_in_a_team_has_not_left_it(before: dict[str, Role], after: dict[str, Role]) -> None:
-    left = left_teams(before, {}, after, NOW)
-    assert not [tenant for tenant in left if after.get(tenant, Role.VIEWER) >= Role.MEMBER]
+@given(st.sets(TEAMS), ROLES, st.dictionaries(TEAMS, st.floats(0, NOW)))
+def test_a_team_is_left_by_what_runs_there_and_not_by_what_was_known(
+    used: set[str], roles: dict[str, Role], known: dict[str, float]
+) -> None:
+    left = leaving_since(used, roles, known, NOW)
+    assert set(left) == {tenant for tenant in used if roles.get(tenant, Role.VIEWER) < Role.MEMBER}
+    assert leaving_since(used, roles, left, NOW + 60) == left, "asked again, the clock goes on"
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,23 @@ def test_one_call_sets_up_the_hub(tenants: Path) -> None:
     assert "load_groups" not in c.JupyterHub
 
 
+def test_cookies_are_for_this_site_and_what_the_administrator_says_of_them_stays(tenants: Path) -> None:
+    assert configured().JupyterHub.tornado_settings == {"cookie_options": {"samesite": "Lax"}}
+    mine = {"cookie_options": {"SameSite": "None", "expires_days": 1}, "slow_spawn_timeout": 3}
+    assert configured(JupyterHub={"tornado_settings": mine}).JupyterHub.tornado_settings == mine
+
+
+def test_the_outside_address_is_the_hubs_and_the_redirect_addresss(tenants: Path) -> None:
+    text = tenants.read_text().replace("service: ", "public: https://hub.example.org/jupyter, service: ")
+    tenants.write_text(text)
+    c = configured()
+    assert c.JupyterHub.public_url == "https://hub.example.org/jupyter/"
+    assert c.AIFactoryAuthenticator.oauth_callback_url == "https://hub.example.org/jupyter/hub/oauth_callback"
+    assert c.JupyterHub.tornado_settings["cookie_options"] == {"samesite": "Lax", "secure": True}
+    mine = configured(GenericOAuthenticator={"oauth_callback_url": "https://other.example/hub/oauth_callback"})
+    assert "oauth_callback_url" not in mine.AIFactoryAuthenticator
+
+
 def test_what_the_administrator_set_stays(tenants: Path) -> None:
     role = {"name": "ours", "scopes": []}
     c = configured(

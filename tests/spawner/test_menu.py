@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from contextlib import aclosing
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -292,17 +293,64 @@ async def first_event(spawner: Any, wanted: Callable[[dict[str, Any]], Any]) -> 
             return await anext(event async for event in events if wanted(event))
 
 
-async def test_a_link_with_team_and_profile_starts_it(hub: HubInMemory) -> None:
-    spawner = hub.person("ada", nlp=Role.MEMBER, vision=Role.MEMBER).spawner
-    options = await spawner.options_from_query({"tenant": ["vision"], "profile": ["mig-1g.10gb"]})
-    assert options == {"tenant": "vision", "profile": "mig-1g.10gb"}
+def linked(spawner: Any, **given: list[str]) -> Any:
+    """The spawner as JupyterHub asks it for its form after a GET whose query was ``given``."""
+    spawner.handler = SimpleNamespace(preselected=given, xsrf_token=b"")
+    return spawner
 
 
-async def test_a_link_that_is_refused_leaves_its_choice_on_the_menu(hub: HubInMemory) -> None:
-    await hub.person("bob", nlp=Role.MEMBER).spawn("", options={"tenant": "nlp", "profile": "mig-3g.40gb"})
-    spawner = hub.person("ada", nlp=Role.MEMBER, vision=Role.MEMBER).spawner
-    with pytest.raises(SpawnRefused):
-        await spawner.options_from_query({"tenant": ["nlp"], "profile": ["mig-3g.40gb"]})
+def chosen(html: str, field: str) -> list[str]:
+    """The values that are checked."""
+    checked = [tag for tag in inputs(html, field) if "checked" in tag]
+    return [re.findall(r'value="([^"]*)"', tag)[0] for tag in checked]
+
+
+@pytest.mark.parametrize(
+    ("given", "profile"),
+    [
+        ({"tenant": ["vision"], "profile": ["mig-1g.10gb"]}, "vision/mig-1g.10gb"),
+        ({"profile": ["vision/mig-1g.10gb"]}, "vision/mig-1g.10gb"),
+        ({"tenant": ["vision"]}, "vision/cpu-small"),
+    ],
+)
+async def test_a_link_only_chooses_on_the_menu(hub: HubInMemory, given: dict[str, list[str]], profile: str) -> None:
+    spawner = linked(hub.person("ada", nlp=Role.MEMBER, vision=Role.MEMBER).spawner, **given)
     html = await spawner.get_options_form()
-    checked = [tag for tag in inputs(html, "profile") if "checked" in tag]
-    assert [re.findall(r'value="([^"]*)"', tag)[0] for tag in checked] == ["nlp/mig-3g.40gb/wait"]
+    assert chosen(html, "profile")[-1] == profile
+    assert chosen(html, "tenant") == ["vision"]
+    assert "Nothing is started before you press Start" in html
+    assert not spawner.active
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"tenant": ["robots"]}, "You can&#39;t start servers in team &#39;robots&#39;"),
+        ({"tenant": ["nlp"], "profile": ["mig-9g"]}, "has no profile &#39;mig-9g&#39;"),
+        ({"gpus": ["8"]}, "There is no option &#39;gpus&#39;"),
+        ({"profile": ["a", "b"]}, "profile was given 2 times"),
+        ({"wait": ["for ever"]}, "wait is &#39;for ever&#39;"),
+        ({"profile": ["<script>alert(1)</script>"], "tenant": ["nlp"]}, "&lt;script&gt;"),
+    ],
+)
+async def test_a_link_that_makes_no_sense_is_told_so_on_the_menu(
+    hub: HubInMemory, given: dict[str, list[str]], said: str
+) -> None:
+    spawner = linked(hub.person("ada", nlp=Role.MEMBER, vision=Role.MEMBER).spawner, **given)
+    html = await spawner.get_options_form()
+    assert said in html
+    assert "can&#39;t be followed" in html
+    assert "<script>alert" not in html
+
+
+async def test_jupyterhubs_own_way_from_a_link_to_a_server_is_shut(hub: HubInMemory) -> None:
+    spawner = hub.person("ada", nlp=Role.MEMBER).spawner
+    with pytest.raises(SpawnRefused):
+        spawner.options_from_query({"tenant": ["nlp"], "profile": ["mig-1g.10gb"]})
+
+
+async def test_a_link_to_a_profile_that_is_taken_chooses_to_wait_for_it(hub: HubInMemory) -> None:
+    await hub.person("bob", nlp=Role.MEMBER).spawn("", options={"tenant": "nlp", "profile": "mig-3g.40gb"})
+    ada = hub.person("ada", nlp=Role.MEMBER, vision=Role.MEMBER)
+    html = await linked(ada.spawner, tenant=["nlp"], profile=["mig-3g.40gb"]).get_options_form()
+    assert chosen(html, "profile") == ["nlp/mig-3g.40gb/wait"]

@@ -198,6 +198,8 @@ class _Handler(web.RequestHandler):
             self.redirect(answer)
             return
         self.set_status(status)
+        if isinstance(answer, str) and answer.startswith("eyJ"):
+            self.set_header("Content-Type", "application/jwt")
         self.finish(answer if isinstance(answer, (str, bytes)) else json.dumps(answer))
 
     post = get

@@ -8,7 +8,7 @@ from alembic import op
 from aifactory_hub.domain.search_text import fold
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 _AT_ONCE = 500
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from aifactory_profiles import Device
 
 from .. import constants
-from ..clusters.api import ApiError, ApiUnreachable, KubeApi
+from ..clusters.api import KubeApi
+from ..clusters.errors import ApiError, ApiUnreachable
 from ..clusters.listwatch import Pace
 from ..domain.names import slug
 from ..domain.quota import Usage, over_user_limit

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from aifactory_hub.admission import AdmissionRefused, AdmissionUnavailable, NotAdmitted
 from aifactory_hub.clusters import ApiError, ApiUnreachable, TenantUnavailable
+from aifactory_hub.clusters.tenant_objects import AnyObject, EventObject
 from aifactory_hub.constants import NOTEBOOKS_NAMESPACE
 from aifactory_hub.domain.menu import place_in_queue
 from aifactory_hub.domain.pods import PodFact
@@ -39,6 +40,8 @@ REACH_AGAIN = 0.2
 POSITION_EVERY = 2.0
 # How long the syncer may take to create a host pod for a virtual one that it has already read.
 SYNCER_LAG = 1.0
+# Events of a pod that are read.
+MOST_EVENTS = 200
 
 
 class Found(Enum):
@@ -143,7 +146,8 @@ class Server:
         while True:
             try:
                 api = await self.wiring.clients.api(self.binding.tenant)
-                return str((await api.create(path, body))["metadata"]["uid"])
+                created = await api.create_object(path, body, AnyObject)
+                return created["metadata"].get("uid")
             except (TenantUnavailable, ApiUnreachable) as error:
                 trouble = str(error)
             except ApiError as error:
@@ -171,14 +175,14 @@ class Server:
         """Delete the pod if it is ours. Raises one of NO_ANSWER."""
         api = await self.wiring.clients.api(self.binding.tenant)
         try:
-            found = (await api.get(self._path))["metadata"]
+            found = (await api.object(self._path, AnyObject))["metadata"]
         except ApiError as error:
             if error.status == 404:
                 return Found.NOTHING
             raise
         if not self._is_ours(found.get("labels") or {}):
             return Found.FOREIGN
-        await api.delete(self._path, uid=found["uid"])
+        await api.delete(self._path, uid=found.get("uid"))
         return Found.OURS
 
     async def follow(self, uid: str | None, deadline: float, steps: StartSteps) -> None:
@@ -226,7 +230,7 @@ class Server:
         path = f"/api/v1/namespaces/{NOTEBOOKS_NAMESPACE}/events"
         try:
             api = await self.wiring.clients.api(self.binding.tenant)
-            return read_events(await api.get(path, {"fieldSelector": fields}))
+            return read_events(await api.list(path, EventObject, {"fieldSelector": fields}, most=MOST_EVENTS))
         except NO_ANSWER as error:
             log.debug("events of %s: %s", self.pod, error)
             return []

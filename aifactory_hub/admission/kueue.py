@@ -121,6 +121,9 @@ class KueueAdmission:
         except (ApiError, ApiUnreachable) as error:
             raise AdmissionUnavailable(str(error)) from error
 
+    def serve(self, tenant: Tenant) -> None:
+        self._tenants.setdefault(tenant.name, tenant)
+
     async def position(self, tenant: str, name: str) -> int | None:
         """By Kueue's visibility API, notebooks before jobs; None whenever that can't say."""
         path = f"/apis/visibility.kueue.x-k8s.io/v1beta2/namespaces/{self._namespace(tenant)}/localqueues"

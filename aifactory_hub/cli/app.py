@@ -12,6 +12,7 @@ from .loading import load
 from .profiles import profiles
 from .registry import tenants
 from .tenants import apply, diff, plan
+from .tickets import tickets
 
 # Commands that live with the code they run, loaded when they are asked for.
 _ELSEWHERE = {
@@ -56,5 +57,6 @@ tenants.add_command(plan)
 tenants.add_command(diff)
 tenants.add_command(apply)
 main.add_command(tenants)
+main.add_command(tickets)
 main.add_command(profiles)
 main.add_command(explain_groups)

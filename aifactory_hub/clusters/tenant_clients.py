@@ -99,6 +99,10 @@ class TenantClients:
         async with entry.lock:
             return self._known(entry) or await self._connect(entry)
 
+    def serve(self, tenant: Tenant) -> None:
+        """Also connect to this tenant, which is not in the registry any more and of which something still runs."""
+        self._entries.setdefault(tenant.name, _Entry(tenant))
+
     def health(self, tenant: str) -> TenantHealth:
         """As last known; asks nobody."""
         return self._entry(tenant).health
@@ -258,7 +262,7 @@ class TenantClients:
         while True:
             try:
                 # All at once: one that hangs must not delay what is known of the others.
-                await asyncio.gather(*(self.check(name) for name in self._entries))
+                await asyncio.gather(*(self.check(name) for name in list(self._entries)))
             except Exception:
                 log.exception("checking the tenants failed, going on")
             await asyncio.sleep(interval)

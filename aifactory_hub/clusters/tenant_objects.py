@@ -162,6 +162,32 @@ class VirtualPod(AnyObject):
     status: PodStatus | None = None
 
 
+class EnvironmentVariable(TenantObject):
+    """Of a container."""
+
+    name: str
+    value: str | None = None
+
+
+class NotebookContainer(TenantObject):
+    """Of a notebook's pod."""
+
+    name: Name
+    env: Annotated[list[EnvironmentVariable], Meta(max_length=1000)] | None = None
+
+
+class NotebookSpec(TenantObject):
+    """Of a notebook's pod."""
+
+    containers: Annotated[list[NotebookContainer], Meta(max_length=50)]
+
+
+class NotebookPod(AnyObject):
+    """A notebook's pod with what it was given to speak to the hub."""
+
+    spec: NotebookSpec | None = None
+
+
 class Involved(TenantObject):
     """What an event is about."""
 

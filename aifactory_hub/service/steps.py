@@ -40,6 +40,7 @@ class Workshop:
     engines: Engines
     token_key: bytes
     clock: Callable[[], float]
+    database: str
 
 
 class JobSteps:
@@ -308,6 +309,7 @@ class JobSteps:
             node_labels=profile.node_labels,
             flavor=profile.flavor,
             max_seconds=longest(job, self._w.registry),
+            database=self._w.database,
         )
 
 

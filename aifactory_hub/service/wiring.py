@@ -31,6 +31,7 @@ from ..store import (
     S3Blobs,
     Schedules,
     Snapshots,
+    database_id,
     migrate,
     open_engine,
 )
@@ -94,6 +95,7 @@ def assemble(
         engines=engines,
         token_key=files.secret("job-tokens"),
         clock=clock,
+        database=database_id(jobs.engine),
     )
     reconciler = Reconciler(workshop, tick=tick, quiet=quiet)
     jobs.listen(tell)

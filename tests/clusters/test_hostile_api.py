@@ -35,7 +35,7 @@ PODS = "/api/v1/namespaces/jobs/pods"
 LIMITS = Limits(answer=4 * MIB, together=8 * MIB, watch=8 * MIB)
 # Seconds that a call may take here, and one turn of the event loop while it does.
 TIMEOUT = 0.5
-LONGEST_TURN = 0.5
+LONGEST_TURN = 1.0
 # The client's share of memory: the server's own pieces are small.
 MOST_MEMORY = 64 * MIB
 

@@ -108,7 +108,7 @@ async def next_life(hub: HubInMemory) -> None:
     shared = ada.spawner.shared
     suspects: set[str] = set()
     for now in (8.0, 23.0):
-        suspects = await collect(hub.wiring, shared.servers, suspects)
+        suspects = await collect(hub.wiring, shared, suspects)
         await sweep(hub.wiring, shared, now)
     assert shared.orphans == []
 

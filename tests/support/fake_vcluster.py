@@ -194,6 +194,10 @@ class FakeCluster:
             raise TenantUnavailable(tenant, self.down[tenant])
         return self.apis[tenant]
 
+    def serve(self, tenant: Tenant) -> None:
+        self.tenants = {**self.tenants, tenant.name: tenant}
+        self.apis.setdefault(tenant.name, FakeTenantApi(self, tenant))
+
     def health(self, tenant: str) -> TenantHealth:
         return TenantHealth(tenant not in self.down, self.down.get(tenant), 1.0)
 

@@ -15,7 +15,7 @@ from ..admission.outlook import Outlooks
 from ..clusters import HostWatch, PodChange, TenantClients, TenantHealth, connect_host
 from ..pipelines.base import Site
 from ..pipelines.engines import Engines, load_engines
-from ..registry import load_registry
+from ..registry.last_good import load_or_last_good
 from ..registry.model import Registry
 from ..settings import ServiceSettings, SettingsError
 from ..store import (
@@ -152,7 +152,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
     Raises what load_registry and connect_host raise, and LeaseTaken; a cluster that does not answer does not keep it
     from starting.
     """
-    registry = load_registry(settings.tenants)
+    registry = load_or_last_good(settings.tenants, settings.files)
     engine = open_engine(settings.database)
     lease = Lease(engine)
     async with contextlib.AsyncExitStack() as ending:

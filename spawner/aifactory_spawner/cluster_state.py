@@ -21,7 +21,15 @@ _HELD = {
 def cluster_state(shared: Shared | None, now: float | None = None) -> dict[str, Any]:
     """What is known of the cluster now; asks nobody. ``watch`` is None before the hub has connected."""
     if shared is None or shared.wiring is None:
-        return {"watch": None, "trouble": "", "teams": [], "orphans": [], "held": [], "removes": False}
+        return {
+            "watch": None,
+            "trouble": "",
+            "teams": [],
+            "orphans": [],
+            "held": [],
+            "removes": False,
+            "tenants_file": "",
+        }
     at = time.time() if now is None else now
     return {
         "watch": _watch(shared.wiring, at),
@@ -41,6 +49,7 @@ def cluster_state(shared: Shared | None, now: float | None = None) -> dict[str, 
             for each in shared.held
         ],
         "removes": shared.rules.remove,
+        "tenants_file": shared.wiring.registry.trouble,
     }
 
 

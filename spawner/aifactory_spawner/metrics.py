@@ -101,6 +101,8 @@ class WiringCollector(Collector):
         yield from self._tenants(shared.wiring)
         yield self._orphans(shared, shared.wiring)
         yield self._held(shared, shared.wiring)
+        text = "1 when the hub works with tenants.yaml, 0 when that is broken and the last good one is used"
+        yield GaugeMetricFamily("aifactory_tenants_file_ok", text, value=int(not shared.wiring.registry.trouble))
 
     def _watch(self, wiring: Wiring) -> Iterable[Metric]:
         watch = wiring.watch

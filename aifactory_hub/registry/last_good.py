@@ -38,9 +38,7 @@ def load_or_last_good(path: str | Path, folder: Path) -> Registry:
     try:
         _keep(copy, str(path), Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        log.warning(
-            "no copy of %s can be kept in %s, so a broken file will keep this from starting: %s", path, copy, error
-        )
+        log.warning("no copy of %s can be kept as %s, so no start goes on with a broken one: %s", path, copy, error)
     return registry
 
 
@@ -72,6 +70,7 @@ def _keep(copy: Path, source: str, text: str) -> None:
             return
     except (OSError, UnicodeDecodeError):
         pass
+    copy.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=copy.parent, prefix=f".{NAME}-", delete=False) as file:
         try:
             file.write(content)

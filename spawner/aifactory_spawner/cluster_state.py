@@ -21,15 +21,7 @@ _HELD = {
 def cluster_state(shared: Shared | None, now: float | None = None) -> dict[str, Any]:
     """What is known of the cluster now; asks nobody. ``watch`` is None before the hub has connected."""
     if shared is None or shared.wiring is None:
-        return {
-            "watch": None,
-            "trouble": "",
-            "teams": [],
-            "orphans": [],
-            "held": [],
-            "removes": False,
-            "tenants_file": "",
-        }
+        return {"watch": None, "trouble": "", "teams": [], "orphans": [], "held": [], "removes": False}
     at = time.time() if now is None else now
     return {
         "watch": _watch(shared.wiring, at),

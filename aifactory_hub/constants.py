@@ -31,6 +31,8 @@ JOBS_NAMESPACE = "jobs"
 NOTEBOOKS_SECRET = "hub-notebooks"  # noqa: S105 - the Secret's name
 JOBS_SECRET = "hub-jobs"  # noqa: S105 - the Secret's name
 
+HOME_PREFIX = "home-"  # the claim of a person's home volume: this and the person's slug
+
 PRIORITY_NOTEBOOK = "notebook"
 PRIORITY_BATCH = "batch"
 # A job's own priority -> its WorkloadPriorityClass.

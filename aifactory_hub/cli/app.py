@@ -11,6 +11,7 @@ from .explain_groups import explain_groups
 from .loading import load
 from .profiles import profiles
 from .registry import tenants
+from .remove_team import remove
 from .tenants import apply, diff, plan
 from .tickets import tickets
 
@@ -56,6 +57,7 @@ def service() -> None:
 tenants.add_command(plan)
 tenants.add_command(diff)
 tenants.add_command(apply)
+tenants.add_command(remove)
 main.add_command(tenants)
 main.add_command(tickets)
 main.add_command(profiles)

@@ -13,7 +13,7 @@ from aifactory_hub.domain.tickets import Ticket, TicketRequest
 
 def home_name(user: str) -> str:
     """The claim of a user's home volume: one for each tenant, shared by her servers there."""
-    return f"home-{slug(user)}"
+    return f"{constants.HOME_PREFIX}{slug(user)}"
 
 
 def ticket_name(user: str, server: str, start: str) -> str:

@@ -26,6 +26,11 @@ async def tickets(hub: HubInMemory) -> list[Ticket]:
     return await hub.admission.tickets("nlp")
 
 
+def database_of(hub: HubInMemory) -> HubDatabase:
+    assert hub.shared.database is not None
+    return hub.shared.database
+
+
 async def rounds(hub: HubInMemory, number: int = 3) -> None:
     """What the keeper does in the first minute."""
     suspects: set[str] = set()
@@ -55,11 +60,11 @@ async def test_tickets_say_which_database_filed_them_and_as_which_one(hub: HubIn
     await running(hub, "ada", "bob")
     filed = sorted((await tickets(hub)), key=lambda ticket: ticket.sequence)
     assert [(each.user, each.database, each.sequence) for each in filed] == [
-        ("ada", hub.shared.database.id, 1),
-        ("bob", hub.shared.database.id, 2),
+        ("ada", database_of(hub).id, 1),
+        ("bob", database_of(hub).id, 2),
     ]
     again = HubDatabase(hub.db)
-    assert (again.id, again.sequence) == (hub.shared.database.id, 2), "a restart finds them again"
+    assert (again.id, again.sequence) == (database_of(hub).id, 2), "a restart finds them again"
 
 
 async def test_an_empty_database_ends_no_notebook_and_the_administrator_is_told(
@@ -110,7 +115,7 @@ async def test_a_restored_backup_knows_that_it_is_one(hub: HubInMemory, caplog: 
     assert hub.people["ada"].spawner._binding is not None
     with caplog.at_level(logging.ERROR):
         await rounds(hub)
-    assert "was restored from a backup" in caplog.text and hub.shared.database.id != kept.id
+    assert "was restored from a backup" in caplog.text and database_of(hub).id != kept.id
     assert sorted(each.user for each in await tickets(hub)) == ["ada", "bob"]
     hub.restart()
     assert hub.people["ada"].spawner._binding is not None

@@ -13,6 +13,9 @@ LABEL_PROFILE = f"{PREFIX}/profile"
 LABEL_FLAVOR = f"{PREFIX}/flavor"  # the nodes that a ticket counts on: quota is kept by flavor and resource
 LABEL_HUB = f"{PREFIX}/hub"  # which hub made it; two hubs may share one cluster
 ANNOTATION_USER = f"{PREFIX}/username"
+ANNOTATION_DATABASE = f"{PREFIX}/database"  # the id of the database that knows what a ticket was taken for
+ANNOTATION_SEQUENCE = f"{PREFIX}/database-sequence"  # the ticket's number among those of that database
+ANNOTATION_RELEASE = f"{PREFIX}/release"  # an administrator said "give it back", with the ticket's uid
 ANNOTATION_MAX_SECONDS = f"{PREFIX}/max-seconds"  # how long a ticket's run may take: for forecasts
 
 # Kueue leaves a Job alone, and so does the Job controller, when another manager is named (JobManagedBy).
@@ -27,6 +30,8 @@ NOTEBOOKS_NAMESPACE = "notebooks"
 JOBS_NAMESPACE = "jobs"
 NOTEBOOKS_SECRET = "hub-notebooks"  # noqa: S105 - the Secret's name
 JOBS_SECRET = "hub-jobs"  # noqa: S105 - the Secret's name
+
+HOME_PREFIX = "home-"  # the claim of a person's home volume: this and the person's slug
 
 PRIORITY_NOTEBOOK = "notebook"
 PRIORITY_BATCH = "batch"

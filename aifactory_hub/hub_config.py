@@ -12,7 +12,8 @@ from jupyterhub.services.service import Service
 from .auth.roles import custom_scopes, load_roles
 from .constants import SERVICE_NAME
 from .hub_pages import TEMPLATES
-from .registry import Registry, RegistryError, load_registry
+from .registry import Registry, RegistryError
+from .registry.last_good import load_or_last_good
 from .settings import HubSettings, SettingsError, read_hub_settings
 
 # Seconds. What the identity provider says of a person is asked for again after this long.
@@ -30,9 +31,12 @@ def configure(c: Any, tenants: str | Path | None = None) -> None:
     """
     try:
         settings = read_hub_settings()
-        registry = load_registry(Path(tenants) if tenants is not None else settings.tenants)
+        # Beside the database, which the hub's working folder holds by default.
+        registry = load_or_last_good(tenants if tenants is not None else settings.tenants, settings.history.parent)
     except (SettingsError, RegistryError) as error:
         _refuse(error)
+    if registry.trouble:
+        print(registry.trouble, file=sys.stderr)
     _set_hub(c)
     _set_pages(c)
     _set_outside(c, registry.addresses.public)

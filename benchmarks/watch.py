@@ -20,7 +20,7 @@ from typing import Any
 
 from kubernetes_asyncio.watch import Watch
 
-from aifactory_hub.clusters.api import WholeLines
+from aifactory_hub.clusters.answers import WholeLines
 from aifactory_hub.clusters.host_watch import HostWatch
 
 from .frame import Report, summary

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..domain.quota import Usage
+from ..domain.tenants import Tenant
 from ..domain.tickets import Ticket, TicketRequest
 
 
@@ -63,6 +64,9 @@ class Admission(Protocol):
 
     async def release(self, tenant: str, name: str) -> None:
         """Give the ticket back. No-op when there is none."""
+
+    def serve(self, tenant: Tenant) -> None:
+        """Also answer for this tenant, which is not in the registry any more and of which something still runs."""
 
     async def position(self, tenant: str, name: str) -> int | None:
         """0-based place in the tenant's queue; None when not queued or not known."""

@@ -31,6 +31,7 @@ class _Filed:
     filed_at: float
     admitted_at: float | None = None
     evicted_for: str = ""
+    release_asked: bool = False
 
 
 class InProcessAdmission:
@@ -86,6 +87,14 @@ class InProcessAdmission:
     async def release(self, tenant: str, name: str) -> None:
         if self._filed.pop(_key(tenant, name), None) is not None:
             self._decide()
+
+    def serve(self, tenant: Tenant) -> None:
+        self._tenants.setdefault(tenant.name, tenant)
+
+    def ask_release(self, tenant: str, name: str) -> None:
+        """What an administrator's ``aifactory-hub tickets release`` does."""
+        key = _key(tenant, name)
+        self._filed[key] = replace(self._filed[key], release_asked=True)
 
     async def position(self, tenant: str, name: str) -> int | None:
         waiting = [f.claim for f in self._filed.values() if f.claim.tenant == tenant and f.claim.waits]
@@ -187,6 +196,9 @@ class InProcessAdmission:
             filed_at=filed.filed_at,
             admitted_at=filed.admitted_at,
             max_seconds=request.max_seconds,
+            database=request.database,
+            sequence=request.sequence,
+            release_asked=filed.release_asked,
         )
 
     def _state(self, filed: _Filed) -> tuple[TicketState, str]:

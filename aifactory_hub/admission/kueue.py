@@ -11,7 +11,8 @@ from typing import Any
 from aifactory_profiles import Device
 
 from .. import constants
-from ..clusters.api import ApiError, ApiUnreachable, KubeApi
+from ..clusters.api import KubeApi
+from ..clusters.errors import ApiError, ApiUnreachable
 from ..clusters.listwatch import Pace
 from ..domain.names import slug
 from ..domain.quota import Usage, over_user_limit
@@ -119,6 +120,9 @@ class KueueAdmission:
             await self._host.delete(f"{self._jobs(tenant)}/{name}", uid=job["metadata"]["uid"])
         except (ApiError, ApiUnreachable) as error:
             raise AdmissionUnavailable(str(error)) from error
+
+    def serve(self, tenant: Tenant) -> None:
+        self._tenants.setdefault(tenant.name, tenant)
 
     async def position(self, tenant: str, name: str) -> int | None:
         """By Kueue's visibility API, notebooks before jobs; None whenever that can't say."""

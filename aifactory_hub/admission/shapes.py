@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from ..clusters.api import ApiUnreachable
 from ..clusters.decoding import Metadata
+from ..clusters.errors import ApiUnreachable
 from ..clusters.listwatch import UNDECODABLE
 from ..domain.tickets import Ticket
 from .translate import JOB_UID_LABEL, ticket_of

@@ -94,6 +94,9 @@ def ticket_of(tenant: str, job: Json, workload: Json | None) -> Ticket:
         filed_at=_seconds(metadata.get("creationTimestamp")),
         admitted_at=_admitted_at(workload),
         max_seconds=_whole(annotations.get(constants.ANNOTATION_MAX_SECONDS)),
+        database=annotations.get(constants.ANNOTATION_DATABASE, ""),
+        sequence=_whole(annotations.get(constants.ANNOTATION_SEQUENCE)) or 0,
+        release_asked=annotations.get(constants.ANNOTATION_RELEASE) == metadata["uid"],
     )
 
 
@@ -153,7 +156,13 @@ def position_of(name: str, pending: Iterable[Json]) -> int | None:
 
 def _annotations(request: TicketRequest) -> dict[str, str]:
     limit = {} if request.max_seconds is None else {constants.ANNOTATION_MAX_SECONDS: str(request.max_seconds)}
-    return {constants.ANNOTATION_USER: request.user, **limit}
+    origin = {}
+    if request.database:
+        origin = {
+            constants.ANNOTATION_DATABASE: request.database,
+            constants.ANNOTATION_SEQUENCE: str(request.sequence),
+        }
+    return {constants.ANNOTATION_USER: request.user, **origin, **limit}
 
 
 def _admitted_at(workload: Json | None) -> float | None:

@@ -12,7 +12,9 @@ from .explain_groups import explain_groups
 from .loading import load
 from .profiles import profiles
 from .registry import tenants
+from .remove_team import remove
 from .tenants import apply, diff, plan
+from .tickets import tickets
 
 # Commands that live with the code they run, loaded when they are asked for.
 _ELSEWHERE = {
@@ -56,7 +58,9 @@ def service() -> None:
 tenants.add_command(plan)
 tenants.add_command(diff)
 tenants.add_command(apply)
+tenants.add_command(remove)
 main.add_command(tenants)
+main.add_command(tickets)
 main.add_command(profiles)
 main.add_command(explain_groups)
 main.add_command(accounts)

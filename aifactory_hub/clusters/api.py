@@ -5,49 +5,48 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import aiohttp
 from kubernetes_asyncio import client
 
-from .credentials import Credential
+from .answers import TENANT_LIMITS, AnswerReader, AnswerTooLarge, FinalResponse, Limits
+from .credentials import Credential, CredentialError
+from .decoding import decode_list, decode_object
+from .errors import ApiError, ApiNonsense, ApiUnreachable
+from .tenant_objects import TenantObject
+from .text import printable
 
 Json = dict[str, Any]
 Params = Mapping[str, str | int]
 
-# A pod is a few KiB and etcd's limit for one object is 1.5 MiB, so a longer line is no object.
-_LONGEST_LINE = 8 * 2**20
 # Too many requests, and "timed out" as answered by the server: nothing was decided.
 _UNDECIDED = (408, 429)
+# Objects on a page of a tenant's list, and in all; bytes of a whole list. Each page counts as this many bytes at least,
+# so that a list of empty pages ends, too.
+_PAGE = 100
+_MOST_LISTED = 2000
+_LONGEST_LIST = 32 * 2**20
+_SMALLEST_PAGE = 256 * 1024
 
-
-class ApiUnreachable(Exception):
-    """No answer that decides anything: nothing may be concluded from it. ``reason`` is for people."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class ApiError(Exception):
-    """The API server answered "no": ``status`` is HTTP's, ``reason`` the API's slug, ``message`` its sentence."""
-
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(f"{status} {reason}: {message}")
-        self.status = status
-        self.reason = reason
-        self.message = message
+# ValueError: aiohttp's for some headers that it can't read.
+_BROKEN = (TimeoutError, aiohttp.ClientError, OSError, ValueError)
 
 
 class KubeApi:
     """One API server under one credential. Made inside a running event loop; ``close`` it.
 
+    Raises CredentialError for certificates and keys that are none.
     Calls raise ApiUnreachable or ApiError and never retry: whether trying again is safe, the caller knows.
     ``connect_timeout`` is apart from ``timeout`` (seconds, whole call) because a dropped connection attempt
     otherwise blocks for the whole of it. ``on_trouble`` is called when the server was unreachable, not trusted, or
     refused the credential (401): time to look whether it still lives and whether the credential was rotated.
+
+    Whatever the server sends, a call ends in time, takes no more memory than ``limits`` and raises nothing else:
+    an answer that is too large, compressed, no JSON or no object of the expected shape raises ApiNonsense, which is an
+    ApiUnreachable.
     """
 
     def __init__(
@@ -57,12 +56,15 @@ class KubeApi:
         connect_timeout: float = 3.0,
         timeout: float = 10.0,
         on_trouble: Callable[[], None] | None = None,
+        limits: Limits = TENANT_LIMITS,
     ) -> None:
         self.server = credential.server
+        self._limits = limits
+        self._answers = AnswerReader(credential.server, limits)
         self._connect_timeout = connect_timeout
         self._timeout = timeout
         self._on_trouble = on_trouble
-        self._client = _build_client(credential)
+        self._client = _build_client(credential, limits)
         self._core_v1 = client.CoreV1Api(self._client)
 
     @property
@@ -75,21 +77,60 @@ class KubeApi:
         return bool(self._session.closed)
 
     async def get(self, path: str, params: Params | None = None, *, timeout: float | None = None) -> Json:
-        """One object or list."""
-        return _parse(await self._call("GET", path, params, timeout=timeout), self.server)
+        """One object or list of a server that is trusted to send objects of the right shape."""
+        return self._answers.parse(await self._call("GET", path, params, timeout=timeout))
 
     async def read(self, path: str, params: Params | None = None) -> bytes:
         """The answer as it came, for who decodes it."""
         return await self._call("GET", path, params)
 
+    async def object(self, path: str, shape: type[TenantObject], params: Params | None = None) -> Json:
+        """One object, of which only the fields of ``shape`` are read. Raises ApiNonsense for another shape."""
+        return decode_object(await self._call("GET", path, params), shape, self.server)
+
+    async def list(
+        self, path: str, shape: type[TenantObject], params: Params | None = None, *, most: int = _MOST_LISTED
+    ) -> list[Json]:
+        """The first ``most`` objects of a collection, page by page, at most 32 MiB of them as sent.
+
+        An object of another shape is left out. Raises ApiNonsense for what is no list, or has too large an object.
+        """
+        found: list[Json] = []
+        asked: dict[str, str | int] = dict(params or {})
+        page, left = _PAGE, _LONGEST_LIST
+        while len(found) < most and left > 0:
+            asked["limit"] = min(page, most - len(found))
+            try:
+                data = await self._call("GET", path, asked)
+            except AnswerTooLarge:
+                left -= self._limits.answer
+                if page == 1 or left <= 0:
+                    raise
+                page = max(1, page // 8)
+                continue
+            left -= max(len(data), _SMALLEST_PAGE)
+            items, more = await asyncio.to_thread(decode_list, data, shape, self.server)
+            found += items
+            if not more:
+                break
+            asked["continue"] = more
+        return found[:most]
+
     async def create(self, path: str, body: Json, params: Params | None = None) -> Json:
-        """POST ``body`` to a collection."""
-        return _parse(await self._call("POST", path, params, body), self.server)
+        """POST ``body`` to a collection of a trusted server."""
+        return self._answers.parse(await self._call("POST", path, params, body))
+
+    async def create_object(self, path: str, body: Json, shape: type[TenantObject]) -> Json:
+        """POST ``body``; of the answer only the fields of ``shape`` are read.
+
+        Raises ApiNonsense for another shape; the object may have been created even then.
+        """
+        return decode_object(await self._call("POST", path, None, body), shape, self.server)
 
     async def merge_patch(self, path: str, body: Json) -> Json:
         """JSON merge patch: lists are replaced whole. Put metadata.resourceVersion in to patch only what was read."""
         content_type = "application/merge-patch+json"
-        return _parse(await self._call("PATCH", path, None, body, content_type=content_type), self.server)
+        return self._answers.parse(await self._call("PATCH", path, None, body, content_type=content_type))
 
     async def apply(self, path: str, body: Json, *, manager: str, dry_run: bool = False) -> Json:
         """Server-side apply as ``manager``, which takes the fields of ``body`` from whoever had them.
@@ -100,7 +141,7 @@ class KubeApi:
         if dry_run:
             params["dryRun"] = "All"
         data = await self._call("PATCH", path, params, body, content_type="application/apply-patch+yaml")
-        return _parse(data, self.server)
+        return self._answers.parse(data)
 
     async def delete(self, path: str, *, propagation: str = "Background", uid: str | None = None) -> None:
         """Delete an object; with ``uid`` only that very one. One that is gone, or was replaced, is no error."""
@@ -115,8 +156,13 @@ class KubeApi:
                 raise
 
     async def text(self, path: str, params: Params | None = None, *, timeout: float | None = None) -> str:
-        """A plain answer such as a pod's log; bytes that are not UTF-8 are replaced."""
+        """A plain answer; bytes that are not UTF-8 are replaced."""
         return (await self._call("GET", path, params, timeout=timeout)).decode("utf-8", "replace")
+
+    async def end_of_text(self, path: str, params: Params | None = None, *, keep: int) -> str:
+        """The last ``keep`` bytes of a plain answer such as a pod's log, however long it is."""
+        data = await self._call("GET", path, params, read=lambda response: self._answers.end(response, keep))
+        return data.decode("utf-8", "ignore")
 
     async def watch(
         self, path: str, params: Params | None = None, *, seconds: int = 25, silence: float = 30.0
@@ -125,17 +171,19 @@ class KubeApi:
 
         Bookmarks are asked for. It goes on until the server ends it.
         It is asked to end it after ``seconds``; nothing for longer than ``silence`` seconds, which must be
-        more, counts as unreachable: a watch can go silent without breaking.
+        more, counts as unreachable: a watch can go silent without breaking. One that goes on for the sum of both is
+        ended here, as is one that sends more than ``limits.watch`` bytes.
         """
         asked = {"watch": 1, "allowWatchBookmarks": "true", "timeoutSeconds": seconds, **(params or {})}
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout, sock_read=silence)
+        limits = aiohttp.ClientTimeout(total=seconds + silence, sock_connect=self._connect_timeout, sock_read=silence)
+        opening = self._open("GET", path, asked, None, "application/json", limits)
         try:
-            async with self._open("GET", path, asked, None, "application/json", limits) as response:
-                if response.status >= 400:
-                    raise self._refusal(response.status, response.reason, await response.read())
-                async for lines in _lines(response.content):
+            async with opening as response:
+                if not 200 <= response.status < 300:
+                    raise await self._refusal(response)
+                async for lines in self._answers.lines(response):
                     yield lines
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        except _BROKEN as error:
             raise self._unreachable(error, silence) from error
 
     async def close(self) -> None:
@@ -157,17 +205,18 @@ class KubeApi:
         *,
         content_type: str = "application/json",
         timeout: float | None = None,
+        read: Callable[[aiohttp.ClientResponse], Awaitable[bytes]] | None = None,
     ) -> bytes:
         total = timeout or self._timeout
         limits = aiohttp.ClientTimeout(total=total, sock_connect=min(self._connect_timeout, total))
+        opening = self._open(method, path, params, body, content_type, limits)
         try:
-            async with self._open(method, path, params, body, content_type, limits) as response:
-                data = await response.read()
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            async with opening as response:
+                if 200 <= response.status < 300:
+                    return await (read or self._answers.whole)(response)
+                raise await self._refusal(response)
+        except _BROKEN as error:
             raise self._unreachable(error, total) from error
-        if not 200 <= response.status < 300:
-            raise self._refusal(response.status, response.reason, data)
-        return data
 
     def _open(
         self,
@@ -195,14 +244,17 @@ class KubeApi:
             return ApiUnreachable(f"{self.server} can't be connected to: {error.os_error.strerror or error.os_error}")
         return ApiUnreachable(f"the connection to {self.server} broke: {type(error).__name__}")
 
-    def _refusal(self, status: int, phrase: str | None, data: bytes) -> ApiUnreachable | ApiError:
-        reason, message = _status_object(data)
-        message = message or phrase or ""
+    async def _refusal(self, response: aiohttp.ClientResponse) -> ApiUnreachable | ApiError:
+        status, phrase = response.status, printable(response.reason or "", 100)
+        reason, message = await self._answers.status(response)
+        message = message or phrase
         if status >= 500 or status in (401, *_UNDECIDED):
             self._trouble()
         if status >= 500 or status in _UNDECIDED:
             return ApiUnreachable(f"{self.server} answered {status}: {message}")
-        return ApiError(status, reason or phrase or "", message)
+        if status < 400:
+            return ApiNonsense(f"{self.server} answered {status}, which no Kubernetes API does: {message}")
+        return ApiError(status, reason or phrase, message)
 
     def _trouble(self) -> None:
         if self._on_trouble is not None:
@@ -228,7 +280,7 @@ class _Opening:
         self._arguments["allow_redirects"] = False
         if self._client.configuration.tls_server_name:
             self._arguments["server_hostname"] = self._client.configuration.tls_server_name
-        self._headers = {"Accept": "application/json, */*"}
+        self._headers = {"Accept": "application/json, */*", "Accept-Encoding": "identity"}
         if body is not None:
             self._arguments["data"] = json.dumps(body)
             self._headers["Content-Type"] = content_type
@@ -250,7 +302,7 @@ class _Opening:
         self._response.close()
 
 
-def _build_client(credential: Credential) -> Any:
+def _build_client(credential: Credential, limits: Limits) -> Any:
     """An ApiClient with a Configuration of its own, so that no process-wide default is read or written."""
     configuration = client.Configuration(host=credential.server)
     # 0 is "no limit" to aiohttp: each waiting spawn may hold a watch, and each call has its own time limit.
@@ -265,7 +317,30 @@ def _build_client(credential: Credential) -> Any:
         configuration.ssl_ca_cert = _file(folder, "ca.crt", credential.ca)
         configuration.cert_file = _file(folder, "tls.crt", credential.certificate)
         configuration.key_file = _file(folder, "tls.key", credential.key)
-        return client.ApiClient(configuration=configuration)
+        try:
+            made = client.ApiClient(configuration=configuration)
+        except (OSError, ValueError) as error:
+            # ssl.SSLError is an OSError.
+            raise CredentialError(f"its certificate or key can't be used: {printable(str(error), 200)}") from error
+    made.rest_client.pool_manager = _bounded_session(made.rest_client.pool_manager, limits)
+    return made
+
+
+def _bounded_session(session: aiohttp.ClientSession, limits: Limits) -> aiohttp.ClientSession:
+    """A session on the same connector that decompresses nothing and keeps no cookies.
+
+    1.5 MB of gzip can be 4.6 GiB of text, and cookies of a server that sets new ones would pile up.
+    """
+    connector = session.connector
+    session.detach()
+    return aiohttp.ClientSession(
+        connector=connector,
+        trust_env=True,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        response_class=FinalResponse,
+        auto_decompress=False,
+        read_bufsize=limits.buffer,
+    )
 
 
 def _file(folder: str, name: str, content: str | None) -> str | None:
@@ -304,50 +379,6 @@ def _checked(path: str) -> str:
     return path
 
 
-def _parse(data: bytes, server: str) -> Json:
-    try:
-        parsed = json.loads(data)
-    except ValueError as error:
-        raise ApiUnreachable(f"{server} answered with something that is not JSON") from error
-    if not isinstance(parsed, dict):
-        raise ApiUnreachable(f"{server} answered with something that is not a JSON object")
-    return parsed
-
-
-def _status_object(data: bytes) -> tuple[str, str]:
-    try:
-        status = json.loads(data)
-    except ValueError:
-        return "", data[:200].decode("utf-8", "replace").strip()
-    if not isinstance(status, dict):
-        return "", ""
-    return str(status.get("reason") or ""), str(status.get("message") or "")
-
-
 def _tls_reason(error: aiohttp.ClientSSLError) -> str:
     cause = getattr(error, "certificate_error", None) or error.os_error
     return getattr(cause, "verify_message", None) or getattr(cause, "reason", None) or str(cause)
-
-
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[memoryview]:
-    """Whole lines; half a line at the end means that the stream broke off, and is dropped."""
-    whole = WholeLines()
-    async for chunk in content.iter_any():
-        if lines := whole.feed(chunk):
-            yield lines
-
-
-class WholeLines:
-    """Makes whole lines of a stream's pieces."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, chunk: bytes) -> memoryview:
-        """The lines that this piece completes, uncopied. Raises ApiUnreachable for one without an end."""
-        data = self._rest + chunk
-        end = data.rfind(b"\n") + 1
-        self._rest = data[end:]
-        if len(self._rest) > _LONGEST_LINE:
-            raise ApiUnreachable("a watch event is longer than any Kubernetes object can be")
-        return memoryview(data)[:end]

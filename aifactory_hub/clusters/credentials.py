@@ -12,6 +12,10 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+# Bytes. A kubeconfig of vCluster is about 6 KiB, and parsing YAML takes a second for some hundred KiB.
+LONGEST_KUBECONFIG = 32 * 1024
+# What the parser raises for texts that are no YAML, or nested too deep.
+_NO_YAML = (YAMLError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 # Where Kubernetes mounts a pod's own service account.
 IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -48,9 +52,13 @@ def parse_kubeconfig(text: str, *, folder: Path | None = None) -> Credential:
     With ``folder`` the kubeconfig may name files, relative to it. Without (a Secret's content) it may not: what a
     tenant's control plane writes must not make the hub read files. Plugins and unverified TLS are always refused.
     """
+    if len(text) > LONGEST_KUBECONFIG:
+        raise CredentialError(
+            f"the kubeconfig has {len(text)} characters, and more than {LONGEST_KUBECONFIG} are not read"
+        )
     try:
         config = YAML(typ="safe", pure=True).load(text)
-    except YAMLError:
+    except _NO_YAML:
         # The parser's own message quotes the lines around, which hold the token.
         raise CredentialError("the kubeconfig is not valid YAML") from None
     if not isinstance(config, Mapping):
@@ -69,13 +77,13 @@ def parse_kubeconfig(text: str, *, folder: Path | None = None) -> Credential:
             )
     token_file = user.get("tokenFile")
     return Credential(
-        server=_text(cluster, "server").rstrip("/"),
+        server=_plain(_text(cluster, "server"), "server").rstrip("/"),
         ca=_pem(cluster, "certificate-authority", folder),
-        token=user.get("token"),
+        token=_optional(user, "token"),
         token_file=_path("tokenFile", token_file, folder) if token_file else None,
         certificate=_pem(user, "client-certificate", folder),
-        key=_pem(user, "client-key", folder),
-        server_name=cluster.get("tls-server-name"),
+        key=_unlocked(_pem(user, "client-key", folder)),
+        server_name=_optional(cluster, "tls-server-name"),
     )
 
 
@@ -102,6 +110,29 @@ def _text(entry: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str) or not value:
         raise CredentialError(f"{key} is missing in the kubeconfig")
     return value
+
+
+def _optional(entry: Mapping[str, Any], key: str) -> str | None:
+    value = entry.get(key)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise CredentialError(f"{key} in the kubeconfig is no text")
+    return _plain(value, key)
+
+
+def _plain(value: str, key: str) -> str:
+    """Only what may stand in an HTTP header or an address."""
+    if not (value.isascii() and value.isprintable()) or " " in value:
+        raise CredentialError(f"{key} in the kubeconfig holds a character that it can't have")
+    return value
+
+
+def _unlocked(key: str | None) -> str | None:
+    if key is not None and "ENCRYPTED" in key:
+        # OpenSSL would ask for the passphrase on the terminal and wait.
+        raise CredentialError("client-key-data in the kubeconfig is encrypted: give a key without a passphrase")
+    return key
 
 
 def _pem(entry: Mapping[str, Any], key: str, folder: Path | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .answers import HOST_LIMITS
 from .api import KubeApi
 from .credentials import Credential, CredentialError, in_cluster, parse_kubeconfig
 
@@ -14,8 +15,8 @@ async def connect_host(kubeconfig: str | None) -> KubeApi:
     Nothing is sent yet, so a host that does not answer now is no error here. Raises CredentialError.
     """
     if kubeconfig is None:
-        return KubeApi(in_cluster())
-    return KubeApi(_read(Path(kubeconfig)))
+        return KubeApi(in_cluster(), limits=HOST_LIMITS)
+    return KubeApi(_read(Path(kubeconfig)), limits=HOST_LIMITS)
 
 
 def _read(path: Path) -> Credential:

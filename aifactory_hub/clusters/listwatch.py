@@ -10,8 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from .api import ApiError, ApiUnreachable, KubeApi, Params
+from .answers import AnswerTooLarge
+from .api import KubeApi, Params
 from .decoding import Decoder, HasMetadata, Key, Metadata, Unreadable
+from .errors import ApiError, ApiUnreachable
+from .text import LONGEST_ERROR, printable
 
 S = TypeVar("S", bound=HasMetadata)
 T = TypeVar("T")
@@ -157,7 +160,14 @@ class ListWatch(Generic[S, T]):
         listed: dict[Key, T] = {}
         params: dict[str, str | int] = {**self._params, "limit": _PAGE}
         while True:
-            page = self._decoder.page(await self._api.read(self._path, params))
+            try:
+                page = self._decoder.page(await self._api.read(self._path, params))
+            except AnswerTooLarge:
+                # Objects may be of any size up to 1.5 MiB: fewer of them fit.
+                if int(params["limit"]) == 1:
+                    raise
+                params["limit"] = max(1, int(params["limit"]) // 4)
+                continue
             for item in page.items:
                 if (read := self._read(item)) is not None:
                     listed[_key(item.metadata)] = read
@@ -218,8 +228,8 @@ class ListWatch(Generic[S, T]):
 
     def _skip(self, metadata: Metadata, why: str) -> T | None:
         self.skipped += 1
-        what = "/".join(_key(metadata)) if metadata.name else "an object without a name"
-        log.warning("skipped %s in %s, which can't be read: %s", what, self._path, why)
+        what = printable("/".join(_key(metadata))) if metadata.name else "an object without a name"
+        log.warning("skipped %s in %s, which can't be read: %s", what, self._path, printable(why, LONGEST_ERROR))
         return self.items.get(_key(metadata))
 
     def _learn(self, key: Key, item: T) -> None:

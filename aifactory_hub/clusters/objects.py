@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .api import ApiError, KubeApi
+from .api import KubeApi
+from .errors import ApiError
 
 Json = dict[str, Any]
 

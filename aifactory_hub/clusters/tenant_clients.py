@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..domain.tenants import Tenant
-from .api import ApiError, ApiUnreachable, KubeApi
+from .answers import TENANT_LIMITS
+from .api import KubeApi
 from .credentials import Credential, CredentialError, parse_kubeconfig
+from .errors import ApiError, ApiUnreachable
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +98,10 @@ class TenantClients:
             return api
         async with entry.lock:
             return self._known(entry) or await self._connect(entry)
+
+    def serve(self, tenant: Tenant) -> None:
+        """Also connect to this tenant, which is not in the registry any more and of which something still runs."""
+        self._entries.setdefault(tenant.name, _Entry(tenant))
 
     def health(self, tenant: str) -> TenantHealth:
         """As last known; asks nobody."""
@@ -210,14 +216,17 @@ class TenantClients:
         return entry.api
 
     def _replace(self, entry: _Entry, credential: Credential, digest: str) -> None:
-        if entry.api is not None:
-            log.info("the credential or address of team %s's vCluster changed: connecting anew", entry.tenant.name)
-            self._retire(entry.api)
-
         def suspect() -> None:
             entry.suspect = True
 
-        entry.api, entry.digest = KubeApi(credential, on_trouble=suspect), digest
+        try:
+            api = KubeApi(credential, on_trouble=suspect, limits=TENANT_LIMITS)
+        except CredentialError as error:
+            raise _Unusable(f"Secret {self._secret} can't be used: {error}") from error
+        if entry.api is not None:
+            log.info("the credential or address of team %s's vCluster changed: connecting anew", entry.tenant.name)
+            self._retire(entry.api)
+        entry.api, entry.digest = api, digest
 
     async def _read(self, tenant: Tenant) -> tuple[Credential, str]:
         """The credential for the Service's ClusterIP, which is in the API's certificate and needs no DNS."""
@@ -232,7 +241,8 @@ class TenantClients:
         server = _address(service)
         try:
             config = base64.b64decode(secret["data"]["config"], validate=True)
-            credential = parse_kubeconfig(config.decode("utf-8")).at(server)
+            # The vCluster's control plane writes it, so the team may: it is bounded, and parsed in a thread.
+            credential = (await asyncio.to_thread(parse_kubeconfig, config.decode("utf-8"))).at(server)
         except CredentialError as error:
             raise _Unusable(f"Secret {self._secret} can't be used: {error}") from error
         except (LookupError, TypeError, binascii.Error, UnicodeDecodeError) as error:
@@ -252,7 +262,7 @@ class TenantClients:
         while True:
             try:
                 # All at once: one that hangs must not delay what is known of the others.
-                await asyncio.gather(*(self.check(name) for name in self._entries))
+                await asyncio.gather(*(self.check(name) for name in list(self._entries)))
             except Exception:
                 log.exception("checking the tenants failed, going on")
             await asyncio.sleep(interval)

@@ -26,6 +26,7 @@ class EndReason(StrEnum):
     TENANT_AWAY = "tenant-away"
     TENANT_REPLACED = "tenant-replaced"
     REMOVED = "removed-in-vcluster"
+    TEAM_REMOVED = "team-removed"
     NEVER_RAN = "never-ran"
 
 
@@ -88,6 +89,11 @@ def tenant_replaced(team: str, at: float) -> Ending:
     """The tenant was deleted and made anew."""
     why = f"The vCluster of team {team} was deleted, and another vCluster was made under its name."
     return Ending(EndReason.TENANT_REPLACED, why, at)
+
+
+def team_removed(team: str, at: float) -> Ending:
+    """The tenant is not in the registry any more."""
+    return Ending(EndReason.TEAM_REMOVED, f"Team {team} was removed from this hub, so its servers were stopped.", at)
 
 
 def preempted(team: str, message: str, at: float) -> Ending:

@@ -58,10 +58,10 @@ class StartEvent:
     about: str = ""
 
 
-def read_events(listed: Mapping[str, Any], name: str) -> list[StartEvent]:
-    """Of a list of core/v1 events those about objects that are called ``name`` or ``name-...``, oldest first."""
+def read_events(listed: Iterable[Mapping[str, Any]], name: str) -> list[StartEvent]:
+    """Of core/v1 events those about objects that are called ``name`` or ``name-...``, oldest first."""
     found = []
-    for item in listed.get("items") or ():
+    for item in listed:
         about = str((item.get("involvedObject") or {}).get("name") or "")
         if about == name or about.startswith(f"{name}-"):
             found.append(StartEvent(str(item.get("reason") or ""), str(item.get("message") or ""), about))

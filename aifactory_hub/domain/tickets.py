@@ -25,7 +25,8 @@ class TicketRequest:
 
     ``kind`` is "server" or "job" and ``owner`` its id; ``priority`` names a WorkloadPriorityClass. ``node_labels`` are
     those of the nodes of ``flavor``, both the profile's. ``max_seconds`` is how long it may run at most once it is
-    admitted, None without a limit: for forecasts, nothing is ended by it.
+    admitted, None without a limit: for forecasts, nothing is ended by it. ``database`` is the id of the database that
+    knows what the ticket was taken for, ``sequence`` the number of the ticket among those of that database.
     """
 
     tenant: str
@@ -39,6 +40,8 @@ class TicketRequest:
     node_labels: Mapping[str, str] = field(default_factory=dict)
     max_seconds: int | None = None
     flavor: str = ""
+    database: str = ""
+    sequence: int = 0
 
     @property
     def takes(self) -> Mapping[Device, int]:
@@ -53,7 +56,8 @@ class Ticket:
     ``uid`` tells two tickets of one name apart. ``node_selector`` is what the engine chose (set once admitted).
     ``message`` is the engine's own reason for waiting or eviction, ``position`` the 0-based place in the
     tenant's queue (approximate among tickets of the same second; None when not known). ``filed_at`` and
-    ``admitted_at`` are seconds since 1970, None when not known; ``max_seconds`` is the request's.
+    ``admitted_at`` are seconds since 1970, None when not known; ``max_seconds``, ``database`` and ``sequence``
+    are the request's. ``release_asked``: an administrator said that it is to be given back, whoever holds it.
     """
 
     tenant: str
@@ -72,6 +76,9 @@ class Ticket:
     filed_at: float | None = None
     admitted_at: float | None = None
     max_seconds: int | None = None
+    database: str = ""
+    sequence: int = 0
+    release_asked: bool = False
 
 
 class Repair(StrEnum):

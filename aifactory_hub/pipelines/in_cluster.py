@@ -8,13 +8,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from .. import constants
-from ..clusters.api import ApiError, ApiUnreachable, KubeApi
+from ..clusters.api import KubeApi
+from ..clusters.errors import ApiError, ApiUnreachable
 from ..clusters.tenant_clients import TenantUnavailable
+from ..clusters.tenant_objects import AnyObject, EventObject, RunObject, VirtualPod
 from ..domain.engines import EngineFacts, Published
 from ..domain.jobs import JobRun, JobState
 from ..domain.names import slug
 from ..domain.pods import PodFact
-from ..domain.starting import Wait, read_events, wait_of_events
+from ..domain.starting import StartEvent, Wait, read_events, wait_of_events
 from .base import PipelineRefused, PipelineUnavailable, RunSpec, SeenRun, Site
 from .objects import (
     CONTAINER,
@@ -32,7 +34,11 @@ from .objects import (
 NAMESPACE = constants.JOBS_NAMESPACE
 _SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
-EVENTS = f"/api/v1/namespaces/{NAMESPACE}/events"
+_EVENTS = f"/api/v1/namespaces/{NAMESPACE}/events"
+# Pods of one run that are read: a run has as many as nodes, each once or twice. Pods whose events are read.
+_MOST_PODS = 2100
+_MOST_EXPLAINED = 5
+_MOST_EVENTS = 200
 # What the API server answers to an object that it will never take.
 _FOR_GOOD = frozenset({400, 403, 422})
 
@@ -107,7 +113,7 @@ class InClusterPipeline:
             pods = self._host_pods(tenant, run_id)
             run = self.observe(found, pods)
             if run.state is JobState.FAILED and run.exit_code is None:
-                return self.observe(found, await self._virtual_pods(api, run_id))
+                return self.observe(found, await self._read_pods(api, run_id))
             if not run.state.final and not pods and await self._lost(api, run_id):
                 return replace(run, state=JobState.FAILED, reason=POD_GONE)
             if run.state is JobState.PENDING and run.reason is None and not pods:
@@ -119,30 +125,30 @@ class InClusterPipeline:
         """The objects that carry this hub's labels."""
         selector = f"{constants.LABEL_HUB}={slug(self._hub)},{constants.LABEL_OWNER_KIND}=job"
         async with self._api(tenant) as api:
-            found = await self._list(api, self.path, labelSelector=selector)
+            found = await self._list(api, self.path, AnyObject, labelSelector=selector)
         now = datetime.now(UTC)
         return [seen_run(item, now) for item in found]
 
     async def logs(self, tenant: str, run_id: str, *, limit_bytes: int) -> str:
         """The end of what the pod's container printed, from the kubelet through the tenant's API."""
         async with self._api(tenant) as api:
-            pod = self.speaker(await self._virtual_pods(api, run_id))
+            pod = self.speaker(await self._read_pods(api, run_id))
             return "" if pod is None else await self._log_of(api, pod.name, self.container, limit_bytes)
 
     async def delete(self, tenant: str, run_id: str) -> None:
         """The run and, in the background, its pods; then the Secret. Only what is ours."""
         async with self._api(tenant) as api:
             for path in (f"{self.path}/{run_name(run_id)}", f"{_SECRETS}/{run_name(run_id)}"):
-                found = await _find(api, path)
+                found = await _find(api, path, AnyObject)
                 if found is not None and is_ours(found, run_id, self._hub):
-                    await api.delete(path, propagation="Background", uid=found["metadata"]["uid"])
+                    await api.delete(path, propagation="Background", uid=found["metadata"].get("uid"))
 
     async def pods_gone(self, tenant: str, run_id: str) -> bool:
         """Both must say so: the tenant's API, which may still hold a pod that was never synced, and the host."""
         if self._watch.stale:
             return False
         async with self._api(tenant) as api:
-            if await self._virtual_pods(api, run_id):
+            if await self._virtual_pods(api, run_id, most=1):
                 return False
         return not self._host_pods(tenant, run_id)
 
@@ -155,7 +161,7 @@ class InClusterPipeline:
 
     async def _create(self, api: KubeApi, path: str, body: Object, run_id: str) -> Object:
         try:
-            return await api.create(path, body)
+            return await api.create_object(path, body, RunObject)
         except ApiError as error:
             if error.status != 409:
                 if error.status in _FOR_GOOD:
@@ -177,45 +183,58 @@ class InClusterPipeline:
 
     async def _unseen(self, api: KubeApi, run_id: str) -> Wait:
         """Why the host has no pod of the run."""
-        events = await api.get(EVENTS)
-        return wait_of_events(read_events(events, run_name(run_id)))
+        made = [run_name(run_id), *self.made_for(run_id)]
+        pods = [pod["metadata"]["name"] for pod in await self._virtual_pods(api, run_id, most=_MOST_EXPLAINED)]
+        told = [event for name in (*made, *pods) for event in await self._events_of(api, name)]
+        return wait_of_events(told)
+
+    def made_for(self, run_id: str) -> list[str]:
+        """Names of objects that the engine's controller makes for a run, beside its pods: their events tell, too."""
+        return []
+
+    async def _events_of(self, api: KubeApi, name: str) -> list[StartEvent]:
+        """The events of the object of this name, oldest first."""
+        params = {"fieldSelector": f"involvedObject.name={name}"}
+        return read_events(await api.list(_EVENTS, EventObject, params, most=_MOST_EVENTS), name)
 
     async def _lost(self, api: KubeApi, run_id: str) -> bool:
         """Whether the host has no pod of the run any more though its object waits for one to end."""
         if self._watch.stale:
             return False
-        answer = await api.get(_PODS, {"labelSelector": f"{self.pod_label}={run_name(run_id)}"})
-        return gone_for_good(answer["items"], datetime.now(UTC))
+        return gone_for_good(await self._virtual_pods(api, run_id), datetime.now(UTC))
 
-    async def _list(self, api: KubeApi, path: str, **params: str) -> list[Object]:
-        """All objects of a kind; none where the kind is not known."""
+    async def _list(self, api: KubeApi, path: str, shape: type[AnyObject], **params: str) -> list[Object]:
+        """Objects of a kind, as many as are read of one; none where the kind is not known."""
         try:
-            found: list[Object] = (await api.get(path, params)).get("items") or []
+            return await api.list(path, shape, params)
         except ApiError as error:
             if error.status == 404:
                 return []
             raise
-        return found
 
     async def _log_of(self, api: KubeApi, pod: str, container: str, limit_bytes: int) -> str:
         try:
             # limitBytes alone would give the beginning; a line is rarely longer than this many bytes.
             lines = max(1, limit_bytes // 64)
-            text = await api.text(f"{_PODS}/{pod}/log", {"container": container, "tailLines": lines})
+            params: dict[str, str | int] = {"container": container, "tailLines": lines}
+            return await api.end_of_text(f"{_PODS}/{pod}/log", params, keep=limit_bytes)
         except ApiError as error:
             if error.status in (400, 404):
                 return ""  # no container yet, or no pod any more
             raise
-        return text.encode()[-limit_bytes:].decode(errors="ignore")
 
     def _host_pods(self, tenant: str, run_id: str) -> list[PodFact]:
         """By name: it carries the run's, while labels on the host may be rewritten."""
         pods = self._watch.pods(self._site.tenants[tenant].vcluster)
         return [pod for pod in pods if pod.namespace == NAMESPACE and self.is_pod(run_id, pod.name)]
 
-    async def _virtual_pods(self, api: KubeApi, run_id: str) -> list[PodFact]:
-        answer = await api.get(_PODS, {"labelSelector": f"{self.pod_label}={run_name(run_id)}"})
-        return [read_virtual_pod(pod) for pod in answer["items"]]
+    async def _virtual_pods(self, api: KubeApi, run_id: str, *, most: int = _MOST_PODS) -> list[Object]:
+        """The run's pods as the tenant's API shows them."""
+        params = {"labelSelector": f"{self.pod_label}={run_name(run_id)}"}
+        return await api.list(_PODS, VirtualPod, params, most=most)
+
+    async def _read_pods(self, api: KubeApi, run_id: str) -> list[PodFact]:
+        return [read_virtual_pod(pod) for pod in await self._virtual_pods(api, run_id)]
 
     @asynccontextmanager
     async def _api(self, tenant: str) -> AsyncIterator[KubeApi]:
@@ -229,9 +248,9 @@ class InClusterPipeline:
             raise PipelineUnavailable(message) from error
 
 
-async def _find(api: KubeApi, path: str) -> Object | None:
+async def _find(api: KubeApi, path: str, shape: type[AnyObject] = RunObject) -> Object | None:
     try:
-        return await api.get(path)
+        return await api.object(path, shape)
     except ApiError as error:
         if error.status == 404:
             return None

@@ -23,6 +23,11 @@ def first_address(jobset: str) -> str:
     return f"{jobset}-{NODE}-0-0.{jobset}"
 
 
+def nodes_job(jobset: str) -> str:
+    """The name of the Job that JobSet makes for the nodes."""
+    return f"{jobset}-{NODE}-0"
+
+
 def node_environment(spec: RunSpec, first: str) -> list[Object]:
     """What torchrun (PET_...) and most other launchers read; AIFACTORY_NODE is what the job's runner reads."""
     index = {"valueFrom": {"fieldRef": {"fieldPath": f"metadata.annotations['{INDEX_ANNOTATION}']"}}}

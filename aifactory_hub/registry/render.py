@@ -14,6 +14,7 @@ from aifactory_profiles.catalogue import PRODUCT_LABEL
 from .. import constants
 from ..domain.lending import Reclaim
 from ..domain.tenants import Tenant
+from .homes import home_policies
 from .manifests import HUB_ACCOUNT, HUB_NAMESPACE, Manifest
 from .model import Registry
 from .policies import POD_SECURITY, shared_policies, tenant_policies
@@ -64,6 +65,7 @@ def cluster_objects(registry: Registry) -> list[Manifest]:
         *_flavors(registry),
         *(_priority(name, value) for name, value in constants.PRIORITIES.items()),
         *shared_policies(),
+        *home_policies(),
     ]
 
 

@@ -42,6 +42,7 @@ class Workshop:
     engines: Engines
     token_key: bytes
     clock: Callable[[], float]
+    database: str
 
 
 class JobSteps:
@@ -310,6 +311,7 @@ class JobSteps:
             node_labels=profile.node_labels,
             flavor=profile.flavor,
             max_seconds=longest(job, self._w.registry),
+            database=self._w.database,
         )
 
 

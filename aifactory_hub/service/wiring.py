@@ -17,7 +17,7 @@ from ..domain.leaving import Policy
 from ..domain.room import RoomLimits
 from ..pipelines.base import Site
 from ..pipelines.engines import Engines, load_engines
-from ..registry import load_registry
+from ..registry.last_good import load_or_last_good
 from ..registry.model import Registry
 from ..settings import ServiceSettings, SettingsError
 from ..store import (
@@ -33,6 +33,7 @@ from ..store import (
     S3Blobs,
     Schedules,
     Snapshots,
+    database_id,
     migrate,
     open_engine,
 )
@@ -108,6 +109,7 @@ def assemble(
         engines=engines,
         token_key=files.secret("job-tokens"),
         clock=clock,
+        database=database_id(jobs.engine),
     )
     reconciler = Reconciler(workshop, tick=tick, quiet=quiet)
     jobs.listen(tell)
@@ -174,7 +176,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
     Raises what load_registry and connect_host raise, and LeaseTaken; a cluster that does not answer does not keep it
     from starting.
     """
-    registry = load_registry(settings.tenants)
+    registry = load_or_last_good(settings.tenants, settings.files)
     engine = open_engine(settings.database)
     lease = Lease(engine)
     async with contextlib.AsyncExitStack() as ending:

@@ -4,6 +4,7 @@ from .blobs import BlobMissing, Blobs, BlobsUnavailable, FolderBlobs, S3Blobs
 from .database import migrate, open_engine
 from .deliveries import Deliveries, Delivery
 from .files import DigestMismatch, FileStore, Incoming, StoredFile, TooLarge
+from .identity import database_id
 from .jobs import Jobs
 from .journal import DatabaseReplaced, Journal
 from .lease import Lease, LeaseLost, LeaseTaken
@@ -43,6 +44,7 @@ __all__ = [
     "Snapshots",
     "StoredFile",
     "TooLarge",
+    "database_id",
     "migrate",
     "open_engine",
 ]

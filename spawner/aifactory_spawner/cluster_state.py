@@ -7,14 +7,21 @@ import time
 from typing import Any
 
 from aifactory_hub.domain.endings import duration
+from aifactory_hub.domain.orphans import HoldReason
 
 from .wiring import Shared, Wiring
+
+_HELD = {
+    HoldReason.OTHER_DATABASE: "filed with another database, or after the backup that this one is from",
+    HoldReason.NO_DATABASE: "filed by a version that wrote no database's id, and in no server's state",
+    HoldReason.MANY: "too many tickets at once belong to no server",
+}
 
 
 def cluster_state(shared: Shared | None, now: float | None = None) -> dict[str, Any]:
     """What is known of the cluster now; asks nobody. ``watch`` is None before the hub has connected."""
     if shared is None or shared.wiring is None:
-        return {"watch": None, "trouble": "", "teams": [], "orphans": [], "removes": False}
+        return {"watch": None, "trouble": "", "teams": [], "orphans": [], "held": [], "removes": False}
     at = time.time() if now is None else now
     return {
         "watch": _watch(shared.wiring, at),
@@ -23,7 +30,18 @@ def cluster_state(shared: Shared | None, now: float | None = None) -> dict[str, 
             {"team": o.key.tenant, "pod": o.pod, "phase": o.phase, "since": duration(at - o.since)}
             for o in shared.orphans
         ],
+        "held": [
+            {
+                "team": each.ticket.tenant,
+                "ticket": each.ticket.name,
+                "user": each.ticket.user,
+                "reason": _HELD[each.reason],
+                "since": "" if each.ticket.filed_at is None else duration(at - each.ticket.filed_at),
+            }
+            for each in shared.held
+        ],
         "removes": shared.rules.remove,
+        "tenants_file": shared.wiring.registry.trouble,
     }
 
 

@@ -22,8 +22,8 @@ class LookedAtServer(Server):
     spawner = Anything()
 
     def wait_up(self, *arguments: Any, **named: Any) -> Awaitable[Any]:
-        """An HTTP answer of the server; while the hub starts a made up one: its ``poll`` has just said that it runs."""
-        if self.spawner._check_pending:
+        """An HTTP answer of the server; one that is known to run is not asked, and a made up answer is given for it."""
+        if self.spawner.taken_on_word:
             return _taken_on_word()
         answer: Awaitable[Any] = super().wait_up(*arguments, **named)
         return answer
@@ -40,13 +40,20 @@ class HubStart(HasTraits):
     # The hub's: it has just started, and this server is among those that it looks at.
     _check_pending: bool
     _server: Any
+    # This start connects to a notebook that runs already: one that does not answer just now must not be stopped.
+    connects_again: bool = False
+
+    @property
+    def taken_on_word(self) -> bool:
+        """Whether the host's word is enough that the server runs."""
+        return self._check_pending or self.connects_again
 
     @property
     def server(self) -> Any:
         """Where the server is, by the hub's database; None while there is none."""
         found = super().server
         # Only then: a start that is under way keeps the object that it was given, and changes it.
-        if found is not None and self._check_pending and not isinstance(found, LookedAtServer):
+        if found is not None and self.taken_on_word and not isinstance(found, LookedAtServer):
             self._server = found = LookedAtServer(orm_server=found.orm_server, spawner=self)
         return found
 

@@ -100,6 +100,8 @@ class Lookout(HasTraits):
         server: Server = await self._bound()
         if not await server.wiring.watch.synced(FIRST_LIST) or server.wiring.watch.stale:
             return None
+        if server.binding.tenant not in server.wiring.registry.tenants:
+            return await self._end_removed_team(server)
         if await self._tenant_replaced(server):
             return self._end(endings.tenant_replaced(server.binding.tenant, time.time()))
         pod = server.seen()
@@ -110,6 +112,19 @@ class Lookout(HasTraits):
         if pod is not None and self._unfinished and exit_code(pod) is None:
             return await self._finish(server)
         return await (self._look_at(server, pod) if pod is not None else self._look_for_more(server))
+
+    async def _end_removed_team(self, server: Server) -> int | None:
+        """A server of a team that tenants.yaml names no more ends, and its ticket is given back."""
+        team, ticket = server.binding.tenant, server.binding.ticket
+        try:
+            await server.remove()
+        except NO_ANSWER as error:
+            if server.seen() is not None or server.wiring.watch.stale:
+                self.log.warning("%s: team %s was removed; its pod can't be ended yet: %s", self._log_name, team, error)
+                return None
+            where = server.binding.vcluster_namespace
+            self.log.warning("%s: ticket %s in %s is left behind: %s", self._log_name, ticket, where, error)
+        return self._end(endings.team_removed(team, time.time()))
 
     async def _look_at(self, server: Server, pod: PodFact) -> int | None:
         code = exit_code(pod)

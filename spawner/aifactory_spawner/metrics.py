@@ -12,6 +12,8 @@ from prometheus_client import REGISTRY, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from aifactory_hub.domain.orphans import HoldReason
+
 from .hub5 import SpawnException
 
 if TYPE_CHECKING:
@@ -98,6 +100,9 @@ class WiringCollector(Collector):
         yield from self._watch(shared.wiring)
         yield from self._tenants(shared.wiring)
         yield self._orphans(shared, shared.wiring)
+        yield self._held(shared, shared.wiring)
+        text = "1 when the hub works with tenants.yaml, 0 when that is broken and the last good one is used"
+        yield GaugeMetricFamily("aifactory_tenants_file_ok", text, value=int(not shared.wiring.registry.trouble))
 
     def _watch(self, wiring: Wiring) -> Iterable[Metric]:
         watch = wiring.watch
@@ -133,6 +138,16 @@ class WiringCollector(Collector):
             counts[orphan.key.tenant] += 1
         for tenant, count in counts.items():
             gauge.add_metric([tenant], count)
+        return gauge
+
+    def _held(self, shared: Shared, wiring: Wiring) -> Metric:
+        text = "Tickets that no server holds and that only a person may give back"
+        gauge = GaugeMetricFamily("aifactory_held_tickets", text, labels=["tenant", "reason"])
+        counts = {(tenant, str(reason)): 0 for tenant in wiring.registry.tenants for reason in HoldReason}
+        for each in shared.held:
+            counts[each.ticket.tenant, str(each.reason)] += 1
+        for labels, count in counts.items():
+            gauge.add_metric([*labels], count)
         return gauge
 
 

@@ -13,7 +13,7 @@ from aifactory_hub.domain.tickets import Ticket, TicketRequest
 
 def home_name(user: str, generation: int = 0) -> str:
     """The claim of a user's home volume: one for each tenant, shared by their servers there. See ``names.home_id``."""
-    return f"home-{home_id(user, generation)}"
+    return f"{constants.HOME_PREFIX}{home_id(user, generation)}"
 
 
 def ticket_name(user: str, server: str, start: str) -> str:
@@ -21,8 +21,10 @@ def ticket_name(user: str, server: str, start: str) -> str:
     return f"nb-{server_id(user, server)}-{start}"
 
 
-def ticket_request(plan: SpawnPlan, ticket: str, user: str, server: str) -> TicketRequest:
-    """What the quota engine is asked for."""
+def ticket_request(
+    plan: SpawnPlan, ticket: str, user: str, server: str, *, database: str = "", sequence: int = 0
+) -> TicketRequest:
+    """What the quota engine is asked for, by the hub whose database has this id, as its ticket of this number."""
     return TicketRequest(
         tenant=plan.tenant.name,
         name=ticket,
@@ -34,6 +36,8 @@ def ticket_request(plan: SpawnPlan, ticket: str, user: str, server: str) -> Tick
         priority=constants.PRIORITY_NOTEBOOK,
         node_labels=plan.profile.node_labels,
         flavor=plan.profile.flavor,
+        database=database,
+        sequence=sequence,
     )
 
 

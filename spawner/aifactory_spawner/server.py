@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from aifactory_hub.admission import AdmissionRefused, AdmissionUnavailable, NotAdmitted
 from aifactory_hub.clusters import ApiError, ApiUnreachable, TenantUnavailable
+from aifactory_hub.clusters.tenant_objects import AnyObject, EventObject, NotebookPod
 from aifactory_hub.constants import NOTEBOOKS_NAMESPACE
 from aifactory_hub.domain.menu import place_in_queue
 from aifactory_hub.domain.pods import PodFact
 from aifactory_hub.domain.tickets import Ticket, TicketRequest, TicketState
 
 from .binding import Binding
+from .host_pods import CONTAINER
 from .refusals import failed
 from .starting import Outcome, PodEvent, judge, news, queue_words, read_events
 from .steps import StartSteps
@@ -39,6 +42,10 @@ REACH_AGAIN = 0.2
 POSITION_EVERY = 2.0
 # How long the syncer may take to create a host pod for a virtual one that it has already read.
 SYNCER_LAG = 1.0
+# What JupyterHub makes for a server.
+_TOKEN = re.compile(r"[0-9a-zA-Z_-]{32,128}")
+# Events of a pod that are read.
+MOST_EVENTS = 200
 
 
 class Found(Enum):
@@ -66,6 +73,24 @@ class Server:
         """The pod as the host runs it; None when it is not seen, which means nothing while the watch is stale."""
         pod = self.wiring.watch.pod(self.binding.vcluster, NOTEBOOKS_NAMESPACE, self.pod)
         return pod if pod is not None and self._is_ours(pod.labels) else None
+
+    def runs(self) -> bool:
+        """Whether the host shows its pod as running, and not as going."""
+        pod = self.seen()
+        return pod is not None and pod.phase == "Running" and not pod.deleting
+
+    async def token(self) -> str | None:
+        """The token of the hub's API that the running pod was given; None where it has none that can be one.
+
+        Raises one of NO_ANSWER.
+        """
+        api = await self.wiring.clients.api(self.binding.tenant)
+        pod = await api.object(self._path, NotebookPod)
+        for container in pod.get("spec", {}).get("containers", ()):
+            for variable in container.get("env", ()) if container["name"] == CONTAINER else ():
+                if variable["name"] == "JUPYTERHUB_API_TOKEN" and _TOKEN.fullmatch(variable.get("value", "")):
+                    return str(variable["value"])
+        return None
 
     def _is_ours(self, labels: Mapping[str, str]) -> bool:
         return self.marks.items() <= labels.items()
@@ -143,7 +168,8 @@ class Server:
         while True:
             try:
                 api = await self.wiring.clients.api(self.binding.tenant)
-                return str((await api.create(path, body))["metadata"]["uid"])
+                created = await api.create_object(path, body, AnyObject)
+                return created["metadata"].get("uid")
             except (TenantUnavailable, ApiUnreachable) as error:
                 trouble = str(error)
             except ApiError as error:
@@ -171,14 +197,14 @@ class Server:
         """Delete the pod if it is ours. Raises one of NO_ANSWER."""
         api = await self.wiring.clients.api(self.binding.tenant)
         try:
-            found = (await api.get(self._path))["metadata"]
+            found = (await api.object(self._path, AnyObject))["metadata"]
         except ApiError as error:
             if error.status == 404:
                 return Found.NOTHING
             raise
         if not self._is_ours(found.get("labels") or {}):
             return Found.FOREIGN
-        await api.delete(self._path, uid=found["uid"])
+        await api.delete(self._path, uid=found.get("uid"))
         return Found.OURS
 
     async def follow(self, uid: str | None, deadline: float, steps: StartSteps) -> None:
@@ -226,7 +252,7 @@ class Server:
         path = f"/api/v1/namespaces/{NOTEBOOKS_NAMESPACE}/events"
         try:
             api = await self.wiring.clients.api(self.binding.tenant)
-            return read_events(await api.get(path, {"fieldSelector": fields}))
+            return read_events(await api.list(path, EventObject, {"fieldSelector": fields}, most=MOST_EVENTS))
         except NO_ANSWER as error:
             log.debug("events of %s: %s", self.pod, error)
             return []

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any, ClassVar
 
+from jupyterhub import orm
 from jupyterhub.traitlets import Callable
 from kubespawner import KubeSpawner
 from traitlets import Bool, Float
@@ -23,7 +24,7 @@ from aifactory_hub.domain.names import server_id, server_pod
 from aifactory_hub.domain.orphans import ServerKey
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
 from aifactory_hub.domain.spawns import SpawnPlan
-from aifactory_hub.domain.tickets import TicketState
+from aifactory_hub.domain.tickets import Ticket, TicketRequest, TicketState
 
 from . import overrides
 from .binding import Binding
@@ -31,13 +32,14 @@ from .choosing import TeamChoice
 from .cluster_state import cluster_state
 from .defaults import PodDefaults
 from .gather import namespace_uid
-from .host_pods import HostPods, PodReader
+from .host_pods import HostPods, PodReader, pod_as_dict
 from .hub5 import refusals_uncounted
+from .hub_database import HubDatabase
 from .hub_start import HubStart
 from .leftovers import OrphanRules, clear_own
 from .lookout import Lookout
 from .metrics import measured
-from .refusals import refused
+from .refusals import failed, refused
 from .server import NO_ANSWER, Server
 from .site_settings import end_if_refused
 from .starting import quota_text
@@ -53,6 +55,7 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
     shared: ClassVar[Shared | None] = None
 
     # kubespawner's traits, which the type checker does not see.
+    api_token: Any
     extra_labels: Any
     node_selector: Any
     tolerations: Any
@@ -165,6 +168,7 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
             return
         shared = cls._shared()
         shared.known = partial(known_servers, app.db)
+        shared.database = HubDatabase(app.db)
         shared.rules = OrphanRules(
             mine.get("remove_orphans", cls.remove_orphans.default_value),
             mine.get("orphan_delay", cls.orphan_delay.default_value),
@@ -185,7 +189,9 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
         if self._binding is None:
             raise RuntimeError(f"{self._log_name} is bound to no tenant")
         marks = overrides.marks(self._registry.hub, self._server_id)
-        return Server(await self._wiring(), self._binding, self.pod_name, marks)
+        wiring = await self._wiring()
+        wiring.serve(self._binding)
+        return Server(wiring, self._binding, self.pod_name, marks)
 
     @property
     def api(self) -> Any:
@@ -232,10 +238,16 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
         """Gather, decide, take the ticket, then make the pod. Raises SpawnRefused; nothing is left behind then."""
         self.steps.begin()
         self.started_as = None
+        self.connects_again = False
         self._deadline = time.monotonic() + self._registry.notebook.start_timeout
         try:
             wiring = await self._wiring()
-            plan = await self._decide(wiring)
+            plan = await self._read_choice(wiring)
+            self.started_as = (plan.tenant.name, plan.profile.name)
+            running = await clear_own(wiring, plan.tenant, self._server_id, self.pod_name, self._database_id)
+            if running is not None:
+                return await self._take_over(wiring, plan, running)
+            await self._check_quota(wiring, plan)
             self.ended = None
             self._persist(await self._new_binding(wiring, plan))
             try:
@@ -253,13 +265,40 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
         finally:
             self.steps.end()
 
-    async def _decide(self, wiring: Wiring) -> SpawnPlan:
-        plan = await self._read_choice(wiring)
-        self.started_as = (plan.tenant.name, plan.profile.name)
-        await clear_own(wiring, plan.tenant, self._server_id, self.pod_name)
+    @property
+    def _database_id(self) -> str | None:
+        database = self._shared().database
+        return None if database is None else database.id
+
+    async def _check_quota(self, wiring: Wiring, plan: SpawnPlan) -> None:
         usage = await self._admit(wiring, plan, ask=True)
         self.steps.say("quota", quota_text(plan, usage))
-        return plan
+
+    async def _take_over(self, wiring: Wiring, plan: SpawnPlan, ticket: Ticket) -> Any:
+        """Connect to the notebook of this name that runs on the ticket of another database. Ends nothing, ever."""
+        self.steps.say("pod", "your notebook of this name has been running all along: connecting to it")
+        vcluster = plan.tenant.vcluster
+        namespace = await namespace_uid(wiring, vcluster.namespace)
+        binding = Binding(
+            plan.tenant.name, ticket.profile, ticket.name, vcluster.namespace, vcluster.name, namespace, started=True
+        )
+        server = Server(wiring, binding, self.pod_name, overrides.marks(self._registry.hub, self._server_id))
+        token, pod = await server.token(), server.seen()
+        if token is None or pod is None:
+            raise failed("Your notebook runs, but it can't be connected to this hub. It is left alone: ask your admin.")
+        self._reuse_token(token, plan.tenant.name)
+        self.connects_again = True
+        self._persist(binding)
+        self.log.warning("%s: took over ticket %s, filed with another database", self._log_name, ticket.name)
+        return self._get_pod_url(pod_as_dict(pod, self.port))
+
+    def _reuse_token(self, token: str, tenant: str) -> None:
+        """The running notebook can't be given another token, so the hub gets to know its."""
+        self._narrow_token(tenant)
+        scopes = orm.APIToken.find(self.user.db, self.api_token).scopes
+        if orm.APIToken.find(self.user.db, token) is None:
+            self.user.new_api_token(token, generated=False, note=f"of the running server {self.name}", scopes=scopes)
+        self.api_token = token
 
     async def _new_binding(self, wiring: Wiring, plan: SpawnPlan) -> Binding:
         vcluster = plan.tenant.vcluster
@@ -276,7 +315,7 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
     async def _start_bound(self, plan: SpawnPlan) -> Any:
         server = await self._bound()
         self._narrow_token(plan.tenant.name)
-        request = overrides.ticket_request(plan, server.binding.ticket, self.user.name, self.name)
+        request = self._ticket_request(plan, server.binding.ticket)
         ticket = await server.granted(request, self._queue_deadline(plan), self.steps)
         self._deadline = time.monotonic() + self._registry.notebook.start_timeout
         for name, value in overrides.resource_traits(plan).items():
@@ -293,6 +332,14 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
         await server.answers(self.port, self.http_timeout)
         self._bind(server.binding.as_started())
         return url
+
+    def _ticket_request(self, plan: SpawnPlan, name: str) -> TicketRequest:
+        database = self._shared().database
+        if database is None:
+            return overrides.ticket_request(plan, name, self.user.name, self.name)
+        return overrides.ticket_request(
+            plan, name, self.user.name, self.name, database=database.id, sequence=database.next_sequence()
+        )
 
     @property
     def _server_id(self) -> str:
@@ -369,7 +416,7 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
             self.log.error("%s runs without a ticket, and %s is in no menu any more", self._log_name, binding.profile)
             return
         plan = SpawnPlan(tenant, registry.catalogue.profile(binding.profile))
-        request = overrides.ticket_request(plan, binding.ticket, self.user.name, self.name)
+        request = self._ticket_request(plan, binding.ticket)
         try:
             ticket = await server.wiring.admission.request(request)
             if ticket.state is TicketState.ADMITTED:

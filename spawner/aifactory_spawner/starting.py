@@ -79,12 +79,10 @@ def queue_words(tenant: str, place: Place) -> dict[str, str]:
     }
 
 
-def read_events(listed: Mapping[str, Any]) -> list[PodEvent]:
-    """A list of core/v1 events, as far as it can be read."""
+def read_events(listed: Iterable[Mapping[str, Any]]) -> list[PodEvent]:
+    """Events of core/v1."""
     return [
-        PodEvent(str(item.get("reason") or ""), str(item.get("message") or item.get("note") or ""))
-        for item in listed.get("items") or ()
-        if isinstance(item, Mapping)
+        PodEvent(str(item.get("reason") or ""), str(item.get("message") or item.get("note") or "")) for item in listed
     ]
 
 

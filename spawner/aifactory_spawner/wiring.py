@@ -18,13 +18,16 @@ from aifactory_hub.admission.outlook import Outlooks
 from aifactory_hub.clusters import HostWatch, KubeApi, TenantClients, connect_host
 from aifactory_hub.constants import NOTEBOOKS_SECRET
 from aifactory_hub.domain.names import server_id
-from aifactory_hub.domain.orphans import Orphan, ServerKey
+from aifactory_hub.domain.orphans import HeldTicket, Orphan, ServerKey
+from aifactory_hub.domain.quota import Quota
+from aifactory_hub.domain.tenants import Tenant
 from aifactory_hub.domain.tickets import Ticket
 from aifactory_hub.registry import Registry
 from aifactory_hub.settings import read_hub_settings
 
 from .binding import Binding
 from .gather import namespace_uid
+from .hub_database import HubDatabase
 from .leftovers import OrphanRules, collect_for_ever
 from .metrics import COLLECTOR
 from .reads import SharedReads, takes_connections
@@ -74,6 +77,13 @@ class Wiring:
     async def _read_namespace(self, namespace: str) -> str | None:
         return await namespace_uid(self, namespace)
 
+    def serve(self, binding: Binding) -> None:
+        """Also reach the tenant of a server that is in the registry no more, so that the server can be ended."""
+        if binding.tenant not in self.registry.tenants:
+            tenant = Tenant(binding.tenant, binding.tenant, binding.vcluster, rules=(), profiles=(), quota=Quota({}))
+            self.clients.serve(tenant)
+            self.admission.serve(tenant)
+
     async def close(self) -> None:
         """End the watch and let go of all connections."""
         await self.watch.stop()
@@ -102,13 +112,16 @@ class Shared:
     """The hub process's wiring, made when the first spawner needs it.
 
     ``live`` maps the tickets that servers hold to those servers; ``known`` gives the same of the hub's database,
-    also of servers that no spawner object was made for yet. ``orphans`` is what was found at the last look.
+    also of servers that no spawner object was made for yet. ``orphans`` and ``held`` are what was found at the last
+    look: pods without a server, and tickets that are held for a person. ``database`` is None until it was opened.
     """
 
     live: dict[str, ServerKey] = field(default_factory=dict)
     wiring: Wiring | None = None
     known: Callable[[], dict[str, ServerKey]] | None = None
     orphans: list[Orphan] = field(default_factory=list)
+    held: tuple[HeldTicket, ...] = ()
+    database: HubDatabase | None = None
     rules: OrphanRules = field(default_factory=OrphanRules)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _keeper: asyncio.Task[None] | None = None

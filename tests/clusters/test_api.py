@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aifactory_hub.clusters import ApiError, ApiUnreachable, KubeApi
+from aifactory_hub.clusters import ApiError, ApiNonsense, ApiUnreachable, KubeApi
 from aifactory_hub.clusters.credentials import Credential
 
 from ..support.certificates import server_tls
@@ -140,7 +140,7 @@ async def test_a_redirect_is_not_followed() -> None:
     async with kube_server() as server:
         server.faults.status = 302
         api = KubeApi(Credential(server.url, token="secret"))
-        with pytest.raises(ApiError):
+        with pytest.raises(ApiNonsense, match="answered 302, which no Kubernetes API does"):
             await api.get(PODS)
         await api.close()
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from aifactory_hub.clusters import ApiUnreachable
-from aifactory_hub.clusters.api import WholeLines
+from aifactory_hub.clusters.answers import WholeLines
 from aifactory_hub.clusters.decoding import Decoder, Unreadable
 from aifactory_hub.clusters.host_pod import HostPod, fact_of
 from aifactory_hub.domain.tenants import VCluster

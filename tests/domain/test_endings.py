@@ -81,8 +81,8 @@ def test_a_pod_of_ours_without_a_server_is_an_orphan_since_it_was_first_seen() -
     assert found == [Orphan(ServerKey("nlp", "ada"), "nb-ada", "u1", "Running", 100.0)]
     earlier = replace(found[0], since=40.0)
     assert orphans(POD, before=(earlier,)) == [earlier]
-    assert to_remove([earlier], delay=60, now=100) == [earlier]
-    assert to_remove([earlier], delay=61, now=100) == []
+    assert to_remove([earlier], delay=60, now=100, servers=9) == [earlier]
+    assert to_remove([earlier], delay=61, now=100, servers=9) == []
 
 
 @pytest.mark.parametrize(

@@ -56,5 +56,5 @@ def test_only_events_about_the_run_count() -> None:
     def event(about: str) -> dict[str, object]:
         return {"reason": "SyncError", "message": "no", "involvedObject": {"name": about}}
 
-    listed = {"items": [event("job-j1"), event("job-j1-abcde"), event("job-j12-abcde"), event("job-j1r2-abcde"), {}]}
+    listed = [event("job-j1"), event("job-j1-abcde"), event("job-j12-abcde"), event("job-j1r2-abcde"), {}]
     assert [each.about for each in read_events(listed, "job-j1")] == ["job-j1", "job-j1-abcde"]

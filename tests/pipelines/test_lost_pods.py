@@ -16,6 +16,7 @@ from aifactory_hub.pipelines.kubernetes_job.translate import render_job
 from aifactory_hub.pipelines.objects import POD_GONE, gone_for_good
 
 from ..support.tenants import make_tenant
+from ..support.typed_api import TypedApi
 from .runs import HUB, SPEC
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -44,13 +45,13 @@ def test_only_what_is_long_past_its_end_is_a_memory(pods: list[dict[str, Any]], 
 
 
 def pipeline(shown: list[dict[str, Any]], *, on_the_host: bool = False, stale: bool = False) -> KubernetesJobPipeline:
-    async def get(path: str, _params: object = None) -> dict[str, Any]:
+    async def get(path: str) -> dict[str, Any]:
         if path.endswith("/pods"):
             return {"items": shown}
         return {"items": []} if path.endswith("/events") else {**render_job(SPEC, HUB), "status": {"terminating": 1}}
 
     async def api(_tenant: str) -> Any:
-        return SimpleNamespace(get=get)
+        return TypedApi(get)
 
     host = [PodFact("vc-nlp", "nlp", "jobs", "job-j0123456789ab-x7k2p", "u", "h", "Running")] if on_the_host else []
     watch: Any = SimpleNamespace(stale=stale, pods=lambda _vcluster: host)

@@ -15,6 +15,7 @@ from aifactory_hub.pipelines.argo_workflow.translate import render_workflow
 from aifactory_hub.pipelines.base import Site
 
 from ..support.tenants import make_tenant
+from ..support.typed_api import TypedApi
 from .runs import HUB, TEMPLATED
 
 LOAD, TRAIN = "job-j0123456789ab-load-11", "job-j0123456789ab-fit-22"
@@ -31,13 +32,16 @@ def pipeline(*nodes: dict[str, Any], host: tuple[str, ...], about: str | None = 
     status = {"phase": "Running", "nodes": {each["id"]: each for each in nodes}}
     event = {"reason": "SyncError", "message": REFUSED, "involvedObject": {"name": about}}
 
-    async def get(path: str, _params: object = None) -> dict[str, Any]:
+    async def get(path: str) -> dict[str, Any]:
         if path.endswith("/events"):
             return {"items": [event] if about else []}
-        return {"items": []} if path.endswith("/pods") else {**render_workflow(TEMPLATED, HUB), "status": status}
+        if path.endswith("/pods"):
+            # The syncer keeps no pod from the vCluster's own API, whatever the host says.
+            return {"items": [{"metadata": {"name": name}} for name in (LOAD, TRAIN)]}
+        return {**render_workflow(TEMPLATED, HUB), "status": status}
 
     async def api(_tenant: str) -> Any:
-        return SimpleNamespace(get=get)
+        return TypedApi(get)
 
     pods = [PodFact("vc-nlp", "nlp", "jobs", name, "u", "h", "Running") for name in host]
     watch: Any = SimpleNamespace(stale=False, pods=lambda _vcluster: pods)

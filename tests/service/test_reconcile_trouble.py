@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from aifactory_hub import constants
 from aifactory_hub.admission.base import AdmissionRefused, AdmissionUnavailable
@@ -149,6 +150,7 @@ async def test_a_sweep_gives_back_tickets_without_a_job_but_not_while_their_pod_
             profile.requests,
             constants.PRIORITY_BATCH,
             flavor=profile.flavor,
+            database=world.service.reconciler._w.database,
         )
         await world.admission.request(request)
     server = TicketRequest(
@@ -167,6 +169,39 @@ async def test_a_sweep_gives_back_tickets_without_a_job_but_not_while_their_pod_
     await world.service.reconciler.sweep()
     left = sorted(t.name for t in await world.admission.tickets("nlp"))
     assert left == sorted([f"job-{mine}", "job-jlost1111111", "nb-ada"])
+
+
+async def test_a_lost_database_ends_no_job_and_drops_no_file(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """The service comes back with an empty database and an empty journal; jobs run, files are there."""
+    jobs = [await world.submit(str(number)) for number in range(6)]
+    await world.settle()
+    for job_id in jobs:
+        with world.service.files.incoming(10) as incoming:
+            incoming.write(b"log")
+            incoming.keep(world.service.files.log(job_id, 1))
+    runs = {run.run_id for run in await world.pipeline.runs("nlp")}
+    assert len(runs) == 2, "as many as the quota lets run"
+    world.pipeline.ages.update(dict.fromkeys(runs, 1e6))
+    engine, files = world.service.jobs.engine, world.service.files
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM jobs"))
+        connection.execute(text("DELETE FROM marks"))
+    for journal in files.journal_numbers():
+        files.journal_write(journal, b"")
+    world.restart()
+    world.clock.now = time.time() + 100_000
+    for _ in range(3):
+        await world.service.reconciler.sweep()
+    assert {run.run_id for run in await world.pipeline.runs("nlp")} == runs
+    assert len([t for t in await world.admission.tickets("nlp") if t.kind == "job"]) == 6
+    assert all(files.size(files.log(job_id, 1)) is not None for job_id in jobs)
+    assert "6 of 6 tickets of jobs belong to no job in the database" in caplog.text
+    assert "files of 6 of 6 jobs belong to no job" in caplog.text
+    world.admission.ask_release("nlp", f"job-{next(iter(runs))}")
+    for _ in range(2):
+        await world.service.reconciler.sweep()
+    assert len(await world.pipeline.runs("nlp")) == 1
+    assert len([t for t in await world.admission.tickets("nlp") if t.kind == "job"]) == 5
 
 
 async def test_a_sweep_drops_old_files_that_no_job_stands_behind(world: World) -> None:

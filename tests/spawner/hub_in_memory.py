@@ -18,6 +18,7 @@ from aifactory_hub.domain.tenants import Role, Tenant, hub_groups
 from aifactory_hub.registry import Addresses, ClusterConfig, IdentityConfig, JobsConfig, NotebookConfig, Registry
 from aifactory_profiles import Device
 from aifactory_spawner import TenantKubeSpawner
+from aifactory_spawner.hub_database import HubDatabase
 from aifactory_spawner.wiring import Shared, Wiring
 
 from ..support.fake_vcluster import FakeCluster
@@ -112,7 +113,7 @@ class HubInMemory:
     def _share(self) -> None:
         fake: Any = self.cluster
         wiring = Wiring(self.registry, fake, fake.watch, fake, self.admission, reach=fake.reach)
-        TenantKubeSpawner.shared = Shared(wiring=wiring)
+        TenantKubeSpawner.shared = self.shared = Shared(wiring=wiring, database=HubDatabase(self.db))
         self.wiring = wiring
 
 

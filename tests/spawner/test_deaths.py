@@ -44,7 +44,7 @@ class Fate:
         self.after = False
         self.died = asyncio.Event()
         for owner, names in (
-            (hub.cluster.apis["nlp"], ("get", "create", "delete")),
+            (hub.cluster.apis["nlp"], ("object", "list", "create_object", "delete")),
             (hub.cluster, ("get", "api", "check")),
             (hub.admission, ("request", "get", "hold", "release", "usage", "tickets")),
         ):
@@ -108,7 +108,7 @@ async def next_life(hub: HubInMemory) -> None:
     shared = ada.spawner.shared
     suspects: set[str] = set()
     for now in (8.0, 23.0):
-        suspects = await collect(hub.wiring, shared.servers, suspects)
+        suspects = await collect(hub.wiring, shared, suspects)
         await sweep(hub.wiring, shared, now)
     assert shared.orphans == []
 
@@ -154,7 +154,7 @@ async def hubs() -> AsyncIterator[Callable[[], HubInMemory]]:
 async def test_a_hub_that_dies_at_any_step_leaves_nothing_half(
     hubs: Callable[[], HubInMemory], stop: bool, after: bool
 ) -> None:
-    wanted = {"request", "hold", "create"} | ({"release"} if stop else set())
+    wanted = {"request", "hold", "create_object"} | ({"release"} if stop else set())
     tried: list[str] = []
     # A look at the world that comes in between moves the calls by one, so that one of them may be passed over.
     for _ in range(3):

@@ -238,20 +238,18 @@ async def test_a_stop_that_can_not_be_known_says_so_and_its_ticket_is_collected_
     with pytest.raises(TenantUnavailable):
         await spawner.stop()
     spawner.clear_state()
-    live = spawner.shared.live
-    suspects = await collect(hub.wiring, lambda: live, set())
+    suspects = await collect(hub.wiring, hub.shared, set())
     assert len(await tickets(hub)) == 1
     hub.cluster.down.clear()
-    assert await collect(hub.wiring, lambda: live, suspects) == set()
+    assert await collect(hub.wiring, hub.shared, suspects) == set()
     assert await tickets(hub) == []
     assert hub.cluster.pods_in("nlp") == []
 
 
 async def test_a_ticket_that_a_server_holds_is_never_collected(hub: HubInMemory) -> None:
     spawner = await running(hub)
-    live = spawner.shared.live
     name = spawner._binding.ticket
-    assert await collect(hub.wiring, lambda: live, {name}) == set()
+    assert await collect(hub.wiring, hub.shared, {name}) == set()
     assert [ticket.name for ticket in await tickets(hub)] == [name]
 
 
@@ -260,12 +258,21 @@ async def test_an_old_ticket_of_a_server_that_runs_again_goes_without_its_pod(hu
     stray = await tickets(hub)
     request = spawner._binding
     await hub.admission.request(_again(stray[0], "nb-ada-older"))
-    assert await collect(hub.wiring, lambda: spawner.shared.live, {"nb-ada-older"}) == set()
+    assert await collect(hub.wiring, hub.shared, {"nb-ada-older"}) == set()
     assert [ticket.name for ticket in await tickets(hub)] == [request.ticket]
     assert hub.cluster.pods_in("nlp") == ["nb-ada"]
 
 
 def _again(ticket: Ticket, name: str) -> Any:
     return TicketRequest(
-        ticket.tenant, name, ticket.kind, ticket.owner, ticket.user, ticket.profile, Resources(), "notebook"
+        ticket.tenant,
+        name,
+        ticket.kind,
+        ticket.owner,
+        ticket.user,
+        ticket.profile,
+        Resources(),
+        "notebook",
+        database=ticket.database,
+        sequence=ticket.sequence,
     )

@@ -27,7 +27,7 @@ async def start(person: Person, server: str = "", **choice: str) -> Any:
 
 
 async def pod_of(hub: HubInMemory, tenant: str = "nlp", name: str = "nb-ada") -> dict[str, Any]:
-    return await hub.cluster.apis[tenant].get(f"/api/v1/namespaces/notebooks/pods/{name}")
+    return hub.cluster.apis[tenant].objects[f"/api/v1/namespaces/notebooks/pods/{name}"]
 
 
 async def tickets(hub: HubInMemory, tenant: str = "nlp") -> list[Any]:
@@ -87,14 +87,14 @@ async def test_the_servers_token_reaches_its_own_tenant_only(hub: HubInMemory) -
 
 async def test_the_ticket_is_held_before_the_pod_exists(hub: HubInMemory) -> None:
     held: list[bool] = []
-    create = hub.cluster.apis["nlp"].create
+    create = hub.cluster.apis["nlp"].create_object
 
-    async def look_then_create(path: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def look_then_create(path: str, body: dict[str, Any], shape: Any) -> dict[str, Any]:
         if path.endswith("/pods"):
             held.extend(ticket.active for ticket in await tickets(hub))
-        return await create(path, body)
+        return await create(path, body, shape)
 
-    hub.cluster.apis["nlp"].create = look_then_create  # type: ignore[method-assign]
+    hub.cluster.apis["nlp"].create_object = look_then_create  # type: ignore[method-assign]
     await start(hub.person("ada", nlp=Role.MEMBER))
     assert held == [True]
 

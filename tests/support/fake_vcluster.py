@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -12,6 +13,8 @@ from typing import Any
 from kubernetes_asyncio.client import ApiClient
 
 from aifactory_hub.clusters import ApiError, ApiUnreachable, TenantHealth, TenantUnavailable
+from aifactory_hub.clusters.decoding import decode_object
+from aifactory_hub.clusters.tenant_objects import TenantObject
 from aifactory_hub.domain.pods import PodFact
 from aifactory_hub.domain.tenants import Tenant, VCluster
 
@@ -99,14 +102,22 @@ class FakeTenantApi:
         # Turning kubespawner's objects into JSON needs no connection.
         return SimpleNamespace(api_client=ApiClient.__new__(ApiClient))
 
-    async def get(self, path: str, params: Mapping[str, Any] | None = None) -> Json:
+    async def object(self, path: str, shape: type[TenantObject], params: Mapping[str, Any] | None = None) -> Json:
         self._answer("get", path)
-        if path.endswith("/events"):
-            uid = str((params or {}).get("fieldSelector", "")).rpartition("uid=")[2]
-            return {"items": [e for e in self.events if e["uid"] == uid]}
         if path not in self.objects:
             raise ApiError(404, "NotFound", path)
-        return self.objects[path]
+        return decode_object(json.dumps(self.objects[path]).encode(), shape, self.tenant.name)
+
+    async def list(
+        self, path: str, shape: type[TenantObject], params: Mapping[str, Any] | None = None, *, most: int = 0
+    ) -> list[Json]:
+        self._answer("get", path)
+        uid = str((params or {}).get("fieldSelector", "")).rpartition("uid=")[2]
+        return [event for event in self.events if event["uid"] == uid]
+
+    async def create_object(self, path: str, body: Json, shape: type[TenantObject]) -> Json:
+        created = await self.create(path, body)
+        return decode_object(json.dumps(created).encode(), shape, self.tenant.name)
 
     async def create(self, path: str, body: Json) -> Json:
         self._answer("create", f"{path}/{body['metadata']['name']}")
@@ -182,6 +193,10 @@ class FakeCluster:
         if tenant in self.down:
             raise TenantUnavailable(tenant, self.down[tenant])
         return self.apis[tenant]
+
+    def serve(self, tenant: Tenant) -> None:
+        self.tenants = {**self.tenants, tenant.name: tenant}
+        self.apis.setdefault(tenant.name, FakeTenantApi(self, tenant))
 
     def health(self, tenant: str) -> TenantHealth:
         return TenantHealth(tenant not in self.down, self.down.get(tenant), 1.0)

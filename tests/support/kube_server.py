@@ -164,8 +164,12 @@ class KubeServer:
         return inside and all(_matches(term, labels) for term in selector.split(",") if term)
 
     def _list(self, request: web.Request, path: str) -> web.Response:
-        selector = request.query.get("labelSelector", "")
-        found = [obj for where, obj in self._objects.items() if self._selected(path, where, obj, selector)]
+        selector, fields = request.query.get("labelSelector", ""), request.query.get("fieldSelector", "")
+        found = [
+            obj
+            for where, obj in self._objects.items()
+            if self._selected(path, where, obj, selector) and _has_fields(obj, fields)
+        ]
         begin = int(request.query.get("continue", 0))
         end = begin + min(int(request.query.get("limit", self.page_size)), self.page_size)
         metadata = {"resourceVersion": str(self._version)}
@@ -270,6 +274,18 @@ def _matches(term: str, labels: dict[str, str]) -> bool:
         return labels.get(key) != value
     key, equals, value = term.replace("==", "=").partition("=")
     return labels.get(key) == value if equals else key in labels
+
+
+def _has_fields(obj: Json, selector: str) -> bool:
+    """Whether an object has the values of a field selector such as ``involvedObject.name=a,reason=b``."""
+    for term in filter(None, selector.split(",")):
+        path, _, value = term.partition("=")
+        found: Any = obj
+        for part in path.split("."):
+            found = (found or {}).get(part)
+        if str(found or "") != value:
+            return False
+    return True
 
 
 def _merged(old: Any, changes: Any) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ... import constants
+from ...clusters.tenant_objects import Template
 from ...domain.engines import EngineFacts, Published
 from ...domain.jobs import JobRun
 from ...domain.pods import PodFact
 from ..base import RunSpec
-from ..in_cluster import EVENTS, InClusterPipeline, collection
-from ..objects import Object, run_name
+from ..in_cluster import InClusterPipeline, collection
+from ..objects import Object
 from .translate import (
     WORKFLOW_LABEL,
     is_pod_of,
@@ -17,13 +17,15 @@ from .translate import (
     read_run,
     render_workflow,
     step_of_pod,
+    step_of_pod_name,
     step_without_pod,
     with_wait_of,
 )
 
 NAME = "argo-workflow"
 _TEMPLATES = collection("argoproj.io/v1alpha1", "workflowtemplates")
-_PODS = f"/api/v1/namespaces/{constants.JOBS_NAMESPACE}/pods"
+# Steps whose output a log has, the last ones.
+_MOST_LOGS = 100
 
 
 class ArgoWorkflowPipeline(InClusterPipeline):
@@ -61,7 +63,9 @@ class ArgoWorkflowPipeline(InClusterPipeline):
         if step is None:
             return run
         async with self._api(tenant) as api:
-            return with_wait_of(run, step, await api.get(EVENTS))
+            names = [pod["metadata"]["name"] for pod in await self._virtual_pods(api, run_id)]
+            mine = [name for name in names if step_of_pod_name(name) == step_of_pod_name(str(step.pod))]
+            return with_wait_of(run, step, [event for name in mine[:1] for event in await self._events_of(api, name)])
 
     def is_pod(self, run_id: str, name: str) -> bool:
         """A workflow of a single step has one pod of its own name."""
@@ -70,15 +74,23 @@ class ArgoWorkflowPipeline(InClusterPipeline):
     async def published(self, tenant: str) -> list[Published]:
         """The WorkflowTemplates in the namespace of jobs; none where Argo is not installed."""
         async with self._api(tenant) as api:
-            found = await self._list(api, _TEMPLATES)
+            found = await self._list(api, _TEMPLATES, Template)
         return sorted((read_published(NAME, item) for item in found), key=lambda each: each.name)
 
     async def logs(self, tenant: str, run_id: str, *, limit_bytes: int) -> str:
         """What the steps printed, one after the other, each under its name."""
+        parts: list[str] = []
+        left = limit_bytes
         async with self._api(tenant) as api:
-            answer = await api.get(_PODS, {"labelSelector": f"{self.pod_label}={run_name(run_id)}"})
-            parts = []
-            for pod in sorted(answer["items"], key=lambda pod: str((pod.get("status") or {}).get("startTime") or "")):
-                text = printed(await self._log_of(api, pod["metadata"]["name"], "main", limit_bytes))
+            pods = await self._virtual_pods(api, run_id)
+            for pod in sorted(pods, key=_started, reverse=True)[:_MOST_LOGS]:
+                text = printed(await self._log_of(api, pod["metadata"]["name"], "main", left))
                 parts.append(f"=== {step_of_pod(pod)} ===\n{text}" + ("" if text.endswith("\n") or not text else "\n"))
-        return "".join(parts).encode()[-limit_bytes:].decode(errors="ignore")
+                left -= len(parts[-1].encode())
+                if left <= 0:
+                    break
+        return "".join(reversed(parts)).encode()[-limit_bytes:].decode(errors="ignore")
+
+
+def _started(pod: Object) -> str:
+    return str((pod.get("status") or {}).get("startTime") or "")

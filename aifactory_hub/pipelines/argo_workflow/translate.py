@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -11,10 +9,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from ...clusters.packed import unpack_nodes
 from ...domain.engines import Parameter, Published
 from ...domain.jobs import JobRun, JobState, RunStep, StepState
 from ...domain.pods import PodFact
-from ...domain.starting import HOPELESS, Blocked, read_events, wait_of_events
+from ...domain.starting import HOPELESS, Blocked, StartEvent, wait_of_events
 from ..base import RunSpec
 from ..objects import OVERDUE, POD_SECURITY_CONTEXT, Object, labels_of, resources, run_name, tolerations
 
@@ -39,6 +38,9 @@ _STATES = {
 _NOT_TAKEN_UP = "Argo's workflow controller has not taken it up"
 _OF_THE_EXECUTOR = re.compile(r"^time=\S+ level=\S+ .*\bargo=true\b.*(\n|$)", re.MULTILINE)
 _OVERDUE = "exceeded its deadline"
+# What is kept of a workflow: so many steps, and so much of the reason of each.
+_MOST_STEPS = 1000
+_LONGEST_REASON = 300
 
 
 def render_workflow(spec: RunSpec, hub: str) -> Object:
@@ -81,7 +83,7 @@ def read_run(workflow: Object) -> JobRun:
     status = workflow.get("status") or {}
     uid, phase = workflow["metadata"].get("uid"), status.get("phase") or ""
     nodes = _nodes(status)
-    steps = tuple(_step(node) for node in _in_order(nodes))
+    steps = tuple(_step(node) for node in _in_order(nodes)[:_MOST_STEPS])
     if phase == "Succeeded":
         return JobRun(True, uid, JobState.SUCCEEDED, exit_code=0, steps=steps)
     if phase in ("Failed", "Error"):
@@ -109,16 +111,14 @@ def step_without_pod(run: JobRun, host: Iterable[PodFact]) -> RunStep | None:
     if run.state is not JobState.RUNNING or run.reason is not None:
         return None
     # Argo names a pod by the step's template too, and ends it as it does the step's id.
-    there = {pod.name.rpartition("-")[2] for pod in host}
+    there = {step_of_pod_name(pod.name) for pod in host}
     waiting = (step for step in run.steps if step.state is StepState.PENDING and step.pod is not None)
-    return next((step for step in waiting if _end_of(step) not in there), None)
+    return next((step for step in waiting if step_of_pod_name(str(step.pod)) not in there), None)
 
 
-def with_wait_of(run: JobRun, step: RunStep, events: Mapping[str, Any]) -> JobRun:
-    """The run as blocked by this step, if an event of its pod says that the host does not take it."""
-    workflow, _, end = str(step.pod).rpartition("-")
-    told = [event for event in read_events(events, workflow) if event.about.endswith(f"-{end}")]
-    wait = wait_of_events(told)
+def with_wait_of(run: JobRun, step: RunStep, events: Iterable[StartEvent]) -> JobRun:
+    """The run as blocked by this step, if one of the events of its pod says that the host does not take it."""
+    wait = wait_of_events(events)
     if wait.reason is None:
         return run
     began = min(datetime.fromisoformat(each.started) for each in run.steps if each.started)
@@ -126,8 +126,9 @@ def with_wait_of(run: JobRun, step: RunStep, events: Mapping[str, Any]) -> JobRu
     return replace(run, reason=f"step {step.name}: {wait.reason}", blocked=wait.blocked, blocked_after=after)
 
 
-def _end_of(step: RunStep) -> str:
-    return str(step.pod).rpartition("-")[2]
+def step_of_pod_name(name: str) -> str:
+    """The id of the step, by which Argo ends the name of its pod."""
+    return name.rpartition("-")[2]
 
 
 def _after(workflow: Object, step: RunStep) -> float | None:
@@ -179,7 +180,7 @@ def _parameter(given: Mapping[str, Any]) -> Parameter:
 def _nodes(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Of a large workflow Argo keeps them as base64 of gzip."""
     packed = status.get("compressedNodes")
-    found = json.loads(gzip.decompress(base64.b64decode(packed))) if packed else status.get("nodes") or {}
+    found = unpack_nodes(packed) if packed else status.get("nodes") or {}
     return [node for node in found.values() if node.get("type") in _STEPS]
 
 
@@ -195,7 +196,7 @@ def _step(node: Mapping[str, Any]) -> RunStep:
     return RunStep(
         name=str(node.get("displayName") or node.get("name")),
         state=state,
-        reason=node.get("message") or None,
+        reason=str(node.get("message") or "")[:_LONGEST_REASON] or None,
         started=node.get("startedAt"),
         finished=node.get("finishedAt"),
         pod=node.get("id") if node.get("type") == "Pod" else None,

@@ -7,7 +7,8 @@ from ...domain.jobs import JobRun
 from ...domain.pods import PodFact
 from ..base import RunSpec
 from ..in_cluster import InClusterPipeline, collection
-from ..objects import Object, newest
+from ..nodes import nodes_job
+from ..objects import Object, newest, run_name
 from .translate import JOBSET_LABEL, node_of_pod, read_run, render_jobset
 
 MOST_NODES = 1000
@@ -24,6 +25,10 @@ class JobSetPipeline(InClusterPipeline):
         """One command, many nodes."""
         summary = "One command on several nodes at once, with the addresses that torchrun reads."
         return EngineFacts("jobset", summary, most_nodes=MOST_NODES)
+
+    def made_for(self, run_id: str) -> list[str]:
+        """The Job of the nodes."""
+        return [nodes_job(run_name(run_id))]
 
     def speaker(self, pods: list[PodFact]) -> PodFact | None:
         """The first node's."""

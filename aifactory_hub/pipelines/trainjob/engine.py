@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...clusters.tenant_objects import AnyObject
 from ...domain.engines import EngineFacts, Published
 from ...domain.jobs import JobRun
 from ...domain.pods import PodFact
@@ -9,8 +10,8 @@ from ..base import RunSpec
 from ..in_cluster import InClusterPipeline, collection
 from ..jobset.engine import MOST_NODES
 from ..jobset.translate import JOBSET_LABEL, node_of_pod
-from ..nodes import NODE
-from ..objects import Object, newest
+from ..nodes import NODE, nodes_job
+from ..objects import Object, newest, run_name
 from .translate import read_run, read_runtime, render_trainjob
 
 NAME = "trainjob"
@@ -35,6 +36,10 @@ class TrainJobPipeline(InClusterPipeline):
         summary = "One command on several nodes, on a training runtime that the team has published."
         return EngineFacts(NAME, summary, publishes="TrainingRuntime", most_nodes=MOST_NODES)
 
+    def made_for(self, run_id: str) -> list[str]:
+        """The Job of the nodes."""
+        return [nodes_job(run_name(run_id))]
+
     def speaker(self, pods: list[PodFact]) -> PodFact | None:
         """The first node's."""
         return newest(pod for pod in pods if node_of_pod(pod.name) == 0)
@@ -50,5 +55,5 @@ class TrainJobPipeline(InClusterPipeline):
     async def published(self, tenant: str) -> list[Published]:
         """The TrainingRuntimes in the namespace of jobs; none where Trainer is not installed."""
         async with self._api(tenant) as api:
-            found = await self._list(api, _RUNTIMES)
+            found = await self._list(api, _RUNTIMES, AnyObject)
         return sorted((read_runtime(NAME, item) for item in found), key=lambda each: each.name)

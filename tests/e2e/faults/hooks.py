@@ -43,8 +43,9 @@ def spoil(spawner: TenantKubeSpawner, pod: Any) -> Any:
 
 def watch_for_death() -> None:
     """Kill this process without a word, as a crash does, before or after the call that the file names."""
-    for verb in ("create", "delete", "merge_patch", "get"):
-        setattr(KubeApi, verb, _mortal(verb, getattr(KubeApi, verb)))
+    verbs = {"create": "create", "create_object": "create", "delete": "delete", "merge_patch": "merge_patch"}
+    for method, verb in {**verbs, "get": "get", "object": "get"}.items():
+        setattr(KubeApi, method, _mortal(verb, getattr(KubeApi, method)))
 
 
 def _mortal(verb: str, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

@@ -152,8 +152,8 @@ async def _plan(host: HostObjects, registry: Registry, chosen: str | None) -> Pl
     if chosen is None:
         kinds = dict.fromkeys([*(manifest["kind"] for manifest in wanted), "ConfigMap"])
         marked = await host.marked(kinds, f"{changes.LABEL_REGISTRY}={registry.hub}")
-        known = {change.ref for change in replaced}
-        found += [each for each in changes.surplus(marked, wanted) if each.ref not in known]
+        going = {change.ref for change in replaced}
+        found += [each for each in changes.surplus(marked, wanted) if each.ref not in going]
     return wanted, [*found, *replaced]
 
 

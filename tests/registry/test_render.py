@@ -12,8 +12,9 @@ from ruamel.yaml import YAML
 
 from aifactory_hub import constants
 from aifactory_hub.registry import read_registry, render
+from aifactory_hub.registry.host_quota import host_quota
 from aifactory_hub.registry.output import yaml_documents
-from aifactory_hub.registry.render import flavor_groups, host_objects, host_quota
+from aifactory_hub.registry.render import flavor_groups, host_objects
 from aifactory_hub.registry.render_vcluster import seeded_objects, vcluster_values
 from aifactory_profiles import Device
 

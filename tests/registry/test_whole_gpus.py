@@ -8,7 +8,7 @@ from aifactory_hub.domain.menu import Availability, Outlook, Standing, offers
 from aifactory_hub.domain.quota import Usage
 from aifactory_hub.domain.words import gpu_words
 from aifactory_hub.registry import read_registry
-from aifactory_hub.registry.render import host_quota
+from aifactory_hub.registry.host_quota import host_quota
 from aifactory_profiles import Device
 
 from .files import GOOD, SOURCE, kueue_object, problems

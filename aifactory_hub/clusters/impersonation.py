@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import aiohttp
-from kubernetes_asyncio import client
 
 from .api import ApiError, ApiUnreachable, KubeApi
 
-_SECONDS = 10.0
+_TIMEOUT = aiohttp.ClientTimeout(total=10.0, sock_connect=3.0)
+_LONGEST_ANSWER = 2**20
 
 
 async def dry_run_as(api: KubeApi, user: str, path: str, body: dict[str, Any]) -> None:
@@ -21,29 +21,27 @@ async def dry_run_as(api: KubeApi, user: str, path: str, body: dict[str, Any]) -
     """
     caller = api.core_v1.api_client
     headers = {"Impersonate-User": user, "Content-Type": "application/json", "Accept": "application/json"}
+    if token := await caller.configuration.get_api_key_with_prefix("BearerToken"):
+        headers["Authorization"] = token
+    arguments: dict[str, Any] = {"headers": headers, "timeout": _TIMEOUT, "allow_redirects": False}
+    if caller.configuration.tls_server_name:
+        arguments["server_hostname"] = caller.configuration.tls_server_name
+    session: aiohttp.ClientSession = caller.rest_client.pool_manager
     try:
-        await caller.call_api(
-            path,
-            "POST",
-            query_params=[("dryRun", "All")],
-            header_params=headers,
-            body=body,
-            response_type="object",
-            auth_settings=["BearerToken"],
-            _request_timeout=_SECONDS,
-        )
-    except client.ApiException as error:
-        if error.status is None or error.status >= 500:
-            raise ApiUnreachable(f"{api.server}: HTTP {error.status}") from error
-        raise ApiError(error.status, *_said(error)) from error
-    except (TimeoutError, OSError, aiohttp.ClientError) as error:
-        raise ApiUnreachable(str(error) or type(error).__name__) from error
+        async with session.post(f"{api.server}{path}?dryRun=All", data=json.dumps(body), **arguments) as response:
+            answer = await response.content.read(_LONGEST_ANSWER)
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        raise ApiUnreachable(f"{api.server}: {error or type(error).__name__}") from error
+    if response.status >= 500:
+        raise ApiUnreachable(f"{api.server}: HTTP {response.status}")
+    if response.status >= 300:
+        raise ApiError(response.status, *_said(answer, str(response.reason)))
 
 
-def _said(error: Any) -> tuple[str, str]:
+def _said(answer: bytes, reason: str) -> tuple[str, str]:
     """Reason and sentence of a refusal."""
     try:
-        status = json.loads(error.body)
-        return str(status.get("reason", error.reason)), str(status.get("message", ""))
-    except (TypeError, ValueError, AttributeError):
-        return str(error.reason), ""
+        status = json.loads(answer)
+        return str(status.get("reason", reason)), str(status.get("message", ""))
+    except (ValueError, AttributeError, RecursionError):
+        return reason, ""

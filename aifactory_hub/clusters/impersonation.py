@@ -10,7 +10,6 @@ import aiohttp
 from .api import ApiError, ApiUnreachable, KubeApi
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10.0, sock_connect=3.0)
-_LONGEST_ANSWER = 2**20
 
 
 async def dry_run_as(api: KubeApi, user: str, path: str, body: dict[str, Any]) -> None:
@@ -29,7 +28,7 @@ async def dry_run_as(api: KubeApi, user: str, path: str, body: dict[str, Any]) -
     session: aiohttp.ClientSession = caller.rest_client.pool_manager
     try:
         async with session.post(f"{api.server}{path}?dryRun=All", data=json.dumps(body), **arguments) as response:
-            answer = await response.content.read(_LONGEST_ANSWER)
+            answer = await response.read()
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise ApiUnreachable(f"{api.server}: {error or type(error).__name__}") from error
     if response.status >= 500:

@@ -151,7 +151,9 @@ def _terms() -> list[str]:
     """Every list of terms by which a pod chooses its neighbours."""
     found = []
     for kind in ("podAffinity", "podAntiAffinity"):
-        found.append(f"object.spec.?affinity.?{kind}.?requiredDuringSchedulingIgnoredDuringExecution.orValue([])")
+        required = f"object.spec.?affinity.?{kind}.?requiredDuringSchedulingIgnoredDuringExecution.orValue([])"
+        # CEL's lists hold one type: mapped, both are lists of anything.
+        found.append(f"{required}.map(p, p)")
         preferred = f"object.spec.?affinity.?{kind}.?preferredDuringSchedulingIgnoredDuringExecution.orValue([])"
         found.append(f"{preferred}.map(p, p.podAffinityTerm)")
     return found

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from aifactory_profiles import parse_cpu, parse_memory
@@ -19,6 +19,8 @@ from .shut import shut_part
 
 # tenant-<t>-viewer is a hub group name, and <t> is part of label values and of Kubernetes names.
 LONGEST_TENANT = 30
+# Characters. CEL, in which admission policies are written, takes no longer expression than 100,000.
+LONGEST_LIST = 60_000
 _RESERVED_ENDINGS = ("-admin", "-member", "-viewer")
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PROFILE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.:]{0,61}[a-z0-9])?")
@@ -153,6 +155,14 @@ def read_pattern(value: object) -> str:
     return value
 
 
+def short_enough(names: list[str]) -> list[str]:
+    """A list that fits into an expression of an admission policy."""
+    size = sum(len(name) + 4 for name in names)
+    if size > LONGEST_LIST:
+        raise wrong(f"the list has {size} characters in all", f"{LONGEST_LIST} at most; use entries that end in *")
+    return names
+
+
 def read_count(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise wrong(f"{shown(value)} is not a whole number", "write how many devices, for example 3")
@@ -212,6 +222,8 @@ Count = Annotated[int, BeforeValidator(read_count)]
 RoleName = Annotated[str, BeforeValidator(read_role)]
 Url = Annotated[str, BeforeValidator(read_url)]
 Text = Annotated[str, Field(min_length=1)]
+Names = Annotated[list[Text], AfterValidator(short_enough)]
+Patterns = Annotated[list[Pattern], AfterValidator(short_enough)]
 Weight = Annotated[Decimal, BeforeValidator(read_weight)]
 Pods = Annotated[int, BeforeValidator(read_count)]
 Several = Annotated[int, BeforeValidator(read_several)]

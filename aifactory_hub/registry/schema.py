@@ -15,8 +15,9 @@ from .scalars import (
     Counts,
     Cpu,
     Label,
+    Names,
     Network,
-    Pattern,
+    Patterns,
     Pods,
     PodsPlace,
     Price,
@@ -239,35 +240,35 @@ class IsolationSection(Section):
     api_servers: list[Network] = key(
         "Where the host's API servers are; `tenants apply` asks the host when left out.", "[10.0.0.10/32]", default=[]
     )
-    images: list[Text] = key(
+    images: Names = key(
         "Images of tenants' pods beside notebooks' and jobs'; `*` at the end for any that begins so.",
         "[coredns/coredns:*]",
         default=["coredns/coredns:*"],
     )
-    tolerations: list[Text] = key(
+    tolerations: Names = key(
         "Taints of GPU nodes: notebooks and jobs that ask for a device tolerate them, and no others are allowed.",
         "[nvidia.com/gpu]",
         default=["nvidia.com/gpu"],
     )
-    runtime_classes: list[Text] = key("Runtime classes that pods may name.", "[nvidia]", default=[])
-    priority_classes: list[Text] = key(
+    runtime_classes: Names = key("Runtime classes that pods may name.", "[nvidia]", default=[])
+    priority_classes: Names = key(
         "Kubernetes' priority classes that pods may have; a default class of the cluster belongs here.",
         "[standard]",
         default=[],
     )
-    schedulers: list[Text] = key("Schedulers that pods may name.", "[default-scheduler]", default=["default-scheduler"])
+    schedulers: Names = key("Schedulers that pods may name.", "[default-scheduler]", default=["default-scheduler"])
     storage_classes: list[Label] = key(
         "Storage classes of claims beside `notebook.storage_class`; any when neither is given.", "[fast]", default=[]
     )
-    csi_drivers: list[Text] = key(
+    csi_drivers: Names = key(
         "Drivers of CSI volumes that pods may have without a claim.", "[secrets-store.csi.k8s.io]", default=[]
     )
-    annotations: list[Pattern] = key(
+    annotations: Patterns = key(
         "Annotations that pods and other objects may carry to the host beside our own list; `*` at the end for any.",
         "[prometheus.io/*]",
         default=[],
     )
-    labels: list[Pattern] = key(
+    labels: Patterns = key(
         "Labels with a prefix that pods and other objects may carry to the host, in the same way.",
         "[example.org/*]",
         default=[],

@@ -93,3 +93,10 @@ def test_name_servers_are_pods_by_label_and_no_others_of_their_namespace() -> No
             }
         ]
         assert {each["port"] for each in rule["ports"]} == {53}
+
+
+def test_a_list_that_no_policy_could_hold_is_refused_before_it_is_applied() -> None:
+    images = ", ".join(f"registry.example.org/team/image-{number}:1" for number in range(2000))
+    assert any(
+        "isolation.images: the list has" in line for line in problems(f"{GOOD}isolation: {{images: [{images}]}}\n")
+    )

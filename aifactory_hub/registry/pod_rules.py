@@ -71,7 +71,10 @@ _MIG = "c.resources.limits.filter(k, k.startsWith('nvidia.com/mig-'))"
 _PLAIN = ("cpu", "memory", "ephemeral-storage")
 _PROJECTED = "s.all(p, has(p.secret) || has(p.configMap) || has(p.downwardAPI))"
 _KINDS_OF_VOLUMES = ("configMap", "secret", "emptyDir", "downwardAPI", "persistentVolumeClaim")
-_UNLIMITED = f"variables.containers.exists(c, !({_LIMITS} && 'memory' in c.resources.limits))"
+_UNLIMITED = (
+    f"variables.containers.exists(c, !({_LIMITS} && 'memory' in c.resources.limits)"
+    " && has(c.volumeMounts) && c.volumeMounts.exists(m, m.name == v.name))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +309,7 @@ def _content_rules(lists: PodLists) -> dict[str, Rule]:
         "memory-volumes": at_creation(
             "variables.volumes.all(v, !has(v.emptyDir) || !has(v.emptyDir.medium) || v.emptyDir.medium != 'Memory'"
             f" || has(v.emptyDir.sizeLimit) || !{_UNLIMITED})",
-            "'an emptyDir in memory needs a sizeLimit, or a memory limit for every container: it could fill the node'",
+            "'an emptyDir in memory needs a sizeLimit, or a memory limit for each container that mounts it'",
         ),
         "host-aliases": at_creation(
             "!has(object.spec.hostAliases) || object.spec.hostAliases.all(a, has(a.hostnames)"

@@ -36,8 +36,10 @@ OBJECTS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class ObjectLists:
-    """``storage_classes`` are those that claims may have; none means any. The others are beside our own."""
+    """``storage_classes`` are those that claims may have; none means any. ``annotations`` and ``labels`` are beside
+    our own."""
 
+    vcluster: str
     storage_classes: Sequence[str] = ()
     annotations: Sequence[str] = ()
     labels: Sequence[str] = ()
@@ -48,13 +50,26 @@ def object_variables(lists: ObjectLists) -> dict[str, str]:
     return {
         "creates": "request.operation == 'CREATE'",
         "kind": "request.resource.resource",
-        "strange_annotations": strange("annotations", (*_ANNOTATIONS, *lists.annotations)),
+        "strange_annotations": strange(
+            "annotations", (*_ANNOTATIONS, *lists.annotations), besides=_of_its_name_servers(lists.vcluster)
+        ),
         "strange_labels": strange("labels", (*_LABELS, *lists.labels), unprefixed=True),
         "granting": (
             "variables.kind in ['configmaps', 'secrets'] && has(object.data)"
             f" ? object.data.filter(k, {granting_name('k')} || k in {literals(LEGACY)}).map(k, string(k)) : []"
         ),
     }
+
+
+def _of_its_name_servers(vcluster: str) -> str:
+    """CEL: an annotation that vCluster writes into its sources for the Service of its own name servers, and no other.
+
+    A Prometheus that goes by such annotations asks port 9153 there; network policies let it through to nobody.
+    """
+    name = literal(f"kube-dns-x-kube-system-x-{vcluster}")
+    wanted = "{'prometheus.io/port': '9153', 'prometheus.io/scrape': 'true'}"
+    same = f"k in {wanted} && {wanted}[k] == object.metadata.annotations[k]"
+    return f"variables.kind == 'services' && object.metadata.name == {name} && {same}"
 
 
 def object_rules(lists: ObjectLists) -> dict[str, Rule]:

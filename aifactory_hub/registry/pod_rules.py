@@ -124,11 +124,12 @@ def pod_variables(lists: PodLists) -> dict[str, str]:
     }
 
 
-def strange(field: str, patterns: Sequence[str], *, unprefixed: bool = False) -> str:
+def strange(field: str, patterns: Sequence[str], *, unprefixed: bool = False, besides: str = "false") -> str:
     """CEL: keys of the object's labels or annotations that are not on the list.
 
     A key that the object has already with this value is the host's own (a network plugin's, say), and the syncer only
-    brings it back. ``unprefixed``: keys without a prefix pass, but for those that others read.
+    brings it back. ``unprefixed``: keys without a prefix pass, but for those that others read. ``besides`` is CEL over
+    a key ``k`` that passes as well.
     """
     ours = f"object.metadata.{field}"
     before = f"oldObject.metadata.{field}"
@@ -136,7 +137,7 @@ def strange(field: str, patterns: Sequence[str], *, unprefixed: bool = False) ->
     if unprefixed:
         known = f"({known} || (!k.contains('/') && !(k in {literals(READ_BY_OTHERS)})))"
     kept = f"(request.operation == 'UPDATE' && has({before}) && k in {before} && {before}[k] == {ours}[k])"
-    return f"has({ours}) ? {ours}.filter(k, !{known} && !{kept}).map(k, string(k)) : []"
+    return f"has({ours}) ? {ours}.filter(k, !{known} && !{kept} && !({besides})).map(k, string(k)) : []"
 
 
 def granting_name(name: str) -> str:

@@ -52,7 +52,7 @@ def tenant_policies(registry: Registry, tenant: Tenant) -> list[Manifest]:
 
 def admission_policies(registry: Registry, tenant: Tenant) -> list[Manifest]:
     """The tenant's two admission policies and their bindings: for pods, and for all else that its syncer makes."""
-    pods, objects = pod_lists(registry, tenant), object_lists(registry)
+    pods, objects = pod_lists(registry, tenant), object_lists(registry, tenant)
     return [
         *_bound(tenant, "pods", _PODS, pod_variables(pods), pod_rules(pods)),
         *_bound(tenant, "objects", OBJECTS, object_variables(objects), object_rules(objects)),
@@ -113,11 +113,12 @@ def pod_lists(registry: Registry, tenant: Tenant) -> PodLists:
     )
 
 
-def object_lists(registry: Registry) -> ObjectLists:
-    """What else the tenants' syncers may make."""
+def object_lists(registry: Registry, tenant: Tenant) -> ObjectLists:
+    """What else the tenant's syncer may make."""
     isolation = registry.isolation
     named = () if registry.notebook.storage_class is None else (registry.notebook.storage_class,)
     return ObjectLists(
+        vcluster=tenant.vcluster.name,
         storage_classes=list(dict.fromkeys((*named, *isolation.storage_classes))),
         annotations=isolation.annotations,
         labels=isolation.labels,

@@ -30,7 +30,7 @@ REGISTRY = load_registry(TENANTS_FILE)
 VISION = REGISTRY.tenants["vision"]
 RULES = {
     "pods": list(pod_rules(pod_lists(REGISTRY, VISION))),
-    "objects": list(object_rules(object_lists(REGISTRY))),
+    "objects": list(object_rules(object_lists(REGISTRY, VISION))),
 }
 # What is refused by two rules at once goes through only without both.
 BESIDE = {"queued": {"labels"}, "old-class": {"storage-class"}, "h-unmanaged": set(), "prefixed": set()}

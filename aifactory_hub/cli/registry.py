@@ -66,6 +66,15 @@ def render(file: str, chosen: str | None, part: str, gpus_per_node: int) -> None
     if chosen is not None and chosen not in registry.tenants:
         known = ", ".join(registry.tenants)
         raise click.BadParameter(f"{file} has no tenant {chosen!r}; it has {known}", param_hint="--tenant")
+    if part in ("host", "policies") and not registry.isolation.api_servers:
+        servers = load("aifactory_hub.registry.api_servers", "hub")
+        click.echo(
+            f"{file}: isolation.api_servers is left out, and render asks no cluster where the host's API servers are;"
+            " name their networks (to see them: "
+            f"`{servers.HOW_TO_SEE}`), or use `aifactory-hub tenants apply`, which asks the host",
+            err=True,
+        )
+        sys.exit(EXIT_BAD_FILE)
     names = None if chosen is None else [chosen]
     documents = _parts(registry, names, gpus_per_node)[part]()
     click.echo(load("aifactory_hub.registry.output", "hub").yaml_documents(documents), nl=False)

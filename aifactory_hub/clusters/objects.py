@@ -32,12 +32,16 @@ _KINDS = {
         "validatingadmissionpolicybindings",
         False,
     ),
+    "PriorityClass": ("/apis/scheduling.k8s.io/v1", "priorityclasses", False),
     "Cohort": ("/apis/kueue.x-k8s.io/v1beta2", "cohorts", False),
     "ResourceFlavor": ("/apis/kueue.x-k8s.io/v1beta2", "resourceflavors", False),
     "WorkloadPriorityClass": ("/apis/kueue.x-k8s.io/v1beta2", "workloadpriorityclasses", False),
     "ClusterQueue": ("/apis/kueue.x-k8s.io/v1beta2", "clusterqueues", False),
     "LocalQueue": ("/apis/kueue.x-k8s.io/v1beta2", "localqueues", True),
 }
+
+_API_SERVICE = "/api/v1/namespaces/default/services/kubernetes"
+_API_SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 
 
 class HostObjects:
@@ -74,6 +78,17 @@ class HostObjects:
             answer = await self._host.get(_collection(kind, ""), {"labelSelector": selector})
             found += [{"apiVersion": "", "kind": kind, **item} for item in answer.get("items") or ()]
         return found
+
+    async def api_servers(self) -> tuple[Json | None, list[Json]]:
+        """The Service of the host's API servers, and what its EndpointSlices say of them."""
+        try:
+            service: Json | None = await self._host.get(_API_SERVICE)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            service = None
+        slices = await self._host.get(_API_SLICES, {"labelSelector": "kubernetes.io/service-name=kubernetes"})
+        return service, list(slices.get("items") or ())
 
     async def delete(self, kind: str, namespace: str, name: str) -> None:
         """One that is gone is no error."""

@@ -13,12 +13,16 @@ import httpx
 from aifactory_profiles.catalogue import PRODUCT_LABEL
 
 from .. import constants
-from ..clusters import ApiError, ApiUnreachable, KubeApi, TenantClients, TenantUnavailable
+from ..clusters import ApiError, ApiUnreachable, HostObjects, KubeApi, TenantClients, TenantUnavailable
 from ..domain.doctor import Compared, Reached, SiteFacts, Stage, differences
 from ..domain.site_charts import Chart, charts_of
 from ..domain.site_rights import AskedRights
+from ..domain.site_walls import AdmissionTry, gpu_runtime
 from ..registry import Registry
+from ..registry.api_servers import networks_of, uncovered, with_api_servers
+from ..registry.changes import MANAGER
 from ..registry.render import host_objects
+from .admission import try_admission
 from .probe import METADATA, Probe
 from .rights import host_rights, vcluster_rights
 from .sources import Source
@@ -60,16 +64,20 @@ async def gather(
     """
     limit = asyncio.Semaphore(_SIDE_BY_SIDE)
     offline = gather_offline(registry)
-    storage, nodes, exporters = await asyncio.gather(
+    registry, servers = await _api_servers(registry, api)
+    storage, nodes, exporters, daemonsets = await asyncio.gather(
         _known(lambda: source.all("storage.k8s.io/v1", "StorageClass")),
         _known(lambda: source.all("v1", "Node")),
         _known(lambda: source.all("v1", "Pod", _EXPORTER)),
+        _known(lambda: source.all("apps/v1", "DaemonSet")),
     )
     version, apis, web, teams = await asyncio.gather(
         _known(source.version), _known(source.apis), _web_reached(registry), _tenants(registry, api, probe, inside)
     )
-    (charts, complete), rights = await asyncio.gather(
-        _charts(registry, source), host_rights(registry, api) if api is not None else _none()
+    (charts, complete), rights, admission = await asyncio.gather(
+        _charts(registry, source),
+        host_rights(registry, api) if api is not None else _none(),
+        try_admission(registry, api) if api is not None else _untried(),
     )
     objects = await asyncio.gather(*(_compared(source, manifest, limit) for manifest in host_objects(registry)))
     return SiteFacts(
@@ -80,11 +88,14 @@ async def gather(
         carved=offline.carved,
         given=offline.given,
         compared=objects,
-        reached=[*(reach for team in teams for reach in team.reached), *web],
+        reached=[*servers, *(reach for team in teams for reach in team.reached), *web],
         exporters=None if exporters is None else bool(exporters),
         charts=charts,
         charts_complete=complete,
         rights=[*rights, *(each for team in teams for each in team.rights)],
+        admission=admission,
+        gpu_runtime=None if daemonsets is None else gpu_runtime(daemonsets),
+        simulated=registry.cluster.simulated,
     )
 
 
@@ -139,6 +150,32 @@ def _count(node: dict[str, Any], resource: str) -> int:
 
 async def _none() -> list[AskedRights]:
     return []
+
+
+async def _untried() -> list[AdmissionTry]:
+    return []
+
+
+async def _api_servers(registry: Registry, api: KubeApi | None) -> tuple[Registry, list[Reached]]:
+    """The registry with the addresses of the host's API servers, and whether tenants.yaml covers those that it names.
+
+    What the host does not say to this credential is left as it is.
+    """
+    if api is None:
+        return registry, []
+    found = await _known(HostObjects(api, MANAGER).api_servers)
+    if found is None:
+        return registry, []
+    service, slices = found
+    check = "vClusters may reach every API server of the host"
+    if not registry.isolation.api_servers:
+        return with_api_servers(registry, networks_of(service, slices)), []
+    missing = uncovered(registry, networks_of(None, slices))
+    error = f"{', '.join(missing)} in no network of isolation.api_servers" if missing else ""
+    todo = "add the network that they are in, then `aifactory-hub tenants apply`"
+    return registry, [
+        Reached(check, Stage.TENANCY, error, todo=todo, seen="their addresses are in isolation.api_servers")
+    ]
 
 
 async def _charts(registry: Registry, source: Source) -> tuple[list[Chart], bool]:

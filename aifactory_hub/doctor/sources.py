@@ -28,6 +28,7 @@ _PLURALS = {
     "NetworkPolicy": "networkpolicies",
     "Node": "nodes",
     "Pod": "pods",
+    "PriorityClass": "priorityclasses",
     "ResourceFlavor": "resourceflavors",
     "ResourceQuota": "resourcequotas",
     "Role": "roles",

@@ -9,6 +9,7 @@ from typing import Any
 
 from .site_charts import Chart, Wanted, written
 from .site_rights import AskedRights
+from .site_walls import AdmissionTry, GpuRuntime
 
 # The oldest Kubernetes whose admission policies and Jobs of another manager are as we use them.
 OLDEST_KUBERNETES = (1, 33)
@@ -123,6 +124,9 @@ class SiteFacts:
     # Whether all of the cluster's charts could be listed, so that one that is not among them is not there.
     charts_complete: bool = False
     rights: Sequence[AskedRights] = ()
+    admission: Sequence[AdmissionTry] = ()
+    gpu_runtime: GpuRuntime | None = None
+    simulated: bool = False
 
 
 def examine(facts: SiteFacts) -> list[Finding]:
@@ -135,7 +139,9 @@ def examine(facts: SiteFacts) -> list[Finding]:
         *_quota_sums(facts),
         *_drift(facts.compared),
         *_charts(facts),
+        *_gpu_runtime(facts),
         *(_rights(each) for each in facts.rights),
+        *(_admission(each) for each in facts.admission),
         *(_reach(each) for each in facts.reached),
         _api(facts.apis, Stage.FACTORY, MONITORING_API, "install kube-prometheus-stack with its helm-values file"),
         _exporters(facts.exporters),
@@ -251,6 +257,35 @@ def _reach(each: Reached) -> Finding:
     if not each.tried:
         return Finding(each.stage, each.check, Verdict.UNKNOWN, each.error or "was not tried", each.todo)
     return _judge(each.stage, each.check, not each.error, each.error or each.seen, each.todo)
+
+
+def _gpu_runtime(facts: SiteFacts) -> list[Finding]:
+    """Whether a container gets GPUs that it did not ask for. Admission can't see what an image says of itself."""
+    if not facts.carved or facts.simulated:
+        return []
+    check = "containers get no GPU but by asking for one"
+    runtime = facts.gpu_runtime
+    if runtime is None or not runtime.toolkits:
+        seen = "can't be looked up" if runtime is None else "no toolkit of the GPU Operator is there"
+        todo = (
+            "ask as an administrator"
+            if runtime is None
+            else "see that nodes' own runtime does not accept NVIDIA_VISIBLE_DEVICES of unprivileged containers"
+        )
+        return [Finding(Stage.TENANCY, check, Verdict.WARNING, seen, todo)]
+    problems = runtime.problems()
+    todo = "install the GPU Operator with helm-values/gpu-operator.yaml"
+    seen = "; ".join(problems) or "the GPU Operator's toolkit and device plugin are set so"
+    return [_judge(Stage.TENANCY, check, not problems, seen, todo)]
+
+
+def _admission(tried: AdmissionTry) -> Finding:
+    """A credential that may not ask is no fault of the site: the hub's own can't, on purpose."""
+    if tried.untried:
+        todo = "ask as an administrator of the host: it takes the right to impersonate the vClusters' service accounts"
+        return Finding(Stage.TENANCY, tried.check, Verdict.WARNING, f"was not tried: {tried.untried}", todo)
+    todo = "run `aifactory-hub tenants apply`; if the objects are as rendered and this stays, restart the API servers"
+    return _judge(Stage.TENANCY, tried.check, tried.good, tried.seen, todo)
 
 
 def _charts(facts: SiteFacts) -> list[Finding]:

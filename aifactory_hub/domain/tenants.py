@@ -48,11 +48,29 @@ class HostLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantLimits:
+    """The most that a tenant may have on the host, sizes in bytes. None: what follows from its profiles and quota.
+
+    ``disk`` is ephemeral storage, ``secrets`` and ``configmaps`` are those that the host keeps for its pods.
+    """
+
+    cpu_millicores: int | None = None
+    memory_bytes: int | None = None
+    pods: int | None = None
+    storage_bytes: int | None = None
+    claims: int | None = None
+    disk_bytes: int | None = None
+    secrets: int | None = None
+    configmaps: int | None = None
+    services: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Tenant:
     """A team: its vCluster, who is in it, what it may take.
 
     ``weight`` is its share of what is idle when several tenants want it. ``limits`` is for all of its servers and jobs
-    together, without what its vCluster takes for itself; None without a limit.
+    together, without what its vCluster takes for itself.
     """
 
     name: str
@@ -62,7 +80,7 @@ class Tenant:
     profiles: tuple[str, ...]
     quota: Quota = field(default_factory=Quota)
     weight: Decimal = Decimal(1)
-    limits: HostLimits | None = None
+    limits: TenantLimits = field(default_factory=TenantLimits)
 
 
 def hub_groups(memberships: Mapping[str, Role]) -> list[str]:

@@ -177,7 +177,8 @@ def volumes(spec: RunSpec) -> list[Object]:
     return [
         {"name": "work", "emptyDir": {}},
         {"name": "temporary", "emptyDir": {}},
-        {"name": "shared-memory", "emptyDir": {"medium": "Memory"}},
+        # As large as the job's own limit, whichever of the pod's containers writes: it counts as memory.
+        {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": spec.limits.kubernetes()["memory"]}},
         {"name": "secrets", "secret": {"secretName": run_name(spec.run_id), "defaultMode": 0o440}},
     ]
 

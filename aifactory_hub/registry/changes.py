@@ -36,10 +36,14 @@ class Ref(NamedTuple):
 
 
 class Action(StrEnum):
-    """CREATE and CHANGE are done by apply, DELETE only when it is asked for. KEEP is as wanted."""
+    """CREATE, CHANGE and REMOVE are done by apply, DELETE only when it is asked for. KEEP is as wanted.
+
+    REMOVE is for what an earlier version rendered in the place of what is rendered now.
+    """
 
     CREATE = "create"
     CHANGE = "change"
+    REMOVE = "remove"
     DELETE = "delete"
     KEEP = "keep"
 
@@ -98,6 +102,13 @@ def surplus(live: Iterable[Mapping[str, Any]], wanted: Iterable[Manifest]) -> li
     """Objects that carry our mark and follow from the registry no more."""
     known = {ref_of(manifest) for manifest in wanted}
     return [Change(ref, Action.DELETE) for ref in map(ref_of, live) if ref not in known]
+
+
+def unbound(policies: Iterable[Ref], bindings: Iterable[Mapping[str, Any]], going: Iterable[Ref]) -> list[Ref]:
+    """Those admission policies that no binding names but the ones that are ``going``: another hub may use them too."""
+    gone = set(going)
+    used = {each["spec"]["policyName"] for each in bindings if ref_of(each) not in gone}
+    return [policy for policy in policies if policy.name not in used]
 
 
 def _comparable(manifest: Manifest) -> Manifest:

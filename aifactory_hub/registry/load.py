@@ -13,7 +13,7 @@ from aifactory_profiles import Card, Device, ProfileError, SiteProfile, load_cat
 
 from ..domain.lending import Reclaim
 from ..domain.quota import Quota
-from ..domain.tenants import GroupRule, HostLimits, Role, Tenant, VCluster
+from ..domain.tenants import GroupRule, HostLimits, Role, Tenant, TenantLimits, VCluster
 from . import schema
 from .cards import own_cards
 from .check import contradictions
@@ -101,7 +101,7 @@ def _registry(file: schema.TenantsFile, source: str, own: Mapping[str, Card]) ->
             cohort=file.cluster.cohort,
             reclaim=Reclaim(file.cluster.reclaim),
             fair_sharing=file.cluster.fair_sharing,
-            overhead=_limits(file.cluster.overhead),
+            overhead=HostLimits(file.cluster.overhead.cpu, file.cluster.overhead.memory, file.cluster.overhead.pods),
             simulated=file.cluster.simulated,
         ),
         identity=_identity(file.identity),
@@ -156,12 +156,22 @@ def _tenant(name: str, section: schema.TenantSection, devices: DeviceNames) -> T
             notebooks_borrow=section.notebooks == "borrow",
         ),
         weight=section.weight,
-        limits=None if section.limits is None else _limits(section.limits),
+        limits=TenantLimits() if section.limits is None else _tenant_limits(section.limits),
     )
 
 
-def _limits(section: schema.LimitsSection | schema.OverheadSection) -> HostLimits:
-    return HostLimits(section.cpu, section.memory, section.pods)
+def _tenant_limits(section: schema.LimitsSection) -> TenantLimits:
+    return TenantLimits(
+        cpu_millicores=section.cpu,
+        memory_bytes=section.memory,
+        pods=section.pods,
+        storage_bytes=section.storage,
+        claims=section.claims,
+        disk_bytes=section.disk,
+        secrets=section.secrets,
+        configmaps=section.configmaps,
+        services=section.services,
+    )
 
 
 def _site_profile(name: str, section: schema.ProfileSection) -> SiteProfile:

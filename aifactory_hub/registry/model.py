@@ -102,13 +102,24 @@ class JobsConfig:
 
 @dataclass(frozen=True, slots=True)
 class Isolation:
-    """What tenants' pods may reach and be made of, beside what every tenant needs. Networks are in CIDR form."""
+    """What tenants' pods may reach and be made of, beside what every tenant needs. Networks are in CIDR form.
+
+    ``dns_pods`` are name servers as ``namespace/label=value``. ``annotations`` and ``labels`` may end in ``*``.
+    """
 
     egress: tuple[str, ...] = ()
     dns: tuple[str, ...] = ()
+    dns_pods: tuple[str, ...] = ("kube-system/k8s-app=kube-dns",)
     api_servers: tuple[str, ...] = ()
     images: tuple[str, ...] = ("coredns/coredns:*",)
     tolerations: tuple[str, ...] = ("nvidia.com/gpu",)
+    runtime_classes: tuple[str, ...] = ()
+    priority_classes: tuple[str, ...] = ()
+    schedulers: tuple[str, ...] = ("default-scheduler",)
+    storage_classes: tuple[str, ...] = ()
+    csi_drivers: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ not sync them), so nothing that a tenant does widens these.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from ..domain.tenants import Tenant
 from .manifests import HUB_NAMESPACE, Manifest
 from .model import Registry
+from .shut import SHUT, Network, within
 
 HUB_PORT = 8081
 NOTEBOOK_PORT = 8888
@@ -22,10 +23,8 @@ TENANT_API_PORT = 8443
 _PROXY_PORTS = (8000, 8080, 8443)
 _HOST_API_PORTS = (443, 6443)
 
-Network = IPv4Network | IPv6Network
-
-# Private, carrier-grade and link-local addresses: other tenants, the host, and 169.254.169.254, where clouds give
-# credentials away. A wider network never opens these; one that names a part of a private network on purpose does.
+# Private, carrier-grade and link-local addresses: other tenants and the host. A wider network never opens these; one
+# that names a part of a private network on purpose does. What is SHUT, no network opens.
 _INSIDE: tuple[Network, ...] = tuple(
     ip_network(text)
     for text in (
@@ -38,8 +37,12 @@ _INSIDE: tuple[Network, ...] = tuple(
         "fe80::/10",
     )
 )
-_EVERYWHERE = ("0.0.0.0/0", "::/0")
-_LINK_LOCAL: tuple[Network, ...] = (ip_network("169.254.0.0/16"), ip_network("fe80::/10"))
+# Everything of TCP but the port of notebooks, and all of UDP.
+_NOT_NOTEBOOKS: tuple[Manifest, ...] = (
+    {"port": 1, "endPort": NOTEBOOK_PORT - 1, "protocol": "TCP"},
+    {"port": NOTEBOOK_PORT + 1, "endPort": 65535, "protocol": "TCP"},
+    {"port": 1, "endPort": 65535, "protocol": "UDP"},
+)
 
 
 def network_policies(registry: Registry, tenant: Tenant) -> list[Manifest]:
@@ -49,8 +52,15 @@ def network_policies(registry: Registry, tenant: Tenant) -> list[Manifest]:
     isolation = registry.isolation
     policies = [
         _policy(tenant, "default-deny", {}, ingress=[], egress=[]),
-        _policy(tenant, "same-tenant", {}, ingress=[{"from": [_PEERS]}], egress=[{"to": [_PEERS]}]),
-        _policy(tenant, "dns", {}, egress=[_dns(isolation.dns)]),
+        # A notebook is its owner's: who reaches its port is asked for no password, the hub's proxy has asked already.
+        _policy(
+            tenant,
+            "same-tenant",
+            {},
+            ingress=[{"from": [_PEERS], "ports": list(_NOT_NOTEBOOKS)}],
+            egress=[{"to": [_PEERS]}],
+        ),
+        _policy(tenant, "dns", {}, egress=[_dns(isolation.dns_pods, isolation.dns)]),
         _policy(
             tenant,
             "hub",
@@ -63,11 +73,11 @@ def network_policies(registry: Registry, tenant: Tenant) -> list[Manifest]:
             "control-plane",
             control_plane,
             ingress=[{"from": [_hub_pods("hub"), _job_service()], "ports": _ports(TENANT_API_PORT)}],
-            egress=[{"to": _api_servers(isolation.api_servers), "ports": _ports(*_HOST_API_PORTS)}],
+            egress=_to_api_servers(isolation.api_servers),
         ),
     ]
     if isolation.egress:
-        outside = [_block(network, _INSIDE) for network in isolation.egress]
+        outside = [_block(network, (*_INSIDE, *SHUT)) for network in isolation.egress]
         policies.append(_policy(tenant, "egress", pods, egress=[{"to": outside}]))
     return policies
 
@@ -111,9 +121,16 @@ def _job_service() -> Manifest:
     return _in_namespace(HUB_NAMESPACE, {"matchLabels": {"app.kubernetes.io/name": "aifactory-jobs"}})
 
 
-def _dns(servers: Sequence[str]) -> Manifest:
-    peers = [_in_namespace("kube-system"), *(_block(server) for server in servers)]
+def _dns(pods: Sequence[str], servers: Sequence[str]) -> Manifest:
+    peers = [*(_name_servers(each) for each in pods), *(_block(server, SHUT) for server in servers)]
     return {"to": peers, "ports": [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]}
+
+
+def _name_servers(place: str) -> Manifest:
+    """The pods of ``namespace/label=value``."""
+    namespace, _, selector = place.partition("/")
+    label, _, value = selector.partition("=")
+    return _in_namespace(namespace, {"matchLabels": {label: value}})
 
 
 def _to_hub(registry: Registry) -> list[Manifest]:
@@ -140,18 +157,19 @@ def _as_network(host: str) -> str | None:
         return None
 
 
-def _api_servers(networks: Sequence[str]) -> list[Manifest]:
-    """The host's API servers; anywhere but the metadata address when the site does not say."""
-    return [_block(network, _LINK_LOCAL) for network in networks or _EVERYWHERE]
+def _to_api_servers(networks: Sequence[str]) -> list[Manifest]:
+    """The host's API servers. An empty list of peers would mean everybody, so without networks there is no rule."""
+    peers = [_block(network, SHUT) for network in networks]
+    return [{"to": peers, "ports": _ports(*_HOST_API_PORTS)}] if peers else []
 
 
 def _block(network: str, without: Iterable[Network] = ()) -> Manifest:
     outer = ip_network(network)
-    inner = [str(each) for each in without if each.version == outer.version and _within(each, outer)]
-    return {"ipBlock": {"cidr": network, **({"except": inner} if inner else {})}}
+    inner = _widest(each for each in without if each != outer and within(each, outer))
+    return {"ipBlock": {"cidr": network, **({"except": [str(each) for each in inner]} if inner else {})}}
 
 
-def _within(inner: Network, outer: Network) -> bool:
-    """Whether ``inner`` is a part of ``outer`` and smaller; both have the same version."""
-    same = inner.network_address in outer and inner.broadcast_address in outer
-    return same and inner.prefixlen > outer.prefixlen
+def _widest(networks: Iterable[Network]) -> list[Network]:
+    """Without those that are in another of them."""
+    networks = list(dict.fromkeys(networks))
+    return [each for each in networks if not any(each != other and within(each, other) for other in networks)]

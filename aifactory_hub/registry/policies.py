@@ -2,22 +2,25 @@
 
 A tenant may be administrator of its vCluster, so nothing in there guards anything. All of this is on the host, where
 a tenant's only hand is its vCluster's syncer: a service account of the tenant's namespace. Pure: a registry in,
-Kubernetes objects as dictionaries out. ``registry.networks`` has the network policies.
+Kubernetes objects as dictionaries out. ``registry.networks`` has the network policies, ``pod_rules`` and
+``object_rules`` what the admission policies ask for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 from .. import constants
 from ..domain.images import repository
 from ..domain.tenants import Tenant
+from .cel import Rule
 from .manifests import HUB_NAMESPACE, Manifest
 from .model import Registry
 from .networks import HUB_PORT, NOTEBOOK_PORT, network_policies
+from .object_rules import OBJECTS, ObjectLists, object_rules, object_variables
+from .pod_rules import PodLists, pod_rules, pod_variables
 
-__all__ = ["HUB_PORT", "NOTEBOOK_PORT", "POD_SECURITY", "policy_objects", "shared_policies", "tenant_policies"]
+__all__ = ["HUB_PORT", "NOTEBOOK_PORT", "POD_SECURITY", "policy_objects", "replaced_objects", "tenant_policies"]
 
 # Labels of a tenant's namespace. Pod Security refuses what would leave the container: privilege, the host's files,
 # network and processes, root.
@@ -28,38 +31,52 @@ POD_SECURITY = {
 
 _API = "admissionregistration.k8s.io/v1"
 _POLICY = "ValidatingAdmissionPolicy"
-_PODS = f"{constants.PREFIX}-tenant-pods"
-_SERVICES = f"{constants.PREFIX}-tenant-services"
-QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
-
-# Every field that a pod's containers are in; `containers` must be there, the others may.
-_CONTAINERS = "object.spec.containers + (has(object.spec.initContainers) ? object.spec.initContainers : [])"
-_LIMITS = "has(c.resources) && has(c.resources.limits)"
-_MIG = "c.resources.limits.filter(k, k.startsWith('nvidia.com/mig-'))"
+_PODS: tuple[tuple[str, tuple[str, ...]], ...] = (("", ("pods", "pods/ephemeralcontainers", "pods/status")),)
+# Of earlier versions: all tenants shared two policies, whose parameters were ConfigMaps of the hub's namespace.
+_SHARED = (f"{constants.PREFIX}-tenant-pods", f"{constants.PREFIX}-tenant-services")
 
 
 def policy_objects(registry: Registry, tenants: Iterable[str] | None = None) -> list[Manifest]:
-    """All policies, in an order in which they can be applied: what the cluster has once, then each tenant's.
+    """The policies of all tenants, in an order in which they can be applied.
 
     With ``tenants`` only what belongs to these. Raises KeyError for a tenant that is not in the registry.
     """
     chosen = [registry.tenants[name] for name in (registry.tenants if tenants is None else tenants)]
-    shared = shared_policies() if tenants is None else []
-    return [*shared, *(each for tenant in chosen for each in tenant_policies(registry, tenant))]
-
-
-def shared_policies() -> list[Manifest]:
-    """What the cluster has once: rules without the names of tenants, images or devices."""
-    return [_pods_policy(), _services_policy()]
+    return [each for tenant in chosen for each in tenant_policies(registry, tenant)]
 
 
 def tenant_policies(registry: Registry, tenant: Tenant) -> list[Manifest]:
-    """What guards this tenant, and the others from it."""
+    """What guards this tenant, and the others from it. Every list is in the policies themselves."""
+    return [*admission_policies(registry, tenant), *network_policies(registry, tenant)]
+
+
+def admission_policies(registry: Registry, tenant: Tenant) -> list[Manifest]:
+    """The tenant's two admission policies and their bindings: for pods, and for all else that its syncer makes."""
+    pods, objects = pod_lists(registry, tenant), object_lists(registry, tenant)
     return [
-        _parameters(registry, tenant),
-        *(_binding(tenant, policy) for policy in (_PODS, _SERVICES)),
-        *network_policies(registry, tenant),
+        *_bound(tenant, "pods", _PODS, pod_variables(pods), pod_rules(pods)),
+        *_bound(tenant, "objects", OBJECTS, object_variables(objects), object_rules(objects)),
     ]
+
+
+def replaced_objects(tenants: Iterable[Tenant]) -> list[Manifest]:
+    """What earlier versions rendered for these tenants in the place of the above: kind and name of each.
+
+    The policies that all tenants shared are not among them: :data:`SHARED_POLICIES`.
+    """
+    found: list[Manifest] = []
+    for tenant in tenants:
+        bindings = [{"name": f"{policy}-{tenant.name}"} for policy in _SHARED]
+        found += [{"apiVersion": _API, "kind": f"{_POLICY}Binding", "metadata": each} for each in bindings]
+        parameters = {"name": f"tenant-{tenant.name}", "namespace": HUB_NAMESPACE}
+        found.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": parameters})
+    return found
+
+
+# Rendered by earlier versions, once for all tenants of all hubs on a cluster.
+SHARED_POLICIES: tuple[Manifest, ...] = tuple(
+    {"apiVersion": _API, "kind": _POLICY, "metadata": {"name": name}} for name in _SHARED
+)
 
 
 def allowed_images(registry: Registry) -> list[str]:
@@ -78,135 +95,70 @@ def allowed_devices(registry: Registry, tenant: Tenant) -> list[str]:
     return sorted({device for profile in profiles for device in profile.requests.devices})
 
 
-def _parameters(registry: Registry, tenant: Tenant) -> Manifest:
-    """What the policies compare with. In the hub's namespace, where no tenant's syncer can write."""
-    data = {
-        "tenant": tenant.name,
-        "images": "\n".join(allowed_images(registry)),
-        "devices": "\n".join(allowed_devices(registry, tenant)),
-        "tolerations": "\n".join(registry.isolation.tolerations),
-    }
-    metadata = {"name": _parameters_name(tenant), "namespace": HUB_NAMESPACE}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+def pod_lists(registry: Registry, tenant: Tenant) -> PodLists:
+    """What the tenant's pods may be made of."""
+    isolation = registry.isolation
+    return PodLists(
+        tenant=tenant.name,
+        vcluster=tenant.vcluster.name,
+        images=allowed_images(registry),
+        devices=allowed_devices(registry, tenant),
+        tolerations=isolation.tolerations,
+        runtime_classes=isolation.runtime_classes,
+        priority_classes=isolation.priority_classes,
+        schedulers=isolation.schedulers,
+        csi_drivers=isolation.csi_drivers,
+        annotations=isolation.annotations,
+        labels=isolation.labels,
+    )
 
 
-def _parameters_name(tenant: Tenant) -> str:
-    return f"tenant-{tenant.name}"
+def object_lists(registry: Registry, tenant: Tenant) -> ObjectLists:
+    """What else the tenant's syncer may make."""
+    isolation = registry.isolation
+    named = () if registry.notebook.storage_class is None else (registry.notebook.storage_class,)
+    return ObjectLists(
+        vcluster=tenant.vcluster.name,
+        storage_classes=list(dict.fromkeys((*named, *isolation.storage_classes))),
+        annotations=isolation.annotations,
+        labels=isolation.labels,
+    )
 
 
-def _binding(tenant: Tenant, policy: str) -> Manifest:
+def _bound(
+    tenant: Tenant,
+    what: str,
+    resources: Sequence[tuple[str, Sequence[str]]],
+    variables: Mapping[str, str],
+    rules: Mapping[str, Rule],
+) -> list[Manifest]:
+    """A policy of the tenant's own, and what binds it to the tenant's namespace."""
+    metadata = {"name": f"{constants.PREFIX}-{what}-{tenant.name}"}
     namespace = {"matchLabels": {"kubernetes.io/metadata.name": tenant.vcluster.namespace}}
-    spec: Manifest = {
-        "policyName": policy,
-        "validationActions": ["Deny"],
-        "matchResources": {"namespaceSelector": namespace},
-        # Without its parameters nothing is known to be allowed.
-        "paramRef": {
-            "name": _parameters_name(tenant),
-            "namespace": HUB_NAMESPACE,
-            "parameterNotFoundAction": "Deny",
-        },
-    }
-    return {
-        "apiVersion": _API,
-        "kind": f"{_POLICY}Binding",
-        "metadata": {"name": f"{policy}-{tenant.name}"},
-        "spec": spec,
-    }
-
-
-def _pods_policy() -> Manifest:
-    variables = {
-        "containers": _CONTAINERS,
-        "images": "params.data.images.split('\\n')",
-        "devices": "params.data.devices.split('\\n')",
-        "tolerations": "params.data.tolerations.split('\\n')",
-        "unlisted": (
-            "variables.containers.filter(c, !variables.images.exists(p, p.endsWith('*')"
-            " ? c.image.startsWith(p.substring(0, p.size() - 1)) : c.image == p)).map(c, c.image)"
-        ),
-        "foreign": (
-            f"variables.containers.filter(c, {_LIMITS}).map(c, c.resources.limits"
-            ".filter(k, k.contains('/') && !(k in variables.devices)).map(k, string(k))).filter(l, l.size() > 0)"
-        ),
-    }
-    checks = [
-        _check(
-            "request.operation != 'CREATE' || !has(object.spec.nodeName) || object.spec.nodeName == ''",
-            "'spec.nodeName is set: a pod may not choose its node past the scheduler; remove it'",
-        ),
-        _check(
-            "variables.unlisted.size() == 0",
-            "'image ' + variables.unlisted[0] + ' is not allowed here; allowed are: ' + variables.images.join(', ')",
-        ),
-        _check(
-            "request.operation != 'UPDATE' || object.spec.containers.all(c,"
-            " oldObject.spec.containers.exists(o, o.name == c.name && o.image == c.image))",
-            "'the image of a running pod may not be changed: delete the pod and make a new one'",
-        ),
-        _check(
-            "!has(object.spec.ephemeralContainers) || object.spec.ephemeralContainers.size() == 0",
-            "'ephemeral containers are not allowed: start a pod of its own instead'",
-        ),
-        _check(
-            "variables.foreign.size() == 0",
-            "'device ' + variables.foreign[0][0] + ' is not one of tenant ' + params.data.tenant + ', which has: '"
-            " + variables.devices.join(', ')",
-        ),
-        _check(
-            f"variables.containers.all(c, !({_LIMITS}) || ({_MIG}.size() <= 1"
-            f" && {_MIG}.all(k, quantity(c.resources.limits[k]).compareTo(quantity('1')) <= 0)))",
-            "'a container may have one MIG slice: CUDA uses no second one; ask for a larger slice'",
-        ),
-        _check(
-            "!has(object.spec.resourceClaims) || object.spec.resourceClaims.size() == 0",
-            "'spec.resourceClaims is set: devices by claim are not counted by the quota here; ask for a slice by name'",
-        ),
-        _check(
-            "!has(object.spec.tolerations) || object.spec.tolerations.all(t, has(t.key) && t.key != ''"
-            " && (t.key in variables.tolerations || t.key.startsWith('node.kubernetes.io/')))",
-            "'a toleration is not allowed here; allowed are the taints: ' + variables.tolerations.join(', ')",
-        ),
-        _check(
-            f"!has(object.metadata.labels) || (!('{QUEUE_LABEL}' in object.metadata.labels)"
-            f" && (!('{constants.LABEL_TENANT}' in object.metadata.labels)"
-            f" || object.metadata.labels['{constants.LABEL_TENANT}'] == params.data.tenant))",
-            f"'label {constants.LABEL_TENANT} must be ' + params.data.tenant + ', and {QUEUE_LABEL} must not be set'",
-        ),
-    ]
-    return _policy(_PODS, ["pods", "pods/ephemeralcontainers"], checks, variables)
-
-
-def _services_policy() -> Manifest:
-    checks = [
-        _check(
-            "!has(object.spec.type) || object.spec.type in ['ClusterIP', 'ExternalName']",
-            "'a Service of type ' + object.spec.type + ' would open a port of the host; use ClusterIP'",
-        ),
-        _check(
-            "!has(object.spec.externalIPs) || object.spec.externalIPs.size() == 0",
-            "'spec.externalIPs is set: it would take traffic that is meant for others; remove it'",
-        ),
-    ]
-    return _policy(_SERVICES, ["services"], checks, {})
-
-
-def _policy(name: str, resources: list[str], checks: list[Manifest], variables: dict[str, str]) -> Manifest:
-    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": resources}
     # What a tenant can do on the host is done by its syncer. The control plane's own pod is made by Kubernetes.
     syncer = "request.userInfo.username.startsWith('system:serviceaccount:' + request.namespace + ':')"
-    spec: dict[str, Any] = {
+    policy: Manifest = {
         "failurePolicy": "Fail",
-        "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
-        "matchConstraints": {"resourceRules": [rule]},
+        "matchConstraints": {"resourceRules": [_rule(group, kinds) for group, kinds in resources]},
         "matchConditions": [{"name": "by-the-syncer", "expression": syncer}],
         "variables": [{"name": key, "expression": value} for key, value in variables.items()],
-        "validations": checks,
+        "validations": [rule.manifest() for rule in rules.values()],
     }
-    if not variables:
-        del spec["variables"]
-    return {"apiVersion": _API, "kind": _POLICY, "metadata": {"name": name}, "spec": spec}
+    binding: Manifest = {
+        "policyName": metadata["name"],
+        "validationActions": ["Deny"],
+        "matchResources": {"namespaceSelector": namespace},
+    }
+    return [
+        {"apiVersion": _API, "kind": _POLICY, "metadata": metadata, "spec": policy},
+        {"apiVersion": _API, "kind": f"{_POLICY}Binding", "metadata": dict(metadata), "spec": binding},
+    ]
 
 
-def _check(expression: str, message: str) -> Manifest:
-    return {"expression": expression, "messageExpression": message, "reason": "Forbidden"}
+def _rule(group: str, resources: Sequence[str]) -> Manifest:
+    return {
+        "apiGroups": [group],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": list(resources),
+    }

@@ -5,7 +5,6 @@ Pure: a registry in, Kubernetes objects as dictionaries out. Kueue's API is v1be
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from aifactory_profiles import Device
@@ -15,9 +14,10 @@ from .. import constants
 from ..domain.lending import Reclaim
 from ..domain.tenants import Tenant
 from .homes import home_policies
+from .host_quota import control_plane_class, host_quota
 from .manifests import HUB_ACCOUNT, HUB_NAMESPACE, Manifest
 from .model import Registry
-from .policies import POD_SECURITY, shared_policies, tenant_policies
+from .policies import POD_SECURITY, tenant_policies
 
 # Kueue is installed so that it looks at namespaces with this label only (helm-values/kueue.yaml).
 LABEL_TICKETS = f"{constants.PREFIX}/tickets"
@@ -31,8 +31,6 @@ _RECLAIM = {Reclaim.ANY: "Any", Reclaim.LOWER_PRIORITY: "LowerPriority", Reclaim
 # threshold, so that it looks no further than that.
 _NOBODY: Mapping[str, object] = {"policy": "Never"}
 _OWN_QUEUE: Mapping[str, object] = {"policy": "LowerPriority", "maxPriorityThreshold": 0}
-# What a container gets that says nothing, where a tenant's CPU and memory are limited: Kubernetes refuses it otherwise.
-_DEFAULT_REQUEST = {"cpu": "50m", "memory": "128Mi"}
 _KUEUE = "kueue.x-k8s.io/v1beta2"
 _RBAC = "rbac.authorization.k8s.io"
 _READ = ("get", "list", "watch")
@@ -64,7 +62,7 @@ def cluster_objects(registry: Registry) -> list[Manifest]:
         _manifest(_KUEUE, "Cohort", registry.cluster.cohort) | {"spec": {}},
         *_flavors(registry),
         *(_priority(name, value) for name, value in constants.PRIORITIES.items()),
-        *shared_policies(),
+        control_plane_class(),
         *home_policies(),
     ]
 
@@ -85,37 +83,6 @@ def tenant_objects(registry: Registry, tenant: Tenant) -> list[Manifest]:
         *host_quota(registry, tenant),
         *tenant_policies(registry, tenant),
     ]
-
-
-def host_quota(registry: Registry, tenant: Tenant) -> list[Manifest]:
-    """The hard ceiling for all that runs in the tenant's host namespace, also for what was created past the hub.
-
-    Devices: what the tenant may ever hold, nominal and borrowed, and none of those that it has no quota for. CPU,
-    memory and pods only where the tenant has limits, with what its vCluster takes for itself on top.
-    """
-    namespace = tenant.vcluster.namespace
-    hard = device_ceiling(tenant, registry.cluster.carved)
-    found: list[Manifest] = []
-    if tenant.limits is not None:
-        own, most = registry.cluster.overhead, tenant.limits
-        hard |= {
-            "requests.cpu": f"{most.cpu_millicores + own.cpu_millicores}m",
-            "requests.memory": str(most.memory_bytes + own.memory_bytes),
-            "pods": str(most.pods + own.pods),
-        }
-        ranges = {"limits": [{"type": "Container", "defaultRequest": dict(_DEFAULT_REQUEST)}]}
-        found.append(_manifest("v1", "LimitRange", HUB_ACCOUNT, namespace) | {"spec": ranges})
-    if hard:
-        found.append(_manifest("v1", "ResourceQuota", HUB_ACCOUNT, namespace) | {"spec": {"hard": hard}})
-    return found
-
-
-def device_ceiling(tenant: Tenant, carved: Iterable[Device]) -> dict[str, str]:
-    """The most that pods of the tenant may ask for of each resource, over all flavors, as a ResourceQuota says it."""
-    devices: Counter[str] = Counter()
-    for device in carved:
-        devices[f"requests.{device.resource}"] += tenant.quota.limit(device)
-    return {name: str(count) for name, count in devices.items()}
 
 
 def tenant_queues(

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from .. import constants
 from ..domain.tenants import Tenant
+from .host_quota import CONTROL_PLANE_CLASS
 from .manifests import Manifest
 from .model import Addresses
 from .output import yaml_documents
@@ -50,7 +51,11 @@ def vcluster_values(tenant: Tenant, addresses: Addresses, engines: Iterable[str]
     return {
         # On an emptyDir a restarted control plane comes back empty and deletes the tenant's running pods.
         "controlPlane": {
-            "statefulSet": {"persistence": {"volumeClaim": {"enabled": True}}},
+            # Its priority class keeps it out of the quota of the tenant's pods, so that it always fits.
+            "statefulSet": {
+                "persistence": {"volumeClaim": {"enabled": True}},
+                "scheduling": {"priorityClassName": CONTROL_PLANE_CLASS},
+            },
             **_api_server([argument for engine in engines for argument in _API_SERVER.get(engine, ())]),
         },
         "sync": {

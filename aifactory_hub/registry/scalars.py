@@ -6,25 +6,27 @@ import re
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from aifactory_profiles import parse_cpu, parse_memory
 
 from ..domain.tenants import Role
 from .problems import suggest
+from .shut import shut_part
 
 # tenant-<t>-viewer is a hub group name, and <t> is part of label values and of Kubernetes names.
 LONGEST_TENANT = 30
+# Characters. CEL, in which admission policies are written, takes no longer expression than 100,000.
+LONGEST_LIST = 60_000
 _RESERVED_ENDINGS = ("-admin", "-member", "-viewer")
-# Clouds give a machine's credentials to whoever asks at this address.
-METADATA = (ip_address("169.254.169.254"), ip_address("fd00:ec2::254"))
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PROFILE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.:]{0,61}[a-z0-9])?")
+_PODS_PLACE = re.compile(r"[a-z0-9][-a-z0-9]*/[A-Za-z0-9][-A-Za-z0-9_./]*=[A-Za-z0-9][-A-Za-z0-9_.]*")
 _DURATION = re.compile(r"([0-9]+)(s|m|h|d)?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -139,16 +141,39 @@ def read_weight(value: object) -> Decimal:
 
 
 def read_network(value: object) -> str:
-    """A network in CIDR form. The address where clouds give credentials away can't be in a link-local one."""
+    """A network in CIDR form. Those where clouds give credentials away can't be named."""
     try:
         network = ip_network(value if isinstance(value, str) else "")
     except ValueError as error:
         raise wrong(f"{shown(value)} is not a network", "write for example 192.0.2.0/24, or 192.0.2.7/32") from error
-    for address in METADATA:
-        # A public network may be wide enough to hold it; the rendered policies leave it out there.
-        if network.is_private and address.version == network.version and address in network:
-            raise wrong(f"{network} has the cloud's metadata address {address} in it", "name a network without it")
+    if (found := shut_part(network)) is not None:
+        name, shut = found
+        raise wrong(f"{network} has {shut} in it, {name}", "name a network without it: no setting opens it")
     return str(network)
+
+
+def read_pods_place(value: object) -> str:
+    """Pods of a namespace by a label: ``namespace/label=value``."""
+    if not isinstance(value, str) or not _PODS_PLACE.fullmatch(value):
+        raise wrong(f"{shown(value)} names no pods", "write for example kube-system/k8s-app=kube-dns")
+    return value
+
+
+def read_pattern(value: object) -> str:
+    """A name; ``*`` at its end stands for all that begin like it, and alone it would stand for everything."""
+    if not isinstance(value, str) or not value.strip("*") or "*" in value[:-1] or not value.isprintable():
+        raise wrong(
+            f"{shown(value)} is no name", "write for example example.org/team, or example.org/* for all of them"
+        )
+    return value
+
+
+def short_enough(names: list[str]) -> list[str]:
+    """A list that fits into an expression of an admission policy."""
+    size = sum(len(name) + 4 for name in names)
+    if size > LONGEST_LIST:
+        raise wrong(f"the list has {size} characters in all", f"{LONGEST_LIST} at most; use entries that end in *")
+    return names
 
 
 def read_count(value: object) -> int:
@@ -210,11 +235,15 @@ SizeText = Annotated[str, BeforeValidator(read_size_text)]
 Seconds = Annotated[int, BeforeValidator(read_seconds)]
 Day = Annotated[float, BeforeValidator(read_day)]
 Network = Annotated[str, BeforeValidator(read_network)]
+PodsPlace = Annotated[str, BeforeValidator(read_pods_place)]
+Pattern = Annotated[str, BeforeValidator(read_pattern)]
 Price = Annotated[Decimal, BeforeValidator(read_price)]
 Count = Annotated[int, BeforeValidator(read_count)]
 RoleName = Annotated[str, BeforeValidator(read_role)]
 Url = Annotated[str, BeforeValidator(read_url)]
 Text = Annotated[str, Field(min_length=1)]
+Names = Annotated[list[Text], AfterValidator(short_enough)]
+Patterns = Annotated[list[Pattern], AfterValidator(short_enough)]
 Weight = Annotated[Decimal, BeforeValidator(read_weight)]
 Pods = Annotated[int, BeforeValidator(read_count)]
 Percent = Annotated[int, BeforeValidator(read_percent)]

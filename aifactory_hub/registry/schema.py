@@ -16,9 +16,12 @@ from .scalars import (
     Cpu,
     Day,
     Label,
+    Names,
     Network,
+    Patterns,
     Percent,
     Pods,
+    PodsPlace,
     Price,
     ProfileName,
     RoleName,
@@ -54,9 +57,17 @@ class OverheadSection(Section):
 
 
 class LimitsSection(Section):
-    cpu: Cpu = key("Requested CPU of all of its pods together.", "64")
-    memory: Size = key("Requested memory of all of its pods together.", "512Gi")
-    pods: Pods = key("How many pods it may have at once.", "100")
+    cpu: Cpu | None = key("Requested CPU of all of its pods together.", "64", default=None)
+    memory: Size | None = key("Requested memory of all of its pods together.", "512Gi", default=None)
+    pods: Pods | None = key("How many pods it may have at once.", "100", default=None)
+    storage: Size | None = key("Sum of all volume claims.", "10Ti", default=None)
+    claims: Pods | None = key("How many volume claims it may have.", "200", default=None)
+    disk: Size | None = key(
+        "Disk of nodes that all of its pods together may fill (ephemeral storage).", "1Ti", default=None
+    )
+    secrets: Pods | None = key("How many Secrets of its pods the host keeps.", "2000", default=None)
+    configmaps: Pods | None = key("How many ConfigMaps of its pods the host keeps.", "2000", default=None)
+    services: Pods | None = key("How many Services it may have.", "200", default=None)
 
 
 class ClusterSection(Section):
@@ -227,7 +238,7 @@ class TenantSection(Section):
     )
     weight: Weight = key("Its share of idle devices when several tenants want them.", "2", default=Decimal(1))
     limits: LimitsSection | None = key(
-        "CPU, memory and pods of all its servers and jobs together; none when left out.",
+        "The most of CPU, memory, pods and other things that it may have; what is left out follows from its quota.",
         "{cpu: 64, memory: 512Gi, pods: 100}",
         default=None,
     )
@@ -237,19 +248,47 @@ class IsolationSection(Section):
     egress: list[Network] = key(
         "Networks that notebooks and jobs may reach; private ones only where they are named.", "[0.0.0.0/0]", default=[]
     )
-    dns: list[Network] = key("Name servers that are not pods in `kube-system`.", "[169.254.20.10/32]", default=[])
-    api_servers: list[Network] = key(
-        "Where the host's API servers are; anywhere when left out.", "[10.0.0.10/32]", default=[]
+    dns: list[Network] = key("Name servers that are no pods.", "[169.254.20.10/32]", default=[])
+    dns_pods: list[PodsPlace] = key(
+        "Name servers that are pods: namespace, label and value.",
+        "[kube-system/k8s-app=kube-dns]",
+        default=["kube-system/k8s-app=kube-dns"],
     )
-    images: list[Text] = key(
+    api_servers: list[Network] = key(
+        "Where the host's API servers are; `tenants apply` asks the host when left out.", "[10.0.0.10/32]", default=[]
+    )
+    images: Names = key(
         "Images of tenants' pods beside notebooks' and jobs'; `*` at the end for any that begins so.",
         "[coredns/coredns:*]",
         default=["coredns/coredns:*"],
     )
-    tolerations: list[Text] = key(
+    tolerations: Names = key(
         "Taints of GPU nodes: notebooks and jobs that ask for a device tolerate them, and no others are allowed.",
         "[nvidia.com/gpu]",
         default=["nvidia.com/gpu"],
+    )
+    runtime_classes: Names = key("Runtime classes that pods may name.", "[nvidia]", default=[])
+    priority_classes: Names = key(
+        "Kubernetes' priority classes that pods may have; a default class of the cluster belongs here.",
+        "[standard]",
+        default=[],
+    )
+    schedulers: Names = key("Schedulers that pods may name.", "[default-scheduler]", default=["default-scheduler"])
+    storage_classes: list[Label] = key(
+        "Storage classes of claims beside `notebook.storage_class`; any when neither is given.", "[fast]", default=[]
+    )
+    csi_drivers: Names = key(
+        "Drivers of CSI volumes that pods may have without a claim.", "[secrets-store.csi.k8s.io]", default=[]
+    )
+    annotations: Patterns = key(
+        "Annotations that pods and other objects may carry to the host beside our own list; `*` at the end for any.",
+        "[prometheus.io/*]",
+        default=[],
+    )
+    labels: Patterns = key(
+        "Labels with a prefix that pods and other objects may carry to the host, in the same way.",
+        "[example.org/*]",
+        default=[],
     )
 
 

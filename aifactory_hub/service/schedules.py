@@ -113,7 +113,7 @@ class Scheduler:
         allowed = await self.membership.may_submit(schedule.owner, schedule.tenant)
         if allowed is None:
             return  # the hub can't be asked: later, for this same time
-        current = await asyncio.to_thread(self.schedules.get, schedule.id)
+        current = await reconciling.run(self.schedules.get, schedule.id)
         if current is None or (current.owner, current.paused) != (schedule.owner, schedule.paused):
             return  # the answer came with a handover of its owner's account
         job_id: str | None = None

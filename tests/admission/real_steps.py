@@ -31,7 +31,7 @@ from aifactory_hub.admission.translate import JOB_UID_LABEL
 from aifactory_hub.clusters import ApiError, KubeApi
 from aifactory_hub.constants import LABEL_HUB
 from aifactory_hub.domain.tenants import Tenant
-from aifactory_hub.registry.render import device_ceiling
+from aifactory_hub.registry.host_quota import device_ceiling
 from benchmarks.frame import machine
 
 from ..support.kube_objects import LARGE, SMALL

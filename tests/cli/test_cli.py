@@ -69,7 +69,10 @@ def test_a_file_that_is_not_there_ends_with_2(tmp_path: Path) -> None:
     assert "the file can't be read: No such file or directory" in result.stderr
 
 
-def test_the_host_s_part_is_rendered_unless_told_otherwise(good: str) -> None:
+def test_the_host_s_part_is_rendered_unless_told_otherwise(tmp_path: Path) -> None:
+    file = tmp_path / "tenants.yaml"
+    file.write_text(f"{GOOD}isolation: {{api_servers: [10.0.0.10/32]}}\n", encoding="utf-8")
+    good = str(file)
     everything = run("tenants", "render", good).output
     assert "kind: ClusterRole\n" in everything
     assert everything.count("kind: ClusterQueue\n") == 4  # each team's own, and that of its jobs
@@ -229,3 +232,14 @@ def test_a_base_install_says_what_to_install_for_more(arguments: list[str], extr
 def test_a_broken_module_of_ours_is_not_taken_for_a_missing_extra() -> None:
     with pytest.raises(ModuleNotFoundError, match=r"aifactory_hub\.nowhere"):
         load("aifactory_hub.nowhere", "hub")
+
+
+def test_rendering_for_the_host_needs_to_know_where_its_api_servers_are(tmp_path: Path) -> None:
+    file = tmp_path / "tenants.yaml"
+    file.write_text(GOOD, encoding="utf-8")
+    for part in ("host", "policies"):
+        result = run("tenants", "render", str(file), "--part", part)
+        assert result.exit_code == 2
+        assert result.stdout == ""
+        assert "isolation.api_servers is left out" in result.stderr
+        assert "tenants apply" in result.stderr

@@ -24,6 +24,10 @@ def host_namespace(tenant: str) -> str:
 def install(namespaces: Namespaces, tenant: str, rendered: Path | None = None) -> None:
     """With what was rendered for it; that of the two tenants of every cluster is kept beside the other values."""
     where = namespaces.where
+    # Until the quota's first count the host refuses what it counts, Helm's own Secret as well.
+    counted = ("wait", "resourcequota", "--all", "--for=jsonpath={.status.hard}", "--timeout=1s")
+    query = kubectl(where, "-n", host_namespace(tenant), *counted)
+    wait_for(namespaces, f"vcluster {tenant}: quotas counted", query, 60)
     chart = module_folder(where, MODULES[0], "github.com/loft-sh/vcluster") / "chart"
     values = (HELM_VALUES / "vcluster.yaml", VALUES / "vcluster.yaml", rendered or RENDERED / f"vcluster-{tenant}.yaml")
     with step(f"vcluster {tenant}: chart installed"):

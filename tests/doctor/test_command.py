@@ -104,7 +104,7 @@ def test_a_cluster_that_does_not_answer_is_unknown_not_wrong(file: Path, tmp_pat
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(json.dumps(config))
     done = doctor(file, "--kubeconfig", kubeconfig, "--json")
-    assert done.exit_code == 1, done.output
+    assert done.exit_code == 1, (done.output, done.exception)
     found = json.loads(done.output)
     assert found["stage"] is None
     assert {each["verdict"] for each in found["findings"] if each["stage"] == 1} == {"unknown", "warning"}

@@ -21,6 +21,7 @@ from aifactory_hub.domain.doctor import (
 )
 from aifactory_hub.domain.site_charts import Chart, written
 from aifactory_hub.domain.site_rights import AskedRights, Right
+from aifactory_hub.domain.site_walls import GpuRuntime
 
 GET, LIST, BIND = Right("get", "secrets", "", "vc-nlp", "hub-jobs"), Right("list", "nodes"), Right("create", "pods")
 OLDEST = [Chart(name, written(wanted.oldest), "here") for name, (_, wanted) in CHARTS.items()]
@@ -31,6 +32,10 @@ WELL = SiteFacts(
     default_storage=True,
     allocatable={"nvidia.com/mig-1g.10gb": 7},
     carved={"nvidia.com/mig-1g.10gb": 7},
+    gpu_runtime=GpuRuntime(
+        toolkits=[{"ACCEPT_NVIDIA_VISIBLE_DEVICES_ENVVAR_WHEN_UNPRIVILEGED": "false"}],
+        plugins=[{"DEVICE_LIST_STRATEGY": "cdi-cri"}],
+    ),
     given={"nvidia.com/mig-1g.10gb": 5},
     compared=(
         Compared("ClusterQueue nlp", Stage.WORKLOADS, True),

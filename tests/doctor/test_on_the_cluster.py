@@ -87,3 +87,21 @@ def test_a_right_too_many_and_one_too_few_are_found_by_administrator_and_hub(fou
     finally:
         kubectl.run("delete", *too_much, "--ignore-not-found")
         apply_registry(kubectl, TENANTS_FILE)
+
+
+def test_admission_is_asked_and_not_only_compared(found: Access) -> None:
+    kubectl = cluster_of(found)
+    passes = "admission lets through a pod with the notebooks' image of vision"
+    refuses = "admission refuses a pod with an unlisted image of vision"
+    service = "admission refuses a Service with a port of every node of vision"
+    well = findings(found)
+    assert [well[check]["verdict"] for check in (passes, refuses, service)] == ["ok"] * 3, well
+    hub = findings(found, as_hub=True)
+    assert {hub[check]["verdict"] for check in (passes, refuses, service)} == {"warning"}
+    assert "may not impersonate" in hub[refuses]["seen"]
+    try:
+        kubectl.run("delete", "validatingadmissionpolicybinding", "aifactory-hub.io-pods-vision")
+        # The API server takes up the change within a second or two.
+        assert kubectl.wait(lambda: findings(found)[refuses]["seen"] == "it was let through", 30)
+    finally:
+        apply_registry(kubectl, TENANTS_FILE)

@@ -15,8 +15,16 @@ from tests.cluster.settings import BRIDGE_ADDRESS
 
 from .walls import Object, Walls
 
-METADATA = "169.254.169.254"
-NOTEBOOK = 8888
+# Where clouds give credentials away, and what stands for the rest of the internet, which isolation.egress opens.
+METADATA = {
+    "the cloud's metadata address": "169.254.169.254",
+    "the cloud's credentials for tasks (AWS)": "169.254.170.2",
+    "the cloud's host agent (Azure)": "168.63.129.16",
+    "the cloud's metadata address (Alibaba)": "100.100.100.200",
+    "the cloud's metadata address (Oracle)": "192.0.0.192",
+}
+INTERNET = "192.0.2.80"
+NOTEBOOK, OTHER_PORT = 8888, 9000
 # Of the host under test; whoever listens there already is as good as our own listener.
 HUB, PUBLIC = 8081, 8000
 BESIDE = ((BRIDGE_ADDRESS, HUB), (BRIDGE_ADDRESS, PUBLIC))
@@ -48,16 +56,26 @@ HEADER = f"{'from':24} | {'to':44} | may | what happened"
 
 def reach_table(walls: Walls) -> list[Attempt]:
     """Every connection that matters, tried."""
-    with metadata_service(), listeners(BESIDE), hub_pods(walls) as hub:
+    with outside(), listeners(BESIDE), hub_pods(walls) as hub, strange_pods(walls) as strange:
         for tenant in ("nlp", "vision"):
             walls.create(tenant, [walls.pod("notebook")])
         walls.create("nlp", [walls.pod("neighbour")])
         pods = {
             name: walls.running(*name) for name in (("nlp", "notebook"), ("nlp", "neighbour"), ("vision", "notebook"))
         }
+        detour = service_to(walls, "vision", address(pods["nlp", "notebook"]))
         found: list[Attempt] = []
         for tenant, other in (("nlp", "vision"), ("vision", "nlp")):
-            found += tried(walls, f"vc-{tenant}", pods[tenant, "notebook"], from_a_notebook(walls, tenant, other, pods))
+            attempts = from_a_notebook(walls, tenant, other, pods)
+            attempts += [
+                Attempt(f"notebook of {tenant}", what, (address(strange[name]), 53, "tcp"), name == "name-server")
+                for name, what in (("name-server", "a name server's pod"), ("no-name-server", "another pod beside it"))
+            ]
+            if tenant == "vision":
+                what = "a notebook of nlp, by a Service of its own"
+                attempts.append(Attempt("notebook of vision", what, (detour, NOTEBOOK, "tcp"), allowed=False))
+            found += tried(walls, f"vc-{tenant}", pods[tenant, "notebook"], attempts)
+        found += tried(walls, "vc-vision", strange["control-plane"], from_a_control_plane(walls, strange, pods))
         for name, pod in hub.items():
             found += tried(walls, HUB_NAMESPACE, pod, from_the_hub_s_namespace(walls, name, pods))
         return found
@@ -90,10 +108,13 @@ def from_a_notebook(walls: Walls, tenant: str, other: str, pods: dict[tuple[str,
         to("the host's API, its address", BRIDGE_ADDRESS, 6443, False),
         to("the node's kubelet", BRIDGE_ADDRESS, 10250, False),
         to("the identity provider beside the hub", BRIDGE_ADDRESS, 5556, False),
-        to("the cloud's metadata address", METADATA, 80, False),
+        to("the internet", INTERNET, 80, True),
+        *(to(what, there, 80, False) for what, there in METADATA.items()),
     ]
     if (tenant, "neighbour") in pods:
-        attempts.append(to("another pod of its team", address(pods[tenant, "neighbour"]), NOTEBOOK, True))
+        neighbour = address(pods[tenant, "neighbour"])
+        attempts.append(to("another pod of its team", neighbour, OTHER_PORT, True))
+        attempts.append(to("a colleague's notebook", neighbour, NOTEBOOK, False))
     return attempts
 
 
@@ -103,6 +124,50 @@ def from_the_hub_s_namespace(walls: Walls, name: str, pods: dict[tuple[str, str]
         Attempt(f"a {name} pod", "a notebook", (notebook, NOTEBOOK, "tcp"), name in ("hub", "proxy")),
         Attempt(f"a {name} pod", "a vCluster's API", (control_plane, 8443, "tcp"), name == "hub"),
     ]
+
+
+def from_a_control_plane(
+    walls: Walls, strange: dict[str, Object], pods: dict[tuple[str, str], Object]
+) -> list[Attempt]:
+    """From a pod that has the labels of vision's control plane, as the administrator of the host could make one."""
+
+    def to(target: str, host: str, port: int, allowed: bool) -> Attempt:
+        return Attempt("control plane of vision", target, (host, port, "tcp"), allowed)
+
+    return [
+        to("the host's API, its address", BRIDGE_ADDRESS, 6443, True),
+        to("the internet", INTERNET, 443, False),
+        to("the API of nlp's vCluster, its Service", api_of(walls, "nlp")[0], 443, False),
+        to("another pod of kube-system", address(strange["no-name-server"]), 443, False),
+        to("a notebook of nlp", address(pods["nlp", "notebook"]), NOTEBOOK, False),
+    ]
+
+
+def service_to(walls: Walls, tenant: str, target: str) -> str:
+    """The address of a Service on the host that this tenant's vCluster points at an address of its choice."""
+    metadata = {"name": "detour"}
+    ports = [{"name": "http", "port": NOTEBOOK, "protocol": "TCP"}]
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": ports}}
+    slices = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {**metadata, "labels": {"kubernetes.io/service-name": "detour"}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [target]}],
+        "ports": ports,
+    }
+    walls.create(tenant, [service, slices])
+    name = f"detour-x-{walls.mark}-x-{tenant}"
+    where = ("-n", f"vc-{tenant}")
+
+    def pointed() -> bool:
+        items = walls.cluster.get("endpointslices", *where)["items"]
+        mine = [each for each in items if each["metadata"]["labels"].get("kubernetes.io/service-name") == name]
+        return any(target in end["addresses"] for each in mine for end in each.get("endpoints") or ())
+
+    if not walls.cluster.wait(pointed, 60):
+        raise AssertionError(f"no EndpointSlice of {name} on the host")
+    return str(walls.cluster.get("service", name, *where)["spec"]["clusterIP"])
 
 
 def api_of(walls: Walls, tenant: str) -> tuple[str, str, str]:
@@ -165,11 +230,53 @@ def listeners(
 
 
 @contextmanager
-def metadata_service() -> Iterator[None]:
-    """A stand-in for a cloud's metadata service: at its real address, so that without a policy it would answer."""
-    subprocess.run(["ip", "address", "replace", f"{METADATA}/32", "dev", "lo"], check=True)
+def strange_pods(walls: Walls) -> Iterator[dict[str, Object]]:
+    """Pods of the host that listen at ports of others: two in kube-system, one like vision's control plane."""
+    listen = "import socketserver as s, threading as t\n" + "\n".join(
+        f"t.Thread(target=s.ThreadingTCPServer(('', {port}), s.BaseRequestHandler).serve_forever).start()"
+        for port in (53, 443)
+    )
+    made: dict[str, Object] = {}
+    for name, namespace, labels in (
+        ("name-server", "kube-system", {"k8s-app": "kube-dns"}),
+        ("no-name-server", "kube-system", {"k8s-app": "other"}),
+        ("control-plane", "vc-vision", {"app": "vcluster", "release": "vision"}),
+    ):
+        pod = walls.pod(f"{walls.mark}-{name}")
+        pod["metadata"] |= {"namespace": namespace, "labels": {"walls": walls.mark, **labels}}
+        if namespace == "kube-system":
+            pod["spec"]["containers"][0]["command"] = ["python3", "-c", listen]
+            # Ports below 1024.
+            pod["spec"]["securityContext"] = {"runAsUser": 0}
+            pod["spec"]["containers"][0]["securityContext"] = {}
+        made[name] = pod
     try:
-        with listeners(((METADATA, 80),)):
+        for pod in made.values():
+            walls.cluster.run("create", "-f", "-", stdin=json.dumps(pod))
+        yield {name: _ready(walls, pod) for name, pod in made.items()}
+    finally:
+        for namespace in ("kube-system", "vc-vision"):
+            gone = ("delete", "pods", "-n", namespace, "-l", f"walls={walls.mark},!vcluster.loft.sh/managed-by")
+            walls.cluster.run(*gone, "--wait=false")
+
+
+def _ready(walls: Walls, pod: Object) -> Object:
+    metadata = pod["metadata"]
+    ready = ("wait", "-n", metadata["namespace"], f"pod/{metadata['name']}", "--for=condition=Ready")
+    walls.cluster.run(*ready, "--timeout=50s")
+    return walls.cluster.get("pod", metadata["name"], "-n", metadata["namespace"])
+
+
+@contextmanager
+def outside() -> Iterator[None]:
+    """Stand-ins at the real addresses, so that without a policy they would answer."""
+    places = [(there, 80) for there in METADATA.values()] + [(INTERNET, 80), (INTERNET, 443)]
+    addresses = list(dict.fromkeys(there for there, _ in places))
+    for there in addresses:
+        subprocess.run(["ip", "address", "replace", f"{there}/32", "dev", "lo"], check=True)
+    try:
+        with listeners(tuple(places)):
             yield
     finally:
-        subprocess.run(["ip", "address", "del", f"{METADATA}/32", "dev", "lo"], check=False)
+        for there in addresses:
+            subprocess.run(["ip", "address", "del", f"{there}/32", "dev", "lo"], check=False)

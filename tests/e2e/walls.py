@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,12 +15,17 @@ from typing import Any
 from tests.cluster.access import Access
 from tests.cluster.settings import RESTRICTED, RESTRICTED_POD
 
+from .bad_pods import RUNTIME_CLASS
 from .cluster import Cluster
 
 Object = dict[str, Any]
 
-# Answers at the notebook's port, so that there is somebody to reach.
-LISTEN = "import http.server as h; h.ThreadingHTTPServer(('', 8888), h.BaseHTTPRequestHandler).serve_forever()"
+# Answers at the notebook's port and at another, so that there is somebody to reach.
+LISTEN = """\
+import http.server as h, threading as t
+for port in (9000, 8888):
+    t.Thread(target=h.ThreadingHTTPServer(("", port), h.BaseHTTPRequestHandler).serve_forever).start()
+"""
 # Tries all addresses at once. A refused connection was let through: there is just nobody at home.
 CONNECT = """\
 import concurrent.futures as f, json, socket, sys
@@ -48,6 +54,9 @@ class Walls:
     cluster: Cluster
     found: Access
     mark: str = field(default_factory=lambda: f"walls-{secrets.token_hex(3)}")
+    # Seconds. The syncer tries a refused object again; the first refusal comes within a second, on a busy machine
+    # within a few.
+    patience: float = 60
 
     def admin(self, tenant: str) -> Path:
         """The credential of the tenant's own administrator: everything, inside its vCluster."""
@@ -99,6 +108,30 @@ class Walls:
         query = ("events", "-n", self.mark, "--field-selector", f"involvedObject.name={name}")
         return [each["message"] for each in self.cluster.get(*query, kubeconfig=self.admin(tenant))["items"]]
 
+    def said(self, tenant: str, name: str, words: str) -> str:
+        """The first event about this object that has these words; empty when none comes."""
+        found = [""]
+
+        def heard() -> bool:
+            found[0] = next((text for text in self.events(tenant, name) if words in text), "")
+            return bool(found[0])
+
+        self.cluster.wait(heard, self.patience)
+        return found[0]
+
+    def logged(self, tenant: str, pattern: str) -> str:
+        """What the syncer's log says of a refusal for which it makes no event."""
+        found = [""]
+
+        def there() -> bool:
+            log = self.cluster.run("logs", "-n", f"vc-{tenant}", f"{tenant}-0", "--since=90s")
+            match = re.search(pattern, log)
+            found[0] = match[0] if match else ""
+            return bool(found[0])
+
+        self.cluster.wait(there, self.patience)
+        return found[0]
+
     def inside(self, namespace: str, pod: str, script: str, *arguments: str) -> str:
         """What the script prints when it runs in this pod of the host."""
         return self.cluster.run("exec", "-n", namespace, pod, "--", "python3", "-c", script, *arguments)
@@ -112,11 +145,17 @@ class Walls:
 def walls(cluster: Cluster, found: Access) -> Iterator[Walls]:
     """With a namespace of this run in each tenant's vCluster; all is removed at the end."""
     made = Walls(cluster, found)
+    runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": RUNTIME_CLASS}}
+    places = [None, *(made.admin(tenant) for tenant in found.tenants)]
     try:
         for tenant in found.tenants:
             cluster.run("create", "namespace", made.mark, kubeconfig=made.admin(tenant))
+        for place in places:
+            cluster.run("apply", "-f", "-", kubeconfig=place, stdin=json.dumps({**runtime, "handler": "nvidia"}))
         yield made
     finally:
+        for place in places:
+            cluster.run("delete", "runtimeclass", RUNTIME_CLASS, "--ignore-not-found", kubeconfig=place)
         for tenant in found.tenants:
             gone = ("delete", "namespace", made.mark, "--ignore-not-found", "--wait=false")
             cluster.run(*gone, kubeconfig=made.admin(tenant))

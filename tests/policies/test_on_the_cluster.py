@@ -11,8 +11,9 @@ import pytest
 
 from tests.cluster.access import access
 from tests.cluster.settings import NODE
-from tests.e2e.attacks import ATTACKS, shortened
+from tests.e2e.attacks import ATTACKS
 from tests.e2e.cluster import Cluster
+from tests.e2e.outcome import shortened
 from tests.e2e.reach import reach_table
 from tests.e2e.rig import TENANTS_FILE, apply_registry
 from tests.e2e.walls import Walls, walls

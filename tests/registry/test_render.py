@@ -12,8 +12,9 @@ from ruamel.yaml import YAML
 
 from aifactory_hub import constants
 from aifactory_hub.registry import read_registry, render
+from aifactory_hub.registry.host_quota import host_quota
 from aifactory_hub.registry.output import yaml_documents
-from aifactory_hub.registry.render import flavor_groups, host_objects, host_quota
+from aifactory_hub.registry.render import flavor_groups, host_objects
 from aifactory_hub.registry.render_vcluster import seeded_objects, vcluster_values
 from aifactory_profiles import Device
 
@@ -60,7 +61,7 @@ def test_the_values_of_a_vcluster_are_as_agreed(tenant: str, golden: Golden) -> 
 def test_one_tenant_can_be_rendered_alone() -> None:
     objects = host_objects(REGISTRY, ["vision"])
     kinds = {"Namespace", "Role", "RoleBinding", "Cohort", "ClusterQueue", "LocalQueue", "ResourceQuota"}
-    guards = {"ConfigMap", "NetworkPolicy", "ValidatingAdmissionPolicyBinding"}
+    guards = {"LimitRange", "NetworkPolicy", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
     assert {o["kind"] for o in objects} == kinds | guards
     assert all("vision" in str(o) and "nlp" not in str(o) for o in objects)
     with pytest.raises(KeyError, match="robots"):
@@ -298,14 +299,13 @@ def test_the_host_holds_a_tenant_to_what_it_may_ever_have_with_its_vcluster_s_ow
         changed("    quota: {mig-1g.10gb: 3}\n", LIMITED).replace("  carved:", "  fair_sharing: true\n  carved:"),
         SOURCE,
     )
-    limits, quota = host_quota(registry, registry.tenants["vision"])
-    assert quota["spec"]["hard"] == {
-        "requests.nvidia.com/mig-1g.10gb": "3",
-        "requests.nvidia.com/mig-3g.40gb": "0",
-        "requests.cpu": "12000m",
-        "requests.memory": str(68 * 2**30),
-        "pods": "25",
-    }
+    limits, objects, pods = host_quota(registry, registry.tenants["vision"])
+    assert pods["spec"]["hard"] == {"pods": "25", "requests.cpu": "12", "requests.memory": "68Gi"}
     assert limits["kind"] == "LimitRange"
-    (only,) = host_quota(registry, registry.tenants["nlp"])
-    assert only["spec"]["hard"] == {"requests.nvidia.com/mig-1g.10gb": "5", "requests.nvidia.com/mig-3g.40gb": "1"}
+    assert devices_of(objects) == {"requests.nvidia.com/mig-1g.10gb": "3", "requests.nvidia.com/mig-3g.40gb": "0"}
+    _, objects, _ = host_quota(registry, registry.tenants["nlp"])
+    assert devices_of(objects) == {"requests.nvidia.com/mig-1g.10gb": "5", "requests.nvidia.com/mig-3g.40gb": "1"}
+
+
+def devices_of(quota: dict[str, Any]) -> dict[str, str]:
+    return {name: most for name, most in quota["spec"]["hard"].items() if "nvidia.com" in name}

@@ -8,7 +8,7 @@ from aifactory_hub.domain.menu import Availability, Outlook, Standing, offers
 from aifactory_hub.domain.quota import Usage
 from aifactory_hub.domain.words import gpu_words
 from aifactory_hub.registry import read_registry
-from aifactory_hub.registry.render import host_quota
+from aifactory_hub.registry.host_quota import host_quota
 from aifactory_profiles import Device
 
 from .files import GOOD, SOURCE, kueue_object, problems
@@ -60,7 +60,7 @@ def test_they_have_quota_as_slices_have() -> None:
     registry = read_registry(SITE, SOURCE)
     nlp = registry.tenants["nlp"]
     assert (nlp.quota.nominal[WHOLE], nlp.quota.nominal[SHARED]) == (2, 4)
-    hard = host_quota(registry, nlp)[0]["spec"]["hard"]
+    hard = host_quota(registry, nlp)[1]["spec"]["hard"]
     assert (hard["requests.nvidia.com/gpu"], hard["requests.nvidia.com/gpu.shared"]) == ("2", "4")
     (group,) = kueue_object(registry, "nlp")["spec"]["resourceGroups"]
     counts = {each["name"]: each["nominalQuota"] for each in group["flavors"][0]["resources"]}

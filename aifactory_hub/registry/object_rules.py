@@ -1,0 +1,162 @@
+"""What else a tenant's syncer may make on the host: Services, claims, ConfigMaps, Secrets, endpoints. Rules as CEL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .. import constants
+from .cel import Rule, literal, literals
+from .pod_rules import LABELS, LEGACY, at_creation, granting_name, strange
+
+# Of Services, claims, ConfigMaps, Secrets and endpoints, as vCluster, Helm and Kubernetes' own controllers write them.
+_LABELS = (*LABELS, "kubernetes.io/*", "endpointslice.kubernetes.io/*", "service.kubernetes.io/*")
+_ANNOTATIONS = (
+    "vcluster.loft.sh/*",
+    f"{constants.PREFIX}/*",
+    "hub.jupyter.org/*",
+    "kubectl.kubernetes.io/*",
+    "meta.helm.sh/*",
+    "checksum/*",
+    "kubernetes.io/description",
+    "kubernetes.io/service-account.name",
+    "kubernetes.io/service-account.uid",
+    "endpoints.kubernetes.io/*",
+    "control-plane.alpha.kubernetes.io/leader",
+    "jobset.sigs.k8s.io/*",
+    "trainer.kubeflow.org/*",
+    "workflows.argoproj.io/*",
+)
+# Group and resources that the policy looks at: all that the syncer's Role may create, beside pods and events.
+OBJECTS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("", ("services", "persistentvolumeclaims", "configmaps", "secrets", "endpoints")),
+    ("discovery.k8s.io", ("endpointslices",)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectLists:
+    """``storage_classes`` are those that claims may have; none means any. ``annotations`` and ``labels`` are beside
+    our own."""
+
+    vcluster: str
+    storage_classes: Sequence[str] = ()
+    annotations: Sequence[str] = ()
+    labels: Sequence[str] = ()
+
+
+def object_variables(lists: ObjectLists) -> dict[str, str]:
+    """Named expressions of the policy."""
+    return {
+        "creates": "request.operation == 'CREATE'",
+        "kind": "request.resource.resource",
+        "strange_annotations": strange(
+            "annotations", (*_ANNOTATIONS, *lists.annotations), besides=_of_its_name_servers(lists.vcluster)
+        ),
+        "strange_labels": strange("labels", (*_LABELS, *lists.labels), unprefixed=True),
+        "granting": (
+            "variables.kind in ['configmaps', 'secrets'] && has(object.data)"
+            f" ? object.data.filter(k, {granting_name('k')} || k in {literals(LEGACY)}).map(k, string(k)) : []"
+        ),
+    }
+
+
+def _of_its_name_servers(vcluster: str) -> str:
+    """CEL: an annotation that vCluster writes into its sources for the Service of its own name servers, and no other.
+
+    A Prometheus that goes by such annotations asks port 9153 there; network policies let it through to nobody.
+    """
+    name = literal(f"kube-dns-x-kube-system-x-{vcluster}")
+    wanted = "{'prometheus.io/port': '9153', 'prometheus.io/scrape': 'true'}"
+    same = f"k in {wanted} && {wanted}[k] == object.metadata.annotations[k]"
+    return f"variables.kind == 'services' && object.metadata.name == {name} && {same}"
+
+
+def object_rules(lists: ObjectLists) -> dict[str, Rule]:
+    """The rules by name."""
+    return {**_metadata_rules(), **_service_rules(), **_claim_rules(lists), **_data_rules()}
+
+
+def _metadata_rules() -> dict[str, Rule]:
+    return {
+        "labels": Rule(
+            "variables.strange_labels.size() == 0",
+            "'label ' + variables.strange_labels[0] + ' is not allowed here: programs of the host may act on it."
+            " A site allows it in isolation.labels'",
+        ),
+        "annotations": Rule(
+            "variables.strange_annotations.size() == 0",
+            "'annotation ' + variables.strange_annotations[0] + ' is not allowed here: programs of the host may act"
+            " on it. A site allows it in isolation.annotations'",
+        ),
+    }
+
+
+def _service_rules() -> dict[str, Rule]:
+    return {
+        "service-type": _of(
+            "services",
+            "!has(object.spec.type) || object.spec.type in ['ClusterIP', 'ExternalName']",
+            "'a Service of type ' + object.spec.type + ' would open a port of the host; use ClusterIP'",
+        ),
+        "external-addresses": _of(
+            "services",
+            "!has(object.spec.externalIPs) || object.spec.externalIPs.size() == 0",
+            "'spec.externalIPs is set: it would take traffic that is meant for others; remove it'",
+        ),
+    }
+
+
+def _claim_rules(lists: ObjectLists) -> dict[str, Rule]:
+    claims = "persistentvolumeclaims"
+    rules = {
+        "volume-name": _of(
+            claims,
+            "!has(object.spec.volumeName) || object.spec.volumeName == '' || (request.operation == 'UPDATE'"
+            " && has(oldObject.spec.volumeName) && oldObject.spec.volumeName == object.spec.volumeName)",
+            "'spec.volumeName is set: a claim may not choose a volume, which may be another team\\'s; remove it'",
+        ),
+        "volume-selector": _of(
+            claims,
+            "!has(object.spec.selector)",
+            "'spec.selector is set: a claim may not choose among volumes; remove it'",
+        ),
+        "data-source": _of(
+            claims,
+            "!variables.creates || (!has(object.spec.dataSource) && !has(object.spec.dataSourceRef))",
+            "'spec.dataSource is set: a claim begins empty here, not as a copy of another; remove it'",
+        ),
+        "volume-attributes": _of(
+            claims,
+            "!has(object.spec.volumeAttributesClassName) || object.spec.volumeAttributesClassName == ''",
+            "'spec.volumeAttributesClassName is set: a claim may not change what its storage class says; remove it'",
+        ),
+    }
+    if lists.storage_classes:
+        allowed = literals(lists.storage_classes)
+        rules["storage-class"] = _of(
+            claims,
+            f"!variables.creates || (has(object.spec.storageClassName) && object.spec.storageClassName in {allowed})",
+            "'storage class ' + (has(object.spec.storageClassName) ? object.spec.storageClassName : '(none)')"
+            f" + {literal(' is not allowed here; allowed are: ' + ', '.join(lists.storage_classes))}",
+        )
+    return rules
+
+
+def _data_rules() -> dict[str, Rule]:
+    return {
+        "device-variables": Rule(
+            "variables.granting.size() == 0",
+            "'key ' + variables.granting[0] + ' is the name of a variable that makes the container runtime hand out"
+            " devices: a pod could take it with envFrom; give it another name'",
+        ),
+        "secret-type": at_creation(
+            "variables.kind != 'secrets' || !has(object.type) || object.type != 'kubernetes.io/service-account-token'",
+            "'the host would put a token of its own into a Secret of this type'",
+        ),
+    }
+
+
+def _of(kind: str, expression: str, message: str) -> Rule:
+    """A rule of one kind of object; every other passes."""
+    return Rule(f"variables.kind != '{kind}' || ({expression})", message)

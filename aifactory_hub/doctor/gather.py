@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from aifactory_profiles import parse_quantity
 from aifactory_profiles.catalogue import PRODUCT_LABEL
 
 from .. import constants
@@ -43,6 +45,8 @@ _GUARDS |= {"LimitRange", "Namespace", "Role", "RoleBinding"}
 # Whose labels name their chart.
 _MADE_BY_CHARTS = ("Deployment", "StatefulSet", "DaemonSet")
 _EXPORTER = "app.kubernetes.io/name=dcgm-exporter"
+log = logging.getLogger(__name__)
+
 _NO_ANSWER = (ApiUnreachable, ApiError)
 
 
@@ -84,7 +88,7 @@ async def gather(
         version=version,
         apis=apis,
         default_storage=None if storage is None else any(_is_default(each) for each in storage),
-        allocatable=None if nodes is None else _allocatable(registry, nodes),
+        **_devices(registry, nodes),
         carved=offline.carved,
         given=offline.given,
         compared=objects,
@@ -128,6 +132,17 @@ def _is_default(storage: dict[str, Any]) -> bool:
     return marks.get("storageclass.kubernetes.io/is-default-class") == "true"
 
 
+def _devices(registry: Registry, nodes: Sequence[dict[str, Any]] | None) -> dict[str, Any]:
+    """Fields of SiteFacts. A quantity that can't be read makes them unknown, not 0."""
+    if nodes is None:
+        return {}
+    try:
+        return {"allocatable": _allocatable(registry, nodes), "mislabelled": _mislabelled(registry, nodes)}
+    except ValueError as error:
+        log.warning("what the nodes have can't be read: %s", error)
+        return {}
+
+
 def _allocatable(registry: Registry, nodes: Sequence[dict[str, Any]]) -> dict[str, int]:
     """What the nodes that take pods have of each device that is given out, by its flavor's node label."""
     usable = [node for node in nodes if not node["spec"].get("unschedulable")]
@@ -143,9 +158,26 @@ def _has_flavor(registry: Registry, node: dict[str, Any], flavor: str) -> bool:
     return (node["metadata"].get("labels") or {}).get(PRODUCT_LABEL) in registry.catalogue.card(flavor).products
 
 
+def _mislabelled(registry: Registry, nodes: Sequence[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """Devices on nodes whose product label is none of their flavor's card: device -> label -> how many."""
+    found: dict[str, dict[str, int]] = {}
+    for device in registry.cluster.carved:
+        for node in nodes:
+            label = (node["metadata"].get("labels") or {}).get(PRODUCT_LABEL, "")
+            count = _count(node, device.resource)
+            if count and not _has_flavor(registry, node, device.flavor) and not _of_another(registry, label):
+                labels = found.setdefault(str(device), {})
+                labels[label] = labels.get(label, 0) + count
+    return found
+
+
+def _of_another(registry: Registry, label: str) -> bool:
+    return any(label in registry.catalogue.card(model).products for model in registry.cluster.gpu_models)
+
+
 def _count(node: dict[str, Any], resource: str) -> int:
-    count = str(node["status"].get("allocatable", {}).get(resource, 0))
-    return int(count) if count.isdigit() else 0
+    """Raises ValueError for what is no quantity: it is not 0."""
+    return int(parse_quantity(str(node["status"].get("allocatable", {}).get(resource, 0))))
 
 
 async def _none() -> list[AskedRights]:

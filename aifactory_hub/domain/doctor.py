@@ -108,13 +108,15 @@ CHARTS: Mapping[str, tuple[Stage, Wanted]] = {
 class SiteFacts:
     """What was gathered of a site. None means that it is not known.
 
-    ``allocatable``: device resource -> how many the nodes have together. ``carved``: what tenants.yaml says of them.
+    ``allocatable``: device resource -> how many the nodes have together. ``mislabelled``: those on nodes whose product
+    label fits no card. ``carved``: what tenants.yaml says of them.
     """
 
     version: tuple[int, int] | None = None
     apis: frozenset[str] | None = None
     default_storage: bool | None = None
     allocatable: Mapping[str, int] | None = None
+    mislabelled: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     carved: Mapping[str, int] = field(default_factory=dict)
     given: Mapping[str, int] = field(default_factory=dict)
     compared: Sequence[Compared] = ()
@@ -201,14 +203,26 @@ def _default_storage(found: bool | None) -> Finding:
 
 
 def _devices(facts: SiteFacts) -> list[Finding]:
-    return [_device(resource, count, facts.allocatable) for resource, count in sorted(facts.carved.items())]
+    return [
+        _device(resource, count, facts.allocatable, facts.mislabelled.get(resource, {}))
+        for resource, count in sorted(facts.carved.items())
+    ]
 
 
-def _device(resource: str, carved: int, allocatable: Mapping[str, int] | None) -> Finding:
+def _device(
+    resource: str, carved: int, allocatable: Mapping[str, int] | None, mislabelled: Mapping[str, int]
+) -> Finding:
     """Kueue does not look at nodes: with fewer devices than it gives out, tickets are admitted and pods wait."""
     have = None if allocatable is None else allocatable.get(resource, 0)
     seen = "" if have is None else f"nodes have {have}, tenants.yaml says {carved}"
     todo = "cut the GPUs as `aifactory-hub tenants render --part mig` says, or correct cluster.carved"
+    if mislabelled:
+        labels = ", ".join(f"{count} on nodes labelled {label!r}" for label, count in sorted(mislabelled.items()))
+        seen = f"{seen}; {labels}"
+        todo = (
+            "the GPUs are cut, but this label fits no card: where it ends in -MIG-INVALID, use `mig.strategy: mixed` or "
+            "cut each node into one size; for a new model, add its card"
+        )
     good = None if have is None else have >= carved
     return _judge(Stage.CLUSTER, f"nodes have the {resource} that are given out", good, seen, todo)
 

@@ -92,7 +92,9 @@ def most_connections() -> int:
     most = max(16, min(MOST_CONNECTIONS, soft - _RESERVED_FILES))
     log.info("at most %d connections at once; %d files may be open", most, soft)
     if most < MOST_CONNECTIONS:
-        log.warning("the limit of open files is low: raise it to %d for this process", MOST_CONNECTIONS + _RESERVED_FILES)
+        log.warning(
+            "the limit of open files is low: raise it to %d for this process", MOST_CONNECTIONS + _RESERVED_FILES
+        )
     return most
 
 

@@ -74,6 +74,28 @@ def test_objects_in_a_file_are_compared_and_drift_is_named(file: Path, tmp_path:
     assert found["the vCluster of nlp answers the hub"]["verdict"] == "unknown"
 
 
+def test_a_node_whose_label_fits_no_card_is_named_with_what_it_has(file: Path, tmp_path: Path) -> None:
+    node = {
+        **NODE,
+        "metadata": {"name": "n1", "labels": {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3-MIG-INVALID"}},
+    }
+    dump = tmp_path / "objects.yaml"
+    dump.write_text(yaml_documents([node]))
+    found = {each["check"]: each for each in json.loads(doctor(file, "--objects", dump, "--json").output)["findings"]}
+    finding = found["nodes have the nvidia.com/mig-1g.10gb (h100-80gb) that are given out"]
+    assert finding["verdict"] == "wrong"
+    assert finding["seen"].startswith("nodes have 0, tenants.yaml says 7")
+    assert finding["seen"].endswith("7 on nodes labelled 'NVIDIA-H100-80GB-HBM3-MIG-INVALID'")
+    assert "mig.strategy: mixed" in finding["todo"]
+
+
+def test_a_number_of_devices_that_can_not_be_read_is_unknown(file: Path, tmp_path: Path) -> None:
+    dump = tmp_path / "objects.yaml"
+    dump.write_text(yaml_documents([{**NODE, "status": {"allocatable": {"nvidia.com/mig-1g.10gb": "seven"}}}]))
+    found = {each["check"]: each for each in json.loads(doctor(file, "--objects", dump, "--json").output)["findings"]}
+    assert found["nodes have the nvidia.com/mig-1g.10gb (h100-80gb) that are given out"]["verdict"] == "unknown"
+
+
 @pytest.mark.parametrize("text", ["just a text", "kind: [", "- 1"])
 def test_a_file_that_holds_no_objects_is_trouble(file: Path, tmp_path: Path, text: str) -> None:
     dump = tmp_path / "objects.yaml"

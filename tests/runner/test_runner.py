@@ -258,7 +258,9 @@ async def test_a_name_that_is_not_utf_8_takes_nothing_else_with_it(service: Runn
     job = service.context.jobs.get(pod.job_id)
     assert job is not None and job.report is not None
     assert sorted(job.report["left"]) == [".checkpoints/ma\\udcf1ana.pt", "a\\tb", "ma\\udcf1ana.csv"]
-    assert "was not kept: it has the character U+0009, which can't be printed: rename it" in log  # where people look, not in the pod's own output alone
+    assert (
+        "was not kept: it has the character U+0009, which can't be printed: rename it" in log
+    )  # where people look, not in the pod's own output alone
 
 
 async def test_of_very_many_files_the_important_come_home_and_the_rest_is_counted(

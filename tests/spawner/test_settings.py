@@ -102,7 +102,7 @@ async def started(hub: HubInMemory, **site: Any) -> tuple[Any, dict[str, Any]]:
         hub.site.KubeSpawner[name] = value
     ada = hub.person("ada", nlp=Role.MEMBER)
     await ada.spawn("", options=CHOICE)
-    pod = await hub.cluster.apis["nlp"].get("/api/v1/namespaces/notebooks/pods/nb-ada")
+    pod = hub.cluster.apis["nlp"].objects["/api/v1/namespaces/notebooks/pods/nb-ada"]
     return ada.spawner, pod["spec"]["containers"][0]
 
 
@@ -147,7 +147,7 @@ async def test_a_dollar_in_a_name_stays_one_and_a_site_may_mean_it(hub: HubInMem
     hub.site.KubeSpawner.environment = {"POD": "$(HOSTNAME)"}
     person = hub.person("a$$b", nlp=Role.MEMBER)
     await person.spawn("", options=CHOICE)
-    pod = await hub.cluster.apis["nlp"].get(f"/api/v1/namespaces/notebooks/pods/{person.spawner.pod_name}")
+    pod = hub.cluster.apis["nlp"].objects[f"/api/v1/namespaces/notebooks/pods/{person.spawner.pod_name}"]
     values = {entry["name"]: entry.get("value") for entry in pod["spec"]["containers"][0]["env"]}
     assert values["JUPYTERHUB_USER"] == "a$$$$b"
     assert values["POD"] == "$(HOSTNAME)"

@@ -18,6 +18,7 @@ from .news import Bulletin
 from .reconcile import Reconciler
 from .schedules import Scheduler
 from .submissions import Submissions
+from .turns import Turns
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Context:
 
     ``reach`` says what can be reached now, for the health page; it names no tenant. ``unavailable`` says why a
     tenant can't start anything now, or None. ``bulletin`` tells of changed jobs, ``log_news`` also of new output. ``limits`` counts what each person
-    has open.
+    has open, ``turns`` is whose requests are worked on.
     """
 
     registry: Registry
@@ -49,3 +50,4 @@ class Context:
     unavailable: Callable[[str], str | None]
     clock: Callable[[], float]
     limits: Limits = field(default_factory=Limits)
+    turns: Turns = field(default_factory=Turns)

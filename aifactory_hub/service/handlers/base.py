@@ -61,6 +61,8 @@ class Handler(RequestHandler):
     _release: Callable[[], None] | None = None
     _refused: ServiceError | None = None
     _body_ended = False
+    _ended = False
+    _end_turn: Callable[[], None] = staticmethod(lambda: None)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let each verb begin with its body, or with why that was refused."""
@@ -102,11 +104,19 @@ class Handler(RequestHandler):
             self.request.body = bytes(self._body)
             self._body.clear()
 
-    def count(self, holder: str) -> None:
-        """Count this request among what ``holder`` has open. Raises ServiceError (429) when that is too much."""
-        if self._release is None:
-            kind = Kind.UPLOADS if self.request.method == "PUT" else self.counts_as
-            self._release = self.context.limits.take(kind, holder)
+    async def begin(self, holder: str) -> None:
+        """Count this request among what ``holder`` has open, and wait for a turn. Raises ServiceError (429).
+
+        An upload has no turn while its body comes; the executor that unpacks it gives turns of its own.
+        """
+        if self._release is not None:
+            return
+        upload = self.request.method == "PUT"
+        self._release = self.context.limits.take(Kind.UPLOADS if upload else self.counts_as, holder)
+        if not upload:
+            self._end_turn = await self.context.turns.take(holder)
+            if self._ended:  # the caller went away meanwhile
+                self._end_turn()
 
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Future[None]:
         """The answer is complete; called by tornado for every answer."""
@@ -116,6 +126,8 @@ class Handler(RequestHandler):
             self._end()
 
     def _end(self) -> None:
+        self._ended = True
+        self._end_turn()
         if self._release is not None:
             self._release()
             self._release = lambda: None
@@ -132,7 +144,7 @@ class Handler(RequestHandler):
     async def caller(self, *, fresh: bool = False) -> Caller:
         """Who asks. ``fresh`` asks the hub even if it was asked a moment ago: for whatever changes something."""
         caller = await self.context.gate.caller(self.request.headers.get("Authorization"), fresh=fresh)
-        self.count(f"person {caller.name}")
+        await self.begin(f"person {caller.name}")
         return caller
 
     def tenant_for(self, caller: Caller, scope: str, asked: str | None) -> str:
@@ -177,6 +189,7 @@ class Handler(RequestHandler):
         """
         if self.reader is None:
             raise RuntimeError(f"{type(self).__name__} sends an answer in pieces and has named no reader")
+        self._end_turn()  # to wait for a reader is no work
         await self.reader.check()
         if tenant is not None and tenant not in self.reader.tenants:
             return

@@ -26,8 +26,8 @@ class Context:
     """The parts.
 
     ``reach`` says what can be reached now, for the health page; it names no tenant. ``unavailable`` says why a
-    tenant can't start anything now, or None. ``bulletin`` tells of changed jobs, ``log_news`` also of new output. ``limits`` counts what each person
-    has open, ``turns`` is whose requests are worked on.
+    tenant can't start anything now, or None. ``bulletin`` tells of changed jobs, ``log_news`` also of new output.
+    ``limits`` counts what each person has open, ``turns`` is whose requests are worked on.
     """
 
     registry: Registry

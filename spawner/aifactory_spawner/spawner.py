@@ -13,13 +13,14 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any, ClassVar
 
+from jupyterhub import orm
 from jupyterhub.traitlets import Callable
 from kubespawner import KubeSpawner
 from traitlets import Bool, Float
 
 from aifactory_hub import constants
 from aifactory_hub.admission import AdmissionRefused
-from aifactory_hub.domain.names import server_id, server_pod
+from aifactory_hub.domain.names import server_id, server_pod, shares_name
 from aifactory_hub.domain.orphans import ServerKey
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
 from aifactory_hub.domain.spawns import SpawnPlan
@@ -37,7 +38,7 @@ from .hub_start import HubStart
 from .leftovers import OrphanRules, clear_own
 from .lookout import Lookout
 from .metrics import measured
-from .refusals import refused
+from .refusals import failed, refused
 from .server import NO_ANSWER, Server
 from .starting import quota_text
 from .steps import StartSteps
@@ -209,6 +210,7 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
         self.started_as = None
         self._deadline = time.monotonic() + self._registry.notebook.start_timeout
         try:
+            self._check_name()
             wiring = await self._wiring()
             plan = await self._decide(wiring)
             self.ended = None
@@ -227,6 +229,16 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
             raise refused(Refusal(RefusalReason.QUOTA_UNKNOWN, message)) from error
         finally:
             self.steps.end()
+
+    def _check_name(self) -> None:
+        """Raise SpawnRefused when somebody else's objects have the names that this person's would have."""
+        names = (name for (name,) in self.user.db.query(orm.User.name))
+        if (other := shares_name(self.user.name, names)) is not None:
+            self.log.error("%s and %s have the same name in Kubernetes; nothing is started", self.user.name, other)
+            raise failed(
+                "Your user name and another person's lead to the same names in Kubernetes, so nothing of yours can be "
+                "started. An administrator of the hub has to give you another user name."
+            )
 
     async def _decide(self, wiring: Wiring) -> SpawnPlan:
         plan = await self._read_choice(wiring)

@@ -48,7 +48,9 @@ def test_hidden_files_are_saved_only_if_asked(tmp_path: Path, name: str) -> None
     assert everything_below(tmp_path) == {name}
 
 
-@pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/x", "a//b", ".", "..", "", "a\\b", "a\nb", "a\x9bb", "a\u202eb"])
+@pytest.mark.parametrize(
+    "name", ["../x", "a/../../x", "/etc/x", "a//b", ".", "..", "", "a\\b", "a\nb", "a\x9bb", "a\u202eb"]
+)
 def test_nothing_is_saved_outside_of_the_folder(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()

@@ -276,7 +276,7 @@ class NotFound(Handler):
         """Called by tornado for any method."""
         raise ServiceError(404, "unknown-path", f"There is nothing at {self.request.path}.")
 
-    head = post = put = patch = delete = options = get  # type: ignore[assignment]
+    head = post = put = patch = delete = options = get
 
 
 def _body_too_large() -> ServiceError:

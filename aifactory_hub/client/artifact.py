@@ -32,9 +32,9 @@ class Artifact:
     def save(self, path: str | os.PathLike[str] | None = None, *, hidden: bool = False) -> Path:
         """Write the content to the file ``path``; the file appears whole.
 
-        Without ``path`` it is saved by its own name below the current folder, and where ``path`` is a folder by the last
-        part of its name in there. Whoever wrote the job chose that name, so then nothing is overwritten, no link is
-        followed, and a name that begins with a dot is saved only with ``hidden``. Raises NotSaved.
+        Without ``path`` it is saved by its own name below the current folder, and where ``path`` is a folder by the
+        last part of its name in there. Whoever wrote the job chose that name, so then nothing is overwritten, no link
+        is followed, and a name that begins with a dot is saved only with ``hidden``. Raises NotSaved.
         """
         if path is not None and not Path(path).is_dir():
             return self._write(Path(path))

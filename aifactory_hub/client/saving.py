@@ -27,10 +27,8 @@ def place_below(folder: Path, name: str, *, hidden: bool = False) -> Path:
     if any(part in ("", ".", "..") or "\\" in part or line(part) != part for part in parts):
         raise NotSaved(f"{line(name)!r} was not saved: it is not a plain name below a folder.")
     if not hidden and any(part.startswith(".") for part in parts):
-        message = (
-            f"{name!r} was not saved: it is hidden, so programs could read it unseen. Ask for hidden files to save it."
-        )
-        raise Hidden(message)
+        message = f"{name!r} was not saved: it is hidden, so programs could read it unseen."
+        raise Hidden(f"{message} Ask for hidden files to save it.")
     place = folder
     for part in parts[:-1]:
         place = place / part

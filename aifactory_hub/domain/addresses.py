@@ -49,7 +49,7 @@ _NOT_PUBLIC = tuple(
         "2620:4f:8000::/48",
         "3fff::/20",
         "5f00::/16",
-        "fc00::/7",  # unique local; metadata of AWS (fd00:ec2::254), Google Cloud (fd20:ce::254), Scaleway (fd00:42::42)
+        "fc00::/7",  # unique local; metadata: AWS fd00:ec2::254, Google Cloud fd20:ce::254, Scaleway fd00:42::42
         "fe80::/10",  # link-local
         "fec0::/10",  # site-local
         "ff00::/8",  # multicast
@@ -112,7 +112,7 @@ def check_git_remote(remote: str) -> None:
     Everything else that git understands is refused: ``ext::`` and other helpers run commands, ``file:`` reads the local
     disk, ``http:`` and ``git:`` are not encrypted, and a host that begins with a dash is an option of ssh.
     """
-    scheme, separator, rest = remote.partition("://")
+    scheme, separator, _ = remote.partition("://")
     if not separator:
         host, colon, path = remote.partition(":")
         if not colon or host.lower() in _TRANSPORTS or not path or path.startswith((":", "-")):

@@ -1,13 +1,20 @@
-"""Kubernetes-safe names that cannot collide: any two different inputs give different valid names."""
+"""Kubernetes-safe names. Different texts have different names, except for a collision that somebody works for.
+
+Names that Kubernetes does not take carry a digest of 48 bits: longer ones would not fit beside what kubespawner and
+vCluster add, and would give the volumes that exist another name. No two names collide by accident. A second name for
+somebody's digest can be computed in hours by whoever may choose their own user name, so a start compares whole names:
+``shares_name`` with the hub's other people, and the owner that a volume's claim names.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 
 # kubespawner adds suffixes, and vCluster's host name is <name>-x-<ns>-x-<vcluster>: stay well under 63.
 _LONGEST = 40
-# 48 bits: a crafted second name is out of reach, not merely an accidental one.
+# In hexadecimal digits: see above.
 _DIGEST = 12
 _PLAIN = re.compile(r"[a-z]([a-z0-9]|-(?=[a-z0-9]))*")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
@@ -47,6 +54,17 @@ def server_id(user: str, server: str) -> str:
 def home_id(user: str, generation: int) -> str:
     """The id of a user's home volumes. An account that was handed over without them has others: ``generation``."""
     return join(user, f"home{generation}") if generation else slug(user)
+
+
+def shares_name(user: str, others: Iterable[str]) -> str | None:
+    """Who of the ``others`` has the same slug as ``user``, so that their objects would have the same names; or None.
+
+    Only names with a digest can be shared.
+    """
+    own = slug(user)
+    if own == user:
+        return None
+    return next((other for other in others if other != user and slug(other) == own), None)
 
 
 def server_pod(user: str, server: str) -> str:

@@ -92,16 +92,17 @@ def most_connections() -> int:
     most = max(16, min(MOST_CONNECTIONS, soft - _RESERVED_FILES))
     log.info("at most %d connections at once; %d files may be open", most, soft)
     if most < MOST_CONNECTIONS:
-        log.warning(
-            "the limit of open files is low: raise it to %d for this process", MOST_CONNECTIONS + _RESERVED_FILES
-        )
+        wanted = MOST_CONNECTIONS + _RESERVED_FILES
+        log.warning("the limit of open files is low: raise it to %d for this process", wanted)
     return most
 
 
 class BoundedServer(HTTPServer):
     """tornado's server with limits. ``most`` connections are open at once; see ``make_room`` for what happens then."""
 
-    def initialize(self, request_callback: Any, *, most: int = MOST_CONNECTIONS, **rest: Any) -> None:
+    def initialize(  # type: ignore[override]
+        self, request_callback: Any, *, most: int = MOST_CONNECTIONS, **rest: Any
+    ) -> None:
         """Called by tornado instead of ``__init__``."""
         rest = {"idle_connection_timeout": IDLE_TIMEOUT, "max_header_size": _LARGEST_HEADERS, **rest}
         super().initialize(request_callback, **rest)

@@ -20,6 +20,7 @@ from .reconcile import Reconciler
 from .room import Room
 from .schedules import Scheduler
 from .submissions import Submissions
+from .turns import Turns
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Context:
     ``reach`` says what can be reached now, for the health page; it names no tenant. ``unavailable`` says why a
     tenant can't start anything now, or None. ``bulletin`` tells of changed jobs, ``log_news`` also of new output.
     ``parsing`` reads what members send, ``room`` counts what they hold of the disk, ``limits`` what each person has
-    open. ``site_token_hash`` is that of the token which hub and service share; None where there is none.
+    open, ``turns`` is whose requests are worked on. ``site_token_hash`` is that of the token which hub and service
+    share; None where there is none.
     """
 
     registry: Registry
@@ -55,3 +57,4 @@ class Context:
     site_token_hash: str | None = None
     parsing: Parsing = field(default_factory=Parsing)
     limits: Limits = field(default_factory=Limits)
+    turns: Turns = field(default_factory=Turns)

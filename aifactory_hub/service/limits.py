@@ -17,7 +17,7 @@ class Kind(StrEnum):
     STREAMS = "streams"
 
 
-MOST_OPEN = {Kind.REQUESTS: 32, Kind.UPLOADS: 8, Kind.STREAMS: 64}
+MOST_OPEN = {Kind.REQUESTS: 100, Kind.UPLOADS: 8, Kind.STREAMS: 64}
 _WHAT_TO_DO = {
     Kind.REQUESTS: "Wait for an answer before you send more",
     Kind.UPLOADS: "Send your files one after the other",

@@ -153,8 +153,20 @@ class Server:
             await asyncio.sleep(POSITION_EVERY)
 
     async def create_claim(self, body: dict[str, Any], deadline: float) -> None:
-        """The home volume's claim, unless it is there. Raises SpawnRefused."""
-        await self._create("persistentvolumeclaims", body, deadline)
+        """The home volume's claim, unless it is there. Raises SpawnRefused, also when it is another person's."""
+        if await self._create("persistentvolumeclaims", body, deadline) is None:
+            await self._check_claim(body)
+
+    async def _check_claim(self, body: dict[str, Any]) -> None:
+        """A claim that was there has to name the same person; one that names nobody is from an old version."""
+        name, owner = body["metadata"]["name"], _username(body)
+        api = await self.wiring.clients.api(self.binding.tenant)
+        found = await api.get(f"/api/v1/namespaces/{NOTEBOOKS_NAMESPACE}/persistentvolumeclaims/{name}")
+        if owner is not None and _username(found) not in (None, owner):
+            raise failed(
+                f"In team {self.binding.tenant} the volume {name} is another person's, so it is not opened. An "
+                "administrator of the hub has to look at it."
+            )
 
     async def create_pod(self, body: dict[str, Any], deadline: float) -> str | None:
         """Create the pod and return its uid in the vCluster. Raises SpawnRefused.
@@ -302,6 +314,12 @@ class Server:
     @property
     def _path(self) -> str:
         return f"/api/v1/namespaces/{NOTEBOOKS_NAMESPACE}/pods/{self.pod}"
+
+
+def _username(manifest: Mapping[str, Any]) -> str | None:
+    """The person that kubespawner made an object for."""
+    name = (manifest["metadata"].get("annotations") or {}).get("hub.jupyter.org/username")
+    return None if name is None else str(name)
 
 
 def _stuck(pod: PodFact | None, events: list[PodEvent]) -> str:

@@ -20,7 +20,7 @@ from traitlets import Bool, Float
 
 from aifactory_hub import constants
 from aifactory_hub.admission import AdmissionRefused
-from aifactory_hub.domain.names import server_id, server_pod
+from aifactory_hub.domain.names import server_id, server_pod, shares_name
 from aifactory_hub.domain.orphans import ServerKey
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
 from aifactory_hub.domain.spawns import SpawnPlan
@@ -241,6 +241,7 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
         self.connects_again = False
         self._deadline = time.monotonic() + self._registry.notebook.start_timeout
         try:
+            self._check_name()
             wiring = await self._wiring()
             plan = await self._read_choice(wiring)
             self.started_as = (plan.tenant.name, plan.profile.name)
@@ -269,6 +270,16 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
     def _database_id(self) -> str | None:
         database = self._shared().database
         return None if database is None else database.id
+
+    def _check_name(self) -> None:
+        """Raise SpawnRefused when somebody else's objects have the names that this person's would have."""
+        names = (name for (name,) in self.user.db.query(orm.User.name))
+        if (other := shares_name(self.user.name, names)) is not None:
+            self.log.error("%s and %s have the same name in Kubernetes; nothing is started", self.user.name, other)
+            raise failed(
+                "Your user name and another person's lead to the same names in Kubernetes, so nothing of yours can be "
+                "started. An administrator of the hub has to give you another user name."
+            )
 
     async def _check_quota(self, wiring: Wiring, plan: SpawnPlan) -> None:
         usage = await self._admit(wiring, plan, ask=True)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from aifactory_hub.domain.names import join, label_value, server_id, slug
+from aifactory_hub.domain import names
+from aifactory_hub.domain.names import join, label_value, server_id, shares_name, slug
 
 VALID = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 # kubespawner and vCluster add to a name, so it must stay far below the 63 characters of a DNS label.
@@ -110,3 +111,10 @@ def test_a_label_value_that_kubernetes_takes_is_left_as_it_is() -> None:
 def test_any_text_makes_a_label_value(text: str) -> None:
     assert re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?", label_value(text))
     assert len(label_value(text)) <= 63
+
+
+def test_who_shares_a_name_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shares_name("Ada.B", ["ada", "Ada.B", "ada-b.", "bob"]) is None
+    monkeypatch.setattr(names, "_digest", lambda kind, *parts: "0123456789ab")
+    assert shares_name("Ada.B", ["ada", "Ada.B", "ada-b.", "bob"]) == "ada-b."
+    assert shares_name("ada", ["Ada", "ada"]) is None

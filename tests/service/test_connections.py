@@ -91,7 +91,8 @@ async def test_a_body_that_drips_ends_and_one_that_comes_slowly_does_not(
                 await asyncio.wait([answer], timeout=pause)
             return int((await answer).split()[1])
 
-    assert await asyncio.gather(send(0.1, 1), send(0.1, 50)) == [408, 401]
+    dripping, slow = await asyncio.gather(send(0.1, 1), send(0.1, 50))
+    assert (dripping, slow) == (408, 401)
 
 
 async def test_half_requests_make_room_for_whole_ones(service: RunningService) -> None:
@@ -228,29 +229,26 @@ async def test_one_person_may_have_so_many_requests_open(
 
     monkeypatch.setattr(service.context.jobs, "newest", waits)
     holds = service.context.limits
+    ends: list[asyncio.Task[httpx.Response]] = []
+    verb, path = ("GET", "/quota") if kind is Kind.REQUESTS else ("PUT", f"/uploads/packs/{'0' * 64}")
     async with service.http("ada") as ada, service.http("eve") as eve:
         if kind is Kind.REQUESTS:
-            waiting = [asyncio.create_task(ada.get("/jobs")) for _ in range(2)]
-            ask, other = (lambda: ada.get("/quota")), eve.get("/quota")
-            ends = waiting
+            ends += [asyncio.create_task(ada.get("/jobs")) for _ in range(2)]
         else:
             held = [holds.take(kind, "person ada") for _ in range(2)]
-            digest = "0" * 64
-            ask, other = (lambda: ada.put(f"/uploads/packs/{digest}", content=b"x")), eve.get("/quota")
-            ends = []
         async with asyncio.timeout(10):
             while holds.open(kind, "person ada") < 2:
                 await asyncio.sleep(0.01)
-        refused = await ask()
+        refused = await ada.request(verb, path)
         assert (refused.status_code, refused.json()["reason"]) == (429, "too-many-open")
-        assert (await other).status_code == 200
+        assert (await eve.get("/quota")).status_code == 200
         go_on.set()
         for task in ends:
             assert (await task).status_code == 200
         if kind is Kind.UPLOADS:
             for release in held:
                 release()
-        assert (await ask()).status_code in (200, 422)
+        assert (await ada.request(verb, path)).status_code in (200, 422)
         assert holds.open(kind, "person ada") == 0
 
 

@@ -194,12 +194,12 @@ def info(address: str) -> tuple[int, int, int, str, tuple[str, int]]:
 )
 def test_no_socket_is_made_for_an_address_that_is_not_public(address: str) -> None:
     with pytest.raises(NotPublic):
-        guarded_socket(info(address))  # type: ignore[arg-type]
+        guarded_socket(info(address))
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])
 def test_a_socket_is_made_for_a_public_address(address: str) -> None:
-    guarded_socket(info(address)).close()  # type: ignore[arg-type]
+    guarded_socket(info(address)).close()
 
 
 @dataclass
@@ -229,9 +229,8 @@ async def test_the_connector_itself_refuses_internal_addresses(
     listener: Listener, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     """Also those that the form of the address did not give away."""
-    monkeypatch.setattr(
-        socket, "getaddrinfo", lambda *_, **__: [info("127.0.0.1")[:4] + (("127.0.0.1", listener.port),)]
-    )
+    found = (*info("127.0.0.1")[:4], ("127.0.0.1", listener.port))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [found])
     async with aiohttp.ClientSession(connector=messages._connector(guarded=True)) as session:
         with pytest.raises(aiohttp.ClientConnectorError):
             await session.post(f"http://{host}:{listener.port}/x")
@@ -256,7 +255,7 @@ async def test_an_open_port_a_closed_one_and_no_name_at_all_look_alike(
     def resolve(host: str, port: int, *_: object, **__: object) -> list[object]:
         if host == "nowhere.example":
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [info("127.0.0.1")[:4] + (("127.0.0.1", port),)]
+        return [(*info("127.0.0.1")[:4], ("127.0.0.1", port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     world.service.messenger.timeout = 0.5

@@ -65,6 +65,8 @@ class Handler(RequestHandler):
     _release: Callable[[], None] | None = None
     _refused: ServiceError | None = None
     _body_ended = False
+    _ended = False
+    _end_turn: Callable[[], None] = staticmethod(lambda: None)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let each verb begin with its body, or with why that was refused."""
@@ -106,11 +108,19 @@ class Handler(RequestHandler):
             self.request.body = bytes(self._body)
             self._body.clear()
 
-    def count(self, holder: str) -> None:
-        """Count this request among what ``holder`` has open. Raises ServiceError (429) when that is too much."""
-        if self._release is None:
-            kind = Kind.UPLOADS if self.request.method == "PUT" else self.counts_as
-            self._release = self.context.limits.take(kind, holder)
+    async def begin(self, holder: str) -> None:
+        """Count this request among what ``holder`` has open, and wait for a turn. Raises ServiceError (429).
+
+        An upload has no turn while its body comes; the executor that unpacks it gives turns of its own.
+        """
+        if self._release is not None:
+            return
+        upload = self.request.method == "PUT"
+        self._release = self.context.limits.take(Kind.UPLOADS if upload else self.counts_as, holder)
+        if not upload:
+            self._end_turn = await self.context.turns.take(holder)
+            if self._ended:  # the caller went away meanwhile
+                self._end_turn()
 
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Future[None]:
         """The answer is complete; called by tornado for every answer."""
@@ -120,6 +130,8 @@ class Handler(RequestHandler):
             self._end()
 
     def _end(self) -> None:
+        self._ended = True
+        self._end_turn()
         if self._release is not None:
             self._release()
             self._release = lambda: None
@@ -146,7 +158,7 @@ class Handler(RequestHandler):
     async def caller(self, *, fresh: bool = False) -> Caller:
         """Who asks. ``fresh`` asks the hub even if it was asked a moment ago: for whatever changes something."""
         caller = await self.context.gate.caller(self.request.headers.get("Authorization"), fresh=fresh)
-        self.count(f"person {caller.name}")
+        await self.begin(f"person {caller.name}")
         return caller
 
     def tenant_for(self, caller: Caller, scope: str, asked: str | None) -> str:
@@ -201,6 +213,7 @@ class Handler(RequestHandler):
         """
         if self.reader is None:
             raise RuntimeError(f"{type(self).__name__} sends an answer in pieces and has named no reader")
+        self._end_turn()  # to wait for a reader is no work
         await self.reader.check()
         if tenant is not None and tenant not in self.reader.tenants:
             return
@@ -290,7 +303,7 @@ class NotFound(Handler):
         """Called by tornado for any method."""
         raise ServiceError(404, "unknown-path", f"There is nothing at {self.request.path}.")
 
-    head = post = put = patch = delete = options = get  # type: ignore[assignment]
+    head = post = put = patch = delete = options = get
 
 
 def _body_too_large() -> ServiceError:

@@ -32,7 +32,7 @@ class _ForRunners(Handler):
             raise forbidden("This is not the token of this job.")
         if not job.live:
             raise ServiceError(410, "job-over", f"Job {job.id} is over: nothing more is taken for it.")
-        self.count(f"job {job.id}")
+        await self.begin(f"job {job.id}")
         if self.reader is None:
             self.reader = Reader(partial(self._readable, job_id), [job.tenant])
         return job

@@ -49,6 +49,9 @@ def read_document(text: str, source: str) -> Document:
         raise RegistryError(source, [_syntax(what, mark.line + 1 if mark else None)]) from error
     except YAMLError as error:
         raise RegistryError(source, [_syntax(str(error).splitlines()[0], None)]) from error
+    except ValueError as error:  # ruamel makes dates of what looks like one, before anybody can say what it is for
+        what = f"a value looks like a date or time and is none: {error}"
+        raise RegistryError(source, [Problem((), what, "correct it, or put it in quotes")]) from error
     except RecursionError as error:
         what = "an alias refers to something that it is part of, or lists are nested too deeply"
         raise RegistryError(source, [Problem((), what, "write the values out")]) from error

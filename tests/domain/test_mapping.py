@@ -200,3 +200,18 @@ def test_a_pattern_that_would_hang_a_backtracking_engine_does_not() -> None:
 )
 def test_names_that_a_person_takes_for_one_are_normalised_alike(one: str, other: str) -> None:
     assert normalised(one) == normalised(other)
+
+
+ODD_NAMES = [
+    "xteams/nlp", "teams/nlp\nteams/vision", "\nteams/nlp", "teams/nlp\n", "teams/nlp\r\n", "TEAMS/NLP", "teams/nlp ",
+    "teams/nlp\x00", "teams/nlp/", "teams//nlp", "\uff54eams/nlp", "teams/nlp\u200b", "/teams/nlp", "teams/nlp/admins/",
+    "teams/nlp\r\nSet-Cookie: x=1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_name_that_only_resembles_a_group_leads_nowhere(name: str) -> None:
+    rules = [ExactRule("teams/nlp", "nlp", Role.MEMBER), PatternRule("teams/v[a-z]+", "vision", Role.MEMBER)]
+    mapping = TenantMapping(rules, ["nlp", "vision"])
+    assert mapping.roles([name]) == {}
+    assert mapping.claimed([name, "teams/nlp", name, "teams/vision"]) == ["teams/nlp", "teams/vision"]

@@ -331,6 +331,16 @@ CASES: dict[str, tuple[str, str, str]] = {
         "10: identity.issuer: 'idp.example.org/dex' is not a web address; "
         "write it in full, for example https://idp.example.org",
     ),
+    "a day that there is not": (
+        "client_id: aifactory-hub",
+        "client_id: aifactory-hub\n  rebind_until: '2026-02-30'",
+        "12: identity.rebind_until: '2026-02-30' is not a day; write year, month and day, for example 2026-12-31",
+    ),
+    "a moment for a day": (
+        "client_id: aifactory-hub",
+        "client_id: aifactory-hub\n  rebind_until: tomorrow",
+        "12: identity.rebind_until: 'tomorrow' is not a day; write year, month and day, for example 2026-12-31",
+    ),
     "a number for a text": (
         "client_id: aifactory-hub",
         "client_id: 7",
@@ -347,6 +357,12 @@ CASES: dict[str, tuple[str, str, str]] = {
         "8: cluster.simulated: 'perhaps' is not true or false; write for example true",
     ),
 }
+
+
+def test_a_date_that_there_is_not_is_a_problem_of_the_file_and_no_traceback() -> None:
+    said = problems(changed("client_id: aifactory-hub", "client_id: aifactory-hub\n  rebind_until: 2026-02-30"))
+    assert len(said) == 1
+    assert "looks like a date or time and is none" in said[0]
 
 
 @pytest.mark.parametrize(("old", "new", "says"), CASES.values(), ids=CASES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -23,7 +22,9 @@ _LONGEST_STATUS = 64 * 1024
 # A pod is a few KiB and etcd's limit for one object is 1.5 MiB, so a longer line is no object.
 _LONGEST_LINE = 8 * _MIB
 
-_MOST_INTERIM = 10
+# Heads of responses to one request, and bytes that are looked through for them at once.
+_MOST_HEADS = 10
+_PIECE = 16 * 1024
 
 # RecursionError: JSON that is nested deeper than any Kubernetes object.
 UNPARSABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -148,24 +149,48 @@ def check_values(data: bytes, server: str, most: int = MOST_VALUES) -> None:
         raise ApiNonsense(f"{server} answered with more than {most} values")
 
 
-class FinalResponse(aiohttp.ClientResponse):
-    """Gives up after a few informational answers (1xx): aiohttp reads any number of them in one turn of the loop."""
+class GuardedResponse(aiohttp.ClientResponse):
+    """A response on a connection that is broken off when the server sends more heads than any does for one request."""
 
     async def start(self, connection: Any) -> aiohttp.ClientResponse:
-        """See aiohttp. Raises ClientPayloadError."""
-        protocol, heads = connection.protocol, itertools.count()
-        read = protocol.read
+        """See aiohttp."""
+        protocol = connection.protocol
+        guard = getattr(protocol, "heads_guard", None)
+        if guard is None:
+            guard = protocol.heads_guard = HeadsGuard(protocol)
+        guard.heads = 0
+        return await super().start(connection)
 
-        async def counted() -> Any:
-            if next(heads) > _MOST_INTERIM:
-                raise aiohttp.ClientPayloadError("informational answers without end")
-            return await read()
 
-        protocol.read = counted
-        try:
-            return await super().start(connection)
-        finally:
-            del protocol.read
+class HeadsGuard:
+    """Counts the heads of responses on one connection: informational ones (1xx), and those that nobody asked for.
+
+    aiohttp reads any number of them, thousands in one turn of the event loop. Data are handed on in small pieces, so
+    that the connection is broken off after a few hundred.
+    """
+
+    def __init__(self, protocol: Any) -> None:
+        self.heads = 0
+        self._protocol = protocol
+        self._feed, self._receive = protocol.feed_data, protocol.data_received
+        protocol.feed_data, protocol.data_received = self.feed, self.receive
+
+    def feed(self, *head: Any) -> None:
+        """In place of the protocol's ``feed_data``, which is called for each head."""
+        self.heads += 1
+        if self.heads <= _MOST_HEADS:
+            self._feed(*head)
+        elif self.heads == _MOST_HEADS + 1:
+            self._protocol.set_exception(aiohttp.ClientPayloadError("heads of responses without end"))
+            if self._protocol.transport is not None:
+                self._protocol.transport.abort()
+
+    def receive(self, data: bytes) -> None:
+        """In place of the protocol's ``data_received``."""
+        for begin in range(0, len(data), _PIECE):
+            if self.heads > _MOST_HEADS:
+                return
+            self._receive(data[begin : begin + _PIECE])
 
 
 class AnswerTooLarge(ApiNonsense):

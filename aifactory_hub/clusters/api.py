@@ -12,7 +12,7 @@ from typing import Any, cast
 import aiohttp
 from kubernetes_asyncio import client
 
-from .answers import TENANT_LIMITS, AnswerReader, AnswerTooLarge, FinalResponse, Limits
+from .answers import TENANT_LIMITS, AnswerReader, AnswerTooLarge, GuardedResponse, Limits
 from .credentials import Credential, CredentialError
 from .decoding import decode_list, decode_object
 from .errors import ApiError, ApiNonsense, ApiUnreachable
@@ -337,7 +337,7 @@ def _bounded_session(session: aiohttp.ClientSession, limits: Limits) -> aiohttp.
         connector=connector,
         trust_env=True,
         cookie_jar=aiohttp.DummyCookieJar(),
-        response_class=FinalResponse,
+        response_class=GuardedResponse,
         auto_decompress=False,
         read_bufsize=limits.buffer,
     )

@@ -14,6 +14,8 @@ from ruamel.yaml.error import YAMLError
 
 # Bytes. A kubeconfig of vCluster is about 6 KiB, and parsing YAML takes a second for some hundred KiB.
 LONGEST_KUBECONFIG = 32 * 1024
+# Lists or mappings of one notation.
+_MOST_OPENED = 200
 # What the parser raises for texts that are no YAML, or nested too deep.
 _NO_YAML = (YAMLError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 # Where Kubernetes mounts a pod's own service account.
@@ -56,6 +58,9 @@ def parse_kubeconfig(text: str, *, folder: Path | None = None) -> Credential:
         raise CredentialError(
             f"the kubeconfig has {len(text)} characters, and more than {LONGEST_KUBECONFIG} are not read"
         )
+    # The parser's time grows with the square of the depth.
+    if max(text.count(opening) for opening in ("[", "{", "- ", "? ")) > _MOST_OPENED:
+        raise CredentialError("the kubeconfig has more lists and mappings than any kubeconfig")
     try:
         config = YAML(typ="safe", pure=True).load(text)
     except _NO_YAML:

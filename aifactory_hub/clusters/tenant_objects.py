@@ -249,7 +249,8 @@ def tidied(value: Any) -> Any:
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):
-        return {key: tidied(each) for key, each in value.items()}
+        # Base64, which is read by clusters.packed.
+        return {key: each if key == "compressedNodes" else tidied(each) for key, each in value.items()}
     if isinstance(value, list):
         return [tidied(each) for each in value]
     return value

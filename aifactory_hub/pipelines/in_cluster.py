@@ -101,7 +101,7 @@ class InClusterPipeline:
             for secret in before:
                 await self._create(api, _SECRETS, secret, spec.run_id)
             made = await self._create(api, self.path, main, spec.run_id)
-        return self.observe(made, self._host_pods(spec.tenant, spec.run_id))
+            return self.observe(made, self._host_pods(spec.tenant, spec.run_id))
 
     async def get(self, tenant: str, run_id: str) -> JobRun:
         """The run from the tenant's API, its pods from the host; where that is silent, what the tenant's API tells:

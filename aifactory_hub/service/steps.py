@@ -121,6 +121,10 @@ class JobSteps:
             return await self._w.engines.of(job.backend).get(job.tenant, job.run_id), None
         except PipelineUnavailable as error:
             return None, str(error)
+        except Exception as error:
+            # An engine reads what the team's API sends, and nothing of that may look like the end of a run.
+            log.exception("job %s: engine %s failed to read its run", job.id, job.backend)
+            return None, f"the engine can't read what the vCluster of team {job.tenant} says ({type(error).__name__})"
 
     async def _apply(self, job: JobRecord, decision: JobDecision, ticket: Ticket | None) -> bool:
         state = decision.state

@@ -17,7 +17,9 @@ from pathlib import Path
 
 from ..rig import TENANTS_FILE, apply_registry, clear_tenants, finish, open_rig
 from .apis import Apis
+from .databases import Databases
 from .deaths import Deaths
+from .homes import Homes
 from .host import Host, before_the_host
 from .leftovers import Leftovers
 from .names import Names
@@ -60,8 +62,10 @@ def ready_site(folder: Path, teams: Sequence[str]) -> Iterator[tuple[Site, list[
             *People(site, rig.found).rows(),
             *Names(site, rig.found).rows(),
             *Leftovers(site).rows(),
+            *Databases(site).rows(),
             *Deaths(site, proxy, teams).rows(),
             *VClusters(site).rows(),
+            *Homes(site).rows(),
             *Host(site, relay).rows(),
         ]
         yield site, rows

@@ -27,6 +27,7 @@ _ANNOTATIONS = (
     "trainer.kubeflow.org/*",
     "workflows.argoproj.io/*",
 )
+_OLD_CLASS = "volume.beta.kubernetes.io/storage-class"
 # Group and resources that the policy looks at: all that the syncer's Role may create, beside pods and events.
 OBJECTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("", ("services", "persistentvolumeclaims", "configmaps", "secrets", "endpoints")),
@@ -50,8 +51,15 @@ def object_variables(lists: ObjectLists) -> dict[str, str]:
     return {
         "creates": "request.operation == 'CREATE'",
         "kind": "request.resource.resource",
+        # The class of a claim, by its field and by the annotation of old, which KubeSpawner writes still.
+        "classes": (
+            "variables.kind == 'persistentvolumeclaims' ? ((has(object.spec.storageClassName)"
+            " ? [string(object.spec.storageClassName)] : []) + (has(object.metadata.annotations)"
+            f" && '{_OLD_CLASS}' in object.metadata.annotations"
+            f" ? [string(object.metadata.annotations['{_OLD_CLASS}'])] : [])) : []"
+        ),
         "strange_annotations": strange(
-            "annotations", (*_ANNOTATIONS, *lists.annotations), besides=_of_its_name_servers(lists.vcluster)
+            "annotations", (*_ANNOTATIONS, *lists.annotations), besides=_besides(lists.vcluster)
         ),
         "strange_labels": strange("labels", (*_LABELS, *lists.labels), unprefixed=True),
         "granting": (
@@ -61,15 +69,17 @@ def object_variables(lists: ObjectLists) -> dict[str, str]:
     }
 
 
-def _of_its_name_servers(vcluster: str) -> str:
-    """CEL: an annotation that vCluster writes into its sources for the Service of its own name servers, and no other.
+def _besides(vcluster: str) -> str:
+    """CEL: annotations of one kind of object that pass.
 
-    A Prometheus that goes by such annotations asks port 9153 there; network policies let it through to nobody.
+    vCluster writes two into its sources for the Service of its own name servers. A Prometheus that goes by them asks
+    port 9153 there, which network policies open to nobody. The class of a claim is judged by a rule of its own.
     """
     name = literal(f"kube-dns-x-kube-system-x-{vcluster}")
     wanted = "{'prometheus.io/port': '9153', 'prometheus.io/scrape': 'true'}"
     same = f"k in {wanted} && {wanted}[k] == object.metadata.annotations[k]"
-    return f"variables.kind == 'services' && object.metadata.name == {name} && {same}"
+    name_servers = f"variables.kind == 'services' && object.metadata.name == {name} && {same}"
+    return f"({name_servers}) || (variables.kind == 'persistentvolumeclaims' && k == '{_OLD_CLASS}')"
 
 
 def object_rules(lists: ObjectLists) -> dict[str, Rule]:
@@ -136,8 +146,8 @@ def _claim_rules(lists: ObjectLists) -> dict[str, Rule]:
         allowed = literals(lists.storage_classes)
         rules["storage-class"] = _of(
             claims,
-            f"!variables.creates || (has(object.spec.storageClassName) && object.spec.storageClassName in {allowed})",
-            "'storage class ' + (has(object.spec.storageClassName) ? object.spec.storageClassName : '(none)')"
+            f"!variables.creates || (variables.classes.size() > 0 && variables.classes.all(c, c in {allowed}))",
+            "'storage class ' + (variables.classes.size() > 0 ? variables.classes.join(', ') : '(none)')"
             f" + {literal(' is not allowed here; allowed are: ' + ', '.join(lists.storage_classes))}",
         )
     return rules

@@ -61,6 +61,8 @@ ANNOTATIONS = (
     "checksum/*",
     "cluster-autoscaler.kubernetes.io/safe-to-evict",
     "cluster-autoscaler.kubernetes.io/daemonset-pod",
+    # The host's own admission writes it where a pod gets sizes from the LimitRange.
+    "kubernetes.io/limit-ranger",
     *_ENGINES,
 )
 

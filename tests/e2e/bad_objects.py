@@ -20,8 +20,10 @@ BAD_CLAIMS: dict[str, tuple[str, Object, Object, str, str, str]] = {
     "other-class": ("a storage class that is not listed", {"storageClassName": "other"}, {}, "storage class other",
                     ADMISSION, "storage-class"),
     "old-class": ("the same by an annotation", {"storageClassName": None},
-                  {"volume.beta.kubernetes.io/storage-class": "other"}, "annotation volume.beta", ADMISSION,
-                  "annotations"),
+                  {"volume.beta.kubernetes.io/storage-class": "other"}, "storage class other", ADMISSION,
+                  "storage-class"),
+    "other-node": ("a volume on a node of its own choice", {}, {"volume.kubernetes.io/selected-node": "node1"},
+                   "annotation volume.kubernetes.io/selected-node", ADMISSION, "annotations"),
     "huge": ("a hundred terabytes of storage", {"resources": {"requests": {"storage": "100Ti"}}}, {}, "exceeded quota",
              QUOTA, ""),
 }  # fmt: skip

@@ -33,7 +33,7 @@ RULES = {
     "objects": list(object_rules(object_lists(REGISTRY, VISION))),
 }
 # What is refused by two rules at once goes through only without both.
-BESIDE = {"queued": {"labels"}, "old-class": {"storage-class"}, "h-unmanaged": set(), "prefixed": set()}
+BESIDE = {"queued": {"labels"}}
 
 
 @dataclass(frozen=True)

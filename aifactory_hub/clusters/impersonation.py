@@ -7,7 +7,8 @@ from typing import Any
 
 import aiohttp
 
-from .api import ApiError, ApiUnreachable, KubeApi
+from .api import KubeApi
+from .errors import ApiError, ApiUnreachable
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10.0, sock_connect=3.0)
 

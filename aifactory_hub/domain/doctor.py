@@ -220,8 +220,8 @@ def _device(
         labels = ", ".join(f"{count} on nodes labelled {label!r}" for label, count in sorted(mislabelled.items()))
         seen = f"{seen}; {labels}"
         todo = (
-            "the GPUs are cut, but this label fits no card: where it ends in -MIG-INVALID, use `mig.strategy: mixed` or "
-            "cut each node into one size; for a new model, add its card"
+            "the GPUs are cut, but this label fits no card: where it ends in -MIG-INVALID, use `mig.strategy: mixed`, "
+            "or cut each node into one size; for a new model, add its card"
         )
     good = None if have is None else have >= carved
     return _judge(Stage.CLUSTER, f"nodes have the {resource} that are given out", good, seen, todo)

@@ -36,9 +36,7 @@ def room_findings(found: dict[str, Any] | str) -> list[Finding]:
     share = 100 * free / total if total else 0.0
     seen = f"{share:.0f} % of {total / _GIB:.0f} GiB free"
     if share < keep:
-        todo = (
-            f"uploads are refused below {keep} %: enlarge the volume, or let less be kept (jobs.keep_... and room_...)"
-        )
+        todo = f"uploads are refused below {keep} %: enlarge the volume, or lower jobs.room_per_team"
         findings = [Finding(Stage.PLATFORM, _CHECK, Verdict.WARNING, seen, todo)]
     else:
         findings = [Finding(Stage.PLATFORM, _CHECK, Verdict.GOOD, seen)]

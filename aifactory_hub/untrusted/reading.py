@@ -22,8 +22,8 @@ from .packs import BadPack, PackLimits, PackOverLimit, pack_entries
 _HERE = PackLimits(content=2**20, entries=200)
 _PACK_HERE = 2**20
 _MANIFEST_HERE = 32 * 1024
-# Of a process that reads, in bytes of address space. A manifest at its limit takes about 300 MiB.
-_MEMORY = 1024 * 2**20
+# Of a process that reads, in bytes of address space. A manifest at its limits takes 300 MiB at most.
+_MEMORY = 512 * 2**20
 # How slowly a machine may read, in bytes of content a second, and what any process may take beside that.
 _SLOWEST = 8 * 2**20
 _SECONDS = 30

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aifactory_hub.client import Job, SubmitRefused, UnknownJob, get, jobs, quota, submit
+from aifactory_hub.client import Job, Refused, SubmitRefused, UnknownJob, get, jobs, quota, submit
 from aifactory_hub.client.session import Account, Session
 
 from ..support.job_service import RunningService
@@ -38,6 +38,18 @@ async def test_a_job_runs_and_gives_its_log_and_files_back(
     await service.reconciler.settle()
     assert await service.admission.tickets("nlp") == []
     assert len(service.pipeline.created) == 1
+
+
+async def test_the_files_of_an_ended_job_are_removed_on_request(
+    service: RunningService, session: Session, work: Path
+) -> None:
+    job = await asyncio.to_thread(submit, COMMAND, profile="mig-1g.10gb", files=work, session=session)
+    assert await asyncio.to_thread(job.wait, 30, poll=0.05) == "SUCCEEDED"
+    await service.reconciler.settle()
+    assert (await asyncio.to_thread(job.remove_files)).state == "SUCCEEDED"
+    artifact = (await asyncio.to_thread(lambda: job.artifacts))["model.bin"]
+    with pytest.raises(Refused, match="is not kept any more"):
+        await asyncio.to_thread(artifact.read)
 
 
 async def test_a_failing_command_gives_a_failed_job_with_its_exit_code(

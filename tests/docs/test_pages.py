@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from aifactory_hub.cli import main
 from aifactory_hub.domain.refusals import RefusalReason
 from aifactory_hub.registry import read_registry
+from aifactory_hub.service.file_answers import LimitsAnswer
 
 from ..conftest import Golden
 from . import reference
@@ -69,6 +70,13 @@ def test_every_refusal_has_its_row_and_no_row_is_of_another() -> None:
     text = (DOCS / "reference" / "refusals.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([a-z-]+)` \| (.+) \| (.+) \|$", text, flags=re.MULTILINE)
     assert sorted(reason for reason, _, _ in rows) == sorted(RefusalReason)
+
+
+def test_every_limit_of_the_job_service_is_described() -> None:
+    text = (DOCS / "job-service.md").read_text(encoding="utf-8")
+    table = text[text.index("## Limits") : text.index("## Room")]
+    told = set(LimitsAnswer.__annotations__) - {"simulated"}
+    assert set(re.findall(r"`([a-z_]+)`", "".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)))) == told
 
 
 # Commands in the pages whose example needs nothing but a file. Brackets are what may be left out: no example.

@@ -112,6 +112,14 @@ async def test_one_persons_queue_delays_nobody_else() -> None:
     assert line.turns.waiting() == 0
 
 
+async def test_nobody_has_two_turns_at_once_also_where_nobody_else_waits() -> None:
+    line = Line(2)
+    await line.join("a1", "b1", "a2")
+    assert await line.end("b1") == ["a1", "b1"]
+    assert await line.end("a1") == ["a1", "b1", "a2"]
+    await line.end("a2")
+
+
 async def test_who_goes_away_leaves_no_gap() -> None:
     line = Line(1)
     await line.join("a1", "b1", "c1", "d1")

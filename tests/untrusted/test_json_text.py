@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from typing import Any
 
@@ -60,6 +61,33 @@ def test_depth_is_counted_exactly_and_not_in_texts() -> None:
     assert read_json(b'{"a":[' * 32 + b"]}" * 32)
     assert read_json(b'"' + b"[" * 1000 + b'"') == "[" * 1000
     assert read_json(b'["\\"[[[[", "]"]', JsonLimits(depth=1)) == ['"[[[[', "]"]
+
+
+def depth_of(value: Any) -> int:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inside is None else 1 + max(map(depth_of, inside), default=0)
+
+
+def test_depth_is_counted_as_it_is_whatever_the_texts_look_like() -> None:
+    dice = random.Random(1)
+
+    def made(depth: int) -> Any:
+        if depth == 0 or dice.random() < 0.2:
+            return dice.choice([1, "a\\", '"', '\\"', "[{", "\\\\", "\n", '}\\"]', "ü"])
+        parts = [made(depth - 1) for _ in range(dice.randrange(3))]
+        return (
+            parts
+            if dice.random() < 0.5
+            else {dice.choice(["a", "\\", '"[', '\\"{']) + str(n): p for n, p in enumerate(parts)}
+        )
+
+    for _ in range(3000):
+        value = made(dice.randrange(7))
+        text, depth = json.dumps(value, ensure_ascii=dice.random() < 0.5).encode(), depth_of(value)
+        assert read_json(text, JsonLimits(depth=depth)) == value
+        if depth:
+            with pytest.raises(BadJson, match="deeper"):
+                read_json(text, JsonLimits(depth=depth - 1))
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,14 @@ def test_what_is_wrong_is_named(body: bytes, field: str, said: str) -> None:
     assert (raised.value.field, said in raised.value.problem) == (field, True), raised.value.problem
 
 
+def test_one_content_has_one_size() -> None:
+    sizes = [{"name": name, "sha256": SHA, "size": size} for name, size in (("a", 1), ("b", 1), ("c", 2))]
+    assert len(read_manifest(json.dumps({"files": sizes[:2]}).encode())) == 2
+    with pytest.raises(BadJson) as raised:
+        read_manifest(json.dumps({"files": sizes}).encode())
+    assert raised.value.field == "files.2.size"
+
+
 def test_names_that_only_begin_alike_do_not_clash() -> None:
     assert len(read_manifest(manifest("a", "a-b", "a.b/c", "a b/c", "a0", "b/a", "b/a-c"))) == 7
 

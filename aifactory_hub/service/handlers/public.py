@@ -14,8 +14,9 @@ from ...untrusted.json_text import MOST_DEPTH, MOST_VALUES
 from ...untrusted.manifests import LARGEST_MANIFEST, LONGEST_NAME, MOST_FILES, MOST_FOLDERS_DEEP
 from ...untrusted.packs import MOST_ENTRIES
 from ...untrusted.reading import seconds_for
-from ..answer_types import HealthAnswer, LimitsAnswer
+from ..answer_types import HealthAnswer
 from ..context import Context
+from ..file_answers import LimitsAnswer
 from ..operations import Access, operation
 from ..payloads import MOST_ARTIFACTS, MOST_BODY, PACK_HEADERS, HealthQuery
 from .base import Handler, run_sync

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..answer_types import RoomAnswer
 from ..errors import forbidden
+from ..file_answers import RoomAnswer
 from ..gate import bearer
 from ..operations import Access, operation
 from ..tokens import matches

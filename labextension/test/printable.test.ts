@@ -19,8 +19,8 @@ test('what people write is left as it is', () => {
 
 test('reasons and names of people are shown so', () => {
   const reason = 'x\u202ey';
-  expect(jobReason(makeJob(1, { state: 'FAILED', final: true, reason }), trans)).toBe('x\\u202ey');
-  expect(cancelledBy(makeJob(1, { state: 'CANCELLED', final: true, reason: `cancelled by ${reason}` }))).toBe(
+  expect(jobReason(makeJob(1, 'FAILED', { final: true, reason }), trans)).toBe('x\\u202ey');
+  expect(cancelledBy(makeJob(1, 'CANCELLED', { final: true, reason: `cancelled by ${reason}` }))).toBe(
     'x\\u202ey'
   );
 });

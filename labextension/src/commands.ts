@@ -19,6 +19,7 @@ import type { Start } from './submitview';
 import type { Job } from './types';
 import type { Widget } from '@lumino/widgets';
 import { startFrom } from './again';
+import { printable } from './printable';
 
 export namespace CommandIDs {
   export const panel = 'aifactory-hub:show-panel';
@@ -117,7 +118,7 @@ async function openForm(parts: Parts, path: string, start: Start | null = null):
     submitted: job => {
       model.add(job);
       void model.refresh();
-      Notification.success(trans.__('%1 is submitted', job.name), {
+      Notification.success(trans.__('%1 is submitted', printable(job.name)), {
         actions: [
           {
             label: trans.__('Show'),

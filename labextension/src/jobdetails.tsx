@@ -6,6 +6,7 @@ import { segments } from './ansi';
 import { commandOf, commitOf, differences, type Field, parametersOf, type Run } from './compare';
 import { bytes, duration, money, since } from './format';
 import type { JobOptions } from './jobview';
+import { printable, savedName } from './printable';
 import type { ArtifactFile, Job, Provenance } from './types';
 import { useNow } from './view';
 import { stateName, troubleWords, waitWords } from './words';
@@ -20,7 +21,7 @@ export function JobFacts({ job, from, trans }: Shown & { from: Provenance | null
   const now = useNow(5_000);
   const rows: [string, string][] = [
     [trans.__('Id'), job.id],
-    [trans.__('Owner'), job.owner],
+    [trans.__('Owner'), printable(job.owner)],
     [trans.__('Profile'), job.profile]
   ];
   // A workflow brings commands and images of its own, one for each step.
@@ -101,7 +102,7 @@ function Attempts({ job, trans }: Shown): JSX.Element | null {
       <ol className="aif-Attempts">
         {job.history.map(attempt => (
           <li key={attempt.attempt} value={attempt.attempt}>
-            {attempt.reason ?? attempt.kind}
+            {printable(attempt.reason ?? attempt.kind)}
           </li>
         ))}
       </ol>
@@ -212,21 +213,21 @@ export function Files({
           <tbody>
             {files.map(file => (
               <tr key={file.name}>
-                <th scope="row">{file.name}</th>
+                <th scope="row">{printable(file.name)}</th>
                 <td className="aif-Number">{bytes(file.size)}</td>
                 <td>
                   <a
                     className="aif-Link"
                     href={model.api.artifactUrl(job.id, file.name)}
-                    download={file.name.split('/').pop()}
-                    aria-label={trans.__('Download %1', file.name)}
+                    download={savedName(file.name)}
+                    aria-label={trans.__('Download %1', printable(file.name))}
                   >
                     {trans.__('Download')}
                   </a>{' '}
                   <button
                     type="button"
                     className="aif-Link"
-                    aria-label={trans.__('Save %1 among my files and open it', file.name)}
+                    aria-label={trans.__('Save %1 among my files and open it', printable(file.name))}
                     onClick={() => {
                       save(file);
                     }}

@@ -4,6 +4,7 @@ import { type JSX, useEffect, useState } from 'react';
 import { told } from './compare';
 import type { JobOptions } from './jobview';
 import type { HubModel } from './model';
+import { printable } from './printable';
 import type { Job, Provenance } from './types';
 import { jobReason, SIGNS, stateName, troubleWords } from './words';
 
@@ -45,7 +46,7 @@ export function JobHead({ job, from, trans, model, learn, openJob, submitAgain }
   };
   return (
     <div className="aif-Job-head">
-      <h1>{job.name}</h1>
+      <h1>{printable(job.name)}</h1>
       <p aria-live="polite">
         <span className="aif-Sign" data-tone={tone} aria-hidden="true">
           {sign}

@@ -5,6 +5,7 @@ import { type JSX, type KeyboardEvent, useEffect, useId, useLayoutEffect, useRef
 import { duration, money, shortProfile, since } from './format';
 import { visibleRows } from './joblist';
 import type { HubModel } from './model';
+import { printable } from './printable';
 import type { Job } from './types';
 import { useModel, useNow, type ViewProps } from './view';
 import { jobReason, SIGNS, stateName } from './words';
@@ -246,14 +247,17 @@ function Row({ job, now, own, trans }: RowProps): JSX.Element {
   const ran = since(job.times.running, job.times.finished ?? now);
   const age = since(job.times.submitted, now);
   const cost = job.cost?.so_far == null ? '' : money(Number(job.cost.so_far));
-  const about = [...(own ? [] : [job.owner]), shortProfile(job.profile)];
+  const about = [...(own ? [] : [printable(job.owner)]), shortProfile(job.profile)];
   return (
     <>
       <span className="aif-Sign" data-tone={tone} aria-hidden="true">
         {sign}
       </span>
-      <span className="aif-Row-name" title={`${job.name}\n${job.command}`}>
-        {job.name}
+      <span
+        className="aif-Row-name"
+        title={`${printable(job.name)}\n${job.command.split('\n').map(printable).join('\n')}`}
+      >
+        {printable(job.name)}
       </span>
       <span className="aif-Row-time" title={trans.__('Time that it has run')}>
         {ran === null ? '' : duration(ran)}
@@ -262,7 +266,7 @@ function Row({ job, now, own, trans }: RowProps): JSX.Element {
         <b>{state}</b>
         {told === '' ? '' : ` · ${told}`}
       </span>
-      <span className="aif-Row-about" title={`${job.owner} · ${job.profile}`}>
+      <span className="aif-Row-about" title={`${printable(job.owner)} · ${job.profile}`}>
         {[...about, ...(age === null ? [] : [trans.__('%1 ago', duration(age))])].join(' · ')}
       </span>
       <span className="aif-Row-time" title={trans.__('Cost so far')}>

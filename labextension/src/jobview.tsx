@@ -10,6 +10,7 @@ import { factoryIcon } from './icons';
 import { Changes, Files, JobFacts, Log } from './jobdetails';
 import { JobHead } from './jobhead';
 import type { HubModel } from './model';
+import { printable } from './printable';
 import { type Chosen, logOf } from './steps';
 import { Steps } from './stepsview';
 import type { ArtifactFile, Job, Provenance } from './types';
@@ -141,7 +142,7 @@ function JobView(props: JobOptions & { named: (name: string) => void }): JSX.Ele
   const name = seen.job?.name;
   useEffect(() => {
     if (name !== undefined) {
-      named(name);
+      named(printable(name));
     }
   }, [name, named]);
   const trouble =

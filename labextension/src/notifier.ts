@@ -5,6 +5,7 @@ import type { IStateDB } from '@jupyterlab/statedb';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Refused } from './errors';
 import type { HubModel } from './model';
+import { printable } from './printable';
 import { settle } from './settle';
 import type { Job } from './types';
 import { cancelledBy, jobReason, stateName } from './words';
@@ -70,7 +71,7 @@ export class Notifier {
     }
     const { trans, open } = this.options;
     const reason = jobReason(job, trans);
-    const text = `${job.name}: ${stateName(job.state, trans)}${reason === '' ? '' : ` (${reason})`}`;
+    const text = `${printable(job.name)}: ${stateName(job.state, trans)}${reason === '' ? '' : ` (${reason})`}`;
     const actions = [
       {
         label: trans.__('Show'),

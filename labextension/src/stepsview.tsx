@@ -3,6 +3,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { JSX } from 'react';
 import { duration, since } from './format';
+import { printable } from './printable';
 import { areNodes, type Chosen, logOf, placed, type PlacedStep } from './steps';
 import type { Job } from './types';
 import { useNow } from './view';
@@ -76,8 +77,8 @@ function StepRow({ step, now, chosen, readable, choose, trans }: RowProps): JSX.
   return (
     <tr data-chosen={chosen}>
       <th scope="row">
-        {step.name}
-        {step.reason === null ? null : <small>{step.reason}</small>}
+        {printable(step.name)}
+        {step.reason === null ? null : <small>{printable(step.reason)}</small>}
       </th>
       <td className="aif-Steps-state">
         <span className="aif-Sign" data-tone={tone} aria-hidden="true">
@@ -92,7 +93,7 @@ function StepRow({ step, now, chosen, readable, choose, trans }: RowProps): JSX.
             type="button"
             className="aif-Link"
             aria-pressed={chosen}
-            aria-label={trans.__('Show the log of %1 alone', step.name)}
+            aria-label={trans.__('Show the log of %1 alone', printable(step.name))}
             onClick={() => {
               choose({ name: step.name, nth: step.nth });
             }}

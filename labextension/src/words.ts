@@ -4,6 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Offline, Refused } from './errors';
 import { clock } from './format';
 import type { Link } from './model';
+import { printable } from './printable';
 import type { Job, JobState, StepState } from './types';
 
 export type Tone = 'wait' | 'live' | 'good' | 'bad' | 'off';
@@ -58,7 +59,9 @@ export function stepStateName(state: StepState, trans: TranslationBundle): strin
 
 /** Who cancelled it, as the service tells it; null when nobody did, or it is not said. */
 export function cancelledBy(job: Job): string | null {
-  return job.state === 'CANCELLED' ? (/^cancelled by (.+)$/.exec(job.reason ?? '')?.[1] ?? null) : null;
+  return job.state === 'CANCELLED'
+    ? (/^cancelled by (.+)$/.exec(printable(job.reason ?? ''))?.[1] ?? null)
+    : null;
 }
 
 /** Why it waits or how it ended, in one line; empty when there is nothing to add. */
@@ -81,7 +84,7 @@ export function jobReason(job: Job, trans: TranslationBundle): string {
     // Its state stands before it.
     return trans.__('by %1', cancelledBy(job));
   }
-  return job.reason ?? '';
+  return printable(job.reason ?? '');
 }
 
 /** What to say above everything else; null when all is well. */
@@ -117,7 +120,7 @@ export function troubleWords(error: unknown, trans: TranslationBundle): string {
   if (error instanceof Offline) {
     return trans.__('No connection to your server or to the job service. The job goes on; trying again.');
   }
-  return error instanceof Error ? error.message : String(error);
+  return printable(error instanceof Error ? error.message : String(error));
 }
 
 /** What went wrong with the form. */
@@ -132,5 +135,5 @@ export function formTroubleWords(error: unknown, trans: TranslationBundle): stri
       error.message
     );
   }
-  return error instanceof Error ? error.message : String(error);
+  return printable(error instanceof Error ? error.message : String(error));
 }

@@ -83,6 +83,8 @@ class Accounts:
         self._imported: asyncio.Task[None] | None = None
         _METADATA.create_all(session.connection())
         session.commit()
+        # Few, and asked for with every membership and every server: nobody else writes the table.
+        self._handed_over = {account.name: account for account in self.all() if account.generation}
 
     def begin(self, users: Callable[[], Mapping[Any, Any]]) -> None:
         """Read whose the accounts are that were made before there was a table. Sign-ins wait for it.
@@ -129,6 +131,10 @@ class Accounts:
         """The account; None for a name that was never bound."""
         row = self._session.execute(select(_ACCOUNTS).where(_ACCOUNTS.c.name == name)).first()
         return None if row is None else _account(row)
+
+    def handed_over(self, name: str) -> Account | None:
+        """The account, if it was ever handed over to another person."""
+        return self._handed_over.get(name)
 
     def all(self) -> list[Account]:
         """Every account, by name."""
@@ -221,6 +227,8 @@ class Accounts:
             self._execute(insert(_ACCOUNTS), name=account.name, **values)
         else:
             self._execute(update(_ACCOUNTS).where(_ACCOUNTS.c.name == account.name), **values)
+        if account.generation:
+            self._handed_over[account.name] = account
 
     # Since when teams are left
 

@@ -133,6 +133,8 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         """As upstream, and the hub pages of ours: JupyterHub's ``extra_handlers`` is deprecated."""
         self._accounts = Accounts(app.db, self._rebind_until, self.log)
         self._accounts.begin(lambda: app.users)
+        if (until := self._rebind_until()) is not None and time.time() < until:
+            self.log.warning("identity.rebind_until: accounts of another issuer are bound anew by their name")
         self.handovers = Handovers(self._accounts, app, self.log)
         self.handovers.begin()
         self.sweep = Sweep.begin(self, app)

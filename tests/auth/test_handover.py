@@ -160,6 +160,19 @@ def test_the_command_says_what_it_needs(site: Site) -> None:
     assert "JUPYTERHUB_API_URL" in unset.output
 
 
+def test_a_hub_that_starts_again_knows_whose_the_accounts_of_an_earlier_release_are(tmp_path: Path) -> None:
+    text = TWO_TENANTS.replace("username_claim: name}}", POLICY)
+    with oidc_provider(refresh=True) as provider:
+        tenants = text.format(issuer=provider.issuer)
+        with hub_process(tmp_path, tenants, STILL) as hub, closing(Site(hub, provider)) as site:
+            site.sign_in("dina", "teams/nlp", sub="sub-dina")
+        with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as db, db:
+            db.execute("drop table aifactory_accounts")
+        with hub_process(tmp_path, tenants, STILL) as hub, closing(Site(hub, provider)) as site:
+            assert attempt(site, "\uff44ina", "sub-dina-2", "teams/nlp").status_code == 403
+            assert attempt(site, "dina", "sub-dina", "teams/nlp").status_code == 200
+
+
 def test_a_hub_that_starts_again_ends_a_handover_that_another_one_began(tmp_path: Path) -> None:
     text = TWO_TENANTS.replace("username_claim: name}}", POLICY)
     with oidc_provider(refresh=True) as provider:

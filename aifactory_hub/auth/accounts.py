@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -79,17 +79,20 @@ class Accounts:
         self._session = session
         self._rebind_until = rebind_until
         self._log = log
-        self._users: Callable[[], Mapping[Any, Any]] = dict
+        self._names: Callable[[], Iterable[str]] = tuple
+        self._find: Callable[[str], Any] = lambda name: None
         self._imported: asyncio.Task[None] | None = None
         _METADATA.create_all(session.connection())
         session.commit()
+        # Few, and asked for with every membership and every server: nobody else writes the table.
+        self._handed_over = {account.name: account for account in self.all() if account.generation}
 
-    def begin(self, users: Callable[[], Mapping[Any, Any]]) -> None:
+    def begin(self, names: Callable[[], Iterable[str]], find: Callable[[str], Any]) -> None:
         """Read whose the accounts are that were made before there was a table. Sign-ins wait for it.
 
-        ``users`` returns the hub's users by name and by id, each with ``name`` and ``get_auth_state``.
+        ``names`` returns the names of all users in the hub's database, ``find`` a user by name, or None.
         """
-        self._users = users
+        self._names, self._find = names, find
         with contextlib.suppress(RuntimeError):  # without an event loop nobody signs in
             self._imported = asyncio.get_running_loop().create_task(self._import_all(), name="import of accounts")
 
@@ -101,18 +104,19 @@ class Accounts:
         if self._imported is not None:
             await asyncio.shield(self._imported)
         # A user may have got the name since, by JupyterHub's own way to rename users.
-        if name is not None and self.get(name) is None and name in (users := self._users()):
-            await self._import(users[name])
+        if name is not None and self.get(name) is None:
+            await self._import(name)
 
     async def _import_all(self) -> None:
         known = set(self._session.scalars(select(_ACCOUNTS.c.name)))
-        for user in list(self._users().values()):
-            if user.name not in known:
-                await self._import(user)
+        for name in list(self._names()):
+            if name not in known:
+                await self._import(name)
 
-    async def _import(self, user: Any) -> None:
+    async def _import(self, name: str) -> None:
         """Bind a user to the subject of their last sign-in, if one is kept."""
-        state = await user.get_auth_state()
+        user = self._find(name)
+        state = None if user is None else await user.get_auth_state()
         kept = read_kept(state)
         if kept is None or self.get(user.name) is not None:
             return
@@ -129,6 +133,10 @@ class Accounts:
         """The account; None for a name that was never bound."""
         row = self._session.execute(select(_ACCOUNTS).where(_ACCOUNTS.c.name == name)).first()
         return None if row is None else _account(row)
+
+    def handed_over(self, name: str) -> Account | None:
+        """The account, if it was ever handed over to another person."""
+        return self._handed_over.get(name)
 
     def all(self) -> list[Account]:
         """Every account, by name."""
@@ -221,6 +229,8 @@ class Accounts:
             self._execute(insert(_ACCOUNTS), name=account.name, **values)
         else:
             self._execute(update(_ACCOUNTS).where(_ACCOUNTS.c.name == account.name), **values)
+        if account.generation:
+            self._handed_over[account.name] = account
 
     # Since when teams are left
 

@@ -49,7 +49,7 @@ class MembershipsOf(APIHandler):
     async def _of(self, name: str) -> dict[str, Any]:
         user = self.find_user(name)
         kept = read_kept(await user.get_auth_state()) if user is not None else None
-        account = self.authenticator.accounts.get(name)
+        account = self.authenticator.accounts.handed_over(name)
         generation = 0 if account is None else account.jobs
         if kept is None:
             nothing: dict[str, Any] = {"tenants": {}, "last": None, "resolved_at": None}

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from jupyterhub import orm
 from jupyterhub.traitlets import Callable
 from jupyterhub.utils import url_path_join
 from oauthenticator.generic import GenericOAuthenticator
+from sqlalchemy import select
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from traitlets import Integer, TraitError, Unicode, default, validate
@@ -132,7 +134,10 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
     def get_handlers(self, app: Any) -> list[Any]:
         """As upstream, and the hub pages of ours: JupyterHub's ``extra_handlers`` is deprecated."""
         self._accounts = Accounts(app.db, self._rebind_until, self.log)
-        self._accounts.begin(lambda: app.users)
+        # Of the database: the hub's own mapping has only those users whom somebody asked for since its start.
+        self._accounts.begin(lambda: app.db.scalars(select(orm.User.name)), app.users.get)
+        if (until := self._rebind_until()) is not None and time.time() < until:
+            self.log.warning("identity.rebind_until: accounts of another issuer are bound anew by their name")
         self.handovers = Handovers(self._accounts, app, self.log)
         self.handovers.begin()
         self.sweep = Sweep.begin(self, app)

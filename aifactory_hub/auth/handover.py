@@ -63,7 +63,7 @@ class Handovers:
     async def _finish(self, name: str) -> None:
         """Delete the former person's user at the hub, with servers, tokens, sessions and groups. Raises NotEnded."""
         async with self._turn:
-            user = self._app.users.get(name) if name in self._app.users else None
+            user = self._app.users.get(name)
             if user is not None:
                 # Before anything that takes long: from now on nobody acts as the former person.
                 endings.end_everything(user)

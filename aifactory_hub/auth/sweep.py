@@ -167,8 +167,10 @@ class Sweep:
         """
         used = {server.tenant for server in servers if server.tenant is not None}
         roles = None if kept is None else kept.roles_by(self._a.mapping)
-        left = leaving_since(used, roles, self._a.accounts.leaving(name), now)
-        self._a.accounts.set_leaving(name, left)
+        known = self._a.accounts.leaving(name)
+        left = leaving_since(used, roles, known, now)
+        if left != known:
+            self._a.accounts.set_leaving(name, left)
         return left
 
     def _seconds_left(self, name: str, part: float) -> float:

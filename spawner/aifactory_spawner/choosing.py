@@ -82,7 +82,7 @@ class TeamChoice(HasTraits):
     def home_generation(self) -> int:
         """Which home volumes the account has: others after it was handed over without them."""
         accounts = getattr(self.authenticator, "accounts", None)
-        account = None if accounts is None else accounts.get(self.user.name)
+        account = None if accounts is None else accounts.handed_over(self.user.name)
         return 0 if account is None else account.home
 
     async def _wiring(self) -> Any:

@@ -38,7 +38,8 @@ def accounts(tmp_path: Path) -> Accounts:
 
 def taken_over(accounts: Accounts, *users: User) -> None:
     async def run() -> None:
-        accounts.begin(lambda: {user.name: user for user in users})
+        known = {user.name: user for user in users}
+        accounts.begin(lambda: known, known.get)
         await accounts.ready()
 
     asyncio.run(run())

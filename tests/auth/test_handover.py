@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,9 +13,10 @@ from click.testing import CliRunner, Result
 
 from aifactory_hub.cli.app import main
 
-from ..support.hub_process import SERVICE_TOKEN
-from ..support.still_servers import BOSS_TOKEN
-from .leaving import Site, wait_until
+from ..support.hub_process import SERVICE_TOKEN, hub_process
+from ..support.oidc_provider import oidc_provider
+from ..support.still_servers import BOSS_TOKEN, STILL
+from .leaving import POLICY, TWO_TENANTS, Site, wait_until
 from .test_accounts import attempt
 
 
@@ -154,3 +158,32 @@ def test_the_command_says_what_it_needs(site: Site) -> None:
     assert "there is no column subject" in accounts(site, "rebind", "-", piped="name,issuer\nkim,x\n").output
     unset = CliRunner().invoke(main, ["accounts", "list"], env={"JUPYTERHUB_API_URL": "", "JUPYTERHUB_API_TOKEN": ""})
     assert "JUPYTERHUB_API_URL" in unset.output
+
+
+def test_a_hub_that_starts_again_knows_whose_the_accounts_of_an_earlier_release_are(tmp_path: Path) -> None:
+    text = TWO_TENANTS.replace("username_claim: name}}", POLICY)
+    with oidc_provider(refresh=True) as provider:
+        tenants = text.format(issuer=provider.issuer)
+        with hub_process(tmp_path, tenants, STILL) as hub, closing(Site(hub, provider)) as site:
+            site.sign_in("dina", "teams/nlp", sub="sub-dina")
+        with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as db, db:
+            db.execute("drop table aifactory_accounts")
+        with hub_process(tmp_path, tenants, STILL) as hub, closing(Site(hub, provider)) as site:
+            assert attempt(site, "\uff44ina", "sub-dina-2", "teams/nlp").status_code == 403
+            assert attempt(site, "dina", "sub-dina", "teams/nlp").status_code == 200
+
+
+def test_a_hub_that_starts_again_ends_a_handover_that_another_one_began(tmp_path: Path) -> None:
+    text = TWO_TENANTS.replace("username_claim: name}}", POLICY)
+    with oidc_provider(refresh=True) as provider:
+        tenants = text.format(issuer=provider.issuer)
+        with hub_process(tmp_path, tenants, STILL) as hub, closing(Site(hub, provider)) as site:
+            site.sign_in("dina", "teams/nlp", sub="sub-dina")
+        with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as db, db:
+            # As a hub leaves it that was killed after it had written the handover down.
+            changed = "ending = 1, generation = 1, jobs = 1, home = 1, person = null, issuer = null, subject = null"
+            db.execute(f"update aifactory_accounts set {changed} where name = 'dina'")  # noqa: S608
+        with hub_process(tmp_path, tenants, STILL) as hub, closing(Site(hub, provider)) as site:
+            wait_until(lambda: hub.user("dina") is None, "the former person's user is deleted")
+            assert asked(site, "dina")["generation"] == 1
+            assert accounts(site, "list").output.startswith("dina: whoever signs in next")

@@ -173,6 +173,7 @@ def test_only_the_service_is_told_who_belongs_where(site: Site) -> None:
     assert said["ghost"] == {
         "standing": Standing.SIGNED_OUT.value, "tenants": {}, "last": None, "resolved_at": None, "generation": 0
     }  # fmt: skip
+    bad: Any
     for bad in ({}, [], {"users": "rosa"}, {"users": [1]}, {"users": ["x"] * 501}):
         assert asked(SERVICE_TOKEN, bad).status_code == 400
 

@@ -244,7 +244,7 @@ async def _state(kept: Kept) -> dict[str, Any]:
     return {KEY: kept.to_auth_state()}
 
 
-async def _nothing() -> None:
+async def _nothing() -> Any:
     return None
 
 
@@ -262,7 +262,7 @@ def test_neither_a_restart_nor_a_sign_in_begins_the_grace_again(tmp_path: Path) 
 
         async def once() -> None:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(module.time, "time", lambda: now)
+                patch.setattr(time, "time", lambda: now)
                 await Sweep(fake, fake)._look_at(ada)  # type: ignore[arg-type]
 
         asyncio.run(once())

@@ -211,7 +211,10 @@ ODD_NAMES = [
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_a_name_that_only_resembles_a_group_leads_nowhere(name: str) -> None:
-    rules = [ExactRule("teams/nlp", "nlp", Role.MEMBER), PatternRule("teams/v[a-z]+", "vision", Role.MEMBER)]
+    rules: list[Rule] = [
+        ExactRule("teams/nlp", "nlp", Role.MEMBER),
+        PatternRule("teams/v[a-z]+", "vision", Role.MEMBER),
+    ]
     mapping = TenantMapping(rules, ["nlp", "vision"])
     assert mapping.roles([name]) == {}
     assert mapping.claimed([name, "teams/nlp", name, "teams/vision"]) == ["teams/nlp", "teams/vision"]

@@ -187,12 +187,14 @@ async def test_a_schedule_of_the_former_owner_submits_nothing_for_the_new_one(
         assert (await http.post("/schedules", json=schedule)).status_code == 201
     gate = service.context.gate
     assert isinstance(gate, HubGate)
+    members = gate.members
     hub.memberships["ada"] = {**MEMBER, "generation": 1}
     clock.pass_by(120)
 
     class Asked:
         async def may_submit(self, user: str, tenant: str) -> bool | None:
-            return (await gate.members.of([user]))[user].may_start(tenant)
+            found = await members.of([user])
+            return found[user].may_start(tenant)
 
     scheduler = service.context.scheduler
     await type(scheduler)(

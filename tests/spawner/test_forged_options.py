@@ -73,7 +73,7 @@ async def test_a_handed_over_account_has_another_home_volume_unless_it_was_kept(
         def __init__(self, home: int) -> None:
             self.home = home
 
-        def get(self, name: str) -> Given:
+        def handed_over(self, name: str) -> Given:
             return self
 
     spawner = hub.person("kai", vision=Role.MEMBER).spawner

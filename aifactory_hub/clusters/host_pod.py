@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
+from .. import constants
 from ..domain.pods import PodFact
 from .decoding import Metadata
+from .text import printable
 
 PREFIX = "vcluster.loft.sh/"
 MANAGED_BY = f"{PREFIX}managed-by"
+# Labels of one pod. A tenant may give its pods any number: of more than these only ours and vCluster's are kept.
+_MOST_LABELS = 50
+# What is in the syncer's annotations comes from the tenant's own API server.
+_NAME = re.compile(r"[a-z0-9][-a-z0-9.]{0,252}").fullmatch
+# Names that were found good: each event of each pod asks.
+_names: set[str] = set()
+_MOST_NAMES = 50_000
 
 
 class _Annotations(msgspec.Struct, gc=False):
@@ -92,6 +103,8 @@ def fact_of(pod: HostPod) -> PodFact:
     """
     metadata, spec, status = pod.metadata, pod.spec, pod.status or _NO_STATUS
     labels = metadata.labels
+    if labels is not None and len(labels) > _MOST_LABELS:
+        labels = {key: labels[key] for key in labels if key.startswith((PREFIX, constants.PREFIX))}
     if labels is None or spec is None or not metadata.uid:
         raise ValueError("labels, spec or uid are missing")
     name, namespace, virtual_uid = _virtual_identity(metadata.annotations)
@@ -114,14 +127,14 @@ def fact_of(pod: HostPod) -> PodFact:
         metadata.deletionTimestamp is not None,
         labels,
         ended.exitCode,
-        ended.reason or status.reason,
-        ended.message or status.message,
-        waiting.reason,
-        waiting.message,
+        (reason := ended.reason or status.reason) and printable(reason),
+        (message := ended.message or status.message) and printable(message),
+        waiting.reason and printable(waiting.reason),
+        waiting.message and printable(waiting.message),
         ended.startedAt or (state.running or _NO_DETAIL).startedAt,
         ended.finishedAt,
         virtual_uid,
-        unscheduled,
+        unscheduled and printable(unscheduled),
         container.imageID or None,
     )
 
@@ -130,9 +143,20 @@ def _virtual_identity(annotations: _Annotations | None) -> tuple[str, str, str |
     if annotations is not None:
         name = annotations.object_name or annotations.name
         namespace = annotations.object_namespace or annotations.namespace
-        if name and namespace:
+        if name and namespace and _is_name(name) and _is_name(namespace):
             return name, namespace, annotations.object_uid or annotations.uid
-    raise ValueError("the syncer's annotations with the virtual pod's name and namespace are missing")
+    raise ValueError("the syncer's annotations with the virtual pod's name and namespace are missing, or no names")
+
+
+def _is_name(text: str) -> bool:
+    if text in _names:
+        return True
+    if _NAME(text) is None:
+        return False
+    if len(_names) >= _MOST_NAMES:
+        _names.clear()
+    _names.add(text)
+    return True
 
 
 def _main_container(spec: _Spec, status: _Status) -> _ContainerStatus:

@@ -26,6 +26,8 @@ UNDECODABLE = (LookupError, TypeError, ValueError, AttributeError)
 _PAGE = 500
 # A version from the future (a restored etcd) is answered by timeouts, so a watch that can't be resumed is listed anew.
 _RESUMES = 3
+# Objects that can't be read and are remembered as such.
+_MOST_NAMED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class ListWatch(Generic[S, T]):
         self.last_sync: float | None = None
         self.last_error: str | None = None
         self.skipped = 0
+        # Each is named in the log once: a tenant can change an object of its own as often as it likes.
+        self._skipped: set[Key] = set()
         self._api = api
         self._path = path
         self._params = dict(params or {})
@@ -228,6 +232,11 @@ class ListWatch(Generic[S, T]):
 
     def _skip(self, metadata: Metadata, why: str) -> T | None:
         self.skipped += 1
+        key = _key(metadata)
+        if key in self._skipped:
+            return self.items.get(key)
+        if len(self._skipped) < _MOST_NAMED:
+            self._skipped.add(key)
         what = printable("/".join(_key(metadata))) if metadata.name else "an object without a name"
         log.warning("skipped %s in %s, which can't be read: %s", what, self._path, printable(why, LONGEST_ERROR))
         return self.items.get(_key(metadata))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from aifactory_hub.clusters import ApiUnreachable
@@ -77,3 +78,24 @@ def test_lines_are_whole_wherever_the_pieces_end() -> None:
         whole = WholeLines()
         pieces = [data[i : i + size] for i in range(0, len(data), size)]
         assert b"".join(bytes(whole.feed(piece)) for piece in pieces) == data
+
+
+def test_what_a_tenant_writes_into_its_pods_is_bounded_when_the_host_shows_it() -> None:
+    status = {
+        "containerStatuses": [{"name": "notebook", "state": {"waiting": {"reason": "x", "message": "\x1b[2J" * 9999}}}]
+    }
+    many = {f"label-{number}": "x" for number in range(500)}
+    spoiled = {**POD, "metadata": {**POD["metadata"], "uid": "u", "labels": {**many, **POD["metadata"]["labels"]}}}
+    data = json.dumps({**spoiled, "status": status}).encode()
+    fact = fact_of(msgspec.json.decode(data, type=HostPod))
+    prefixes = ("vcluster.loft.sh/", "aifactory-hub.io/")
+    assert fact.labels == {key: value for key, value in POD["metadata"]["labels"].items() if key.startswith(prefixes)}
+    assert fact.waiting_message and fact.waiting_message.isprintable() and len(fact.waiting_message) < 4200
+
+
+@pytest.mark.parametrize("name", ["../secrets", "a\nb", "A", "x" * 300, "a/b"])
+def test_a_pod_whose_annotations_hold_no_name_is_not_known(name: str) -> None:
+    annotations = {**POD["metadata"]["annotations"], "vcluster.loft.sh/object-name": name}
+    spoiled = {**POD, "metadata": {**POD["metadata"], "uid": "u", "annotations": annotations}}
+    with pytest.raises(ValueError, match="no names"):
+        fact_of(msgspec.json.decode(json.dumps(spoiled).encode(), type=HostPod))

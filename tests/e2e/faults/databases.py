@@ -22,7 +22,7 @@ class Databases:
     def rows(self) -> list[Row]:
         running = "a server in nlp and one in vision"
         return [
-            Row("the hub's database is empty", running, self._empty, quick=True),
+            Row("the hub's database is empty", running, self._empty),
             Row("the hub's database is restored from before a start", "a server in nlp", self._restored),
         ]
 

@@ -51,7 +51,10 @@ def objects(done: subprocess.CompletedProcess[str]) -> list[Object]:
     assert done.returncode == 0, done.stderr
     # CRDs are large, and nothing of ours is in them.
     parts = [part for part in done.stdout.split("\n---\n") if "\nkind: CustomResourceDefinition\n" not in part]
-    loaded = (YAML(typ="safe").load(part) for part in parts)
+    yaml = YAML(typ="safe")
+    # vCluster's chart writes a pod's priorityClassName twice, with one value; Helm takes that.
+    yaml.allow_duplicate_keys = True
+    loaded = (yaml.load(part) for part in parts)
     return [each for each in loaded if each]
 
 

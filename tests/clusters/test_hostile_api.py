@@ -90,8 +90,9 @@ def text_in(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for each in value.values():
-            yield from text_in(each)
+        for key, each in value.items():
+            # Base64 of at most 2 MiB, which clusters.packed reads.
+            yield from () if key == "compressedNodes" else text_in(each)
     elif isinstance(value, list):
         for each in value:
             yield from text_in(each)
@@ -140,7 +141,7 @@ async def ends_in_words(name: str, api: KubeApi) -> None:
 )
 async def test_it_is_said_what_was_wrong(answer: str, call: str, words: str) -> None:
     with hostile(ANSWERS[answer]) as url:
-        api = KubeApi(Credential(url), timeout=TIMEOUT, limits=LIMITS)
+        api = KubeApi(Credential(url), timeout=TIMEOUT if "drips" in answer else 30, limits=LIMITS)
         with pytest.raises(ApiUnreachable, match=words):
             await CALLS[call](api)
         await api.close()
@@ -149,7 +150,7 @@ async def test_it_is_said_what_was_wrong(answer: str, call: str, words: str) -> 
 async def test_many_calls_at_once_take_no_more_than_the_server_may_send_in_all() -> None:
     body = b'{"metadata":{},"items":[]' + b" " * (3 * MIB) + b"}"
     with hostile(whole(body)) as url:
-        api = KubeApi(Credential(url), timeout=10, limits=LIMITS)
+        api = KubeApi(Credential(url), timeout=60, limits=LIMITS)
         before = memory()
         answers = await asyncio.gather(*(api.read(PODS) for _ in range(40)), return_exceptions=True)
         assert any(isinstance(each, ApiNonsense) for each in answers)
@@ -163,7 +164,7 @@ async def test_many_calls_at_once_take_no_more_than_the_server_may_send_in_all()
 async def test_a_log_keeps_its_end_however_long_it_is() -> None:
     lines = b"".join(b"line %d\n" % i for i in range(200_000))
     with hostile(whole(lines)) as url:
-        api = KubeApi(Credential(url), timeout=10, limits=LIMITS)
+        api = KubeApi(Credential(url), timeout=60, limits=LIMITS)
         assert (await api.end_of_text(f"{PODS}/a/log", keep=24)).endswith("line 199998\nline 199999\n")
         assert await api.end_of_text(f"{PODS}/a/log", keep=0) == ""
         await api.close()
@@ -175,7 +176,7 @@ async def test_large_objects_come_on_smaller_pages() -> None:
     async with kube_server() as server:
         for number in range(50):
             server.put(PODS, {"metadata": {"name": f"pod-{number}"}, "spec": {"pad": pad}})
-        api = KubeApi(Credential(server.url), timeout=10, limits=LIMITS)
+        api = KubeApi(Credential(server.url), timeout=60, limits=LIMITS)
         assert len(await api.list(PODS, VirtualPod)) == 50
         assert len(await api.list(PODS, VirtualPod, most=7)) == 7
         asked = [int(query["limit"]) for _, _, query in server.requests]

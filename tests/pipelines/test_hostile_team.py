@@ -54,7 +54,7 @@ async def two_teams(url: str) -> AsyncIterator[Site]:
         good.put(JOBS, {**render_job(OTHER, HUB), "status": {"ready": 1}})
         apis = {
             "nlp": KubeApi(Credential(url), timeout=0.4),
-            "vision": KubeApi(Credential(good.url), timeout=10),
+            "vision": KubeApi(Credential(good.url), timeout=60),
         }
 
         async def api(tenant: str) -> KubeApi:
@@ -91,7 +91,7 @@ async def test_every_call_of_every_engine_ends_in_words_and_another_team_s_job_g
 
             async def look() -> None:
                 for _ in range(10):
-                    async with asyncio.timeout(5):
+                    async with asyncio.timeout(20):
                         seen.append(await other.get("vision", RUN))
                     await asyncio.sleep(0.05)
 

@@ -88,6 +88,7 @@ async def gather(
         version=version,
         apis=apis,
         default_storage=None if storage is None else any(_is_default(each) for each in storage),
+        home_reclaim=_home_reclaim(registry, storage or []),
         **_devices(registry, nodes),
         carved=offline.carved,
         given=offline.given,
@@ -130,6 +131,13 @@ async def _compared(source: Source, manifest: dict[str, Any], limit: asyncio.Sem
 def _is_default(storage: dict[str, Any]) -> bool:
     marks = storage["metadata"].get("annotations") or {}
     return marks.get("storageclass.kubernetes.io/is-default-class") == "true"
+
+
+def _home_reclaim(registry: Registry, classes: Sequence[dict[str, Any]]) -> str | None:
+    """Of the class that tenants.yaml names for homes, or else the default one; None when there is no such class."""
+    name = registry.notebook.storage_class
+    mine = [each for each in classes if (each["metadata"]["name"] == name if name else _is_default(each))]
+    return str(mine[0].get("reclaimPolicy") or "Delete") if mine else None
 
 
 def _devices(registry: Registry, nodes: Sequence[dict[str, Any]] | None) -> dict[str, Any]:

@@ -110,11 +110,13 @@ class SiteFacts:
 
     ``allocatable``: device resource -> how many the nodes have together. ``mislabelled``: those on nodes whose product
     label fits no card. ``carved``: what tenants.yaml says of them.
+    ``home_reclaim``: reclaim policy of the storage class that homes have.
     """
 
     version: tuple[int, int] | None = None
     apis: frozenset[str] | None = None
     default_storage: bool | None = None
+    home_reclaim: str | None = None
     allocatable: Mapping[str, int] | None = None
     mislabelled: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     carved: Mapping[str, int] = field(default_factory=dict)
@@ -136,6 +138,7 @@ def examine(facts: SiteFacts) -> list[Finding]:
     findings = [
         _version(facts.version),
         _default_storage(facts.default_storage),
+        *_homes(facts.home_reclaim),
         *_devices(facts),
         _api(facts.apis, Stage.WORKLOADS, KUEUE_API, "install Kueue 0.15 or newer with helm-values/kueue.yaml"),
         *_quota_sums(facts),
@@ -200,6 +203,16 @@ def _default_storage(found: bool | None) -> Finding:
     seen = {True: "there is one", False: "there is none", None: ""}[found]
     todo = "mark one: storageclass.kubernetes.io/is-default-class, or name one in notebook.storage_class"
     return _judge(Stage.CLUSTER, "a default storage class for vClusters and homes", found, seen, todo)
+
+
+def _homes(reclaim: str | None) -> list[Finding]:
+    """An admission policy keeps home claims. With Delete the data goes with a claim that an administrator deletes."""
+    if reclaim is None:
+        return []
+    good = reclaim == "Retain"
+    todo = "" if good else "use a class with reclaimPolicy Retain, or count on `tenants remove`, which keeps the claims"
+    verdict = Verdict.GOOD if good else Verdict.WARNING
+    return [Finding(Stage.CLUSTER, "data of homes outlives their claims", verdict, f"reclaimPolicy {reclaim}", todo)]
 
 
 def _devices(facts: SiteFacts) -> list[Finding]:

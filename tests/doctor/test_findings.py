@@ -59,6 +59,13 @@ def test_a_site_that_is_well_has_come_to_the_last_stage() -> None:
     assert {finding.stage for finding in findings} == set(Stage)
 
 
+@pytest.mark.parametrize(("reclaim", "verdict"), [("Delete", Verdict.WARNING), ("Retain", Verdict.GOOD)])
+def test_a_storage_class_that_deletes_data_with_the_claim_is_a_warning(reclaim: str, verdict: Verdict) -> None:
+    (found,) = [each for each in examine(replace(WELL, home_reclaim=reclaim)) if "outlives" in each.check]
+    assert (found.verdict, found.seen) == (verdict, f"reclaimPolicy {reclaim}")
+    assert stage_reached(examine(replace(WELL, home_reclaim=reclaim))) is Stage.FACTORY
+
+
 @pytest.mark.parametrize(
     ("facts", "reached", "check", "seen"),
     [

@@ -78,7 +78,7 @@ def assert_plain(value: Any, depth: int) -> None:
     assert depth >= 0
     if isinstance(value, str):
         assert "\0" not in value
-        assert value.encode()
+        assert value.encode().decode() == value
     elif isinstance(value, float):
         assert abs(value) < float("inf")
     elif isinstance(value, int):

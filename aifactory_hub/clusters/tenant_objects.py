@@ -40,7 +40,9 @@ class Labels(TenantObject):
 
 
 class Annotations(TenantObject):
-    """Descriptions of what a team publishes, and the step that a pod of Argo's is."""
+    """Descriptions of what a team publishes, the step that a pod of Argo's is, and whose a claim is."""
+
+    username: str | None = msgspec.field(default=None, name="hub.jupyter.org/username")
 
     argo_description: str | None = msgspec.field(default=None, name="workflows.argoproj.io/description")
     argo_title: str | None = msgspec.field(default=None, name="workflows.argoproj.io/title")

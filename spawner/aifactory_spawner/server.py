@@ -161,7 +161,8 @@ class Server:
         """A claim that was there has to name the same person; one that names nobody is from an old version."""
         name, owner = body["metadata"]["name"], _username(body)
         api = await self.wiring.clients.api(self.binding.tenant)
-        found = await api.get(f"/api/v1/namespaces/{NOTEBOOKS_NAMESPACE}/persistentvolumeclaims/{name}")
+        path = f"/api/v1/namespaces/{NOTEBOOKS_NAMESPACE}/persistentvolumeclaims/{name}"
+        found = await api.object(path, AnyObject)
         if owner is not None and _username(found) not in (None, owner):
             raise failed(
                 f"In team {self.binding.tenant} the volume {name} is another person's, so it is not opened. An "

@@ -115,7 +115,7 @@ def test_slices_that_fit_are_shown_with_their_places_and_the_rest() -> None:
         pytest.param("h100-80gb 1g.10gb@x", 2, "has no memory slice after the @", id="no number"),
         pytest.param("h100-80gb 9g.90gb", 2, "h100-80gb has no slice '9g.90gb'", id="no such slice"),
         pytest.param("v100 1g.10gb", 2, "no card for GPU model 'v100'", id="no such model"),
-        pytest.param("h100-80gb --at-least 1.5", 2, "'1.5' is not an amount of memory", id="no amount"),
+        pytest.param("h100-80gb --at-least 1,5GB", 2, "'1,5GB' is not an amount of memory", id="no amount"),
         pytest.param("h100-80gb --at-least 90GB", 2, "the most is 85.09 GB", id="more than the GPU has"),
     ],
 )

@@ -32,7 +32,7 @@ LIMITS = Limits(answer=4 * MIB, together=8 * MIB, watch=8 * MIB)
 TIMEOUT = 0.5
 LONGEST_TURN = 1.0
 # The client's share of memory: the server's own pieces are small.
-MOST_MEMORY = 64 * MIB
+MOST_MEMORY = 96 * MIB
 
 # Calls whose answers were decoded: those of the others are decoded by who asked.
 TYPED = ("object", "list of pods", "list of events", "list of templates", "create_object")

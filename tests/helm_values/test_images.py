@@ -16,6 +16,7 @@ IMAGES = FOLDER / "images"
 OF_THE_CHART = {
     "jupyterhub", "jupyterhub-kubespawner", "oauthenticator", "kubernetes-asyncio", "sqlalchemy", "alembic",
     "pydantic", "tornado", "aiohttp", "pyjwt", "ruamel-yaml", "typing-extensions", "prometheus-client",
+    "yarl",  # aiohttp asks for it itself
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from aifactory_hub.service import connections, limits
+from aifactory_hub.service import connections, executors, limits
 from aifactory_hub.service.connections import Phase
 from aifactory_hub.service.handlers import public
 from aifactory_hub.service.limits import Kind, Limits
@@ -299,8 +299,8 @@ async def test_health_tells_stuck_threads_and_a_database_that_does_not_answer(
         away, alive = await http.get("/health"), await http.get("/health?database=false")
         assert (away.status_code, away.json()["status"]) == (503, "database-unavailable")
         assert (alive.status_code, alive.json()["status"], alive.json()["database"]) == (200, "ok", None)
-        stuck = asyncio.get_running_loop()
-        waits = [stuck.run_in_executor(None, go_on.wait, 30) for _ in range(100)]
+        waits = [asyncio.create_task(executors.reads.run(go_on.wait, 30)) for _ in range(100)]
+        await asyncio.sleep(0)
         for path in ("/health", "/health?database=false"):
             answer = await http.get(path)
             assert (answer.status_code, answer.json()["status"]) == (503, "stuck")

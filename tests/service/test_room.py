@@ -111,7 +111,7 @@ async def test_many_result_files_one_after_the_other_use_the_limit_to_its_last_b
         body, headers = bytes(1000), {"X-Content-SHA256": sha256(bytes(1000))}
         async with run.http as http:
             puts = (http.put(run.path(f"artifacts/f{n}"), content=body, headers=headers) for n in range(40))
-            assert {answer.status_code for answer in await asyncio.gather(*puts)} == {201}
+            assert {(await put).status_code for put in puts} == {201}
             more = await http.put(run.path("artifacts/more"), content=b"x", headers={"X-Content-SHA256": sha256(b"x")})
             assert (more.status_code, more.json()["limit"]) == (413, 0)
 

@@ -186,7 +186,7 @@ class HeadsGuard:
                 self._protocol.transport.abort()
 
     def receive(self, data: bytes) -> None:
-        """In place of the protocol's ``data_received``, which aiohttp also calls with nothing, to go on after a pause."""
+        """In place of the protocol's ``data_received``. aiohttp also calls it with nothing, to go on after a pause."""
         for begin in range(0, max(1, len(data)), _PIECE):
             if self.heads > _MOST_HEADS:
                 return

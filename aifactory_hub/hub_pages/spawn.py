@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+from jupyterhub import version_info
 from jupyterhub.handlers.pages import SpawnHandler
 from tornado import web
 
-# JupyterHub reads these itself, and starts nothing by them.
-_RESERVED = ("next", "display_name")
+# JupyterHub reads these itself, and starts nothing by them. Before 6 it knew no display names, and any name but "next"
+# was an option that started a server.
+_RESERVED = ("next", "display_name") if version_info >= (6,) else ("next",)
 # JupyterHub 6 writes options in a query with it.
 _PREFIX = "opt-"
 
@@ -50,7 +52,8 @@ def take_choice(query: dict[str, list[bytes]], arguments: dict[str, list[bytes]]
     for name in [name for name, values in query.items() if any(_text(value) is None for value in values)]:
         del query[name]
         arguments.pop(name, None)
-    taken.pop("_xsrf", None)
+    for name in ("_xsrf", "display_name"):
+        taken.pop(name, None)
     return taken
 
 

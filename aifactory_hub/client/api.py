@@ -213,11 +213,11 @@ def _send(session: Session, found: Travelling, wanted: Sequence[Item], params: M
 def notebook_command(path: str | os.PathLike[str], parameters: Mapping[str, Any] | None = None) -> str:
     """The command that runs a notebook in a job; the path is below the folder that travels."""
     # With -P the person's own files do not hide modules of the standard library from the runner.
-    words = ["python3", "-P", "-m", "aifactory_hub.runner.notebook"]
+    name = os.fspath(path)
+    words = ["python3", "-P", "-m", "aifactory_hub.runner.notebook", f"./{name}" if name.startswith("-") else name]
     if parameters:
         words += ["--parameters", json.dumps(dict(parameters))]
-    name = os.fspath(path)
-    return shlex.join([*words, *(["--"] if name.startswith("-") else []), name])
+    return shlex.join(words)
 
 
 def _work(what: What, args: Args | None, parameters: Mapping[str, Any] | None, folder: Path | None) -> _Work:

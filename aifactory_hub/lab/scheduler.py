@@ -276,7 +276,8 @@ def _words(job: Mapping[str, Any]) -> list[str]:
 
 def _notebook(job: Mapping[str, Any]) -> str | None:
     """The notebook that a job runs; None for one that runs something else."""
-    words = _words(job)
+    # Clients of an earlier version did not say -P.
+    words = [word for word in _words(job) if word != "-P"]
     return words[3] if words[:3] == ["python3", "-m", _NOTEBOOKS] and len(words) > 3 else None
 
 

@@ -30,7 +30,9 @@ const PACKAGES = 6;
 
 /** The notebook's parameters that a command hands over, as JSON; null when it hands over none. */
 export function parametersOf(command: string): Readonly<Record<string, unknown>> | null {
-  const quoted = /^python3 -m aifactory_hub\.runner\.notebook .* --parameters (.+)$/s.exec(command)?.[1];
+  const quoted = /^python3 (?:-P )?-m aifactory_hub\.runner\.notebook .* --parameters (.+)$/s.exec(
+    command
+  )?.[1];
   if (quoted === undefined) {
     return null;
   }

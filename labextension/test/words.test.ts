@@ -47,7 +47,7 @@ test('what differs between two runs', () => {
 });
 
 test('the parameters of a notebook are read from the command that hands them over', () => {
-  const command = `python3 -m aifactory_hub.runner.notebook fit.ipynb --parameters '{"rate": 0.25, "name": "it'"'"'s"}'`;
+  const command = `python3 -P -m aifactory_hub.runner.notebook fit.ipynb --parameters '{"rate": 0.25, "name": "it'"'"'s"}'`;
   expect(parametersOf(command)).toEqual({ rate: 0.25, name: "it's" });
   expect(parametersOf('python3 train.py --parameters x')).toBeNull();
   expect(parametersOf(command.replace('{', '['))).toBeNull();

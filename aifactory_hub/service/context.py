@@ -19,6 +19,7 @@ from .news import Bulletin
 from .reconcile import Reconciler
 from .room import Room
 from .schedules import Scheduler
+from .shared_events import SharedEvents
 from .submissions import Submissions
 from .turns import Turns
 
@@ -30,8 +31,8 @@ class Context:
     ``reach`` says what can be reached now, for the health page; it names no tenant. ``unavailable`` says why a
     tenant can't start anything now, or None. ``bulletin`` tells of changed jobs, ``log_news`` also of new output.
     ``parsing`` reads what members send, ``room`` counts what they hold of the disk, ``limits`` what each person has
-    open, ``turns`` is whose requests are worked on. ``site_token_hash`` is that of the token which hub and service
-    share; None where there is none.
+    open, ``turns`` is whose requests are worked on, ``shared_events`` what all streams tell of a change.
+    ``site_token_hash`` is that of the token which hub and service share; None where there is none.
     """
 
     registry: Registry
@@ -58,3 +59,4 @@ class Context:
     parsing: Parsing = field(default_factory=Parsing)
     limits: Limits = field(default_factory=Limits)
     turns: Turns = field(default_factory=Turns)
+    shared_events: SharedEvents = field(default_factory=SharedEvents)

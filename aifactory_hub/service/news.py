@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 # A listener that was away for more changes than this is told to look at everything again.
 _REMEMBERED = 2000
@@ -60,4 +61,5 @@ class Bulletin:
         oldest = self._recent[0][0] if self._recent else self.number + 1
         if self.number > number and oldest > number + 1:
             return News(self.number, None)
-        return News(self.number, frozenset(job for n, job in self._recent if n > number))
+        newer = takewhile(lambda change: change[0] > number, reversed(self._recent))
+        return News(self.number, frozenset(job for _, job in newer))

@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tornado.iostream import StreamClosedError
@@ -23,6 +24,7 @@ from ..forecasts import forecasts_of
 from ..limits import Kind
 from ..operations import operation
 from ..payloads import EventQuery, TenantQuery
+from ..shared_events import TenantEvent
 from .base import Handler, run_sync
 
 # A comment this often, in seconds, keeps proxies from closing a stream in which nothing happens.
@@ -208,6 +210,10 @@ class AllEvents(Streaming):
             elif not news.jobs:
                 yield QUIET
             else:
-                for job in await run_sync(self.context.jobs.some, news.jobs):
-                    answer = job_answer(job, self.context.registry, now=self.context.clock())
-                    yield Event(event("job", answer), job.tenant)
+                for tenant, text in await self.context.shared_events.of(news, partial(self._made, news.jobs)):
+                    yield Event(text, tenant)
+
+    async def _made(self, job_ids: frozenset[str]) -> list[TenantEvent]:
+        jobs = await run_sync(self.context.jobs.some, job_ids)
+        now = self.context.clock()
+        return [(job.tenant, event("job", job_answer(job, self.context.registry, now=now))) for job in jobs]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..untrusted.manifests import path_problem
+from ..untrusted.texts import shown
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -97,11 +98,6 @@ def _entry(
         yield Entry(name, Path(item.path), item.stat().st_size)
     else:
         skipped[name] = "a link to a folder or to nothing" if item.is_symlink() else "not a plain file"
-
-
-def shown(name: str) -> str:
-    """A file's name as it can be printed anywhere."""
-    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def unreadable(error: OSError) -> str:

@@ -12,8 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from ..untrusted.texts import shown
 from .errors import ClientError, FilesTooLarge
-from .files import Entry, entries, shown, unreadable
+from .files import Entry, entries, unreadable
 
 if TYPE_CHECKING:
     import tarfile

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .. import constants
 from .cel import Rule, literal, literals
-from .pod_rules import LABELS, LEGACY, at_creation, granting_name, strange
+from .pod_rules import LABELS, LEGACY, at_creation, granting_name, metadata_rules, strange
 
 # Of Services, claims, ConfigMaps, Secrets and endpoints, as vCluster, Helm and Kubernetes' own controllers write them.
 _LABELS = (*LABELS, "kubernetes.io/*", "endpointslice.kubernetes.io/*", "service.kubernetes.io/*")
@@ -84,22 +84,7 @@ def _besides(vcluster: str) -> str:
 
 def object_rules(lists: ObjectLists) -> dict[str, Rule]:
     """The rules by name."""
-    return {**_metadata_rules(), **_service_rules(), **_claim_rules(lists), **_data_rules()}
-
-
-def _metadata_rules() -> dict[str, Rule]:
-    return {
-        "labels": Rule(
-            "variables.strange_labels.size() == 0",
-            "'label ' + variables.strange_labels[0] + ' is not allowed here: programs of the host may act on it."
-            " A site allows it in isolation.labels'",
-        ),
-        "annotations": Rule(
-            "variables.strange_annotations.size() == 0",
-            "'annotation ' + variables.strange_annotations[0] + ' is not allowed here: programs of the host may act"
-            " on it. A site allows it in isolation.annotations'",
-        ),
-    }
+    return {**metadata_rules(), **_service_rules(), **_claim_rules(lists), **_data_rules()}
 
 
 def _service_rules() -> dict[str, Rule]:

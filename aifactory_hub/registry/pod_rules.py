@@ -126,6 +126,22 @@ def pod_variables(lists: PodLists) -> dict[str, str]:
     }
 
 
+def metadata_rules() -> dict[str, Rule]:
+    """The rules of labels and annotations, for pods and all other objects alike."""
+    return {
+        "labels": Rule(
+            "variables.strange_labels.size() == 0",
+            "'label ' + variables.strange_labels[0] + ' is not allowed here: programs of the host may act on it."
+            " A site allows it in isolation.labels'",
+        ),
+        "annotations": Rule(
+            "variables.strange_annotations.size() == 0",
+            "'annotation ' + variables.strange_annotations[0] + ' is not allowed here: programs of the host may act"
+            " on it. A site allows it in isolation.annotations'",
+        ),
+    }
+
+
 def strange(field: str, patterns: Sequence[str], *, unprefixed: bool = False, besides: str = "false") -> str:
     """CEL: keys of the object's labels or annotations that are not on the list.
 
@@ -263,16 +279,7 @@ def _identity_rules(lists: PodLists) -> dict[str, Rule]:
             f" && variables.labels['vcluster.loft.sh/namespace'] in {namespaces})",
             literal(f"labels of {constants.PREFIX} say whose a pod is: only pods in notebooks and jobs carry them"),
         ),
-        "labels": Rule(
-            "variables.strange_labels.size() == 0",
-            "'label ' + variables.strange_labels[0] + ' is not allowed here: programs of the host may act on it."
-            " A site allows it in isolation.labels'",
-        ),
-        "annotations": Rule(
-            "variables.strange_annotations.size() == 0",
-            "'annotation ' + variables.strange_annotations[0] + ' is not allowed here: programs of the host may act"
-            " on it. A site allows it in isolation.annotations'",
-        ),
+        **metadata_rules(),
         "account": at_creation(
             f"has(object.spec.serviceAccountName) && object.spec.serviceAccountName == {literal(account)}"
             " && has(object.spec.automountServiceAccountToken) && !object.spec.automountServiceAccountToken",

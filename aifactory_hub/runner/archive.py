@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..untrusted.manifests import path_problem
+from ..untrusted.texts import shown
 from .patterns import fits
 
 # Made by tools beside the work, never a result of it.
@@ -75,11 +76,6 @@ def choose(
         room -= size
         kept.append(name)
     return Choice(tuple(kept), left)
-
-
-def shown(name: str) -> str:
-    """A file's name as it can be printed anywhere."""
-    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def _idle(outputs: Sequence[str], changed: Sequence[str]) -> list[str]:

@@ -7,7 +7,8 @@ import threading
 from pathlib import Path
 
 from ..untrusted.manifests import path_problem
-from .archive import Stamp, shown, stamps
+from ..untrusted.texts import shown
+from .archive import Stamp, stamps
 from .reporter import NotDelivered, Reporter
 
 # Under this folder a job's artifacts are its checkpoints.

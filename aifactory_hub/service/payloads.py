@@ -28,8 +28,6 @@ _MOST_PARAMETERS = 100
 MOST_AT_ONCE = 200
 # Requests without a file of their own, in bytes: a command, an environment, names.
 MOST_BODY = 2**20
-# A job that makes more files than this has its outputs not narrowed down, and a list of them helps nobody.
-MOST_ARTIFACTS = 1000
 # An archive of many small files is mostly headers.
 PACK_HEADERS = 16 * 2**20
 MOST_ASKED = 10_000

@@ -15,6 +15,11 @@ def unprintable(text: str) -> str | None:
     return None if found is None else f"U+{ord(found[0]):04X}"
 
 
+def shown(name: str) -> str:
+    """A file's name as it can be printed anywhere: as it is, or with escapes."""
+    return name if name.isprintable() else ascii(name)[1:-1]
+
+
 def escaped(text: str) -> str:
     """``text`` with such characters written as \\xXX or \\uXXXX: for what programs report and nobody can correct."""
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)

@@ -67,7 +67,7 @@ async def test_what_a_call_raises_comes_back() -> None:
 
 
 class Line:
-    """People who wait for turns; each holds hers until told."""
+    """People who wait for turns; each holds theirs until told."""
 
     def __init__(self, at_once: int) -> None:
         self.turns = Turns(at_once)

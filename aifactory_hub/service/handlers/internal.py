@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from ...constants import MOST_ARTIFACTS
 from ...store import Artifact, JobRecord, StoredFile
 from ..answer_types import ArtifactsAnswer
 from ..answers import artifacts_answer
@@ -15,7 +16,7 @@ from ..executors import uploads
 from ..file_answers import Expected, Heard, Stored, StoredArtifact, Travelled
 from ..gate import bearer
 from ..operations import Access, operation
-from ..payloads import MOST_ARTIFACTS, PieceQuery, RunnerProgress, RunnerResult, artifact_name
+from ..payloads import PieceQuery, RunnerProgress, RunnerResult, artifact_name
 from ..reading import Reader
 from ..room import Reservation
 from ..tokens import matches

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from ... import __version__
+from ...constants import MOST_ARTIFACTS
 from ...untrusted.json_text import MOST_DEPTH, MOST_VALUES
 from ...untrusted.manifests import LARGEST_MANIFEST, LONGEST_NAME, MOST_FILES, MOST_FOLDERS_DEEP
 from ...untrusted.packs import MOST_ENTRIES
@@ -18,7 +19,7 @@ from ..answer_types import HealthAnswer
 from ..context import Context
 from ..file_answers import LimitsAnswer
 from ..operations import Access, operation
-from ..payloads import MOST_ARTIFACTS, MOST_BODY, PACK_HEADERS, HealthQuery
+from ..payloads import MOST_BODY, PACK_HEADERS, HealthQuery
 from .base import Handler, run_sync
 
 # Seconds that each part of the service may take to say that it works; a probe has to wait for two of them.

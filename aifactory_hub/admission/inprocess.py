@@ -92,7 +92,7 @@ class InProcessAdmission:
         self._tenants.setdefault(tenant.name, tenant)
 
     def ask_release(self, tenant: str, name: str) -> None:
-        """What an administrator's ``aifactory-hub tickets release`` does."""
+        """Ask for a ticket's release, as ``aifactory-hub tickets release`` does."""
         key = _key(tenant, name)
         self._filed[key] = replace(self._filed[key], release_asked=True)
 

@@ -1,4 +1,4 @@
-"""Whose accounts are whose, for the hub's administrators: as JSON for the command line, and as a page."""
+"""Accounts and their persons for the hub's administrators: as JSON for the command line, and as a page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_AT_ONCE = 10_000
 
 
 class _ForAdministrators(BaseHandler):
-    """Whoever may manage users may manage accounts."""
+    """An administrator's endpoint: the right to manage users is the right to manage accounts."""
 
     def check_right(self) -> str:
         """The administrator's name. Raises 403."""
@@ -37,7 +37,7 @@ class _ForAdministrators(BaseHandler):
         return account
 
     def subject(self, subject: Any, issuer: Any) -> Subject:
-        """Of a request. Raises 400, which names the field."""
+        """The person that a request names. Raises 400, which names the field."""
         issuer = self.authenticator.issuer if issuer in (None, "") else issuer
         for field, value in (("subject", subject), ("issuer", issuer)):
             if not isinstance(value, str) or not value or len(value) > _LONGEST or not value.isprintable():

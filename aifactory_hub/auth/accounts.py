@@ -1,4 +1,4 @@
-"""Whose account is whose, in tables of our own in JupyterHub's database: backed up and restored with its users.
+"""The persons that accounts are bound to, in tables of our own in JupyterHub's database, backed up with its users.
 
 JupyterHub itself keeps nothing of the provider's subject but the encrypted auth_state, which a lost key, a closed
 session or a deleted user takes away. A row here outlives all three. Only the hub's process writes these tables.
@@ -127,7 +127,7 @@ class Accounts:
             "account %s belongs to subject %r of %s by its last sign-in", user.name, kept.subject, kept.issuer
         )
 
-    # Whose an account is
+    # The person of an account
 
     def get(self, name: str) -> Account | None:
         """The account; None for a name that was never bound."""

@@ -134,7 +134,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
     def get_handlers(self, app: Any) -> list[Any]:
         """As upstream, and the hub pages of ours: JupyterHub's ``extra_handlers`` is deprecated."""
         self._accounts = Accounts(app.db, self._rebind_until, self.log)
-        # Of the database: the hub's own mapping has only those users whom somebody asked for since its start.
+        # Users come from the database: the hub's own mapping has only those that were asked for since its start.
         self._accounts.begin(lambda: app.db.scalars(select(orm.User.name)), app.users.get)
         if (until := self._rebind_until()) is not None and time.time() < until:
             self.log.warning("identity.rebind_until: accounts of another issuer are bound anew by their name")
@@ -157,7 +157,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
 
     @property
     def accounts(self) -> Accounts:
-        """Whose account is whose. There from ``get_handlers`` on, for the database is the hub's."""
+        """The persons that accounts are bound to. Available from ``get_handlers`` on, which has the database."""
         if self._accounts is None:
             raise RuntimeError("the hub has not asked for its handlers yet")
         return self._accounts

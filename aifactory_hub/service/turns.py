@@ -1,4 +1,4 @@
-"""Turns of people at the service: who asks much waits for themselves and not before the others.
+"""Turns of people at the service: somebody who asks much delays their own requests, not those of others.
 
 As long as nobody else asks, a person's requests are all worked on at once. While others ask too, only a few of one
 person's are, and who has used more than their share of the time waits between them.

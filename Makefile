@@ -9,12 +9,27 @@ IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 PARALLEL := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: lab-versions help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-jobs e2e-restarts e2e-engines e2e-dra docs
+.PHONY: lab-versions help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-jobs e2e-restarts e2e-engines e2e-dra docs generated
 
-help:  ## what there is
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/  -/'
+##@ Start
 
-setup: $(VENV)/.ready $(VENV)/proxy/installed.json  ## the Python environment and the proxy, for all that follows
+help:  ## list the commands
+	@awk -F ':.*## ' '/^##@ /{print "\n" substr($$0, 5)} /^[a-z0-9-]+:.*## /{printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo  ## run the whole hub on this machine with a simulated cluster: no root, no Docker, no Node
+	@$(VENV)/bin/aifactory-hub demo $(DEMO)
+
+demo-check: $(VENV)/.demo  ## run a working day in the demo without a person
+	@$(VENV)/bin/aifactory-hub demo --check
+
+$(VENV)/.demo: pyproject.toml requirements/constraints.txt
+	$(need-python)
+	@echo "Installing into $(VENV), 0.9 GB. The first time, this takes a minute or two."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e '.[demo]'
+	@touch $@
+
+setup: $(VENV)/.ready $(VENV)/proxy/installed.json  ## install the Python environment and the proxy
 
 define need-python
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -31,17 +46,19 @@ $(VENV)/.ready: pyproject.toml requirements/constraints.txt
 $(VENV)/proxy/installed.json: aifactory_hub/demo/proxy/package-lock.json | $(VENV)/.ready
 	$(PY) -c "from pathlib import Path; from aifactory_hub.demo.proxy import install; install(Path('$(VENV)/proxy'))"
 
-check: setup  ## ruff, mypy, import contracts
+##@ Change the code
+
+check: setup  ## run ruff, mypy and the import contracts
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/mypy tests benchmarks
 	$(VENV)/bin/lint-imports
 
-unit: setup  ## the tests that need no cluster: seconds
+unit: setup  ## run the tests that need no cluster (about five minutes)
 	$(PY) -m pytest $(PARALLEL) -m "not cluster and not e2e and not browser"
 
-unit-hub5: $(VENV)-hub5/.ready  ## the parts that touch JupyterHub, on JupyterHub 5.5
+unit-hub5: $(VENV)-hub5/.ready  ## run the tests of what touches JupyterHub, on JupyterHub 5.5
 	$(VENV)-hub5/bin/python -m pytest $(PARALLEL) -p no:cacheprovider -m "not cluster and not e2e and not browser" \
 		--ignore tests/auth/test_hostile.py --ignore tests/service/test_fuzz.py tests/auth tests/spawner tests/hub_config tests/service tests/client tests/demo
 
@@ -52,22 +69,33 @@ $(VENV)-hub5/.ready: pyproject.toml requirements/constraints.txt requirements/co
 	$(VENV)-hub5/bin/python -m pip install --quiet -c $(VENV)-hub5/others.txt -c requirements/constraints-hub5.txt -e '.[dev]'
 	touch $@
 
-test: check labextension-check unit unit-hub5 e2e  ## everything: checks, the JupyterLab panel's own, unit tests, JupyterHub 5.5, the real cluster, the day, the browser
-
-labextension: setup  ## build the JupyterLab panel, if its sources have changed
+labextension: setup  ## build the JupyterLab panel if its sources have changed
 	$(PY) labextension/build.py
 
-labextension-check: labextension  ## the panel's types, lint, form and Jest
+labextension-check: labextension  ## check the types and style of the panel and run its tests
 	$(PY) labextension/build.py npm run check
 	$(PY) labextension/build.py npm test
 
-labextension-watch: labextension  ## build the panel anew at each change; `make demo` beside it shows it after a reload
+labextension-watch: labextension  ## rebuild the panel at each change; reload a running demo to see it
 	$(PY) labextension/build.py npm run watch
 
-lab-versions: setup labextension  ## the panel in JupyterLab 4.4, 4.5, 4.6 and Notebook 7, in environments of their own
-	AIFACTORY_TEST_LABS=all $(PY) -m pytest -m browser tests/browser/test_lab_versions.py
+docs: setup  ## build the documentation as pages, in site/
+	$(VENV)/bin/mkdocs build --quiet
 
-e2e: setup labextension cluster-up  ## the day and all tests that need the real cluster
+GENERATED := tests/docs tests/policies/test_rendered.py tests/cluster_checks/test_pure.py tests/pipelines/test_golden.py tests/lab/test_openapi.py
+generated: setup labextension  ## write all generated files anew: golden files, references, the panel's types
+	$(PY) -m pytest -q --update-golden $(GENERATED)
+	AIFACTORY_TEST_REWRITE=1 $(PY) -m pytest -q tests/spawner/test_settings.py
+	$(PY) labextension/build.py npm run types
+
+clean:  ## remove what tests and checks left in this folder
+	rm -rf .pytest_cache .mypy_cache .ruff_cache build dist
+
+##@ Test all of it, on a real cluster (root)
+
+test: check labextension-check unit unit-hub5 e2e  ## run everything: checks, unit tests, JupyterHub 5.5, the real cluster, the browser (Debian or Ubuntu, root)
+
+e2e: setup labextension cluster-up  ## run the tests that need the cluster, the working day among them
 	$(PY) -m tests.browser.lab_versions
 	$(PY) -m tests.e2e.keycloak
 	$(IN_CLUSTER) -m tests.e2e.day
@@ -75,59 +103,47 @@ e2e: setup labextension cluster-up  ## the day and all tests that need the real 
 	$(IN_CLUSTER) -m tests.e2e.faults --quick
 	$(IN_CLUSTER) -m pytest -m "cluster or e2e or browser"
 
-e2e-faults: setup cluster-up  ## everything that can go wrong around a running server, on the real cluster: twenty minutes
+cluster-up:  ## build and start the test cluster (root); leaves a running one as it is
+	$(CLUSTER) up
+
+cluster-down:  ## stop the test cluster and remove all it made
+	$(CLUSTER) down
+
+cluster-status:  ## show what runs, since when, and where its logs are
+	$(CLUSTER) status
+
+##@ Test one part at length, on a real cluster
+
+e2e-attacks: setup cluster-up  ## try attacks of one team on others and the host, and print who reaches whom
+	$(IN_CLUSTER) -m tests.e2e.attacks
+
+e2e-faults: setup cluster-up  ## stop, hang and kill each part around a running server: twenty minutes
 	$(IN_CLUSTER) -m tests.e2e.faults $(ARGS)
 
+e2e-jobs: setup cluster-up  ## run 20 random jobs while parts fail: seven minutes; ARGS="--seed 7" repeats a run
+	python3 -m tests.cluster.engines jobset
+	$(IN_CLUSTER) -m tests.e2e.jobs_under_faults --engines kubernetes-job jobset $(ARGS)
+
+e2e-restarts: setup cluster-up  ## restart each part while people work: ten minutes
+	$(IN_CLUSTER) -m tests.e2e.restarts $(ARGS)
+
 ENGINES ?= jobset
-e2e-engines: setup labextension cluster-up  ## engines of jobs with their controllers in a vCluster, built first; ENGINES="jobset trainjob argo-workflow"
+e2e-engines: setup labextension cluster-up  ## run jobs on engines with real controllers; ENGINES="jobset trainjob argo-workflow"
 	python3 -m tests.cluster.engines $(ENGINES)
 	$(IN_CLUSTER) -m pytest tests/e2e/engines.py tests/e2e/jobs_on_engines.py tests/e2e/workflow_in_the_panel.py -k "$(subst argo-workflow,workflow,$(subst $(eval) , or ,$(ENGINES)))"
 
 e2e-dra: export AIFACTORY_TEST_CLUSTER_GATES = DRAExtendedResource=true
-e2e-dra: setup cluster-up  ## the same pod spec served by DRA: starts the test cluster anew with a feature gate, and builds a simulated driver
+e2e-dra: setup cluster-up  ## serve the same pod by DRA; restarts the cluster with a feature gate and a simulated driver
 	python3 -m tests.cluster.dra
 	$(IN_CLUSTER) -m pytest tests/e2e/dra.py
 
-bench: setup  ## a benchmark of benchmarks/, for example NAME=watch (those that need it use the test cluster)
+##@ Other tests and measurements
+
+lab-versions: setup labextension  ## test the panel in JupyterLab 4.4, 4.5, 4.6 and Notebook 7
+	AIFACTORY_TEST_LABS=all $(PY) -m pytest -m browser tests/browser/test_lab_versions.py
+
+bench: setup  ## run a benchmark of benchmarks/, for example NAME=watch
 	$(PY) -m benchmarks.$(NAME) $(ARGS)
 
-e2e-attacks: setup cluster-up  ## what a tenant tries against others and the host, and who reaches whom, as tables
-	$(IN_CLUSTER) -m tests.e2e.attacks
-
-e2e-jobs: setup cluster-up  ## 20 random jobs while parts fail, and two preemptions: seven minutes; ARGS="--seed 7" makes them again
-	python3 -m tests.cluster.engines jobset
-	$(IN_CLUSTER) -m tests.e2e.jobs_under_faults --engines kubernetes-job jobset $(ARGS)
-
-e2e-restarts: setup cluster-up  ## a restart of every part, one after the other, while people work: ten minutes
-	$(IN_CLUSTER) -m tests.e2e.restarts $(ARGS)
-
-cluster-up:  ## build and start the test cluster (root); on a running one it changes nothing
-	$(CLUSTER) up
-
-cluster-down:  ## stop it and leave nothing behind
-	$(CLUSTER) down
-
-cluster-status:  ## what runs, since when, and where its logs are
-	$(CLUSTER) status
-
-demo: $(VENV)/.demo  ## the whole hub on this machine, with a simulated cluster: no root, no Docker, no Node
-	@$(VENV)/bin/aifactory-hub demo $(DEMO)
-
-demo-check: $(VENV)/.demo  ## a whole day in the demo, without a person
-	@$(VENV)/bin/aifactory-hub demo --check
-
-$(VENV)/.demo: pyproject.toml requirements/constraints.txt
-	$(need-python)
-	@echo "Installing into $(VENV), 0.9 GB. The first time, this takes a minute or two."
-	@$(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e '.[demo]'
-	@touch $@
-
-docs: setup  ## the documentation as pages, in site/
-	$(VENV)/bin/mkdocs build --quiet
-
-pictures: setup  ## the documentation's screenshots, made by the browser tests
+pictures: setup  ## make the screenshots of the documentation
 	AIFACTORY_TEST_PICTURES=docs/images $(PY) -m pytest -m browser tests/browser/test_the_menu.py tests/browser/test_lab.py
-
-clean:  ## what the tests made in this folder
-	rm -rf .pytest_cache .mypy_cache .ruff_cache build dist

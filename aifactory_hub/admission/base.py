@@ -45,6 +45,7 @@ class Admission(Protocol):
       ticket has raises AdmissionRefused.
     - A ticket that was ``hold``-ed keeps its quota, also when evicted, until ``release``: what runs is counted.
     - A ticket that loses its place before it was ``hold``-ed is QUEUED again; ``hold`` then raises NotAdmitted.
+    - ``hold`` of an evicted ticket raises NotAdmitted, and the ticket stays held.
     - ``request`` raises UserLimitReached rather than give one person more than the tenant's limit for one person.
     - ``release`` of a ticket that is gone does nothing. It is called only after the pod is gone.
     - The sum of devices of admitted and held tickets of a tenant never exceeds what its quota allows.

@@ -77,6 +77,8 @@ class InProcessAdmission:
         filed = self._filed.get(_key(tenant, name))
         if filed is None:
             raise NotAdmitted(f"ticket {name} of {tenant} does not exist")
+        if filed.claim.evicted:
+            raise NotAdmitted(f"the quota of ticket {name} of {tenant} was taken back")
         if filed.claim.held:
             return
         if filed.claim.waits:

@@ -80,15 +80,16 @@ class KueueAdmission:
 
         Never startTime: Kueue could not unsuspend it again, and would hold its quota for ever.
 
-        What Kueue admits and takes back at once, it may give to another before it has suspended the Job again (seen
-        right after its restart), as if it had not yet seen its own admission. So the Workload is asked after the Job
-        was held.
+        After its restart Kueue can give a ticket's quota to another one before it suspends the ticket's Job again. So
+        the Workload is read once the Job is held. The same check is made for a ticket that is held already: an earlier
+        call may have held it and then not have been answered.
         """
         for _ in range(_CONFLICTS):
             job = await self._job(tenant, name)
             if job is None:
                 raise NotAdmitted(f"ticket {name} of {tenant} does not exist")
             if is_held(job):
+                await self._check_still_admitted(tenant, job)
                 return
             if is_suspended(job):
                 raise NotAdmitted(f"ticket {name} of {tenant} is not admitted now")
@@ -97,6 +98,11 @@ class KueueAdmission:
                 await self._check_quota(tenant, job)
                 return
         raise AdmissionUnavailable(f"ticket {name} of {tenant} changes too fast to be held")
+
+    async def _check_still_admitted(self, tenant: str, job: Json) -> None:
+        """Raises NotAdmitted when the quota of a held ticket was taken back. It stays held: a pod may live on it."""
+        if is_suspended(job) or has_lost_quota(await self._workload(tenant, job)):
+            raise NotAdmitted(f"the quota of ticket {job['metadata']['name']} of {tenant} was taken back")
 
     async def _check_quota(self, tenant: str, job: Json) -> None:
         """Let go of a ticket that was just held, and raise NotAdmitted, when its quota is another's by now."""

@@ -134,6 +134,10 @@ class Server:
                     return ticket
                 if ticket.state in (TicketState.GONE, TicketState.FINISHED):
                     raise AdmissionRefused("the request for quota was removed before it was granted")
+                if ticket.state is TicketState.EVICTED:
+                    # Held by an earlier try that did not get as far as a pod. Released, it can be filed again.
+                    await self.wiring.admission.release(ticket.tenant, ticket.name)
+                    raise NotAdmitted(ticket.message)
                 steps.say("queue", ticket.message or "waiting for quota")
         raise AdmissionUnavailable("the watch of the ticket ended")
 

@@ -66,9 +66,9 @@ class Judge:
     are held by the tenant's ceiling together with the hub's. That ceiling is Kubernetes' own ResourceQuota, so it is
     told apart: ``over_ceiling`` has each time at which pods asked for more.
 
-    A ticket counts while something runs on it, and while Kueue's Workload has quota for it. Kueue may take back what it
-    has admitted a moment ago before it suspends the Job again: that is counted in ``seen``, and broken if then
-    something is started on it.
+    A ticket counts while Kueue's Workload has quota for it, and while a pod of the hub runs on it. Kueue may take back
+    what it has admitted a moment ago before it suspends the Job again, and the hub may have held the ticket meanwhile,
+    or die before it lets go of it: both are counted in ``seen``, and broken once a pod is started on such a ticket.
     """
 
     quotas: Mapping[str, Quota]
@@ -123,28 +123,32 @@ class Judge:
                 self.broken.append(f"revision {version.revision}: notebook {version.key} was evicted")
 
     def _count_early(self, version: Version) -> None:
-        """Whether this version shows a Job that is not suspended any more or yet, though its quota is another's."""
+        """Whether this version shows a Job that is admitted or held, though its quota is another's."""
         body = version.body
-        if version.kind == "Job" and version.there and not body["spec"]["suspend"] and not self._counts(body):
+        if version.kind != "Job" or not version.there or self._counts(version.key, body):
+            return
+        if not body["spec"]["suspend"]:
             self.seen["admitted Job whose quota was taken back already"] += 1
+        if _is_held(body):
+            self.seen["held Job whose quota was taken back already"] += 1
 
     def _held(self, kind: str | None = None) -> dict[str, Counter[Device]]:
         held: dict[str, Counter[Device]] = {}
-        for (namespace, _), job in self.tickets.items():
-            if kind in (None, job["metadata"]["labels"][LABEL_OWNER_KIND]) and self._counts(job):
-                held.setdefault(self.namespaces[namespace], Counter()).update(_devices(_template(job)))
+        for key, job in self.tickets.items():
+            if kind in (None, job["metadata"]["labels"][LABEL_OWNER_KIND]) and self._counts(key, job):
+                held.setdefault(self.namespaces[key[0]], Counter()).update(_devices(_template(job)))
         return held
 
-    def _counts(self, job: Json) -> bool:
-        running = bool((job.get("status") or {}).get("active"))
-        return running or self.has_quota.get(job["metadata"].get("uid", ""), not job["spec"]["suspend"])
+    def _counts(self, key: Key, job: Json) -> bool:
+        running = key in self.pods and _is_held(job)
+        return running or self.has_quota.get(job["metadata"].get("uid", ""), _is_held(job) or not job["spec"]["suspend"])
 
     def _uncounted(self) -> list[str]:
         """The hub's pods that no quota is held for, or not as much as they use."""
         found = []
         for key, pod in self.pods.items():
             job = self.tickets.get(key)
-            if job is None or not (job.get("status") or {}).get("active"):
+            if job is None or not _is_held(job):
                 found.append(f"pod {key} runs without a ticket that is held")
             elif _devices(pod["spec"]) != _devices(_template(job)):
                 found.append(f"pod {key} uses other devices than its ticket holds")
@@ -171,6 +175,10 @@ def judged(quotas: Mapping[str, Quota], namespaces: Mapping[str, str], history: 
         if version.key[0] in namespaces:
             judge.take(version)
     return judge
+
+
+def _is_held(job: Json) -> bool:
+    return bool((job.get("status") or {}).get("active"))
 
 
 def _template(job: Json) -> Json:

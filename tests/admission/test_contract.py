@@ -248,6 +248,9 @@ async def test_an_owner_gets_its_own_back_and_a_held_ticket_keeps_its_quota_unti
     evicted = [t.name for t in await engine.admission.tickets("nlp") if t.state is EVICTED]
     assert evicted == [victim.name], "one is enough"
     assert (await engine.admission.get("nlp", victim.name)).message
+    with pytest.raises(NotAdmitted):
+        await engine.admission.hold("nlp", victim.name)
+    assert await engine.used("nlp") == 6, "a pod may still live on it"
     await engine.admission.release("nlp", victim.name)
     await engine.becomes("vision", "mine", ADMITTED)
     assert await engine.used("nlp") + await engine.used("vision") == 6

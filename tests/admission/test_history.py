@@ -86,8 +86,10 @@ def test_what_kueue_has_taken_back_counts_only_if_something_runs_on_it() -> None
     mine = [ticket(1, "a", runs=True, count=3), workload(2, "a", "True"), workload(3, "a", "False")]
     theirs = ticket(4, "b", runs=True, space="vc-vision")
     assert judged(*mine, theirs) == []
-    broken = judged(*mine, theirs, ticket(5, "a", runs=True, active=1, count=3))
-    assert broken and all(each.startswith("revision 5:") for each in broken)
+    held = ticket(5, "a", runs=True, active=1, count=3)
+    assert judged(*mine, theirs, held) == [], "a hub that dies here has started nothing"
+    broken = judged(*mine, theirs, held, pod(6, "a", count=3))
+    assert broken and all(each.startswith("revision 6:") for each in broken)
 
 
 def test_what_kueue_has_reserved_counts_before_the_job_says_so() -> None:

@@ -129,6 +129,19 @@ async def test_hold_lets_go_of_what_kueue_has_given_to_another_while_the_job_doe
         assert job(server)["status"]["active"] == int(kept)
 
 
+async def test_a_ticket_that_was_held_and_lost_its_quota_is_not_held_again_and_stays_as_it_is() -> None:
+    async with kube_server() as server, kueue(server) as admission:
+        ticket = await admission.request(ask())
+        admit(server)
+        server.patch(f"{JOBS}/t1", {"status": {"active": 1, "ready": 1}})
+        taken = [{"type": "QuotaReserved", "status": "False", "message": ""}]
+        metadata = {"name": "w", "labels": {JOB_UID_LABEL: ticket.uid}}
+        server.put(WORKLOADS, {"metadata": metadata, "status": {"conditions": taken}})
+        with pytest.raises(NotAdmitted, match="taken back"):
+            await admission.hold("nlp", "t1")
+        assert job(server)["status"]["active"] == 1, "a pod may live on it"
+
+
 async def test_hold_lets_go_when_nothing_can_be_known_of_the_quota() -> None:
     async with kube_server() as server, kueue(server) as admission:
         await admission.request(ask())

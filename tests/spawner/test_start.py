@@ -9,9 +9,10 @@ import pytest
 from jupyterhub import orm
 
 from aifactory_hub.admission import AdmissionUnavailable
+from aifactory_hub.admission.queueing import Eviction
 from aifactory_hub.domain import names
 from aifactory_hub.domain.tenants import Role
-from aifactory_hub.domain.tickets import TicketRequest
+from aifactory_hub.domain.tickets import TicketRequest, TicketState
 from aifactory_profiles import Resources
 from aifactory_spawner.refusals import SpawnRefused
 
@@ -270,6 +271,24 @@ async def test_quota_that_does_not_come_in_time_is_given_back() -> None:
     assert hub.cluster.pods_in("nlp") == []
     told = [event["message"] async for event in steps[0].follow()]
     assert any("Position 1 of 1 in the queue of team nlp" in line for line in told)
+
+
+async def test_a_ticket_that_was_held_and_lost_its_quota_before_the_pod_is_filed_again(hub: HubInMemory) -> None:
+    hold, first = hub.admission.hold, True
+
+    async def unanswered(tenant: str, name: str) -> None:
+        nonlocal first
+        await hold(tenant, name)
+        if first:
+            first = False
+            key = next(key for key, filed in hub.admission._filed.items() if filed.request.name == name)  # type: ignore[attr-defined]
+            hub.admission._evict(Eviction(key, "it was taken back"))  # type: ignore[attr-defined]
+            raise AdmissionUnavailable("no answer")
+
+    hub.admission.hold = unanswered  # type: ignore[method-assign]
+    await start(hub.person("ada", nlp=Role.MEMBER))
+    (ticket,) = await tickets(hub)
+    assert ticket.state is TicketState.ADMITTED and ticket.active
 
 
 async def test_a_start_that_is_called_off_leaves_nothing(hub: HubInMemory) -> None:

@@ -141,7 +141,8 @@ class Judge:
 
     def _counts(self, key: Key, job: Json) -> bool:
         running = key in self.pods and _is_held(job)
-        return running or self.has_quota.get(job["metadata"].get("uid", ""), _is_held(job) or not job["spec"]["suspend"])
+        unless_known = _is_held(job) or not job["spec"]["suspend"]
+        return running or self.has_quota.get(job["metadata"].get("uid", ""), unless_known)
 
     def _uncounted(self) -> list[str]:
         """The hub's pods that no quota is held for, or not as much as they use."""

@@ -138,7 +138,7 @@ def _set_service(c: Any, settings: HubSettings) -> None:
         "name": SERVICE_NAME,
         "url": settings.service_bind.url,
         "api_token": settings.service_token.reveal(),
-        # The administrator runs it: asking each person whether she trusts it would teach her to click "yes".
+        # The administrator runs it: asking each person whether they trust it would teach them to click "yes".
         "oauth_no_confirm": True,
     }
     if "timeout" in Service.class_traits():

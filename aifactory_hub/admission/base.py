@@ -24,7 +24,7 @@ class NotAdmitted(AdmissionRefused):
 
 
 class UserLimitReached(NotAdmitted):
-    """One person has, or waits for, as much as her team lets one person have. No ticket was filed; later one may be."""
+    """The person has, or waits for, as much as the team lets one person have. No ticket was filed; later one may be."""
 
 
 @dataclass(frozen=True, slots=True)

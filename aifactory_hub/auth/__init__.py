@@ -1,4 +1,4 @@
-"""Who somebody is and which tenants she belongs to: the identity provider's word, made into JupyterHub's terms."""
+"""Who somebody is and which tenants they belong to: the identity provider's word, made into JupyterHub's terms."""
 
 from .authenticator import AIFactoryAuthenticator
 

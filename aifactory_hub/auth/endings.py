@@ -11,7 +11,7 @@ _HUB_CLIENT = "jupyterhub"
 
 
 def end_browser_sessions(user: Any) -> None:
-    """No browser of hers is signed in any more, at the hub or at a server. Tokens of servers and her own stay."""
+    """Sign the person out of all browsers, at the hub and at servers. Their tokens, and those of servers, stay."""
     for token in list(user.orm_user.api_tokens):
         if token.session_id is not None or token.client_id != _HUB_CLIENT:
             user.db.delete(token)
@@ -19,7 +19,7 @@ def end_browser_sessions(user: Any) -> None:
 
 
 def end_everything(user: Any) -> None:
-    """As ``end_browser_sessions``, and every token of hers is gone."""
+    """As ``end_browser_sessions``, and every token of this person is gone."""
     for token in list(user.orm_user.api_tokens):
         user.db.delete(token)
     _forget_cookies(user)

@@ -1,4 +1,4 @@
-"""What a person reads when she can't be signed in."""
+"""What a person reads when they can't be signed in."""
 
 from __future__ import annotations
 

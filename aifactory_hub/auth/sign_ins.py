@@ -1,4 +1,4 @@
-"""The last sign-ins, for the administrator who has to find out why somebody is not where she should be."""
+"""The last sign-ins, for the administrator who has to find out why somebody is not where they should be."""
 
 from __future__ import annotations
 

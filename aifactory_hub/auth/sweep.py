@@ -36,15 +36,16 @@ _SPREAD = 0.25
 class Sweep:
     """Refreshes who runs something, and ends what may not go on.
 
-    Everybody has a turn of her own: ``sweep_interval`` after the provider's last answer about her at the latest, a few
-    seconds after one that did not come, and when a server of hers has to be stopped. No turn waits for another's.
+    Each person has a turn of their own: at most ``sweep_interval`` seconds after the provider's last answer about them,
+    a few seconds after an answer that did not come, and when one of their servers has to be stopped. No turn waits for
+    another's.
     """
 
     def __init__(self, authenticator: AIFactoryAuthenticator, app: Any) -> None:
         self._a = authenticator
         self._app = app
         self._watched: dict[str, float] = {}
-        self._due: dict[str, float] = {}  # name -> when it is her turn, on the monotonic clock
+        self._due: dict[str, float] = {}  # name -> when it is their turn, on the monotonic clock
         self._looks: dict[str, asyncio.Task[None]] = {}
         self._free = asyncio.Semaphore(AT_ONCE)
         self._woken = asyncio.Event()
@@ -135,7 +136,7 @@ class Sweep:
             )  # fmt: skip
 
     async def _ask(self, user: Any) -> None:
-        """Ask the provider about her, unless a request of hers just did."""
+        """Ask the provider about this person, unless one of their requests just did."""
         came = time.monotonic()
         async with self._free:
             self._complain_if_late(time.monotonic() - came)
@@ -143,7 +144,7 @@ class Sweep:
                 user._auth_refreshed = time.monotonic()
 
     async def _look_at(self, user: Any) -> float:
-        """Do what follows from what is known of her. Returns the seconds until her next turn."""
+        """Do what follows from what is known of them. Returns the seconds until their next turn."""
         kept = read_kept(await user.get_auth_state())
         now, servers = time.time(), _facts(user)
         found = affected_servers(servers, self._left(user.name, servers, kept, now), self._a.leaving, now)
@@ -174,12 +175,12 @@ class Sweep:
         return left
 
     def _seconds_left(self, name: str, part: float) -> float:
-        """Until so large a part of the interval is over since the provider's last answer about her."""
+        """Until so large a part of the interval is over since the provider's last answer about them."""
         return self._a.renewal.answered_at(name) + self._a.sweep_interval * part - time.monotonic()
 
     async def _end(self, user: Any, one: Affected) -> None:
         spawner = user.spawners[one.server]
-        log.warning("%s has left team %s: her server %r there is ended", user.name, one.tenant, one.server)
+        log.warning("%s has left team %s: their server %r there is ended", user.name, one.tenant, one.server)
         if one.action is Action.CALL_OFF:
             if spawner._spawn_future is not None:
                 spawner._spawn_future.cancel()

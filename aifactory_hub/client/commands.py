@@ -75,7 +75,7 @@ _job_id = click.argument("job_id", shell_complete=_complete_job)
 _priority = click.option(
     "--priority", type=click.Choice(["low", "normal", "high"]), help="Before or after the team's other jobs."
 )
-_as_json = click.option("--json", "as_json", is_flag=True, help="All that is known, for programs.")
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -338,7 +338,10 @@ def _plain_facts(job: Job) -> Iterable[tuple[str, str]]:
     yield "team", f"{job.tenant}, {job.owner}"
     yield "profile", job.profile
     if job.position is not None:
-        yield "queue", f"{job.position} before it, {(job.expected_wait or {}).get('words', 'not known for how long')}"
+        yield (
+            "queue",
+            f"{job.position} ahead in the queue, {(job.expected_wait or {}).get('words', 'not known for how long')}",
+        )
     if job.progress is not None:
         yield "done", _percent(job) + "".join(f", {name} {value:.6g}" for name, value in job.metrics.items())
     if job.cost is not None and job.cost["per_hour"] is not None:

@@ -39,7 +39,7 @@ class DryRun:
 
     @property
     def position(self) -> int | None:
-        """How many of the team's would be before it."""
+        """How many of the team's would be ahead of it in the queue."""
         position: int | None = self.data["position"]
         return position
 
@@ -59,7 +59,7 @@ class DryRun:
             found.append(f"cost: {told} for {self.cost['hours']:g} hours")
         if self.position is not None:
             words = (self.expected_wait or {}).get("words") or "not known for how long"
-            found.append(f"queue: {self.position} before it, {words}")
+            found.append(f"queue: {self.position} ahead, {words}")
         if self.data["simulated"]:
             found.append("the GPUs are simulated")
         return [line(each) for each in found]

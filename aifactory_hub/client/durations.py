@@ -20,9 +20,9 @@ def seconds_of(text: str | float) -> int:
     elif isinstance(text, str) and text and _PART.sub("", text.replace(" ", "")) == "":
         found = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
     else:
-        raise ClientError(f"{text!r} is no duration: write seconds, or like 30m, 4h, 1h30m.")
+        raise ClientError(f"{text!r} is not a duration. Write seconds, or for example 30m, 4h, 1h30m.")
     if found < 1:
-        raise ClientError(f"{text!r} is too short: a second is the least.")
+        raise ClientError(f"{text!r} is too short. The shortest duration is one second.")
     return round(found)
 
 

@@ -270,7 +270,7 @@ class Job:
     def __str__(self) -> str:
         parts = [f"{self.id} {self.state}"]
         if self.position is not None:
-            parts.append(f"{self.position} before it")
+            parts.append(f"{self.position} ahead in the queue")
         if self.progress is not None and not self.final:
             parts.append(f"{self.progress:.0f}%")
         if self.reason and self.reason != self.state.lower():

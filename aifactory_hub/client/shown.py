@@ -84,7 +84,7 @@ def show(job: Job, *, display: Callable[..., Any] | None = None, every: float = 
 
 
 def _follow(job: Job, handle: Any, every: float) -> None:
-    """Its own copy of the job is followed, so that what the person holds does not change between two lines of hers."""
+    """Follow a copy of the job, so that the person's own object does not change between two lines of their code."""
     copy = type(job)(job._session, job.data)
     give_up, drawn = time.monotonic() + _LONGEST, 0.0
     try:
@@ -152,7 +152,7 @@ def _waiting(job: Job) -> str:
     if job.position is None:
         return ""
     words = (job.expected_wait or {}).get("words")
-    return f"{job.position} before it" + (f", {words}" if words else "")
+    return f"{job.position} ahead in the queue" + (f", {words}" if words else "")
 
 
 def _cost(job: Job) -> str:

@@ -209,7 +209,7 @@ def _welcome(options: Options, ports: Ports) -> str:
   Sign in as one of (no password):
 {people}
 
-  Try: start a mig-1g.10gb as ada and follow the tour in her notebook. Then sign in as noor in a private window
+  Try: start a mig-1g.10gb as ada and follow the tour in the notebook. Then sign in as noor in a private window
   and watch the numbers on the menu.
   Real: sign-in, menu, quota, notebooks, jobs. Simulated: GPUs, vClusters, neighbours ({options.scenario}).
   Log and files: {options.folder}

@@ -101,7 +101,7 @@ def _sign_in(day: Day, step: Step) -> None:
 def _menu(day: Day, step: Step) -> None:
     page = day.ada.menu()
     offered = page.values("profile")
-    step.check(offered == ["cpu-small", SMALL, LARGE, OLDER], "the menu has her team's profiles", offered)
+    step.check(offered == ["cpu-small", SMALL, LARGE, OLDER], "the menu has the team's profiles", offered)
     step.check("2 of 3 free" in page.text, f"2 of 3 {SMALL} are free, a neighbour has one", page.text)
     step.check("Vision" not in page.text, "nothing of the other team", page.text)
     day.mika.sign_in()
@@ -119,7 +119,7 @@ def _spawn(day: Day, step: Step) -> None:
     lab = day.ada.notebook("lab")
     step.check(lab.status_code == 200 and "jupyterlab" in lab.text.lower(), "JupyterLab answers", lab.status_code)
     tour = day.ada.notebook("api/contents/tour.ipynb?content=0")
-    step.check(tour.status_code == 200, "the tour is in her folder", tour.status_code)
+    step.check(tour.status_code == 200, "the tour is in the home folder", tour.status_code)
 
 
 def _job(day: Day, step: Step) -> None:

@@ -24,7 +24,7 @@ TICK = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Habit:
-    """A neighbour's way: of every ``period`` seconds she works ``busy`` of them, on one slice of ``profile``."""
+    """A neighbour's habit: of every ``period`` seconds they work ``busy`` seconds, on one slice of ``profile``."""
 
     name: str
     tenant: str
@@ -73,7 +73,7 @@ SCENARIOS: Mapping[str, tuple[Habit, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A slice that a neighbour wants to hold now. ``turn`` counts her periods, so each has a ticket of its own."""
+    """A slice that a neighbour wants to hold now. ``turn`` counts their periods, so each has a ticket of its own."""
 
     habit: Habit
     turn: int
@@ -94,7 +94,7 @@ def wishes(scenario: str, seconds: float, seed: int = 0) -> frozenset[Wish]:
 
 
 def _shift(habit: Habit, seed: int) -> float:
-    """How far into her first period a neighbour is at the start: always at work, but not all for equally long."""
+    """How far into their first period a neighbour is at the start: always at work, but not all for equally long."""
     digest = hashlib.sha256(f"{seed}:{habit.name}".encode()).digest()
     return digest[0] / 256 * habit.busy * 0.9
 
@@ -143,7 +143,7 @@ class Neighbours:
             try:
                 await self._admission.hold(ticket.tenant, ticket.name)
             except NotAdmitted:
-                log.info("%s lost her place and waits again", wish.habit.name)
+                log.info("%s lost their place and waits again", wish.habit.name)
         elif ticket.state is TicketState.EVICTED:
             await self._admission.release(ticket.tenant, ticket.name)
 

@@ -15,7 +15,7 @@ class DemoPerson:
     about: str
 
     def claims(self) -> dict[str, object]:
-        """What the provider says of her, besides the token's own claims."""
+        """What the provider says of them, besides the token's own claims."""
         return {
             "sub": f"demo-{self.name}",
             "preferred_username": self.name,

@@ -1,4 +1,4 @@
-"""A small OpenID Connect provider, whose only shortcut is that a person is chosen instead of proving who she is.
+"""A small OpenID Connect provider, whose only shortcut is that a person is chosen instead of proving who they are.
 
 Source of the protocol: OpenID Connect Core 1.0 and Discovery 1.0, RFC 7636 (PKCE), RFC 9207 (``iss`` in the answer).
 """

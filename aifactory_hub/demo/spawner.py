@@ -197,7 +197,7 @@ class DemoSpawner(TeamChoice, SimpleLocalProcessSpawner):
 
 
 def furnish(home: Path) -> None:
-    """Put the tour into a person's folder; what she has changed there stays."""
+    """Put the tour into a person's folder; what they have changed there stays."""
     home.mkdir(parents=True, exist_ok=True)
     for source in TOUR.glob("*.in"):
         target = home / source.name.removesuffix(".in")

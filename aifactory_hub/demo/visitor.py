@@ -112,11 +112,11 @@ class Visitor:
         answer.raise_for_status()
 
     def notebook(self, path: str) -> httpx.Response:
-        """A page or an API of her server."""
+        """A page or an API of this person's server."""
         return self._browser.get(f"{self.address}/user/{self.name}/{path}")
 
     def run(self, code: str, timeout: float = 90) -> str:
-        """What ``code`` prints in a new kernel of hers. Raises RuntimeError with the traceback if it raises."""
+        """What ``code`` prints in a new kernel. Raises RuntimeError with the traceback if it raises."""
         answer = self._browser.post(
             f"{self.address}/user/{self.name}/api/kernels",
             headers={"X-XSRFToken": self._xsrf(f"/user/{self.name}/")},

@@ -109,7 +109,7 @@ def never_ran(text: str, at: float) -> Ending:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a person should read of her server of this name; the default server's name is empty."""
+    """What a person should read of their server of this name; the default server's name is empty."""
 
     server: str
     text: str

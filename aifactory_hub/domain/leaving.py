@@ -20,7 +20,7 @@ class Standing(Enum):
 
     KNOWN = "known"  # the provider's last answer still counts
     UNKNOWN = "unknown"  # the provider has not answered for too long
-    SIGNED_OUT = "signed-out"  # her session ended; the provider can't be asked about her until she signs in
+    SIGNED_OUT = "signed-out"  # the session ended; the provider can't be asked about them until they sign in
     ENDED = "ended"  # the provider ended it: the account was closed, or its sessions were
 
 

@@ -29,8 +29,8 @@ class Availability(StrEnum):
     """Slugs for programs.
 
     FREE starts at once, QUEUE waits first. NEVER is more than the team can hold, JOBS more than its notebooks can, and
-    LIMITED more than the team lets one person have beside what she has. UNAVAILABLE: the team can't start anything now.
-    UNKNOWN: what is in use can't be said now, so nothing is started.
+    LIMITED more than the team lets one person have. UNAVAILABLE: the team can't start anything now. UNKNOWN: what is
+    in use can't be said now, so nothing is started.
     """
 
     FREE = "free"
@@ -376,5 +376,5 @@ def _instead(free: Sequence[Profile]) -> list[str]:
 def piece_name(profile: Profile) -> str:
     """What one device of the profile is called in a sentence about counts."""
     if profile.slice is None and profile.gpu_model is not None:
-        return f"{profile.gpu_model} GPUs" if profile.shared_by is None else f"turns on {profile.gpu_model} GPUs"
+        return f"{profile.gpu_model} GPUs" if profile.shared_by is None else f"time-sliced {profile.gpu_model} GPUs"
     return profile.slice or profile.name

@@ -17,7 +17,7 @@ class Quota:
     """A tenant's own devices (``nominal``) and how many more it may borrow from idle ones (``borrowing``).
 
     ``lending`` is how many of its own others may borrow, all of them where it says nothing. ``per_user`` is how many
-    one person may have or wait for in the tenant, as many as she likes where it says nothing. What is borrowed can be
+    one person may have or wait for in the tenant, as many as they like where it says nothing. What is borrowed can be
     taken back, so a notebook does not borrow unless ``notebooks_borrow``: what it has then is the tenant's own.
     """
 
@@ -101,7 +101,7 @@ class Fits:
 
 
 def over_user_limit(quota: Quota, has: Mapping[Device, int], asks: Mapping[Device, int]) -> UserLimit | None:
-    """The first device of which somebody who ``has`` so many may not have what she ``asks`` besides; None: she may."""
+    """The first device of which somebody who ``has`` so many may not have what is asked besides; None: they may."""
     for device, asked in asks.items():
         limit, used = quota.per_user.get(device), has.get(device, 0)
         if limit is not None and used + asked > limit:
@@ -110,7 +110,7 @@ def over_user_limit(quota: Quota, has: Mapping[Device, int], asks: Mapping[Devic
 
 
 def check_user(tenant: str, quota: Quota, usage: Usage, profile: Profile, user: str) -> Fits | Refusal:
-    """Whether ``user`` may have this profile beside what she holds in the tenant already."""
+    """Whether ``user`` may have this profile beside what they hold in the tenant already."""
     over = over_user_limit(quota, usage.of(user), profile.takes)
     if over is None:
         return Fits()

@@ -101,6 +101,6 @@ def hub_groups(memberships: Mapping[str, Role]) -> list[str]:
 
 
 def administered(groups: Iterable[str], tenants: Iterable[str]) -> list[str]:
-    """Those of ``tenants`` that somebody in these JupyterHub groups was an admin of at her last sign-in or refresh."""
+    """Those of ``tenants`` whose admin a member of these JupyterHub groups was at their last sign-in or refresh."""
     mine = set(groups)
     return [tenant for tenant in tenants if f"tenant-{tenant}-admin" in mine]

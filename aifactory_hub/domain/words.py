@@ -35,7 +35,7 @@ def gpu_words(profile: Profile, cards: Iterable[Card]) -> str:
     one = f"{'an' if name[0] in _VOWELS else 'a'} {name}"
     if profile.slice is None:
         if profile.shared_by is not None:
-            return f"{one} in turns with {profile.shared_by - 1} others" if profile.shared_by > 1 else one
+            return f"{one}, time-sliced ({profile.shared_by} per GPU)" if profile.shared_by > 1 else one
         count = sum(profile.devices.values())
         return f"{count} whole {name}" if count > 1 else f"a whole {name}"
     piece = card.slice(profile.slice)

@@ -1,4 +1,4 @@
-"""What the hub's pages have besides JupyterHub's own: links, and what a person should know of her servers."""
+"""What the hub's pages have besides JupyterHub's own: links, and what a person should know of their servers."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from ..domain.tenants import Role
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A token's owner. ``scopes`` are the token's; ``roles`` are hers, by tenant, as the provider said last."""
+    """A token's owner. ``scopes`` are the token's; ``roles`` are the owner's, by tenant, as the provider said last."""
 
     name: str
     scopes: frozenset[str]

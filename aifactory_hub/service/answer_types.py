@@ -126,7 +126,7 @@ class JobAnswer(TypedDict):
     final: Annotated[bool, Field(description="Whether the state will not change any more.")]
     reason: str | None
     exit_code: int | None
-    position: Annotated[int | None, Field(description="How many of the team's are before it in the queue.")]
+    position: Annotated[int | None, Field(description="How many of the team's requests are ahead of it in the queue.")]
     expected_wait: WaitAnswer | None
     cost: Cost | None
     cancel_asked: bool

@@ -20,7 +20,7 @@ class Images:
         self._watch = watch
 
     def of(self, tenant: str, user: str, server: str | None) -> JobImage:
-        """The image of a job that this user submits from her notebook ``server``; None: from elsewhere."""
+        """The image of a job that this user submits from their notebook ``server``; None: from elsewhere."""
         of_jobs = self._registry.jobs.image
         if server is None:
             return JobImage(of_jobs, "it is not submitted from a notebook, or asks for the site's")
@@ -36,6 +36,6 @@ class Images:
             constants.LABEL_OWNER: server_id(user, server),
             constants.LABEL_USER: slug(user),
         }
-        # Whoever can set these on a pod of hers gains nothing: it counts only if it runs the site's image of notebooks.
+        # Whoever can set these on a pod gains nothing: it counts only if it runs the site's image of notebooks.
         ours = pod is not None and marks.items() <= pod.labels.items()
         return own_image(pod if ours else None, of_notebooks=self._registry.notebook.image, of_jobs=of_jobs)

@@ -40,7 +40,7 @@ class Membership:
     generation: int = 0
 
     def may_start(self, tenant: str) -> bool | None:
-        """Whether new work of hers may begin in the team; None while nobody knows."""
+        """Whether new work of this person may begin in the team; None while nobody knows."""
         if self.standing is Standing.UNKNOWN:
             return None
         return self.tenants.get(tenant, Role.VIEWER) >= Role.MEMBER

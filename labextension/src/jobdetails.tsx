@@ -46,7 +46,7 @@ export function JobFacts({ job, from, trans }: Shown & { from: Provenance | null
     rows.push([trans.__('Expected wait'), expected]);
   }
   if (job.progress?.eta_seconds != null && !job.final) {
-    rows.push([trans.__('Left to do'), duration(job.progress.eta_seconds)]);
+    rows.push([trans.__('Remaining'), duration(job.progress.eta_seconds)]);
   }
   if (job.cost?.so_far != null) {
     rows.push([job.final ? trans.__('Cost') : trans.__('Cost so far'), money(Number(job.cost.so_far))]);
@@ -98,7 +98,7 @@ function Attempts({ job, trans }: Shown): JSX.Element | null {
   }
   return (
     <>
-      <h2>{trans.__('Attempts before')}</h2>
+      <h2>{trans.__('Previous attempts')}</h2>
       <ol className="aif-Attempts">
         {job.history.map(attempt => (
           <li key={attempt.attempt} value={attempt.attempt}>
@@ -196,7 +196,7 @@ export function Files({
   }
   return (
     <section>
-      <h2>{trans.__('Files that it gave back')}</h2>
+      <h2>{trans.__('Output files')}</h2>
       {files === null ? (
         <p>{job.final ? trans.__('Asking for them…') : trans.__('They come when the job has ended.')}</p>
       ) : files.length === 0 ? (

@@ -52,7 +52,7 @@ function Filters({ model, trans }: { model: HubModel; trans: TranslationBundle }
   }, [model, text]);
   const states: [string, string][] = [
     ['', trans.__('All states')],
-    ['PENDING,QUEUED,STARTING,RUNNING,SUSPENDED', trans.__('Not ended')],
+    ['PENDING,QUEUED,STARTING,RUNNING,SUSPENDED', trans.__('Active')],
     ['QUEUED', stateName('QUEUED', trans)],
     ['RUNNING', stateName('RUNNING', trans)],
     ['SUCCEEDED', stateName('SUCCEEDED', trans)],
@@ -102,7 +102,7 @@ function Empty({ model, trans }: ViewProps): JSX.Element {
   return (
     <p className="aif-Empty" role="status">
       {narrowed
-        ? trans.__('No job is like this.')
+        ? trans.__('No matching jobs')
         : trans.__(
             'No jobs yet. Submit a notebook with the button in its toolbar, or any file from its context menu.'
           )}

@@ -1006,7 +1006,7 @@ export interface components {
             };
             /**
              * Position
-             * @description How many of the team's are before it in the queue.
+             * @description How many of the team's requests are ahead of it in the queue.
              */
             readonly position: number | null;
             /**

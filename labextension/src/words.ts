@@ -73,7 +73,7 @@ export function jobReason(job: Job, trans: TranslationBundle): string {
     const place =
       job.position === 0
         ? trans.__('next in the queue')
-        : trans._n('%1 job before it', '%1 jobs before it', job.position, job.position);
+        : trans._n('%1 ahead in the queue', '%1 ahead in the queue', job.position, job.position);
     const last = job.history[job.history.length - 1];
     return last?.kind === 'preempted' ? trans.__('stopped to give its devices back, now %1', place) : place;
   }

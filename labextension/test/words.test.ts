@@ -142,7 +142,7 @@ test('a parameter keeps its kind', () => {
 
 test('reasons in words', () => {
   expect(jobReason(makeJob(1, 'QUEUED', { position: 0 }), trans)).toBe('next in the queue');
-  expect(jobReason(makeJob(1, 'QUEUED', { position: 3 }), trans)).toBe('3 jobs before it');
+  expect(jobReason(makeJob(1, 'QUEUED', { position: 3 }), trans)).toBe('3 ahead in the queue');
   expect(jobReason(makeJob(1, 'RUNNING', { cancel_asked: true }), trans)).toBe('Cancelling');
   expect(jobReason(makeJob(1, 'FAILED', { exit_code: 3 }), trans)).toBe('exit code 3');
 });

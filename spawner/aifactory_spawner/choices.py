@@ -58,7 +58,7 @@ def joined(tenant: str, profile: str) -> str:
 
 
 def waiting(tenant: str, profile: str) -> str:
-    """The value of a profile's button when who chooses it is told that she would wait."""
+    """The value of a profile's button when the person who chooses it is told that they would wait."""
     return f"{tenant}{_JOIN}{profile}{_JOIN}{_WAITING}"
 
 

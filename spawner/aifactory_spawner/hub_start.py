@@ -1,7 +1,7 @@
 """The hub's start: servers that run are taken on the host's word. A notebook's silence is not its end.
 
 JupyterHub asks every server over HTTP when it starts, and stops those that do not answer in time: a notebook that
-computes, or a network that hangs for a moment, would cost a person her work. At any other time it asks none.
+computes, or a network that hangs for a moment, would cost a person their work. At any other time it asks none.
 """
 
 from __future__ import annotations

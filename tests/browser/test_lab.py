@@ -127,7 +127,7 @@ def test_a_job_is_suspended_resumed_cancelled_and_tried_again(page: Page) -> Non
     expect(job.locator(".aif-Job-head")).to_contain_text("Suspended")
     job.get_by_role("button", name="Resume").click()
     expect(job.locator(".aif-Job-head")).to_contain_text("Running")
-    expect(job).to_contain_text("Attempts before")
+    expect(job).to_contain_text("Previous attempts")
     job.get_by_role("button", name="Cancel job").click()
     expect(job.locator(".aif-Job-head")).to_contain_text("Cancelled")
     first = _fact(job, "Id")

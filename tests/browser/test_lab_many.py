@@ -94,7 +94,7 @@ def test_a_filter_is_the_service_s_and_typing_asks_once(page: Page) -> None:
     expect(_posed(page, found)).to_have_attribute("aria-setsize", str(found))
     expect(page.locator(".aif-Row-name").last).to_have_text("train-42")
     page.get_by_label("State").select_option(label="Failed")
-    expect(page.locator(".aif-Jobs")).to_contain_text("No job is like this.")
+    expect(page.locator(".aif-Jobs")).to_contain_text("No matching jobs")
     page.get_by_label("State").select_option(label="All states")
     page.get_by_label("Filter by name or command").fill("")
     expect(_posed(page, 1)).to_contain_text("Running")

@@ -110,5 +110,5 @@ def test_a_terminal_gets_one_card_and_no_thread() -> None:
 
 def test_a_job_that_waits_says_for_how_long() -> None:
     said = job(state="QUEUED", position=2, expected_wait={"words": "10 to 20 min"}, times={}, cost=None)
-    assert "2 before it, 10 to 20 min" in said._repr_html_()
-    assert "2 before it, 10 to 20 min" in shown.table_html([said])
+    assert "2 ahead in the queue, 10 to 20 min" in said._repr_html_()
+    assert "2 ahead in the queue, 10 to 20 min" in shown.table_html([said])

@@ -52,7 +52,7 @@ def test_what_a_pod_gets() -> None:
 def test_words_say_what_is_had_and_that_a_turn_is_no_share() -> None:
     catalogue = read_registry(SITE, SOURCE).catalogue
     words = [gpu_words(catalogue.profile(name), catalogue.cards) for name in ("gpu", "gpu-2", "turn")]
-    assert words == ["a whole H100", "2 whole H100", "an H100 in turns with 3 others"]
+    assert words == ["a whole H100", "2 whole H100", "an H100, time-sliced (4 per GPU)"]
     assert "memory is shared" in catalogue.profile("turn").description
 
 

@@ -75,7 +75,7 @@ class Retry(_Steering):
         statuses=(200, 201),
     )
     async def post(self, job_id: str) -> None:
-        """Its owner alone may: the new job is hers too, with her environment."""
+        """Its owner alone may: the new job is theirs too, with their environment."""
         caller = await self.caller(fresh=True)
         asked = await self.body(RetryRequest, caller.name)
         job = await self.job_for(caller, job_id)

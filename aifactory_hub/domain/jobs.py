@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from aifactory_profiles import Catalogue, Profile
 
-from ..untrusted.texts import escaped
+from ..untrusted.texts import escaped, utf8_size
 from .engines import EngineChoice, EngineFacts, choose_engine
 from .refusals import Refusal, RefusalReason
 from .spawns import choose_profile
@@ -17,7 +17,8 @@ from .tenants import Tenant
 from .tickets import Repair, Ticket, TicketState, repair_of
 
 # A Kubernetes container gets its command in its pod's spec, which etcd limits to 1.5 MiB in all.
-LONGEST_COMMAND = 32 * 1024
+# Bytes as UTF-8: Linux takes 128 KiB for one argument, with the NUL at its end.
+LONGEST_COMMAND = 96 * 1024
 LONGEST_NAME = 100
 
 
@@ -126,8 +127,8 @@ def plan_job(
         return engine
     if engine.runs_commands and not request.command.strip():
         return Refusal(RefusalReason.BAD_FIELD, "The command is empty: say what to run.", field="command")
-    if len(request.command) > LONGEST_COMMAND:
-        message = f"The command is longer than {LONGEST_COMMAND} characters: put it into a file and run that."
+    if utf8_size(request.command) > LONGEST_COMMAND:
+        message = f"The command is longer than {LONGEST_COMMAND} bytes: put it into a file and run that."
         return Refusal(RefusalReason.TOO_LARGE, message, field="command")
     name = request.name or _name_of(request.command.strip() or str(request.template))
     if len(name) > LONGEST_NAME:

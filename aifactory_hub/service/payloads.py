@@ -12,10 +12,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from ..domain.jobs import LONGEST_BACKOFF, JobState, Priority
 from ..untrusted.json_text import BadJson, read_json
 from ..untrusted.manifests import path_problem
-from ..untrusted.texts import escaped, unprintable
+from ..untrusted.texts import escaped, unprintable, utf8_size
 from .errors import ServiceError, bad_field
 
 # The environment travels in a Secret together with the command, and etcd limits that to 1 MiB.
+# Linux takes 128 KiB for one variable, and counts bytes.
 _MAX_ENVIRONMENT = 64 * 1024
 _MAX_VARIABLES = 256
 _MAX_PATTERNS = 64
@@ -61,14 +62,14 @@ def _environment(variables: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"{name!r} is not the name of a variable: letters, digits and _")
         if name.startswith("AIFACTORY_"):
             raise ValueError(f"{name!r} can't be set: names that begin with AIFACTORY_ are the service's")
-    if len(variables) > _MAX_VARIABLES or sum(map(len, variables.values())) > _MAX_ENVIRONMENT:
-        raise ValueError(f"at most {_MAX_VARIABLES} variables with {_MAX_ENVIRONMENT} characters in all")
+    if len(variables) > _MAX_VARIABLES or sum(map(utf8_size, variables.values())) > _MAX_ENVIRONMENT:
+        raise ValueError(f"at most {_MAX_VARIABLES} variables with {_MAX_ENVIRONMENT} bytes in all, as UTF-8")
     return variables
 
 
 def _parameters(given: dict[str, str]) -> dict[str, str]:
-    if len(given) > _MOST_PARAMETERS or sum(map(len, given.values())) > _MAX_ENVIRONMENT:
-        raise ValueError(f"at most {_MOST_PARAMETERS} parameters with {_MAX_ENVIRONMENT} characters in all")
+    if len(given) > _MOST_PARAMETERS or sum(map(utf8_size, given.values())) > _MAX_ENVIRONMENT:
+        raise ValueError(f"at most {_MOST_PARAMETERS} parameters with {_MAX_ENVIRONMENT} bytes in all, as UTF-8")
     return given
 
 

@@ -15,6 +15,11 @@ def unprintable(text: str) -> str | None:
     return None if found is None else f"U+{ord(found[0]):04X}"
 
 
+def utf8_size(text: str) -> int:
+    """How many bytes it has as UTF-8: what Linux, etcd and file systems count. Half a surrogate pair has three."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
 def shown(name: str) -> str:
     """A file's name as it can be printed anywhere: as it is, or with escapes."""
     return name if name.isprintable() else ascii(name)[1:-1]

@@ -67,6 +67,12 @@ def test_a_job_is_called_like_its_command_s_first_line_unless_it_has_a_name() ->
             JobRequest("x" * (LONGEST_COMMAND + 1), "cpu-small"), RefusalReason.TOO_LARGE, "command", id="long command"
         ),
         pytest.param(
+            JobRequest("é" * (LONGEST_COMMAND // 2 + 1), "cpu-small"),
+            RefusalReason.TOO_LARGE,
+            "command",
+            id="many bytes",
+        ),
+        pytest.param(
             JobRequest("make", "cpu-small", name="x" * (LONGEST_NAME + 1)),
             RefusalReason.TOO_LARGE,
             "name",

@@ -57,6 +57,8 @@ def doctor(file: str, kubeconfig: str | None, objects: str | None, offline: bool
     if token and not (offline or objects):
         room = load("aifactory_hub.doctor", "hub")
         findings += room.room_findings(asyncio.run(room.ask_for_room(registry.addresses.service, token)))
+    if not (offline or objects):
+        findings.append(asyncio.run(_public_address(registry)))
     if offline:
         findings = [each for each in findings if each.verdict in (judge.Verdict.GOOD, judge.Verdict.BAD)]
     reached = judge.stage_reached(findings)
@@ -68,6 +70,12 @@ def doctor(file: str, kubeconfig: str | None, objects: str | None, offline: bool
             click.echo("who reaches whom was not tried: --probe does, with a pod in each vCluster")
     if any(each.verdict.holds for each in findings):
         sys.exit(EXIT_WRONG)
+
+
+async def _public_address(registry: Registry) -> Finding:
+    asker, public = load("aifactory_hub.doctor", "hub"), registry.addresses.public
+    finding: Finding = asker.public_finding(None if public is None else await asker.ask_for_sign_in(public))
+    return finding
 
 
 async def _facts(

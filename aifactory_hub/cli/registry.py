@@ -13,6 +13,7 @@ from aifactory_profiles import format_bytes
 from .loading import load
 
 if TYPE_CHECKING:
+    from aifactory_hub.domain.engines import EngineNeeds
     from aifactory_hub.registry import Registry
 
 # As grep and diff have it: 1 is an answer, 2 is trouble.
@@ -84,7 +85,7 @@ def _parts(registry: Registry, names: list[str] | None, gpus_per_node: int) -> d
     def vcluster() -> list[Any]:
         values = load("aifactory_hub.registry.render_vcluster", "hub").vcluster_values
         chosen = names or registry.tenants
-        return [values(registry.tenants[name], registry.addresses, registry.jobs.engines) for name in chosen]
+        return [values(registry.tenants[name], registry.addresses, needs_of_engines(registry)) for name in chosen]
 
     def mig() -> list[Any]:
         plans = load("aifactory_hub.registry.mig", "hub")
@@ -99,6 +100,17 @@ def _parts(registry: Registry, names: list[str] | None, gpus_per_node: int) -> d
         "vcluster": vcluster,
         "mig": mig,
     }
+
+
+def needs_of_engines(registry: Registry) -> list[EngineNeeds]:
+    """What the site's engines need in each vCluster. Ends the process with 2 when one is not installed."""
+    engines = load("aifactory_hub.pipelines.engines", "hub")
+    try:
+        needs: list[EngineNeeds] = engines.engine_needs(registry.jobs.engines)
+    except engines.UnknownEngine as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_BAD_FILE)
+    return needs
 
 
 def open_registry(file: str) -> Registry:

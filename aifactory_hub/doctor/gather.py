@@ -17,9 +17,11 @@ from aifactory_profiles.catalogue import PRODUCT_LABEL
 from .. import constants
 from ..clusters import ApiError, ApiUnreachable, HostObjects, KubeApi, TenantClients, TenantUnavailable
 from ..domain.doctor import Compared, Reached, SiteFacts, Stage, differences
+from ..domain.engines import EngineNeeds
 from ..domain.site_charts import Chart, charts_of
 from ..domain.site_rights import AskedRights
 from ..domain.site_walls import AdmissionTry, gpu_runtime
+from ..pipelines.engines import UnknownEngine, engine_needs
 from ..registry import Registry
 from ..registry.api_servers import networks_of, uncovered, with_api_servers
 from ..registry.changes import MANAGER
@@ -292,7 +294,9 @@ async def _tenant(
         apis = {secret: await client.api(name) for secret, client in clients.items()}
         hub = apis[constants.NOTEBOOKS_SECRET]
         await hub.get(f"/api/v1/namespaces/{constants.NOTEBOOKS_NAMESPACE}/pods", {"limit": 1})
-        rights = await asyncio.gather(*(vcluster_rights(tenant, each, secret) for secret, each in apis.items()))
+        engines = _needs_of_engines(registry)
+        asked = (vcluster_rights(tenant, each, secret, engines) for secret, each in apis.items())
+        rights = await asyncio.gather(*asked)
     except TenantUnavailable as error:
         return _Team([Reached(check, Stage.TENANCY, error.reason, todo=todo)])
     except _NO_ANSWER as error:
@@ -300,6 +304,14 @@ async def _tenant(
     walls = {what: where for what, where in shut.items() if what != _vcluster_of(name)}
     probed = await Probe(registry, tenant, hub, walls, inside).run() if probe else []
     return _Team([Reached(check, Stage.TENANCY, todo=todo), *probed], rights)
+
+
+def _needs_of_engines(registry: Registry) -> list[EngineNeeds]:
+    """Of an engine that is not installed here nothing is known; the job service refuses it at its start."""
+    try:
+        return engine_needs(registry.jobs.engines)
+    except UnknownEngine:
+        return []
 
 
 async def _addresses(registry: Registry, api: KubeApi) -> dict[str, tuple[str, int]]:

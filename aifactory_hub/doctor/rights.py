@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .. import constants
 from ..clusters import ApiError, ApiUnreachable, KubeApi
+from ..domain.engines import EngineNeeds
 from ..domain.site_rights import (
     OF_THE_CLUSTER,
     AskedRights,
@@ -96,13 +97,15 @@ async def host_rights(registry: Registry, api: KubeApi) -> list[AskedRights]:
     )
 
 
-async def vcluster_rights(tenant: Tenant, api: KubeApi, secret: str) -> AskedRights:
+async def vcluster_rights(
+    tenant: Tenant, api: KubeApi, secret: str, engines: Sequence[EngineNeeds] = ()
+) -> AskedRights:
     """Of the account in the tenant's vCluster whose credential is in this Secret, asked under that credential."""
     notebooks = secret == constants.NOTEBOOKS_SECRET
     own = constants.NOTEBOOKS_NAMESPACE if notebooks else constants.JOBS_NAMESPACE
     rules = next(
         each["rules"]
-        for each in seeded_objects(tenant)
+        for each in seeded_objects(tenant, engines)
         if each["kind"] == "Role" and each["metadata"]["namespace"] == own
     )
     who = "the hub" if notebooks else "the job service"

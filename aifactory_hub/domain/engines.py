@@ -27,6 +27,42 @@ class EngineFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of a Kubernetes Role: the ``verbs`` that are allowed on ``resources`` of an API ``group``."""
+
+    group: str
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A service account of a vCluster's namespace for jobs, and what it may do there."""
+
+    name: str
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineNeeds:
+    """What an engine needs in a team's vCluster.
+
+    ``rules`` are rights of the job service's account, beside those that every engine has (Jobs, pods, logs, Secrets,
+    events). ``api_server`` are arguments of the vCluster's API server. ``reporter`` is an account of the engine's own
+    containers in a pod; its token is a Secret.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    api_server: tuple[str, ...] = ()
+    reporter: Account | None = None
+
+
+# What the job service does with objects that stand for a run, and with those that a team publishes.
+RUN_VERBS = ("get", "list", "create", "delete")
+READ_VERBS = ("get", "list")
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """What a published template lets be set. Without ``default`` it must be."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 
-from ..domain.engines import EngineFacts
+from ..domain.engines import EngineFacts, EngineNeeds
 from .base import Pipeline, PipelineUnavailable, Site
 
 # Each names a callable that is given a Site and returns a Pipeline.
@@ -55,11 +55,26 @@ def load_engines(names: Iterable[str], site: Site) -> Engines:
     return Engines([_load(name, installed, site) for name in names])
 
 
-def _load(name: str, installed: Mapping[str, EntryPoint], site: Site) -> Pipeline:
+def engine_needs(names: Iterable[str]) -> list[EngineNeeds]:
+    """What the engines of these names need in a team's vCluster: their ``needs``, nothing for an engine without.
+
+    Raises UnknownEngine.
+    """
+    installed = {point.name: point for point in entry_points(group=GROUP)}
+    return [getattr(_find(name, installed), "needs", EngineNeeds()) for name in names]
+
+
+def _find(name: str, installed: Mapping[str, EntryPoint]) -> Callable[[Site], Pipeline]:
     if name not in installed:
         raise UnknownEngine(f"jobs.engines: there is no engine {name!r}. Installed: {', '.join(sorted(installed))}.")
+    found: Callable[[Site], Pipeline] = installed[name].load()
+    return found
+
+
+def _load(name: str, installed: Mapping[str, EntryPoint], site: Site) -> Pipeline:
+    make = _find(name, installed)
     try:
-        made: Pipeline = installed[name].load()(site)
+        made = make(site)
     except ValueError as error:
         raise UnknownEngine(f"jobs.engines: {error}") from error
     return made

@@ -12,7 +12,7 @@ from ..clusters.api import KubeApi
 from ..clusters.errors import ApiError, ApiUnreachable
 from ..clusters.tenant_clients import TenantUnavailable
 from ..clusters.tenant_objects import AnyObject, EventObject, RunObject, VirtualPod
-from ..domain.engines import EngineFacts, Published
+from ..domain.engines import EngineFacts, EngineNeeds, Published
 from ..domain.jobs import JobRun, JobState
 from ..domain.names import slug
 from ..domain.pods import PodFact
@@ -60,6 +60,8 @@ class InClusterPipeline:
     pod_label: str
     # What runs the command in a pod.
     container = CONTAINER
+    # What it needs in a team's vCluster beside what every engine has.
+    needs = EngineNeeds()
 
     def __init__(self, site: Site) -> None:
         if site.clients is None or site.watch is None:

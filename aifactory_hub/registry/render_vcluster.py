@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from .. import constants
+from ..domain.engines import Account, EngineNeeds, Rule
 from ..domain.tenants import Tenant
 from .host_quota import CONTROL_PLANE_CLASS
 from .manifests import Manifest
@@ -18,34 +19,14 @@ from .output import yaml_documents
 
 NOTEBOOKS_ACCOUNT = "aifactory-notebooks"
 JOBS_ACCOUNT = "aifactory-jobs"
-STEPS_ACCOUNT = "aifactory-workflow"
 
 _SERVICE = re.compile(r"(?P<name>[^.]+)\.(?P<namespace>[^.]+)\.svc(\.cluster\.local)?")
 _RBAC = "rbac.authorization.k8s.io"
 _READ = ["get", "list", "watch"]
-_RUN = ["get", "list", "create", "delete"]
-# Engine -> group, resources and verbs that the job service needs for it, beside Jobs, pods, logs, Secrets and events.
-ENGINE_RULES: dict[str, list[tuple[str, list[str], list[str]]]] = {
-    "argo-workflow": [
-        ("argoproj.io", ["workflows"], _RUN),
-        ("argoproj.io", ["workflowtemplates"], ["get", "list"]),
-    ],
-    "jobset": [("jobset.x-k8s.io", ["jobsets"], _RUN)],
-    "trainjob": [
-        ("trainer.kubeflow.org", ["trainjobs"], _RUN),
-        ("trainer.kubeflow.org", ["trainingruntimes"], ["get", "list"]),
-    ],
-}
 
 
-# What an engine's controller needs of the vCluster's API server. Argo's opens its watches without a version; on
-# vCluster's embedded database the server takes that for a list as a stream, which it can't serve there, and ends them:
-# the controller saw each change up to a minute late (Kubernetes 1.35, Argo 4.0.5). Without the gate it is a watch.
-_API_SERVER = {"argo-workflow": ["--feature-gates=WatchList=false"]}
-
-
-def vcluster_values(tenant: Tenant, addresses: Addresses, engines: Iterable[str] = ()) -> Manifest:
-    """The Helm values of the tenant's vCluster, with the rights that these engines of jobs need, and what else."""
+def vcluster_values(tenant: Tenant, addresses: Addresses, engines: Iterable[EngineNeeds] = ()) -> Manifest:
+    """The Helm values of the tenant's vCluster, with what these engines need in it."""
     engines = tuple(engines)
     services = sorted({name for url in (addresses.hub_api, addresses.service) if (name := _host_service(url))})
     return {
@@ -56,7 +37,7 @@ def vcluster_values(tenant: Tenant, addresses: Addresses, engines: Iterable[str]
                 "persistence": {"volumeClaim": {"enabled": True}},
                 "scheduling": {"priorityClassName": CONTROL_PLANE_CLASS},
             },
-            **_api_server([argument for engine in engines for argument in _API_SERVER.get(engine, ())]),
+            **_api_server([argument for engine in engines for argument in engine.api_server]),
         },
         "sync": {
             "toHost": {
@@ -92,13 +73,14 @@ def _api_server(arguments: list[str]) -> Manifest:
     return {"distro": {"k8s": {"apiServer": {"extraArgs": arguments}}}} if arguments else {}
 
 
-def seeded_objects(tenant: Tenant, engines: Iterable[str] = ()) -> list[Manifest]:
+def seeded_objects(tenant: Tenant, engines: Iterable[EngineNeeds] = ()) -> list[Manifest]:
     """What a tenant's vCluster has from its first minute: two namespaces, and for each an account that can do
     what the hub does there, and no more.
 
     Notebooks and jobs have separate accounts, so the service that runs jobs can't touch a notebook. Rights on an
-    engine's objects are there only where ``engines`` names it.
+    engine's objects are there only where ``engines`` has what it needs.
     """
+    engines = tuple(engines)
     notebooks = [
         _rule("", ["pods"], [*_READ, "create", "delete"]),
         _rule("", ["persistentvolumeclaims"], ["get", "list", "create"]),
@@ -111,35 +93,30 @@ def seeded_objects(tenant: Tenant, engines: Iterable[str] = ()) -> list[Manifest
         _rule("", ["secrets"], ["create", "get", "delete"]),
         _rule("", ["events"], _READ),
     ]
-    chosen = [engine for engine in engines if engine in ENGINE_RULES]
-    jobs += [_rule(*rule) for engine in chosen for rule in ENGINE_RULES[engine]]
-    steps = _step_account() if "argo-workflow" in chosen else []
+    jobs += _rules(rule for engine in engines for rule in engine.rules)
+    reporters = [engine.reporter for engine in engines if engine.reporter is not None]
     return [
         *_account(tenant, constants.NOTEBOOKS_NAMESPACE, NOTEBOOKS_ACCOUNT, notebooks),
         *_account(tenant, constants.JOBS_NAMESPACE, JOBS_ACCOUNT, jobs),
-        *steps,
+        *(each for reporter in reporters for each in _reporter(reporter)),
     ]
 
 
-def _step_account() -> list[Manifest]:
-    """What Argo's own container in a step reports with. The step itself is given no token.
-
-    The token has to be a Secret of this name: Argo mounts it into its container alone.
-    """
-    metadata = {"name": STEPS_ACCOUNT, "namespace": constants.JOBS_NAMESPACE}
+def _reporter(reporter: Account) -> list[Manifest]:
+    """The account that an engine's own container in a pod reports with, and its token, a Secret of Argo's naming."""
+    metadata = {"name": reporter.name, "namespace": constants.JOBS_NAMESPACE}
     token = {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": f"{STEPS_ACCOUNT}.service-account-token",
+            "name": f"{reporter.name}.service-account-token",
             "namespace": constants.JOBS_NAMESPACE,
-            "annotations": {"kubernetes.io/service-account.name": STEPS_ACCOUNT},
+            "annotations": {"kubernetes.io/service-account.name": reporter.name},
         },
         "type": "kubernetes.io/service-account-token",
     }
-    rules = [_rule("argoproj.io", ["workflowtaskresults"], ["create", "patch"])]
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
-    return [account, *_role(metadata, rules), token]
+    return [account, *_role(metadata, _rules(reporter.rules)), token]
 
 
 def _host_service(url: str) -> str | None:
@@ -177,6 +154,10 @@ def _role(metadata: Manifest, rules: Sequence[Manifest]) -> list[Manifest]:
         {"apiVersion": f"{_RBAC}/v1", "kind": "Role", "metadata": metadata, "rules": list(rules)},
         {**binding, "roleRef": reference, "subjects": [subject]},
     ]
+
+
+def _rules(rules: Iterable[Rule]) -> list[Manifest]:
+    return [_rule(rule.group, list(rule.resources), list(rule.verbs)) for rule in rules]
 
 
 def _rule(group: str, resources: list[str], verbs: list[str]) -> Manifest:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from aifactory_hub import constants
+from aifactory_hub.pipelines.engines import engine_needs
 from aifactory_hub.registry import read_registry, render
 from aifactory_hub.registry.host_quota import host_quota
 from aifactory_hub.registry.output import yaml_documents
@@ -207,7 +208,7 @@ def test_what_is_seeded_stands_in_the_values_as_it_is() -> None:
 
 def test_only_where_argo_runs_the_vcluster_s_api_server_is_told_otherwise() -> None:
     def control_plane(*engines: str) -> dict[str, Any]:
-        return dict(vcluster_values(REGISTRY.tenants["nlp"], REGISTRY.addresses, engines)["controlPlane"])
+        return dict(vcluster_values(REGISTRY.tenants["nlp"], REGISTRY.addresses, engine_needs(engines))["controlPlane"])
 
     told = {"k8s": {"apiServer": {"extraArgs": ["--feature-gates=WatchList=false"]}}}
     assert control_plane("kubernetes-job", "argo-workflow")["distro"] == told

@@ -15,6 +15,7 @@ from aifactory_hub import constants
 from aifactory_hub.clusters import HostWatch, TenantClients
 from aifactory_hub.domain.jobs import JobRun
 from aifactory_hub.pipelines.base import Pipeline, RunSpec, Site
+from aifactory_hub.pipelines.engines import engine_needs
 from aifactory_hub.registry import load_registry
 from aifactory_hub.registry.output import yaml_documents
 from aifactory_hub.registry.render_vcluster import seeded_objects, vcluster_values
@@ -40,14 +41,16 @@ def install_engines(*names: str) -> None:
         if "argo-workflow" in missing:  # the others need rights alone, and no restart
             engines.renew_vcluster(layout(), TENANT, yaml_documents([_values(wanted)]))
         engines.install(layout(), TENANT, missing)
-        engines.allow_service(layout(), TENANT, yaml_documents(seeded_objects(make_tenant(TENANT), wanted)))
+        engines.allow_service(
+            layout(), TENANT, yaml_documents(seeded_objects(make_tenant(TENANT), engine_needs(wanted)))
+        )
         _installed.update(missing)
 
 
 def _values(wanted: Sequence[str]) -> dict[str, Any]:
     """What is rendered for the tenant's vCluster where these engines are."""
     registry = load_registry(_TENANTS_FILE)
-    return vcluster_values(registry.tenants[TENANT], registry.addresses, wanted)
+    return vcluster_values(registry.tenants[TENANT], registry.addresses, engine_needs(wanted))
 
 
 def spec(script: str, **changes: Any) -> RunSpec:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...clusters.tenant_objects import Template
-from ...domain.engines import EngineFacts, Published
+from ...domain.engines import READ_VERBS, RUN_VERBS, Account, EngineFacts, EngineNeeds, Published, Rule
 from ...domain.jobs import JobRun
 from ...domain.pods import PodFact
 from ..base import RunSpec
@@ -37,6 +37,18 @@ class ArgoWorkflowPipeline(InClusterPipeline):
 
     path = collection("argoproj.io/v1alpha1", "workflows")
     pod_label = WORKFLOW_LABEL
+    needs = EngineNeeds(
+        rules=(
+            Rule("argoproj.io", ("workflows",), RUN_VERBS),
+            Rule("argoproj.io", ("workflowtemplates",), READ_VERBS),
+        ),
+        # Argo's controller opens its watches without a version. On vCluster's embedded database the API server takes
+        # that for a list as a stream, which it can't serve there, and ends them: the controller saw each change up to a
+        # minute late (Kubernetes 1.35, Argo 4.0.5). Without the gate it is a watch.
+        api_server=("--feature-gates=WatchList=false",),
+        # Argo mounts the token into its own container of a step alone: the step itself has none.
+        reporter=Account("aifactory-workflow", (Rule("argoproj.io", ("workflowtaskresults",), ("create", "patch")),)),
+    )
 
     @property
     def facts(self) -> EngineFacts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...domain.engines import EngineFacts
+from ...domain.engines import RUN_VERBS, EngineFacts, EngineNeeds, Rule
 from ...domain.jobs import JobRun
 from ...domain.pods import PodFact
 from ..base import RunSpec
@@ -19,6 +19,7 @@ class JobSetPipeline(InClusterPipeline):
 
     path = collection("jobset.x-k8s.io/v1alpha2", "jobsets")
     pod_label = JOBSET_LABEL
+    needs = EngineNeeds(rules=(Rule("jobset.x-k8s.io", ("jobsets",), RUN_VERBS),))
 
     @property
     def facts(self) -> EngineFacts:

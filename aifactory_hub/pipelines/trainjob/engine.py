@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...clusters.tenant_objects import AnyObject
-from ...domain.engines import EngineFacts, Published
+from ...domain.engines import READ_VERBS, RUN_VERBS, EngineFacts, EngineNeeds, Published, Rule
 from ...domain.jobs import JobRun
 from ...domain.pods import PodFact
 from ..base import RunSpec
@@ -29,6 +29,12 @@ class TrainJobPipeline(InClusterPipeline):
     # Trainer makes a JobSet of the TrainJob's name.
     pod_label = JOBSET_LABEL
     container = NODE
+    needs = EngineNeeds(
+        rules=(
+            Rule("trainer.kubeflow.org", ("trainjobs",), RUN_VERBS),
+            Rule("trainer.kubeflow.org", ("trainingruntimes",), READ_VERBS),
+        )
+    )
 
     @property
     def facts(self) -> EngineFacts:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aifactory_hub.client.listing import jobs as listing
+from aifactory_hub.pipelines.engines import engine_needs
 from aifactory_hub.registry.output import yaml_documents
 from aifactory_hub.registry.render_vcluster import seeded_objects
 from tests.cluster import engines
@@ -152,7 +153,9 @@ def prepare(rig: Rig, with_engines: Sequence[str]) -> None:
     more = tuple(name for name in with_engines if name != "kubernetes-job")
     if more:
         engines.install(layout(), "nlp", more)
-        engines.allow_service(layout(), "nlp", yaml_documents(seeded_objects(make_tenant("nlp"), with_engines)))
+        engines.allow_service(
+            layout(), "nlp", yaml_documents(seeded_objects(make_tenant("nlp"), engine_needs(with_engines)))
+        )
 
 
 def parse() -> argparse.Namespace:

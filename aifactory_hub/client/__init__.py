@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .artifact import Artifact
     from .dryrun import DryRun
     from .errors import (
+        BadToken,
         ClientError,
         FilesTooLarge,
         JobFailed,
@@ -44,9 +45,11 @@ _WHERE = {
     "artifact": ("Artifact",),
     "dryrun": ("DryRun",),
     "errors": (
+        "BadToken",
         "ClientError",
         "FilesTooLarge",
         "JobFailed",
+        "BadToken",
         "NotInNotebook",
         "NotShippable",
         "Refused",
@@ -89,6 +92,7 @@ def load_ipython_extension(shell: Any) -> None:
 __all__ = [
     "Account",
     "Artifact",
+    "BadToken",
     "ClientError",
     "DryRun",
     "FilesTooLarge",

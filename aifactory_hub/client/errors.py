@@ -26,6 +26,16 @@ class NotInNotebook(ClientError):
         self.variable = variable
 
 
+class BadToken(ClientError):
+    """The token can't be one of the hub's."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"The hub token {why}. A token is printable ASCII without spaces: copy it again from the hub's page Token,"
+            " and set JUPYTERHUB_API_TOKEN to it."
+        )
+
+
 class ServiceUnavailable(ClientError):
     """The job service, or something that it needs, did not answer. Nothing is known, so try again."""
 

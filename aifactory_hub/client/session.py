@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import NotInNotebook, Refused, ServiceUnavailable, SubmitRefused, UnknownJob
+from .errors import BadToken, NotInNotebook, Refused, ServiceUnavailable, SubmitRefused, UnknownJob
 
 if TYPE_CHECKING:
     import httpx
@@ -41,20 +41,27 @@ class Account:
 
 
 def read_account(environment: Mapping[str, str] | None = None) -> Account:
-    """The account of this notebook. Raises NotInNotebook."""
+    """The account of this notebook. Spaces and line ends around the token are left out. Raises NotInNotebook."""
     found = os.environ if environment is None else environment
     for variable in ("JUPYTERHUB_API_TOKEN", "AIFACTORY_SERVICE_URL"):
         if not found.get(variable):
             raise NotInNotebook(variable)
     return Account(
         url=found["AIFACTORY_SERVICE_URL"].rstrip("/"),
-        token=found["JUPYTERHUB_API_TOKEN"],
+        token=found["JUPYTERHUB_API_TOKEN"].strip(),
         tenant=found.get("AIFACTORY_TENANT") or None,
         profile=found.get("AIFACTORY_PROFILE") or None,
         user=found.get("JUPYTERHUB_USER") or None,
         # The default server's name is empty, and still a name.
         server=found.get("JUPYTERHUB_SERVER_NAME"),
     )
+
+
+def _check_token(token: str) -> None:
+    """Raises BadToken, without the token itself."""
+    wrong = next((c for c in token if not "!" <= c <= "~"), None)
+    if not token or wrong is not None:
+        raise BadToken("is empty" if wrong is None else f"has the character {wrong!a}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,8 @@ class Event:
 class Session:
     """Calls the service. What can be repeated without harm is repeated while the service does not answer.
 
-    Raises Refused (SubmitRefused, UnknownJob) when it says no, ServiceUnavailable when it says nothing.
+    Raises Refused (SubmitRefused, UnknownJob) when it says no, ServiceUnavailable when it says nothing, and BadToken
+    at once when the account's token can't be one.
     """
 
     def __init__(
@@ -82,6 +90,7 @@ class Session:
         # Here and not above: it takes most of the time that importing this package would take.
         import httpx
 
+        _check_token(account.token)
         self._httpx = httpx
         self.account = account
         self._patience = patience

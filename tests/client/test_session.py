@@ -10,7 +10,7 @@ from contextlib import closing
 import httpx
 import pytest
 
-from aifactory_hub.client import NotInNotebook, Refused, ServiceUnavailable, SubmitRefused, UnknownJob
+from aifactory_hub.client import BadToken, NotInNotebook, Refused, ServiceUnavailable, SubmitRefused, UnknownJob
 from aifactory_hub.client.session import Account, Session, read_account
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -160,3 +160,23 @@ def test_the_token_goes_in_the_header_only() -> None:
     assert seen[0].headers["Authorization"] == "Bearer the-token"
     assert "the-token" not in str(seen[0].url)
     client.close()
+
+
+@pytest.mark.parametrize(
+    ("token", "why"),
+    [
+        ("", "is empty"),
+        ("with space", "has the character ' '"),
+        ("nön-ascii", r"has the character '\\xf6'"),
+        ("a\nb", r"'\\n'"),
+    ],
+)
+def test_a_token_that_can_not_be_one_is_refused_before_anything_is_sent(token: str, why: str) -> None:
+    with pytest.raises(BadToken, match=why) as refused:
+        Session(Account("http://hub/services/aifactory", token))
+    assert "copy it again" in str(refused.value)
+    assert not token or token not in str(refused.value), "a token is a secret, also a wrong one"
+
+
+def test_line_ends_around_a_token_are_left_out() -> None:
+    assert read_account({**HERE, "JUPYTERHUB_API_TOKEN": "t\r\n"}).token == "t"

@@ -30,7 +30,7 @@ from traitlets.config import Config
 from aifactory_hub.domain.tenants import Role, hub_groups
 from aifactory_hub.registry import load_registry
 from aifactory_spawner import TenantKubeSpawner
-from aifactory_spawner.wiring import Shared, assemble
+from aifactory_spawner.host_cluster import Shared, assemble
 from tests.cluster.access import access
 from tests.e2e.cluster import Cluster
 from tests.e2e.rig import TENANTS_FILE, open_rig

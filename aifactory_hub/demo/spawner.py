@@ -18,11 +18,11 @@ from traitlets import default
 
 from aifactory_spawner import overrides
 from aifactory_spawner.binding import Binding
-from aifactory_spawner.choosing import TeamChoice
-from aifactory_spawner.hub5 import refusals_uncounted
+from aifactory_spawner.jupyterhub5_compat import refusals_uncounted
+from aifactory_spawner.pod_diagnosis import quota_text
 from aifactory_spawner.server import Server
-from aifactory_spawner.starting import quota_text
-from aifactory_spawner.steps import StartSteps
+from aifactory_spawner.start_log import StartLog
+from aifactory_spawner.team_choice import TeamChoice
 
 from ..domain.names import home_id, server_id
 from ..domain.tickets import TicketState
@@ -51,7 +51,7 @@ class DemoSpawner(TeamChoice, SimpleLocalProcessSpawner):
         self._binding: Binding | None = None
         self._began: str | None = None
         self._start_task: asyncio.Task[Any] | None = None
-        self.steps = StartSteps()
+        self.steps = StartLog()
 
     @default("cmd")
     def _default_cmd(self) -> list[str]:
@@ -90,7 +90,7 @@ class DemoSpawner(TeamChoice, SimpleLocalProcessSpawner):
         super().clear_state()
         self._binding = None
         self._began = None
-        self.steps = StartSteps()
+        self.steps = StartLog()
 
     def get_env(self) -> dict[str, str]:
         env: dict[str, str] = super().get_env()

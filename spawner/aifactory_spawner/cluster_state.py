@@ -6,10 +6,10 @@ import datetime
 import time
 from typing import Any
 
-from aifactory_hub.domain.endings import duration
 from aifactory_hub.domain.orphans import HoldReason
+from aifactory_hub.domain.server_ends import duration
 
-from .wiring import Shared, Wiring
+from .host_cluster import Shared, Wiring
 
 _HELD = {
     HoldReason.OTHER_DATABASE: "filed with another database, or after the backup that this one is from",

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from aifactory_hub.admission import AdmissionUnavailable
 from aifactory_hub.clusters import ApiError
-from aifactory_hub.domain.endings import duration
 from aifactory_hub.domain.menu import Outlook
 from aifactory_hub.domain.quota import Usage
+from aifactory_hub.domain.server_ends import duration
 from aifactory_hub.domain.spawns import TenantFacts
 
 if TYPE_CHECKING:
-    from .wiring import Wiring
+    from .host_cluster import Wiring
 
 # Seconds for which a person waits for a page at most.
 PATIENCE = 5.0

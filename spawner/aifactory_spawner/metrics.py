@@ -14,11 +14,11 @@ from prometheus_client.registry import Collector
 
 from aifactory_hub.domain.orphans import HoldReason
 
-from .hub5 import SpawnException
+from .jupyterhub5_compat import SpawnException
 
 if TYPE_CHECKING:
-    from .steps import StartSteps
-    from .wiring import Shared, Wiring
+    from .host_cluster import Shared, Wiring
+    from .start_log import StartLog
 
 SPAWNS = Counter(
     "aifactory_spawns_total", "Starts of servers by how they ended: ready, a refusal's slug, cancelled, or error",
@@ -65,7 +65,7 @@ def measured(start: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitabl
     return wrapped
 
 
-def _observe(steps: StartSteps, tenant: str) -> None:
+def _observe(steps: StartLog, tenant: str) -> None:
     for phase, seconds in phases(steps.reached).items():
         PHASES.labels(tenant, phase).observe(seconds)
 

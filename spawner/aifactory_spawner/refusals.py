@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
 
-from .hub5 import SpawnException
+from .jupyterhub5_compat import SpawnException
 
 _STATUS = {
     RefusalReason.NOT_A_MEMBER: HTTPStatus.FORBIDDEN,

@@ -22,12 +22,12 @@ from aifactory_hub.domain.tickets import Ticket, TicketRequest, TicketState
 
 from .binding import Binding
 from .host_pods import CONTAINER
+from .pod_diagnosis import Outcome, PodEvent, judge, news, queue_words, read_events
 from .refusals import failed
-from .starting import Outcome, PodEvent, judge, news, queue_words, read_events
-from .steps import StartSteps
+from .start_log import StartLog
 
 if TYPE_CHECKING:
-    from .wiring import Wiring
+    from .host_cluster import Wiring
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class Server:
     def _is_ours(self, labels: Mapping[str, str]) -> bool:
         return self.marks.items() <= labels.items()
 
-    async def granted(self, request: TicketRequest, deadline: float, steps: StartSteps) -> Ticket:
+    async def granted(self, request: TicketRequest, deadline: float, steps: StartLog) -> Ticket:
         """File the ticket, wait until it is admitted, and hold it. Raises SpawnRefused, at ``deadline`` at last.
 
         ``deadline`` is a time of the monotonic clock.
@@ -112,7 +112,7 @@ class Server:
         finally:
             teller.cancel()
 
-    async def _granted(self, request: TicketRequest, steps: StartSteps) -> Ticket:
+    async def _granted(self, request: TicketRequest, steps: StartLog) -> Ticket:
         while True:
             try:
                 await self.wiring.admission.request(request)
@@ -126,7 +126,7 @@ class Server:
                 return ticket
             await asyncio.sleep(RETRY_PAUSE)
 
-    async def _admitted(self, steps: StartSteps) -> Ticket:
+    async def _admitted(self, steps: StartLog) -> Ticket:
         async with aclosing(self._watch_ticket()) as changes:
             async for ticket in changes:
                 if ticket.state is TicketState.ADMITTED:
@@ -140,7 +140,7 @@ class Server:
     def _watch_ticket(self) -> Any:
         return self.wiring.admission.watch(self.binding.tenant, self.binding.ticket)
 
-    async def _tell_place(self, steps: StartSteps) -> None:
+    async def _tell_place(self, steps: StartLog) -> None:
         tenant, registry = self.binding.tenant, self.wiring.registry
         while True:
             with suppress(AdmissionUnavailable):
@@ -220,7 +220,7 @@ class Server:
         await api.delete(self._path, uid=found.get("uid"))
         return Found.OURS
 
-    async def follow(self, uid: str | None, deadline: float, steps: StartSteps) -> None:
+    async def follow(self, uid: str | None, deadline: float, steps: StartLog) -> None:
         """Wait until the pod runs, telling what happens. Raises SpawnRefused as soon as it never will."""
         began = time.monotonic()
         while True:

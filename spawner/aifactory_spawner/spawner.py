@@ -28,23 +28,23 @@ from aifactory_hub.domain.tickets import Ticket, TicketRequest, TicketState
 
 from . import overrides
 from .binding import Binding
-from .choosing import TeamChoice
 from .cluster_state import cluster_state
 from .defaults import PodDefaults
 from .gather import namespace_uid
+from .host_cluster import Shared, Wiring, known_servers
 from .host_pods import HostPods, PodReader, pod_as_dict
-from .hub5 import refusals_uncounted
 from .hub_database import HubDatabase
-from .hub_start import HubStart
-from .leftovers import OrphanRules, clear_own
-from .lookout import Lookout
+from .jupyterhub5_compat import refusals_uncounted
 from .metrics import measured
+from .monitor import Lookout
+from .orphan_collector import OrphanRules, clear_own
+from .pod_diagnosis import quota_text
 from .refusals import failed, refused
 from .server import NO_ANSWER, Server
 from .site_settings import end_if_refused
-from .starting import quota_text
-from .steps import StartSteps
-from .wiring import Shared, Wiring, known_servers
+from .start_log import StartLog
+from .startup_check import HubStart
+from .team_choice import TeamChoice
 
 
 class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner):
@@ -93,7 +93,7 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
         self._site_labels = dict(self.extra_labels)
         self._site_node_selector = dict(self.node_selector)
         self._site_tolerations = list(self.tolerations)
-        self.steps = StartSteps()
+        self.steps = StartLog()
         # Tenant and profile of the start under way or last tried, once they were found to exist.
         self.started_as: tuple[str, str] | None = None
         self.secret_name = ""
@@ -128,7 +128,7 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
         self.port = self._site_port
         self.notice = None
         self._pvc_exists = False
-        self.steps = StartSteps()
+        self.steps = StartLog()
         self._name_objects()
 
     def _port_of_the_pod(self) -> int:

@@ -18,8 +18,8 @@ from aifactory_hub.domain.tenants import Role, Tenant, hub_groups
 from aifactory_hub.registry import Addresses, ClusterConfig, IdentityConfig, JobsConfig, NotebookConfig, Registry
 from aifactory_profiles import Device
 from aifactory_spawner import TenantKubeSpawner
+from aifactory_spawner.host_cluster import Shared, Wiring
 from aifactory_spawner.hub_database import HubDatabase
-from aifactory_spawner.wiring import Shared, Wiring
 
 from ..support.fake_vcluster import FakeCluster
 from ..support.tenants import make_catalogue, make_tenant

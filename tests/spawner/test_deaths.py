@@ -14,7 +14,7 @@ import pytest
 
 from aifactory_hub.domain.orphans import ServerKey
 from aifactory_hub.domain.tenants import Role
-from aifactory_spawner.leftovers import collect, sweep
+from aifactory_spawner.orphan_collector import collect, sweep
 
 from .hub_in_memory import HubInMemory, make_hub
 

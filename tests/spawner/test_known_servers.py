@@ -6,7 +6,7 @@ from jupyterhub import orm
 
 from aifactory_hub.domain.orphans import ServerKey
 from aifactory_hub.domain.tenants import Role
-from aifactory_spawner.wiring import known_servers
+from aifactory_spawner.host_cluster import known_servers
 
 from .hub_in_memory import HubInMemory
 

@@ -8,8 +8,8 @@ import pytest
 from prometheus_client import REGISTRY, generate_latest
 
 from aifactory_hub.domain.tenants import Role
-from aifactory_spawner.leftovers import OrphanRules, sweep
 from aifactory_spawner.metrics import COLLECTOR, phases
+from aifactory_spawner.orphan_collector import OrphanRules, sweep
 from aifactory_spawner.refusals import SpawnRefused
 
 from .hub_in_memory import HubInMemory

@@ -13,8 +13,8 @@ from aifactory_hub.domain.tenants import Role
 from aifactory_hub.domain.tickets import Ticket
 from aifactory_spawner.cluster_state import cluster_state
 from aifactory_spawner.hub_database import HubDatabase
-from aifactory_spawner.leftovers import OrphanRules, collect, sweep
 from aifactory_spawner.metrics import COLLECTOR
+from aifactory_spawner.orphan_collector import OrphanRules, collect, sweep
 
 from .hub_in_memory import HubInMemory, make_database
 
@@ -52,7 +52,7 @@ def lose_the_database(hub: HubInMemory) -> Any:
     before, hub.db, hub.people = hub.db, make_database(hub.tenants), {}
     hub._share()
     # Making a database sets up logging anew, outside of a real hub.
-    logging.getLogger("aifactory_spawner.leftovers").disabled = False
+    logging.getLogger("aifactory_spawner.orphan_collector").disabled = False
     return before
 
 

@@ -13,7 +13,7 @@ from aifactory_hub.clusters import TenantUnavailable
 from aifactory_hub.domain.tenants import Role
 from aifactory_hub.domain.tickets import Ticket, TicketRequest, TicketState
 from aifactory_profiles import Resources
-from aifactory_spawner.leftovers import collect
+from aifactory_spawner.orphan_collector import collect
 
 from ..support.tenants import SMALL
 from .hub_in_memory import HubInMemory

@@ -32,7 +32,7 @@ from .overrides import marks
 from .server import NO_ANSWER, Server
 
 if TYPE_CHECKING:
-    from .wiring import Shared, Wiring
+    from .host_cluster import Shared, Wiring
 
 log = logging.getLogger(__name__)
 

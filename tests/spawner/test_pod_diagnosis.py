@@ -9,8 +9,8 @@ import pytest
 from aifactory_hub.domain.pods import PodFact
 from aifactory_hub.domain.starting import PATIENCE
 from aifactory_spawner.host_pods import pod_as_dict
-from aifactory_spawner.starting import SCHEDULER_PATIENCE, Outcome, PodEvent, judge, news, read_events
-from aifactory_spawner.steps import StartSteps
+from aifactory_spawner.pod_diagnosis import SCHEDULER_PATIENCE, Outcome, PodEvent, judge, news, read_events
+from aifactory_spawner.start_log import StartLog
 
 QUOTA = PodEvent("SyncError", 'pods "nb" is forbidden: exceeded quota: mig')
 UNFIT = (
@@ -89,7 +89,7 @@ def test_kubespawner_reads_the_state_of_the_container(facts: dict[str, Any], sta
 
 
 async def test_steps_are_told_once_from_the_beginning_and_end() -> None:
-    steps = StartSteps(clock=iter([0.0, 1.0, 2.5]).__next__)
+    steps = StartLog(clock=iter([0.0, 1.0, 2.5]).__next__)
     steps.say("quota", "fits")
     steps.say("quota", "fits")
     steps.say("pod", "x" * 1000)

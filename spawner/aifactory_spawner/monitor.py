@@ -9,9 +9,9 @@ from typing import Any
 from traitlets import HasTraits, Integer
 
 from aifactory_hub.clusters import ApiUnreachable
-from aifactory_hub.domain import endings
-from aifactory_hub.domain.endings import ENDED, NOTICE, Ending, Notice
+from aifactory_hub.domain import server_ends
 from aifactory_hub.domain.pods import PodFact
+from aifactory_hub.domain.server_ends import ENDED, NOTICE, Notice, ServerEnd
 from aifactory_hub.domain.tickets import Repair, Ticket, repair_of
 
 from .binding import Binding
@@ -19,7 +19,7 @@ from .host_pods import exit_code
 from .metrics import count_end
 from .refusals import SpawnRefused
 from .server import NO_ANSWER, Server
-from .steps import StartSteps
+from .start_log import StartLog
 
 # Seconds to wait for the first list of the host's pods; until then nothing is known of any server.
 FIRST_LIST = 5.0
@@ -46,7 +46,7 @@ class Lookout(HasTraits):
     log: logging.Logger
     orm_spawner: Any
     user: Any
-    steps: StartSteps
+    steps: StartLog
     port: int
     _log_name: str
     _binding: Binding | None
@@ -57,7 +57,7 @@ class Lookout(HasTraits):
     get_state: Any
 
     # Why the last server of this name ended without having been stopped, and what is about to happen to this one.
-    ended: Ending | None = None
+    ended: ServerEnd | None = None
     notice: Notice | None = None
     # Its start was under way when an earlier hub process ended.
     _unfinished: bool = False
@@ -75,7 +75,7 @@ class Lookout(HasTraits):
         return {name: value.to_state() for name, value in kept.items() if value is not None}
 
     def _load_lookout(self, state: dict[str, Any]) -> None:
-        self.ended, self.notice = Ending.from_state(state.get(ENDED)), Notice.from_state(state.get(NOTICE))
+        self.ended, self.notice = ServerEnd.from_state(state.get(ENDED)), Notice.from_state(state.get(NOTICE))
         self._unfinished = self._binding is not None and not self._binding.started
 
     async def poll(self) -> int | None:
@@ -103,7 +103,7 @@ class Lookout(HasTraits):
         if server.binding.tenant not in server.wiring.registry.tenants:
             return await self._end_removed_team(server)
         if await self._tenant_replaced(server):
-            return self._end(endings.tenant_replaced(server.binding.tenant, time.time()))
+            return self._end(server_ends.tenant_replaced(server.binding.tenant, time.time()))
         pod = server.seen()
         if pod is not None and pod.deleting:
             # It is on its way out and does not come back.
@@ -124,13 +124,13 @@ class Lookout(HasTraits):
                 return None
             where = server.binding.vcluster_namespace
             self.log.warning("%s: ticket %s in %s is left behind: %s", self._log_name, ticket, where, error)
-        return self._end(endings.team_removed(team, time.time()))
+        return self._end(server_ends.team_removed(team, time.time()))
 
     async def _look_at(self, server: Server, pod: PodFact) -> int | None:
         code = exit_code(pod)
         if code is not None:
             await server.remove()
-            return self._end(endings.ended(pod, code, time.time()), code)
+            return self._end(server_ends.ended(pod, code, time.time()), code)
         ticket = await server.wiring.ticket(server.binding.tenant, server.binding.ticket)
         if ticket is None or repair_of(ticket) is not Repair.NONE:
             # Before anything is done about it, the very latest.
@@ -150,12 +150,12 @@ class Lookout(HasTraits):
         if not server.binding.started:
             # It could still start.
             await server.remove()
-            return self._end(endings.never_ran("it had no pod yet", time.time()))
+            return self._end(server_ends.never_ran("it had no pod yet", time.time()))
         # The syncer removes a virtual pod that ran once and has no host pod.
         await server.release()
         health = await server.wiring.clients.check(server.binding.tenant)
         trouble = None if health.ok else health.reason or "it does not answer"
-        return self._end(endings.pod_gone(server.binding.tenant, trouble, time.time()))
+        return self._end(server_ends.pod_gone(server.binding.tenant, trouble, time.time()))
 
     async def _preempt(self, server: Server, ticket: Ticket) -> int | None:
         now = time.time()
@@ -165,7 +165,7 @@ class Lookout(HasTraits):
         if self.notice is not None and now < self.notice.until:
             return None
         await server.remove()
-        return self._end(endings.preempted(server.binding.tenant, ticket.message, now))
+        return self._end(server_ends.preempted(server.binding.tenant, ticket.message, now))
 
     async def _finish(self, server: Server) -> int | None:
         """Wait for the end of a start that the hub before this one began: it runs, or is removed."""
@@ -176,12 +176,12 @@ class Lookout(HasTraits):
             await server.answers(self.port, ADOPT_WITHIN)
         except SpawnRefused as error:
             await server.remove()
-            return self._end(endings.never_ran(error.jupyterhub_message, time.time()))
+            return self._end(server_ends.never_ran(error.jupyterhub_message, time.time()))
         self._persist(server.binding.as_started())
         found: int | None = await super().poll()
         return found
 
-    def _end(self, ending: Ending, code: int = GONE) -> int:
+    def _end(self, ending: ServerEnd, code: int = GONE) -> int:
         """Note why it ended; the hub stores it with the state when it clears the server away."""
         self.log.warning("%s ended: %s", self._log_name, ending.why)
         self.ended, self.notice = ending, None

@@ -12,8 +12,8 @@ from traitlets import Dict, HasTraits, default
 
 from aifactory_hub.auth.memberships import from_auth_state
 from aifactory_hub.auth.roles import server_token_scopes
-from aifactory_hub.domain.endings import Ending, end_text
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
+from aifactory_hub.domain.server_ends import ServerEnd, end_text
 from aifactory_hub.domain.spawns import SpawnPlan, SpawnRequest, admit_plan, plan_choice
 
 from .binding import Binding
@@ -124,7 +124,7 @@ class TeamChoice(HasTraits):
 
     def _told_end(self) -> str:
         """Why this server ended the last time, of a spawner that knows; empty when somebody stopped it."""
-        ended: Ending | None = getattr(self, "ended", None)
+        ended: ServerEnd | None = getattr(self, "ended", None)
         return end_text(self.name, ended) if ended is not None else ""
 
     async def menu_numbers(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ _PROGRESS = {"quota": 10, "queue": 20, "pod": 45, "image": 65, "ready": 90}
 _LONGEST = 300
 
 
-class StartSteps:
+class StartLog:
     """What was said so far, for any number of readers, each from the beginning."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -28,9 +28,9 @@ from aifactory_hub.settings import read_hub_settings
 from .binding import Binding
 from .gather import namespace_uid
 from .hub_database import HubDatabase
-from .leftovers import OrphanRules, collect_for_ever
 from .metrics import COLLECTOR
-from .reads import SharedReads, takes_connections
+from .orphan_collector import OrphanRules, collect_for_ever
+from .shared_reads import SharedReads, takes_connections
 
 log = logging.getLogger(__name__)
 

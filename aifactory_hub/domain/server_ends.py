@@ -65,7 +65,7 @@ class Notice:
         return cls(str(state["why"]), float(state["until"])) if state else None
 
 
-def ended(pod: PodFact, code: int, at: float) -> ServerEnd:
+def exited(pod: PodFact, code: int, at: float) -> ServerEnd:
     """The server's container has ended with ``code``."""
     said = f": {pod.message}" if pod.message else ""
     if pod.reason == "OOMKilled":
@@ -103,7 +103,7 @@ def preempted(team: str, message: str, at: float) -> ServerEnd:
 
 
 def never_ran(text: str, at: float) -> ServerEnd:
-    """A start that the hub did not live to see the end of, and that did not work out."""
+    """A start that was under way when the hub was restarted failed. ``text`` says why."""
     return ServerEnd(EndReason.NEVER_RAN, f"The hub was restarted while it started, and it did not come up: {text}", at)
 
 
@@ -118,7 +118,7 @@ class ServerMessage:
 def end_messages(states: Mapping[str, State]) -> tuple[ServerMessage, ...]:
     """The last end of each server, by the servers' stored states. None after a stop that somebody asked for."""
     ends = {name: ServerEnd.from_state((state or {}).get(ENDED)) for name, state in states.items()}
-    return tuple(ServerMessage(name, end_text(name, ending)) for name, ending in ends.items() if ending is not None)
+    return tuple(ServerMessage(name, end_text(name, end)) for name, end in ends.items() if end is not None)
 
 
 def notice_messages(states: Mapping[str, State]) -> tuple[ServerMessage, ...]:
@@ -129,10 +129,10 @@ def notice_messages(states: Mapping[str, State]) -> tuple[ServerMessage, ...]:
     )
 
 
-def end_text(server: str, ending: ServerEnd) -> str:
+def end_text(server: str, end: ServerEnd) -> str:
     """When and why, in sentences."""
-    when = datetime.fromtimestamp(ending.at, UTC)
-    return f"{_server(server)} ended on {when:%Y-%m-%d} at {when:%H:%M} UTC. {_sentence(ending.why)}"
+    when = datetime.fromtimestamp(end.at, UTC)
+    return f"{_server(server)} ended on {when:%Y-%m-%d} at {when:%H:%M} UTC. {_sentence(end.why)}"
 
 
 def notice_text(server: str, notice: Notice) -> str:

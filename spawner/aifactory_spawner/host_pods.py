@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from aifactory_hub.domain.pods import PodFact
+from aifactory_hub.domain.pods import PodFact, exit_code
 from aifactory_hub.domain.tenants import VCluster
 
 # kubespawner's name for the container of the server.
 CONTAINER = "notebook"
-# Of a pod that ended without its container having said how.
-UNKNOWN_EXIT_CODE = 1
 
 
 class SeenPods(Protocol):
@@ -50,13 +48,6 @@ class PodReader:
     """Stands where kubespawner has a reflector."""
 
     pods: HostPods
-
-
-def exit_code(pod: PodFact) -> int | None:
-    """How the server's container ended; None while it has not."""
-    if pod.exit_code is not None:
-        return pod.exit_code
-    return UNKNOWN_EXIT_CODE if pod.phase in ("Failed", "Succeeded") else None
 
 
 def pod_as_dict(pod: PodFact, port: int) -> dict[str, Any]:

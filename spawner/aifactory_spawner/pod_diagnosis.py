@@ -1,4 +1,4 @@
-"""What a pod that is starting shows, and whether waiting for it still makes sense: pure functions."""
+"""Whether a pod that starts may still come up, and what its owner is told meanwhile: pure functions."""
 
 from __future__ import annotations
 
@@ -7,14 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from aifactory_hub.domain.menu import Place
-from aifactory_hub.domain.pods import PodFact
-from aifactory_hub.domain.quota import Usage
-from aifactory_hub.domain.spawns import SpawnPlan
+from aifactory_hub.domain.pods import PodFact, exit_code
 from aifactory_hub.domain.starting import FINAL_WORDS, HOPELESS, PATIENCE, SYNC_ERROR
-from aifactory_hub.domain.words import wait_words
-
-from .host_pods import exit_code
 
 # What the scheduler says of a node that no waiting turns into a fitting one. Seconds for which a node that is
 # being labelled may still be one.
@@ -25,8 +19,6 @@ _NO_IMAGE = (
     "not found", "no such host", "manifest unknown", "name unknown", "denied", "unauthorized", "invalid ref", "x509",
     "connection refused", "unreachable", "no route to host",
 )  # fmt: skip
-# Names in a queue that are told one by one.
-_MOST_AHEAD = 5
 _IMAGE_EVENTS = ("Pulling", "Pulled")
 _POD_EVENTS = ("FailedMount", "FailedAttachVolume")
 
@@ -53,30 +45,6 @@ class Verdict:
 
     outcome: Outcome
     text: str = ""
-
-
-def quota_text(plan: SpawnPlan, usage: Usage) -> str:
-    """The numbers that the start was allowed on."""
-    team, devices = plan.tenant, plan.profile.takes
-    if not devices:
-        return f"{plan.profile.name} takes no GPU of team {team.name}"
-    numbers = (
-        f"asks {asked} of {device}, {usage.used.get(device, 0)} of {team.quota.limit(device)} are used"
-        for device, asked in devices.items()
-    )
-    return f"{plan.profile.name} {', '.join(numbers)} in team {team.name}"
-
-
-def queue_words(tenant: str, place: Place) -> dict[str, str]:
-    """Where a start stands in the queue, as the sentences of the page."""
-    names = [f"{ticket.user} ({ticket.profile})" for ticket in place.ahead]
-    more = f" and {len(names) - _MOST_AHEAD} more" if len(names) > _MOST_AHEAD else ""
-    ahead = f"Before you: {', '.join(names[:_MOST_AHEAD])}{more}." if names else "Nobody is before you."
-    return {
-        "place": f"Position {place.position} of {place.total} in the queue of team {tenant}.",
-        "ahead": ahead,
-        "wait": f"Expected wait: {wait_words(place.wait)}.",
-    }
 
 
 def read_events(listed: Iterable[Mapping[str, Any]]) -> list[PodEvent]:

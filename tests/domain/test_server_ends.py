@@ -28,7 +28,7 @@ TENANTS = {("vc-nlp", "nlp"): "nlp"}
     ],
 )
 def test_an_end_is_told_in_words(facts: dict[str, str], reason: EndReason, said: str) -> None:
-    ending = server_ends.ended(POD._replace(**facts), 3, at=1.0)  # type: ignore[arg-type]
+    ending = server_ends.exited(POD._replace(**facts), 3, at=1.0)  # type: ignore[arg-type]
     assert ending.reason is reason
     assert said in ending.why
 

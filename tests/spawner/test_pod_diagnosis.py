@@ -89,15 +89,15 @@ def test_kubespawner_reads_the_state_of_the_container(facts: dict[str, Any], sta
 
 
 async def test_steps_are_told_once_from_the_beginning_and_end() -> None:
-    steps = StartLog(clock=iter([0.0, 1.0, 2.5]).__next__)
-    steps.say("quota", "fits")
-    steps.say("quota", "fits")
-    steps.say("pod", "x" * 1000)
-    steps.end()
-    told = [event async for event in steps.follow()]
+    start_log = StartLog(clock=iter([0.0, 1.0, 2.5]).__next__)
+    start_log.say("quota", "fits")
+    start_log.say("quota", "fits")
+    start_log.say("pod", "x" * 1000)
+    start_log.end()
+    told = [event async for event in start_log.follow()]
     parts = {"step": "quota", "text": "fits", "seconds": 1.0, "queue": None}
     assert told[0] == {"progress": 10, "message": "quota: fits (1.0 s)", **parts}
     assert len(told) == 2
     assert len(told[1]["message"]) < 400
-    assert steps.told("pod")
-    assert not steps.told("ready")
+    assert start_log.told("pod")
+    assert not start_log.told("ready")

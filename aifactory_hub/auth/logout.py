@@ -11,7 +11,7 @@ from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.utils import url_path_join
 from oauthenticator.oauth2 import OAuthLogoutHandler
 
-from . import endings
+from . import revocation
 from .id_token import IdTokenError, verify_logout_token
 from .memberships import KEY, Kept, read_kept
 from .outside import outside_origin
@@ -86,7 +86,7 @@ class BackChannelLogout(BaseHandler):
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
             return
         for user, kept in await self._people(claims):
-            endings.end_browser_sessions(user)
+            revocation.end_browser_sessions(user)
             state = await user.get_auth_state() or {}
             await user.save_auth_state({**state, KEY: replace(kept, signed_out=True).to_auth_state()})
             self.log.info("%s was signed out by the identity provider", user.name)

@@ -21,7 +21,7 @@ from tornado import web
 from ..domain.leaving import Standing
 from ..domain.tenants import Role
 from .memberships import read_kept
-from .sweep import server_tenant, stop_server
+from .servers import server_tenant, stop_server
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class Explain(APIHandler):
     """For administrators: the groups that the provider sent of somebody, for ``explain-groups --user``."""
 
     async def get(self, name: str) -> None:
-        """404 for somebody who is not signed in, 409 with the reason when her groups can't be read."""
+        """404 for somebody who is not signed in, 409 with the reason when the user's groups can't be read."""
         if not self.has_scope("admin:users"):
             raise web.HTTPError(HTTPStatus.FORBIDDEN, "This is for the hub's administrators.")
         user = self.find_user(name)

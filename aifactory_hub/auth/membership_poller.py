@@ -59,15 +59,15 @@ class Memberships(Protocol):
 class MembershipPoller:
     """Refreshes the memberships of users who run something, and ends the servers that may not go on.
 
-    Everybody has a turn of her own: ``sweep_interval`` after the provider's last answer about her at the latest, a few
-    seconds after one that did not come, and when a server of hers has to be stopped. No turn waits for another's.
+    Every user has a turn of their own: ``sweep_interval`` after the provider's last answer about them at the latest, a
+    few seconds after one that did not come, and when a server of theirs has to be stopped. No turn waits for another's.
     """
 
     def __init__(self, authenticator: Memberships, app: Any) -> None:
         self._authenticator = authenticator
         self._app = app
         self._watched: dict[str, float] = {}
-        self._due: dict[str, float] = {}  # name -> when it is her turn, on the monotonic clock
+        self._due: dict[str, float] = {}  # name -> the time of the next turn, on the monotonic clock
         self._looks: dict[str, asyncio.Task[None]] = {}
         self._free = asyncio.Semaphore(AT_ONCE)
         self._woken = asyncio.Event()
@@ -158,7 +158,7 @@ class MembershipPoller:
             )  # fmt: skip
 
     async def _ask(self, user: Any) -> None:
-        """Ask the provider about her, unless a request of hers just did."""
+        """Ask the provider about the user, unless one of their requests just did."""
         came = time.monotonic()
         async with self._free:
             self._complain_if_late(time.monotonic() - came)
@@ -166,7 +166,7 @@ class MembershipPoller:
                 user._auth_refreshed = time.monotonic()
 
     async def _look_at(self, user: Any) -> float:
-        """Do what follows from what is known of her. Returns the seconds until her next turn."""
+        """Apply what is known of the user. Returns the seconds until their next turn."""
         kept = read_kept(await user.get_auth_state())
         now, servers = time.time(), _facts(user)
         found = affected_servers(servers, self._left(user.name, servers, kept, now), self._authenticator.leaving, now)
@@ -197,14 +197,14 @@ class MembershipPoller:
         return left
 
     def _seconds_left(self, name: str, part: float) -> float:
-        """Until so large a part of the interval is over since the provider's last answer about her."""
+        """Until so large a part of the interval is over since the provider's last answer about the user."""
         return (
             self._authenticator.renewal.answered_at(name) + self._authenticator.sweep_interval * part - time.monotonic()
         )
 
     async def _end(self, user: Any, one: Affected) -> None:
         spawner = user.spawners[one.server]
-        log.warning("%s has left team %s: her server %r there is ended", user.name, one.tenant, one.server)
+        log.warning("%s has left team %s: their server %r there is ended", user.name, one.tenant, one.server)
         if one.action is Action.CALL_OFF:
             if spawner._spawn_future is not None:
                 spawner._spawn_future.cancel()

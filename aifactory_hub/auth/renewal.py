@@ -90,7 +90,7 @@ class Renewal:
         self._answered[name] = time.monotonic()
 
     def answered_at(self, name: str) -> float:
-        """When the provider last answered about her, on the monotonic clock; long ago when it never did."""
+        """When the provider last answered about the user, on the monotonic clock; -inf if it never did."""
         return self._answered.get(name, -math.inf)
 
     @property
@@ -109,7 +109,7 @@ class Renewal:
             state = await user.get_auth_state() or {}
             before = read_kept(state)
             if before is None or not state.get("access_token"):
-                self.answered(user.name)  # there is nothing to ask with until she signs in
+                self.answered(user.name)  # there is nothing to ask with until the next sign-in
                 return False
             if before.resolved_at >= came:
                 return before.standing is Standing.KNOWN  # somebody else asked while this one waited
@@ -117,7 +117,7 @@ class Renewal:
                 with _asking(user.name):
                     return await self._learn(user, state, before)
             except _SignedInMeanwhile:
-                log.info("%s has signed in while she was asked about: the new session counts", user.name)
+                log.info("%s has signed in during the renewal: the new session counts", user.name)
                 self.answered(user.name)
                 return True
 
@@ -131,7 +131,7 @@ class Renewal:
             return await self._close(user, state, before, Standing.SIGNED_OUT)
         if isinstance(answer, _NoAnswer):
             fresh = before.standing_at(time.time(), self._authenticator.registry.identity.stale_grace) is Standing.KNOWN
-            log.warning("%s keeps her teams: %s. %s", user.name, "yes" if fresh else "no, too long ago", answer.why)
+            log.warning("%s keeps their teams: %s. %s", user.name, "yes" if fresh else "no, too long ago", answer.why)
             return fresh
         now: Kept | None = read_kept(answer["auth_state"])
         assert now is not None  # update_auth_model has put it there
@@ -170,7 +170,7 @@ class Renewal:
         except HTTPClientError as error:
             if _error_code(error) == "invalid_grant":
                 raise _Refused from error
-            # For example invalid_client: that is this hub's trouble, not hers.
+            # For example invalid_client: that is the hub's fault, not the user's.
             raise ProviderUnreachable(f"the identity provider refuses this hub ({error.code})") from error
         except (ProviderUnreachable, IdTokenError):
             await self._doubt(user, state, before)
@@ -209,7 +209,7 @@ class Renewal:
         if standing is Standing.ENDED:
             closed = replace(closed, tenants={})
             revocation.end_everything(user)
-        log.warning("%s has to sign in again: her session is over (%s)", user.name, standing.value)
+        log.warning("%s has to sign in again: the session is over (%s)", user.name, standing.value)
         kept = {name: state[name] for name in (self._authenticator.user_auth_state_key,) if name in state}
         await user.save_auth_state({**kept, KEY: closed.to_auth_state()})
         self._learnt(user.name, closed, before)

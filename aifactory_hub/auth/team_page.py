@@ -1,6 +1,6 @@
-"""What a team's admin sees and may stop: the servers in her team, and nothing of another.
+"""What a team's admin sees and may stop: the servers in the team, and nothing of another.
 
-JupyterHub's own rights can't say that: a filter by group covers a member's servers in all of her teams. So it is
+JupyterHub's own rights can't say that: a filter by group covers a member's servers in all their teams. So it is
 decided here, by the team that each server is bound to and by what the provider last said of the admin.
 """
 

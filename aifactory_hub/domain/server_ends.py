@@ -109,7 +109,7 @@ def never_ran(text: str, at: float) -> ServerEnd:
 
 @dataclass(frozen=True, slots=True)
 class ServerMessage:
-    """What a person should read of her server of this name; the default server's name is empty."""
+    """A message to the owner of the server of this name; the default server's name is empty."""
 
     server: str
     text: str

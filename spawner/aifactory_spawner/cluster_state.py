@@ -1,4 +1,4 @@
-"""The facts of the administrators' cluster page, as plain values."""
+"""The data of the administrators' cluster page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The facts that a start is decided on."""
+"""Gathers the facts that a start is decided on."""
 
 from __future__ import annotations
 

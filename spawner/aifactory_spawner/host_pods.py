@@ -13,7 +13,7 @@ from aifactory_hub.domain.tenants import VCluster
 CONTAINER = "notebook"
 
 
-class SeenPods(Protocol):
+class PodWatch(Protocol):
     """What is needed of clusters.HostWatch here."""
 
     def pod(self, vcluster: VCluster, namespace: str, name: str) -> PodFact | None: ...
@@ -25,7 +25,7 @@ class SeenPods(Protocol):
 class HostPods(Mapping[str, Any]):
     """The pods of one tenant's vCluster, named as inside it. Never another tenant's."""
 
-    watch: SeenPods
+    watch: PodWatch
     vcluster: VCluster
     port: int
 

@@ -31,7 +31,7 @@ PHASES = Histogram(
     "pod until its container runs", ["tenant", "phase"],
     buckets=(0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600),
 )  # fmt: skip
-# Of a start that never came to a tenant or profile: what somebody typed must not become a label.
+# The label of a start that named no tenant or profile that exists: what somebody typed must not become a label.
 NONE = "none"
 
 

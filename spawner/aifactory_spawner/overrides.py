@@ -1,4 +1,4 @@
-"""A plan as the spawner's trait values: pure functions. Every value replaces the one before, none is merged."""
+"""The values of the spawner's traits that follow from a plan: pure functions. A value replaces the one before."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class PodEvent:
 
 
 class Outcome(Enum):
-    """Of looking at a starting pod once."""
+    """What a look at a starting pod says: wait on, it runs, or it never will."""
 
     WAIT = "wait"
     RUNS = "runs"
@@ -40,7 +40,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Diagnosis:
     """``text`` says why it failed."""
 
     outcome: Outcome
@@ -54,26 +54,26 @@ def read_events(listed: Iterable[Mapping[str, Any]]) -> list[PodEvent]:
     ]
 
 
-def judge(pod: PodFact | None, events: Sequence[PodEvent], *, seconds: float) -> Verdict:
+def diagnose(pod: PodFact | None, events: Sequence[PodEvent], *, seconds: float) -> Diagnosis:
     """Whether the pod runs, never will, or has to be waited for. ``seconds`` since it was created.
 
     ``pod`` None means that the host does not show it (yet).
     """
     if pod is None:
-        return _judge_unseen(events, seconds)
+        return _diagnose_unseen(events, seconds)
     code = exit_code(pod)
     if code is not None:
         why = pod.message or pod.reason or "no reason given"
-        return Verdict(Outcome.FAILED, f"the server's process ended with exit code {code}: {why}")
+        return Diagnosis(Outcome.FAILED, f"the server's process ended with exit code {code}: {why}")
     if pod.deleting:
-        return Verdict(Outcome.FAILED, "the pod was deleted while it started")
+        return Diagnosis(Outcome.FAILED, "the pod was deleted while it started")
     if pod.waiting in HOPELESS or (pod.waiting == "ErrImagePull" and _says(_NO_IMAGE, pod.waiting_message)):
-        return Verdict(Outcome.FAILED, f"the container can't start, {pod.waiting}: {pod.waiting_message or ''}")
+        return Diagnosis(Outcome.FAILED, f"the container can't start, {pod.waiting}: {pod.waiting_message or ''}")
     if pod.phase == "Running" and pod.ready and pod.ip:
-        return Verdict(Outcome.RUNS)
+        return Diagnosis(Outcome.RUNS)
     if pod.unscheduled and seconds > SCHEDULER_PATIENCE and never_fits(pod.unscheduled):
-        return Verdict(Outcome.FAILED, f"no node of the cluster can ever take it: {reason_of(pod.unscheduled)}")
-    return Verdict(Outcome.WAIT)
+        return Diagnosis(Outcome.FAILED, f"no node of the cluster can ever take it: {reason_of(pod.unscheduled)}")
+    return Diagnosis(Outcome.WAIT)
 
 
 def _says(words: Iterable[str], text: str | None) -> bool:
@@ -93,17 +93,17 @@ def never_fits(unscheduled: str) -> bool:
     return all(any(cure in reason for cure in _NO_CURE) for reason in reasons.split(", "))
 
 
-def _judge_unseen(events: Iterable[PodEvent], seconds: float) -> Verdict:
+def _diagnose_unseen(events: Iterable[PodEvent], seconds: float) -> Diagnosis:
     for event in events:
         if event.reason != SYNC_ERROR:
             continue
         if _says(FINAL_WORDS, event.message) or seconds > PATIENCE:
-            return Verdict(Outcome.FAILED, f"the host cluster did not take the pod: {event.message}")
-    return Verdict(Outcome.WAIT)
+            return Diagnosis(Outcome.FAILED, f"the host cluster did not take the pod: {event.message}")
+    return Diagnosis(Outcome.WAIT)
 
 
-def news(pod: PodFact | None, events: Iterable[PodEvent]) -> list[tuple[str, str]]:
-    """What to tell of it, as (step, text)."""
+def pod_messages(pod: PodFact | None, events: Iterable[PodEvent]) -> list[tuple[str, str]]:
+    """What the start's log says of the pod, as (step, text)."""
     told = [("pod", f"placed on node {pod.node}")] if pod is not None and pod.node else []
     for event in events:
         if event.reason in _IMAGE_EVENTS:

@@ -1,4 +1,4 @@
-"""A refusal, as the hub's pages and API show it."""
+"""Refusals as the exceptions that the hub's pages and API show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One server in one tenant: its ticket, its volume, its pod. Applies what was decided; the only I/O of a start."""
+"""One server in one tenant: its ticket, its volume, its pod. All I/O of a start and a stop."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from aifactory_hub.domain.tickets import Ticket, TicketRequest, TicketState
 from .binding import Binding
 from .host_cluster import HostCluster
 from .host_pods import CONTAINER
-from .pod_diagnosis import Outcome, PodEvent, judge, news, read_events
+from .pod_diagnosis import Outcome, PodEvent, diagnose, pod_messages, read_events
 from .refusals import failed
 from .start_log import StartLog, queue_words
 
 log = logging.getLogger(__name__)
 
-# What is raised when somebody did not answer, or not in time: nothing may be concluded from it.
+# Raised when an API did not answer, or not in time: nothing may be concluded from it.
 NO_ANSWER = (AdmissionUnavailable, ApiError, ApiUnreachable, TenantUnavailable, TimeoutError)
 
 # Seconds.
-GONE_WITHIN = 60.0
+GONE_TIMEOUT = 60.0
 RETRY_PAUSE = 0.5
 LOOK_AGAIN = 1.0
 REACH_AGAIN = 0.2
 POSITION_EVERY = 2.0
 # How long the syncer may take to create a host pod for a virtual one that it has already read.
 SYNCER_LAG = 1.0
-# What JupyterHub makes for a server.
+# A token as JupyterHub makes it for a server.
 _TOKEN = re.compile(r"[0-9a-zA-Z_-]{32,128}")
-# Events of a pod that are read.
+# The most events of a pod that are read.
 MOST_EVENTS = 200
 
 
@@ -202,7 +202,7 @@ class Server:
                     f"In team {self.binding.tenant}'s vCluster there is a pod {self.pod} that this hub did not "
                     "make for you. It is left alone: ask your team's admin to remove it."
                 )
-            await self._gone(GONE_WITHIN)
+            await self._gone(GONE_TIMEOUT)
 
     async def _delete(self) -> Found:
         """Delete the pod if it is ours. Raises one of NO_ANSWER."""
@@ -219,17 +219,17 @@ class Server:
         return Found.OURS
 
     async def follow(self, uid: str | None, deadline: float, start_log: StartLog) -> None:
-        """Wait until the pod runs, telling what happens. Raises SpawnRefused as soon as it never will."""
+        """Wait until the pod runs, and log what happens. Raises SpawnRefused as soon as it never will."""
         began = time.monotonic()
         while True:
             pod, events = self.seen(), await self._events(uid)
-            for step, text in news(pod, events):
+            for step, text in pod_messages(pod, events):
                 start_log.say(step, text)
-            verdict = judge(pod, events, seconds=time.monotonic() - began)
-            if verdict.outcome is Outcome.RUNS:
+            diagnosis = diagnose(pod, events, seconds=time.monotonic() - began)
+            if diagnosis.outcome is Outcome.RUNS:
                 return
-            if verdict.outcome is Outcome.FAILED:
-                raise failed(f"The server did not start: {verdict.text}")
+            if diagnosis.outcome is Outcome.FAILED:
+                raise failed(f"The server did not start: {diagnosis.text}")
             left = deadline - time.monotonic()
             if left <= 0:
                 raise failed(f"The server did not start in time: {_stuck(pod, events)}")
@@ -246,9 +246,9 @@ class Server:
             pod = self.seen()
             if pod is None and not self.cluster.watch.stale:
                 raise failed("The server did not start: its pod was deleted while it started")
-            verdict = judge(pod, (), seconds=0)
-            if verdict.outcome is Outcome.FAILED:
-                raise failed(f"The server did not start: {verdict.text}")
+            diagnosis = diagnose(pod, (), seconds=0)
+            if diagnosis.outcome is Outcome.FAILED:
+                raise failed(f"The server did not start: {diagnosis.text}")
             if pod is not None and pod.ip and await self.cluster.reach(pod.ip, port):
                 return
             if time.monotonic() > deadline:
@@ -276,10 +276,10 @@ class Server:
         """
         was_seen = self.seen() is not None
         found = await self._delete()
-        await self._gone(GONE_WITHIN)
+        await self._gone(GONE_TIMEOUT)
         if found is Found.OURS and not was_seen:
             await asyncio.sleep(SYNCER_LAG)
-            await self._gone(GONE_WITHIN)
+            await self._gone(GONE_TIMEOUT)
         await self.release()
 
     async def ticket(self) -> Ticket:
@@ -293,7 +293,7 @@ class Server:
 
     async def gone(self) -> None:
         """Wait until the host has no pod of this server. Raises TimeoutError."""
-        await self._gone(GONE_WITHIN)
+        await self._gone(GONE_TIMEOUT)
 
     async def release(self) -> None:
         """Give the ticket back. Only for a pod that is gone. Raises AdmissionUnavailable."""
@@ -316,13 +316,13 @@ class Server:
 
 
 def _username(manifest: Mapping[str, Any]) -> str | None:
-    """The person that kubespawner made an object for."""
+    """The name of the user for whom kubespawner made an object."""
     name = (manifest["metadata"].get("annotations") or {}).get("hub.jupyter.org/username")
     return None if name is None else str(name)
 
 
 def _stuck(pod: PodFact | None, events: list[PodEvent]) -> str:
-    """The best word on what it waits for."""
+    """What the pod waits for, from the latest event or its own state."""
     if events:
         return events[-1].message
     if pod is None:

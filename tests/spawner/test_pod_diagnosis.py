@@ -9,7 +9,7 @@ import pytest
 from aifactory_hub.domain.pods import PodFact
 from aifactory_hub.domain.starting import PATIENCE
 from aifactory_spawner.host_pods import pod_as_dict
-from aifactory_spawner.pod_diagnosis import SCHEDULER_PATIENCE, Outcome, PodEvent, judge, news, read_events
+from aifactory_spawner.pod_diagnosis import SCHEDULER_PATIENCE, Outcome, PodEvent, diagnose, pod_messages, read_events
 from aifactory_spawner.start_log import StartLog
 
 QUOTA = PodEvent("SyncError", 'pods "nb" is forbidden: exceeded quota: mig')
@@ -59,12 +59,12 @@ def pod(**facts: Any) -> PodFact:
 def test_waiting_goes_on_while_there_is_hope(
     seen: PodFact | None, events: list[PodEvent], seconds: float, outcome: Outcome
 ) -> None:
-    assert judge(seen, events, seconds=seconds).outcome is outcome
+    assert diagnose(seen, events, seconds=seconds).outcome is outcome
 
 
 def test_events_are_told_by_step() -> None:
     events = [PodEvent("Scheduled", "x"), PodEvent("Pulling", "pulling it")]
-    told = news(pod(node="node1"), events)
+    told = pod_messages(pod(node="node1"), events)
     assert told == [("pod", "placed on node node1"), ("image", "pulling it")]
 
 

@@ -141,7 +141,7 @@ class _Leaving:
         return found
 
     async def _cost_of_a_look(self) -> float:
-        """Nobody sends a request meanwhile: what the hub does is the sweep."""
+        """Nobody sends a request meanwhile: what the hub does is the membership poller's."""
         began, asked = self._cpu(), self._provider.asked.count("/token")
         await asyncio.sleep(40)
         return (self._cpu() - began) * 1000 / (self._provider.asked.count("/token") - asked)
@@ -166,7 +166,7 @@ class _Leaving:
         )
 
     async def _trial(self, name: str, works: Callable[[str], Any]) -> float:
-        await asyncio.sleep(random.uniform(0, 20))  # noqa: S311 - spreads the trials over the sweep's interval
+        await asyncio.sleep(random.uniform(0, 20))  # noqa: S311 - spreads the trials over the poller's interval
         self._provider.people[name] = {**self._provider.people[name], "groups": []}
         began = last = time.monotonic()
         while (now := time.monotonic()) - began < 90:

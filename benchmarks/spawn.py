@@ -18,7 +18,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from typing import Any
 
 from jupyterhub import roles as hub_roles
@@ -30,7 +29,8 @@ from traitlets.config import Config
 from aifactory_hub.domain.tenants import Role, hub_groups
 from aifactory_hub.registry import load_registry
 from aifactory_spawner import TenantKubeSpawner
-from aifactory_spawner.wiring import Shared, assemble
+from aifactory_spawner.host_cluster import connect_cluster
+from aifactory_spawner.hub_process import HubProcess
 from tests.cluster.access import access
 from tests.e2e.cluster import Cluster
 from tests.e2e.rig import TENANTS_FILE, open_rig
@@ -83,7 +83,9 @@ async def work(contender: str, kubeconfig: str) -> None:
     registry = load_registry(TENANTS_FILE)
     if contender == "ours":
         # The container sleeps: nothing in it ever takes a connection, which ours waits for and the others do not.
-        TenantKubeSpawner.shared = Shared(wiring=replace(await assemble(registry, kubeconfig), reach=taken_as_reached))
+        cluster = await connect_cluster(registry, kubeconfig)
+        cluster.reach = taken_as_reached
+        TenantKubeSpawner.hub_process = HubProcess(cluster)
     person = make_person(contender, registry)
     options = {"tenant": "nlp", "profile": "mig-1g.10gb"} if contender == "ours" else {}
     print("{}", flush=True)

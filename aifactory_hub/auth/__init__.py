@@ -1,4 +1,4 @@
-"""Who somebody is and which tenants they belong to: the identity provider's word, made into JupyterHub's terms."""
+"""The authenticator: what the identity provider says of a user, in JupyterHub's terms."""
 
 from .authenticator import AIFactoryAuthenticator
 

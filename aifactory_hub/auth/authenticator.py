@@ -30,6 +30,7 @@ from .handlers import CallbackHandler, LoginHandler
 from .handover import Handovers
 from .id_token import IdTokenError, OtherSubject, verify_userinfo
 from .logout import LogoutHandler, LogoutTokens
+from .membership_poller import AT_ONCE, MembershipPoller
 from .memberships import Kept, claimed_groups
 from .outside import outside_origin
 from .pages import ProblemPage, no_team_page
@@ -37,18 +38,13 @@ from .provider import Provider, ProviderUnreachable
 from .renewal import Renewal
 from .sign_ins import SignIns
 from .sources import USERINFO, Answer, claims_of, read_groups, what_arrived
-from .sweep import AT_ONCE, Sweep
+from .token_response import VERIFIED, VERIFIED_BEFORE
 
-# Where the checked claims of the ID token are kept among the token response, so that each later userinfo
-# answer is held against the subject that they proved.
-PROVED = "aifactory_id_token"
-# There instead of a new one when a renewal brought none.
-OLD = "aifactory_id_token_is_old"
 # The largest answer that is read of a provider, in bytes: 20,000 groups fit.
 _LARGEST_ANSWER = 4 * 2**20
 # Characters. OpenID Connect allows 255.
 _LONGEST_SUBJECT = 1024
-# So many requests at once go to the provider: the sweep's, and as many of people who sign in or send requests.
+# So many requests at once go to the provider: the poller's, and as many of people who sign in or send requests.
 _AT_ONCE = 2 * AT_ONCE
 
 
@@ -91,8 +87,8 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         super().__init__(**kwargs)
         self.sign_ins = SignIns()
         self.logout_tokens = LogoutTokens()
-        self.renewal = Renewal(self)
-        self.sweep: Sweep | None = None
+        self.renewal = Renewal(self, self._teams_changed)
+        self.poller: MembershipPoller | None = None
         self._accounts: Accounts | None = None
 
     @default("manage_groups")
@@ -140,7 +136,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
             self.log.warning("identity.rebind_until: accounts of another issuer are bound anew by their name")
         self.handovers = Handovers(self._accounts, app, self.log)
         self.handovers.begin()
-        self.sweep = Sweep.begin(self, app)
+        self.poller = MembershipPoller.begin(self, app)
         hub_pages.begin(app)
         return [*super().get_handlers(app), *hub_pages.routes(), *routes.routes()]
 
@@ -177,6 +173,10 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         if self._mapping is None or self._mapping[0] is not registry:
             self._mapping = (registry, registry.mapping())
         return self._mapping[1]
+
+    def _teams_changed(self, name: str) -> None:
+        if self.poller is not None:
+            self.poller.soon(name)
 
     # What the provider says
 
@@ -230,7 +230,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
             if signing_in and not isinstance(handler, CallbackHandler):
                 raise IdTokenError("a sign-in begins in a browser, at this hub")
             nonce = handler.sent_nonce() if signing_in else None
-            token_info[PROVED] = await self.provider.verify(id_token, client_id=self.client_id, nonce=nonce)
+            token_info[VERIFIED] = await self.provider.verify(id_token, client_id=self.client_id, nonce=nonce)
         return token_info
 
     async def token_to_user(self, token_info: Mapping[str, Any]) -> dict[str, Any]:
@@ -249,13 +249,18 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         subject = user_info.get("sub") if isinstance(user_info, dict) else None
         if not isinstance(subject, str) or not subject:
             raise IdTokenError("the identity provider's userinfo answer names no subject (sub)")
-        if (token_info.get(PROVED) or {}).get("sub", subject) != subject:
+        if (token_info.get(VERIFIED) or {}).get("sub", subject) != subject:
             raise OtherSubject("the identity provider's userinfo answer is about somebody else (sub)")
         if len(subject) > _LONGEST_SUBJECT or not subject.isprintable():
             raise IdTokenError("the identity provider's userinfo answer has a subject (sub) that can't be kept")
         if callable(self.username_claim):
             return user_info
-        return with_name_claims(user_info, token_info.get(PROVED) or {}, self.username_claim)
+        return with_name_claims(user_info, token_info.get(VERIFIED) or {}, self.username_claim)
+
+    async def auth_model_of(self, token_info: Mapping[str, Any]) -> dict[str, Any]:
+        """The auth model of whoever a token is for, as at a sign-in."""
+        model: dict[str, Any] = await self._token_to_auth_model(token_info)
+        return model
 
     def user_info_to_username(self, user_info: Mapping[str, Any]) -> str:
         if callable(self.username_claim):
@@ -277,7 +282,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
             self.log.error("Groups of %s can't be read: %s", auth_model["name"], error)
             raise ProblemPage(HTTPStatus.FORBIDDEN, str(error)) from error
         token_info = auth_state["token_response"]
-        claims = token_info.get(PROVED) or {}
+        claims = token_info.get(VERIFIED) or {}
         now = time.time()
         lasts = token_info.get("refresh_expires_in")
         auth_state[memberships.KEY] = Kept(
@@ -320,7 +325,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         token_info = auth_state.get("token_response") or {}
         return Answer(
             userinfo=auth_state[self.user_auth_state_key],
-            proved=None if token_info.get(OLD) else token_info.get(PROVED),
+            proved=None if token_info.get(VERIFIED_BEFORE) else token_info.get(VERIFIED),
             access_token=auth_state["access_token"],
         )
 

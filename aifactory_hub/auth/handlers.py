@@ -73,8 +73,8 @@ class CallbackHandler(OAuthCallbackHandler):
         self.authenticator.accounts.bind(authenticated["name"], Subject(kept.issuer, kept.subject))
         user = await super().auth_to_user(authenticated, user)
         # Servers that run in a team which this sign-in says was left are looked at now.
-        if self.authenticator.sweep is not None:
-            self.authenticator.sweep.soon(user.name)
+        if self.authenticator.poller is not None:
+            self.authenticator.poller.soon(user.name)
         return user
 
     def _other_person(self, error: OtherPerson) -> ProblemPage:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..domain.accounts import Account, Subject
-from . import endings
-from .sweep import stop_server
-
-if TYPE_CHECKING:
-    from .accounts import Accounts
+from . import revocation
+from .accounts import Accounts
+from .servers import stop_server
 
 # Seconds for which one try waits for the former person's servers to stop, and between two tries.
 _PATIENCE = 120.0
@@ -66,7 +64,7 @@ class Handovers:
             user = self._app.users.get(name)
             if user is not None:
                 # Before anything that takes long: from now on nobody acts as the former person.
-                endings.end_everything(user)
+                revocation.end_everything(user)
                 await user.save_auth_state(None)
                 user.sync_groups([])
                 await self._stop_servers(user)

@@ -11,7 +11,7 @@ from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.utils import url_path_join
 from oauthenticator.oauth2 import OAuthLogoutHandler
 
-from . import endings
+from . import revocation
 from .id_token import IdTokenError, verify_logout_token
 from .memberships import KEY, Kept, read_kept
 from .outside import outside_origin
@@ -86,7 +86,7 @@ class BackChannelLogout(BaseHandler):
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
             return
         for user, kept in await self._people(claims):
-            endings.end_browser_sessions(user)
+            revocation.end_browser_sessions(user)
             state = await user.get_auth_state() or {}
             await user.save_auth_state({**state, KEY: replace(kept, signed_out=True).to_auth_state()})
             self.log.info("%s was signed out by the identity provider", user.name)
@@ -107,7 +107,7 @@ class BackChannelLogout(BaseHandler):
         return claims
 
     async def _people(self, claims: dict[str, Any]) -> list[tuple[Any, Kept]]:
-        """Whom it is about. A session that is not the latest may be another browser's: all of them end."""
+        """Whom it is about. A session that is not the latest may be of the user's other browser: all sessions end."""
         found = []
         for user in list(self.app.users.values()):
             kept = read_kept(await user.get_auth_state())

@@ -1,4 +1,4 @@
-"""What a person reads when they can't be signed in."""
+"""Error pages of the sign-in."""
 
 from __future__ import annotations
 

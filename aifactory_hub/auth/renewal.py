@@ -1,4 +1,4 @@
-"""Asking the provider again who somebody is: what each answer means for their groups, tokens and servers."""
+"""Renews sessions: asks the provider again who a user is, and applies the answer to groups, tokens and servers."""
 
 from __future__ import annotations
 
@@ -7,34 +7,30 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from tornado import web
 from tornado.httpclient import HTTPClientError
 
 from ..domain.leaving import Standing, refused_session
-from . import endings
+from ..registry import Registry
+from . import revocation
 from .id_token import IdTokenError, OtherSubject
 from .memberships import KEY, Kept, read_kept
 from .pages import ProblemPage
 from .provider import ProviderUnreachable
-
-if TYPE_CHECKING:
-    from .authenticator import AIFactoryAuthenticator
+from .token_response import STAYS, VERIFIED, VERIFIED_BEFORE
 
 log = logging.getLogger(__name__)
 
 # The account that this task asks about; None while somebody signs in.
 _ASKED_ABOUT: ContextVar[str | None] = ContextVar("renewal", default=None)
-# Of a token response: what a renewal may leave out, and what then stays as it was.
-_PROVED, _OLD = "aifactory_id_token", "aifactory_id_token_is_old"
-_STAYS = ("refresh_token", "id_token", _PROVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +48,40 @@ class _SignedInMeanwhile(Exception):
     """What was asked is about a session that a new sign-in has replaced."""
 
 
-class Renewal:
-    """One person at a time is asked about once: a refresh token that rotates works only once."""
+class OAuthSession(Protocol):
+    """What a renewal uses of the authenticator, most of it oauthenticator's own."""
 
-    def __init__(self, authenticator: AIFactoryAuthenticator) -> None:
-        self._a = authenticator
+    @property
+    def registry(self) -> Registry: ...
+
+    @property
+    def user_auth_state_key(self) -> str: ...
+
+    def build_refresh_token_request_params(self, refresh_token: str) -> dict[str, Any]:
+        """The form of a request for a new token."""
+
+    def build_auth_state_dict(self, token_info: Mapping[str, Any], user_info: Mapping[str, Any]) -> dict[str, Any]:
+        """The auth state of a token and a user."""
+
+    async def get_token_info(self, handler: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Request a token."""
+
+    async def auth_model_of(self, token_info: Mapping[str, Any]) -> dict[str, Any]:
+        """The auth model of whoever a token is for."""
+
+    async def check_allowed(self, username: str, auth_model: dict[str, Any] | None) -> bool:
+        """Whether a user may use the hub."""
+
+
+class Renewal:
+    """Asks about each user once at a time: a refresh token that rotates works only once.
+
+    ``teams_changed`` is called with the name of a user whose teams are others than before.
+    """
+
+    def __init__(self, authenticator: OAuthSession, teams_changed: Callable[[str], None]) -> None:
+        self._authenticator = authenticator
+        self._teams_changed = teams_changed
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._answered: dict[str, float] = {}
 
@@ -65,7 +90,7 @@ class Renewal:
         self._answered[name] = time.monotonic()
 
     def answered_at(self, name: str) -> float:
-        """When the provider last answered about them, on the monotonic clock; long ago when it never did."""
+        """When the provider last answered about the user, on the monotonic clock; -inf if it never did."""
         return self._answered.get(name, -math.inf)
 
     @property
@@ -84,7 +109,7 @@ class Renewal:
             state = await user.get_auth_state() or {}
             before = read_kept(state)
             if before is None or not state.get("access_token"):
-                self.answered(user.name)  # there is nothing to ask with until they sign in
+                self.answered(user.name)  # there is nothing to ask with until the next sign-in
                 return False
             if before.resolved_at >= came:
                 return before.standing is Standing.KNOWN  # somebody else asked while this one waited
@@ -92,7 +117,7 @@ class Renewal:
                 with _asking(user.name):
                     return await self._learn(user, state, before)
             except _SignedInMeanwhile:
-                log.info("%s signed in while the provider was asked about them: the new session counts", user.name)
+                log.info("%s has signed in during the renewal: the new session counts", user.name)
                 self.answered(user.name)
                 return True
 
@@ -105,7 +130,7 @@ class Renewal:
             log.warning("%s: %s", user.name, error)
             return await self._close(user, state, before, Standing.SIGNED_OUT)
         if isinstance(answer, _NoAnswer):
-            fresh = before.standing_at(time.time(), self._a.registry.identity.stale_grace) is Standing.KNOWN
+            fresh = before.standing_at(time.time(), self._authenticator.registry.identity.stale_grace) is Standing.KNOWN
             log.warning("%s keeps their teams: %s. %s", user.name, "yes" if fresh else "no, too long ago", answer.why)
             return fresh
         now: Kept | None = read_kept(answer["auth_state"])
@@ -122,8 +147,7 @@ class Renewal:
         """The new auth model. Raises _Refused when the provider says no, OtherSubject when it answers amiss."""
         try:
             token_info = await self._new_token(user, state, before)
-            model: dict[str, Any] = await self._a._token_to_auth_model(token_info)
-            return model
+            return await self._authenticator.auth_model_of(token_info)
         except OtherSubject:
             raise
         except (ProviderUnreachable, ProblemPage, IdTokenError) as error:
@@ -139,21 +163,21 @@ class Renewal:
         """A new token where there is a way to get one: userinfo may only repeat what an old one says."""
         old: dict[str, Any] = state["token_response"]
         if not state.get("refresh_token"):
-            return {**old, _OLD: True}
-        params = self._a.build_refresh_token_request_params(state["refresh_token"])
+            return {**old, VERIFIED_BEFORE: True}
+        params = self._authenticator.build_refresh_token_request_params(state["refresh_token"])
         try:
-            new = await self._a.get_token_info(None, params)
+            new = await self._authenticator.get_token_info(None, params)
         except HTTPClientError as error:
             if _error_code(error) == "invalid_grant":
                 raise _Refused from error
-            # For example invalid_client: that is this hub's trouble, not the person's.
+            # For example invalid_client: that is the hub's fault, not the user's.
             raise ProviderUnreachable(f"the identity provider refuses this hub ({error.code})") from error
         except (ProviderUnreachable, IdTokenError):
             await self._doubt(user, state, before)
             raise
-        new = {**{name: old[name] for name in _STAYS if old.get(name)}, _OLD: not new.get(_PROVED), **new}
+        new = {**{name: old[name] for name in STAYS if old.get(name)}, VERIFIED_BEFORE: not new.get(VERIFIED), **new}
         kept = replace(await _same_session(user, before), in_doubt=False)
-        built = self._a.build_auth_state_dict(new, state[self._a.user_auth_state_key])
+        built = self._authenticator.build_auth_state_dict(new, state[self._authenticator.user_auth_state_key])
         # Before anything else can fail: the old refresh token may be worth nothing now.
         await user.save_auth_state({**state, **built, KEY: kept.to_auth_state()})
         return new
@@ -184,21 +208,21 @@ class Renewal:
         user.sync_groups([])
         if standing is Standing.ENDED:
             closed = replace(closed, tenants={})
-            endings.end_everything(user)
-        log.warning("%s has to sign in again: their session is over (%s)", user.name, standing.value)
-        kept = {name: state[name] for name in (self._a.user_auth_state_key,) if name in state}
+            revocation.end_everything(user)
+        log.warning("%s has to sign in again: the session is over (%s)", user.name, standing.value)
+        kept = {name: state[name] for name in (self._authenticator.user_auth_state_key,) if name in state}
         await user.save_auth_state({**kept, KEY: closed.to_auth_state()})
         self._learnt(user.name, closed, before)
         return False
 
     def _learnt(self, name: str, now: Kept, before: Kept) -> None:
         self.answered(name)
-        if dict(now.tenants) != dict(before.tenants) and self._a.sweep is not None:
-            self._a.sweep.soon(name)
+        if dict(now.tenants) != dict(before.tenants):
+            self._teams_changed(name)
 
     async def _still_allowed(self, user: Any, model: dict[str, Any]) -> bool:
         try:
-            return bool(await self._a.check_allowed(user.name, model))
+            return bool(await self._authenticator.check_allowed(user.name, model))
         except web.HTTPError:
             log.warning("%s is in no team any more", user.name)
             return False

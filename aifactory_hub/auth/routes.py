@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .account_pages import AccountsApi, AccountsPage, HandoverApi, HandoverForm
-from .asking import Explain, MembershipsOf
 from .logout import BackChannelLogout
+from .membership_api import Explain, MembershipsOf
 from .team_page import SignInsPage, StopServer, StopServerApi, TeamPage, TeamServers
 
 

@@ -1,4 +1,4 @@
-"""The last sign-ins, for the administrator who has to find out why somebody is not where they should be."""
+"""The last sign-ins and the rules that matched, for administrators who look for a missing membership."""
 
 from __future__ import annotations
 

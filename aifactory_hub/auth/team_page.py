@@ -1,6 +1,6 @@
-"""What a team's admin sees and may stop: the servers in their team, and nothing of another.
+"""What a team's admin sees and may stop: the servers in the team, and nothing of another.
 
-JupyterHub's own rights can't say that: a filter by group covers a member's servers in all of their teams. So it is
+JupyterHub's own rights can't say that: a filter by group covers a member's servers in all their teams. So it is
 decided here, by the team that each server is bound to and by what the provider last said of the admin.
 """
 
@@ -21,7 +21,7 @@ from tornado import web
 from ..domain.leaving import Standing
 from ..domain.tenants import Role
 from .memberships import read_kept
-from .sweep import server_tenant, stop_server
+from .servers import server_tenant, stop_server
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
-from jupyterhub.traitlets import Callable
 from traitlets import default
 
 from aifactory_spawner import overrides
 from aifactory_spawner.binding import Binding
-from aifactory_spawner.choosing import TeamChoice
-from aifactory_spawner.hub5 import refusals_uncounted
+from aifactory_spawner.defaults import TeamChoiceDefaults
+from aifactory_spawner.jupyterhub5_compat import refusals_uncounted
 from aifactory_spawner.server import Server
-from aifactory_spawner.starting import quota_text
-from aifactory_spawner.steps import StartSteps
+from aifactory_spawner.start_log import StartLog, quota_text
+from aifactory_spawner.team_choice import TeamChoice, home_generation, queue_deadline, refused_link, team_environment
+from aifactory_spawner.tokens import narrow_token
 
 from ..domain.names import home_id, server_id
 from ..domain.tickets import TicketState
@@ -35,23 +35,23 @@ TOUR = Path(__file__).parent / "home"
 NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 
 
-class DemoSpawner(TeamChoice, SimpleLocalProcessSpawner):
+class DemoSpawner(TeamChoiceDefaults, SimpleLocalProcessSpawner):
     """One server. Nobody is kept from another's files: the demo is one person's machine."""
 
     # Set by the demo before the hub starts.
     cluster: ClassVar[DemoCluster]
 
-    # LocalProcessSpawner's trait, which the type checker does not see.
+    # LocalProcessSpawner's traits, which the type checker does not see.
     pid: Any
-
-    get_registry = Callable(None, allow_none=True, config=True, help="Returns the tenant registry.")
+    api_token: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._binding: Binding | None = None
         self._began: str | None = None
         self._start_task: asyncio.Task[Any] | None = None
-        self.steps = StartSteps()
+        self.start_log = StartLog()
+        self.team_choice = TeamChoice(self, self._connected)
 
     @default("cmd")
     def _default_cmd(self) -> list[str]:
@@ -65,8 +65,12 @@ class DemoSpawner(TeamChoice, SimpleLocalProcessSpawner):
     def _default_default_url(self) -> str:
         return "/lab/tree/tour.ipynb"
 
-    async def _wiring(self) -> Any:
+    async def _connected(self) -> DemoCluster:
         return self.cluster
+
+    def options_from_query(self, query_data: Any) -> Any:
+        """Raises SpawnRefused."""
+        raise refused_link()
 
     # What is remembered of a server
 
@@ -90,10 +94,10 @@ class DemoSpawner(TeamChoice, SimpleLocalProcessSpawner):
         super().clear_state()
         self._binding = None
         self._began = None
-        self.steps = StartSteps()
+        self.start_log = StartLog()
 
     def get_env(self) -> dict[str, str]:
-        env: dict[str, str] = super().get_env()
+        env: dict[str, str] = {**super().get_env(), **team_environment(self._registry, self._binding)}
         env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
         env["CUDA_VISIBLE_DEVICES"] = ""
         env.update(labextension.paths())
@@ -104,40 +108,44 @@ class DemoSpawner(TeamChoice, SimpleLocalProcessSpawner):
     @refusals_uncounted
     async def start(self) -> Any:
         """Gather, decide, take the ticket, then start the process. Raises SpawnRefused; nothing is left behind then."""
-        self.steps.begin()
+        self.start_log.begin()
         self._start_task = asyncio.current_task()
         try:
-            plan = await self._read_choice(self.cluster)
-            usage = await self._admit(self.cluster, plan, ask=True)
-            self.steps.say("quota", quota_text(plan, usage))
+            plan = await self.team_choice.plan()
+            usage = await self.team_choice.admit(plan, ask=True)
+            self.start_log.say("quota", quota_text(plan, usage))
             vcluster = plan.tenant.vcluster
             ticket = overrides.ticket_name(self.user.name, self.name, secrets.token_hex(3))
             names = (plan.tenant.name, plan.profile.name, ticket, vcluster.namespace, vcluster.name)
             self._binding = Binding(*names)
-            self._narrow_token(plan.tenant.name)
+            narrow_token(self.user.db, self.api_token, plan.tenant.name)
             request = overrides.ticket_request(plan, ticket, self.user.name, self.name)
-            await self._ticketed().granted(request, self._queue_deadline(plan), self.steps)
+            await self._ticketed().granted(request, queue_deadline(self._registry.notebook, plan), self.start_log)
             return await self._start_process()
         except BaseException:
             if self._binding is not None:
                 await self._ticketed().release()
             raise
         finally:
-            self.steps.end()
+            self.start_log.end()
 
     async def _start_process(self) -> Any:
         assert self._binding is not None  # bound just above
-        home = self.cluster.homes / self._binding.tenant / home_id(self.user.name, self.home_generation())
+        home = (
+            self.cluster.homes
+            / self._binding.tenant
+            / home_id(self.user.name, home_generation(self.authenticator, self.user.name))
+        )
         await asyncio.to_thread(furnish, home)
         self.home_dir = str(home)
-        self.steps.say("pod", "a process on this machine stands for the pod in the team's vCluster (simulated)")
+        self.start_log.say("pod", "a process on this machine stands for the pod in the team's vCluster (simulated)")
         with (home.parent / f"{server_id(self.user.name, self.name)}.log").open("ab") as log:
             self.popen_kwargs = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": subprocess.STDOUT}
             url = await super().start()
         found = processes().get(self.pid)
         self._began = None if found is None else found.began
-        self.steps.say("image", "no image is needed, JupyterLab is installed here")
-        self.steps.say("ready", f"process {self.pid} runs, JupyterLab is starting")
+        self.start_log.say("image", "no image is needed, JupyterLab is installed here")
+        self.start_log.say("ready", f"process {self.pid} runs, JupyterLab is starting")
         return url
 
     async def stop(self, now: bool = False) -> None:
@@ -178,7 +186,7 @@ class DemoSpawner(TeamChoice, SimpleLocalProcessSpawner):
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """Each step of the start, from the first on, however late somebody asks."""
-        async for event in self.steps.follow():
+        async for event in self.start_log.follow():
             yield event
 
     @property
@@ -187,8 +195,8 @@ class DemoSpawner(TeamChoice, SimpleLocalProcessSpawner):
 
     def _ticketed(self) -> Server:
         assert self._binding is not None  # asked for after a start has bound it
-        wiring: Any = self.cluster
-        return Server(wiring, self._binding, "", {})
+        cluster: Any = self.cluster
+        return Server(cluster, self._binding, "", {})
 
     def _members(self) -> list[Process]:
         """The server's process and those below it; none when the number is another process's by now."""

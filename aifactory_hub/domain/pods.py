@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+# Of a pod that ended without its container having said how.
+UNKNOWN_EXIT_CODE = 1
+
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -45,3 +48,10 @@ class PodFact(NamedTuple):
     def over(self) -> bool:
         """Whether none of its containers will run any more."""
         return self.phase in ("Succeeded", "Failed")
+
+
+def exit_code(pod: PodFact) -> int | None:
+    """How the main container ended; None while it has not."""
+    if pod.exit_code is not None:
+        return pod.exit_code
+    return UNKNOWN_EXIT_CODE if pod.over else None

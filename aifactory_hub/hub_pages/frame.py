@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..domain.endings import Told, told_ends, told_notices
+from ..domain.server_ends import ServerMessage, end_messages, notice_messages
 from ..domain.tenants import administered
 
 
@@ -22,8 +22,8 @@ class Frame:
     """For the templates, as ``aifactory``. ``watches``: the hub's spawner has facts for the cluster page."""
 
     teams: tuple[TeamLink, ...] = ()
-    notices: tuple[Told, ...] = ()
-    ends: tuple[Told, ...] = ()
+    notices: tuple[ServerMessage, ...] = ()
+    ends: tuple[ServerMessage, ...] = ()
     watches: bool = False
 
 
@@ -38,7 +38,7 @@ def frame_of(app: Any, user: Any) -> Frame:
     states = {name: stored.state for name, stored in sorted(user.orm_user.orm_spawners.items())}
     return Frame(
         teams=tuple(TeamLink(team, tenants[team].display_name) for team in teams),
-        notices=told_notices(states),
-        ends=told_ends(states),
+        notices=notice_messages(states),
+        ends=end_messages(states),
         watches=watches,
     )

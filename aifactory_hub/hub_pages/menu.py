@@ -16,8 +16,8 @@ class MenuNumbers(APIHandler):
     async def get(self, user_name: str) -> None:
         """For oneself, or for whom one may start servers."""
         user = self.find_user(user_name)
-        ask: Any = None if user is None else getattr(user.spawner, "menu_numbers", None)
-        if ask is None:
+        choice: Any = None if user is None else getattr(user.spawner, "team_choice", None)
+        if choice is None:
             raise web.HTTPError(404, f"There is no menu for {user_name!r}.")
         self.set_header("Cache-Control", "no-store")
-        self.write(await ask())
+        self.write(await choice.menu_numbers())

@@ -9,7 +9,7 @@ from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.scopes import needs_scope
 from tornado import web
 
-from ..domain.endings import NOTICE, Notice
+from ..domain.server_ends import NOTICE, Notice
 
 
 class ServerNotice(APIHandler):

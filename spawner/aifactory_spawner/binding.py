@@ -1,4 +1,4 @@
-"""Where a server lives: fixed when it starts, kept in the hub's database, never derived again from groups."""
+"""The tenant, the ticket and the vCluster of a server: fixed when it starts, never derived again from groups."""
 
 from __future__ import annotations
 

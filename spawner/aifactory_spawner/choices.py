@@ -1,4 +1,4 @@
-"""What a person chose, read from the form or from the REST API: three texts, and nothing else."""
+"""Reads the choice of a start from the form or from the REST API: tenant, profile and ``wait``, nothing else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FIELDS = ("tenant", "profile", "wait")
 _NOT_OURS = "_xsrf"
 # Where a form has several teams, a profile's button says whose profile it is.
 _JOIN = "/"
-# The only thing to write for ``wait``: to wait in the queue if nothing is free. Without it a full quota refuses.
+# The only value of ``wait``: wait in the queue if nothing is free. Without it, a full quota refuses the start.
 WAIT = "yes"
 _WAITING = "wait"
 
@@ -58,7 +58,7 @@ def joined(tenant: str, profile: str) -> str:
 
 
 def waiting(tenant: str, profile: str) -> str:
-    """The value of a profile's button when the person who chooses it is told that they would wait."""
+    """The value of a profile's button that says that the server would have to wait."""
     return f"{tenant}{_JOIN}{profile}{_JOIN}{_WAITING}"
 
 

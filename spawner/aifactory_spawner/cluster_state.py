@@ -1,4 +1,4 @@
-"""The facts of the administrators' cluster page, as plain values."""
+"""The data of the administrators' cluster page."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import datetime
 import time
 from typing import Any
 
-from aifactory_hub.domain.endings import duration
 from aifactory_hub.domain.orphans import HoldReason
+from aifactory_hub.domain.server_ends import duration
 
-from .wiring import Shared, Wiring
+from .host_cluster import HostCluster
+from .orphan_collector import OrphanCollector
 
 _HELD = {
     HoldReason.OTHER_DATABASE: "filed with another database, or after the backup that this one is from",
@@ -18,17 +19,19 @@ _HELD = {
 }
 
 
-def cluster_state(shared: Shared | None, now: float | None = None) -> dict[str, Any]:
+def cluster_state(
+    cluster: HostCluster | None, orphans: OrphanCollector | None, now: float | None = None
+) -> dict[str, Any]:
     """What is known of the cluster now; asks nobody. ``watch`` is None before the hub has connected."""
-    if shared is None or shared.wiring is None:
+    if cluster is None or orphans is None:
         return {"watch": None, "trouble": "", "teams": [], "orphans": [], "held": [], "removes": False}
     at = time.time() if now is None else now
     return {
-        "watch": _watch(shared.wiring, at),
-        "teams": _teams(shared.wiring, at),
+        "watch": _watch(cluster, at),
+        "teams": _teams(cluster, at),
         "orphans": [
             {"team": o.key.tenant, "pod": o.pod, "phase": o.phase, "since": duration(at - o.since)}
-            for o in shared.orphans
+            for o in orphans.orphans
         ],
         "held": [
             {
@@ -38,15 +41,15 @@ def cluster_state(shared: Shared | None, now: float | None = None) -> dict[str, 
                 "reason": _HELD[each.reason],
                 "since": "" if each.ticket.filed_at is None else duration(at - each.ticket.filed_at),
             }
-            for each in shared.held
+            for each in orphans.held
         ],
-        "removes": shared.rules.remove,
-        "tenants_file": shared.wiring.registry.trouble,
+        "removes": orphans.rules.remove,
+        "tenants_file": cluster.registry.trouble,
     }
 
 
-def _watch(wiring: Wiring, at: float) -> dict[str, Any]:
-    watch, age = wiring.watch, wiring.watch.age
+def _watch(cluster: HostCluster, at: float) -> dict[str, Any]:
+    watch, age = cluster.watch, cluster.watch.age
     heard = None if age is None else datetime.datetime.fromtimestamp(at - age, datetime.UTC)
     return {
         "stale": watch.stale,
@@ -58,10 +61,10 @@ def _watch(wiring: Wiring, at: float) -> dict[str, Any]:
     }
 
 
-def _teams(wiring: Wiring, at: float) -> list[dict[str, Any]]:
+def _teams(cluster: HostCluster, at: float) -> list[dict[str, Any]]:
     told = []
-    for name in wiring.registry.tenants:
-        health = wiring.clients.health(name)
+    for name in cluster.registry.tenants:
+        health = cluster.clients.health(name)
         since = "" if health.since is None else duration(at - health.since)
         told.append({"name": name, "ok": health.ok, "reason": health.reason, "since": since})
     return told

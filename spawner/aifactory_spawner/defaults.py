@@ -1,15 +1,19 @@
-"""What a notebook pod is when the site says nothing else: defaults of kubespawner's traits, all configurable."""
+"""Defaults of JupyterHub's and kubespawner's traits, for a site that configures nothing. All can be configured."""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import urlsplit
 
-from traitlets import HasTraits, default
+from jupyterhub.traitlets import Callable
+from traitlets import Bool, Dict, Float, HasTraits, Integer, default
 
 from aifactory_hub import constants
+from aifactory_hub.auth.roles import server_token_scopes
 from aifactory_hub.domain.names import slug
 from aifactory_hub.registry import Registry
+
+from .team_choice import TeamChoice
 
 HOME = "/home/jovyan"
 # The user of the notebook image.
@@ -20,15 +24,92 @@ GRACE_SECONDS = 5
 POLL_INTERVAL = 10
 # A notebook's first start reads a few hundred megabytes from the image.
 HTTP_TIMEOUT = 120
+# Seconds by which the hub gives up on a start later than we do.
+START_MARGIN = 30
 
 
-class PodDefaults(HasTraits):
-    """Mixed into the spawner before KubeSpawner."""
+class RegistryTrait(HasTraits):
+    """The registry, for the defaults that follow from it."""
+
+    get_registry = Callable(None, allow_none=True, config=True, help="Returns the tenant registry; set by configure().")
 
     @property
     def _registry(self) -> Registry:
         registry: Registry = self.get_registry()
         return registry
+
+
+class GivenOptions(Dict):
+    """The options of a start, whatever JSON a REST call sent.
+
+    JupyterHub 5 stores them before it hands them over: a spawner that did not take them could never be made again.
+    """
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Anything: the start refuses what can't be read."""
+        return value
+
+
+class TeamChoiceDefaults(RegistryTrait):
+    """Defaults of JupyterHub's traits for a spawner that has a ``team_choice``; to be mixed in before ``Spawner``."""
+
+    team_choice: TeamChoice
+
+    user_options = GivenOptions()
+
+    @default("server_token_scopes")
+    def _default_server_token_scopes(self) -> list[str]:
+        return server_token_scopes()
+
+    @default("start_timeout")
+    def _default_start_timeout(self) -> int:
+        # We give up ourselves, with a message that says why: a start that may wait for quota later than another.
+        notebook = self._registry.notebook
+        return notebook.queue_timeout + notebook.start_timeout + START_MARGIN
+
+    @default("apply_user_options")
+    def _default_apply_user_options(self) -> Any:
+        # They are read when the server starts; the hub would warn that nobody does.
+        return lambda spawner, options: None
+
+    @default("options_form")
+    def _default_options_form(self) -> Any:
+        return self.team_choice.show_menu
+
+    @default("options_from_form")
+    def _default_options_from_form(self) -> Any:
+        return self.team_choice.read_menu
+
+
+class LifeTraits(HasTraits):
+    """The settings that decide how servers and orphans end."""
+
+    preemption_grace = Integer(
+        60,
+        min=0,
+        config=True,
+        help="""
+        Seconds between telling the owner of a server that its quota is taken back, and stopping it.
+
+        As long as it runs, whoever gets the quota waits.
+        """,
+    )
+    remove_orphans = Bool(
+        False,
+        config=True,
+        help="""
+        Remove pods that carry this hub's identity and belong to no server of the hub and to no ticket.
+
+        Otherwise they are only counted (aifactory_orphan_pods) and named in the log.
+        """,
+    )
+    orphan_delay = Float(
+        600.0, min=0, config=True, help="Seconds for which a pod must have had no server before it is removed."
+    )
+
+
+class PodDefaults(RegistryTrait):
+    """To be mixed in before KubeSpawner."""
 
     @default("cmd")
     def _default_cmd(self) -> list[str]:

@@ -1,53 +1,69 @@
-"""The facts that a start is decided on."""
+"""Gathers the facts that a start is decided on."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Protocol
 
-from aifactory_hub.admission import AdmissionUnavailable
-from aifactory_hub.clusters import ApiError
-from aifactory_hub.domain.endings import duration
+from aifactory_hub.admission import Admission, AdmissionUnavailable
+from aifactory_hub.admission.outlook import Outlooks
+from aifactory_hub.clusters import TenantHealth
 from aifactory_hub.domain.menu import Outlook
 from aifactory_hub.domain.quota import Usage
+from aifactory_hub.domain.server_ends import duration
 from aifactory_hub.domain.spawns import TenantFacts
-
-if TYPE_CHECKING:
-    from .wiring import Wiring
+from aifactory_hub.registry import Registry
 
 # Seconds for which a person waits for a page at most.
-PATIENCE = 5.0
+PAGE_TIMEOUT = 5.0
 
 
-async def gather_tenant(wiring: Wiring, tenant: str, *, ask: bool) -> TenantFacts:
+class VClusters(Protocol):
+    """The health of the teams' vClusters."""
+
+    def health(self, tenant: str) -> TenantHealth:
+        """What is known of it, without asking."""
+
+    async def check(self, tenant: str) -> TenantHealth:
+        """Ask the vCluster."""
+
+
+class Cluster(Protocol):
+    """What a choice is checked against: ``HostCluster``, or the demo's simulated one."""
+
+    @property
+    def registry(self) -> Registry: ...
+
+    @property
+    def admission(self) -> Admission: ...
+
+    @property
+    def clients(self) -> VClusters: ...
+
+    @property
+    def outlooks(self) -> Outlooks: ...
+
+
+async def gather_tenant(cluster: Cluster, tenant: str, *, ask: bool) -> TenantFacts:
     """What is known of one tenant now; with ``ask`` its vCluster is asked, else the last answer will do."""
-    unavailable, usage = await asyncio.gather(_unavailable(wiring, tenant, ask), _usage(wiring, tenant))
+    unavailable, usage = await asyncio.gather(_unavailable(cluster, tenant, ask), _usage(cluster, tenant))
     return TenantFacts(usage=usage, unavailable=unavailable)
 
 
-async def gather_outlooks(wiring: Any, tenants: Iterable[str]) -> dict[str, Outlook]:
+async def gather_outlooks(cluster: Cluster, tenants: Iterable[str]) -> dict[str, Outlook]:
     """What the menu says of these tenants now. Raises nothing: what does not answer is unknown."""
     names = list(tenants)
-    found = await asyncio.gather(*(_unavailable(wiring, name, ask=False) for name in names))
-    outlooks: dict[str, Outlook] = await wiring.outlooks.of(dict(zip(names, found, strict=True)))
+    found = await asyncio.gather(*(_unavailable(cluster, name, ask=False) for name in names))
+    outlooks: dict[str, Outlook] = await cluster.outlooks.of(dict(zip(names, found, strict=True)))
     return outlooks
 
 
-async def namespace_uid(wiring: Wiring, namespace: str) -> str | None:
-    """The uid of a tenant's namespace on the host; None when the hub may not read it. Raises ApiUnreachable."""
-    try:
-        found = await wiring.host.get(f"/api/v1/namespaces/{namespace}")
-    except ApiError:
-        return None
-    return str(found["metadata"]["uid"])
-
-
-async def _unavailable(wiring: Wiring, tenant: str, ask: bool) -> str | None:
-    health = wiring.clients.health(tenant)
+async def _unavailable(cluster: Cluster, tenant: str, ask: bool) -> str | None:
+    health = cluster.clients.health(tenant)
     if ask or health.since is None:
-        health = await wiring.clients.check(tenant)
+        health = await cluster.clients.check(tenant)
     if health.ok:
         return None
     reason = health.reason or "its vCluster does not answer"
@@ -55,9 +71,9 @@ async def _unavailable(wiring: Wiring, tenant: str, ask: bool) -> str | None:
     return f"{reason}, for {duration(past)}" if past >= 1 else reason
 
 
-async def _usage(wiring: Wiring, tenant: str) -> Usage | None:
+async def _usage(cluster: Cluster, tenant: str) -> Usage | None:
     try:
-        async with asyncio.timeout(PATIENCE):
-            return await wiring.admission.usage(tenant)
+        async with asyncio.timeout(PAGE_TIMEOUT):
+            return await cluster.admission.usage(tenant)
     except (AdmissionUnavailable, TimeoutError):
         return None

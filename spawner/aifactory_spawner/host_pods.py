@@ -6,16 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from aifactory_hub.domain.pods import PodFact
+from aifactory_hub.domain.pods import PodFact, exit_code
 from aifactory_hub.domain.tenants import VCluster
 
 # kubespawner's name for the container of the server.
 CONTAINER = "notebook"
-# Of a pod that ended without its container having said how.
-UNKNOWN_EXIT_CODE = 1
 
 
-class SeenPods(Protocol):
+class PodWatch(Protocol):
     """What is needed of clusters.HostWatch here."""
 
     def pod(self, vcluster: VCluster, namespace: str, name: str) -> PodFact | None: ...
@@ -27,7 +25,7 @@ class SeenPods(Protocol):
 class HostPods(Mapping[str, Any]):
     """The pods of one tenant's vCluster, named as inside it. Never another tenant's."""
 
-    watch: SeenPods
+    watch: PodWatch
     vcluster: VCluster
     port: int
 
@@ -50,13 +48,6 @@ class PodReader:
     """Stands where kubespawner has a reflector."""
 
     pods: HostPods
-
-
-def exit_code(pod: PodFact) -> int | None:
-    """How the server's container ended; None while it has not."""
-    if pod.exit_code is not None:
-        return pod.exit_code
-    return UNKNOWN_EXIT_CODE if pod.phase in ("Failed", "Succeeded") else None
 
 
 def pod_as_dict(pod: PodFact, port: int) -> dict[str, Any]:

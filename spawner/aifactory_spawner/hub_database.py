@@ -1,4 +1,4 @@
-"""What tells the hub's database from another one, and from an older copy of itself.
+"""The identity of the hub's database, by which another database, or an older copy, is recognized.
 
 One row in a table of our own, in JupyterHub's database: an id that was made once, the number of the last ticket that
 was filed, and the tickets that are held for a person. Each ticket carries id and number. A ticket of another id was

@@ -1,4 +1,4 @@
-"""What the hub's own /hub/metrics tells of starts, ends, the host watch and the tenants' APIs."""
+"""The hub's metrics of starts, ends, the host watch and the tenants' APIs, at /hub/metrics."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import functools
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prometheus_client import REGISTRY, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -14,11 +14,10 @@ from prometheus_client.registry import Collector
 
 from aifactory_hub.domain.orphans import HoldReason
 
-from .hub5 import SpawnException
-
-if TYPE_CHECKING:
-    from .steps import StartSteps
-    from .wiring import Shared, Wiring
+from .host_cluster import HostCluster
+from .jupyterhub5_compat import SpawnException
+from .orphan_collector import OrphanCollector
+from .start_log import StartLog
 
 SPAWNS = Counter(
     "aifactory_spawns_total", "Starts of servers by how they ended: ready, a refusal's slug, cancelled, or error",
@@ -32,7 +31,7 @@ PHASES = Histogram(
     "pod until its container runs", ["tenant", "phase"],
     buckets=(0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600),
 )  # fmt: skip
-# Of a start that never came to a tenant or profile: what somebody typed must not become a label.
+# The label of a start that named no tenant or profile that exists: what somebody typed must not become a label.
 NONE = "none"
 
 
@@ -60,13 +59,13 @@ def measured(start: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitabl
         finally:
             tenant, profile = self.started_as or (NONE, NONE)
             SPAWNS.labels(tenant, profile, outcome).inc()
-            _observe(self.steps, tenant)
+            _observe(self.start_log, tenant)
 
     return wrapped
 
 
-def _observe(steps: StartSteps, tenant: str) -> None:
-    for phase, seconds in phases(steps.reached).items():
+def _observe(start_log: StartLog, tenant: str) -> None:
+    for phase, seconds in phases(start_log.reached).items():
         PHASES.labels(tenant, phase).observe(seconds)
 
 
@@ -81,31 +80,32 @@ def phases(reached: Mapping[str, float]) -> dict[str, float]:
     return took
 
 
-class WiringCollector(Collector):
-    """Reads what all spawners of the hub share, at each scrape; tells nothing before it is made."""
+class HubMetrics(Collector):
+    """Reads what all spawners of the hub share, at each scrape; yields nothing before the cluster is connected."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._shared: Shared | None = None
+        self._cluster: Callable[[], HostCluster | None] = lambda: None
+        self._orphans: OrphanCollector | None = None
         self._clock = clock
 
-    def follow(self, shared: Shared) -> None:
-        """Tell of this from now on."""
-        self._shared = shared
+    def follow(self, cluster: Callable[[], HostCluster | None], orphans: OrphanCollector) -> None:
+        """Read these from now on."""
+        self._cluster, self._orphans = cluster, orphans
 
     def collect(self) -> Iterable[Metric]:
-        """Of the host watch, of each tenant's API, and of pods without a server."""
-        shared = self._shared
-        if shared is None or shared.wiring is None:
+        """Of the host watch, of each tenant's API, and of pods and tickets without a server."""
+        cluster, orphans = self._cluster(), self._orphans
+        if cluster is None or orphans is None:
             return
-        yield from self._watch(shared.wiring)
-        yield from self._tenants(shared.wiring)
-        yield self._orphans(shared, shared.wiring)
-        yield self._held(shared, shared.wiring)
+        yield from self._watch(cluster)
+        yield from self._tenants(cluster)
+        yield self._orphan_pods(orphans, cluster)
+        yield self._held_tickets(orphans, cluster)
         text = "1 when the hub works with tenants.yaml, 0 when that is broken and the last good one is used"
-        yield GaugeMetricFamily("aifactory_tenants_file_ok", text, value=int(not shared.wiring.registry.trouble))
+        yield GaugeMetricFamily("aifactory_tenants_file_ok", text, value=int(not cluster.registry.trouble))
 
-    def _watch(self, wiring: Wiring) -> Iterable[Metric]:
-        watch = wiring.watch
+    def _watch(self, cluster: HostCluster) -> Iterable[Metric]:
+        watch = cluster.watch
         age = watch.age
         facts: dict[str, tuple[str, float]] = {
             "stale": ("1 when nothing can be concluded from a pod that is not seen", int(watch.stale)),
@@ -118,39 +118,39 @@ class WiringCollector(Collector):
         for name, (text, value) in facts.items():
             yield GaugeMetricFamily(f"aifactory_host_watch_{name}", text, value=value)
 
-    def _tenants(self, wiring: Wiring) -> Iterable[Metric]:
+    def _tenants(self, cluster: HostCluster) -> Iterable[Metric]:
         up = GaugeMetricFamily("aifactory_tenant_api_up", "1 when a tenant's API can be used", labels=["tenant"])
         since = GaugeMetricFamily(
             "aifactory_tenant_api_state_seconds", "How long it has been so", labels=["tenant"]
         )  # fmt: skip
-        for name in wiring.registry.tenants:
-            health = wiring.clients.health(name)
+        for name in cluster.registry.tenants:
+            health = cluster.clients.health(name)
             if health.since is not None:
                 up.add_metric([name], int(health.ok))
                 since.add_metric([name], max(0.0, self._clock() - health.since))
         yield up
         yield since
 
-    def _orphans(self, shared: Shared, wiring: Wiring) -> Metric:
+    def _orphan_pods(self, orphans: OrphanCollector, cluster: HostCluster) -> Metric:
         gauge = GaugeMetricFamily("aifactory_orphan_pods", "Pods of this hub without a server", labels=["tenant"])
-        counts = dict.fromkeys(wiring.registry.tenants, 0)
-        for orphan in shared.orphans:
+        counts = dict.fromkeys(cluster.registry.tenants, 0)
+        for orphan in orphans.orphans:
             counts[orphan.key.tenant] += 1
         for tenant, count in counts.items():
             gauge.add_metric([tenant], count)
         return gauge
 
-    def _held(self, shared: Shared, wiring: Wiring) -> Metric:
+    def _held_tickets(self, orphans: OrphanCollector, cluster: HostCluster) -> Metric:
         text = "Tickets that no server holds and that only a person may give back"
         gauge = GaugeMetricFamily("aifactory_held_tickets", text, labels=["tenant", "reason"])
-        counts = {(tenant, str(reason)): 0 for tenant in wiring.registry.tenants for reason in HoldReason}
-        for each in shared.held:
+        counts = {(tenant, str(reason)): 0 for tenant in cluster.registry.tenants for reason in HoldReason}
+        for each in orphans.held:
             counts[each.ticket.tenant, str(each.reason)] += 1
         for labels, count in counts.items():
             gauge.add_metric([*labels], count)
         return gauge
 
 
-COLLECTOR = WiringCollector()
+HUB_METRICS = HubMetrics()
 # What the hub shows at /hub/metrics.
-REGISTRY.register(COLLECTOR)
+REGISTRY.register(HUB_METRICS)

@@ -1,8 +1,9 @@
-"""A plan as the spawner's trait values: pure functions. Every value replaces the one before, none is merged."""
+"""The values of the spawner's traits that follow from a plan: pure functions. A value replaces the one before."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aifactory_hub import constants
@@ -60,6 +61,24 @@ def marks(hub: str, owner: str) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class SiteTraits:
+    """What the site has configured, before a profile adds to it."""
+
+    labels: Mapping[str, str]
+    node_selector: Mapping[str, str]
+    tolerations: Sequence[Mapping[str, Any]]
+
+
+def pod_traits(site: SiteTraits, plan: SpawnPlan, ticket: Ticket, *, taints: Sequence[str]) -> dict[str, Any]:
+    """All traits of kubespawner that follow from a plan and its ticket, except the labels. ``taints``: of GPU nodes."""
+    return {
+        **resource_traits(plan),
+        "node_selector": node_selector(site.node_selector, plan, ticket),
+        "tolerations": tolerations(site.tolerations, plan, taints),
+    }
+
+
 def resource_traits(plan: SpawnPlan) -> dict[str, Any]:
     """CPU in cores, memory in bytes, devices as limit and as guarantee: Kubernetes wants both to be the same."""
     requests, limits = plan.profile.requests, plan.profile.limits
@@ -86,3 +105,14 @@ def tolerations(site: Sequence[Mapping[str, Any]], plan: SpawnPlan, taints: Sequ
 def node_selector(site: Mapping[str, str], plan: SpawnPlan, ticket: Ticket) -> dict[str, str]:
     """Where the pod may run: what the site says, the profile's GPU model, and what the quota engine chose."""
     return {**site, **plan.profile.node_labels, **ticket.node_selector}
+
+
+def without_references(environment: Mapping[str, Any], *, but: Collection[str]) -> dict[str, Any]:
+    """The variables with each ``$`` doubled, except in those called as in ``but``.
+
+    Kubernetes reads ``$(NAME)`` and ``$$`` in values, and a value may hold a person's name.
+    """
+    return {
+        name: value.replace("$", "$$") if isinstance(value, str) and name not in but else value
+        for name, value in environment.items()
+    }

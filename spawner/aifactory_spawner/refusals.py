@@ -1,4 +1,4 @@
-"""A refusal, as the hub's pages and API show it."""
+"""Refusals as the exceptions that the hub's pages and API show."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
 
-from .hub5 import SpawnException
+from .jupyterhub5_compat import SpawnException
 
 _STATUS = {
     RefusalReason.NOT_A_MEMBER: HTTPStatus.FORBIDDEN,
@@ -40,6 +40,14 @@ class SpawnRefused(SpawnException):
 def refused(refusal: Refusal) -> SpawnRefused:
     """The refusal as an exception, with its status."""
     return SpawnRefused(refusal.message, reason=str(refusal.reason), status=_STATUS[refusal.reason])
+
+
+def not_connected() -> SpawnRefused:
+    """The hub has no credential for the host cluster. The cause is for its log: it names files of the hub."""
+    message = (
+        "This hub is not connected to its cluster, so no server can start. An administrator finds why in its log."
+    )
+    return SpawnRefused(message, reason="not-connected", status=HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def failed(message: str) -> SpawnRefused:

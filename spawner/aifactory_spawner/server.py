@@ -1,4 +1,4 @@
-"""One server in one tenant: its ticket, its volume, its pod. Applies what was decided; the only I/O of a start."""
+"""One server in one tenant: its ticket, its volume, its pod. All I/O of a start and a stop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aifactory_hub.admission import AdmissionRefused, AdmissionUnavailable, NotAdmitted
 from aifactory_hub.clusters import ApiError, ApiUnreachable, TenantUnavailable
@@ -21,30 +21,28 @@ from aifactory_hub.domain.pods import PodFact
 from aifactory_hub.domain.tickets import Ticket, TicketRequest, TicketState
 
 from .binding import Binding
+from .host_cluster import HostCluster
 from .host_pods import CONTAINER
+from .pod_diagnosis import Outcome, PodEvent, diagnose, pod_messages, read_events
 from .refusals import failed
-from .starting import Outcome, PodEvent, judge, news, queue_words, read_events
-from .steps import StartSteps
-
-if TYPE_CHECKING:
-    from .wiring import Wiring
+from .start_log import StartLog, queue_words
 
 log = logging.getLogger(__name__)
 
-# What is raised when somebody did not answer, or not in time: nothing may be concluded from it.
+# Raised when an API did not answer, or not in time: nothing may be concluded from it.
 NO_ANSWER = (AdmissionUnavailable, ApiError, ApiUnreachable, TenantUnavailable, TimeoutError)
 
 # Seconds.
-GONE_WITHIN = 60.0
+GONE_TIMEOUT = 60.0
 RETRY_PAUSE = 0.5
 LOOK_AGAIN = 1.0
 REACH_AGAIN = 0.2
 POSITION_EVERY = 2.0
 # How long the syncer may take to create a host pod for a virtual one that it has already read.
 SYNCER_LAG = 1.0
-# What JupyterHub makes for a server.
+# A token as JupyterHub makes it for a server.
 _TOKEN = re.compile(r"[0-9a-zA-Z_-]{32,128}")
-# Events of a pod that are read.
+# The most events of a pod that are read.
 MOST_EVENTS = 200
 
 
@@ -64,14 +62,14 @@ class Server:
     and never deleted.
     """
 
-    wiring: Wiring
+    cluster: HostCluster
     binding: Binding
     pod: str
     marks: Mapping[str, str]
 
     def seen(self) -> PodFact | None:
         """The pod as the host runs it; None when it is not seen, which means nothing while the watch is stale."""
-        pod = self.wiring.watch.pod(self.binding.vcluster, NOTEBOOKS_NAMESPACE, self.pod)
+        pod = self.cluster.watch.pod(self.binding.vcluster, NOTEBOOKS_NAMESPACE, self.pod)
         return pod if pod is not None and self._is_ours(pod.labels) else None
 
     def runs(self) -> bool:
@@ -84,7 +82,7 @@ class Server:
 
         Raises one of NO_ANSWER.
         """
-        api = await self.wiring.clients.api(self.binding.tenant)
+        api = await self.cluster.clients.api(self.binding.tenant)
         pod = await api.object(self._path, NotebookPod)
         for container in pod.get("spec", {}).get("containers", ()):
             for variable in container.get("env", ()) if container["name"] == CONTAINER else ():
@@ -95,15 +93,15 @@ class Server:
     def _is_ours(self, labels: Mapping[str, str]) -> bool:
         return self.marks.items() <= labels.items()
 
-    async def granted(self, request: TicketRequest, deadline: float, steps: StartSteps) -> Ticket:
+    async def granted(self, request: TicketRequest, deadline: float, start_log: StartLog) -> Ticket:
         """File the ticket, wait until it is admitted, and hold it. Raises SpawnRefused, at ``deadline`` at last.
 
         ``deadline`` is a time of the monotonic clock.
         """
-        teller = asyncio.create_task(self._tell_place(steps))
+        teller = asyncio.create_task(self._tell_place(start_log))
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-                return await self._granted(request, steps)
+                return await self._granted(request, start_log)
         except TimeoutError:
             message = "no quota became free in time, so the start was given up. Try again, or a smaller profile."
             raise failed(f"Team {self.binding.tenant}: {message}") from None
@@ -112,48 +110,48 @@ class Server:
         finally:
             teller.cancel()
 
-    async def _granted(self, request: TicketRequest, steps: StartSteps) -> Ticket:
+    async def _granted(self, request: TicketRequest, start_log: StartLog) -> Ticket:
         while True:
             try:
-                await self.wiring.admission.request(request)
-                ticket = await self._admitted(steps)
-                await self.wiring.admission.hold(request.tenant, request.name)
+                await self.cluster.admission.request(request)
+                ticket = await self._admitted(start_log)
+                await self.cluster.admission.hold(request.tenant, request.name)
             except NotAdmitted:
-                steps.say("queue", "the place was lost to a more urgent request, waiting again")
+                start_log.say("queue", "the place was lost to a more urgent request, waiting again")
             except AdmissionUnavailable:
-                steps.say("queue", "the cluster's queue does not answer now, asking again")
+                start_log.say("queue", "the cluster's queue does not answer now, asking again")
             else:
                 return ticket
             await asyncio.sleep(RETRY_PAUSE)
 
-    async def _admitted(self, steps: StartSteps) -> Ticket:
+    async def _admitted(self, start_log: StartLog) -> Ticket:
         async with aclosing(self._watch_ticket()) as changes:
             async for ticket in changes:
                 if ticket.state is TicketState.ADMITTED:
-                    steps.say("queue", "admitted")
+                    start_log.say("queue", "admitted")
                     return ticket
                 if ticket.state in (TicketState.GONE, TicketState.FINISHED):
                     raise AdmissionRefused("the request for quota was removed before it was granted")
                 if ticket.state is TicketState.EVICTED:
                     # Held by an earlier try that did not get as far as a pod. Released, it can be filed again.
-                    await self.wiring.admission.release(ticket.tenant, ticket.name)
+                    await self.cluster.admission.release(ticket.tenant, ticket.name)
                     raise NotAdmitted(ticket.message)
-                steps.say("queue", ticket.message or "waiting for quota")
+                start_log.say("queue", ticket.message or "waiting for quota")
         raise AdmissionUnavailable("the watch of the ticket ended")
 
     def _watch_ticket(self) -> Any:
-        return self.wiring.admission.watch(self.binding.tenant, self.binding.ticket)
+        return self.cluster.admission.watch(self.binding.tenant, self.binding.ticket)
 
-    async def _tell_place(self, steps: StartSteps) -> None:
-        tenant, registry = self.binding.tenant, self.wiring.registry
+    async def _tell_place(self, start_log: StartLog) -> None:
+        tenant, registry = self.binding.tenant, self.cluster.registry
         while True:
             with suppress(AdmissionUnavailable):
-                outlook = (await self.wiring.outlooks.of({tenant: None}))[tenant]
+                outlook = (await self.cluster.outlooks.of({tenant: None}))[tenant]
                 profile = registry.catalogue.profile(self.binding.profile)
                 place = place_in_queue(registry.tenants[tenant], profile, outlook, self.binding.ticket)
                 if place is not None:
                     told = queue_words(tenant, place)
-                    steps.say("queue", " ".join(told.values()), told)
+                    start_log.say("queue", " ".join(told.values()), told)
             await asyncio.sleep(POSITION_EVERY)
 
     async def create_claim(self, body: dict[str, Any], deadline: float) -> None:
@@ -164,7 +162,7 @@ class Server:
     async def _check_claim(self, body: dict[str, Any]) -> None:
         """A claim that was there has to name the same person; one that names nobody is from an old version."""
         name, owner = body["metadata"]["name"], _username(body)
-        api = await self.wiring.clients.api(self.binding.tenant)
+        api = await self.cluster.clients.api(self.binding.tenant)
         path = f"/api/v1/namespaces/{NOTEBOOKS_NAMESPACE}/persistentvolumeclaims/{name}"
         found = await api.object(path, AnyObject)
         if owner is not None and _username(found) not in (None, owner):
@@ -184,7 +182,7 @@ class Server:
         path = f"/api/v1/namespaces/{NOTEBOOKS_NAMESPACE}/{kind}"
         while True:
             try:
-                api = await self.wiring.clients.api(self.binding.tenant)
+                api = await self.cluster.clients.api(self.binding.tenant)
                 created = await api.create_object(path, body, AnyObject)
                 return created["metadata"].get("uid")
             except (TenantUnavailable, ApiUnreachable) as error:
@@ -208,11 +206,11 @@ class Server:
                     f"In team {self.binding.tenant}'s vCluster there is a pod {self.pod} that this hub did not "
                     "make for you. It is left alone: ask your team's admin to remove it."
                 )
-            await self._gone(GONE_WITHIN)
+            await self._gone(GONE_TIMEOUT)
 
     async def _delete(self) -> Found:
         """Delete the pod if it is ours. Raises one of NO_ANSWER."""
-        api = await self.wiring.clients.api(self.binding.tenant)
+        api = await self.cluster.clients.api(self.binding.tenant)
         try:
             found = (await api.object(self._path, AnyObject))["metadata"]
         except ApiError as error:
@@ -224,18 +222,18 @@ class Server:
         await api.delete(self._path, uid=found.get("uid"))
         return Found.OURS
 
-    async def follow(self, uid: str | None, deadline: float, steps: StartSteps) -> None:
-        """Wait until the pod runs, telling what happens. Raises SpawnRefused as soon as it never will."""
+    async def follow(self, uid: str | None, deadline: float, start_log: StartLog) -> None:
+        """Wait until the pod runs, and log what happens. Raises SpawnRefused as soon as it never will."""
         began = time.monotonic()
         while True:
             pod, events = self.seen(), await self._events(uid)
-            for step, text in news(pod, events):
-                steps.say(step, text)
-            verdict = judge(pod, events, seconds=time.monotonic() - began)
-            if verdict.outcome is Outcome.RUNS:
+            for step, text in pod_messages(pod, events):
+                start_log.say(step, text)
+            diagnosis = diagnose(pod, events, seconds=time.monotonic() - began)
+            if diagnosis.outcome is Outcome.RUNS:
                 return
-            if verdict.outcome is Outcome.FAILED:
-                raise failed(f"The server did not start: {verdict.text}")
+            if diagnosis.outcome is Outcome.FAILED:
+                raise failed(f"The server did not start: {diagnosis.text}")
             left = deadline - time.monotonic()
             if left <= 0:
                 raise failed(f"The server did not start in time: {_stuck(pod, events)}")
@@ -250,12 +248,12 @@ class Server:
         deadline = time.monotonic() + seconds
         while True:
             pod = self.seen()
-            if pod is None and not self.wiring.watch.stale:
+            if pod is None and not self.cluster.watch.stale:
                 raise failed("The server did not start: its pod was deleted while it started")
-            verdict = judge(pod, (), seconds=0)
-            if verdict.outcome is Outcome.FAILED:
-                raise failed(f"The server did not start: {verdict.text}")
-            if pod is not None and pod.ip and await self.wiring.reach(pod.ip, port):
+            diagnosis = diagnose(pod, (), seconds=0)
+            if diagnosis.outcome is Outcome.FAILED:
+                raise failed(f"The server did not start: {diagnosis.text}")
+            if pod is not None and pod.ip and await self.cluster.reach(pod.ip, port):
                 return
             if time.monotonic() > deadline:
                 where = f"at {pod.ip}:{port}" if pod is not None else "there"
@@ -268,7 +266,7 @@ class Server:
         fields = f"involvedObject.name={self.pod}" + (f",involvedObject.uid={uid}" if uid else "")
         path = f"/api/v1/namespaces/{NOTEBOOKS_NAMESPACE}/events"
         try:
-            api = await self.wiring.clients.api(self.binding.tenant)
+            api = await self.cluster.clients.api(self.binding.tenant)
             return read_events(await api.list(path, EventObject, {"fieldSelector": fields}, most=MOST_EVENTS))
         except NO_ANSWER as error:
             log.debug("events of %s: %s", self.pod, error)
@@ -282,15 +280,15 @@ class Server:
         """
         was_seen = self.seen() is not None
         found = await self._delete()
-        await self._gone(GONE_WITHIN)
+        await self._gone(GONE_TIMEOUT)
         if found is Found.OURS and not was_seen:
             await asyncio.sleep(SYNCER_LAG)
-            await self._gone(GONE_WITHIN)
+            await self._gone(GONE_TIMEOUT)
         await self.release()
 
     async def ticket(self) -> Ticket:
         """The ticket now. Raises AdmissionUnavailable."""
-        return await self.wiring.admission.get(self.binding.tenant, self.binding.ticket)
+        return await self.cluster.admission.get(self.binding.tenant, self.binding.ticket)
 
     async def discard(self) -> None:
         """Delete a pod that has no ticket and wait until the host has it no more. Raises one of NO_ANSWER."""
@@ -299,11 +297,11 @@ class Server:
 
     async def gone(self) -> None:
         """Wait until the host has no pod of this server. Raises TimeoutError."""
-        await self._gone(GONE_WITHIN)
+        await self._gone(GONE_TIMEOUT)
 
     async def release(self) -> None:
         """Give the ticket back. Only for a pod that is gone. Raises AdmissionUnavailable."""
-        await self.wiring.admission.release(self.binding.tenant, self.binding.ticket)
+        await self.cluster.admission.release(self.binding.tenant, self.binding.ticket)
 
     async def _gone(self, seconds: float) -> None:
         await self._until(lambda pod: pod is None, seconds)
@@ -314,7 +312,7 @@ class Server:
         def ours_holds(pod: PodFact | None) -> bool:
             return holds(pod if pod is not None and self._is_ours(pod.labels) else None)
 
-        return await self.wiring.watch.wait_for(*where, ours_holds, seconds)
+        return await self.cluster.watch.wait_for(*where, ours_holds, seconds)
 
     @property
     def _path(self) -> str:
@@ -322,13 +320,13 @@ class Server:
 
 
 def _username(manifest: Mapping[str, Any]) -> str | None:
-    """The person that kubespawner made an object for."""
+    """The name of the user for whom kubespawner made an object."""
     name = (manifest["metadata"].get("annotations") or {}).get("hub.jupyter.org/username")
     return None if name is None else str(name)
 
 
 def _stuck(pod: PodFact | None, events: list[PodEvent]) -> str:
-    """The best word on what it waits for."""
+    """What the pod waits for, from the latest event or its own state."""
     if events:
         return events[-1].message
     if pod is None:

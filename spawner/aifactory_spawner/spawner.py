@@ -1,88 +1,72 @@
 """TenantKubeSpawner: gather, decide, take the ticket, then let kubespawner make the pod in the team's vCluster.
 
 A thin subclass. kubespawner keeps one cluster for the whole process, in a default client and in shared reflectors;
-here every write goes to the tenant's own API and what runs is read from the one watch of the host.
+here every write goes to the tenant's own API, and what runs is read from the one watch of the host.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Any, ClassVar
 
-from jupyterhub import orm
-from jupyterhub.traitlets import Callable
 from kubespawner import KubeSpawner
-from traitlets import Bool, Float
 
 from aifactory_hub import constants
-from aifactory_hub.admission import AdmissionRefused
-from aifactory_hub.domain.names import server_id, server_pod, shares_name
-from aifactory_hub.domain.orphans import ServerKey
+from aifactory_hub.domain.names import server_id, server_pod
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
+from aifactory_hub.domain.servers import ServerStep
 from aifactory_hub.domain.spawns import SpawnPlan
-from aifactory_hub.domain.tickets import Ticket, TicketRequest, TicketState
+from aifactory_hub.domain.tickets import Ticket
 
 from . import overrides
 from .binding import Binding
-from .choosing import TeamChoice
 from .cluster_state import cluster_state
-from .defaults import PodDefaults
-from .gather import namespace_uid
+from .defaults import LifeTraits, PodDefaults, TeamChoiceDefaults
+from .host_cluster import HostCluster
 from .host_pods import HostPods, PodReader, pod_as_dict
-from .hub5 import refusals_uncounted
-from .hub_database import HubDatabase
-from .hub_start import HubStart
-from .leftovers import OrphanRules, clear_own
-from .lookout import Lookout
+from .hub_process import HubProcess
+from .jupyterhub5_compat import refusals_uncounted
 from .metrics import measured
+from .monitor import Limits, ServerMonitor
+from .orphan_collector import OrphanRules, clear_earlier_starts
+from .record import ServerRecord
 from .refusals import failed, refused
 from .server import NO_ANSWER, Server
 from .site_settings import end_if_refused
-from .starting import quota_text
-from .steps import StartSteps
-from .wiring import Shared, Wiring, known_servers
+from .start_log import StartLog, quota_text
+from .startup_check import TrustedServer
+from .team_choice import TeamChoice, check_name, home_generation, queue_deadline, refused_link, team_environment
+from .tickets import ServerTickets
+from .tokens import narrow_token, reuse_token
 
 
-class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner):
-    """One server. Where it lives is fixed in ``_binding`` when it starts and kept in the hub's database."""
+class TenantKubeSpawner(TeamChoiceDefaults, PodDefaults, LifeTraits, KubeSpawner):
+    """One server. Where it lives is fixed when it starts and kept in the hub's database, see ``ServerRecord``.
+
+    Its parts: ``team_choice`` (what may be started), ``record`` (what the hub remembers), ``tickets``, ``monitor``
+    (whether it runs), ``start_log`` (what is told while it starts).
+    """
 
     # kubespawner's dictionary would be shared with every other subclass; ours stays empty.
     reflectors: ClassVar[dict[Any, Any]] = {}
-    shared: ClassVar[Shared | None] = None
+    hub_process: ClassVar[HubProcess | None] = None
 
-    # kubespawner's traits, which the type checker does not see.
+    # The hub's and kubespawner's traits, which the type checker does not see.
     api_token: Any
     extra_labels: Any
     node_selector: Any
     tolerations: Any
     working_dir: Any
     port: Any
-
-    get_registry = Callable(None, allow_none=True, config=True, help="Returns the tenant registry; set by configure().")
-
-    remove_orphans = Bool(
-        False,
-        config=True,
-        help="""
-        Remove pods that carry this hub's identity and belong to no server of the hub and to no ticket.
-
-        Otherwise they are only counted (aifactory_orphan_pods) and named in the log.
-        """,
-    )
-    orphan_delay = Float(
-        600.0, min=0, config=True, help="Seconds for which a pod must have had no server before it is removed."
-    )
+    _server: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Not KubeSpawner's own: it loads a credential for the whole process, and a second one would replace the first.
         super(KubeSpawner, self).__init__(*args, **kwargs)
-        self._binding: Binding | None = None
         self._core_v1: Any = None
-        self._wired: Wiring | None = None
+        self._cluster: HostCluster | None = None
         self._undoing: asyncio.Future[None] | None = None
         self._start_future: Any = None
         self._deadline = 0.0
@@ -90,19 +74,31 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
         self._site_port = self.port
         if self.working_dir:
             self.working_dir = self._expand_user_properties(self.working_dir)
-        self._site_labels = dict(self.extra_labels)
-        self._site_node_selector = dict(self.node_selector)
-        self._site_tolerations = list(self.tolerations)
-        self.steps = StartSteps()
+        self._site = overrides.SiteTraits(dict(self.extra_labels), dict(self.node_selector), list(self.tolerations))
         # Tenant and profile of the start under way or last tried, once they were found to exist.
         self.started_as: tuple[str, str] | None = None
+        # This start connects to a notebook that runs already: one that does not answer just now must not be stopped.
+        self.connects_again = False
         self.secret_name = ""
         self._name_objects()
+        self._make_parts()
+
+    def _make_parts(self) -> None:
+        process = self._process()
+        self.record = ServerRecord(self._log_name, self._server_id, process.live, self._store_state)
+        self.tickets = ServerTickets(self.user.name, self.name, lambda: process.database)
+        self.monitor = ServerMonitor(self.record, self.tickets, self._busy)
+        self.team_choice = TeamChoice(self, self._connected, lambda: self.record.end)
+        self.start_log = StartLog()
+
+    @property
+    def _server_id(self) -> str:
+        return server_id(self.user.name, self.name)
 
     def _name_objects(self) -> None:
         self.namespace = constants.NOTEBOOKS_NAMESPACE
         self.pod_name = server_pod(self.user.name, self.name)
-        self.pvc_name = overrides.home_name(self.user.name, self.home_generation())
+        self.pvc_name = overrides.home_name(self.user.name, home_generation(self.authenticator, self.user.name))
         # Names resolve inside the vCluster only; the hub goes to the pod's address.
         self.dns_name = f"{self.pod_name}.{self.namespace}"
 
@@ -112,52 +108,40 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
         state: dict[str, Any] = super().get_state()
         # The claim is looked for at each start: one found in a tenant says nothing about another.
         state.pop("pvc_name", None)
-        if self._binding is not None:
-            state["aifactory"] = self._binding.to_state()
-        return {**state, **self._lookout_state()}
+        return {**state, **self.record.to_state()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state({name: value for name, value in state.items() if name != "pvc_name"})
-        self._bind(Binding.from_state(state.get("aifactory")))
+        self.record.load(state)
         self.port = self._port_of_the_pod()
-        self._load_lookout(state)
 
     def clear_state(self) -> None:
         super().clear_state()
-        self._bind(None)
+        self.record.clear()
         self.port = self._site_port
-        self.notice = None
         self._pvc_exists = False
-        self.steps = StartSteps()
+        self.start_log = StartLog()
         self._name_objects()
+
+    def _store_state(self) -> None:
+        self.orm_spawner.state = self.get_state()
+        self.user.db.commit()
 
     def _port_of_the_pod(self) -> int:
         """A server that runs listens where it was told to when it started, whatever the site says today."""
-        if self._binding is None:
+        binding = self.record.binding
+        if binding is None:
             return int(self._site_port)
         known = self.orm_spawner.server  # of a server that an earlier version started
-        return self._binding.port or (known.port if known is not None else None) or int(self._site_port)
-
-    def _bind(self, binding: Binding | None) -> None:
-        live = self._shared().live
-        if self._binding is not None:
-            live.pop(self._binding.ticket, None)
-        if binding is not None:
-            live[binding.ticket] = ServerKey(binding.tenant, self._server_id)
-        self._binding = binding
-
-    def _persist(self, binding: Binding) -> None:
-        """Before anything is created, so that a hub that dies now finds it again. The hub itself saves only later."""
-        self._bind(binding)
-        self.orm_spawner.state = self.get_state()
-        self.user.db.commit()
+        return binding.port or (known.port if known is not None else None) or int(self._site_port)
 
     # What all spawners share
 
     @classmethod
     def cluster_state(cls) -> dict[str, Any]:
         """For the administrators' page."""
-        return cluster_state(cls.shared)
+        process = cls._process()
+        return cluster_state(process.cluster, process.orphans)
 
     @classmethod
     def begin_for(cls, app: Any) -> None:
@@ -166,32 +150,32 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
         mine = app.config[cls.__name__]
         if "get_registry" not in mine:
             return
-        shared = cls._shared()
-        shared.known = partial(known_servers, app.db)
-        shared.database = HubDatabase(app.db)
-        shared.rules = OrphanRules(
+        rules = OrphanRules(
             mine.get("remove_orphans", cls.remove_orphans.default_value),
             mine.get("orphan_delay", cls.orphan_delay.default_value),
         )
-        shared.begin(mine.get_registry)
+        cls._process().begin(app.db, rules, mine.get_registry)
 
     @classmethod
-    def _shared(cls) -> Shared:
-        if TenantKubeSpawner.shared is None:
-            TenantKubeSpawner.shared = Shared()
-        return TenantKubeSpawner.shared
+    def _process(cls) -> HubProcess:
+        if TenantKubeSpawner.hub_process is None:
+            TenantKubeSpawner.hub_process = HubProcess()
+        return TenantKubeSpawner.hub_process
 
-    async def _wiring(self) -> Wiring:
-        self._wired = await self._shared().get(self.get_registry)
-        return self._wired
+    async def _connected(self) -> HostCluster:
+        self._cluster = await self._process().connected(self.get_registry)
+        return self._cluster
 
-    async def _bound(self) -> Server:
-        if self._binding is None:
+    async def _bound_server(self) -> Server:
+        """The server as it is bound now. Raises RuntimeError if it is not."""
+        if self.record.binding is None:
             raise RuntimeError(f"{self._log_name} is bound to no tenant")
-        marks = overrides.marks(self._registry.hub, self._server_id)
-        wiring = await self._wiring()
-        wiring.serve(self._binding)
-        return Server(wiring, self._binding, self.pod_name, marks)
+        cluster = await self._connected()
+        cluster.serve(self.record.binding)
+        return self._server_at(cluster, self.record.binding)
+
+    def _server_at(self, cluster: HostCluster, binding: Binding) -> Server:
+        return Server(cluster, binding, self.pod_name, overrides.marks(self._registry.hub, self._server_id))
 
     @property
     def api(self) -> Any:
@@ -202,9 +186,10 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
 
     @property
     def pod_reflector(self) -> PodReader:
-        if self._binding is None or self._wired is None:
+        binding = self.record.binding
+        if binding is None or self._cluster is None:
             raise RuntimeError(f"{self._log_name} is bound to no tenant")
-        return PodReader(HostPods(self._wired.watch, self._binding.vcluster, self.port))
+        return PodReader(HostPods(self._cluster.watch, binding.vcluster, self.port))
 
     @property
     def event_reflector(self) -> None:
@@ -216,16 +201,32 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
     async def _start_watching_events(self, replace: bool = False) -> None:
         """Events are asked for while a pod starts, see ``Server.follow``."""
 
-    def get_env(self) -> dict[str, Any]:
-        """As kubespawner's, with each ``$`` doubled in the hub's own values, which may hold a person's name.
+    @property
+    def trusts_host(self) -> bool:
+        """Whether the host's word is enough that the server runs, see ``TrustedServer``."""
+        return bool(self._check_pending) or self.connects_again
 
-        Kubernetes reads ``$(NAME)`` and ``$$`` in values. What a site sets in ``environment`` may mean that.
-        """
-        environment: dict[str, Any] = super().get_env()
-        return {
-            name: value.replace("$", "$$") if isinstance(value, str) and name not in self.environment else value
-            for name, value in environment.items()
-        }
+    @property
+    def server(self) -> Any:
+        """Where the server is, by the hub's database; None while there is none."""
+        found = super().server
+        # Only then: a start that is under way keeps the object that it was given, and changes it.
+        if found is not None and self.trusts_host and not isinstance(found, TrustedServer):
+            self._server = found = TrustedServer(orm_server=found.orm_server, spawner=self)
+        return found
+
+    @server.setter
+    def server(self, server: Any) -> None:
+        super(TenantKubeSpawner, type(self)).server.fset(self, server)
+
+    def options_from_query(self, query_data: Any) -> Any:
+        """Raises SpawnRefused."""
+        raise refused_link()
+
+    def get_env(self) -> dict[str, Any]:
+        """As kubespawner's. The hub's own values are taken as they are, what a site sets may have references."""
+        environment = {**super().get_env(), **team_environment(self._registry, self.record.binding)}
+        return overrides.without_references(environment, but=self.environment)
 
     async def load_user_options(self) -> None:
         """The choice was made into traits before kubespawner starts; it has no profiles of its own here."""
@@ -236,138 +237,91 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
     @refusals_uncounted
     async def _start(self) -> Any:
         """Gather, decide, take the ticket, then make the pod. Raises SpawnRefused; nothing is left behind then."""
-        self.steps.begin()
+        self.start_log.begin()
         self.started_as = None
         self.connects_again = False
         self._deadline = time.monotonic() + self._registry.notebook.start_timeout
         try:
-            self._check_name()
-            wiring = await self._wiring()
-            plan = await self._read_choice(wiring)
+            check_name(self.user)
+            plan = await self.team_choice.plan()
             self.started_as = (plan.tenant.name, plan.profile.name)
-            running = await clear_own(wiring, plan.tenant, self._server_id, self.pod_name, self._database_id)
-            if running is not None:
-                return await self._take_over(wiring, plan, running)
-            await self._check_quota(wiring, plan)
-            self.ended = None
-            self._persist(await self._new_binding(wiring, plan))
-            try:
-                return await self._start_bound(plan)
-            except asyncio.CancelledError:
-                # The hub waits but a second for a start that it calls off; ``stop`` waits for the rest.
-                self._undo(await self._bound())
-                raise
-            except Exception:
-                await asyncio.shield(self._undo(await self._bound()))
-                raise
+            return await self._start_plan(await self._connected(), plan)
         except NO_ANSWER as error:
             message = f"The cluster does not answer now: {error}"
             raise refused(Refusal(RefusalReason.QUOTA_UNKNOWN, message)) from error
         finally:
-            self.steps.end()
+            self.start_log.end()
 
-    @property
-    def _database_id(self) -> str | None:
-        database = self._shared().database
-        return None if database is None else database.id
+    async def _start_plan(self, cluster: HostCluster, plan: SpawnPlan) -> Any:
+        database = self._process().database_id
+        running = await clear_earlier_starts(cluster, plan.tenant, self._server_id, self.pod_name, database)
+        if running is not None:
+            return await self._take_over(cluster, plan, running)
+        usage = await self.team_choice.admit(plan, ask=True)
+        self.start_log.say("quota", quota_text(plan, usage))
+        self.record.end = None
+        ticket = self.tickets.new_name()
+        self.record.persist(await cluster.binding(plan.tenant, plan.profile.name, ticket, port=self.port))
+        try:
+            return await self._start_bound(plan)
+        except asyncio.CancelledError:
+            # The hub waits but a second for a start that it calls off; ``stop`` waits for the rest.
+            self._undo(await self._bound_server())
+            raise
+        except Exception:
+            await asyncio.shield(self._undo(await self._bound_server()))
+            raise
 
-    def _check_name(self) -> None:
-        """Raise SpawnRefused when somebody else's objects have the names that this person's would have."""
-        names = (name for (name,) in self.user.db.query(orm.User.name))
-        if (other := shares_name(self.user.name, names)) is not None:
-            self.log.error("%s and %s have the same name in Kubernetes; nothing is started", self.user.name, other)
-            raise failed(
-                "Your user name and another person's lead to the same names in Kubernetes, so nothing of yours can be "
-                "started. An administrator of the hub has to give you another user name."
-            )
-
-    async def _check_quota(self, wiring: Wiring, plan: SpawnPlan) -> None:
-        usage = await self._admit(wiring, plan, ask=True)
-        self.steps.say("quota", quota_text(plan, usage))
-
-    async def _take_over(self, wiring: Wiring, plan: SpawnPlan, ticket: Ticket) -> Any:
+    async def _take_over(self, cluster: HostCluster, plan: SpawnPlan, ticket: Ticket) -> Any:
         """Connect to the notebook of this name that runs on the ticket of another database. Ends nothing, ever."""
-        self.steps.say("pod", "your notebook of this name has been running all along: connecting to it")
-        vcluster = plan.tenant.vcluster
-        namespace = await namespace_uid(wiring, vcluster.namespace)
-        binding = Binding(
-            plan.tenant.name, ticket.profile, ticket.name, vcluster.namespace, vcluster.name, namespace, started=True
-        )
-        server = Server(wiring, binding, self.pod_name, overrides.marks(self._registry.hub, self._server_id))
+        self.start_log.say("pod", "your notebook of this name has been running all along: connecting to it")
+        binding = await cluster.binding(plan.tenant, ticket.profile, ticket.name, started=True)
+        server = self._server_at(cluster, binding)
         token, pod = await server.token(), server.seen()
         if token is None or pod is None:
             raise failed("Your notebook runs, but it can't be connected to this hub. It is left alone: ask your admin.")
-        self._reuse_token(token, plan.tenant.name)
+        reuse_token(self.user, self.name, self.api_token, token, plan.tenant.name)
+        self.api_token = token
         self.connects_again = True
-        self._persist(binding)
+        self.record.persist(binding)
         self.log.warning("%s: took over ticket %s, filed with another database", self._log_name, ticket.name)
         return self._get_pod_url(pod_as_dict(pod, self.port))
 
-    def _reuse_token(self, token: str, tenant: str) -> None:
-        """The running notebook can't be given another token, so the hub gets to know its."""
-        self._narrow_token(tenant)
-        scopes = orm.APIToken.find(self.user.db, self.api_token).scopes
-        if orm.APIToken.find(self.user.db, token) is None:
-            self.user.new_api_token(token, generated=False, note=f"of the running server {self.name}", scopes=scopes)
-        self.api_token = token
-
-    async def _new_binding(self, wiring: Wiring, plan: SpawnPlan) -> Binding:
-        vcluster = plan.tenant.vcluster
-        return Binding(
-            tenant=plan.tenant.name,
-            profile=plan.profile.name,
-            ticket=overrides.ticket_name(self.user.name, self.name, secrets.token_hex(3)),
-            vcluster_namespace=vcluster.namespace,
-            vcluster_name=vcluster.name,
-            namespace_uid=await namespace_uid(wiring, vcluster.namespace),
-            port=self.port,
-        )
-
     async def _start_bound(self, plan: SpawnPlan) -> Any:
-        server = await self._bound()
-        self._narrow_token(plan.tenant.name)
-        request = self._ticket_request(plan, server.binding.ticket)
-        ticket = await server.granted(request, self._queue_deadline(plan), self.steps)
+        """File the ticket, wait until it is admitted, then create the pod and wait until it answers."""
+        server = await self._bound_server()
+        narrow_token(self.user.db, self.api_token, plan.tenant.name)
+        request = self.tickets.request(plan, server.binding.ticket)
+        ticket = await server.granted(request, queue_deadline(self._registry.notebook, plan), self.start_log)
         self._deadline = time.monotonic() + self._registry.notebook.start_timeout
-        for name, value in overrides.resource_traits(plan).items():
-            setattr(self, name, value)
-        self.node_selector = overrides.node_selector(self._site_node_selector, plan, ticket)
-        taints = self._registry.isolation.tolerations
-        self.tolerations = overrides.tolerations(self._site_tolerations, plan, taints)
-        labels = overrides.labels(plan, hub=self._registry.hub, user=self.user.name, server=self.name)
-        self.extra_labels = {**self._site_labels, **labels}
-        api = await server.wiring.clients.api(plan.tenant.name)
-        self._core_v1 = api.core_v1
+        self._set_traits(plan, ticket)
+        self._core_v1 = (await server.cluster.clients.api(plan.tenant.name)).core_v1
         url = await super()._start()
-        self.steps.say("ready", f"the container runs at {url}, JupyterLab is starting")
+        self.start_log.say("ready", f"the container runs at {url}, JupyterLab is starting")
         await server.answers(self.port, self.http_timeout)
-        self._bind(server.binding.as_started())
+        self.record.bind(server.binding.as_started())
         return url
 
-    def _ticket_request(self, plan: SpawnPlan, name: str) -> TicketRequest:
-        database = self._shared().database
-        if database is None:
-            return overrides.ticket_request(plan, name, self.user.name, self.name)
-        return overrides.ticket_request(
-            plan, name, self.user.name, self.name, database=database.id, sequence=database.next_sequence()
-        )
-
-    @property
-    def _server_id(self) -> str:
-        return server_id(self.user.name, self.name)
+    def _set_traits(self, plan: SpawnPlan, ticket: Ticket) -> None:
+        """What kubespawner makes the pod from."""
+        taints = self._registry.isolation.tolerations
+        for name, value in overrides.pod_traits(self._site, plan, ticket, taints=taints).items():
+            setattr(self, name, value)
+        labels = overrides.labels(plan, hub=self._registry.hub, user=self.user.name, server=self.name)
+        self.extra_labels = {**self._site.labels, **labels}
 
     async def _make_create_pvc_request(self, pvc: Any, request_timeout: float) -> bool:
-        await (await self._bound()).create_claim(self._as_json(pvc), self._deadline)
+        await (await self._bound_server()).create_claim(self._as_json(pvc), self._deadline)
         return True
 
     async def _make_create_pod_request(self, pod: Any, request_timeout: float) -> bool:
         """Create the pod and wait until it runs: kubespawner's own waiting would look only every few seconds."""
-        server = await self._bound()
+        server = await self._bound_server()
         uid = await server.create_pod(self._as_json(pod), self._deadline)
-        self.steps.say("pod", f"created in the vCluster of team {server.binding.tenant}")
-        await server.follow(uid, self._deadline, self.steps)
-        if not self.steps.told("image"):
-            self.steps.say("image", f"{self.image} is on the node, the container has started")
+        self.start_log.say("pod", f"created in the vCluster of team {server.binding.tenant}")
+        await server.follow(uid, self._deadline, self.start_log)
+        if not self.start_log.told("image"):
+            self.start_log.say("image", f"{self.image} is on the node, the container has started")
         return True
 
     def _as_json(self, manifest: Any) -> dict[str, Any]:
@@ -380,7 +334,7 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
         async def undo() -> None:
             try:
                 await server.remove()
-                self._bind(None)
+                self.record.bind(None)
             except NO_ANSWER as error:
                 self.log.error("%s: its ticket is collected later: %s", self._log_name, error)
 
@@ -389,7 +343,7 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """Each step of the start, from the first on, however late somebody asks."""
-        async for event in self.steps.follow():
+        async for event in self.start_log.follow():
             yield event
 
     # Stop and poll
@@ -406,36 +360,36 @@ class TenantKubeSpawner(TeamChoice, Lookout, HubStart, PodDefaults, KubeSpawner)
             await asyncio.wait([start])
         if self._undoing is not None:
             await self._undoing
-        if self._binding is not None:
-            await (await self._bound()).remove()
+        if self.record.binding is not None:
+            await (await self._bound_server()).remove()
+
+    async def poll(self) -> int | None:
+        """None: runs, starts, or not known. A number: it has ended for certain, and its ticket is given back.
+
+        An API that does not answer never makes a running server a stopped one.
+        """
+        if self._busy():
+            return None
+        if (code := self.monitor.exit_code()) is not None:
+            return code
+        limits = Limits(self.port, self.preemption_grace)
+        try:
+            decision = await self.monitor.check(await self._bound_server(), limits, self.start_log)
+        except NO_ANSWER as error:
+            self.log.warning("%s: not known whether it runs: %s", self._log_name, error)
+            return None
+        if decision.step in (ServerStep.KEEP, ServerStep.REFILE):
+            # kubespawner writes a pod's new address into the hub's database. Whether it runs was decided above.
+            await super().poll()
+        return self.monitor.exit_code()
 
     @property
     def _starting(self) -> bool:
         return self._start_future is not None and not self._start_future.done()
 
-    def _under_way(self) -> bool:
-        """Whether a start, or the end of one that failed, is at work."""
+    def _busy(self) -> bool:
+        """Whether a start, or the end of one that failed, is under way."""
         return self._starting or (self._undoing is not None and not self._undoing.done())
-
-    async def _count_again(self, server: Server) -> None:
-        """Take a new ticket for a server whose own was deleted: what runs must be counted."""
-        if self._under_way() or server.seen() is None:
-            return  # it was stopped meanwhile, which is why its ticket is gone
-        registry, binding = server.wiring.registry, server.binding
-        tenant = registry.tenants.get(binding.tenant)
-        if tenant is None or binding.profile not in registry.catalogue.names:
-            self.log.error("%s runs without a ticket, and %s is in no menu any more", self._log_name, binding.profile)
-            return
-        plan = SpawnPlan(tenant, registry.catalogue.profile(binding.profile))
-        request = self._ticket_request(plan, binding.ticket)
-        try:
-            ticket = await server.wiring.admission.request(request)
-            if ticket.state is TicketState.ADMITTED:
-                await server.wiring.admission.hold(binding.tenant, binding.ticket)
-        except AdmissionRefused as error:
-            self.log.error("%s runs without a ticket: %s", self._log_name, error)
-            return
-        self.log.warning("%s: its ticket was deleted while it ran; a new one is %s", self._log_name, ticket.state)
 
     async def delete_forever(self) -> None:
         """A deleted user's volumes stay: they may hold a team's only copy, and its admin decides."""

@@ -1,4 +1,4 @@
-"""The hub's own pages and what they tell whom: teams, the cluster, last sign-ins, endings."""
+"""The hub's own pages and what they tell whom: teams, the cluster, last sign-ins, server_ends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import httpx
 from click.testing import CliRunner
 
 from aifactory_hub.cli import main
-from aifactory_hub.domain.endings import ENDED, NOTICE, Notice, tenant_replaced
+from aifactory_hub.domain.server_ends import ENDED, NOTICE, Notice, tenant_replaced
 
 from ..support.hub_process import SERVICE_TOKEN
 from ..support.still_servers import BOSS_TOKEN

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tornado.httpclient import HTTPClientError, HTTPRequest, HTTPResponse
 
-from aifactory_hub.auth import endings
+from aifactory_hub.auth import revocation
 from aifactory_hub.auth.memberships import KEY, Kept, read_kept
 from aifactory_hub.auth.renewal import Renewal
 from aifactory_hub.domain.leaving import Standing
@@ -52,7 +52,6 @@ class Provider:
 
     user_auth_state_key = "oauth_user"
     issuer = "https://idp"
-    sweep = None
 
     def __init__(self, person: Person, meanwhile: dict[str, Any], *, refuses: bool) -> None:
         self.person, self.meanwhile, self.refuses = person, meanwhile, refuses
@@ -71,7 +70,7 @@ class Provider:
     def build_auth_state_dict(self, token_info: dict[str, Any], user_info: dict[str, Any]) -> dict[str, Any]:
         return {"refresh_token": token_info["refresh_token"], "oauth_user": user_info}
 
-    async def _token_to_auth_model(self, token_info: dict[str, Any]) -> dict[str, Any]:
+    async def auth_model_of(self, token_info: dict[str, Any]) -> dict[str, Any]:
         assert not token_info.get("replaced"), "the old session was used further"
         return {"groups": ["tenant-nlp"], "auth_state": state(time.time(), session="renewed")}
 
@@ -82,47 +81,57 @@ class Provider:
 @pytest.fixture
 def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
-    monkeypatch.setattr(endings, "end_everything", lambda user: found.append(user.name))
+    monkeypatch.setattr(revocation, "end_everything", lambda user: found.append(user.name))
     return found
+
+
+@pytest.fixture
+def changed() -> list[str]:
+    """Whose teams were found to be others."""
+    return []
 
 
 @pytest.mark.parametrize("refuses", [True, False])
 async def test_who_signs_in_while_her_old_session_is_asked_about_stays_signed_in(
-    ended: list[str], refuses: bool
+    ended: list[str], changed: list[str], refuses: bool
 ) -> None:
     before = time.time() - 30
     person = Person(state(before))
     new = state(before + 29, session="second")
     provider: Any = Provider(person, new, refuses=refuses)
-    assert await Renewal(provider).renew(person) is True
+    assert await Renewal(provider, changed.append).renew(person) is True
     assert person.auth_state == new
     assert person.groups == ["tenant-nlp"]
-    assert ended == []
+    assert ended == changed == []
 
 
-async def test_who_signs_out_meanwhile_has_signed_out_and_not_left_the_company(ended: list[str]) -> None:
+async def test_who_signs_out_meanwhile_has_signed_out_and_not_left_the_company(
+    ended: list[str], changed: list[str]
+) -> None:
     before = time.time() - 30
     person = Person(state(before))
     provider: Any = Provider(person, state(before, signed_out=True), refuses=True)
-    assert await Renewal(provider).renew(person) is False
+    assert await Renewal(provider, changed.append).renew(person) is False
     kept = read_kept(person.auth_state)
     assert kept is not None and kept.signed_out and kept.standing is Standing.SIGNED_OUT
-    assert ended == []
+    assert ended == changed == []
 
 
-async def test_a_sign_out_is_remembered_when_the_session_could_still_be_renewed(ended: list[str]) -> None:
+async def test_a_sign_out_is_remembered_when_the_session_could_still_be_renewed(
+    ended: list[str], changed: list[str]
+) -> None:
     before = time.time() - 30
     person = Person(state(before))
     provider: Any = Provider(person, state(before, signed_out=True), refuses=False)
-    assert await Renewal(provider).renew(person)
+    assert await Renewal(provider, changed.append).renew(person)
     kept = read_kept(person.auth_state)
     assert kept is not None and kept.signed_out and kept.resolved_at > before
 
 
-async def test_a_refused_session_with_nothing_in_between_ends_everything(ended: list[str]) -> None:
+async def test_a_refused_session_with_nothing_in_between_ends_everything(ended: list[str], changed: list[str]) -> None:
     before = time.time() - 30
     person = Person(state(before))
     provider: Any = Provider(person, state(before), refuses=True)
-    assert await Renewal(provider).renew(person) is False
-    assert ended == ["kim"]
+    assert await Renewal(provider, changed.append).renew(person) is False
+    assert ended == changed == ["kim"]
     assert person.groups == []

@@ -166,7 +166,7 @@ def test_an_old_id_token_says_nothing_of_today(site: Site) -> None:
     site.sends("id_token", {"groups": ["teams/nlp"]})
     browser, _ = site.sign_in("stale")
     site.provider.renews_id_token = False
-    told = "stale keeps her teams: yes"  # unknown is not left
+    told = "stale keeps their teams: yes"  # unknown is not left
     wait_until(lambda: browser.get("/hub/home", follow_redirects=False) and told in site.hub.log, "she is asked about")
     wait_until(lambda: browser.get("/hub/home", follow_redirects=False).status_code == 302, "stale_grace is over")
     assert "sent no new ID token when the session was renewed" in site.hub.log

@@ -16,4 +16,4 @@ async def hub() -> AsyncIterator[HubInMemory]:
     yield made
     await made.close()
     made.db.close()
-    TenantKubeSpawner.shared = None
+    TenantKubeSpawner.hub_process = None

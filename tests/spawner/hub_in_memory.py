@@ -18,8 +18,9 @@ from aifactory_hub.domain.tenants import Role, Tenant, hub_groups
 from aifactory_hub.registry import Addresses, ClusterConfig, IdentityConfig, JobsConfig, NotebookConfig, Registry
 from aifactory_profiles import Device
 from aifactory_spawner import TenantKubeSpawner
+from aifactory_spawner.host_cluster import HostCluster
 from aifactory_spawner.hub_database import HubDatabase
-from aifactory_spawner.wiring import Shared, Wiring
+from aifactory_spawner.hub_process import HubProcess
 
 from ..support.fake_vcluster import FakeCluster
 from ..support.tenants import make_catalogue, make_tenant
@@ -112,9 +113,8 @@ class HubInMemory:
 
     def _share(self) -> None:
         fake: Any = self.cluster
-        wiring = Wiring(self.registry, fake, fake.watch, fake, self.admission, reach=fake.reach)
-        TenantKubeSpawner.shared = self.shared = Shared(wiring=wiring, database=HubDatabase(self.db))
-        self.wiring = wiring
+        self.host_cluster = HostCluster(self.registry, fake, fake.watch, fake, self.admission, reach=fake.reach)
+        TenantKubeSpawner.hub_process = self.process = HubProcess(self.host_cluster, HubDatabase(self.db))
 
 
 def make_hub(*, start_timeout: int = 5, **quota: dict[Device, int]) -> HubInMemory:

@@ -24,10 +24,10 @@ def page(state: dict[str, Any]) -> str:
 
 async def test_it_says_how_fresh_it_is_which_team_is_away_and_what_is_left_over(hub: HubInMemory) -> None:
     hub.cluster.down["vision"] = "it is <paused>"
-    shared = TenantKubeSpawner.shared
-    assert shared is not None
-    shared.orphans = [Orphan(ServerKey("nlp", "ada"), "nb-ada", "u", "Running", since=10.0)]
-    html = page(cluster_state(shared, now=100.0))
+    process = TenantKubeSpawner.hub_process
+    assert process is not None
+    process.orphans.orphans = [Orphan(ServerKey("nlp", "ada"), "nb-ada", "u", "Running", since=10.0)]
+    html = page(cluster_state(process.cluster, process.orphans, now=100.0))
     assert "Fresh." in html
     assert "heard of 1 s ago, at 1970-01-01 00:01:39 UTC" in html
     assert "it is &lt;paused&gt;" in html
@@ -35,8 +35,8 @@ async def test_it_says_how_fresh_it_is_which_team_is_away_and_what_is_left_over(
     assert "nb-ada" in html
     assert "not removed" in html
     hub.cluster.watch.stale = True
-    assert "Stale." in page(cluster_state(shared))
+    assert "Stale." in page(cluster_state(process.cluster, process.orphans))
 
 
 def test_before_the_hub_has_connected_it_says_so() -> None:
-    assert "Nothing is known yet" in page(cluster_state(None))
+    assert "Nothing is known yet" in page(cluster_state(None, None))

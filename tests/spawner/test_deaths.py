@@ -14,7 +14,6 @@ import pytest
 
 from aifactory_hub.domain.orphans import ServerKey
 from aifactory_hub.domain.tenants import Role
-from aifactory_spawner.leftovers import collect, sweep
 
 from .hub_in_memory import HubInMemory, make_hub
 
@@ -105,12 +104,11 @@ async def next_life(hub: HubInMemory) -> None:
     ada = hub.people["ada"]
     if ada.orm_spawners[""].server is not None and await ada.spawner.poll() is not None:
         await ada.stop("")
-    shared = ada.spawner.shared
-    suspects: set[str] = set()
+    orphans = hub.process.orphans
     for now in (8.0, 23.0):
-        suspects = await collect(hub.wiring, shared, suspects)
-        await sweep(hub.wiring, shared, now)
-    assert shared.orphans == []
+        await orphans.collect_tickets(hub.host_cluster)
+        await orphans.collect_pods(hub.host_cluster, now)
+    assert orphans.orphans == []
 
 
 async def check_whole(hub: HubInMemory, point: str) -> None:
@@ -121,8 +119,8 @@ async def check_whole(hub: HubInMemory, point: str) -> None:
     assert (server, len(pods), len(tickets)) in ((True, 1, 1), (False, 0, 0)), point
     if server:
         assert await ada.spawner.poll() is None, point
-        assert list(ada.spawner.shared.servers()) == [tickets[0].name], point
-        assert set(ada.spawner.shared.servers().values()) == {ServerKey("nlp", "ada")}, point
+        assert list(hub.process.servers()) == [tickets[0].name], point
+        assert set(hub.process.servers().values()) == {ServerKey("nlp", "ada")}, point
     assert not [line for line in hub.cluster.journal if "delete persistentvolumeclaims" in line], point
 
 
@@ -146,7 +144,7 @@ async def hubs() -> AsyncIterator[Callable[[], HubInMemory]]:
     for hub in made:
         await hub.close()
         hub.db.close()
-    type(made[0].people["ada"].spawner).shared = None
+    type(made[0].people["ada"].spawner).hub_process = None
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the call", "after the call"])

@@ -88,7 +88,7 @@ async def test_refusals_however_many_do_not_count(hub: HubInMemory, caplog: pyte
 
 
 async def test_refusals_of_the_demo_do_not_count_either(hub: HubInMemory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DemoSpawner, "cluster", hub.wiring, raising=False)
+    monkeypatch.setattr(DemoSpawner, "cluster", hub.host_cluster, raising=False)
     front = Frontend(hub, hub.person("ada", nlp=Role.MEMBER), DemoSpawner)
     for _ in range(LIMIT):
         assert "Choose a profile" in await front.start({})

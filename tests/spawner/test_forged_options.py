@@ -43,7 +43,7 @@ async def test_forged_options_are_refused_in_words(hub: HubInMemory, options: An
     spawner = person.spawner
     spawner.user_options = options
     with pytest.raises(SpawnRefused) as refused:
-        await spawner._read_choice(await spawner._wiring())
+        await spawner.team_choice.plan()
     assert 400 <= refused.value.status_code < 500
     assert len(str(refused.value.jupyterhub_message)) > 20
     assert hub.cluster.claims_in("nlp") == hub.cluster.claims_in("vision") == []

@@ -30,8 +30,8 @@ async def test_all_that_a_server_asks_ends_in_words(hub: HubInMemory, answer: st
         async def of(_tenant: str) -> KubeApi:
             return api
 
-        wiring: Any = SimpleNamespace(clients=SimpleNamespace(api=of), watch=hub.cluster.watch)
-        server = Server(wiring, Binding("nlp", "cpu-small", "nb", "vc-nlp", "nlp"), "nb-ada", marks("test", "ada"))
+        cluster: Any = SimpleNamespace(clients=SimpleNamespace(api=of), watch=hub.cluster.watch)
+        server = Server(cluster, Binding("nlp", "cpu-small", "nb", "vc-nlp", "nlp"), "nb-ada", marks("test", "ada"))
         asked = await asyncio.gather(
             ends(server._events("uid-1")), ends(server._delete()), ends(server.token()), ends(make(server))
         )

@@ -6,7 +6,7 @@ from jupyterhub import orm
 
 from aifactory_hub.domain.orphans import ServerKey
 from aifactory_hub.domain.tenants import Role
-from aifactory_spawner.wiring import known_servers
+from aifactory_spawner.hub_process import stored_servers
 
 from .hub_in_memory import HubInMemory
 
@@ -21,6 +21,6 @@ async def test_servers_of_the_database_are_known_and_stopped_ones_are_not(hub: H
     stranger = orm.Spawner(name="old", user=bob.orm_user, server=orm.Server(), state={"pid": 1})
     hub.db.add(stranger)
     hub.db.commit()
-    ticket = ada.spawner._binding.ticket
+    ticket = ada.spawner.record.binding.ticket
     await bob.stop("")
-    assert known_servers(hub.db) == {ticket: ServerKey("nlp", "ada")}
+    assert stored_servers(hub.db) == {ticket: ServerKey("nlp", "ada")}

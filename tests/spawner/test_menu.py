@@ -287,7 +287,7 @@ async def test_who_is_ready_to_wait_is_taken_and_her_place_is_told(hub: HubInMem
 async def first_event(spawner: Any, wanted: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
     async with asyncio.timeout(10):
         # A start begins with steps of its own.
-        while not spawner.steps.told("queue"):
+        while not spawner.start_log.told("queue"):
             await asyncio.sleep(0.01)
         async with aclosing(spawner.progress()) as events:
             return await anext(event async for event in events if wanted(event))

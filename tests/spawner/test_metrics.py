@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from prometheus_client import REGISTRY, generate_latest
 
 from aifactory_hub.domain.tenants import Role
-from aifactory_spawner.leftovers import OrphanRules, sweep
-from aifactory_spawner.metrics import COLLECTOR, phases
+from aifactory_spawner.metrics import HUB_METRICS, phases
+from aifactory_spawner.orphan_collector import OrphanRules
 from aifactory_spawner.refusals import SpawnRefused
 
 from .hub_in_memory import HubInMemory
@@ -20,6 +18,10 @@ WHERE = ("vc-nlp", "nlp", "notebooks", "nb-ada")
 
 def spawns(**labels: str) -> float:
     return REGISTRY.get_sample_value("aifactory_spawns_total", labels) or 0.0
+
+
+def follow(hub: HubInMemory) -> None:
+    HUB_METRICS.follow(lambda: hub.host_cluster, hub.process.orphans)
 
 
 async def test_a_start_is_counted_by_tenant_profile_and_outcome(hub: HubInMemory) -> None:
@@ -56,9 +58,8 @@ def test_phases_are_those_that_came_to_their_end() -> None:
 async def test_tenants_and_orphans_are_told(hub: HubInMemory) -> None:
     ada = hub.person("ada", nlp=Role.MEMBER)
     await ada.spawn("", options=CHOICE)
-    shared: Any = ada.spawner.shared
     hub.cluster.down["vision"] = "paused"
-    COLLECTOR.follow(shared)
+    follow(hub)
     assert REGISTRY.get_sample_value("aifactory_tenant_api_up", {"tenant": "nlp"}) == 1
     assert REGISTRY.get_sample_value("aifactory_tenant_api_up", {"tenant": "vision"}) == 0
     assert REGISTRY.get_sample_value("aifactory_host_watch_stale") == 0
@@ -68,24 +69,23 @@ async def test_tenants_and_orphans_are_told(hub: HubInMemory) -> None:
 async def test_a_pod_without_a_server_is_told_and_goes_only_when_the_rules_say(hub: HubInMemory) -> None:
     ada = hub.person("ada", nlp=Role.MEMBER)
     await ada.spawn("", options=CHOICE)
-    shared: Any = ada.spawner.shared
-    COLLECTOR.follow(shared)
-    await hub.admission.release("nlp", ada.spawner._binding.ticket)
+    follow(hub)
+    await hub.admission.release("nlp", ada.spawner.record.binding.ticket)
     ada.orm_spawners[""].state = {}
     hub.db.commit()
     hub.restart()
-    shared = hub.people["ada"].spawner.shared
-    await sweep(hub.wiring, shared, 0.0)
-    await sweep(hub.wiring, shared, 10_000.0)
-    assert [orphan.pod for orphan in shared.orphans] == ["nb-ada"]
+    orphans = hub.process.orphans
+    await orphans.collect_pods(hub.host_cluster, 0.0)
+    await orphans.collect_pods(hub.host_cluster, 10_000.0)
+    assert [orphan.pod for orphan in orphans.orphans] == ["nb-ada"]
     assert hub.cluster.pods_in("nlp") == ["nb-ada"]
-    COLLECTOR.follow(shared)
+    follow(hub)
     assert REGISTRY.get_sample_value("aifactory_orphan_pods", {"tenant": "nlp"}) == 1
-    shared.rules = OrphanRules(remove=True, delay=600)
+    orphans.rules = OrphanRules(remove=True, delay=600)
     hub.cluster.watch.stale = True
-    await sweep(hub.wiring, shared, 10_000.0)
+    await orphans.collect_pods(hub.host_cluster, 10_000.0)
     assert hub.cluster.pods_in("nlp") == ["nb-ada"]
     hub.cluster.watch.stale = False
-    await sweep(hub.wiring, shared, 10_000.0)
+    await orphans.collect_pods(hub.host_cluster, 10_000.0)
     assert hub.cluster.pods_in("nlp") == []
     assert hub.cluster.claims_in("nlp") == ["home-ada"]

@@ -69,7 +69,7 @@ def test_no_restart_ever_takes_doubt_for_an_end() -> None:
         loop.run_until_complete(hub.close())
         hub.db.close()
     finally:
-        TenantKubeSpawner.shared = None
+        TenantKubeSpawner.hub_process = None
         loop.close()
 
 

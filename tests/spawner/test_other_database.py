@@ -13,8 +13,8 @@ from aifactory_hub.domain.tenants import Role
 from aifactory_hub.domain.tickets import Ticket
 from aifactory_spawner.cluster_state import cluster_state
 from aifactory_spawner.hub_database import HubDatabase
-from aifactory_spawner.leftovers import OrphanRules, collect, sweep
-from aifactory_spawner.metrics import COLLECTOR
+from aifactory_spawner.metrics import HUB_METRICS
+from aifactory_spawner.orphan_collector import OrphanRules
 
 from .hub_in_memory import HubInMemory, make_database
 
@@ -27,16 +27,16 @@ async def tickets(hub: HubInMemory) -> list[Ticket]:
 
 
 def database_of(hub: HubInMemory) -> HubDatabase:
-    assert hub.shared.database is not None
-    return hub.shared.database
+    assert hub.process.database is not None
+    return hub.process.database
 
 
 async def rounds(hub: HubInMemory, number: int = 3) -> None:
     """What the keeper does in the first minute."""
-    suspects: set[str] = set()
+    hub.process.orphans.suspects = set()
     for at in range(number):
-        suspects = await collect(hub.wiring, hub.shared, suspects)
-        await sweep(hub.wiring, hub.shared, at * 1000.0)
+        await hub.process.orphans.collect_tickets(hub.host_cluster)
+        await hub.process.orphans.collect_pods(hub.host_cluster, at * 1000.0)
 
 
 async def running(hub: HubInMemory, *names: str) -> None:
@@ -52,7 +52,7 @@ def lose_the_database(hub: HubInMemory) -> Any:
     before, hub.db, hub.people = hub.db, make_database(hub.tenants), {}
     hub._share()
     # Making a database sets up logging anew, outside of a real hub.
-    logging.getLogger("aifactory_spawner.leftovers").disabled = False
+    logging.getLogger("aifactory_spawner.orphan_collector").disabled = False
     return before
 
 
@@ -73,17 +73,17 @@ async def test_an_empty_database_ends_no_notebook_and_the_administrator_is_told(
     await running(hub, "ada", "bob")
     before = lose_the_database(hub)
     logging.getLogger().addHandler(caplog.handler)
-    hub.shared.rules = OrphanRules(remove=True, delay=0)
+    hub.process.orphans.rules = OrphanRules(remove=True, delay=0)
     with caplog.at_level(logging.ERROR):
         await rounds(hub)
     assert len(await tickets(hub)) == 2 and hub.cluster.pods_in("nlp") == ["nb-ada", "nb-bob"]
     assert not [line for line in hub.cluster.journal if "delete" in line]
     assert "2 of 2 tickets of servers belong to no server in this hub's database" in caplog.text
     assert "aifactory-hub tickets" in caplog.text
-    COLLECTOR.follow(hub.shared)
+    HUB_METRICS.follow(lambda: hub.host_cluster, hub.process.orphans)
     labels = {"tenant": "nlp", "reason": "other-database"}
     assert REGISTRY.get_sample_value("aifactory_held_tickets", labels) == 2
-    page = cluster_state(hub.shared)
+    page = cluster_state(hub.host_cluster, hub.process.orphans)
     assert sorted(each["user"] for each in page["held"]) == ["ada", "bob"]
     before.close()
 
@@ -96,7 +96,7 @@ async def test_what_an_administrator_releases_is_ended_and_nothing_else(hub: Hub
     hub.admission.ask_release("nlp", ada)  # type: ignore[attr-defined]
     await rounds(hub)
     assert [each.user for each in await tickets(hub)] == ["bob"]
-    assert hub.cluster.pods_in("nlp") == ["nb-bob"] and len(hub.shared.held) == 1
+    assert hub.cluster.pods_in("nlp") == ["nb-bob"] and len(hub.process.orphans.held) == 1
     assert hub.cluster.claims_in("nlp") == ["home-ada", "home-bob"]
     before.close()
 
@@ -112,15 +112,15 @@ async def test_a_restored_backup_knows_that_it_is_one(hub: HubInMemory, caplog: 
     kept._store(sequence=kept.sequence)
     hub.people.pop("bob").spawner.stop_polling()
     hub.restart()
-    assert hub.people["ada"].spawner._binding is not None
+    assert hub.people["ada"].spawner.record.binding is not None
     with caplog.at_level(logging.ERROR):
         await rounds(hub)
     assert "was restored from a backup" in caplog.text and database_of(hub).id != kept.id
     assert sorted(each.user for each in await tickets(hub)) == ["ada", "bob"]
     hub.restart()
-    assert hub.people["ada"].spawner._binding is not None
+    assert hub.people["ada"].spawner.record.binding is not None
     await rounds(hub)
-    assert [each.ticket.user for each in hub.shared.held] == ["bob"]
+    assert [each.ticket.user for each in hub.process.orphans.held] == ["bob"]
     assert hub.cluster.pods_in("nlp") == ["nb-ada", "nb-bob"]
 
 
@@ -128,14 +128,14 @@ async def test_many_at_once_are_held_also_after_the_next_restart(hub: HubInMemor
     await running(hub, "ada", "bob", "eve", "dan")
     for person in list(hub.people.values()):
         person.spawner.stop_polling()
-        person.spawner._bind(None)
+        person.spawner.record.bind(None)
     hub.people.clear()
     await rounds(hub)
-    assert len(hub.shared.held) == 4
+    assert len(hub.process.orphans.held) == 4
     hub._share()
     await running(hub, *(f"person-{number}" for number in range(6)))
     await rounds(hub)
-    assert len(hub.shared.held) == 4 and len(await tickets(hub)) == 10
+    assert len(hub.process.orphans.held) == 4 and len(await tickets(hub)) == 10
 
 
 async def test_who_starts_the_server_again_is_connected_to_the_notebook_that_runs(hub: HubInMemory) -> None:
@@ -153,9 +153,9 @@ async def test_who_starts_the_server_again_is_connected_to_the_notebook_that_run
     assert hub.cluster.journal == writes, "nothing was created or deleted"
     assert ada.spawner.api_token == token and orm.APIToken.find(hub.db, token).user is ada.orm_user
     assert not [scope for scope in orm.APIToken.find(hub.db, token).scopes if "vision" in scope]
-    assert ada.spawner._binding.ticket == filed.name and await ada.spawner.poll() is None
+    assert ada.spawner.record.binding.ticket == filed.name and await ada.spawner.poll() is None
     await rounds(hub)
-    assert hub.shared.held == () and len(await tickets(hub)) == 1
+    assert hub.process.orphans.held == () and len(await tickets(hub)) == 1
     await ada.stop("")
     assert await tickets(hub) == [] and hub.cluster.pods_in("nlp") == []
     before.close()
@@ -181,7 +181,7 @@ async def test_servers_of_a_team_that_was_removed_end_in_words(hub: HubInMemory)
     hub.restart()
     ada = hub.people["ada"]
     assert await ada.spawner.poll() == 1
-    assert ada.spawner.last_end == "Team nlp was removed from this hub, so its servers were stopped."
+    assert ada.spawner.record.last_end == "Team nlp was removed from this hub, so its servers were stopped."
     assert hub.cluster.pods_in("nlp") == [] and forgetful._filed == {}
     await ada.stop("")
 

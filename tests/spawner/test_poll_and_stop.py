@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from aifactory_hub.admission import AdmissionUnavailable
-from aifactory_hub.clusters import TenantUnavailable
+from aifactory_hub.clusters import TenantHealth, TenantUnavailable
 from aifactory_hub.domain.tenants import Role
 from aifactory_hub.domain.tickets import Ticket, TicketRequest, TicketState
 from aifactory_profiles import Resources
-from aifactory_spawner.leftovers import collect
 
 from ..support.tenants import SMALL
 from .hub_in_memory import HubInMemory
@@ -36,6 +35,13 @@ async def tickets(hub: HubInMemory) -> list[Ticket]:
 
 async def silent(*_: Any) -> Any:
     raise AdmissionUnavailable("no answer")
+
+
+async def collect(hub: HubInMemory, suspects: set[str]) -> set[str]:
+    """One look at the tickets, after one that found these suspects; the suspects that are left."""
+    hub.process.orphans.suspects = suspects
+    await hub.process.orphans.collect_tickets(hub.host_cluster)
+    return hub.process.orphans.suspects
 
 
 async def test_a_running_server_runs(hub: HubInMemory) -> None:
@@ -77,6 +83,34 @@ async def test_a_pod_that_is_gone_for_certain_ends_the_server_and_gives_the_tick
     hub.cluster.down["nlp"] = "paused"
     assert await spawner.poll() == 1
     assert await tickets(hub) == []
+
+
+async def test_a_pod_that_goes_while_others_answer_is_decided_about_at_the_next_look(hub: HubInMemory) -> None:
+    spawner, read = await running(hub), hub.admission.tickets
+
+    async def meanwhile(tenant: str) -> list[Ticket]:
+        hub.cluster.watch.hide(WHERE)
+        return await read(tenant)
+
+    hub.admission.tickets = meanwhile  # type: ignore[method-assign]
+    assert await spawner.poll() is None
+    hub.admission.tickets = read  # type: ignore[method-assign]
+    assert len(await tickets(hub)) == 1 and spawner.record.last_end == ""
+    assert await spawner.poll() == 1
+    assert "no longer has its pod" in spawner.record.last_end and await tickets(hub) == []
+
+
+async def test_a_pod_that_comes_back_while_its_vcluster_is_asked_keeps_its_ticket(hub: HubInMemory) -> None:
+    spawner, check, pod = await running(hub), hub.cluster.check, hub.cluster.watch.found[WHERE]
+    hub.cluster.watch.hide(WHERE)
+
+    async def meanwhile(tenant: str) -> TenantHealth:
+        hub.cluster.watch.show(pod)
+        return await check(tenant)
+
+    hub.cluster.check = meanwhile  # type: ignore[method-assign]
+    assert await spawner.poll() is None
+    assert len(await tickets(hub)) == 1 and await spawner.poll() is None
 
 
 async def test_a_ticket_that_can_not_be_given_back_keeps_the_end_for_later(hub: HubInMemory) -> None:
@@ -123,14 +157,14 @@ async def test_a_preempted_server_is_told_first_and_stopped_after_its_grace(hub:
     spawner = await running(hub)
     preempt(hub)
     assert await spawner.poll() is None
-    assert spawner.notice.why == "vision reclaimed its own"
-    assert hub.people["ada"].orm_spawners[""].state["aifactory_notice"]["until"] == spawner.notice.until
+    assert spawner.record.notice.why == "vision reclaimed its own"
+    assert hub.people["ada"].orm_spawners[""].state["aifactory_notice"]["until"] == spawner.record.notice.until
     hub.restart()
     spawner = hub.people["ada"].spawner
-    assert spawner.notice is not None
-    spawner.notice = replace(spawner.notice, until=0)
+    assert spawner.record.notice is not None
+    spawner.record.notice = replace(spawner.record.notice, until=0)
     assert await spawner.poll() == 1
-    assert "vision reclaimed its own" in spawner.last_end
+    assert "vision reclaimed its own" in spawner.record.last_end
     assert hub.cluster.pods_in("nlp") == []
     assert await tickets(hub) == []
     assert hub.cluster.claims_in("nlp") == ["home-ada"]
@@ -138,11 +172,11 @@ async def test_a_preempted_server_is_told_first_and_stopped_after_its_grace(hub:
 
 async def test_the_next_menu_says_why_the_server_ended(hub: HubInMemory) -> None:
     spawner = await running(hub)
-    assert "ended on" not in await spawner.show_menu()
+    assert "ended on" not in await spawner.team_choice.show_menu()
     spawner.preemption_grace = 0
     preempt(hub)
     assert await spawner.poll() == 1
-    html = await spawner.show_menu()
+    html = await spawner.team_choice.show_menu()
     assert "Your server ended on" in html
     assert "vision reclaimed its own" in html
 
@@ -163,7 +197,7 @@ async def test_a_preemption_that_is_taken_back_is_forgotten(hub: HubInMemory) ->
     hub.restart()
     spawner = hub.people["ada"].spawner
     assert await spawner.poll() is None
-    assert spawner.notice is None
+    assert spawner.record.notice is None
 
 
 async def test_a_server_whose_ticket_was_deleted_is_counted_again(hub: HubInMemory) -> None:
@@ -210,7 +244,7 @@ async def test_a_changed_address_is_noticed(hub: HubInMemory) -> None:
 
 async def test_a_start_that_a_hub_did_not_survive_is_cleared_away(hub: HubInMemory) -> None:
     spawner = await running(hub)
-    binding = spawner._binding
+    binding = spawner.record.binding
     spawner.orm_spawner.state = {"aifactory": {**binding.to_state(), "started": False}}
     hub.cluster.watch.hide(WHERE)
     hub.db.commit()
@@ -237,28 +271,29 @@ async def test_a_stop_that_can_not_be_known_says_so_and_its_ticket_is_collected_
     hub.cluster.down["nlp"] = "it does not answer"
     with pytest.raises(TenantUnavailable):
         await spawner.stop()
+    name = spawner.record.binding.ticket
     spawner.clear_state()
-    suspects = await collect(hub.wiring, hub.shared, set())
+    assert await collect(hub, set()) == {name}
     assert len(await tickets(hub)) == 1
     hub.cluster.down.clear()
-    assert await collect(hub.wiring, hub.shared, suspects) == set()
+    assert await collect(hub, {name}) == set()
     assert await tickets(hub) == []
     assert hub.cluster.pods_in("nlp") == []
 
 
 async def test_a_ticket_that_a_server_holds_is_never_collected(hub: HubInMemory) -> None:
     spawner = await running(hub)
-    name = spawner._binding.ticket
-    assert await collect(hub.wiring, hub.shared, {name}) == set()
+    name = spawner.record.binding.ticket
+    assert await collect(hub, {name}) == set()
     assert [ticket.name for ticket in await tickets(hub)] == [name]
 
 
 async def test_an_old_ticket_of_a_server_that_runs_again_goes_without_its_pod(hub: HubInMemory) -> None:
     spawner = await running(hub)
     stray = await tickets(hub)
-    request = spawner._binding
+    request = spawner.record.binding
     await hub.admission.request(_again(stray[0], "nb-ada-older"))
-    assert await collect(hub.wiring, hub.shared, {"nb-ada-older"}) == set()
+    assert await collect(hub, {"nb-ada-older"}) == set()
     assert [ticket.name for ticket in await tickets(hub)] == [request.ticket]
     assert hub.cluster.pods_in("nlp") == ["nb-ada"]
 

@@ -256,7 +256,7 @@ async def test_quota_that_does_not_come_in_time_is_given_back() -> None:
 
     async def then_taken(tenant: str) -> Any:
         seen = await usage(tenant)
-        steps.append(ada.spawners[""].steps)
+        steps.append(ada.spawners[""].start_log)
         resources = Resources(devices={SMALL.resource: 1})
         await hub.admission.request(
             TicketRequest(tenant, "job-1", "job", "1", "bob", "p", resources, "batch", flavor=SMALL.flavor)
@@ -397,7 +397,7 @@ async def test_the_volume_of_somebody_who_is_gone_is_nobody_else_s(
     ada = hub.person("Ada.B", nlp=Role.MEMBER)
     await start(ada)
     await ada.stop()
-    monkeypatch.setattr("aifactory_spawner.spawner.shares_name", lambda *_: None)
+    monkeypatch.setattr("aifactory_spawner.team_choice.shares_name", lambda *_: None)
     with pytest.raises(SpawnRefused, match="is another person's"):
         await start(hub.person("ada-b.", nlp=Role.MEMBER))
     assert (await start(ada)).server.url

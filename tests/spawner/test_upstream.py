@@ -17,7 +17,7 @@ from .hub_in_memory import HubInMemory
 MEANT = {
     "__init__", "api", "pod_reflector", "event_reflector", "reflectors", "get_state", "load_state", "clear_state",
     "get_env", "load_user_options", "progress", "poll", "stop", "delete_forever", "_start", "_start_watching_pods",
-    "_start_watching_events", "_make_create_pvc_request", "_make_create_pod_request",
+    "_start_watching_events", "_make_create_pvc_request", "_make_create_pod_request", "options_from_query", "server",
 }  # fmt: skip
 
 
@@ -64,8 +64,8 @@ async def test_the_state_survives_a_round_trip_and_one_of_a_newer_version(hub: H
     newer = {**state, "aifactory": {**state["aifactory"], "a_newer_field": 1}}
     fresh = ada._new_spawner("")
     fresh.load_state({**newer, "pvc_name": "one-of-another-team"})
-    assert fresh._binding == ada.spawner._binding
+    assert fresh.record.binding == ada.spawner.record.binding
     assert fresh.pvc_name == "home-ada"
-    assert fresh._binding.started
+    assert fresh.record.binding.started
     ada.spawner.clear_state()
     assert "aifactory" not in ada.spawner.get_state()

@@ -1,4 +1,4 @@
-"""Who belongs where, for the job service and for administrators: what the authenticator last resolved.
+"""The API of memberships, for the job service and for administrators: what the authenticator last resolved.
 
 The hub's own groups can be written through its REST API by whoever has the right to. What is answered here is read
 from the encrypted auth_state, which only a sign-in or a refresh writes.
@@ -41,8 +41,8 @@ class MembershipsOf(APIHandler):
         names = asked.get("users")
         if not isinstance(names, list) or len(names) > _MOST_NAMES or not all(isinstance(n, str) for n in names):
             raise web.HTTPError(HTTPStatus.BAD_REQUEST, f"users has to be a list of at most {_MOST_NAMES} names")
-        if asked.get("watch") is True and self.authenticator.sweep is not None:
-            self.authenticator.sweep.watch(names)
+        if asked.get("watch") is True and self.authenticator.poller is not None:
+            self.authenticator.poller.watch(names)
         self.set_header("Cache-Control", "no-store")
         self.write({"memberships": {name: await self._of(name) for name in names}})
 
@@ -69,7 +69,7 @@ class Explain(APIHandler):
     """For administrators: the groups that the provider sent of somebody, for ``explain-groups --user``."""
 
     async def get(self, name: str) -> None:
-        """404 for somebody who is not signed in, 409 with the reason when their groups can't be read."""
+        """404 for somebody who is not signed in, 409 with the reason when the user's groups can't be read."""
         if not self.has_scope("admin:users"):
             raise web.HTTPError(HTTPStatus.FORBIDDEN, "This is for the hub's administrators.")
         user = self.find_user(name)

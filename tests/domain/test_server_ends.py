@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aifactory_hub import constants
-from aifactory_hub.domain import endings
-from aifactory_hub.domain.endings import Ending, EndReason, Notice, duration
+from aifactory_hub.domain import server_ends
 from aifactory_hub.domain.orphans import Orphan, ServerKey, find_orphans, to_remove
 from aifactory_hub.domain.pods import PodFact
+from aifactory_hub.domain.server_ends import EndReason, Notice, ServerEnd, duration
 
 LABELS = {constants.LABEL_HUB: "here", constants.LABEL_OWNER_KIND: "server", constants.LABEL_OWNER: "ada"}
 POD = PodFact("vc-nlp", "nlp", "notebooks", "nb-ada", "u1", "nb-ada-x", "Running", labels=LABELS)
@@ -28,36 +28,36 @@ TENANTS = {("vc-nlp", "nlp"): "nlp"}
     ],
 )
 def test_an_end_is_told_in_words(facts: dict[str, str], reason: EndReason, said: str) -> None:
-    ending = endings.ended(POD._replace(**facts), 3, at=1.0)  # type: ignore[arg-type]
+    ending = server_ends.exited(POD._replace(**facts), 3, at=1.0)  # type: ignore[arg-type]
     assert ending.reason is reason
     assert said in ending.why
 
 
 def test_a_pod_that_is_gone_says_what_its_vcluster_says() -> None:
-    assert "it is paused" in endings.pod_gone("nlp", "it is paused", 1.0).why
-    assert "lost its storage" in endings.pod_gone("nlp", None, 1.0).why
+    assert "it is paused" in server_ends.pod_gone("nlp", "it is paused", 1.0).why
+    assert "lost its storage" in server_ends.pod_gone("nlp", None, 1.0).why
 
 
 def test_what_is_kept_is_read_again_and_what_is_not_understood_is_nothing() -> None:
-    ending, notice = endings.preempted("nlp", "taken back", 5.0), Notice("x", 7.0)
-    assert Ending.from_state(ending.to_state()) == ending
+    ending, notice = server_ends.preempted("nlp", "taken back", 5.0), Notice("x", 7.0)
+    assert ServerEnd.from_state(ending.to_state()) == ending
     assert Notice.from_state(notice.to_state()) == notice
-    assert Ending.from_state({"reason": "of-a-newer-version", "why": "x"}) is None
-    assert Ending.from_state(None) is None
+    assert ServerEnd.from_state({"reason": "of-a-newer-version", "why": "x"}) is None
+    assert ServerEnd.from_state(None) is None
     assert Notice.from_state(None) is None
 
 
 def test_people_are_told_of_each_server_by_its_name() -> None:
     states = {
-        "": {endings.ENDED: endings.preempted("nlp", "taken back", 0.0).to_state()},
-        "big": {endings.NOTICE: Notice("vision reclaims", 61.0).to_state()},
+        "": {server_ends.ENDED: server_ends.preempted("nlp", "taken back", 0.0).to_state()},
+        "big": {server_ends.NOTICE: Notice("vision reclaims", 61.0).to_state()},
         "fine": {},
         "new": None,
     }
-    (end,) = endings.told_ends(states)
+    (end,) = server_ends.end_messages(states)
     assert end.server == ""
     assert end.text.startswith("Your server ended on 1970-01-01 at 00:00 UTC. It was stopped to give its quota")
-    (notice,) = endings.told_notices(states)
+    (notice,) = server_ends.notice_messages(states)
     assert notice.server == "big"
     assert notice.text.startswith(
         "Your server big is stopped at 00:01:01 UTC, to give its quota back: vision reclaims."

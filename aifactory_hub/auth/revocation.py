@@ -1,4 +1,4 @@
-"""What ends with a session: browser sessions, or every token of a person."""
+"""Revokes what a session of a user gave: the browser sessions, or every token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _HUB_CLIENT = "jupyterhub"
 
 
 def end_browser_sessions(user: Any) -> None:
-    """Sign the person out of all browsers, at the hub and at servers. Their tokens, and those of servers, stay."""
+    """Sign all browsers of the user out, at the hub and at servers. Tokens of servers and the user's own stay."""
     for token in list(user.orm_user.api_tokens):
         if token.session_id is not None or token.client_id != _HUB_CLIENT:
             user.db.delete(token)
@@ -19,7 +19,7 @@ def end_browser_sessions(user: Any) -> None:
 
 
 def end_everything(user: Any) -> None:
-    """As ``end_browser_sessions``, and every token of this person is gone."""
+    """As ``end_browser_sessions``, and delete every token of the user."""
     for token in list(user.orm_user.api_tokens):
         user.db.delete(token)
     _forget_cookies(user)

@@ -1,4 +1,4 @@
-"""A start, told step by step to who waits for it."""
+"""The log of a start, step by step, for everybody who waits for it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,22 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
+from aifactory_hub.domain.menu import Place
+from aifactory_hub.domain.quota import Usage
+from aifactory_hub.domain.spawns import SpawnPlan
+from aifactory_hub.domain.words import wait_words
+
 # Percent at which each step stands in the page's bar; the hub itself sets 100.
 _PROGRESS = {"quota": 10, "queue": 20, "pod": 45, "image": 65, "ready": 90}
 
 # An event of the cluster can fill the page.
 _LONGEST = 300
+# Names in a queue that are told one by one.
+_MOST_AHEAD = 5
 
 
-class StartSteps:
-    """What was said so far, for any number of readers, each from the beginning."""
+class StartLog:
+    """What was said of a start so far, for any number of readers, each from the beginning."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -70,3 +77,27 @@ class StartSteps:
     def _wake(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+
+
+def quota_text(plan: SpawnPlan, usage: Usage) -> str:
+    """The numbers that the start was allowed on."""
+    team, devices = plan.tenant, plan.profile.takes
+    if not devices:
+        return f"{plan.profile.name} takes no GPU of team {team.name}"
+    numbers = (
+        f"asks {asked} of {device}, {usage.used.get(device, 0)} of {team.quota.limit(device)} are used"
+        for device, asked in devices.items()
+    )
+    return f"{plan.profile.name} {', '.join(numbers)} in team {team.name}"
+
+
+def queue_words(tenant: str, place: Place) -> dict[str, str]:
+    """Where a start stands in the queue, as the sentences of the page."""
+    names = [f"{ticket.user} ({ticket.profile})" for ticket in place.ahead]
+    more = f" and {len(names) - _MOST_AHEAD} more" if len(names) > _MOST_AHEAD else ""
+    ahead = f"Before you: {', '.join(names[:_MOST_AHEAD])}{more}." if names else "Nobody is before you."
+    return {
+        "place": f"Position {place.position} of {place.total} in the queue of team {tenant}.",
+        "ahead": ahead,
+        "wait": f"Expected wait: {wait_words(place.wait)}.",
+    }

@@ -9,8 +9,8 @@ import pytest
 from aifactory_hub.domain.pods import PodFact
 from aifactory_hub.domain.starting import PATIENCE
 from aifactory_spawner.host_pods import pod_as_dict
-from aifactory_spawner.starting import SCHEDULER_PATIENCE, Outcome, PodEvent, judge, news, read_events
-from aifactory_spawner.steps import StartSteps
+from aifactory_spawner.pod_diagnosis import SCHEDULER_PATIENCE, Outcome, PodEvent, diagnose, pod_messages, read_events
+from aifactory_spawner.start_log import StartLog
 
 QUOTA = PodEvent("SyncError", 'pods "nb" is forbidden: exceeded quota: mig')
 UNFIT = (
@@ -59,12 +59,12 @@ def pod(**facts: Any) -> PodFact:
 def test_waiting_goes_on_while_there_is_hope(
     seen: PodFact | None, events: list[PodEvent], seconds: float, outcome: Outcome
 ) -> None:
-    assert judge(seen, events, seconds=seconds).outcome is outcome
+    assert diagnose(seen, events, seconds=seconds).outcome is outcome
 
 
 def test_events_are_told_by_step() -> None:
     events = [PodEvent("Scheduled", "x"), PodEvent("Pulling", "pulling it")]
-    told = news(pod(node="node1"), events)
+    told = pod_messages(pod(node="node1"), events)
     assert told == [("pod", "placed on node node1"), ("image", "pulling it")]
 
 
@@ -89,15 +89,15 @@ def test_kubespawner_reads_the_state_of_the_container(facts: dict[str, Any], sta
 
 
 async def test_steps_are_told_once_from_the_beginning_and_end() -> None:
-    steps = StartSteps(clock=iter([0.0, 1.0, 2.5]).__next__)
-    steps.say("quota", "fits")
-    steps.say("quota", "fits")
-    steps.say("pod", "x" * 1000)
-    steps.end()
-    told = [event async for event in steps.follow()]
+    start_log = StartLog(clock=iter([0.0, 1.0, 2.5]).__next__)
+    start_log.say("quota", "fits")
+    start_log.say("quota", "fits")
+    start_log.say("pod", "x" * 1000)
+    start_log.end()
+    told = [event async for event in start_log.follow()]
     parts = {"step": "quota", "text": "fits", "seconds": 1.0, "queue": None}
     assert told[0] == {"progress": 10, "message": "quota: fits (1.0 s)", **parts}
     assert len(told) == 2
     assert len(told[1]["message"]) < 400
-    assert steps.told("pod")
-    assert not steps.told("ready")
+    assert start_log.told("pod")
+    assert not start_log.told("ready")

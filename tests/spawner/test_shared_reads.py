@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from aifactory_spawner.reads import SharedReads
+from aifactory_spawner.shared_reads import SharedReads
 
 
 class Source:

@@ -9,7 +9,7 @@ from jupyterhub.user import User
 from jupyterhub.utils import AnyTimeoutError
 
 from aifactory_hub.domain.tenants import Role
-from aifactory_spawner.reads import takes_connections
+from aifactory_spawner.shared_reads import takes_connections
 
 from ..support.hub_process import free_port
 from .hub_in_memory import HubInMemory

@@ -1,4 +1,4 @@
-"""Reads of the host that many servers need at once, made once for all who ask within a moment; and one of a server."""
+"""Reads that many servers need at once and share, and whether a server takes connections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ V = TypeVar("V")
 class SharedReads(Generic[K, V]):
     """``get(key)`` is ``read(key)``, at most once in ``seconds`` for each key.
 
-    An error is every waiting caller's, and the next one asks again. Who is cancelled takes nobody's answer away.
+    An error is raised to every caller that waits, and the next one reads again. Cancelling one caller does not cancel
+    the shared read.
     """
 
     def __init__(

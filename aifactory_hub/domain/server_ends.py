@@ -31,7 +31,7 @@ class EndReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class ServerEnd:
     """``why`` is a sentence; ``at`` is in seconds since the epoch."""
 
     reason: EndReason
@@ -42,7 +42,7 @@ class Ending:
         return {"reason": str(self.reason), "why": self.why, "at": self.at}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any] | None) -> Ending | None:
+    def from_state(cls, state: Mapping[str, Any] | None) -> ServerEnd | None:
         """What ``to_state`` gave; None when there is none, or one that this version does not know."""
         if not state or state.get("reason") not in list(EndReason):
             return None
@@ -65,72 +65,74 @@ class Notice:
         return cls(str(state["why"]), float(state["until"])) if state else None
 
 
-def ended(pod: PodFact, code: int, at: float) -> Ending:
+def exited(pod: PodFact, code: int, at: float) -> ServerEnd:
     """The server's container has ended with ``code``."""
     said = f": {pod.message}" if pod.message else ""
     if pod.reason == "OOMKilled":
         why = "It used more memory than its profile has, so the node ended it. Choose a profile with more memory."
-        return Ending(EndReason.OUT_OF_MEMORY, why, at)
+        return ServerEnd(EndReason.OUT_OF_MEMORY, why, at)
     if pod.reason == "Evicted":
-        return Ending(EndReason.EVICTED, f"Its node was short of resources and ended it{said}", at)
-    return Ending(EndReason.EXITED, f"Its process ended with exit code {code}{said}", at)
+        return ServerEnd(EndReason.EVICTED, f"Its node was short of resources and ended it{said}", at)
+    return ServerEnd(EndReason.EXITED, f"Its process ended with exit code {code}{said}", at)
 
 
-def pod_gone(team: str, api_trouble: str | None, at: float) -> Ending:
+def pod_gone(team: str, api_trouble: str | None, at: float) -> ServerEnd:
     """Its pod is gone from the host. ``api_trouble`` is why the team's vCluster can't be used, None when it can."""
     if api_trouble is not None:
         why = f"Its pod was removed while the vCluster of team {team} could not be used: {api_trouble}"
-        return Ending(EndReason.TENANT_AWAY, f"{why}. Your files are kept.", at)
+        return ServerEnd(EndReason.TENANT_AWAY, f"{why}. Your files are kept.", at)
     why = f"The vCluster of team {team} no longer has its pod: it was deleted there, or the vCluster lost its storage."
-    return Ending(EndReason.REMOVED, why, at)
+    return ServerEnd(EndReason.REMOVED, why, at)
 
 
-def tenant_replaced(team: str, at: float) -> Ending:
+def tenant_replaced(team: str, at: float) -> ServerEnd:
     """The tenant was deleted and made anew."""
     why = f"The vCluster of team {team} was deleted, and another vCluster was made under its name."
-    return Ending(EndReason.TENANT_REPLACED, why, at)
+    return ServerEnd(EndReason.TENANT_REPLACED, why, at)
 
 
-def team_removed(team: str, at: float) -> Ending:
+def team_removed(team: str, at: float) -> ServerEnd:
     """The tenant is not in the registry any more."""
-    return Ending(EndReason.TEAM_REMOVED, f"Team {team} was removed from this hub, so its servers were stopped.", at)
+    return ServerEnd(EndReason.TEAM_REMOVED, f"Team {team} was removed from this hub, so its servers were stopped.", at)
 
 
-def preempted(team: str, message: str, at: float) -> Ending:
+def preempted(team: str, message: str, at: float) -> ServerEnd:
     """The quota engine took its place back."""
     why = f"It was stopped to give its quota in team {team} back: {message}. Your files are kept."
-    return Ending(EndReason.PREEMPTED, why, at)
+    return ServerEnd(EndReason.PREEMPTED, why, at)
 
 
-def never_ran(text: str, at: float) -> Ending:
-    """A start that the hub did not live to see the end of, and that did not work out."""
-    return Ending(EndReason.NEVER_RAN, f"The hub was restarted while it started, and it did not come up: {text}", at)
+def never_ran(text: str, at: float) -> ServerEnd:
+    """A start that was under way when the hub was restarted failed. ``text`` says why."""
+    return ServerEnd(EndReason.NEVER_RAN, f"The hub was restarted while it started, and it did not come up: {text}", at)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a person should read of their server of this name; the default server's name is empty."""
+class ServerMessage:
+    """A message to the owner of the server of this name; the default server's name is empty."""
 
     server: str
     text: str
 
 
-def told_ends(states: Mapping[str, State]) -> tuple[Told, ...]:
+def end_messages(states: Mapping[str, State]) -> tuple[ServerMessage, ...]:
     """The last end of each server, by the servers' stored states. None after a stop that somebody asked for."""
-    endings = {name: Ending.from_state((state or {}).get(ENDED)) for name, state in states.items()}
-    return tuple(Told(name, end_text(name, ending)) for name, ending in endings.items() if ending is not None)
+    ends = {name: ServerEnd.from_state((state or {}).get(ENDED)) for name, state in states.items()}
+    return tuple(ServerMessage(name, end_text(name, end)) for name, end in ends.items() if end is not None)
 
 
-def told_notices(states: Mapping[str, State]) -> tuple[Told, ...]:
+def notice_messages(states: Mapping[str, State]) -> tuple[ServerMessage, ...]:
     """What is about to happen to each server, by the servers' stored states."""
     notices = {name: Notice.from_state((state or {}).get(NOTICE)) for name, state in states.items()}
-    return tuple(Told(name, notice_text(name, notice)) for name, notice in notices.items() if notice is not None)
+    return tuple(
+        ServerMessage(name, notice_text(name, notice)) for name, notice in notices.items() if notice is not None
+    )
 
 
-def end_text(server: str, ending: Ending) -> str:
+def end_text(server: str, end: ServerEnd) -> str:
     """When and why, in sentences."""
-    when = datetime.fromtimestamp(ending.at, UTC)
-    return f"{_server(server)} ended on {when:%Y-%m-%d} at {when:%H:%M} UTC. {_sentence(ending.why)}"
+    when = datetime.fromtimestamp(end.at, UTC)
+    return f"{_server(server)} ended on {when:%Y-%m-%d} at {when:%H:%M} UTC. {_sentence(end.why)}"
 
 
 def notice_text(server: str, notice: Notice) -> str:

@@ -1,4 +1,4 @@
-"""The sweep: people who run something are asked about again though they send no request."""
+"""Re-checks the membership of users with running servers or live jobs, though they send no request."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import math
 import random
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from ..domain.leaving import Action, Affected, ServerFact, affected_servers, leaving_since, notice
+from ..domain.leaving import Action, Affected, Policy, ServerFact, affected_servers, leaving_since, notice
+from ..domain.mapping import TenantMapping
+from .accounts import Accounts
 from .memberships import Kept, read_kept
-
-if TYPE_CHECKING:
-    from .authenticator import AIFactoryAuthenticator
+from .renewal import Renewal
+from .servers import server_tenant, stop_server
 
 log = logging.getLogger(__name__)
 
@@ -33,19 +34,40 @@ _SHORTEST_REST = 0.1
 _SPREAD = 0.25
 
 
-class Sweep:
-    """Refreshes who runs something, and ends what may not go on.
+class Memberships(Protocol):
+    """What the poller uses of the authenticator."""
 
-    Each person has a turn of their own: at most ``sweep_interval`` seconds after the provider's last answer about them,
-    a few seconds after an answer that did not come, and when one of their servers has to be stopped. No turn waits for
-    another's.
+    @property
+    def sweep_interval(self) -> float: ...
+
+    @property
+    def renewal(self) -> Renewal: ...
+
+    @property
+    def accounts(self) -> Accounts: ...
+
+    @property
+    def leaving(self) -> Policy: ...
+
+    @property
+    def mapping(self) -> TenantMapping: ...
+
+    async def refresh_user(self, user: Any) -> Any:
+        """Ask the provider again."""
+
+
+class MembershipPoller:
+    """Refreshes the memberships of users who run something, and ends the servers that may not go on.
+
+    Every user has a turn of their own: ``sweep_interval`` after the provider's last answer about them at the latest, a
+    few seconds after one that did not come, and when a server of theirs has to be stopped. No turn waits for another's.
     """
 
-    def __init__(self, authenticator: AIFactoryAuthenticator, app: Any) -> None:
-        self._a = authenticator
+    def __init__(self, authenticator: Memberships, app: Any) -> None:
+        self._authenticator = authenticator
         self._app = app
         self._watched: dict[str, float] = {}
-        self._due: dict[str, float] = {}  # name -> when it is their turn, on the monotonic clock
+        self._due: dict[str, float] = {}  # name -> the time of the next turn, on the monotonic clock
         self._looks: dict[str, asyncio.Task[None]] = {}
         self._free = asyncio.Semaphore(AT_ONCE)
         self._woken = asyncio.Event()
@@ -53,14 +75,14 @@ class Sweep:
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
-    def begin(cls, authenticator: AIFactoryAuthenticator, app: Any) -> Sweep:
-        """A sweep that runs for as long as the event loop; without a loop nothing runs."""
-        sweep = cls(authenticator, app)
+    def begin(cls, authenticator: Memberships, app: Any) -> MembershipPoller:
+        """A poller that runs for as long as the event loop; without a loop nothing runs."""
+        poller = cls(authenticator, app)
         try:
-            sweep._task = asyncio.get_running_loop().create_task(sweep._run(), name="sweep of memberships")
+            poller._task = asyncio.get_running_loop().create_task(poller._run(), name="poll memberships")
         except RuntimeError:
-            log.debug("no event loop: memberships are not swept")
-        return sweep
+            log.debug("no event loop: memberships are not polled")
+        return poller
 
     def watch(self, names: Iterable[str]) -> None:
         """These people have live jobs."""
@@ -77,7 +99,7 @@ class Sweep:
             try:
                 rest = self._begin_looks()
             except Exception:
-                log.exception("the sweep of memberships failed; it is tried again")
+                log.exception("polling memberships failed; it is tried again")
                 rest = _LONGEST_REST
             self._woken.clear()
             self._rests_until = time.monotonic() + rest
@@ -90,7 +112,7 @@ class Sweep:
     def _begin_looks(self) -> float:
         """Begin each turn that has come. Returns the seconds until there is something to do."""
         people, now = self._people(), time.monotonic()
-        rest = min(_LONGEST_REST, self._a.sweep_interval)
+        rest = min(_LONGEST_REST, self._authenticator.sweep_interval)
         self._due = {name: self._due.get(name, 0.0) for name in people}
         waiting = sorted((due, name) for name, due in self._due.items() if name not in self._looks)
         for due, name in waiting:
@@ -127,32 +149,32 @@ class Sweep:
 
     def _complain_if_late(self, waited: float) -> None:
         now = time.monotonic()
-        if waited > self._a.sweep_interval and now - self._complained > _COMPLAIN_EVERY:
+        if waited > self._authenticator.sweep_interval and now - self._complained > _COMPLAIN_EVERY:
             self._complained = now
             log.warning(
                 "%d people run something, and the identity provider answers too slowly to ask about each of them every "
                 "%d s: the last one waited %.0f s longer. Who leaves a team keeps it for that much longer.",
-                len(self._due), self._a.sweep_interval, waited,
+                len(self._due), self._authenticator.sweep_interval, waited,
             )  # fmt: skip
 
     async def _ask(self, user: Any) -> None:
-        """Ask the provider about this person, unless one of their requests just did."""
+        """Ask the provider about the user, unless one of their requests just did."""
         came = time.monotonic()
         async with self._free:
             self._complain_if_late(time.monotonic() - came)
-            if self._seconds_left(user.name, 1 - _SPREAD) <= 0 and await self._a.refresh_user(user):
+            if self._seconds_left(user.name, 1 - _SPREAD) <= 0 and await self._authenticator.refresh_user(user):
                 user._auth_refreshed = time.monotonic()
 
     async def _look_at(self, user: Any) -> float:
-        """Do what follows from what is known of them. Returns the seconds until their next turn."""
+        """Apply what is known of the user. Returns the seconds until their next turn."""
         kept = read_kept(await user.get_auth_state())
         now, servers = time.time(), _facts(user)
-        found = affected_servers(servers, self._left(user.name, servers, kept, now), self._a.leaving, now)
+        found = affected_servers(servers, self._left(user.name, servers, kept, now), self._authenticator.leaving, now)
         user.aifactory_notices = [notice(one, one.tenant, now) for one in found if one.action is Action.KEEP]
         part = random.uniform(1 - _SPREAD, 1)  # noqa: S311 - no secret
         after = self._seconds_left(user.name, part)
         if after <= 0:  # no answer came
-            after = min(_AGAIN_AFTER, self._a.sweep_interval)
+            after = min(_AGAIN_AFTER, self._authenticator.sweep_interval)
         for one in found:
             if one.action is not Action.KEEP:
                 await self._end(user, one)
@@ -167,16 +189,18 @@ class Sweep:
         The times are stored, so that neither a restart nor a sign-in begins a grace again.
         """
         used = {server.tenant for server in servers if server.tenant is not None}
-        roles = None if kept is None else kept.roles_by(self._a.mapping)
-        known = self._a.accounts.leaving(name)
+        roles = None if kept is None else kept.roles_by(self._authenticator.mapping)
+        known = self._authenticator.accounts.leaving(name)
         left = leaving_since(used, roles, known, now)
         if left != known:
-            self._a.accounts.set_leaving(name, left)
+            self._authenticator.accounts.set_leaving(name, left)
         return left
 
     def _seconds_left(self, name: str, part: float) -> float:
-        """Until so large a part of the interval is over since the provider's last answer about them."""
-        return self._a.renewal.answered_at(name) + self._a.sweep_interval * part - time.monotonic()
+        """Until so large a part of the interval is over since the provider's last answer about the user."""
+        return (
+            self._authenticator.renewal.answered_at(name) + self._authenticator.sweep_interval * part - time.monotonic()
+        )
 
     async def _end(self, user: Any, one: Affected) -> None:
         spawner = user.spawners[one.server]
@@ -187,19 +211,6 @@ class Sweep:
             return
         if spawner.pending is None:
             await stop_server(self._app, user, one.server)
-
-
-async def stop_server(app: Any, user: Any, server: str) -> None:
-    """Stop a server as the hub's own API does."""
-    await app.proxy.delete_user(user, server)
-    await user.stop(server)
-
-
-def server_tenant(spawner: Any) -> str | None:
-    """The team that a server is bound to: what its spawner has stored before it created anything."""
-    state = spawner.orm_spawner.state or {} if spawner.orm_spawner is not None else {}
-    bound = state.get("aifactory")
-    return bound.get("tenant") if isinstance(bound, dict) else None
 
 
 def _facts(user: Any) -> list[ServerFact]:

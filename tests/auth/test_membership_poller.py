@@ -16,10 +16,10 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from aifactory_hub.auth import sweep as module
+from aifactory_hub.auth import membership_poller as module
 from aifactory_hub.auth.accounts import Accounts
+from aifactory_hub.auth.membership_poller import AT_ONCE, MembershipPoller
 from aifactory_hub.auth.memberships import KEY, Kept
-from aifactory_hub.auth.sweep import AT_ONCE, Sweep
 from aifactory_hub.domain.leaving import Policy, Standing
 from aifactory_hub.domain.mapping import ExactRule, TenantMapping
 from aifactory_hub.domain.tenants import Role
@@ -85,19 +85,19 @@ async def at_once(name: str) -> bool:
     return True
 
 
-async def swept(fake: _Authenticator, until: Callable[[], object]) -> Sweep:
-    """A sweep that ran until something was so."""
-    sweep = Sweep.begin(fake, fake)  # type: ignore[arg-type]
+async def polled(fake: _Authenticator, until: Callable[[], object]) -> MembershipPoller:
+    """A poller that ran until something was so."""
+    poller = MembershipPoller.begin(fake, fake)  # type: ignore[arg-type]
     try:
         async with asyncio.timeout(30):
             while not until():
                 await asyncio.sleep(0.02)
     finally:
-        tasks = [sweep._task, *sweep._looks.values()]
+        tasks = [poller._task, *poller._looks.values()]
         for task in tasks:
             task.cancel()  # type: ignore[union-attr]
         await asyncio.gather(*tasks, return_exceptions=True)  # type: ignore[arg-type]
-    return sweep
+    return poller
 
 
 def test_one_for_whom_the_provider_hangs_holds_up_nobody_else() -> None:
@@ -107,7 +107,7 @@ def test_one_for_whom_the_provider_hangs_holds_up_nobody_else() -> None:
         return True
 
     fake = _Authenticator(ask, "hanging", *(f"p{n}" for n in range(200)))
-    asyncio.run(swept(fake, lambda: all(fake.asked[f"p{n}"] >= 3 for n in range(200))))
+    asyncio.run(polled(fake, lambda: all(fake.asked[f"p{n}"] >= 3 for n in range(200))))
     assert fake.asked["hanging"] == 1
 
 
@@ -122,7 +122,7 @@ def test_a_slow_provider_is_asked_about_many_at_once_and_not_about_more() -> Non
         return True
 
     fake = _Authenticator(ask, *(f"p{n}" for n in range(3 * AT_ONCE)))
-    asyncio.run(swept(fake, lambda: len(fake.asked) == 3 * AT_ONCE))
+    asyncio.run(polled(fake, lambda: len(fake.asked) == 3 * AT_ONCE))
     assert going[1] == AT_ONCE
 
 
@@ -134,7 +134,7 @@ def test_who_was_asked_about_by_a_request_is_not_asked_about_again() -> None:
         return fake.asked["idle"] >= 3
 
     fake.known["busy"] = time.monotonic()
-    asyncio.run(swept(fake, busy))
+    asyncio.run(polled(fake, busy))
     assert fake.asked["busy"] == 0
 
 
@@ -148,7 +148,7 @@ def test_who_got_no_answer_is_asked_about_again_before_the_interval_is_over(monk
 
     fake = _Authenticator(ask, "ada")
     fake.sweep_interval = 3600
-    asyncio.run(swept(fake, lambda: len(asked) > 3))
+    asyncio.run(polled(fake, lambda: len(asked) > 3))
 
 
 def test_a_server_is_stopped_at_once_when_a_request_learns_that_its_owner_left() -> None:
@@ -158,16 +158,16 @@ def test_a_server_is_stopped_at_once_when_a_request_learns_that_its_owner_left()
     noticed: list[bool] = []
 
     async def leave() -> None:
-        sweep = Sweep.begin(fake, fake)  # type: ignore[arg-type]
+        poller = MembershipPoller.begin(fake, fake)  # type: ignore[arg-type]
         async with asyncio.timeout(30):
-            while "ada" in sweep._looks or not fake.asked["ada"]:
+            while "ada" in poller._looks or not fake.asked["ada"]:
                 await asyncio.sleep(0.02)
             ada.tenants = {}
-            sweep.soon("ada")
+            poller.soon("ada")
             while not ada.stopped:
                 await asyncio.sleep(0.02)
         noticed.append(True)
-        sweep._task.cancel()  # type: ignore[union-attr]
+        poller._task.cancel()  # type: ignore[union-attr]
 
     asyncio.run(leave())
     assert noticed
@@ -181,7 +181,7 @@ def test_a_sweep_that_can_not_keep_up_says_so(caplog: pytest.LogCaptureFixture) 
 
     fake = _Authenticator(ask, *(f"p{n}" for n in range(3 * AT_ONCE)))
     with caplog.at_level(logging.WARNING, module.__name__):
-        asyncio.run(swept(fake, lambda: "answers too slowly to ask about each of them" in caplog.text))
+        asyncio.run(polled(fake, lambda: "answers too slowly to ask about each of them" in caplog.text))
     assert caplog.text.count("answers too slowly") == 1
 
 
@@ -227,8 +227,8 @@ def test_what_runs_in_a_team_ends_by_who_is_in_it_now(
         ada.spawners["second"] = _Spawner()
 
     async def look() -> None:
-        sweep = Sweep(fake, fake)  # type: ignore[arg-type]
-        await sweep._look_at(ada)
+        poller = MembershipPoller(fake, fake)  # type: ignore[arg-type]
+        await poller._look_at(ada)
 
     asyncio.run(look())
     expected = {"running": [1, 0], "starting": [0, 1], "named": [2, 0], "stays": [0, 0]}[what] if ends else [0, 0]
@@ -249,7 +249,7 @@ async def _nothing() -> Any:
 
 
 def test_neither_a_restart_nor_a_sign_in_begins_the_grace_again(tmp_path: Path) -> None:
-    """The hub's database is the memory: the sweep of a new process finds since when a team is left."""
+    """The hub's database is the memory: the poller of a new process finds since when a team is left."""
     url = f"sqlite:///{tmp_path}/hub.sqlite"
 
     def look(now: float) -> list[float]:
@@ -263,7 +263,7 @@ def test_neither_a_restart_nor_a_sign_in_begins_the_grace_again(tmp_path: Path) 
         async def once() -> None:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(time, "time", lambda: now)
-                await Sweep(fake, fake)._look_at(ada)  # type: ignore[arg-type]
+                await MembershipPoller(fake, fake)._look_at(ada)  # type: ignore[arg-type]
 
         asyncio.run(once())
         return ada.stopped

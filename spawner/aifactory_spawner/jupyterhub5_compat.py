@@ -1,4 +1,4 @@
-"""What JupyterHub 6 knows of a refused start, made up for on JupyterHub 5, which takes each one for a failure."""
+"""Backport of JupyterHub 6's SpawnException: on JupyterHub 5, a refused start counts as a failure of the hub."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COUNT = "failure_count"
 
 
 class RefusedStart(web.HTTPError):
-    """Stands in for JupyterHub 6's SpawnException. People are shown the same, only the log is louder."""
+    """In place of SpawnException on JupyterHub 5. Users see the same message; the hub logs it as an error."""
 
     def __init__(self, message: str, *, reason: str, status_code: int) -> None:
         self._reason = reason
@@ -36,7 +36,7 @@ SpawnException: Any = upstream.SpawnException if _HUB_KNOWS_REFUSALS else Refuse
 
 
 def refusals_uncounted(start: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
-    """Decorates a spawner's start: a refusal is no failure in a row, after so many of which the hub ends itself."""
+    """Decorates a spawner's start, so that a refusal does not count towards ``consecutive_failure_limit``."""
 
     @functools.wraps(start)
     async def guarded(self: Any) -> Any:

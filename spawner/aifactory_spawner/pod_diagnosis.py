@@ -1,4 +1,4 @@
-"""What a pod that is starting shows, and whether waiting for it still makes sense: pure functions."""
+"""Whether a pod that starts may still come up, and what its owner is told meanwhile: pure functions."""
 
 from __future__ import annotations
 
@@ -7,14 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from aifactory_hub.domain.menu import Place
-from aifactory_hub.domain.pods import PodFact
-from aifactory_hub.domain.quota import Usage
-from aifactory_hub.domain.spawns import SpawnPlan
+from aifactory_hub.domain.pods import PodFact, exit_code
 from aifactory_hub.domain.starting import FINAL_WORDS, HOPELESS, PATIENCE, SYNC_ERROR
-from aifactory_hub.domain.words import wait_words
-
-from .host_pods import exit_code
 
 # What the scheduler says of a node that no waiting turns into a fitting one. Seconds for which a node that is
 # being labelled may still be one.
@@ -25,8 +19,6 @@ _NO_IMAGE = (
     "not found", "no such host", "manifest unknown", "name unknown", "denied", "unauthorized", "invalid ref", "x509",
     "connection refused", "unreachable", "no route to host",
 )  # fmt: skip
-# Names in a queue that are told one by one.
-_MOST_AHEAD = 5
 _IMAGE_EVENTS = ("Pulling", "Pulled")
 _POD_EVENTS = ("FailedMount", "FailedAttachVolume")
 
@@ -40,7 +32,7 @@ class PodEvent:
 
 
 class Outcome(Enum):
-    """Of looking at a starting pod once."""
+    """What a look at a starting pod says: wait on, it runs, or it never will."""
 
     WAIT = "wait"
     RUNS = "runs"
@@ -48,35 +40,11 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Diagnosis:
     """``text`` says why it failed."""
 
     outcome: Outcome
     text: str = ""
-
-
-def quota_text(plan: SpawnPlan, usage: Usage) -> str:
-    """The numbers that the start was allowed on."""
-    team, devices = plan.tenant, plan.profile.takes
-    if not devices:
-        return f"{plan.profile.name} takes no GPU of team {team.name}"
-    numbers = (
-        f"asks {asked} of {device}, {usage.used.get(device, 0)} of {team.quota.limit(device)} are used"
-        for device, asked in devices.items()
-    )
-    return f"{plan.profile.name} {', '.join(numbers)} in team {team.name}"
-
-
-def queue_words(tenant: str, place: Place) -> dict[str, str]:
-    """Where a start stands in the queue, as the sentences of the page."""
-    names = [f"{ticket.user} ({ticket.profile})" for ticket in place.ahead]
-    more = f" and {len(names) - _MOST_AHEAD} more" if len(names) > _MOST_AHEAD else ""
-    ahead = f"Before you: {', '.join(names[:_MOST_AHEAD])}{more}." if names else "Nobody is before you."
-    return {
-        "place": f"Position {place.position} of {place.total} in the queue of team {tenant}.",
-        "ahead": ahead,
-        "wait": f"Expected wait: {wait_words(place.wait)}.",
-    }
 
 
 def read_events(listed: Iterable[Mapping[str, Any]]) -> list[PodEvent]:
@@ -86,26 +54,26 @@ def read_events(listed: Iterable[Mapping[str, Any]]) -> list[PodEvent]:
     ]
 
 
-def judge(pod: PodFact | None, events: Sequence[PodEvent], *, seconds: float) -> Verdict:
+def diagnose(pod: PodFact | None, events: Sequence[PodEvent], *, seconds: float) -> Diagnosis:
     """Whether the pod runs, never will, or has to be waited for. ``seconds`` since it was created.
 
     ``pod`` None means that the host does not show it (yet).
     """
     if pod is None:
-        return _judge_unseen(events, seconds)
+        return _diagnose_unseen(events, seconds)
     code = exit_code(pod)
     if code is not None:
         why = pod.message or pod.reason or "no reason given"
-        return Verdict(Outcome.FAILED, f"the server's process ended with exit code {code}: {why}")
+        return Diagnosis(Outcome.FAILED, f"the server's process ended with exit code {code}: {why}")
     if pod.deleting:
-        return Verdict(Outcome.FAILED, "the pod was deleted while it started")
+        return Diagnosis(Outcome.FAILED, "the pod was deleted while it started")
     if pod.waiting in HOPELESS or (pod.waiting == "ErrImagePull" and _says(_NO_IMAGE, pod.waiting_message)):
-        return Verdict(Outcome.FAILED, f"the container can't start, {pod.waiting}: {pod.waiting_message or ''}")
+        return Diagnosis(Outcome.FAILED, f"the container can't start, {pod.waiting}: {pod.waiting_message or ''}")
     if pod.phase == "Running" and pod.ready and pod.ip:
-        return Verdict(Outcome.RUNS)
+        return Diagnosis(Outcome.RUNS)
     if pod.unscheduled and seconds > SCHEDULER_PATIENCE and never_fits(pod.unscheduled):
-        return Verdict(Outcome.FAILED, f"no node of the cluster can ever take it: {reason_of(pod.unscheduled)}")
-    return Verdict(Outcome.WAIT)
+        return Diagnosis(Outcome.FAILED, f"no node of the cluster can ever take it: {reason_of(pod.unscheduled)}")
+    return Diagnosis(Outcome.WAIT)
 
 
 def _says(words: Iterable[str], text: str | None) -> bool:
@@ -125,17 +93,17 @@ def never_fits(unscheduled: str) -> bool:
     return all(any(cure in reason for cure in _NO_CURE) for reason in reasons.split(", "))
 
 
-def _judge_unseen(events: Iterable[PodEvent], seconds: float) -> Verdict:
+def _diagnose_unseen(events: Iterable[PodEvent], seconds: float) -> Diagnosis:
     for event in events:
         if event.reason != SYNC_ERROR:
             continue
         if _says(FINAL_WORDS, event.message) or seconds > PATIENCE:
-            return Verdict(Outcome.FAILED, f"the host cluster did not take the pod: {event.message}")
-    return Verdict(Outcome.WAIT)
+            return Diagnosis(Outcome.FAILED, f"the host cluster did not take the pod: {event.message}")
+    return Diagnosis(Outcome.WAIT)
 
 
-def news(pod: PodFact | None, events: Iterable[PodEvent]) -> list[tuple[str, str]]:
-    """What to tell of it, as (step, text)."""
+def pod_messages(pod: PodFact | None, events: Iterable[PodEvent]) -> list[tuple[str, str]]:
+    """What the start's log says of the pod, as (step, text)."""
     told = [("pod", f"placed on node {pod.node}")] if pod is not None and pod.node else []
     for event in events:
         if event.reason in _IMAGE_EVENTS:

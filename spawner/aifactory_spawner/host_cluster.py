@@ -1,0 +1,108 @@
+"""The host cluster and the teams' vClusters, as all servers of a hub use them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aifactory_hub.admission import Admission, KueueAdmission
+from aifactory_hub.admission.outlook import Outlooks
+from aifactory_hub.clusters import ApiError, HostWatch, KubeApi, TenantClients, connect_host
+from aifactory_hub.constants import NOTEBOOKS_SECRET
+from aifactory_hub.domain.quota import Quota
+from aifactory_hub.domain.tenants import Tenant
+from aifactory_hub.domain.tickets import Ticket
+from aifactory_hub.registry import Registry
+
+from .binding import Binding
+from .shared_reads import SharedReads, takes_connections
+
+# Seconds for which all servers together take one answer.
+TICKETS_FOR = 3.0
+NAMESPACE_FOR = 10.0
+
+
+@dataclass(eq=False)
+class HostCluster:
+    """One watch of the host's pods, one client for each tenant's vCluster, one queue.
+
+    ``history`` is the file of how long runs took. ``reach`` tells whether something takes connections at an address
+    and port.
+    """
+
+    registry: Registry
+    host: KubeApi
+    watch: HostWatch
+    clients: TenantClients
+    admission: Admission
+    history: Path | None = None
+    reach: Callable[[str, int], Awaitable[bool]] = takes_connections
+    outlooks: Outlooks = field(init=False)
+    _tickets: SharedReads[str, dict[str, Ticket]] = field(init=False, repr=False)
+    _namespaces: SharedReads[str, str | None] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        tenants, cluster = self.registry.tenants, self.registry.cluster
+        self.outlooks = Outlooks(self.admission, tenants, cluster.carved, reclaim=cluster.reclaim, history=self.history)
+        self._tickets = SharedReads(self._read_tickets, TICKETS_FOR)
+        self._namespaces = SharedReads(self.read_namespace_uid, NAMESPACE_FOR)
+
+    async def ticket(self, tenant: str, name: str) -> Ticket | None:
+        """The ticket, at most ``TICKETS_FOR`` seconds old; None when there is none. Raises AdmissionUnavailable."""
+        return (await self._tickets.get(tenant)).get(name)
+
+    async def namespace_uid(self, namespace: str) -> str | None:
+        """As ``read_namespace_uid``, at most ``NAMESPACE_FOR`` seconds old."""
+        return await self._namespaces.get(namespace)
+
+    async def read_namespace_uid(self, namespace: str) -> str | None:
+        """The uid of a namespace of the host; None when the hub may not read it, or when there is none.
+
+        Raises ApiUnreachable.
+        """
+        try:
+            found = await self.host.get(f"/api/v1/namespaces/{namespace}")
+        except ApiError:
+            return None
+        return str(found["metadata"]["uid"])
+
+    async def binding(
+        self, tenant: Tenant, profile: str, ticket: str, *, port: int | None = None, started: bool = False
+    ) -> Binding:
+        """A binding to the tenant as it is now. Raises ApiUnreachable."""
+        where = tenant.vcluster
+        namespace = await self.read_namespace_uid(where.namespace)
+        return Binding(tenant.name, profile, ticket, where.namespace, where.name, namespace, started, port)
+
+    async def _read_tickets(self, tenant: str) -> dict[str, Ticket]:
+        return {ticket.name: ticket for ticket in await self.admission.tickets(tenant)}
+
+    def serve(self, binding: Binding) -> None:
+        """Also reach the tenant of a server that is no longer in the registry, so that the server can be ended."""
+        if binding.tenant not in self.registry.tenants:
+            tenant = Tenant(binding.tenant, binding.tenant, binding.vcluster, rules=(), profiles=(), quota=Quota({}))
+            self.clients.serve(tenant)
+            self.admission.serve(tenant)
+
+    async def close(self) -> None:
+        """Stop the watch and close all connections."""
+        await self.watch.stop()
+        await self.admission.close()
+        await self.clients.close()
+        await self.host.close()
+
+
+async def connect_cluster(registry: Registry, kubeconfig: str | None, history: Path | None = None) -> HostCluster:
+    """Connect to the host cluster; the watch and the health checks begin in the background.
+
+    ``history`` is the file of how long runs took.
+
+    Raises CredentialError when there is no usable kubeconfig. A host that does not answer is no error here.
+    """
+    host = await connect_host(kubeconfig)
+    watch = HostWatch(host)
+    watch.start()
+    clients = TenantClients(host, registry.tenants, NOTEBOOKS_SECRET)
+    clients.watch_health()
+    return HostCluster(registry, host, watch, clients, KueueAdmission(host, registry.tenants, registry.hub), history)

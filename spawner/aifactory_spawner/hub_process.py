@@ -1,0 +1,105 @@
+"""What there is once in a hub process: the connection to the cluster, and the loops that run over it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from jupyterhub import orm
+from sqlalchemy.orm import joinedload
+
+from aifactory_hub.clusters import CredentialError
+from aifactory_hub.domain.names import server_id
+from aifactory_hub.domain.orphans import ServerKey
+from aifactory_hub.registry import Registry
+from aifactory_hub.settings import read_hub_settings
+
+from .binding import Binding
+from .host_cluster import HostCluster, connect_cluster
+from .hub_database import HubDatabase
+from .metrics import HUB_METRICS
+from .orphan_collector import OrphanCollector, OrphanRules
+from .refusals import SpawnRefused, not_connected
+
+log = logging.getLogger(__name__)
+
+
+class HubProcess:
+    """Shared by all spawners of the process.
+
+    ``cluster`` is connected when the hub starts, or when the first spawner needs it, and None before. ``live`` maps the
+    tickets that servers hold to those servers. ``database`` is None until ``begin``.
+    """
+
+    def __init__(self, cluster: HostCluster | None = None, database: HubDatabase | None = None) -> None:
+        self.cluster = cluster
+        self.database = database
+        self.live: dict[str, ServerKey] = {}
+        self.orphans = OrphanCollector(self.servers, lambda: self.database)
+        self._stored: Callable[[], dict[str, ServerKey]] | None = None
+        self._connecting = asyncio.Lock()
+        self._loops: asyncio.Task[None] | None = None
+        self._beginning: asyncio.Task[None] | None = None
+
+    @property
+    def database_id(self) -> str | None:
+        return None if self.database is None else self.database.id
+
+    def servers(self) -> dict[str, ServerKey]:
+        """All servers of the hub, by the tickets that they hold; also those that have no spawner object yet."""
+        return {**(self._stored() if self._stored is not None else {}), **self.live}
+
+    def begin(self, db: Any, rules: OrphanRules, get_registry: Callable[[], Registry]) -> None:
+        """Open the hub's database, a SQLAlchemy session, and connect to the cluster in the background.
+
+        Without a running event loop, the first spawner that needs the cluster connects to it.
+        """
+        self._stored = partial(stored_servers, db)
+        self.database = HubDatabase(db)
+        self.orphans.rules = rules
+        HUB_METRICS.follow(lambda: self.cluster, self.orphans)
+        with suppress(RuntimeError):
+            self._beginning = asyncio.get_running_loop().create_task(self._begin(get_registry), name="connect cluster")
+
+    async def _begin(self, get_registry: Callable[[], Registry]) -> None:
+        try:
+            await self.connected(get_registry)
+        except SpawnRefused as error:
+            log.error("no server can start: %s", error.__cause__)
+        except Exception:
+            # The first spawner that needs the cluster raises the same, and shows it to a person.
+            log.exception("the host cluster can't be watched yet")
+
+    async def connected(self, get_registry: Callable[[], Registry]) -> HostCluster:
+        """The cluster, connected if it is not yet. Raises SpawnRefused when the hub has no credential for it."""
+        async with self._connecting:
+            if self.cluster is None:
+                settings = read_hub_settings()
+                try:
+                    self.cluster = await connect_cluster(get_registry(), settings.kubeconfig, settings.history)
+                except CredentialError as error:
+                    raise not_connected() from error
+                self._loops = asyncio.create_task(self._run_loops(self.cluster), name="collect orphans")
+            return self.cluster
+
+    async def _run_loops(self, cluster: HostCluster) -> None:
+        # JupyterHub has no hook for spawners at its end, but cancels all tasks.
+        try:
+            await asyncio.gather(self.orphans.run(cluster), cluster.outlooks.run())
+        finally:
+            await cluster.close()
+
+
+def stored_servers(db: Any) -> dict[str, ServerKey]:
+    """The servers in the hub's database that run, start or stop, by the tickets that they hold."""
+    found = {}
+    running = db.query(orm.Spawner).filter(orm.Spawner.server != None)  # noqa: E711 - SQL
+    for row in running.options(joinedload(orm.Spawner.user)):
+        binding = Binding.from_state((row.state or {}).get("aifactory"))
+        if binding is not None:
+            found[binding.ticket] = ServerKey(binding.tenant, server_id(row.user.name, row.name))
+    return found

@@ -113,7 +113,8 @@ def sign_in(hub: HubProcess, browser: httpx.Client) -> httpx.Response:
 
 
 def groups_of(hub: HubProcess, user: str) -> list[str]:
-    return sorted((hub.user(user.replace("@", "%40")) or {}).get("groups", ()))
+    found: list[str] = (hub.user(user.replace("@", "%40")) or {}).get("groups", [])
+    return sorted(found)
 
 
 def answers_as(provider: OidcProvider, shape: Shape, groups: list[str]) -> None:

@@ -113,7 +113,7 @@ def sign_in(hub: HubProcess, browser: httpx.Client) -> httpx.Response:
 
 
 def groups_of(hub: HubProcess, user: str) -> list[str]:
-    found: list[str] = (hub.user(user.replace("@", "%40")) or {}).get("groups", [])
+    found: Any = (hub.user(user.replace("@", "%40")) or {}).get("groups", ())
     return sorted(found)
 
 

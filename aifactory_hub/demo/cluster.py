@@ -23,7 +23,7 @@ class SimulatedTenants:
         return self.health(tenant)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class DemoCluster:
     """One for the hub and the job service, which share a process here, so that quota is one truth.
 
@@ -40,8 +40,7 @@ class DemoCluster:
         registry = self.registry
         # Asking the engine in this process costs nothing, so each page has the numbers of its moment.
         cluster = registry.cluster
-        outlooks = Outlooks(self.admission, registry.tenants, cluster.carved, fresh=0.0, reclaim=cluster.reclaim)
-        object.__setattr__(self, "outlooks", outlooks)
+        self.outlooks = Outlooks(self.admission, registry.tenants, cluster.carved, fresh=0.0, reclaim=cluster.reclaim)
 
 
 def simulate(registry: Registry, homes: Path) -> DemoCluster:

@@ -88,24 +88,29 @@ class ServerMonitor:
     # Gather
 
     async def _gather(self, server: Server) -> ServerFacts:
-        watch, binding, record = server.cluster.watch, server.binding, self._record
-        facts = ServerFacts(
-            binding.tenant,
-            started=binding.started,
-            unfinished=record.unfinished,
-            host_known=False,
-            team_exists=binding.tenant in server.cluster.registry.tenants,
-            bound_namespace=binding.namespace_uid,
-            notice=record.notice,
+        watch, pod = server.cluster.watch, None
+        namespace = ticket = trouble = None
+        host_known = await watch.synced(FIRST_LIST) and not watch.stale
+        if host_known:
+            namespace, pod = await _namespace(server), server.seen()
+            ticket = None if pod is None else await _ticket(server)
+            trouble = await _api_trouble(server) if pod is None else None
+            # What comes or goes while others answer is looked at the next time.
+            host_known = not watch.stale and (server.seen() is None) == (pod is None)
+        # Nothing is awaited from here on: another check may change what the record has.
+        return ServerFacts(
+            server.binding.tenant,
+            started=server.binding.started,
+            unfinished=self._record.unfinished,
+            host_known=host_known,
+            team_exists=server.binding.tenant in server.cluster.registry.tenants,
+            bound_namespace=server.binding.namespace_uid,
+            namespace=namespace,
+            pod=pod,
+            ticket=ticket,
+            api_trouble=trouble,
+            notice=self._record.notice,
         )
-        if not await watch.synced(FIRST_LIST) or watch.stale:
-            return facts
-        namespace, pod = await _namespace(server), server.seen()
-        ticket = None if pod is None else await _ticket(server)
-        trouble = await _api_trouble(server) if pod is None else None
-        # What comes or goes while others answer is looked at the next time.
-        known = not watch.stale and (server.seen() is None) == (pod is None)
-        return replace(facts, host_known=known, namespace=namespace, pod=pod, ticket=ticket, api_trouble=trouble)
 
     # Apply
 
@@ -143,6 +148,8 @@ class ServerMonitor:
     async def _end(self, server: Server, ending: Ending) -> None:
         """Clear away what is left, then note why the server ended; the hub stores that with the spawner's state."""
         await _CLEANUPS[ending.cleanup](server)
+        if self._record.binding is None:
+            return  # somebody stopped it meanwhile
         log.warning("%s ended: %s", self._record.name, ending.end.why)
         self._record.end, self._record.notice = ending.end, None
         self._ended = (server.binding.ticket, ending.exit_code)

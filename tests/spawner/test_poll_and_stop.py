@@ -113,6 +113,19 @@ async def test_a_pod_that_comes_back_while_its_vcluster_is_asked_keeps_its_ticke
     assert len(await tickets(hub)) == 1 and await spawner.poll() is None
 
 
+async def test_a_server_that_somebody_stops_meanwhile_has_no_end_to_be_told(hub: HubInMemory) -> None:
+    spawner, release = await running(hub), hub.admission.release
+
+    async def stopped(tenant: str, name: str) -> None:
+        await release(tenant, name)
+        spawner.clear_state()
+
+    hub.admission.release = stopped  # type: ignore[method-assign]
+    hub.cluster.watch.hide(WHERE)
+    assert await spawner.poll() == 1
+    assert spawner.record.last_end == "" and await tickets(hub) == []
+
+
 async def test_a_ticket_that_can_not_be_given_back_keeps_the_end_for_later(hub: HubInMemory) -> None:
     spawner = await running(hub)
     hub.cluster.watch.hide(WHERE)
@@ -252,6 +265,21 @@ async def test_a_start_that_a_hub_did_not_survive_is_cleared_away(hub: HubInMemo
     assert await hub.people["ada"].spawner.poll() == 1
     assert hub.cluster.pods_in("nlp") == []
     assert await tickets(hub) == []
+
+
+async def test_only_one_of_two_who_ask_at_once_waits_for_the_end_of_an_unfinished_start(hub: HubInMemory) -> None:
+    spawner = await running(hub)
+    spawner.orm_spawner.state = {"aifactory": {**spawner.record.binding.to_state(), "started": False}}
+    hub.cluster.watch.change(WHERE, phase="Pending", ready=False)
+    hub.db.commit()
+    hub.restart()
+    spawner = hub.people["ada"].spawner
+    asked = [asyncio.ensure_future(spawner.poll()) for _ in range(2)]
+    answered, waiting = await asyncio.wait(asked, timeout=2, return_when=asyncio.FIRST_COMPLETED)
+    assert [task.result() for task in answered] == [None] and len(waiting) == 1
+    hub.cluster.watch.change(WHERE, phase="Running", ready=True)
+    assert await waiting.pop() is None
+    assert spawner.record.binding.started and hub.people["ada"].orm_spawners[""].state["aifactory"]["started"]
 
 
 async def test_stop_gives_the_ticket_back_only_when_the_pod_is_gone(hub: HubInMemory) -> None:

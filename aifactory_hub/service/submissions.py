@@ -11,6 +11,7 @@ from typing import Any
 
 from ..domain.engines import Published, check_template
 from ..domain.images import JobImage
+from ..domain.job_spec import JobSpec
 from ..domain.jobs import JobPlan, JobRequest, plan_job
 from ..domain.refusals import Refusal, RefusalReason
 from ..pipelines.base import PipelineUnavailable
@@ -39,14 +40,6 @@ def request_digest(submission: Submission, tenant: str) -> str:
 def digest_of(asked: Mapping[str, Any]) -> str:
     """One digest for what was asked, whatever the order that it was said in."""
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-
-
-# What a retry takes over from the job that it tries again.
-_ASKED = (
-    *("tenant", "owner", "name", "command", "profile", "environment", "outputs", "input_sha256", "input_size"),
-    *("backend", "image", "priority", "max_seconds", "max_retries", "retry_backoff", "notify", "source", "provenance"),
-    *("sweep", "nodes", "template", "parameters"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +127,18 @@ class Submissions:
         earlier = self._jobs.find_by_key(job.tenant, job.owner, key)
         if earlier is not None:
             return _same_request(earlier, digest, new=False)
-        asked = {name: getattr(job, name) for name in _ASKED}
         record = JobRecord(
-            **asked,
             id=self._new_id(),
+            tenant=job.tenant,
+            owner=job.owner,
+            spec=job.spec,
             key=key,
             request_digest=digest,
             submitted_at=self._clock(),
             retry_of=job.id,
         )
         try:
-            if job.input_sha256 is None or job.inputs_dropped_at is None:
+            if job.spec.input_sha256 is None or job.inputs_dropped_at is None:
                 return _same(self._jobs.add(record), record)
         except SnapshotMissing:
             pass
@@ -172,35 +166,40 @@ class Submissions:
 
     def record(self, plan: JobPlan, owner: str, submission: Submission) -> JobRecord:
         """The job as it would be stored."""
-        image = self.image(plan, owner, submission)
         return JobRecord(
             id=self._new_id(),
             tenant=plan.tenant.name,
             owner=owner,
-            name=plan.name,
-            command=plan.command,
-            profile=plan.profile.name,
             key=submission.key,
             request_digest=request_digest(submission, plan.tenant.name),
             submitted_at=self._clock(),
-            environment=plan.environment,
-            outputs=None if submission.outputs is None else tuple(submission.outputs),
-            input_sha256=submission.files,
-            priority=submission.priority.value,
-            max_seconds=submission.max_seconds,
-            max_retries=submission.retries,
-            retry_backoff=submission.retry_backoff,
-            sweep=submission.sweep,
-            provenance=submission.provenance,
-            notify=tuple(submission.notify),
-            # Also of one that asks for none: the site may name another first engine while this one's job goes on.
-            backend=plan.engine.name,
-            # The site's own may change until it starts; the notebook's is the one of now.
-            image=image.name if image.why is None else None,
-            nodes=plan.nodes,
-            template=submission.template,
-            parameters=submission.parameters,
+            spec=_spec(plan, submission, self.image(plan, owner, submission)),
         )
+
+
+def _spec(plan: JobPlan, submission: Submission, image: JobImage) -> JobSpec:
+    return JobSpec(
+        name=plan.name,
+        command=plan.command,
+        profile=plan.profile.name,
+        environment=plan.environment,
+        outputs=None if submission.outputs is None else tuple(submission.outputs),
+        input_sha256=submission.files,
+        priority=submission.priority.value,
+        max_seconds=submission.max_seconds,
+        max_retries=submission.retries,
+        retry_backoff=submission.retry_backoff,
+        sweep=submission.sweep,
+        provenance=submission.provenance,
+        notify=tuple(submission.notify),
+        # Also of one that asks for none: the site may name another first engine while this one's job goes on.
+        backend=plan.engine.name,
+        # The site's own may change until it starts; the notebook's is the one of now.
+        image=image.name if image.why is None else None,
+        nodes=plan.nodes,
+        template=submission.template,
+        parameters=submission.parameters,
+    )
 
 
 def _request(submission: Submission) -> JobRequest:
@@ -208,7 +207,6 @@ def _request(submission: Submission) -> JobRequest:
         command=submission.command,
         profile=submission.profile,
         name=submission.name,
-        key=submission.key,
         environment=submission.environment,
         engine=submission.engine,
         nodes=submission.nodes,
@@ -219,7 +217,7 @@ def _request(submission: Submission) -> JobRequest:
 
 
 def _no_manifest(record: JobRecord) -> Refusal:
-    message = f"There is no manifest {record.input_sha256} of yours: send the files and it, then submit."
+    message = f"There is no manifest {record.spec.input_sha256} of yours: send the files and it, then submit."
     return Refusal(RefusalReason.BAD_FIELD, message, field="files")
 
 

@@ -8,7 +8,7 @@ import type { Overview } from '../src/types';
 import { line } from '../src/chart';
 import { readValue } from '../src/values';
 import { cancelledBy, formTroubleWords, jobReason, linkTrouble } from '../src/words';
-import { makeJob } from './jobs';
+import { makeAttempt, makeJob } from './jobs';
 import { trans } from './trans';
 
 function overview(more: Partial<Overview['here']> = {}, price: string | null = '2.00'): Overview {
@@ -97,9 +97,9 @@ test('an idle stop is told from the last activity', () => {
 });
 
 test('the server and the jobs of today cost', () => {
-  const times = { ...makeJob(1).times, starting: '2026-05-05T11:00:00Z', finished: '2026-05-05T11:30:00Z' };
+  const attempts = [makeAttempt(1, { starting: '2026-05-05T11:00:00Z', ended: '2026-05-05T11:30:00Z' })];
   const cost = { per_hour: '4.00', hours: 1, at_most: '4.00', so_far: '2.00' };
-  const found = { ...overview(), mine: [makeJob(1, 'SUCCEEDED', { times, cost })] };
+  const found = { ...overview(), mine: [makeJob(1, 'SUCCEEDED', { attempts, cost })] };
   const midnight = new Date(NOON);
   midnight.setHours(0, 0, 0, 0);
   const hours = Math.min(2, (NOON.getTime() - midnight.getTime()) / 3_600_000);

@@ -349,7 +349,7 @@ def _give_steps(demo: Demo, job: str) -> None:
     train = {**begun, "name": "train", "state": "RUNNING", "started": _ago(48), "finished": None}
     later = {**train, "name": "evaluate", "state": "PENDING", "reason": "no node has room", "started": None}
     with closing(_service(demo)) as service, service:
-        service.execute("UPDATE jobs SET steps = ? WHERE id = ?", (json.dumps([begun, train, later]), job))
+        service.execute("UPDATE attempts SET steps = ? WHERE job_id = ?", (json.dumps([begun, train, later]), job))
 
 
 def _service(demo: Demo) -> sqlite3.Connection:

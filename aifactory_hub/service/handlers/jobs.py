@@ -90,7 +90,7 @@ class DryRun(Handler):
             return
         record = self.context.submissions.record(plan, caller.name, asked)
         seen = await look(self.context, tenant)
-        manifest = self.context.engines.of(record.backend).render(preview(self.context, record, plan))
+        manifest = self.context.engines.of(record.spec.backend).render(preview(self.context, record, plan))
         image = self.context.submissions.image(plan, caller.name, asked)
         self.answer(dry_run_answer(plan, record, image, seen, manifest, self.context.registry))
 
@@ -135,9 +135,9 @@ class Provenance(Handler):
     async def get(self, job_id: str) -> None:
         """In the words of the client that sent it."""
         job = await self.job_for(await self.caller(), job_id)
-        told = None if job.provenance is None else dict(job.provenance)
-        image = job.image or self.context.registry.jobs.image
-        self.answer({"id": job.id, "files": job.input_sha256, "image": image, "provenance": told})
+        told = None if job.spec.provenance is None else dict(job.spec.provenance)
+        image = job.spec.image or self.context.registry.jobs.image
+        self.answer({"id": job.id, "files": job.spec.input_sha256, "image": image, "provenance": told})
 
 
 class JobLogs(Handler):
@@ -150,7 +150,7 @@ class JobLogs(Handler):
         job = await self.job_for(caller, job_id)
         if job.log_dropped_at is not None:
             raise gone(f"The log of job {job.id}", self.context.registry.jobs.keep_logs)
-        if job.log_sha256 is not None:
+        if job.current.log_size is not None:
             self.set_header("X-AIFactory-Log", "stored")
             await self.send_file(self.context.files.log(job.id, job.attempt), media_type="text/plain; charset=utf-8")
             return
@@ -158,12 +158,12 @@ class JobLogs(Handler):
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         limit = self.context.registry.jobs.max_log
         sent = await run_sync(self.context.spool.tail, job.run_id, most=limit)
-        self.write(sent or (await self._live(job) if job.live and job.run_intended_at is not None else ""))
+        self.write(sent or (await self._live(job) if job.live and job.current.run_intended_at is not None else ""))
 
     async def _live(self, job: JobRecord) -> str:
         limit = self.context.registry.jobs.max_log
         try:
-            return await self.context.engines.of(job.backend).logs(job.tenant, job.run_id, limit_bytes=limit)
+            return await self.context.engines.of(job.spec.backend).logs(job.tenant, job.run_id, limit_bytes=limit)
         except PipelineUnavailable as error:
             message = f"The log can't be had now: {error}. The job goes on; try again in a moment."
             raise unavailable("log-unavailable", message) from error

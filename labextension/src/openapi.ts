@@ -288,7 +288,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** What the job has printed: the end of it, if it is long. */
+        /** What an attempt of the job has printed: the end of it, if it is long. */
         readonly get: operations["getJobLog"];
         readonly put?: never;
         readonly post?: never;
@@ -2936,7 +2936,10 @@ export interface operations {
     };
     readonly getJobLog: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description The attempt; by default the last. */
+                readonly attempt?: number | null;
+            };
             readonly header?: never;
             readonly path: {
                 readonly job: string;
@@ -2945,7 +2948,7 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description What the job has printed: the end of it, if it is long. */
+            /** @description What an attempt of the job has printed: the end of it, if it is long. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;

@@ -2,10 +2,10 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Offline, Refused } from './errors';
-import { clock } from './format';
+import { clock, duration } from './format';
 import type { Link } from './model';
 import { printable } from './printable';
-import type { Job, JobState, StepState } from './types';
+import type { Attempt, Job, JobState, StepState } from './types';
 
 export type Tone = 'wait' | 'live' | 'good' | 'bad' | 'off';
 
@@ -85,6 +85,13 @@ export function jobReason(job: Job, trans: TranslationBundle): string {
     return trans.__('by %1', cancelledBy(job));
   }
   return printable(job.reason ?? '');
+}
+
+/** How an attempt ended that another one followed. */
+export function attemptWords(attempt: Attempt, trans: TranslationBundle): string {
+  const why = printable(attempt.reason ?? attempt.kind ?? '');
+  const held = attempt.held_seconds ? trans.__('%1 with its devices', duration(attempt.held_seconds)) : '';
+  return [why, attempt.nodes.map(printable).join(', '), held].filter(part => part !== '').join(' · ');
 }
 
 /** What to say above everything else; null when all is well. */

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from aifactory_hub.domain.jobs import JobRun, JobState
+from aifactory_hub.domain.jobs import EndKind, JobRun, JobState, Onward
 from aifactory_hub.service.answers import job_answer
 
+from ..support.job_service import RunningService
 from .world import MIG, World
 
 
@@ -76,3 +77,39 @@ async def test_the_nodes_that_an_attempt_was_seen_on_stay_known(world: World, mo
         await world.settle()
     assert answer(world, job_id)["attempts"][0]["nodes"] == ["gpu-1", "gpu-2"]
     assert world.job(job_id).spec.profile == MIG
+
+
+async def test_the_log_of_each_attempt_can_be_read(service: RunningService) -> None:
+    async with service.http("ada") as http, service.http("eve") as other:
+        job_id = (await http.post("/jobs", json={"command": "true", "profile": MIG, "key": "k"})).json()["id"]
+        logs = f"/jobs/{job_id}/logs"
+        for line, run_id in (("one", job_id), ("two", f"{job_id}r2")):
+            await service.reconciler.settle()
+            service.pipeline.print_line("nlp", run_id, line)
+            if run_id == job_id:
+                await http.post(f"/jobs/{job_id}/suspend")
+                await service.reconciler.settle()
+                await http.post(f"/jobs/{job_id}/resume")
+        first, present, named = [await http.get(f"{logs}{which}") for which in ("?attempt=1", "", "?attempt=2")]
+        assert (first.text, first.headers["X-AIFactory-Log"]) == ("one\n", "stored")
+        assert (present.text, named.text, present.headers["X-AIFactory-Log"]) == ("two\n", "two\n", "live")
+        later, none = await http.get(f"{logs}?attempt=3"), await http.get(f"{logs}?attempt=0")
+        assert (later.status_code, later.json()["reason"], later.json()["field"]) == (404, "unknown-attempt", "attempt")
+        assert (none.status_code, none.json()["field"]) == (400, "attempt")
+        assert (await other.get(f"{logs}?attempt=1")).status_code == 404
+        service.context.jobs.mark_dropped(job_id, "log", now=1.0)
+        assert (await http.get(f"{logs}?attempt=1")).status_code == 410
+
+
+async def test_what_an_earlier_attempt_sent_is_read_until_its_log_is_stored(service: RunningService) -> None:
+    async with service.http("ada") as http:
+        job_id = (await http.post("/jobs", json={"command": "true", "profile": MIG, "key": "k"})).json()["id"]
+        await service.reconciler.settle()
+        service.context.spool.append(job_id, 0, b"sent\n")
+        jobs = service.context.jobs
+        jobs.begin_ending(job_id, EndKind.RETRY, reason="oom", exit_code=1, shown="", now=5.0)
+        found = jobs.get(job_id)
+        assert found is not None
+        jobs.next_attempt(found, Onward(JobState.PENDING, "failed", None))
+        assert (await http.get(f"/jobs/{job_id}/logs?attempt=1")).text == "sent\n"
+        assert (await http.get(f"/jobs/{job_id}/logs")).text == ""

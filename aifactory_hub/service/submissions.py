@@ -87,7 +87,10 @@ class Submissions:
     async def published(self, tenant: str, submission: Submission) -> list[Published] | None:
         """What the team has published for the request's engine; None when there is no such thing or it is not known:
         a team whose vCluster is silent can submit all the same."""
-        engine = self._engines.facts.get(submission.engine or "")
+        return await self._published(tenant, submission.engine)
+
+    async def _published(self, tenant: str, name: str | None) -> list[Published] | None:
+        engine = self._engines.facts.get(name or "")
         if engine is None or engine.publishes is None:
             return None
         try:
@@ -96,8 +99,11 @@ class Submissions:
             return None
 
     async def retry(self, job: JobRecord, key: str) -> Taken | Refusal:
-        """A new job that asks for what an ended one asked: the ended one stays as it is."""
-        return await reads.run(self._retry, job, key)
+        """A new job that asks for what an ended one asked, if it may still be submitted; the ended one stays as it
+        is."""
+        published = await self._published(job.tenant, job.spec.backend)
+        plan = self._plan(job.tenant, job.spec.request, job.spec.notify, published)
+        return await reads.run(self._retry, job, key, plan)
 
     def submit_now(
         self,
@@ -122,11 +128,13 @@ class Submissions:
         except SnapshotMissing:
             return _no_manifest(record)
 
-    def _retry(self, job: JobRecord, key: str) -> Taken | Refusal:
+    def _retry(self, job: JobRecord, key: str, plan: JobPlan | Refusal) -> Taken | Refusal:
         digest = digest_of({"retry": job.id})
         earlier = self._jobs.find_by_key(job.tenant, job.owner, key)
         if earlier is not None:
             return _same_request(earlier, digest, new=False)
+        if isinstance(plan, Refusal):
+            return plan
         record = JobRecord(
             id=self._new_id(),
             tenant=job.tenant,
@@ -149,16 +157,21 @@ class Submissions:
         self, tenant: str, submission: Submission, published: Sequence[Published] | None = None
     ) -> JobPlan | Refusal:
         """What would run, or why it may not. ``published`` None: not known, so not looked at."""
-        for url in submission.notify:
+        return self._plan(tenant, _request(submission), submission.notify, published)
+
+    def _plan(
+        self, tenant: str, request: JobRequest, notify: Sequence[str], published: Sequence[Published] | None
+    ) -> JobPlan | Refusal:
+        for url in notify:
             try:
                 check_address(url, self._registry.jobs.webhook_hosts)
             except Forbidden as error:
                 return Refusal(RefusalReason.BAD_FIELD, f"No message may go to {url!r}: {error}.", field="notify")
         facts = self._engines.facts
-        plan = plan_job(_request(submission), self._registry.tenants[tenant], self._registry.catalogue, facts)
+        plan = plan_job(request, self._registry.tenants[tenant], self._registry.catalogue, facts)
         if published is None or isinstance(plan, Refusal):
             return plan
-        return check_template(plan.engine, submission.template or "", submission.parameters, published) or plan
+        return check_template(plan.engine, request.template or "", request.parameters, published) or plan
 
     def image(self, plan: JobPlan, owner: str, submission: Submission) -> JobImage:
         """What the job would run in."""

@@ -162,6 +162,7 @@ class JobAnswer(TypedDict):
     expected_wait: WaitAnswer | None
     cost: Cost | None
     cancel_asked: bool
+    cancelled_by: Annotated[str | None, Field(description="Who asked for it to be cancelled, unless it ended before.")]
     suspend_asked: bool
     unreachable: Unreachable | None
     attempt: Annotated[int, Field(ge=1, description="Counts up with each retry, preemption and suspension.")]

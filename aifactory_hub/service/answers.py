@@ -12,7 +12,7 @@ from aifactory_profiles import Device, Profile
 from ..domain.attempts import Attempt, held_seconds, most_seconds
 from ..domain.forecasts import Forecast, cost, forecast
 from ..domain.images import JobImage
-from ..domain.jobs import JobPlan, Priority, StepState
+from ..domain.jobs import JobPlan, JobState, Priority, StepState
 from ..domain.menu import Outlook
 from ..domain.menu_json import WaitAnswer, wait_answer
 from ..domain.quota import Usage, check_quota, quota_left, room_for
@@ -53,6 +53,7 @@ def job_answer(
         "expected_wait": _wait(seen),
         "cost": _cost(job, registry, now),
         "cancel_asked": job.cancel_asked_at is not None,
+        "cancelled_by": None if job.state.final and job.state is not JobState.CANCELLED else job.cancel_asked_by,
         "suspend_asked": job.suspend_asked_at is not None,
         "unreachable": _unreachable(job),
         "attempt": job.attempt,

@@ -971,6 +971,11 @@ export interface components {
             readonly attempts: readonly components["schemas"]["AttemptAnswer"][];
             /** Cancel Asked */
             readonly cancel_asked: boolean;
+            /**
+             * Cancelled By
+             * @description Who asked for it to be cancelled, unless it ended before.
+             */
+            readonly cancelled_by: string | null;
             /** Command */
             readonly command: string;
             readonly cost: components["schemas"]["Cost"] | null;

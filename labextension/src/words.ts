@@ -57,13 +57,6 @@ export function stepStateName(state: StepState, trans: TranslationBundle): strin
   return names[state];
 }
 
-/** Who cancelled it, as the service tells it; null when nobody did, or it is not said. */
-export function cancelledBy(job: Job): string | null {
-  return job.state === 'CANCELLED'
-    ? (/^cancelled by (.+)$/.exec(printable(job.reason ?? ''))?.[1] ?? null)
-    : null;
-}
-
 /** Why it waits or how it ended, in one line; empty when there is nothing to add. */
 export function jobReason(job: Job, trans: TranslationBundle): string {
   if (job.cancel_asked && !job.final) {
@@ -80,9 +73,9 @@ export function jobReason(job: Job, trans: TranslationBundle): string {
   if (job.state === 'FAILED' && !job.reason && job.exit_code !== null) {
     return trans.__('exit code %1', job.exit_code);
   }
-  if (job.state === 'CANCELLED' && cancelledBy(job) !== null) {
+  if (job.state === 'CANCELLED' && job.cancelled_by !== null) {
     // Its state stands before it.
-    return trans.__('by %1', cancelledBy(job));
+    return trans.__('by %1', printable(job.cancelled_by));
   }
   return printable(job.reason ?? '');
 }

@@ -7,7 +7,7 @@ import { settle } from '../src/settle';
 import type { Overview } from '../src/types';
 import { line } from '../src/chart';
 import { readValue } from '../src/values';
-import { cancelledBy, formTroubleWords, jobReason, linkTrouble } from '../src/words';
+import { formTroubleWords, jobReason, linkTrouble } from '../src/words';
 import { makeAttempt, makeJob } from './jobs';
 import { trans } from './trans';
 
@@ -154,11 +154,10 @@ test('trouble says what and since when', () => {
 });
 
 test('who cancelled a job is said once', () => {
-  const cancelled = makeJob(1, 'CANCELLED', { reason: 'cancelled by ada' });
-  expect(jobReason(cancelled, trans)).toBe('by ada');
-  expect(cancelledBy(cancelled)).toBe('ada');
-  expect(cancelledBy(makeJob(1, 'CANCELLED', { reason: 'its schedule ended' }))).toBeNull();
-  expect(cancelledBy(makeJob(1, 'RUNNING', { reason: 'cancelled by ada' }))).toBeNull();
+  const more = { reason: 'cancelled by ada', cancelled_by: 'ada' };
+  expect(jobReason(makeJob(1, 'CANCELLED', more), trans)).toBe('by ada');
+  expect(jobReason(makeJob(1, 'CANCELLED', { reason: 'cancelled by ada' }), trans)).toBe('cancelled by ada');
+  expect(jobReason(makeJob(1, 'STARTING', more), trans)).toBe('cancelled by ada');
 });
 
 test('a form whose answer is lost says that what was typed is kept, and a refusal only what is wrong', () => {

@@ -113,3 +113,16 @@ async def test_what_an_earlier_attempt_sent_is_read_until_its_log_is_stored(serv
         jobs.next_attempt(found, Onward(JobState.PENDING, "failed", None))
         assert (await http.get(f"/jobs/{job_id}/logs?attempt=1")).text == "sent\n"
         assert (await http.get(f"/jobs/{job_id}/logs")).text == ""
+
+
+@pytest.mark.parametrize(("exit_code", "by"), [(None, "ada"), (0, None)], ids=["cancelled", "it had ended by itself"])
+async def test_who_cancelled_a_job_is_a_field_of_it(world: World, exit_code: int | None, by: str | None) -> None:
+    job_id = await world.submit()
+    await world.settle()
+    assert answer(world, job_id)["cancelled_by"] is None
+    if exit_code is not None:
+        world.pipeline.end("nlp", job_id, exit_code)
+    world.service.jobs.ask_cancel(job_id, by="ada", now=world.clock())
+    assert answer(world, job_id)["cancelled_by"] == "ada"
+    await world.settle()
+    assert (answer(world, job_id)["final"], answer(world, job_id)["cancelled_by"]) == (True, by)

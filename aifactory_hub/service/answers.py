@@ -34,55 +34,56 @@ def job_answer(
     seen: Forecast = Forecast(),  # noqa: B008 - frozen
 ) -> answer_types.JobAnswer:
     """A job as its team mates may see it: of its environment the names only, because values may be secrets."""
+    spec, current, ended = job.spec, job.current, job.state.final
     return {
         "id": job.id,
-        "name": job.spec.name,
+        "name": spec.name,
         "tenant": job.tenant,
         "owner": job.owner,
-        "command": job.spec.command,
-        "profile": job.spec.profile,
-        "environment": sorted(job.spec.environment),
-        "outputs": None if job.spec.outputs is None else list(job.spec.outputs),
-        "files": job.spec.input_sha256,
-        "files_size": job.spec.input_size,
+        "command": spec.command,
+        "profile": spec.profile,
+        "environment": sorted(spec.environment),
+        "outputs": None if spec.outputs is None else list(spec.outputs),
+        "files": spec.input_sha256,
+        "files_size": spec.input_size,
         "state": job.state,
-        "final": job.state.final,
+        "final": ended,
         "reason": job.reason if job.unreachable is None else job.unreachable,
         "exit_code": job.exit_code,
         "position": seen.position,
         "expected_wait": _wait(seen),
         "cost": _cost(job, registry, now),
         "cancel_asked": job.cancel_asked_at is not None,
-        "cancelled_by": None if job.state.final and job.state is not JobState.CANCELLED else job.cancel_asked_by,
+        "cancelled_by": None if ended and job.state is not JobState.CANCELLED else job.cancel_asked_by,
         "suspend_asked": job.suspend_asked_at is not None,
         "unreachable": _unreachable(job),
         "attempt": job.attempt,
-        "retries": {"used": job.retries_used, "most": job.spec.max_retries},
+        "retries": {"used": job.retries_used, "most": spec.max_retries},
         "preemptions": job.preemptions,
         "history": [_earlier(attempt) for attempt in job.earlier],
         "attempts": [_attempt(attempt) for attempt in job.attempts],
-        "priority": Priority(job.spec.priority),
+        "priority": Priority(spec.priority),
         "max_seconds": longest(job, registry),
-        "progress": _progress(job),
+        "progress": _progress(current),
         "retry_of": job.retry_of,
         "schedule": job.schedule,
-        "sweep": job.spec.sweep,
-        "engine": job.spec.backend or registry.jobs.engines[0],
-        "nodes": job.spec.nodes,
-        "image": job.spec.image or registry.jobs.image,
-        "own_image": job.spec.image is not None,
-        "template": job.spec.template,
-        "parameters": dict(job.spec.parameters),
-        "steps": [_step(step) for step in job.current.steps],
+        "sweep": spec.sweep,
+        "engine": spec.backend or registry.jobs.engines[0],
+        "nodes": spec.nodes,
+        "image": spec.image or registry.jobs.image,
+        "own_image": spec.image is not None,
+        "template": spec.template,
+        "parameters": dict(spec.parameters),
+        "steps": [_step(step) for step in current.steps],
         "times": {
             "submitted": _moment(job.submitted_at),
-            "queued": _iso(job.current.queued_at),
-            "starting": _iso(job.current.starting_at),
-            "running": _iso(job.current.running_at),
+            "queued": _iso(current.queued_at),
+            "starting": _iso(current.starting_at),
+            "running": _iso(current.running_at),
             "finished": _iso(job.finished_at),
         },
-        "log_size": job.current.log_size,
-        "left": dict((job.current.report or {}).get("left") or {}),
+        "log_size": current.log_size,
+        "left": dict((current.report or {}).get("left") or {}),
         "simulated": registry.cluster.simulated,
     }
 
@@ -173,8 +174,7 @@ def _unreachable(job: JobRecord) -> answer_types.Unreachable | None:
     return {"since": _moment(job.unreachable_since), "reason": job.unreachable or ""}
 
 
-def _progress(job: JobRecord) -> answer_types.Progress | None:
-    said = job.current
+def _progress(said: Attempt) -> answer_types.Progress | None:
     if said.progress_at is None:
         return None
     return {

@@ -86,7 +86,8 @@ class JobRecord:
     @property
     def current(self) -> Attempt:
         """The present attempt; one of which nothing is known where it has not begun."""
-        return self.of_number(self.attempt) or Attempt(self.attempt)
+        last = self.attempts[-1] if self.attempts else None
+        return last if last is not None and last.number == self.attempt else Attempt(self.attempt)
 
     @property
     def earlier(self) -> tuple[Attempt, ...]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, func, insert, update
 
 from ..domain.jobs import JobState, sources
 from .models import AttemptRow, JobRow
@@ -41,9 +40,12 @@ def change_job(
 def change_attempt(
     connection: Connection, job_id: str, number: int, values: Mapping[str, Any], *, keep: Collection[str] = ()
 ) -> None:
-    """Change an attempt's row, which begins with its first change. What is known of the columns ``keep`` stays."""
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    query = insert(AttemptRow).values(job_id=job_id, number=number, **values)
-    table, new = AttemptRow.__table__, query.excluded
-    changed = {name: func.coalesce(table.c[name], new[name]) if name in keep else new[name] for name in values}
-    connection.execute(query.on_conflict_do_update(index_elements=["job_id", "number"], set_=changed))
+    """Change an attempt's row, which begins with its first change. What is known of the columns ``keep`` stays.
+
+    In the transaction that changed its job before: so no other one begins the same row.
+    """
+    table = AttemptRow.__table__
+    changed = {name: func.coalesce(table.c[name], value) if name in keep else value for name, value in values.items()}
+    this = (AttemptRow.job_id == job_id, AttemptRow.number == number)
+    if connection.execute(update(AttemptRow).where(*this).values(**changed)).rowcount == 0:
+        connection.execute(insert(AttemptRow).values(job_id=job_id, number=number, **values))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Engine,
-    Row,
     Select,
     delete,
     exists,
@@ -28,7 +28,7 @@ from ..domain.attempts import Attempt
 from ..domain.job_spec import JobSpec
 from ..domain.jobs import EndKind, JobState, Onward
 from ..domain.search_text import fold
-from .attempts import Attempts, attempts_of, devices_json
+from .attempts import ATTEMPT_COLUMNS, Attempts, attempt_of, attempts_of, devices_json
 from .changes import FINAL, change_attempt, change_job
 from .database import writing
 from .deliveries import file_messages
@@ -106,11 +106,11 @@ class Jobs:
 
     def find_by_key(self, tenant: str, owner: str, key: str) -> JobRecord | None:
         """The job that this owner submitted with this key."""
-        return self._one(_select().where(JobRow.tenant == tenant, JobRow.owner == owner, JobRow.key == key))
+        return self._one(JobRow.tenant == tenant, JobRow.owner == owner, JobRow.key == key)
 
     def get(self, job_id: str) -> JobRecord | None:
         """The job, whoever's it is."""
-        return self._one(_select().where(JobRow.id == job_id))
+        return self._one(JobRow.id == job_id)
 
     def some(self, job_ids: Collection[str]) -> list[JobRecord]:
         """Those of these jobs that there are, in no order."""
@@ -308,10 +308,15 @@ class Jobs:
             change_job(connection, job_id, values, final=final, to=to)
         self._tell(job_id)
 
-    def _one(self, query: Select[Any]) -> JobRecord | None:
+    def _one(self, *where: ColumnElement[bool]) -> JobRecord | None:
+        """Asked for most often, so with one statement."""
+        query = select(*COLUMNS, *ATTEMPT_COLUMNS).outerjoin(AttemptRow, AttemptRow.job_id == JobRow.id)
         with self._engine.connect() as connection:
-            found = read_jobs(connection, query)
-            return found[0] if found else None
+            rows = connection.execute(query.where(*where).order_by(AttemptRow.number)).all()
+        attempts = [row[len(COLUMNS) :] for row in rows]
+        # A job of which nothing has begun comes with an attempt that has not even a number.
+        begun = tuple(attempt_of(attempt) for attempt in attempts if attempt[0] is not None)
+        return _record(rows[0][: len(COLUMNS)], begun) if rows else None
 
     def _many(self, query: Select[Any]) -> list[JobRecord]:
         with self._engine.connect() as connection:
@@ -341,12 +346,12 @@ def read_jobs(connection: Connection, query: Select[Any]) -> list[JobRecord]:
     return [_record(row, attempts.get(row.id, ())) for row in rows]
 
 
-def _record(row: Row[Any], attempts: tuple[Attempt, ...]) -> JobRecord:
-    values = row._mapping
-    asked = {name: values[name] for name in _SPEC}
+def _record(row: Sequence[Any], attempts: tuple[Attempt, ...]) -> JobRecord:
+    state = dict(zip(_STATE, row[: len(_STATE)], strict=True))
+    asked = dict(zip(_SPEC, row[len(_STATE) :], strict=True))
     asked["outputs"] = None if asked["outputs"] is None else tuple(asked["outputs"])
     asked["notify"] = tuple(asked["notify"])
-    state = {name: values[name] for name in _STATE} | {"state": JobState(values["state"])}
+    state["state"] = JobState(state["state"])
     return JobRecord(**state, spec=JobSpec(**asked), attempts=attempts)
 
 

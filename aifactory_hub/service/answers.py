@@ -220,7 +220,7 @@ def _attempt(attempt: Attempt) -> answer_types.AttemptAnswer:
         "starting": _iso(attempt.starting_at),
         "running": _iso(attempt.running_at),
         "ended": _iso(attempt.ended_at),
-        # Nothing here grows by itself: whoever follows a job would hear of it again and again.
+        # Null while it grows: each change of an answer is an event for those who follow the job.
         "held_seconds": None if ended is None else round(attempt.held_seconds(ended), 3),
         "nodes": list(attempt.nodes),
         "devices": _counted(attempt.devices),

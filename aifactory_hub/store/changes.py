@@ -42,7 +42,7 @@ def change_attempt(
 ) -> None:
     """Change an attempt's row, which begins with its first change. What is known of the columns ``keep`` stays.
 
-    In the transaction that changed its job before: so no other one begins the same row.
+    The transaction has to have changed the job before: its lock on the job's row keeps others from beginning the row.
     """
     table = AttemptRow.__table__
     changed = {name: func.coalesce(table.c[name], value) if name in keep else value for name, value in values.items()}

@@ -309,12 +309,12 @@ class Jobs:
         self._tell(job_id)
 
     def _one(self, *where: ColumnElement[bool]) -> JobRecord | None:
-        """Asked for most often, so with one statement."""
+        """One job with its attempts, by one statement: this is asked most often."""
         query = select(*COLUMNS, *ATTEMPT_COLUMNS).outerjoin(AttemptRow, AttemptRow.job_id == JobRow.id)
         with self._engine.connect() as connection:
             rows = connection.execute(query.where(*where).order_by(AttemptRow.number)).all()
         attempts = [row[len(COLUMNS) :] for row in rows]
-        # A job of which nothing has begun comes with an attempt that has not even a number.
+        # A job without attempts comes with one row of nulls.
         begun = tuple(attempt_of(attempt) for attempt in attempts if attempt[0] is not None)
         return _record(rows[0][: len(COLUMNS)], begun) if rows else None
 

@@ -9,6 +9,7 @@ import multiprocessing
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,15 @@ from sqlalchemy import Engine, insert
 from aifactory_hub.admission.kueue import KueueAdmission
 from aifactory_hub.clusters import KubeApi
 from aifactory_hub.clusters.credentials import Credential
+from aifactory_hub.domain.attempts import Attempt
+from aifactory_hub.domain.job_spec import JobSpec
 from aifactory_hub.domain.jobs import JobRun, JobState
 from aifactory_hub.pipelines.memory import MemoryPipeline
 from aifactory_hub.service.garbage import leave_out_what_is_there
 from aifactory_hub.store import JobRecord
+from aifactory_hub.store.attempts import attempt_values
 from aifactory_hub.store.jobs import row_values
-from aifactory_hub.store.models import JobRow
+from aifactory_hub.store.models import AttemptRow, JobRow
 from tests.support.fake_hub import FakeHub, scopes_for
 from tests.support.job_service import Folder, make_registry, running_service
 
@@ -30,6 +34,7 @@ from .jobs_tickets import HUB, listed
 
 OWNERS = 50
 _AT_ONCE = 2000
+_SPEC = JobSpec("train", "python train.py --learning-rate 0.001", "mig-1g.10gb")
 _TENANTS = ("nlp", "vision")
 # As the product is set, in seconds.
 _TICK, _QUIET = 1.0, 30.0
@@ -49,15 +54,12 @@ def running_job(number: int) -> JobRecord:
         id=f"j{number:012x}",
         tenant=_TENANTS[number % len(_TENANTS)],
         owner=f"u{number % OWNERS}",
-        name="train",
-        command="python train.py --learning-rate 0.001",
-        profile="mig-1g.10gb",
         key=f"k{number}",
         request_digest="d" * 64,
         submitted_at=1.7e9 + number,
+        spec=_SPEC,
         state=JobState.RUNNING,
-        run_intended_at=1.7e9,
-        run_created_at=1.7e9,
+        attempts=(Attempt(1, run_intended_at=1.7e9, run_created_at=1.7e9),),
     )
 
 
@@ -70,29 +72,31 @@ def fill(engine: Engine, many: int, tenants: Sequence[str]) -> None:
             id=f"j{n:012x}",
             tenant=tenants[n % len(tenants)],
             owner=f"u{n // len(tenants) % OWNERS}",
-            name="needle" if n % 10_000 == 0 else "train",
-            command="python train.py --learning-rate 0.001",
-            profile="mig-1g.10gb",
             key=f"k{n}",
             request_digest="d" * 64,
             submitted_at=1.7e9 + n,
+            spec=replace(_SPEC, name="needle") if n % 10_000 == 0 else _SPEC,
             state=JobState.RUNNING if runs else JobState.SUCCEEDED,
             finished_at=None if runs else 1.7e9 + n,
             cleaned_at=None if runs else 1.7e9 + n,
         )
-        rows.append({**row_values(record), "journaled": 1})
+        rows.append(record)
     _insert(engine, rows)
 
 
 def fill_running(engine: Engine, many: int) -> None:
     """Jobs that run."""
-    _insert(engine, [{**row_values(running_job(n)), "journaled": 1} for n in range(many)])
+    _insert(engine, [running_job(n) for n in range(many)])
 
 
-def _insert(engine: Engine, rows: list[dict[str, Any]]) -> None:
+def _insert(engine: Engine, jobs: Sequence[JobRecord]) -> None:
     with engine.begin() as connection:
-        for start in range(0, len(rows), _AT_ONCE):
-            connection.execute(insert(JobRow), rows[start : start + _AT_ONCE])
+        for start in range(0, len(jobs), _AT_ONCE):
+            some = jobs[start : start + _AT_ONCE]
+            connection.execute(insert(JobRow), [{**row_values(job), "journaled": 1} for job in some])
+            begun = [{**attempt_values(attempt), "job_id": job.id} for job in some for attempt in job.attempts]
+            if begun:
+                connection.execute(insert(AttemptRow), begun)
 
 
 async def main(options: argparse.Namespace) -> None:

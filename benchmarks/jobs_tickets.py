@@ -70,7 +70,7 @@ def _ticket(job: JobRecord) -> Json:
     """As Kubernetes shows it: with what its defaults add, and who owns which field."""
     resources = Resources(100, 1, {SMALL.resource: 1})
     request = TicketRequest(
-        *(job.tenant, job.ticket_name, constants.KIND_JOB, job.id, job.owner, job.profile, resources),
+        *(job.tenant, job.ticket_name, constants.KIND_JOB, job.id, job.owner, job.spec.profile, resources),
         *(constants.PRIORITY_BATCH,),
         flavor=SMALL.flavor,
         max_seconds=86400,

@@ -64,9 +64,9 @@ class AsyncJob:
         while (text := await asyncio.to_thread(next, texts, _END)) is not _END:
             yield str(text)
 
-    async def logs(self) -> str:
+    async def logs(self, *, attempt: int | None = None) -> str:
         """See Job."""
-        return await asyncio.to_thread(self.job.logs)
+        return await asyncio.to_thread(self.job.logs, attempt=attempt)
 
     async def artifacts(self) -> dict[str, Artifact]:
         """See Job; to read or save one, use ``asyncio.to_thread``."""

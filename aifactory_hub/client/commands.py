@@ -10,7 +10,7 @@ import functools
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from . import api, published
 from .artifact import Artifact
 from .dryrun import DryRun
 from .errors import ClientError, Refused, UnknownJob
+from .facts import COLOURS, facts, percent
 from .job import Job
 from .listing import jobs as team
 from .printable import line, lines, print_output
@@ -29,7 +30,6 @@ from .session import Session, read_account
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "RUNNING": "cyan", "SUSPENDED": "magenta"}
 _STATES = ("PENDING", "QUEUED", "STARTING", "RUNNING", "SUSPENDED", "SUCCEEDED", "FAILED", "CANCELLED")
 _COMPLETED = 50
 
@@ -197,7 +197,7 @@ def list_jobs(mine: bool, states: tuple[str, ...], text: str, limit: int, as_jso
     if not found:
         click.echo("There are no such jobs.", err=True)
         return
-    rows = [(j.id, j.state, j.profile, j.owner, _percent(j), j.name) for j in found]
+    rows = [(j.id, j.state, j.profile, j.owner, percent(j), j.name) for j in found]
     _table(("JOB", "STATE", "PROFILE", "OWNER", "DONE", "NAME"), rows)
 
 
@@ -211,21 +211,24 @@ def show(job_id: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.data, indent=2))
         return
-    for name, value in _facts(found):
-        click.echo(f"{click.style(f'{name:<10}', bold=True)} {value}")  # each value is printable: see _facts
+    for name, value in facts(found):
+        click.echo(f"{click.style(f'{name:<10}', bold=True)} {value}")  # each value is printable: see facts
 
 
 @job.command()
 @_job_id
 @click.option("-f", "--follow", is_flag=True, help="Print as it comes, until the job has ended.")
+@click.option("--attempt", type=click.IntRange(min=1), help="Of this attempt; by default of the last.")
 @_plainly
-def logs(job_id: str, follow: bool) -> None:
+def logs(job_id: str, follow: bool, attempt: int | None) -> None:
     """What a job has printed."""
+    if follow and attempt is not None:
+        raise click.UsageError("--follow reads the present attempt: leave --attempt or --follow out.")
     found = api.get(job_id)
     if follow:
         found.logs(follow=True)
         return
-    for _ in print_output([found.logs()]):
+    for _ in print_output([found.logs(attempt=attempt)]):
         pass
 
 
@@ -325,55 +328,6 @@ def _wait(job: Job, timeout: float | None, *, told: bool = False) -> None:
         sys.exit(job.exit_code or 1)
 
 
-def _facts(job: Job) -> Iterable[tuple[str, str]]:
-    """What is known of a job, as names and values. What others wrote is made printable here."""
-    state = click.style(line(job.state), fg=_COLOURS.get(job.state))
-    yield "job", line(job.id) + (" (simulated GPUs)" if job.simulated else "")
-    yield "name", line(job.name)
-    yield "state", state + (f": {line(job.reason)}" if job.reason else "")
-    yield from ((name, line(value)) for name, value in _plain_facts(job))
-
-
-def _plain_facts(job: Job) -> Iterable[tuple[str, str]]:
-    yield "team", f"{job.tenant}, {job.owner}"
-    yield "profile", job.profile
-    if job.position is not None:
-        yield (
-            "queue",
-            f"{job.position} ahead in the queue, {(job.expected_wait or {}).get('words', 'not known for how long')}",
-        )
-    if job.progress is not None:
-        yield "done", _percent(job) + "".join(f", {name} {value:.6g}" for name, value in job.metrics.items())
-    if job.cost is not None and job.cost["per_hour"] is not None:
-        more = "" if job.final else f" so far, {job.cost['at_most']} at most"
-        yield "cost", f"{job.cost['so_far']}{more}"
-    if job.exit_code is not None:
-        yield "exit code", str(job.exit_code)
-    for step in job.steps:
-        yield "step", f"{step['name']} {step['state']}" + (f": {step['reason']}" if step["reason"] else "")
-    if commit := _commit(job.provenance):
-        yield "commit", commit
-    if job.command:  # a workflow brings images of its own
-        yield "image", job.image + (" (the notebook's own)" if job.data.get("own_image") else "")
-    if job.data.get("template"):
-        yield "template", str(job.data["template"])
-        return
-    yield "command", job.command.splitlines()[0][:200]
-
-
-def _commit(told: Mapping[str, Any]) -> str:
-    """The commit that it was submitted at, or whose files it has."""
-    if not told.get("commit"):
-        return ""
-    where = told.get("git") or told.get("branch")
-    words = [
-        str(told["commit"])[:12],
-        *([f"({where})"] if where else []),
-        *(["with changes"] if told.get("dirty") else []),
-    ]
-    return " ".join(words)
-
-
 def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Columns as wide as what is in them. Colours only where they are seen; the words say all."""
     rows = [tuple(map(line, row)) for row in rows]
@@ -381,12 +335,8 @@ def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     click.echo(click.style("  ".join(h.ljust(w) for h, w in zip(heads, widths, strict=True)).rstrip(), bold=True))
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        cells[1] = click.style(cells[1], fg=_COLOURS.get(row[1]))
+        cells[1] = click.style(cells[1], fg=COLOURS.get(row[1]))
         click.echo("  ".join(cells).rstrip())
-
-
-def _percent(job: Job) -> str:
-    return "" if job.progress is None else f"{job.progress:.0f}%"
 
 
 def _parameters(template: dict[str, Any]) -> str:

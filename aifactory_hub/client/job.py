@@ -103,6 +103,23 @@ class Job:
         return [dict(step) for step in self._data.get("steps") or []]
 
     @property
+    def attempt(self) -> int:
+        """The number of the present attempt, from 1 on."""
+        return int(self._data.get("attempt") or 1)
+
+    @property
+    def attempts(self) -> list[dict[str, Any]]:
+        """Those that have begun, the first one first: ``attempt`` (its number), ``kind`` (why another one followed),
+        ``reason``, ``exit_code``, times, ``held_seconds``, ``nodes``, ``devices``, ``log_size``."""
+        return [dict(each) for each in self._data.get("attempts") or []]
+
+    @property
+    def cancelled_by(self) -> str | None:
+        """Who asked for it to be cancelled."""
+        by: str | None = self._data.get("cancelled_by")
+        return by
+
+    @property
     def progress(self) -> float | None:
         """Per cent, as the job itself says; None when it has said nothing."""
         said: float | None = (self._data.get("progress") or {}).get("percent")
@@ -201,10 +218,14 @@ class Job:
                 self.refresh()
                 return
 
-    def logs(self, follow: bool = False) -> str:
-        """What the job has printed. With ``follow`` it is also printed here as it comes, until the job has ended."""
+    def logs(self, follow: bool = False, *, attempt: int | None = None) -> str:
+        """What the job's last attempt has printed, or the one of this number. With ``follow`` it is also printed here
+        as it comes, until the job has ended. Raises ValueError for both."""
+        if follow and attempt is not None:
+            raise ValueError("follow reads the present attempt: leave attempt out, or read that one without follow")
         if not follow:
-            return self._session.text(f"/jobs/{self.id}/logs")
+            asked = None if attempt is None else {"attempt": str(attempt)}
+            return self._session.text(f"/jobs/{self.id}/logs", asked)
         seen = ""
         for text in print_output(self.follow()):
             seen = (seen + text)[-_KEPT:]

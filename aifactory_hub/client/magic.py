@@ -95,6 +95,7 @@ class JobMagics(Magics):
 
     @magic_arguments()
     @argument("-f", "--follow", action="store_true", help="as it comes, until the job has ended")
+    @argument("--attempt", type=int, help="of this attempt; by default of the last")
     @argument("job", help="its id, or a variable that has it")
     @line_magic
     @_plainly
@@ -102,10 +103,12 @@ class JobMagics(Magics):
         """What a job has printed."""
         asked: Any = parse_argstring(self.logs, line)
         job = self._job(asked.job)
+        if asked.follow and asked.attempt is not None:
+            raise UsageError("--follow reads the present attempt: leave --attempt or --follow out.")
         if asked.follow:
             job.logs(follow=True)
         else:
-            for _ in print_output([job.logs()]):
+            for _ in print_output([job.logs(attempt=asked.attempt)]):
                 pass
 
     @magic_arguments()

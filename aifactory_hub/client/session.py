@@ -110,9 +110,9 @@ class Session:
         """A JSON answer."""
         return _json(self._patiently(lambda: self._client.get(path, params=params)))
 
-    def text(self, path: str) -> str:
+    def text(self, path: str, params: Mapping[str, str] | None = None) -> str:
         """A plain text answer; bytes that are no text are shown as such."""
-        return self._patiently(lambda: self._client.get(path)).content.decode("utf-8", "replace")
+        return self._patiently(lambda: self._client.get(path, params=params)).content.decode("utf-8", "replace")
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """A POST that carries its own key, so that it may be repeated."""

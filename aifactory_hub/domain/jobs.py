@@ -90,12 +90,11 @@ def job_of(run: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """What a person submits. ``key`` is the idempotency key: the same key from the same user is the same job."""
+    """What a person asks for, as far as it decides whether the job may be queued."""
 
     command: str
     profile: str | None
     name: str | None = None
-    key: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     engine: str | None = None
     nodes: int = 1
@@ -210,7 +209,7 @@ class JobRun:
     ``state`` is PENDING (no pod yet), RUNNING, SUCCEEDED or FAILED; ``overdue`` says that it ran longer than it may.
     ``blocked`` says that it has not started for a ``reason`` that may last, or, with ``blocked_after``, that a step of
     it has not, which was to begin so many seconds after the run was made: the cluster's clock is compared with itself
-    only. ``steps`` are in the order of their begin.
+    only. ``steps`` are in the order of their begin. ``nodes`` are the cluster's nodes that its pods are on, by name.
     """
 
     exists: bool
@@ -223,6 +222,7 @@ class JobRun:
     blocked: Blocked | None = None
     blocked_after: float | None = None
     steps: tuple[RunStep, ...] = ()
+    nodes: tuple[str, ...] = ()
 
 
 class JobStep(StrEnum):
@@ -377,17 +377,13 @@ class Onward:
     state: JobState
     reason: str
     not_before: float | None
-    retries_used: int
-    preemptions: int
 
 
-def after_attempt(
-    kind: EndKind, *, reason: str | None, retries_used: int, preemptions: int, base: float, now: float
-) -> Onward:
-    """Where a job goes once nothing of its attempt is left. A preemption costs no retry: it was not its fault."""
+def after_attempt(kind: EndKind, *, reason: str | None, retries_used: int, base: float, now: float) -> Onward:
+    """Where a job goes once nothing of its attempt is left, after ``retries_used`` retries before. A preemption costs
+    no retry: it was not its fault."""
     if kind is EndKind.SUSPENDED:
-        return Onward(JobState.SUSPENDED, "suspended", None, retries_used, preemptions)
+        return Onward(JobState.SUSPENDED, "suspended", None)
     if kind is EndKind.PREEMPTED:
-        return Onward(JobState.PENDING, f"preempted: {reason}", None, retries_used, preemptions + 1)
-    wait = backoff(base, retries_used)
-    return Onward(JobState.PENDING, f"failed: {reason}", now + wait, retries_used + 1, preemptions)
+        return Onward(JobState.PENDING, f"preempted: {reason}", None)
+    return Onward(JobState.PENDING, f"failed: {reason}", now + backoff(base, retries_used))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 
 
 class RefusalReason(StrEnum):
     """Stable slugs: they appear in API answers and metrics, so a published one never changes its meaning."""
 
     NOT_A_MEMBER = "not-a-member"
-    ROLE_TOO_LOW = "role-too-low"
-    UNKNOWN_TENANT = "unknown-tenant"
-    UNKNOWN_PROFILE = "unknown-profile"
     PROFILE_NOT_ALLOWED = "profile-not-allowed"
     CHOICE_MISSING = "choice-missing"
     BAD_FIELD = "bad-field"
@@ -25,6 +24,28 @@ class RefusalReason(StrEnum):
     IDEMPOTENCY_CONFLICT = "idempotency-conflict"
     NO_ROOM = "no-room"
     DISK_FULL = "disk-full"
+
+    @property
+    def status(self) -> HTTPStatus:
+        """The HTTP status that goes with it, whoever answers."""
+        return _STATUS[self]
+
+
+_STATUS: Mapping[RefusalReason, HTTPStatus] = {
+    RefusalReason.NOT_A_MEMBER: HTTPStatus.FORBIDDEN,
+    RefusalReason.PROFILE_NOT_ALLOWED: HTTPStatus.FORBIDDEN,
+    RefusalReason.CHOICE_MISSING: HTTPStatus.BAD_REQUEST,
+    RefusalReason.BAD_FIELD: HTTPStatus.BAD_REQUEST,
+    RefusalReason.QUOTA_EXCEEDED: HTTPStatus.CONFLICT,
+    RefusalReason.NEVER_FITS: HTTPStatus.CONFLICT,
+    RefusalReason.USER_LIMIT: HTTPStatus.CONFLICT,
+    RefusalReason.TENANT_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    RefusalReason.QUOTA_UNKNOWN: HTTPStatus.SERVICE_UNAVAILABLE,
+    RefusalReason.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    RefusalReason.IDEMPOTENCY_CONFLICT: HTTPStatus.CONFLICT,
+    RefusalReason.NO_ROOM: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    RefusalReason.DISK_FULL: HTTPStatus.INSUFFICIENT_STORAGE,
+}
 
 
 @dataclass(frozen=True, slots=True)

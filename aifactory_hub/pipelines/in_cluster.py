@@ -113,9 +113,10 @@ class InClusterPipeline:
             if found is None or not is_ours(found, run_id, self._hub):
                 return JobRun(exists=False)
             pods = self._host_pods(tenant, run_id)
-            run = self.observe(found, pods)
+            nodes = tuple(sorted({pod.node for pod in pods if pod.node is not None}))
+            run = replace(self.observe(found, pods), nodes=nodes)
             if run.state is JobState.FAILED and run.exit_code is None:
-                return self.observe(found, await self._read_pods(api, run_id))
+                return replace(self.observe(found, await self._read_pods(api, run_id)), nodes=nodes)
             if not run.state.final and not pods and await self._lost(api, run_id):
                 return replace(run, state=JobState.FAILED, reason=POD_GONE)
             if run.state is JobState.PENDING and run.reason is None and not pods:

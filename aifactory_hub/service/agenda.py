@@ -62,11 +62,16 @@ def pause_after(job: JobRecord, *, quiet: float, tick: float, now: float) -> flo
 
     ``quiet`` is for what tells of its changes: a run by the host's watch, a ticket by the list of tickets.
     """
-    if job.state.final or job.ending is not None or job.state is JobState.STARTING or job.cancel_asked_at is not None:
+    if (
+        job.state.final
+        or job.current.kind is not None
+        or job.state is JobState.STARTING
+        or job.cancel_asked_at is not None
+    ):
         return tick
     if job.suspend_asked_at is not None and job.state is not JobState.SUSPENDED:
         return tick
-    if job.report is not None:
+    if job.current.report is not None:
         return tick  # its command has ended: whoever waits for it waits for what the cluster says of that
     if job.unreachable is not None:
         return min(_AGAIN, quiet)
@@ -74,4 +79,4 @@ def pause_after(job: JobRecord, *, quiet: float, tick: float, now: float) -> flo
         held = (job.not_before or now) - now
         return min(held, quiet) if held > 0 else min(_AGAIN, quiet)
     # What has steps is told by its engine's controller, a moment after its pods.
-    return min(_AGAIN, quiet) if job.steps else quiet
+    return min(_AGAIN, quiet) if job.current.steps else quiet

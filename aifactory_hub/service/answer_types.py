@@ -55,11 +55,15 @@ class Times(TypedDict):
 class Cost(TypedDict):
     """What a job costs: null where the site sets no price, which is not the same as free.
 
-    ``so_far`` counts from when the job had its devices.
+    ``so_far`` is for the time in which its attempts have had their devices. ``at_most`` is for the longest that the
+    present attempt and all retries may still take, and what was before; preemptions may add to it. Of a job that has
+    ended it is what it has cost.
     """
 
     per_hour: Money | None
-    hours: Annotated[float, Field(ge=0, description="The longest that it may run.")]
+    hours: Annotated[
+        float, Field(ge=0, description="What ``at_most`` is for: the longest that it may run, with its retries.")
+    ]
     at_most: Money | None
     so_far: Money | None
 
@@ -87,7 +91,15 @@ class Retries(TypedDict):
     most: int
 
 
-class Attempt(TypedDict):
+class CountAnswer(TypedDict):
+    """So many devices of one flavor: ``flavor`` names nodes of one GPU model, since slices' names are ambiguous."""
+
+    resource: str
+    flavor: str
+    count: int
+
+
+class EarlierAttempt(TypedDict):
     """An attempt that another one followed, and why it ended."""
 
     attempt: int
@@ -96,6 +108,26 @@ class Attempt(TypedDict):
     exit_code: int | None
     running: Moment | None
     ended: Moment
+    log_size: Bytes | None
+
+
+class AttemptAnswer(TypedDict):
+    """An attempt that has begun. Times, and ``nodes``, are null or empty for what has not happened or is not known.
+
+    ``kind`` is null for the last attempt, which no other one follows.
+    """
+
+    attempt: Annotated[int, Field(ge=1)]
+    kind: EndKind | None
+    reason: str | None
+    exit_code: int | None
+    queued: Moment | None
+    starting: Moment | None
+    running: Moment | None
+    ended: Moment | None
+    held_seconds: Annotated[float | None, Field(ge=0, description="How long it had its devices; null before its end.")]
+    nodes: Annotated[list[str], Field(description="The cluster's nodes that it was seen on.")]
+    devices: Annotated[list[CountAnswer], Field(description="What it holds or held of the team's quota.")]
     log_size: Bytes | None
 
 
@@ -130,12 +162,14 @@ class JobAnswer(TypedDict):
     expected_wait: WaitAnswer | None
     cost: Cost | None
     cancel_asked: bool
+    cancelled_by: Annotated[str | None, Field(description="Who asked for it to be cancelled, unless it ended before.")]
     suspend_asked: bool
     unreachable: Unreachable | None
     attempt: Annotated[int, Field(ge=1, description="Counts up with each retry, preemption and suspension.")]
     retries: Retries
     preemptions: Annotated[int, Field(ge=0, description="How often it was stopped to give its devices back.")]
-    history: Annotated[list[Attempt], Field(description="The attempts before this one.")]
+    history: Annotated[list[EarlierAttempt], Field(description="The attempts before this one.")]
+    attempts: Annotated[list[AttemptAnswer], Field(description="All that have begun, the first one first.")]
     priority: Priority
     max_seconds: Annotated[int, Field(description="How long an attempt may run, in seconds.")]
     progress: Progress | None
@@ -222,14 +256,6 @@ class Verdict(TypedDict):
     check: Annotated[str, Field(description='"profile", "quota" or "files".')]
     ok: bool
     detail: str
-
-
-class CountAnswer(TypedDict):
-    """So many devices of one flavor: ``flavor`` names nodes of one GPU model, since slices' names are ambiguous."""
-
-    resource: str
-    flavor: str
-    count: int
 
 
 class DryRun(TypedDict):
@@ -331,49 +357,4 @@ class HealthAnswer(TypedDict):
     host: NotRequired[bool]
     tenants: NotRequired[int]
     tenants_reachable: NotRequired[int]
-    simulated: Simulated
-
-
-class EngineAnswer(TypedDict):
-    """An engine, and what may be asked of it: ``publishes`` is the kind of what a team publishes for it."""
-
-    name: str
-    summary: str
-    default: Annotated[bool, Field(description="Whether it runs the jobs that name no engine.")]
-    publishes: str | None
-    runs_commands: bool
-    most_nodes: int
-
-
-class EnginesAnswer(TypedDict):
-    """The engines that run jobs here."""
-
-    engines: list[EngineAnswer]
-    simulated: Simulated
-
-
-class ParameterAnswer(TypedDict):
-    """What a template lets be set; ``default`` null: it must be."""
-
-    name: str
-    default: str | None
-    description: str | None
-    choices: list[str]
-
-
-class TemplateAnswer(TypedDict):
-    """What a team has published for an engine to run."""
-
-    engine: str
-    name: str
-    description: str | None
-    parameters: list[ParameterAnswer]
-
-
-class TemplatesAnswer(TypedDict):
-    """What a team has published. ``unavailable`` names engines that could not be asked, each with why."""
-
-    tenant: str
-    templates: list[TemplateAnswer]
-    unavailable: dict[str, str]
     simulated: Simulated

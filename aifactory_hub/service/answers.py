@@ -9,10 +9,10 @@ from typing import Any
 
 from aifactory_profiles import Device, Profile
 
-from ..domain.engines import EngineFacts, Published
+from ..domain.attempts import Attempt, held_seconds, most_seconds
 from ..domain.forecasts import Forecast, cost, forecast
 from ..domain.images import JobImage
-from ..domain.jobs import EndKind, JobPlan, Priority, StepState
+from ..domain.jobs import JobPlan, JobState, Priority, StepState
 from ..domain.menu import Outlook
 from ..domain.menu_json import WaitAnswer, wait_answer
 from ..domain.quota import Usage, check_quota, quota_left, room_for
@@ -34,75 +34,83 @@ def job_answer(
     seen: Forecast = Forecast(),  # noqa: B008 - frozen
 ) -> answer_types.JobAnswer:
     """A job as its team mates may see it: of its environment the names only, because values may be secrets."""
+    spec, current, ended = job.spec, job.current, job.state.final
     return {
         "id": job.id,
-        "name": job.name,
+        "name": spec.name,
         "tenant": job.tenant,
         "owner": job.owner,
-        "command": job.command,
-        "profile": job.profile,
-        "environment": sorted(job.environment),
-        "outputs": None if job.outputs is None else list(job.outputs),
-        "files": job.input_sha256,
-        "files_size": job.input_size,
+        "command": spec.command,
+        "profile": spec.profile,
+        "environment": sorted(spec.environment),
+        "outputs": None if spec.outputs is None else list(spec.outputs),
+        "files": spec.input_sha256,
+        "files_size": spec.input_size,
         "state": job.state,
-        "final": job.state.final,
+        "final": ended,
         "reason": job.reason if job.unreachable is None else job.unreachable,
         "exit_code": job.exit_code,
         "position": seen.position,
         "expected_wait": _wait(seen),
         "cost": _cost(job, registry, now),
         "cancel_asked": job.cancel_asked_at is not None,
+        "cancelled_by": None if ended and job.state is not JobState.CANCELLED else job.cancel_asked_by,
         "suspend_asked": job.suspend_asked_at is not None,
         "unreachable": _unreachable(job),
         "attempt": job.attempt,
-        "retries": {"used": job.retries_used, "most": job.max_retries},
+        "retries": {"used": job.retries_used, "most": spec.max_retries},
         "preemptions": job.preemptions,
-        "history": [_attempt(entry) for entry in job.history],
-        "priority": Priority(job.priority),
+        "history": [_earlier(attempt) for attempt in job.earlier],
+        "attempts": [_attempt(attempt) for attempt in job.attempts],
+        "priority": Priority(spec.priority),
         "max_seconds": longest(job, registry),
-        "progress": _progress(job),
+        "progress": _progress(current),
         "retry_of": job.retry_of,
         "schedule": job.schedule,
-        "sweep": job.sweep,
-        "engine": job.backend or registry.jobs.engines[0],
-        "nodes": job.nodes,
-        "image": job.image or registry.jobs.image,
-        "own_image": job.image is not None,
-        "template": job.template,
-        "parameters": dict(job.parameters),
-        "steps": [_step(step) for step in job.steps],
+        "sweep": spec.sweep,
+        "engine": spec.backend or registry.jobs.engines[0],
+        "nodes": spec.nodes,
+        "image": spec.image or registry.jobs.image,
+        "own_image": spec.image is not None,
+        "template": spec.template,
+        "parameters": dict(spec.parameters),
+        "steps": [_step(step) for step in current.steps],
         "times": {
             "submitted": _moment(job.submitted_at),
-            "queued": _iso(job.queued_at),
-            "starting": _iso(job.starting_at),
-            "running": _iso(job.running_at),
+            "queued": _iso(current.queued_at),
+            "starting": _iso(current.starting_at),
+            "running": _iso(current.running_at),
             "finished": _iso(job.finished_at),
         },
-        "log_size": job.log_size,
-        "left": dict((job.report or {}).get("left") or {}),
+        "log_size": current.log_size,
+        "left": dict((current.report or {}).get("left") or {}),
         "simulated": registry.cluster.simulated,
     }
 
 
-def cost_answer(profile: Profile, *, longest: float, so_far: float, nodes: int = 1) -> answer_types.Cost:
-    """What a job of this profile costs; ``longest`` and ``so_far`` in seconds."""
+def cost_answer(profile: Profile, *, at_most: float, so_far: float, nodes: int = 1) -> answer_types.Cost:
+    """What a job of this profile costs; ``at_most`` and ``so_far`` are seconds in which it has its devices."""
     price = None if profile.price_per_hour is None else profile.price_per_hour * nodes
     return {
         "per_hour": _money(price),
-        "hours": longest / 3600,
-        "at_most": _money(cost(price, longest)),
+        "hours": at_most / 3600,
+        "at_most": _money(cost(price, at_most)),
         "so_far": _money(cost(price, so_far)),
     }
 
 
 def _cost(job: JobRecord, registry: Registry, now: float) -> answer_types.Cost | None:
-    """Counted from when it had its devices; null when its profile is not known any more."""
-    if job.profile not in registry.catalogue.names:
+    """Of all its attempts; null when its profile is not known any more."""
+    if job.spec.profile not in registry.catalogue.names:
         return None
-    held = 0.0 if job.starting_at is None else max(0.0, (job.finished_at or now) - job.starting_at)
-    profile = registry.catalogue.profile(job.profile)
-    return cost_answer(profile, longest=float(longest(job, registry)), so_far=held, nodes=job.nodes)
+    profile, so_far = registry.catalogue.profile(job.spec.profile), held_seconds(job.attempts, now)
+    at_most = so_far if job.state.final else _most(job, registry, now)
+    return cost_answer(profile, at_most=at_most, so_far=so_far, nodes=job.spec.nodes)
+
+
+def _most(job: JobRecord, registry: Registry, now: float) -> float:
+    retries = job.spec.max_retries - job.retries_used
+    return most_seconds(job.attempts, longest=longest(job, registry), retries_left=retries, now=now)
 
 
 def dry_run_answer(
@@ -128,7 +136,7 @@ def dry_run_answer(
         "profile": profile.name,
         "devices": {name: count * plan.nodes for name, count in profile.devices.items()},
         "manifest": manifest,
-        "cost": cost_answer(profile, longest=float(longest(job, registry)), so_far=0.0, nodes=plan.nodes),
+        "cost": cost_answer(profile, at_most=_most(job, registry, 0.0), so_far=0.0, nodes=plan.nodes),
         "quota_left": None if left is None else _counted(left),
         "position": seen.position,
         "expected_wait": _wait(seen),
@@ -166,14 +174,14 @@ def _unreachable(job: JobRecord) -> answer_types.Unreachable | None:
     return {"since": _moment(job.unreachable_since), "reason": job.unreachable or ""}
 
 
-def _progress(job: JobRecord) -> answer_types.Progress | None:
-    if job.progress_at is None:
+def _progress(said: Attempt) -> answer_types.Progress | None:
+    if said.progress_at is None:
         return None
     return {
-        "percent": job.progress_percent,
-        "eta_seconds": job.eta_seconds,
-        "metrics": dict(job.metrics or {}),
-        "at": _moment(job.progress_at),
+        "percent": said.progress_percent,
+        "eta_seconds": said.eta_seconds,
+        "metrics": dict(said.metrics or {}),
+        "at": _moment(said.progress_at),
     }
 
 
@@ -187,47 +195,36 @@ def _step(step: Mapping[str, Any]) -> answer_types.StepAnswer:
     }
 
 
-def engines_answer(engines: Mapping[str, EngineFacts], *, simulated: bool) -> answer_types.EnginesAnswer:
-    """The engines, the first one first."""
-    first = next(iter(engines))
+def _earlier(attempt: Attempt) -> answer_types.EarlierAttempt:
+    if attempt.kind is None or attempt.ended_at is None:
+        raise ValueError(f"attempt {attempt.number} is followed by another one and has not ended")
     return {
-        "engines": [
-            {
-                "name": engine.name,
-                "summary": engine.summary,
-                "default": engine.name == first,
-                "publishes": engine.publishes,
-                "runs_commands": engine.runs_commands,
-                "most_nodes": engine.most_nodes,
-            }
-            for engine in engines.values()
-        ],
-        "simulated": simulated,
+        "attempt": attempt.number,
+        "kind": attempt.kind,
+        "reason": attempt.reason,
+        "exit_code": attempt.exit_code,
+        "running": _iso(attempt.running_at),
+        "ended": _moment(attempt.ended_at),
+        "log_size": attempt.log_size,
     }
 
 
-def template_answer(template: Published) -> answer_types.TemplateAnswer:
-    """What a team has published."""
+def _attempt(attempt: Attempt) -> answer_types.AttemptAnswer:
+    ended = attempt.ended_at
     return {
-        "engine": template.engine,
-        "name": template.name,
-        "description": template.description,
-        "parameters": [
-            {"name": p.name, "default": p.default, "description": p.description, "choices": list(p.choices)}
-            for p in template.parameters
-        ],
-    }
-
-
-def _attempt(entry: Mapping[str, Any]) -> answer_types.Attempt:
-    return {
-        "attempt": entry["attempt"],
-        "kind": EndKind(entry["kind"]),
-        "reason": entry["reason"],
-        "exit_code": entry["exit_code"],
-        "running": _iso(entry["running_at"]),
-        "ended": _moment(entry["ended_at"]),
-        "log_size": entry["log_size"],
+        "attempt": attempt.number,
+        "kind": attempt.kind,
+        "reason": attempt.reason,
+        "exit_code": attempt.exit_code,
+        "queued": _iso(attempt.queued_at),
+        "starting": _iso(attempt.starting_at),
+        "running": _iso(attempt.running_at),
+        "ended": _iso(attempt.ended_at),
+        # Null while it grows: each change of an answer is an event for those who follow the job.
+        "held_seconds": None if ended is None else round(attempt.held_seconds(ended), 3),
+        "nodes": list(attempt.nodes),
+        "devices": _counted(attempt.devices),
+        "log_size": attempt.log_size,
     }
 
 

@@ -1,4 +1,4 @@
-"""One table from every expected "no" to its HTTP status, and one form for all of them, RFC 9457's."""
+"""Every answer other than success: one form for all of them, RFC 9457's."""
 
 from __future__ import annotations
 
@@ -8,24 +8,6 @@ from typing import Any, cast
 from ..domain.refusals import Refusal, RefusalReason
 from .answer_types import Problem
 
-STATUS: Mapping[RefusalReason, int] = {
-    RefusalReason.NOT_A_MEMBER: 403,
-    RefusalReason.ROLE_TOO_LOW: 403,
-    RefusalReason.UNKNOWN_TENANT: 404,
-    RefusalReason.UNKNOWN_PROFILE: 400,
-    RefusalReason.PROFILE_NOT_ALLOWED: 403,
-    RefusalReason.CHOICE_MISSING: 400,
-    RefusalReason.BAD_FIELD: 400,
-    RefusalReason.QUOTA_EXCEEDED: 409,
-    RefusalReason.NEVER_FITS: 409,
-    RefusalReason.USER_LIMIT: 409,
-    RefusalReason.TENANT_UNAVAILABLE: 503,
-    RefusalReason.QUOTA_UNKNOWN: 503,
-    RefusalReason.TOO_LARGE: 413,
-    RefusalReason.IDEMPOTENCY_CONFLICT: 409,
-    RefusalReason.NO_ROOM: 413,
-    RefusalReason.DISK_FULL: 507,
-}
 # How long a client may wait before it asks again, in seconds.
 _RETRY_AFTER = 3
 MEDIA_TYPE = "application/problem+json"
@@ -82,7 +64,7 @@ def from_refusal(refusal: Refusal) -> ServiceError:
     if refusal.fits_now:
         numbers["fits_now"] = list(refusal.fits_now)
     reason = refusal.reason
-    return ServiceError(STATUS[reason], reason.value, refusal.message, field=refusal.field, numbers=numbers)
+    return ServiceError(int(reason.status), reason.value, refusal.message, field=refusal.field, numbers=numbers)
 
 
 def unknown_job(job_id: str) -> ServiceError:

@@ -27,11 +27,11 @@ async def look(context: Context, tenant: str) -> Outlook:
 async def forecast_of(context: Context, job: JobRecord) -> Forecast:
     """The place of a job that waits, and for how long; nothing of any other job."""
     catalogue = context.registry.catalogue
-    if job.state is not JobState.QUEUED or job.profile not in catalogue.names:
+    if job.state is not JobState.QUEUED or job.spec.profile not in catalogue.names:
         return Forecast()
     outlook = await look(context, job.tenant)
     tenant = context.registry.tenants[job.tenant]
-    return forecast(tenant, catalogue.profile(job.profile), outlook, ticket=job.ticket_name)
+    return forecast(tenant, catalogue.profile(job.spec.profile), outlook, ticket=job.ticket_name)
 
 
 async def forecasts_of(context: Context, jobs: Iterable[JobRecord]) -> Mapping[str, Forecast]:

@@ -240,6 +240,14 @@ class JobQuery(BaseModel):
     before: Annotated[str | None, Field(description="Those after this one: `next` of the page before.")] = None
 
 
+class LogQuery(BaseModel):
+    """Whose log."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    attempt: Annotated[int | None, Field(ge=1, le=2**31 - 1, description="The attempt; by default the last.")] = None
+
+
 class ScheduleQuery(BaseModel):
     """Which schedules, and how many at once."""
 

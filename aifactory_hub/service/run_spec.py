@@ -22,10 +22,10 @@ def run_spec(
     """What is to run for a job: the same values give the same run, and nothing is asked or stored."""
     task = {
         "id": job.id,
-        "command": job.command,
-        "environment": dict(job.environment),
-        "outputs": None if job.outputs is None else list(job.outputs),
-        "input_sha256": job.input_sha256,
+        "command": job.spec.command,
+        "environment": dict(job.spec.environment),
+        "outputs": None if job.spec.outputs is None else list(job.spec.outputs),
+        "input_sha256": job.spec.input_sha256,
         "max_artifacts": registry.jobs.max_artifacts,
         "max_files": constants.MOST_ARTIFACTS,
         "max_log": registry.jobs.max_log,
@@ -33,7 +33,7 @@ def run_spec(
     return RunSpec(
         tenant=job.tenant,
         run_id=job.run_id,
-        image=job.image or registry.jobs.image,
+        image=job.spec.image or registry.jobs.image,
         argv=RUNNER,
         environment={
             "AIFACTORY_SERVICE_URL": registry.addresses.service,
@@ -54,9 +54,9 @@ def run_spec(
             constants.LABEL_PROFILE: label_value(profile.name),
         },
         deadline_seconds=longest(job, registry),
-        nodes=job.nodes,
-        template=job.template,
-        parameters=dict(job.parameters),
+        nodes=job.spec.nodes,
+        template=job.spec.template,
+        parameters=dict(job.spec.parameters),
     )
 
 
@@ -69,4 +69,4 @@ def times(each: Resources, nodes: int) -> Resources:
 def longest(job: JobRecord, registry: Registry) -> int:
     """Seconds that an attempt of the job may run."""
     most = registry.jobs.deadline
-    return min(most, job.max_seconds or most)
+    return min(most, job.spec.max_seconds or most)

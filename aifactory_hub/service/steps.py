@@ -7,18 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from aifactory_profiles import Profile
+from aifactory_profiles import Device, Profile
 
 from .. import constants
 from ..admission.base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted, UserLimitReached
-from ..domain.jobs import EndKind, JobDecision, JobRun, JobState, JobStep, Onward, after_attempt, decide_job
+from ..domain.jobs import EndKind, JobDecision, JobRun, JobState, JobStep, after_attempt, decide_job
 from ..domain.logs import shortened
 from ..domain.tickets import Ticket, TicketRequest, TicketState
 from ..pipelines.base import PipelineRefused, PipelineUnavailable
 from ..pipelines.engines import Engines
 from ..registry.model import Registry
 from ..store import FileStore, JobRecord, Jobs, LogSpool, Schedules, Snapshots
-from ..store.records import attempt_told
 from .executors import reconciling
 from .room import Room
 from .run_spec import longest, run_spec, times
@@ -61,23 +60,24 @@ class JobSteps:
             return False
         if job.state.final:
             return await self._clean(job)
-        if job.ending is not None:
+        if job.current.kind is not None:
             return await self._end_attempt(job)
         ticket = None if tickets is None else tickets.get(job.ticket_name) or _no_ticket(job)
         run, silence = await self._run(job)
-        if run is not None and run.exists and job.run_created_at is None:
+        created = job.current.run_created_at is not None
+        if run is not None and run.exists and not created:
             await self._confirm(job, run)
         if run is not None and run.exists:
-            await self._note_steps(job, run)
+            await self._note_run(job, run)
         decision = decide_job(
             job.state,
             cancel_asked=job.cancel_asked_at is not None,
-            run_created=job.run_created_at is not None or (run is not None and run.exists),
+            run_created=created or (run is not None and run.exists),
             ticket=ticket,
             run=run,
             suspend_asked=job.suspend_asked_at is not None,
             held_back=self._held_back(job),
-            retries_left=job.max_retries - job.retries_used,
+            retries_left=job.spec.max_retries - job.retries_used,
             starting_for=self._starting_for(job, run),
             start_timeout=self._w.registry.jobs.start_timeout,
         )
@@ -96,14 +96,14 @@ class JobSteps:
     def _starting_for(self, job: JobRecord, run: JobRun | None) -> float:
         """Seconds for which the attempt, or the step that it is stuck at, has had its devices and not begun."""
         now = self._w.clock()
-        since = job.starting_at
+        since = job.current.starting_at
         if run is not None and run.blocked_after is not None:
-            since = (job.run_created_at or now) + run.blocked_after
+            since = (job.current.run_created_at or now) + run.blocked_after
         return 0.0 if since is None else now - since
 
     def _now(self, job: JobRecord) -> float:
         """Never before what has happened to the job already: this machine's clock may be set back."""
-        known = (job.queued_at, job.starting_at, job.running_at)
+        known = (job.current.queued_at, job.current.starting_at, job.current.running_at)
         return max(self._w.clock(), job.submitted_at, *(at for at in known if at is not None))
 
     def _held_back(self, job: JobRecord) -> str | None:
@@ -111,19 +111,19 @@ class JobSteps:
         if job.not_before is None or job.not_before <= self._w.clock():
             return None
         at = datetime.fromtimestamp(job.not_before, UTC).strftime("%H:%M:%S UTC")
-        return f"retry {job.retries_used} of {job.max_retries} at {at}"
+        return f"retry {job.retries_used} of {job.spec.max_retries} at {at}"
 
     async def _run(self, job: JobRecord) -> tuple[JobRun | None, str | None]:
         """The job's run, or why it is not known. Where none was ever intended nobody needs to be asked."""
-        if job.run_intended_at is None:
+        if job.current.run_intended_at is None:
             return JobRun(exists=False), None
         try:
-            return await self._w.engines.of(job.backend).get(job.tenant, job.run_id), None
+            return await self._w.engines.of(job.spec.backend).get(job.tenant, job.run_id), None
         except PipelineUnavailable as error:
             return None, str(error)
         except Exception as error:
             # An engine reads what the team's API sends, and nothing of that may look like the end of a run.
-            log.exception("job %s: engine %s failed to read its run", job.id, job.backend)
+            log.exception("job %s: engine %s failed to read its run", job.id, job.spec.backend)
             return None, f"the engine can't read what the vCluster of team {job.tenant} says ({type(error).__name__})"
 
     async def _apply(self, job: JobRecord, decision: JobDecision, ticket: Ticket | None) -> bool:
@@ -142,12 +142,12 @@ class JobSteps:
                 case JobStep.HOLD_TICKET:
                     await self._w.admission.hold(job.tenant, job.ticket_name)
                 case JobStep.CREATE_RUN:
-                    await self._note(job, state, decision.reason)
+                    await self._note(job, state, decision.reason, ticket.devices if ticket else None)
                     await self._create_run(job, ticket)
                 case JobStep.STOP_RUN:
                     await self._note(job, state, f"stopping: {_why(job, decision)}")
                     await self._keep_log(job)
-                    await self._w.engines.of(job.backend).delete(job.tenant, job.run_id)
+                    await self._w.engines.of(job.spec.backend).delete(job.tenant, job.run_id)
                 case JobStep.END_ATTEMPT:
                     await self._begin_ending(job, decision)
                 case JobStep.FINISH:
@@ -166,22 +166,25 @@ class JobSteps:
         here is followed by a look for the run, and by creating it under the same name if it is not there."""
         token = job_token(self._w.token_key, job.run_id)
         now = self._w.clock()
-        await reconciling.run(self._w.jobs.intend_run, job.id, token_hash=token_hash(token), now=now)
+        intend = self._w.jobs.attempts.intend_run
+        await reconciling.run(intend, job.id, job.attempt, token_hash=token_hash(token), now=now)
         await self._w.admission.hold(job.tenant, job.ticket_name)
         profile = self._profile(job)
         selector = {**profile.node_labels, **(ticket.node_selector if ticket else {})}
         spec = run_spec(job, profile, self._w.registry, token=token, node_selector=selector)
-        await self._confirm(job, await self._w.engines.of(job.backend).create(spec))
+        await self._confirm(job, await self._w.engines.of(job.spec.backend).create(spec))
 
     async def _confirm(self, job: JobRecord, run: JobRun) -> None:
-        await reconciling.run(self._w.jobs.confirm_run, job.id, uid=run.uid, now=self._w.clock())
+        confirm = self._w.jobs.attempts.confirm_run
+        await reconciling.run(confirm, job.id, job.attempt, uid=run.uid, now=self._w.clock())
 
     async def _finish(self, job: JobRecord, decision: JobDecision) -> None:
         await self._keep_log(job)
-        said = (job.report or {}).get("problem")
+        report = job.current.report or {}
+        said = report.get("problem")
         exit_code = decision.exit_code
         if exit_code is None and decision.state is JobState.FAILED:
-            exit_code = (job.report or {}).get("exit_code")
+            exit_code = report.get("exit_code")
         await self._end(job, decision.state, said or _why(job, decision), exit_code)
 
     async def _end(self, job: JobRecord, state: JobState, reason: str | None, exit_code: int | None) -> None:
@@ -191,41 +194,35 @@ class JobSteps:
 
     async def _begin_ending(self, job: JobRecord, decision: JobDecision) -> None:
         """Recorded before anything is removed: a run that is gone then tells nobody that it failed."""
-        assert decision.kind is not None  # decide_job sets it with END_ATTEMPT
+        kind = decision.kind
+        assert kind is not None  # decide_job sets it with END_ATTEMPT
         log.info("job %s of %s in %s: attempt %d ends: %s", job.id, job.owner, job.tenant, job.attempt, decision.reason)
-        said = (job.report or {}).get("problem") if decision.kind is EndKind.RETRY else None
-        ending = {"kind": decision.kind.value, "reason": said or decision.reason, "exit_code": decision.exit_code}
-        shown = f"ending attempt {job.attempt}: {ending['reason']}"
-        await reconciling.run(self._w.jobs.begin_ending, job.id, {**ending, "at": self._now(job)}, shown)
+        said = (job.current.report or {}).get("problem") if kind is EndKind.RETRY else None
+        reason = said or decision.reason
+        await reconciling.run(
+            self._w.jobs.begin_ending,
+            job.id,
+            kind,
+            reason=reason,
+            exit_code=decision.exit_code,
+            shown=f"ending attempt {job.attempt}: {reason}",
+            now=self._now(job),
+        )
 
     async def _end_attempt(self, job: JobRecord) -> bool:
         """Remove what the attempt has on the cluster, keep its log, and let the job go on."""
-        if not await self._remove(job):
+        ended = job.current
+        if ended.kind is None or not await self._remove(job):
             return False
-        assert job.ending is not None  # the caller looked
         onward = after_attempt(
-            EndKind(job.ending["kind"]),
-            reason=job.ending["reason"],
+            ended.kind,
+            reason=ended.reason,
             retries_used=job.retries_used,
-            preemptions=job.preemptions,
-            base=job.retry_backoff,
+            base=job.spec.retry_backoff,
             now=self._w.clock(),
         )
-        await reconciling.run(self._go_on, job, onward)
+        await reconciling.run(self._w.jobs.next_attempt, job, onward)
         return True
-
-    def _go_on(self, job: JobRecord, onward: Onward) -> None:
-        current = self._w.jobs.get(job.id) or job  # with its log, which may have come since
-        if current.attempt != job.attempt:
-            return
-        values = {
-            "reason": onward.reason,
-            "not_before": onward.not_before,
-            "retries_used": onward.retries_used,
-            "preemptions": onward.preemptions,
-            "history": [*current.history, attempt_told(current, self._w.clock())],
-        }
-        self._w.jobs.next_attempt(job, onward.state, values)
 
     async def _clean(self, job: JobRecord) -> bool:
         """After the end."""
@@ -238,10 +235,10 @@ class JobSteps:
         """The attempt's run goes, then, once no pod is left, its ticket: the order keeps the quota true.
         Whether nothing is left."""
         try:
-            if job.run_intended_at is not None:
+            if job.current.run_intended_at is not None:
                 await self._keep_log(job)
-                await self._w.engines.of(job.backend).delete(job.tenant, job.run_id)
-                if not await self._w.engines.of(job.backend).pods_gone(job.tenant, job.run_id):
+                await self._w.engines.of(job.spec.backend).delete(job.tenant, job.run_id)
+                if not await self._w.engines.of(job.spec.backend).pods_gone(job.tenant, job.run_id):
                     return False
             await self._w.admission.release(job.tenant, job.ticket_name)
         except (AdmissionUnavailable, PipelineUnavailable) as error:
@@ -254,14 +251,14 @@ class JobSteps:
 
         Asked of the database again, because the runner may have come since the job was read.
         """
-        if job.run_intended_at is None:
+        if job.current.run_intended_at is None:
             return
         current = await reconciling.run(self._w.jobs.get, job.id)
-        if current is None or current.log_sha256 is not None:
+        if current is None or current.attempt != job.attempt or current.current.log_size is not None:
             return
         limit = await self._w.room.log_limit(job.tenant, job.owner, self._w.registry.jobs.max_log)
         try:
-            text = await self._w.engines.of(job.backend).logs(job.tenant, job.run_id, limit_bytes=limit)
+            text = await self._w.engines.of(job.spec.backend).logs(job.tenant, job.run_id, limit_bytes=limit)
         except PipelineUnavailable as error:
             log.warning("job %s: its log can't be had now: %s", job.id, error)
             text = ""
@@ -278,16 +275,22 @@ class JobSteps:
         with self._w.files.incoming(limit) as incoming:
             incoming.write(content[-limit:])
             kept = incoming.keep(self._w.files.log(job.id, job.attempt))
-        self._w.jobs.record_log(job.id, size=kept.size, sha256=kept.sha256)
+        self._w.jobs.attempts.record_log(job.id, job.attempt, size=kept.size, sha256=kept.sha256)
 
-    async def _note(self, job: JobRecord, state: JobState, reason: str | None) -> None:
+    async def _note(
+        self, job: JobRecord, state: JobState, reason: str | None, devices: Mapping[Device, int] | None = None
+    ) -> None:
         if (job.state, job.reason) != (state, reason) and not job.state.final:
-            await reconciling.run(self._w.jobs.set_state, job.id, state, reason, now=self._now(job))
+            set_state = self._w.jobs.set_state
+            await reconciling.run(set_state, job.id, state, reason, devices=devices, now=self._now(job))
 
-    async def _note_steps(self, job: JobRecord, run: JobRun) -> None:
-        steps = tuple(step.to_json() for step in run.steps)
-        if steps and steps != tuple(job.steps):
-            await reconciling.run(self._w.jobs.set_steps, job.id, steps)
+    async def _note_run(self, job: JobRecord, run: JobRun) -> None:
+        """What is out of sight for a moment stays as it was seen."""
+        steps = tuple(step.to_json() for step in run.steps) or job.current.steps
+        nodes = tuple(sorted({*job.current.nodes, *run.nodes}))
+        if (steps, nodes) != (job.current.steps, job.current.nodes):
+            set_run = self._w.jobs.attempts.set_run
+            await reconciling.run(set_run, job.id, job.attempt, steps=steps, nodes=nodes)
 
     async def _note_unknown(self, job: JobRecord, why: str | None) -> None:
         """Record since when the cluster can't be asked about the job, or that it can be again."""
@@ -297,9 +300,11 @@ class JobSteps:
     def _profile(self, job: JobRecord) -> Profile:
         """Raises PipelineRefused when the profile was taken away since: what it was made of is not known any more."""
         catalogue = self._w.registry.catalogue
-        if job.profile not in catalogue.names:
-            raise PipelineRefused(f"Profile {job.profile} is not in tenants.yaml any more. Submit with another one.")
-        return catalogue.profile(job.profile)
+        if job.spec.profile not in catalogue.names:
+            raise PipelineRefused(
+                f"Profile {job.spec.profile} is not in tenants.yaml any more. Submit with another one."
+            )
+        return catalogue.profile(job.spec.profile)
 
     def _ticket_request(self, job: JobRecord) -> TicketRequest:
         profile = self._profile(job)
@@ -310,8 +315,8 @@ class JobSteps:
             owner=job.id,
             user=job.owner,
             profile=profile.name,
-            resources=times(profile.requests, job.nodes),
-            priority=constants.JOB_PRIORITIES[job.priority],
+            resources=times(profile.requests, job.spec.nodes),
+            priority=constants.JOB_PRIORITIES[job.spec.priority],
             node_labels=profile.node_labels,
             flavor=profile.flavor,
             max_seconds=longest(job, self._w.registry),
@@ -328,7 +333,7 @@ def _why(job: JobRecord, decision: JobDecision) -> str | None:
 
 def _shown(job: JobRecord, decision: JobDecision) -> str | None:
     """The decision's reason; of a job that was preempted and queues again also that."""
-    if decision.state is JobState.QUEUED and job.history and job.history[-1].get("kind") == EndKind.PREEMPTED:
+    if decision.state is JobState.QUEUED and job.earlier and job.earlier[-1].kind is EndKind.PREEMPTED:
         return f"preempted and queued again; {decision.reason}"
     return decision.reason
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..domain.engines import Published, check_template
 from ..domain.images import JobImage
+from ..domain.job_spec import JobSpec
 from ..domain.jobs import JobPlan, JobRequest, plan_job
 from ..domain.refusals import Refusal, RefusalReason
 from ..pipelines.base import PipelineUnavailable
@@ -39,14 +40,6 @@ def request_digest(submission: Submission, tenant: str) -> str:
 def digest_of(asked: Mapping[str, Any]) -> str:
     """One digest for what was asked, whatever the order that it was said in."""
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-
-
-# What a retry takes over from the job that it tries again.
-_ASKED = (
-    *("tenant", "owner", "name", "command", "profile", "environment", "outputs", "input_sha256", "input_size"),
-    *("backend", "image", "priority", "max_seconds", "max_retries", "retry_backoff", "notify", "source", "provenance"),
-    *("sweep", "nodes", "template", "parameters"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +87,10 @@ class Submissions:
     async def published(self, tenant: str, submission: Submission) -> list[Published] | None:
         """What the team has published for the request's engine; None when there is no such thing or it is not known:
         a team whose vCluster is silent can submit all the same."""
-        engine = self._engines.facts.get(submission.engine or "")
+        return await self._published(tenant, submission.engine)
+
+    async def _published(self, tenant: str, name: str | None) -> list[Published] | None:
+        engine = self._engines.facts.get(name or "")
         if engine is None or engine.publishes is None:
             return None
         try:
@@ -103,8 +99,11 @@ class Submissions:
             return None
 
     async def retry(self, job: JobRecord, key: str) -> Taken | Refusal:
-        """A new job that asks for what an ended one asked: the ended one stays as it is."""
-        return await reads.run(self._retry, job, key)
+        """A new job that asks for what an ended one asked, if it may still be submitted; the ended one stays as it
+        is."""
+        published = await self._published(job.tenant, job.spec.backend)
+        plan = self._plan(job.tenant, job.spec.request, job.spec.notify, published)
+        return await reads.run(self._retry, job, key, plan)
 
     def submit_now(
         self,
@@ -129,22 +128,25 @@ class Submissions:
         except SnapshotMissing:
             return _no_manifest(record)
 
-    def _retry(self, job: JobRecord, key: str) -> Taken | Refusal:
+    def _retry(self, job: JobRecord, key: str, plan: JobPlan | Refusal) -> Taken | Refusal:
         digest = digest_of({"retry": job.id})
         earlier = self._jobs.find_by_key(job.tenant, job.owner, key)
         if earlier is not None:
             return _same_request(earlier, digest, new=False)
-        asked = {name: getattr(job, name) for name in _ASKED}
+        if isinstance(plan, Refusal):
+            return plan
         record = JobRecord(
-            **asked,
             id=self._new_id(),
+            tenant=job.tenant,
+            owner=job.owner,
+            spec=job.spec,
             key=key,
             request_digest=digest,
             submitted_at=self._clock(),
             retry_of=job.id,
         )
         try:
-            if job.input_sha256 is None or job.inputs_dropped_at is None:
+            if job.spec.input_sha256 is None or job.inputs_dropped_at is None:
                 return _same(self._jobs.add(record), record)
         except SnapshotMissing:
             pass
@@ -155,16 +157,21 @@ class Submissions:
         self, tenant: str, submission: Submission, published: Sequence[Published] | None = None
     ) -> JobPlan | Refusal:
         """What would run, or why it may not. ``published`` None: not known, so not looked at."""
-        for url in submission.notify:
+        return self._plan(tenant, _request(submission), submission.notify, published)
+
+    def _plan(
+        self, tenant: str, request: JobRequest, notify: Sequence[str], published: Sequence[Published] | None
+    ) -> JobPlan | Refusal:
+        for url in notify:
             try:
                 check_address(url, self._registry.jobs.webhook_hosts)
             except Forbidden as error:
                 return Refusal(RefusalReason.BAD_FIELD, f"No message may go to {url!r}: {error}.", field="notify")
         facts = self._engines.facts
-        plan = plan_job(_request(submission), self._registry.tenants[tenant], self._registry.catalogue, facts)
+        plan = plan_job(request, self._registry.tenants[tenant], self._registry.catalogue, facts)
         if published is None or isinstance(plan, Refusal):
             return plan
-        return check_template(plan.engine, submission.template or "", submission.parameters, published) or plan
+        return check_template(plan.engine, request.template or "", request.parameters, published) or plan
 
     def image(self, plan: JobPlan, owner: str, submission: Submission) -> JobImage:
         """What the job would run in."""
@@ -172,35 +179,40 @@ class Submissions:
 
     def record(self, plan: JobPlan, owner: str, submission: Submission) -> JobRecord:
         """The job as it would be stored."""
-        image = self.image(plan, owner, submission)
         return JobRecord(
             id=self._new_id(),
             tenant=plan.tenant.name,
             owner=owner,
-            name=plan.name,
-            command=plan.command,
-            profile=plan.profile.name,
             key=submission.key,
             request_digest=request_digest(submission, plan.tenant.name),
             submitted_at=self._clock(),
-            environment=plan.environment,
-            outputs=None if submission.outputs is None else tuple(submission.outputs),
-            input_sha256=submission.files,
-            priority=submission.priority.value,
-            max_seconds=submission.max_seconds,
-            max_retries=submission.retries,
-            retry_backoff=submission.retry_backoff,
-            sweep=submission.sweep,
-            provenance=submission.provenance,
-            notify=tuple(submission.notify),
-            # Also of one that asks for none: the site may name another first engine while this one's job goes on.
-            backend=plan.engine.name,
-            # The site's own may change until it starts; the notebook's is the one of now.
-            image=image.name if image.why is None else None,
-            nodes=plan.nodes,
-            template=submission.template,
-            parameters=submission.parameters,
+            spec=_spec(plan, submission, self.image(plan, owner, submission)),
         )
+
+
+def _spec(plan: JobPlan, submission: Submission, image: JobImage) -> JobSpec:
+    return JobSpec(
+        name=plan.name,
+        command=plan.command,
+        profile=plan.profile.name,
+        environment=plan.environment,
+        outputs=None if submission.outputs is None else tuple(submission.outputs),
+        input_sha256=submission.files,
+        priority=submission.priority.value,
+        max_seconds=submission.max_seconds,
+        max_retries=submission.retries,
+        retry_backoff=submission.retry_backoff,
+        sweep=submission.sweep,
+        provenance=submission.provenance,
+        notify=tuple(submission.notify),
+        # Also of one that asks for none: the site may name another first engine while this one's job goes on.
+        backend=plan.engine.name,
+        # The site's own may change until it starts; the notebook's is the one of now.
+        image=image.name if image.why is None else None,
+        nodes=plan.nodes,
+        template=submission.template,
+        parameters=submission.parameters,
+    )
 
 
 def _request(submission: Submission) -> JobRequest:
@@ -208,7 +220,6 @@ def _request(submission: Submission) -> JobRequest:
         command=submission.command,
         profile=submission.profile,
         name=submission.name,
-        key=submission.key,
         environment=submission.environment,
         engine=submission.engine,
         nodes=submission.nodes,
@@ -219,7 +230,7 @@ def _request(submission: Submission) -> JobRequest:
 
 
 def _no_manifest(record: JobRecord) -> Refusal:
-    message = f"There is no manifest {record.input_sha256} of yours: send the files and it, then submit."
+    message = f"There is no manifest {record.spec.input_sha256} of yours: send the files and it, then submit."
     return Refusal(RefusalReason.BAD_FIELD, message, field="files")
 
 

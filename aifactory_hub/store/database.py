@@ -38,13 +38,41 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the tables to this version's form. Running it again changes nothing."""
+    """Bring the tables to this version's form, all of it or nothing. Running it again changes nothing."""
+    with altering(engine) as connection:
+        command.upgrade(migrations(connection), "head")
+
+
+def migrations(connection: Connection) -> Config:
+    """The changes of the tables as alembic wants them, to be made on ``connection``."""
     config = Config()
     # A "%" in the path would be read as an interpolation.
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    config.attributes["connection"] = connection
+    return config
+
+
+@contextmanager
+def altering(engine: Engine) -> Iterator[Connection]:
+    """A transaction that changes tables.
+
+    SQLite's driver begins none for that by itself. SQLite alters a table by copying and dropping it, and dropping it
+    would drop the rows that refer to its rows, so these are not looked after meanwhile.
+    """
+    if engine.dialect.name != "sqlite":
+        with engine.begin() as connection:
+            yield connection
+        return
+    with engine.connect() as connection:
+        driver: Any = connection.connection.dbapi_connection
+        driver.isolation_level = None
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.commit()
+        finally:
+            connection.invalidate()  # what was set above is the connection's
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

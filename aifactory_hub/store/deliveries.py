@@ -41,10 +41,10 @@ def message(job: JobRecord, event: str, now: float) -> dict[str, Any]:
         "at": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
         "job": {
             "id": job.id,
-            "name": job.name,
+            "name": job.spec.name,
             "tenant": job.tenant,
             "owner": job.owner,
-            "profile": job.profile,
+            "profile": job.spec.profile,
             "state": job.state.value,
             "reason": job.reason,
             "exit_code": job.exit_code,
@@ -56,7 +56,7 @@ def message(job: JobRecord, event: str, now: float) -> dict[str, Any]:
 def file_messages(connection: Connection, job: JobRecord, now: float) -> None:
     """File one message for each address that the job names, in the transaction that ends it."""
     event = f"job.{job.state.value.lower()}"
-    for url in job.notify:
+    for url in job.spec.notify:
         delivery = Delivery(f"d{secrets.token_hex(8)}", job.id, event, url, message(job, event, now), now, next_at=now)
         values = {f.name: getattr(delivery, f.name) for f in fields(Delivery)}
         connection.execute(insert(DeliveryRow).values(**{**values, "body": dict(delivery.body)}))

@@ -11,42 +11,40 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    Row,
     Select,
     delete,
+    exists,
     func,
     insert,
-    null,
     or_,
     select,
     tuple_,
     update,
 )
 
-from ..domain.jobs import JobState, sources
+from aifactory_profiles import Device
+
+from ..domain.attempts import Attempt
+from ..domain.job_spec import JobSpec
+from ..domain.jobs import EndKind, JobState, Onward
 from ..domain.search_text import fold
+from .attempts import ATTEMPT_COLUMNS, Attempts, attempt_of, attempts_of, devices_json
+from .changes import FINAL, change_attempt, change_job
 from .database import writing
 from .deliveries import file_messages
 from .intake import Intake, NotStored
-from .models import ArtifactRow, JobRow
+from .models import ArtifactRow, AttemptRow, JobRow
 from .records import Artifact, JobFilter, JobRecord, LiveRun
 from .snapshots import SnapshotMissing
 
-_NAMES = tuple(f.name for f in fields(JobRecord))
-_COLUMNS = tuple(JobRow.__table__.c[name] for name in _NAMES)
+_SPEC = tuple(f.name for f in fields(JobSpec))
+_STATE = tuple(f.name for f in fields(JobRecord) if f.name not in ("spec", "attempts"))
+COLUMNS = tuple(JobRow.__table__.c[name] for name in (*_STATE, *_SPEC))
 _PLACE = tuple(JobRow.__table__.c[name] for name in ("submitted_at", "id"))
-_TUPLES = ("outputs", "notify", "history", "steps")
-_FINAL = tuple(state.value for state in JobState if state.final)
-_SINCE = {
-    JobState.QUEUED: JobRow.queued_at,
-    JobState.STARTING: JobRow.starting_at,
-    JobState.RUNNING: JobRow.running_at,
-}
-# What belongs to one attempt, and is empty again for the next.
-_OF_AN_ATTEMPT = frozenset(
-    {"ending", "token_hash", "run_intended_at", "run_created_at", "run_uid", "queued_at", "starting_at", "running_at"}
-    | {"progress_percent", "eta_seconds", "metrics", "progress_at", "log_size", "log_sha256", "report"}
-    | {"unreachable_since", "unreachable"}
+_SINCE = {JobState.QUEUED: "queued_at", JobState.STARTING: "starting_at", JobState.RUNNING: "running_at"}
+# The present attempt is being ended.
+_ENDING = exists().where(
+    AttemptRow.job_id == JobRow.id, AttemptRow.number == JobRow.attempt, AttemptRow.kind.is_not(None)
 )
 
 
@@ -61,7 +59,8 @@ class Jobs:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._intake = Intake(engine)
-        self._tell: Callable[[str], None] = lambda _: None
+        self._listener: Callable[[str], None] = lambda _: None
+        self.attempts = Attempts(engine, self._tell)
 
     @property
     def engine(self) -> Engine:
@@ -70,7 +69,10 @@ class Jobs:
 
     def listen(self, tell: Callable[[str], None]) -> None:
         """Call ``tell`` with a job's id after each change of it, in the thread that made the change."""
-        self._tell = tell
+        self._listener = tell
+
+    def _tell(self, job_id: str) -> None:
+        self._listener(job_id)
 
     def add(self, record: JobRecord) -> JobRecord:
         """Store a new job. If its owner has used its key in its tenant before, the earlier job is returned instead.
@@ -90,23 +92,25 @@ class Jobs:
 
     def _new(self, record: JobRecord, row: Mapping[str, Any]) -> JobRecord:
         self._tell(record.id)
-        return record if record.input_sha256 is None else replace(record, input_size=row["input_size"])
+        if record.spec.input_sha256 is None:
+            return record
+        return replace(record, spec=replace(record.spec, input_size=row["input_size"]))
 
     def _earlier(self, record: JobRecord, why: NotStored) -> JobRecord:
         earlier = self.find_by_key(record.tenant, record.owner, record.key)
         if earlier is not None:
             return earlier
         if why is NotStored.NO_SNAPSHOT:
-            raise SnapshotMissing(record.input_sha256)
+            raise SnapshotMissing(record.spec.input_sha256)
         raise RuntimeError(f"there is another job {record.id} already")
 
     def find_by_key(self, tenant: str, owner: str, key: str) -> JobRecord | None:
         """The job that this owner submitted with this key."""
-        return self._one(_select().where(JobRow.tenant == tenant, JobRow.owner == owner, JobRow.key == key))
+        return self._one(JobRow.tenant == tenant, JobRow.owner == owner, JobRow.key == key)
 
     def get(self, job_id: str) -> JobRecord | None:
         """The job, whoever's it is."""
-        return self._one(_select().where(JobRow.id == job_id))
+        return self._one(JobRow.id == job_id)
 
     def some(self, job_ids: Collection[str]) -> list[JobRecord]:
         """Those of these jobs that there are, in no order."""
@@ -131,14 +135,14 @@ class Jobs:
         with self._engine.connect() as connection:
             if len(asked) == 1:
                 query = _page(_select(), asked[0], chosen, limit, before)
-                return [record_of(row) for row in connection.execute(query)]
+                return read_jobs(connection, query)
             pages = [
                 connection.execute(_page(select(*_PLACE), tenant, chosen, limit, before)).all() for tenant in asked
             ]
             merged = heapq.merge(*pages, key=tuple, reverse=True)
             shown = [place.id for _, place in zip(range(limit), merged, strict=False)]
             query = _select().where(JobRow.id.in_(shown)).order_by(JobRow.submitted_at.desc(), JobRow.id.desc())
-            return [record_of(row) for row in connection.execute(query)] if shown else []
+            return read_jobs(connection, query) if shown else []
 
     def live(self) -> list[JobRecord]:
         """All jobs that may still have something on the cluster, oldest first."""
@@ -161,42 +165,62 @@ class Jobs:
         with self._engine.connect() as connection:
             return set(connection.scalars(select(JobRow.id).where(JobRow.id.in_(job_ids))))
 
-    def set_state(self, job_id: str, state: JobState, reason: str | None, *, now: float) -> None:
-        """Record the state of a job that goes on, and since when it is in it."""
-        values: dict[str, Any] = {"state": state.value, "reason": reason}
-        if state in _SINCE:
-            column = _SINCE[state]
-            values[column.key] = func.coalesce(column, now)
-        self._change(job_id, values, to=state)
+    def set_state(
+        self,
+        job_id: str,
+        state: JobState,
+        reason: str | None,
+        *,
+        devices: Mapping[Device, int] | None = None,
+        now: float,
+    ) -> None:
+        """Record the state of a job that goes on, since when its attempt is in it, and what devices that has got."""
+        with writing(self._engine) as connection:
+            number = change_job(connection, job_id, {"state": state.value, "reason": reason}, to=state)
+            if number is not None and state in _SINCE:
+                since = _SINCE[state]
+                held = {} if devices is None else {"devices": devices_json(devices)}
+                change_attempt(connection, job_id, number, {since: now, **held}, keep=(since,))
+        self._tell(job_id)
 
     def finish(self, job_id: str, state: JobState, *, reason: str | None, exit_code: int | None, now: float) -> None:
-        """Record the end of a job, and with it the messages that are to be sent of it. The first end stands."""
-        values = {
-            "state": state.value,
-            "reason": reason,
-            "exit_code": exit_code,
-            "finished_at": now,
+        """Record the end of a job and of its attempt, and with it the messages that are to be sent of it. The first
+        end stands."""
+        told = {"reason": reason, "exit_code": exit_code}
+        ended = {**told, "state": state.value, "finished_at": now, "unreachable_since": None, "unreachable": None}
+        with writing(self._engine) as connection:
+            number = change_job(connection, job_id, ended, to=state)
+            if number is not None:
+                this = (AttemptRow.job_id == job_id, AttemptRow.number == number)
+                # One that has not begun has not ended either.
+                connection.execute(update(AttemptRow).where(*this).values(**told, ended_at=now, kind=None))
+                file_messages(connection, read_jobs(connection, _select().where(JobRow.id == job_id))[0], now)
+        self._tell(job_id)
+
+    def begin_ending(
+        self, job_id: str, kind: EndKind, *, reason: str | None, exit_code: int | None, shown: str, now: float
+    ) -> None:
+        """Record, before anything of it is removed, that the attempt is over while the job goes on; ``shown`` is the
+        job's reason meanwhile. The first end stands."""
+        ended = {"kind": kind.value, "reason": reason, "exit_code": exit_code, "ended_at": now}
+        with writing(self._engine) as connection:
+            number = change_job(connection, job_id, {"reason": shown}, where=~_ENDING)
+            if number is not None:
+                change_attempt(connection, job_id, number, ended)
+        self._tell(job_id)
+
+    def next_attempt(self, job: JobRecord, onward: Onward) -> None:
+        """Record that nothing of the attempt is left and that the next one may begin."""
+        changes = {
+            "state": onward.state.value,
+            "reason": onward.reason,
+            "not_before": onward.not_before,
+            "attempt": job.attempt + 1,
             "unreachable_since": None,
             "unreachable": None,
         }
         with writing(self._engine) as connection:
-            if _update(connection, job_id, values, to=state):
-                job = record_of(connection.execute(_select().where(JobRow.id == job_id)).one())
-                file_messages(connection, job, now)
-        self._tell(job_id)
-
-    def begin_ending(self, job_id: str, ending: Mapping[str, Any], reason: str | None) -> None:
-        """Record, before anything of it is removed, that the attempt is over while the job goes on."""
-        with writing(self._engine) as connection:
-            _update(connection, job_id, {"ending": dict(ending), "reason": reason}, where=JobRow.ending.is_(null()))
-        self._tell(job_id)
-
-    def next_attempt(self, job: JobRecord, state: JobState, values: Mapping[str, Any]) -> None:
-        """Record that nothing of the attempt is left and that the next one may begin: PENDING or SUSPENDED."""
-        fresh = dict.fromkeys(_OF_AN_ATTEMPT)
-        changes = {**fresh, "steps": [], **values, "state": state.value, "attempt": job.attempt + 1}
-        with writing(self._engine) as connection:
-            _update(connection, job.id, changes, to=state, where=JobRow.attempt == job.attempt)
+            change_job(connection, job.id, changes, to=onward.state, where=JobRow.attempt == job.attempt)
         self._tell(job.id)
 
     def ask_cancel(self, job_id: str, *, by: str, now: float) -> None:
@@ -219,42 +243,14 @@ class Jobs:
         """Record that the job may go on; one that waits for a retry waits no longer."""
         self._change(job_id, {"suspend_asked_at": None, "suspend_asked_by": None, "not_before": None})
 
-    def intend_run(self, job_id: str, *, token_hash: str, now: float) -> None:
-        """Record, before its run is created, that it is about to be."""
-        self._change(job_id, {"token_hash": token_hash, "run_intended_at": func.coalesce(JobRow.run_intended_at, now)})
-
-    def confirm_run(self, job_id: str, *, uid: str | None, now: float) -> None:
-        """Record that the tenant's API has shown the run."""
-        self._change(job_id, {"run_uid": uid, "run_created_at": func.coalesce(JobRow.run_created_at, now)}, final=True)
-
     def mark_cleaned(self, job_id: str, *, now: float) -> None:
         """Record that nothing of the job is left on the cluster."""
         self._change(job_id, {"cleaned_at": now}, final=True)
-
-    def set_steps(self, job_id: str, steps: Sequence[Mapping[str, Any]]) -> None:
-        """Record how far the steps of the attempt's run are."""
-        self._change(job_id, {"steps": [dict(step) for step in steps]}, final=True)
 
     def set_unreachable(self, job_id: str, why: str | None, *, now: float) -> None:
         """Record that the cluster can't be asked about the job, and since when; None: that it can."""
         since = None if why is None else func.coalesce(JobRow.unreachable_since, now)
         self._change(job_id, {"unreachable": why, "unreachable_since": since}, final=True)
-
-    def record_progress(
-        self, job_id: str, *, percent: float | None, eta: float | None, metrics: Mapping[str, Any] | None, now: float
-    ) -> None:
-        """Record how far the attempt has come: ``percent`` of 100, ``eta`` in seconds. None keeps what was said."""
-        said = {"progress_percent": percent, "eta_seconds": eta, "metrics": None if metrics is None else dict(metrics)}
-        values = {name: value for name, value in said.items() if value is not None}
-        self._change(job_id, {**values, "progress_at": now})
-
-    def record_log(self, job_id: str, *, size: int, sha256: str) -> None:
-        """Record the attempt's log, which is in the file store; ``size`` in bytes."""
-        self._change(job_id, {"log_size": size, "log_sha256": sha256}, final=True)
-
-    def record_report(self, job_id: str, report: Mapping[str, Any]) -> None:
-        """Record what the runner said at its end."""
-        self._change(job_id, {"report": dict(report)}, final=True)
 
     def put_artifact(self, job_id: str, artifact: Artifact) -> None:
         """Record a file of the job's; one of the same name is replaced."""
@@ -262,7 +258,7 @@ class Jobs:
         values = {f.name: getattr(artifact, f.name) for f in fields(Artifact)}
         with writing(self._engine) as connection:
             connection.execute(delete(ArtifactRow).where(*place))
-            _update(connection, job_id, {}, final=True)
+            change_job(connection, job_id, {}, final=True)
             connection.execute(insert(ArtifactRow).values(job_id=job_id, **values))
         self._tell(job_id)
 
@@ -271,7 +267,7 @@ class Jobs:
         with writing(self._engine) as connection:
             gone = delete(ArtifactRow).where(ArtifactRow.job_id == job_id, ArtifactRow.name == name)
             if connection.execute(gone).rowcount:
-                _update(connection, job_id, {}, final=True)
+                change_job(connection, job_id, {}, final=True)
         self._tell(job_id)
 
     def artifacts(self, job_id: str) -> list[Artifact]:
@@ -283,7 +279,7 @@ class Jobs:
 
     def of_schedule(self, schedule: str) -> list[JobRecord]:
         """The jobs of a schedule that have not ended."""
-        return self._many(_select().where(JobRow.schedule == schedule, JobRow.state.not_in(_FINAL)))
+        return self._many(_select().where(JobRow.schedule == schedule, JobRow.state.not_in(FINAL)))
 
     def kept_past(self, kind: str, *, before: float, limit: int) -> list[JobRecord]:
         """Jobs that ended before ``before`` and whose ``kind`` (inputs, log, artifacts) is still kept, oldest first."""
@@ -309,40 +305,58 @@ class Jobs:
         self, job_id: str, values: Mapping[str, Any], *, final: bool = False, to: JobState | None = None
     ) -> None:
         with writing(self._engine) as connection:
-            _update(connection, job_id, values, final=final, to=to)
+            change_job(connection, job_id, values, final=final, to=to)
         self._tell(job_id)
 
-    def _one(self, query: Select[Any]) -> JobRecord | None:
+    def _one(self, *where: ColumnElement[bool]) -> JobRecord | None:
+        """One job with its attempts, by one statement: this is asked most often."""
+        query = select(*COLUMNS, *ATTEMPT_COLUMNS).outerjoin(AttemptRow, AttemptRow.job_id == JobRow.id)
         with self._engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
-            return None if row is None else record_of(row)
+            rows = connection.execute(query.where(*where).order_by(AttemptRow.number)).all()
+        attempts = [row[len(COLUMNS) :] for row in rows]
+        # A job without attempts comes with one row of nulls.
+        begun = tuple(attempt_of(attempt) for attempt in attempts if attempt[0] is not None)
+        return _record(rows[0][: len(COLUMNS)], begun) if rows else None
 
     def _many(self, query: Select[Any]) -> list[JobRecord]:
         with self._engine.connect() as connection:
-            return [record_of(row) for row in connection.execute(query)]
+            return read_jobs(connection, query)
 
 
 def row_values(record: JobRecord) -> dict[str, Any]:
-    """The record as the values of its row."""
-    values = {name: getattr(record, name) for name in _NAMES}
-    for name in _TUPLES:
-        values[name] = None if values[name] is None else list(values[name])
-    for name in ("environment", "parameters", "source", "provenance", "metrics", "report", "ending"):
+    """The record as the values of its row: without its attempts."""
+    spec = record.spec
+    values = {name: getattr(record, name) for name in _STATE} | {name: getattr(spec, name) for name in _SPEC}
+    for name in ("source", "provenance"):
         values[name] = None if values[name] is None else dict(values[name])
-    return {**values, "state": record.state.value}
+    return {
+        **values,
+        "state": record.state.value,
+        "outputs": None if spec.outputs is None else list(spec.outputs),
+        "notify": list(spec.notify),
+        "environment": dict(spec.environment),
+        "parameters": dict(spec.parameters),
+    }
 
 
-def record_of(row: Row[Any]) -> JobRecord:
-    """The record of a row of ``_select``."""
-    values = dict(row._mapping)
-    values["state"] = JobState(values["state"])
-    for name in _TUPLES:
-        values[name] = None if values[name] is None else tuple(values[name])
-    return JobRecord(**values)
+def read_jobs(connection: Connection, query: Select[Any]) -> list[JobRecord]:
+    """The records of the rows of a query for COLUMNS, with their attempts."""
+    rows = connection.execute(query).all()
+    attempts = attempts_of(connection, [row.id for row in rows])
+    return [_record(row, attempts.get(row.id, ())) for row in rows]
+
+
+def _record(row: Sequence[Any], attempts: tuple[Attempt, ...]) -> JobRecord:
+    state = dict(zip(_STATE, row[: len(_STATE)], strict=True))
+    asked = dict(zip(_SPEC, row[len(_STATE) :], strict=True))
+    asked["outputs"] = None if asked["outputs"] is None else tuple(asked["outputs"])
+    asked["notify"] = tuple(asked["notify"])
+    state["state"] = JobState(state["state"])
+    return JobRecord(**state, spec=JobSpec(**asked), attempts=attempts)
 
 
 def _select() -> Select[Any]:
-    return select(*_COLUMNS)
+    return select(*COLUMNS)
 
 
 def _page(query: Select[Any], tenant: str, chosen: JobFilter, limit: int, before: JobRecord | None) -> Select[Any]:
@@ -361,24 +375,3 @@ def _page(query: Select[Any], tenant: str, chosen: JobFilter, limit: int, before
     if before is not None:
         query = query.where(tuple_(JobRow.submitted_at, JobRow.id) < (before.submitted_at, before.id))
     return query.order_by(JobRow.submitted_at.desc(), JobRow.id.desc()).limit(limit)
-
-
-def _update(
-    connection: Connection,
-    job_id: str,
-    values: Mapping[str, Any],
-    *,
-    final: bool = False,
-    to: JobState | None = None,
-    where: ColumnElement[bool] | None = None,
-) -> bool:
-    """Whether a row was changed: one in a state from which it may come ``to``; without one, in a state that is not
-    final, or with ``final`` in any."""
-    query = update(JobRow).where(JobRow.id == job_id)
-    if to is not None:
-        query = query.where(JobRow.state.in_(sorted(state.value for state in sources(to))))
-    elif not final:
-        query = query.where(JobRow.state.not_in(_FINAL))
-    if where is not None:
-        query = query.where(where)
-    return connection.execute(query.values(**values, revision=JobRow.revision + 1)).rowcount > 0

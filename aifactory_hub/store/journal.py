@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, insert, literal_column, select, update
 
+from .attempts import attempt_values
 from .database import writing
 from .files import FileStore
-from .jobs import record_of, row_values
-from .models import ArtifactRow, JobRow, MarkRow
-from .records import Artifact, JobRecord
+from .flat_jobs import attempts_of_flat
+from .jobs import COLUMNS, read_jobs, row_values
+from .models import ArtifactRow, AttemptRow, JobRow, MarkRow
+from .records import Artifact
 
 log = logging.getLogger(__name__)
 
 _MARK = "journal"
 _BATCH = 500
-_JOB_COLUMNS = tuple(JobRow.__table__.c[f.name] for f in fields(JobRecord))
+_ATTEMPT = tuple(column.name for column in AttemptRow.__table__.c if column.name != "job_id")
 _ARTIFACT = tuple(f.name for f in fields(Artifact))
 # As the partial index has it.
 _NEWS: ColumnElement[bool] = literal_column("revision > journaled")
@@ -84,9 +86,16 @@ class Journal:
                 self._last = mark
             if mark != self._last:
                 raise DatabaseReplaced(f"its journal stands at {mark}, this process wrote up to {self._last}")
-            jobs = [record_of(row) for row in connection.execute(select(*_JOB_COLUMNS).where(_NEWS).limit(_BATCH))]
+            jobs = read_jobs(connection, select(*COLUMNS).where(_NEWS).limit(_BATCH))
             artifacts = _artifacts(connection, [job.id for job in jobs])
-        return [{"job": row_values(job), "artifacts": artifacts.get(job.id, [])} for job in jobs]
+        return [
+            {
+                "job": row_values(job),
+                "attempts": [attempt_values(attempt) for attempt in job.attempts],
+                "artifacts": artifacts.get(job.id, []),
+            }
+            for job in jobs
+        ]
 
 
 def _artifacts(connection: Connection, job_ids: list[str]) -> dict[str, list[dict[str, Any]]]:
@@ -105,16 +114,24 @@ def _take(connection: Connection, snapshot: Mapping[str, Any]) -> set[str]:
     if known is not None and known >= job["revision"]:
         return set()
     # A journal of an earlier version lacks columns, one of a later version has more than this one knows.
-    values = {column.name: job[column.name] for column in _JOB_COLUMNS if column.name in job}
+    values = {column.name: job[column.name] for column in COLUMNS if column.name in job}
     values["journaled"] = job["revision"]
     if known is None:
         connection.execute(insert(JobRow).values(**values))
     else:
         connection.execute(update(JobRow).where(JobRow.id == job["id"]).values(**values))
+    _take_attempts(connection, job["id"], snapshot["attempts"] if "attempts" in snapshot else attempts_of_flat(job))
     connection.execute(delete(ArtifactRow).where(ArtifactRow.job_id == job["id"]))
     for artifact in snapshot["artifacts"]:
         connection.execute(insert(ArtifactRow).values(job_id=job["id"], **artifact))
     return {job["id"]}
+
+
+def _take_attempts(connection: Connection, job_id: str, attempts: Sequence[Mapping[str, Any]]) -> None:
+    connection.execute(delete(AttemptRow).where(AttemptRow.job_id == job_id))
+    for attempt in attempts:
+        values = {name: attempt[name] for name in _ATTEMPT if name in attempt}
+        connection.execute(insert(AttemptRow).values(job_id=job_id, **values))
 
 
 def _note(connection: Connection, news: list[dict[str, Any]]) -> None:

@@ -12,9 +12,8 @@ from ..domain.search_text import fold
 
 # Rows that are not in the journal as they are.
 _NEWS = text("revision > journaled")
-# Jobs whose logs are kept, and those of them that had more than one attempt.
-_LOGS = text("log_size IS NOT NULL AND log_dropped_at IS NULL")
-_RETRIED = text("attempt > 1 AND log_dropped_at IS NULL")
+# Attempts that left a log.
+_LOGS = text("log_size IS NOT NULL")
 
 
 def _searched(row: Mapping[str, Any]) -> str:
@@ -26,7 +25,7 @@ class Base(DeclarativeBase):
 
 
 class JobRow(Base):
-    """See records.JobRecord for what the columns mean."""
+    """See records.JobRecord and domain.job_spec.JobSpec for what the columns mean."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -40,8 +39,6 @@ class JobRow(Base):
         Index("ix_jobs_sweep", "sweep"),
         Index("ix_jobs_input", "input_sha256"),
         Index("ix_jobs_news", "id", sqlite_where=_NEWS, postgresql_where=_NEWS),
-        Index("ix_jobs_logs", "tenant", "owner", "log_size", sqlite_where=_LOGS, postgresql_where=_LOGS),
-        Index("ix_jobs_retried", "id", sqlite_where=_RETRIED, postgresql_where=_RETRIED),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -79,42 +76,53 @@ class JobRow(Base):
     reason: Mapped[str | None] = mapped_column(Text)
     exit_code: Mapped[int | None]
     attempt: Mapped[int] = mapped_column(Integer)
-    retries_used: Mapped[int] = mapped_column(Integer)
-    preemptions: Mapped[int] = mapped_column(Integer)
     not_before: Mapped[float | None] = mapped_column(Float(53))
-    history: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
-    ending: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     unreachable_since: Mapped[float | None] = mapped_column(Float(53))
     unreachable: Mapped[str | None] = mapped_column(Text)
-    steps: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
-    progress_percent: Mapped[float | None] = mapped_column(Float(53))
-    eta_seconds: Mapped[float | None] = mapped_column(Float(53))
-    metrics: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    progress_at: Mapped[float | None] = mapped_column(Float(53))
     # What people ask of it while it lives.
     cancel_asked_at: Mapped[float | None] = mapped_column(Float(53))
     cancel_asked_by: Mapped[str | None] = mapped_column(String(255))
     suspend_asked_at: Mapped[float | None] = mapped_column(Float(53))
     suspend_asked_by: Mapped[str | None] = mapped_column(String(255))
-    # Its attempt on the cluster.
-    token_hash: Mapped[str | None] = mapped_column(String(64))
-    run_intended_at: Mapped[float | None] = mapped_column(Float(53))
-    run_created_at: Mapped[float | None] = mapped_column(Float(53))
-    run_uid: Mapped[str | None] = mapped_column(String(64))
     submitted_at: Mapped[float] = mapped_column(Float(53))
-    queued_at: Mapped[float | None] = mapped_column(Float(53))
-    starting_at: Mapped[float | None] = mapped_column(Float(53))
-    running_at: Mapped[float | None] = mapped_column(Float(53))
     finished_at: Mapped[float | None] = mapped_column(Float(53))
     cleaned_at: Mapped[float | None] = mapped_column(Float(53))
-    log_size: Mapped[int | None] = mapped_column(BigInteger)
-    log_sha256: Mapped[str | None] = mapped_column(String(64))
-    report: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     inputs_dropped_at: Mapped[float | None] = mapped_column(Float(53))
     log_dropped_at: Mapped[float | None] = mapped_column(Float(53))
     artifacts_dropped_at: Mapped[float | None] = mapped_column(Float(53))
     revision: Mapped[int] = mapped_column(Integer)
     journaled: Mapped[int] = mapped_column(Integer)
+
+
+class AttemptRow(Base):
+    """One attempt of a job, from its first step on. See domain.attempts.Attempt for what the columns mean."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (Index("ix_attempts_logs", "job_id", "log_size", sqlite_where=_LOGS, postgresql_where=_LOGS),)
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    queued_at: Mapped[float | None] = mapped_column(Float(53))
+    starting_at: Mapped[float | None] = mapped_column(Float(53))
+    running_at: Mapped[float | None] = mapped_column(Float(53))
+    ended_at: Mapped[float | None] = mapped_column(Float(53))
+    kind: Mapped[str | None] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(Text)
+    exit_code: Mapped[int | None]
+    nodes: Mapped[list[str]] = mapped_column(JSON, default=list)
+    devices: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    token_hash: Mapped[str | None] = mapped_column(String(64))
+    run_intended_at: Mapped[float | None] = mapped_column(Float(53))
+    run_created_at: Mapped[float | None] = mapped_column(Float(53))
+    run_uid: Mapped[str | None] = mapped_column(String(64))
+    steps: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    progress_percent: Mapped[float | None] = mapped_column(Float(53))
+    eta_seconds: Mapped[float | None] = mapped_column(Float(53))
+    metrics: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    progress_at: Mapped[float | None] = mapped_column(Float(53))
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    log_size: Mapped[int | None] = mapped_column(BigInteger)
+    log_sha256: Mapped[str | None] = mapped_column(String(64))
 
 
 class ArtifactRow(Base):

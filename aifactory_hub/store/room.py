@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Select, func, select
 
-from .models import ArtifactRow, JobRow, PackRow, SnapshotRow
+from .models import ArtifactRow, AttemptRow, JobRow, PackRow, SnapshotRow
 
 _AT_ONCE = 500
 
@@ -23,9 +23,6 @@ def held_bytes(engine: Engine) -> dict[Who, dict[str, int]]:
         for kind, query in _QUERIES.items():
             for tenant, owner, size in connection.execute(query):
                 held[tenant, owner][kind] += int(size or 0)
-        # The logs of attempts before the last one.
-        for tenant, owner, history in connection.execute(_RETRIED):
-            held[tenant, owner]["logs"] += sum(entry.get("log_size") or 0 for entry in history)
     return {who: dict(kinds) for who, kinds in held.items()}
 
 
@@ -60,8 +57,7 @@ _QUERIES: Mapping[str, Select[Any]] = {
     "artifacts": _by_owner(JobRow, ArtifactRow.size)
     .join(ArtifactRow, ArtifactRow.job_id == JobRow.id)
     .where(JobRow.artifacts_dropped_at.is_(None)),
-    "logs": _by_owner(JobRow, JobRow.log_size).where(JobRow.log_size.is_not(None), JobRow.log_dropped_at.is_(None)),
+    "logs": _by_owner(JobRow, AttemptRow.log_size)
+    .join(AttemptRow, AttemptRow.job_id == JobRow.id)
+    .where(AttemptRow.log_size.is_not(None), JobRow.log_dropped_at.is_(None)),
 }
-_RETRIED = select(JobRow.tenant, JobRow.owner, JobRow.history).where(
-    JobRow.attempt > 1, JobRow.log_dropped_at.is_(None)
-)

@@ -50,8 +50,10 @@ export class Api {
     return this.json<Provenance>(`api/jobs/${id}/provenance`);
   }
 
-  async log(id: string): Promise<string> {
-    return (await this.send(`api/jobs/${id}/logs`)).text();
+  /** What its last attempt has printed, or the one of this number. */
+  async log(id: string, attempt: number | null = null): Promise<string> {
+    const which: Pair[] = attempt === null ? [] : [['attempt', String(attempt)]];
+    return (await this.send(`api/jobs/${id}/logs${query(which)}`)).text();
   }
 
   async artifacts(id: string): Promise<readonly ArtifactFile[]> {

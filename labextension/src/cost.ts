@@ -1,7 +1,7 @@
 /** What today has cost so far: pure. */
 
 import { since } from './format';
-import type { Job, Overview } from './types';
+import type { Attempt, Job, Overview } from './types';
 
 /** The price of an hour of this server; null when the site says none, or it is not known now. */
 export function pricePerHour(overview: Overview): number | null {
@@ -9,19 +9,25 @@ export function pricePerHour(overview: Overview): number | null {
   return line?.price_per_hour == null ? null : Number(line.price_per_hour);
 }
 
-/** The part of a job's time with its devices that lies in today, times its price; null without a price. */
-function jobToday(job: Job, midnight: Date, now: Date): number | null {
-  const price = job.cost?.per_hour;
-  const begin = job.times.starting;
-  if (price == null) {
-    return null;
-  }
+/** The part of the time that an attempt had its devices for that lies in today, in hours. */
+function hoursToday(attempt: Attempt, midnight: Date, now: Date): number {
+  // Of attempts before an update of the service only the time that they ran is known.
+  const begin = attempt.starting ?? attempt.running;
   if (begin === null) {
     return 0;
   }
-  const from = new Date(Math.max(Date.parse(begin), midnight.getTime()));
-  const until = job.times.finished === null ? now : new Date(job.times.finished);
-  return until <= from ? 0 : ((until.getTime() - from.getTime()) / 3_600_000) * Number(price);
+  const from = Math.max(Date.parse(begin), midnight.getTime());
+  const until = attempt.ended === null ? now.getTime() : Date.parse(attempt.ended);
+  return Math.max(0, until - from) / 3_600_000;
+}
+
+/** What a job's attempts have cost today; null without a price. */
+export function jobToday(job: Job, midnight: Date, now: Date): number | null {
+  const price = job.cost?.per_hour;
+  if (price == null) {
+    return null;
+  }
+  return job.attempts.reduce((sum, each) => sum + hoursToday(each, midnight, now), 0) * Number(price);
 }
 
 /** This server and my newest jobs since midnight, by the site's prices; null when a price or a time is not known. */

@@ -9,15 +9,21 @@ import type { JobOptions } from './jobview';
 import { printable, savedName } from './printable';
 import type { ArtifactFile, Job, Provenance } from './types';
 import { useNow } from './view';
-import { stateName, troubleWords, waitWords } from './words';
+import { attemptWords, stateName, troubleWords, waitWords } from './words';
 
 interface Shown {
   readonly job: Job;
   readonly trans: TranslationBundle;
 }
 
+interface FactsProps extends Shown {
+  readonly from: Provenance | null;
+  /** Show what this attempt has printed. */
+  readonly showLog: (attempt: number) => void;
+}
+
 /** What is known of it, and of the attempts before this one. */
-export function JobFacts({ job, from, trans }: Shown & { from: Provenance | null }): JSX.Element {
+export function JobFacts({ job, from, showLog, trans }: FactsProps): JSX.Element {
   const now = useNow(5_000);
   const rows: [string, string][] = [
     [trans.__('Id'), job.id],
@@ -87,22 +93,35 @@ export function JobFacts({ job, from, trans }: Shown & { from: Provenance | null
           </div>
         ))}
       </dl>
-      <Attempts job={job} trans={trans} />
+      <Attempts job={job} showLog={showLog} trans={trans} />
     </section>
   );
 }
 
-function Attempts({ job, trans }: Shown): JSX.Element | null {
-  if (job.history.length === 0) {
+function Attempts({ job, showLog, trans }: Omit<FactsProps, 'from'>): JSX.Element | null {
+  const before = job.attempts.filter(attempt => attempt.attempt < job.attempt);
+  if (before.length === 0) {
     return null;
   }
   return (
     <>
       <h2>{trans.__('Previous attempts')}</h2>
       <ol className="aif-Attempts">
-        {job.history.map(attempt => (
+        {before.map(attempt => (
           <li key={attempt.attempt} value={attempt.attempt}>
-            {printable(attempt.reason ?? attempt.kind)}
+            {attemptWords(attempt, trans)}{' '}
+            {attempt.log_size === null ? null : (
+              <button
+                type="button"
+                className="aif-Link"
+                aria-label={trans.__('Log of attempt %1', attempt.attempt)}
+                onClick={() => {
+                  showLog(attempt.attempt);
+                }}
+              >
+                {trans.__('Log')}
+              </button>
+            )}
           </li>
         ))}
       </ol>
@@ -254,13 +273,13 @@ export function Files({
 
 interface LogProps extends Shown {
   readonly text: string;
-  /** Whose log it is, when it is not all of the job's. */
-  readonly step: string | null;
-  readonly whole: () => void;
+  /** Whose log it is, when it is not the whole log of the present attempt. */
+  readonly of: string | null;
+  readonly back: { readonly label: string; readonly show: () => void };
 }
 
 /** What it printed. It follows the end as long as the end is what is looked at. */
-export function Log({ job, text, step, whole, trans }: LogProps): JSX.Element {
+export function Log({ job, text, of, back, trans }: LogProps): JSX.Element {
   const box = useRef<HTMLPreElement>(null);
   const [follow, setFollow] = useState(true);
   useLayoutEffect(() => {
@@ -271,10 +290,10 @@ export function Log({ job, text, step, whole, trans }: LogProps): JSX.Element {
   return (
     <section className="aif-Log jp-RenderedText" aria-label={trans.__('Log')}>
       <div className="aif-Log-head">
-        <h2>{step === null ? trans.__('Log') : trans.__('Log of %1', step)}</h2>
-        {step === null ? null : (
-          <button type="button" className="aif-Link" onClick={whole}>
-            {trans.__('Show the whole log')}
+        <h2>{of === null ? trans.__('Log') : trans.__('Log of %1', of)}</h2>
+        {of === null ? null : (
+          <button type="button" className="aif-Link" onClick={back.show}>
+            {back.label}
           </button>
         )}
       </div>
@@ -288,7 +307,7 @@ export function Log({ job, text, step, whole, trans }: LogProps): JSX.Element {
         }}
       >
         {text === '' ? (
-          job.final ? (
+          job.final || of !== null ? (
             trans.__('It printed nothing.')
           ) : (
             trans.__('Nothing yet.')

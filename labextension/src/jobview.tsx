@@ -9,6 +9,7 @@ import { Follower } from './follower';
 import { factoryIcon } from './icons';
 import { Changes, Files, JobFacts, Log } from './jobdetails';
 import { JobHead } from './jobhead';
+import { append } from './log';
 import type { HubModel } from './model';
 import { printable } from './printable';
 import { type Chosen, logOf } from './steps';
@@ -135,10 +136,22 @@ async function lastRun(model: HubModel, job: Job): Promise<Run | null> {
   }
 }
 
+interface EarlierLog {
+  readonly attempt: number;
+  readonly text: string;
+}
+
+/** What an attempt before the present one has printed, or why that can't be had. */
+async function earlierLog({ model, id, trans }: JobOptions, attempt: number): Promise<EarlierLog> {
+  const text = await model.api.log(id, attempt).catch((error: unknown) => troubleWords(error, trans));
+  return { attempt, text: append('', text, false) };
+}
+
 function JobView(props: JobOptions & { named: (name: string) => void }): JSX.Element {
   const { trans, named } = props;
   const [seen, learn] = useJob(props);
   const [chosen, choose] = useState<Chosen | null>(null);
+  const [earlier, setEarlier] = useState<EarlierLog | null>(null);
   const name = seen.job?.name;
   useEffect(() => {
     if (name !== undefined) {
@@ -167,19 +180,44 @@ function JobView(props: JobOptions & { named: (name: string) => void }): JSX.Ele
       <div className="aif-Job-columns">
         <div>
           <Steps job={seen.job} log={seen.log} chosen={chosen} choose={choose} trans={trans} />
-          <JobFacts job={seen.job} from={seen.from} trans={trans} />
+          <JobFacts
+            job={seen.job}
+            from={seen.from}
+            showLog={attempt => {
+              void earlierLog(props, attempt).then(setEarlier);
+            }}
+            trans={trans}
+          />
           <Changes now={{ job: seen.job, from: seen.from }} before={seen.before} {...props} />
           <Files job={seen.job} files={seen.files} {...props} />
         </div>
-        <Log
-          job={seen.job}
-          text={part ?? seen.log}
-          step={part === null ? null : (chosen?.name ?? null)}
-          whole={() => {
-            choose(null);
-          }}
-          trans={trans}
-        />
+        {earlier === null ? (
+          <Log
+            job={seen.job}
+            text={part ?? seen.log}
+            of={part === null ? null : (chosen?.name ?? null)}
+            back={{
+              label: trans.__('Show the whole log'),
+              show: () => {
+                choose(null);
+              }
+            }}
+            trans={trans}
+          />
+        ) : (
+          <Log
+            job={seen.job}
+            text={earlier.text}
+            of={trans.__('attempt %1', earlier.attempt)}
+            back={{
+              label: trans.__('Show the present log'),
+              show: () => {
+                setEarlier(null);
+              }
+            }}
+            trans={trans}
+          />
+        )}
       </div>
     </>
   );

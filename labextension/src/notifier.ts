@@ -8,7 +8,7 @@ import type { HubModel } from './model';
 import { printable } from './printable';
 import { settle } from './settle';
 import type { Job } from './types';
-import { cancelledBy, jobReason, stateName } from './words';
+import { jobReason, stateName } from './words';
 
 const KEY = '@aifactory/hub:under-way';
 /** How many that are not among the newest are asked for one by one at a time. */
@@ -51,7 +51,7 @@ export class Notifier {
     const user = model.overview?.here.user;
     [...ended, ...found.filter(job => job.final)]
       // Who has cancelled it knows that it has ended.
-      .filter(job => user == null || cancelledBy(job) !== user)
+      .filter(job => user == null || job.cancelled_by !== user)
       .forEach(job => {
         this.tell(job);
       });

@@ -288,7 +288,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** What the job has printed: the end of it, if it is long. */
+        /** What an attempt of the job has printed: the end of it, if it is long. */
         readonly get: operations["getJobLog"];
         readonly put?: never;
         readonly post?: never;
@@ -659,40 +659,59 @@ export interface components {
             readonly simulated: boolean;
         };
         /**
-         * Attempt
-         * @description An attempt that another one followed, and why it ended.
+         * AttemptAnswer
+         * @description An attempt that has begun. Times, and ``nodes``, are null or empty for what has not happened or is not known.
+         *
+         *     ``kind`` is null for the last attempt, which no other one follows.
          */
-        readonly Attempt: {
+        readonly AttemptAnswer: {
             /** Attempt */
             readonly attempt: number;
             /**
-             * Ended
-             * Format: date-time
-             * @description UTC, RFC 3339.
+             * Devices
+             * @description What it holds or held of the team's quota.
              */
-            readonly ended: string;
+            readonly devices: readonly components["schemas"]["CountAnswer"][];
+            /** Ended */
+            readonly ended: string | null;
             /** Exit Code */
             readonly exit_code: number | null;
-            readonly kind: components["schemas"]["EndKind"];
+            /**
+             * Held Seconds
+             * @description How long it had its devices; null before its end.
+             */
+            readonly held_seconds: number | null;
+            readonly kind: components["schemas"]["EndKind"] | null;
             /** Log Size */
             readonly log_size: number | null;
+            /**
+             * Nodes
+             * @description The cluster's nodes that it was seen on.
+             */
+            readonly nodes: readonly string[];
+            /** Queued */
+            readonly queued: string | null;
             /** Reason */
             readonly reason: string | null;
             /** Running */
             readonly running: string | null;
+            /** Starting */
+            readonly starting: string | null;
         };
         /**
          * Cost
          * @description What a job costs: null where the site sets no price, which is not the same as free.
          *
-         *     ``so_far`` counts from when the job had its devices.
+         *     ``so_far`` is for the time in which its attempts have had their devices. ``at_most`` is for the longest that the
+         *     present attempt and all retries may still take, and what was before; preemptions may add to it. Of a job that has
+         *     ended it is what it has cost.
          */
         readonly Cost: {
             /** At Most */
             readonly at_most: string | null;
             /**
              * Hours
-             * @description The longest that it may run.
+             * @description What ``at_most`` is for: the longest that it may run, with its retries.
              */
             readonly hours: number;
             /** Per Hour */
@@ -765,6 +784,29 @@ export interface components {
             readonly simulated: boolean;
             /** Verdicts */
             readonly verdicts: readonly components["schemas"]["Verdict"][];
+        };
+        /**
+         * EarlierAttempt
+         * @description An attempt that another one followed, and why it ended.
+         */
+        readonly EarlierAttempt: {
+            /** Attempt */
+            readonly attempt: number;
+            /**
+             * Ended
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly ended: string;
+            /** Exit Code */
+            readonly exit_code: number | null;
+            readonly kind: components["schemas"]["EndKind"];
+            /** Log Size */
+            readonly log_size: number | null;
+            /** Reason */
+            readonly reason: string | null;
+            /** Running */
+            readonly running: string | null;
         };
         /**
          * EndKind
@@ -922,8 +964,18 @@ export interface components {
              * @description Counts up with each retry, preemption and suspension.
              */
             readonly attempt: number;
+            /**
+             * Attempts
+             * @description All that have begun, the first one first.
+             */
+            readonly attempts: readonly components["schemas"]["AttemptAnswer"][];
             /** Cancel Asked */
             readonly cancel_asked: boolean;
+            /**
+             * Cancelled By
+             * @description Who asked for it to be cancelled, unless it ended before.
+             */
+            readonly cancelled_by: string | null;
             /** Command */
             readonly command: string;
             readonly cost: components["schemas"]["Cost"] | null;
@@ -959,7 +1011,7 @@ export interface components {
              * History
              * @description The attempts before this one.
              */
-            readonly history: readonly components["schemas"]["Attempt"][];
+            readonly history: readonly components["schemas"]["EarlierAttempt"][];
             /** Id */
             readonly id: string;
             /**
@@ -2889,7 +2941,10 @@ export interface operations {
     };
     readonly getJobLog: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description The attempt; by default the last. */
+                readonly attempt?: number | null;
+            };
             readonly header?: never;
             readonly path: {
                 readonly job: string;
@@ -2898,7 +2953,7 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description What the job has printed: the end of it, if it is long. */
+            /** @description What an attempt of the job has printed: the end of it, if it is long. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;

@@ -7,6 +7,7 @@ type Schemas = components['schemas'];
 export type JobState = Schemas['JobState'];
 export type Job = Schemas['JobAnswer'];
 export type Step = Schemas['StepAnswer'];
+export type Attempt = Schemas['AttemptAnswer'];
 export type StepState = Schemas['StepState'];
 export type Quota = Schemas['QuotaAnswer'];
 export type Device = Schemas['DeviceAnswer'];

@@ -2,10 +2,10 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Offline, Refused } from './errors';
-import { clock } from './format';
+import { clock, duration } from './format';
 import type { Link } from './model';
 import { printable } from './printable';
-import type { Job, JobState, StepState } from './types';
+import type { Attempt, Job, JobState, StepState } from './types';
 
 export type Tone = 'wait' | 'live' | 'good' | 'bad' | 'off';
 
@@ -57,13 +57,6 @@ export function stepStateName(state: StepState, trans: TranslationBundle): strin
   return names[state];
 }
 
-/** Who cancelled it, as the service tells it; null when nobody did, or it is not said. */
-export function cancelledBy(job: Job): string | null {
-  return job.state === 'CANCELLED'
-    ? (/^cancelled by (.+)$/.exec(printable(job.reason ?? ''))?.[1] ?? null)
-    : null;
-}
-
 /** Why it waits or how it ended, in one line; empty when there is nothing to add. */
 export function jobReason(job: Job, trans: TranslationBundle): string {
   if (job.cancel_asked && !job.final) {
@@ -80,11 +73,18 @@ export function jobReason(job: Job, trans: TranslationBundle): string {
   if (job.state === 'FAILED' && !job.reason && job.exit_code !== null) {
     return trans.__('exit code %1', job.exit_code);
   }
-  if (job.state === 'CANCELLED' && cancelledBy(job) !== null) {
+  if (job.state === 'CANCELLED' && job.cancelled_by !== null) {
     // Its state stands before it.
-    return trans.__('by %1', cancelledBy(job));
+    return trans.__('by %1', printable(job.cancelled_by));
   }
   return printable(job.reason ?? '');
+}
+
+/** How an attempt ended that another one followed. */
+export function attemptWords(attempt: Attempt, trans: TranslationBundle): string {
+  const why = printable(attempt.reason ?? attempt.kind ?? '');
+  const held = attempt.held_seconds ? trans.__('%1 with its devices', duration(attempt.held_seconds)) : '';
+  return [why, attempt.nodes.map(printable).join(', '), held].filter(part => part !== '').join(' · ');
 }
 
 /** What to say above everything else; null when all is well. */

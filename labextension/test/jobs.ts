@@ -1,4 +1,4 @@
-import type { Job, JobState } from '../src/types';
+import type { Attempt, Job, JobState } from '../src/types';
 
 /** A job for tests: `index` counts seconds after a moment, so that a higher one is newer. */
 export function makeJob(index: number, state: JobState = 'SUCCEEDED', more: Partial<Job> = {}): Job {
@@ -19,6 +19,7 @@ export function makeJob(index: number, state: JobState = 'SUCCEEDED', more: Part
     exit_code: null,
     position: null,
     cancel_asked: false,
+    cancelled_by: null,
     times: {
       submitted: new Date(1_800_000_000_000 + index * 1000).toISOString(),
       queued: null,
@@ -35,6 +36,7 @@ export function makeJob(index: number, state: JobState = 'SUCCEEDED', more: Part
     retries: { used: 0, most: 0 },
     preemptions: 0,
     history: [],
+    attempts: [],
     priority: 'normal',
     max_seconds: 3600,
     progress: null,
@@ -50,6 +52,25 @@ export function makeJob(index: number, state: JobState = 'SUCCEEDED', more: Part
     steps: [],
     image: 'job:test',
     own_image: false,
+    ...more
+  };
+}
+
+/** An attempt for tests. */
+export function makeAttempt(attempt: number, more: Partial<Attempt> = {}): Attempt {
+  return {
+    attempt,
+    kind: null,
+    reason: null,
+    exit_code: null,
+    queued: null,
+    starting: null,
+    running: null,
+    ended: null,
+    held_seconds: null,
+    nodes: [],
+    devices: [],
+    log_size: null,
     ...more
   };
 }

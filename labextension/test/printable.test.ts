@@ -1,5 +1,5 @@
 import { printable, savedName } from '../src/printable';
-import { cancelledBy, jobReason } from '../src/words';
+import { jobReason } from '../src/words';
 import { makeJob } from './jobs';
 import { trans } from './trans';
 
@@ -20,9 +20,7 @@ test('what people write is left as it is', () => {
 test('reasons and names of people are shown so', () => {
   const reason = 'x\u202ey';
   expect(jobReason(makeJob(1, 'FAILED', { final: true, reason }), trans)).toBe('x\\u202ey');
-  expect(cancelledBy(makeJob(1, 'CANCELLED', { final: true, reason: `cancelled by ${reason}` }))).toBe(
-    'x\\u202ey'
-  );
+  expect(jobReason(makeJob(1, 'CANCELLED', { cancelled_by: reason }), trans)).toBe('by x\\u202ey');
 });
 
 test('a file is never saved hidden', () => {

@@ -7,8 +7,8 @@ import { settle } from '../src/settle';
 import type { Overview } from '../src/types';
 import { line } from '../src/chart';
 import { readValue } from '../src/values';
-import { cancelledBy, formTroubleWords, jobReason, linkTrouble } from '../src/words';
-import { makeJob } from './jobs';
+import { formTroubleWords, jobReason, linkTrouble } from '../src/words';
+import { makeAttempt, makeJob } from './jobs';
 import { trans } from './trans';
 
 function overview(more: Partial<Overview['here']> = {}, price: string | null = '2.00'): Overview {
@@ -97,9 +97,9 @@ test('an idle stop is told from the last activity', () => {
 });
 
 test('the server and the jobs of today cost', () => {
-  const times = { ...makeJob(1).times, starting: '2026-05-05T11:00:00Z', finished: '2026-05-05T11:30:00Z' };
+  const attempts = [makeAttempt(1, { starting: '2026-05-05T11:00:00Z', ended: '2026-05-05T11:30:00Z' })];
   const cost = { per_hour: '4.00', hours: 1, at_most: '4.00', so_far: '2.00' };
-  const found = { ...overview(), mine: [makeJob(1, 'SUCCEEDED', { times, cost })] };
+  const found = { ...overview(), mine: [makeJob(1, 'SUCCEEDED', { attempts, cost })] };
   const midnight = new Date(NOON);
   midnight.setHours(0, 0, 0, 0);
   const hours = Math.min(2, (NOON.getTime() - midnight.getTime()) / 3_600_000);
@@ -154,11 +154,10 @@ test('trouble says what and since when', () => {
 });
 
 test('who cancelled a job is said once', () => {
-  const cancelled = makeJob(1, 'CANCELLED', { reason: 'cancelled by ada' });
-  expect(jobReason(cancelled, trans)).toBe('by ada');
-  expect(cancelledBy(cancelled)).toBe('ada');
-  expect(cancelledBy(makeJob(1, 'CANCELLED', { reason: 'its schedule ended' }))).toBeNull();
-  expect(cancelledBy(makeJob(1, 'RUNNING', { reason: 'cancelled by ada' }))).toBeNull();
+  const more = { reason: 'cancelled by ada', cancelled_by: 'ada' };
+  expect(jobReason(makeJob(1, 'CANCELLED', more), trans)).toBe('by ada');
+  expect(jobReason(makeJob(1, 'CANCELLED', { reason: 'cancelled by ada' }), trans)).toBe('cancelled by ada');
+  expect(jobReason(makeJob(1, 'STARTING', more), trans)).toBe('cancelled by ada');
 });
 
 test('a form whose answer is lost says that what was typed is kept, and a refusal only what is wrong', () => {

@@ -4,26 +4,9 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from aifactory_hub.domain.refusals import Refusal, RefusalReason
+from aifactory_hub.domain.refusals import Refusal
 
 from .jupyterhub5_compat import SpawnException
-
-_STATUS = {
-    RefusalReason.NOT_A_MEMBER: HTTPStatus.FORBIDDEN,
-    RefusalReason.ROLE_TOO_LOW: HTTPStatus.FORBIDDEN,
-    RefusalReason.UNKNOWN_TENANT: HTTPStatus.FORBIDDEN,
-    RefusalReason.PROFILE_NOT_ALLOWED: HTTPStatus.FORBIDDEN,
-    RefusalReason.UNKNOWN_PROFILE: HTTPStatus.BAD_REQUEST,
-    RefusalReason.CHOICE_MISSING: HTTPStatus.BAD_REQUEST,
-    RefusalReason.BAD_FIELD: HTTPStatus.BAD_REQUEST,
-    RefusalReason.QUOTA_EXCEEDED: HTTPStatus.CONFLICT,
-    RefusalReason.NEVER_FITS: HTTPStatus.CONFLICT,
-    RefusalReason.USER_LIMIT: HTTPStatus.CONFLICT,
-    RefusalReason.IDEMPOTENCY_CONFLICT: HTTPStatus.CONFLICT,
-    RefusalReason.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    RefusalReason.TENANT_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
-    RefusalReason.QUOTA_UNKNOWN: HTTPStatus.SERVICE_UNAVAILABLE,
-}
 
 
 class SpawnRefused(SpawnException):
@@ -39,14 +22,12 @@ class SpawnRefused(SpawnException):
 
 def refused(refusal: Refusal) -> SpawnRefused:
     """The refusal as an exception, with its status."""
-    return SpawnRefused(refusal.message, reason=str(refusal.reason), status=_STATUS[refusal.reason])
+    return SpawnRefused(refusal.message, reason=str(refusal.reason), status=refusal.reason.status)
 
 
 def not_connected() -> SpawnRefused:
     """The hub has no credential for the host cluster. The cause is for its log: it names files of the hub."""
-    message = (
-        "This hub is not connected to its cluster, so no server can start. An administrator finds why in its log."
-    )
+    message = "This hub is not connected to its cluster, so no server can start. An administrator finds why in its log."
     return SpawnRefused(message, reason="not-connected", status=HTTPStatus.SERVICE_UNAVAILABLE)
 
 

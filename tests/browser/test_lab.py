@@ -128,6 +128,11 @@ def test_a_job_is_suspended_resumed_cancelled_and_tried_again(page: Page) -> Non
     job.get_by_role("button", name="Resume").click()
     expect(job.locator(".aif-Job-head")).to_contain_text("Running")
     expect(job).to_contain_text("Previous attempts")
+    job.get_by_role("button", name="Log of attempt 1").click()
+    expect(job.locator(".aif-Log h2")).to_have_text("Log of attempt 1")
+    expect(job.locator(".aif-Log pre")).to_contain_text("attempt")
+    job.get_by_role("button", name="Show the present log").click()
+    expect(job.locator(".aif-Log h2")).to_have_text("Log")
     job.get_by_role("button", name="Cancel job").click()
     expect(job.locator(".aif-Job-head")).to_contain_text("Cancelled")
     first = _fact(job, "Id")
@@ -349,7 +354,7 @@ def _give_steps(demo: Demo, job: str) -> None:
     train = {**begun, "name": "train", "state": "RUNNING", "started": _ago(48), "finished": None}
     later = {**train, "name": "evaluate", "state": "PENDING", "reason": "no node has room", "started": None}
     with closing(_service(demo)) as service, service:
-        service.execute("UPDATE jobs SET steps = ? WHERE id = ?", (json.dumps([begun, train, later]), job))
+        service.execute("UPDATE attempts SET steps = ? WHERE job_id = ?", (json.dumps([begun, train, later]), job))
 
 
 def _service(demo: Demo) -> sqlite3.Connection:

@@ -220,6 +220,10 @@ async def test_a_job_is_suspended_resumed_and_run_again(service: RunningService,
         until(job, "SUSPENDED")
         job.resume()
         until(job, "RUNNING")
+        assert [(each["attempt"], each["kind"]) for each in job.attempts] == [(1, "suspended"), (2, None)]
+        assert (job.attempt, job.logs(attempt=1)) == (2, "")
+        with pytest.raises(ValueError, match="leave attempt out"):
+            job.logs(follow=True, attempt=1)
         job.cancel()
         assert job.wait(120, progress=False, poll=0.05) == "CANCELLED"
         again = job.retry(idempotency_key="again")
@@ -241,7 +245,7 @@ def until(job: Job, state: str) -> None:
 async def test_the_same_for_async_code(service: RunningService, session: Session) -> None:
     job = await aio.submit(functions.add, args=(1, 2), files=None, session=session)
     assert await job.result(120) == 3
-    assert (job.state, (await job.logs())) == ("SUCCEEDED", "")
+    assert (job.state, (await job.logs()), (await job.logs(attempt=1))) == ("SUCCEEDED", "", "")
     printing = await aio.submit("echo hello", files=None, session=session)
     assert "".join([text async for text in printing.follow()]) == "hello\n"
     assert [j.id for j in await aio.list_jobs(session=session)] == [printing.id, job.id]

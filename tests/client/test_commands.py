@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -147,3 +148,23 @@ async def test_job_ids_are_completed_and_a_service_that_is_away_holds_no_shell_u
     assert await asyncio.to_thread(complete, "zzz") == []
     monkeypatch.setenv("AIFACTORY_SERVICE_URL", "http://127.0.0.1:9/services/aifactory")
     assert await asyncio.to_thread(complete, "") == []
+
+
+async def test_every_attempt_of_a_job_is_shown_with_its_log(here: Path) -> None:
+    script = "echo try $AIFACTORY_ATTEMPT; test $AIFACTORY_ATTEMPT = 2"
+    asked = ("--retries", "1", "--retry-backoff", "1s", "--no-files", "--wait")
+    submitted = await run(commands.job, "submit", *asked, "--profile", "mig-1g.10gb", "--", script)
+    assert submitted.exit_code == 0, submitted.output
+    job_id = submitted.stdout.splitlines()[0]
+    for words, printed in (([], "try 2\n"), (["--attempt", "1"], "try 1\n"), (["--attempt", "2"], "try 2\n")):
+        assert (await run(commands.job, "logs", job_id, *words)).output == printed
+    shown = [line.split(None, 1) for line in (await run(commands.job, "show", job_id)).output.splitlines()]
+    attempts = [fact[1] for fact in shown if fact[0] == "attempt"]
+    assert [re.sub(r"[0-9]+s with", "0s with", each) for each in attempts] == [
+        "1, retry, 0s with its devices, exit code 1: the command ended with exit code 1",
+        "2, 0s with its devices, exit code 0",
+    ]
+    unknown = await run(commands.job, "logs", job_id, "--attempt", "3")
+    assert (unknown.exit_code, "has no attempt 3: the last one is 2" in unknown.output) == (1, True)
+    assert (await run(commands.job, "logs", job_id, "--attempt", "0")).exit_code == 2
+    assert (await run(commands.job, "logs", job_id, "--attempt", "1", "-f")).exit_code == 2

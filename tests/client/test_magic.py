@@ -52,7 +52,12 @@ async def test_jobs_are_listed_read_and_cancelled_by_magic(
         capsys.readouterr()
         shell.run_line_magic("logs", "job")
         shell.run_line_magic("logs", f"-f {made.id}")
-        assert capsys.readouterr().out == "hello\nhello\n"
+        shell.run_line_magic("logs", "--attempt 1 job")
+        assert capsys.readouterr().out == "hello\nhello\nhello\n"
+        with pytest.raises(IPython.core.error.UsageError, match="has no attempt 2"):
+            shell.run_line_magic("logs", "--attempt 2 job")
+        with pytest.raises(IPython.core.error.UsageError, match="leave --attempt or --follow out"):
+            shell.run_line_magic("logs", "--attempt 1 -f job")
         assert shell.run_line_magic("cancel", "job").state == "SUCCEEDED"
         shell.user_ns["number"] = 3
         for unknown in ("--profiel mig-1g.10gb", "profiel=mig-1g.10gb"):

@@ -68,8 +68,9 @@ def test_the_reference_names_nobody_s_home() -> None:
 
 def test_every_refusal_has_its_row_and_no_row_is_of_another() -> None:
     text = (DOCS / "reference" / "refusals.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `([a-z-]+)` \| (.+) \| (.+) \|$", text, flags=re.MULTILINE)
-    assert sorted(reason for reason, _, _ in rows) == sorted(RefusalReason)
+    rows = re.findall(r"^\| `([a-z-]+)` \| ([0-9]+) \| (.+) \| (.+) \|$", text, flags=re.MULTILINE)
+    told = sorted((reason, int(status)) for reason, status, _, _ in rows)
+    assert told == sorted((reason.value, int(reason.status)) for reason in RefusalReason)
 
 
 def test_every_limit_of_the_job_service_is_described() -> None:

@@ -321,11 +321,11 @@ def test_each_retry_waits_longer_up_to_a_limit(base: float, used: int) -> None:
 
 def test_how_a_job_goes_on_after_an_attempt() -> None:
     def after(kind: EndKind) -> Onward:
-        return after_attempt(kind, reason="why", retries_used=1, preemptions=2, base=10.0, now=100.0)
+        return after_attempt(kind, reason="why", retries_used=1, base=10.0, now=100.0)
 
-    assert after(EndKind.RETRY) == Onward(JobState.PENDING, "failed: why", 120.0, 2, 2)
-    assert after(EndKind.PREEMPTED) == Onward(JobState.PENDING, "preempted: why", None, 1, 3)
-    assert after(EndKind.SUSPENDED) == Onward(JobState.SUSPENDED, "suspended", None, 1, 2)
+    assert after(EndKind.RETRY) == Onward(JobState.PENDING, "failed: why", 120.0)
+    assert after(EndKind.PREEMPTED) == Onward(JobState.PENDING, "preempted: why", None)
+    assert after(EndKind.SUSPENDED) == Onward(JobState.SUSPENDED, "suspended", None)
 
 
 @given(a=st.from_regex(r"j[0-9a-f]{12}", fullmatch=True), n=st.integers(1, 999), m=st.integers(1, 999))

@@ -114,7 +114,7 @@ async def test_a_run_fetches_works_and_brings_home(service: RunningService, tmp_
     assert log == "trained\n"
     job = service.context.jobs.get(pod.job_id)
     assert job is not None
-    assert job.report == {"exit_code": 0, "left": {}, "problem": None}
+    assert job.current.report == {"exit_code": 0, "left": {}, "problem": None}
 
 
 async def test_a_failing_commands_log_and_files_come_home_too(service: RunningService, tmp_path: Path) -> None:
@@ -256,8 +256,8 @@ async def test_a_name_that_is_not_utf_8_takes_nothing_else_with_it(service: Runn
     files, log, _ = await brought(service, pod)
     assert (code, files) == (0, {"model.txt": b"ok"})
     job = service.context.jobs.get(pod.job_id)
-    assert job is not None and job.report is not None
-    assert sorted(job.report["left"]) == [".checkpoints/ma\\udcf1ana.pt", "a\\tb", "ma\\udcf1ana.csv"]
+    assert job is not None and job.current.report is not None
+    assert sorted(job.current.report["left"]) == [".checkpoints/ma\\udcf1ana.pt", "a\\tb", "ma\\udcf1ana.csv"]
     assert (
         "was not kept: it has the character U+0009, which can't be printed: rename it" in log
     )  # where people look, not in the pod's own output alone
@@ -276,9 +276,9 @@ async def test_of_very_many_files_the_important_come_home_and_the_rest_is_counte
     files, _, _ = await brought(service, pod)
     assert len(files) == 5 and files["zz-result.txt"] == b"result"
     job = service.context.jobs.get(pod.job_id)
-    assert job is not None and job.report is not None
-    assert len(job.report["left"]) == 501
-    assert job.report["left"]["and 1196 more files"] == "only the first are named"
+    assert job is not None and job.current.report is not None
+    assert len(job.current.report["left"]) == 501
+    assert job.current.report["left"]["and 1196 more files"] == "only the first are named"
 
 
 async def test_the_reason_that_a_failing_command_writes_is_the_job_s(service: RunningService, tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ async def test_the_reason_that_a_failing_command_writes_is_the_job_s(service: Ru
     assert (await pod.run())[0] == 3
     job = service.context.jobs.get(pod.job_id)
     assert job is not None
-    assert job.report == {"exit_code": 3, "left": {}, "problem": "no data for 2024"}
+    assert job.current.report == {"exit_code": 3, "left": {}, "problem": "no data for 2024"}
 
 
 async def test_a_reason_counts_only_when_the_command_has_failed(service: RunningService, tmp_path: Path) -> None:
@@ -295,4 +295,4 @@ async def test_a_reason_counts_only_when_the_command_has_failed(service: Running
     assert (await pod.run())[0] == 0
     job = service.context.jobs.get(pod.job_id)
     assert job is not None
-    assert job.report == {"exit_code": 0, "left": {}, "problem": None}
+    assert job.current.report == {"exit_code": 0, "left": {}, "problem": None}

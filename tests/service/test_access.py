@@ -79,6 +79,8 @@ async def test_who_may_cancel(service: RunningService, token: str, status: int) 
     job = service.context.jobs.get(job_id)
     assert job is not None
     assert job.cancel_asked_by == ({"ada": "ada", "grace": "grace"}.get(token))
+    if status == 202:
+        assert answer.json()["cancelled_by"] == token
 
 
 async def test_lists_hold_the_callers_tenants_jobs_only(service: RunningService) -> None:

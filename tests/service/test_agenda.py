@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from aifactory_hub.domain.jobs import JobState
+from aifactory_hub.domain.attempts import Attempt
+from aifactory_hub.domain.jobs import EndKind, JobState
 from aifactory_hub.service.agenda import Agenda, pause_after
 from aifactory_hub.service.reconcile import Reconciler
 
@@ -46,8 +47,8 @@ def test_what_is_heard_during_a_look_is_not_forgotten_after_it() -> None:
         ({"state": JobState.SUCCEEDED}, 1),
         ({"state": JobState.RUNNING, "cancel_asked_at": 1.0}, 1),
         ({"state": JobState.RUNNING, "suspend_asked_at": 1.0}, 1),
-        ({"state": JobState.RUNNING, "ending": {"kind": "RETRY"}}, 1),
-        ({"state": JobState.RUNNING, "report": {"exit_code": 0}}, 1),
+        ({"state": JobState.RUNNING, "attempts": (Attempt(1, kind=EndKind.RETRY),)}, 1),
+        ({"state": JobState.RUNNING, "attempts": (Attempt(1, report={"exit_code": 0}),)}, 1),
         ({"state": JobState.RUNNING, "unreachable": "away"}, 5),
         ({"state": JobState.PENDING}, 5),
         ({"state": JobState.PENDING, "not_before": 107.0}, 7),

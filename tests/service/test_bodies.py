@@ -135,7 +135,7 @@ async def test_names_that_a_run_reports_are_printable(service: RunningService) -
         # The report of a job's end is never lost for a text in it.
         said = {"exit_code": 1, "problem": "\x1b]0;pwn\x07", "left": {"a\u202eb": "too\x9blarge"}}
         assert (await http.post(run.path("result"), json=said)).status_code == 200
-    report = service.context.jobs.get(run.job_id).report  # type: ignore[union-attr]
+    report = service.context.jobs.get(run.job_id).current.report  # type: ignore[union-attr]
     assert report == {"exit_code": 1, "problem": "\\x1b]0;pwn\\x07", "left": {"a\\u202eb": "too\\x9blarge"}}
 
 

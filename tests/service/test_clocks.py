@@ -113,8 +113,8 @@ async def test_a_service_whose_clock_is_set_back_goes_on_and_no_job_ends_before_
     world.pipeline.end("nlp", first, 0)
     assert (await world.state(first))[0] == "SUCCEEDED"
     job = world.job(first)
-    assert job.finished_at is not None and job.running_at is not None
-    assert job.submitted_at <= job.running_at <= job.finished_at
+    assert job.finished_at is not None and job.current.running_at is not None
+    assert job.submitted_at <= job.current.running_at <= job.finished_at
     assert not job.live
     second = await running(world, "second")
     await world.service.scheduler.tick()

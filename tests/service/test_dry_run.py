@@ -41,7 +41,9 @@ async def test_it_says_what_would_run_and_when_and_for_how_much(service: Running
 async def test_the_cost_is_that_of_the_longest_that_the_job_may_run(service: RunningService) -> None:
     async with service.http("ada") as http:
         said = (await http.post("/jobs/dry-run", json={**JOB, "max_seconds": 7200})).json()
+        again = (await http.post("/jobs/dry-run", json={**JOB, "max_seconds": 7200, "retries": 2})).json()
     assert said["cost"] == {"per_hour": "0.40", "hours": 2.0, "at_most": "0.80", "so_far": "0.00"}
+    assert again["cost"] == {"per_hour": "0.40", "hours": 6.0, "at_most": "2.40", "so_far": "0.00"}
 
 
 async def test_nothing_is_stored_or_queued(service: RunningService) -> None:

@@ -115,13 +115,13 @@ async def test_one_ticket_holds_all_nodes(world: World) -> None:
     (ticket,) = await world.admission.tickets("nlp")
     assert sum(ticket.devices.values()) == 2
     assert world.pipeline.created[0].nodes == 2
-    assert world.job(job_id).backend == "jobset"
+    assert world.job(job_id).spec.backend == "jobset"
 
 
 async def test_a_job_that_named_no_engine_stays_with_its_own_when_the_site_puts_another_first(world: World) -> None:
     job_id = await world.submit()
     await world.settle()
-    assert world.job(job_id).backend == world.pipeline.facts.name
+    assert world.job(job_id).spec.backend == world.pipeline.facts.name
     world.pipeline.facts = EngineFacts("jobset", "nodes", most_nodes=8)
     world.restart()
     await world.settle()
@@ -137,13 +137,13 @@ async def test_a_run_is_followed_step_by_step_and_a_new_attempt_begins_without_s
     steps = (RunStep("load", StepState.SUCCEEDED), RunStep("train", StepState.RUNNING))
     shown(world, job_id, JobRun(True, state=JobState.RUNNING, steps=steps))
     await world.settle()
-    assert [(step["name"], step["state"]) for step in world.job(job_id).steps] == [
+    assert [(step["name"], step["state"]) for step in world.job(job_id).current.steps] == [
         ("load", "SUCCEEDED"),
         ("train", "RUNNING"),
     ]
     world.service.jobs.ask_suspend(job_id, by="ada", now=world.clock())
     await world.settle()
-    assert world.job(job_id).steps == ()
+    assert world.job(job_id).current.steps == ()
 
 
 @pytest.mark.parametrize(("blocked", "patience"), [(Blocked.REFUSED, 20), (Blocked.STUCK, 600)])
@@ -166,7 +166,7 @@ async def test_a_step_that_can_not_start_ends_the_run_too(world: World) -> None:
     shown(world, job_id, JobRun(True, state=JobState.RUNNING))
     await world.settle()
     # The cluster's own clock may be hours away: only what lies between two of its times counts.
-    made = world.job(job_id).run_created_at
+    made = world.job(job_id).current.run_created_at
     assert made is not None
     stuck = JobRun(True, state=JobState.RUNNING, reason="step b: no image", blocked=Blocked.STUCK, blocked_after=5000.0)
     shown(world, job_id, stuck)

@@ -104,4 +104,4 @@ async def test_a_job_keeps_the_image_that_it_was_submitted_with(service: Running
     service.context.submissions._images = images()
     job = service.context.jobs.get(made["id"])
     assert job is not None
-    assert job.image == made["image"]
+    assert job.spec.image == made["image"]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from aifactory_hub.store import FileStore, intake
+from aifactory_hub.store.attempts import Attempts
 
 from .world import World
 
@@ -26,7 +27,7 @@ class Kill:
 
     CHANGES = frozenset(
         {"request", "hold", "release", "create", "delete", "set_state", "finish", "intend_run"}
-        | {"confirm_run", "mark_cleaned", "record_log", "begin_ending", "next_attempt"}
+        | {"confirm_run", "set_run", "mark_cleaned", "record_log", "begin_ending", "next_attempt"}
     )
 
     def __init__(self, at: int, *, after: bool) -> None:
@@ -51,6 +52,8 @@ class _Between:
 
     def __getattr__(self, name: str) -> Any:
         call, kill = getattr(self._part, name), self._kill
+        if isinstance(call, Attempts):
+            return _Between(call, kill)
         if not callable(call):
             return call
 
@@ -187,7 +190,7 @@ async def test_a_kill_while_a_job_is_taken_in_leaves_one_job_once_the_client_has
         assert [job.id for job in world.service.jobs.live()] == [job_id]
         assert await world.state(job_id) == ("STARTING", None)
         assert [spec.run_id for spec in world.pipeline.created] == [job_id]
-        assert world.job(job_id).input_sha256 == digest
+        assert world.job(job_id).spec.input_sha256 == digest
     finally:
         world.close()
 

@@ -124,7 +124,7 @@ def fill(service: RunningService, job_id: str) -> None:
             incoming.write(content)
             incoming.keep(key)
     digest = hashlib.sha256(content).hexdigest()
-    service.context.jobs.record_log(job_id, size=len(content), sha256=digest)
+    service.context.jobs.attempts.record_log(job_id, 1, size=len(content), sha256=digest)
     service.context.jobs.put_artifact(job_id, Artifact(f"{MARK}.txt", len(content), digest, 1.0))
 
 

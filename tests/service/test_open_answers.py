@@ -68,7 +68,7 @@ async def job_events(service: RunningService, job_id: str) -> Open:
 
 async def stored_log(service: RunningService, job_id: str) -> Open:
     store(service, service.context.files.log(job_id, 1))
-    service.context.jobs.record_log(job_id, size=len(LARGE), sha256="0" * 64)
+    service.context.jobs.attempts.record_log(job_id, 1, size=len(LARGE), sha256="0" * 64)
     return Open("ada", f"/jobs/{job_id}/logs")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aifactory_hub import constants
-from aifactory_hub.domain.jobs import JobRun, JobState
+from aifactory_hub.domain.jobs import EndKind, JobRun, JobState
 from aifactory_hub.domain.tickets import TicketState
 from aifactory_hub.service.tokens import matches
 
@@ -59,7 +59,7 @@ async def test_the_run_gets_the_command_in_a_secret_file_and_nothing_of_it_in_it
     assert "hunter2" not in visible
     assert "train.py" not in visible
     assert "hunter2" in spec.secret_files["job.json"]
-    assert matches(spec.secret_files["token"], world.job(job_id).token_hash)
+    assert matches(spec.secret_files["token"], world.job(job_id).current.token_hash)
     assert spec.secret_files["token"] not in repr(world.job(job_id))
     assert spec.labels[constants.LABEL_USER] == "ada"
     assert spec.node_selector == {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
@@ -145,7 +145,7 @@ async def test_a_preempted_job_gives_its_quota_back_and_waits_in_the_queue_again
         assert queued.reason is not None
         assert queued.reason.startswith("preempted and queued again; ")
         assert (queued.attempt, queued.preemptions, queued.retries_used) == (2, 1, 0)
-        assert queued.history[0]["kind"] == "preempted"
+        assert queued.earlier[0].kind is EndKind.PREEMPTED
         assert (await world.state(owner))[0] == "STARTING"
         world.pipeline.end("vision", owner, 0)
         assert (await world.state(queued.id))[0] == "STARTING"
@@ -182,7 +182,7 @@ async def test_a_failed_job_with_retries_is_tried_again_after_a_growing_wait(wor
     world.pipeline.end("nlp", f"{job_id}r3", 7)
     assert (await world.state(job_id))[0] == "FAILED"
     job = world.job(job_id)
-    assert (job.exit_code, job.attempt, job.retries_used, len(job.history)) == (7, 3, 2, 2)
+    assert (job.exit_code, job.attempt, job.retries_used, len(job.earlier)) == (7, 3, 2, 2)
     assert world.service.files.read(world.service.files.log(job_id, 1)) == b"first try\n"
     assert len({spec.secret_files["token"] for spec in world.pipeline.created}) == 3
 
@@ -237,7 +237,7 @@ async def test_the_running_loop_takes_jobs_forward_by_itself_and_stops_when_canc
     job_id = await world.submit()
     world.service.reconciler.hurry(job_id)
     async with asyncio.timeout(5):
-        while world.job(job_id).run_created_at is None:
+        while world.job(job_id).current.run_created_at is None:
             await asyncio.sleep(0.01)
         world.pipeline.end("nlp", job_id, 0)
         world.service.reconciler.wake()

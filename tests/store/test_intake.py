@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, delete, event, insert, select
@@ -49,7 +48,7 @@ async def test_the_same_key_many_times_at_once_is_one_job(jobs: Jobs) -> None:
 
 async def test_one_that_the_database_refuses_keeps_no_other_out(jobs: Jobs) -> None:
     good = [make_job(f"j{n}") for n in range(5)]
-    bad: JobRecord = replace(make_job("bad"), name=None)  # type: ignore[arg-type]
+    bad: JobRecord = make_job("bad", name=None)
     answers = await asyncio.gather(*(jobs.take(job) for job in [*good[:2], bad, *good[2:]]), return_exceptions=True)
     refused = answers.pop(2)
     assert isinstance(refused, SQLAlchemyError)
@@ -88,12 +87,12 @@ async def test_files_are_noted_as_used_in_the_transaction_that_stores_their_jobs
     keep(engine, OTHER, 7)
     flushed: list[dict[str, float]] = []
     event.listen(engine, "commit", lambda _: flushed.append({}))
-    assert (await jobs.take(make_job("j0", submitted_at=3.0, input_sha256=OTHER))).input_size == 7
+    assert (await jobs.take(make_job("j0", submitted_at=3.0, input_sha256=OTHER))).spec.input_size == 7
     assert len(flushed) == 1
     digests = [None, FILES, FILES, OTHER]
     records = [make_job(f"j{n}", submitted_at=3.0 + n, input_sha256=digest) for n, digest in enumerate(digests, 1)]
     stored = await asyncio.gather(*map(jobs.take, records))
-    assert [job.input_size for job in stored] == [0, 5, 5, 7]
+    assert [job.spec.input_size for job in stored] == [0, 5, 5, 7]
     assert [jobs.get(job.id) for job in stored] == stored
     assert used(engine) == {FILES: 6.0, OTHER: 7.0}
     assert len(flushed) <= 3

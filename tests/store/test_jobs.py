@@ -11,27 +11,27 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, insert, update
 
+from aifactory_hub.domain.job_spec import JobSpec
 from aifactory_hub.domain.jobs import JobState
 from aifactory_hub.store import Artifact, JobFilter, JobRecord, Jobs, migrate
 from aifactory_hub.store.migrations.versions.v0008_search import fill_search
 from aifactory_hub.store.models import Base, JobRow, SnapshotRow
 
 
-def make_job(job_id: str = "j1", **changes: object) -> JobRecord:
+def make_job(job_id: str = "j1", **changes: Any) -> JobRecord:
+    """A job; ``changes`` of what is asked, or of the rest."""
+    spec = JobSpec("train", "python train.py", "mig-1g.10gb", environment={"A": "1"}, outputs=("*.bin",))
+    asked = {f.name: changes.pop(f.name) for f in fields(JobSpec) if f.name in changes}
     record = JobRecord(
         id=job_id,
         tenant="nlp",
         owner="ada",
-        name="train",
-        command="python train.py",
-        profile="mig-1g.10gb",
         key=f"key-{job_id}",
         request_digest="d" * 64,
         submitted_at=100.0,
-        environment={"A": "1"},
-        outputs=("*.bin",),
+        spec=replace(spec, **asked),
     )
-    return replace(record, **changes)  # type: ignore[arg-type]
+    return replace(record, **changes)
 
 
 def test_the_migrations_make_exactly_the_models_tables(engine: Engine) -> None:
@@ -55,11 +55,10 @@ def test_a_record_comes_back_as_it_was_stored(jobs: Jobs) -> None:
         exit_code=3,
         input_sha256="a" * 64,
         input_size=5,
-        report={"left": {"big": "too big"}},
         **moments,
     )
     with jobs.engine.begin() as connection:
-        snapshot = {"tenant": full.tenant, "owner": full.owner, "sha256": full.input_sha256}
+        snapshot = {"tenant": full.tenant, "owner": full.owner, "sha256": full.spec.input_sha256}
         connection.execute(insert(SnapshotRow).values(**snapshot, size=5, packs=[], used_at=0.0))
     assert jobs.add(full) == full
     assert jobs.get("j1") == full
@@ -88,7 +87,7 @@ def test_a_final_state_never_changes(jobs: Jobs) -> None:
     found = jobs.get("j1")
     assert found is not None
     assert (found.state, found.finished_at, found.exit_code) == (JobState.SUCCEEDED, 5.0, 0)
-    assert (found.running_at, found.cancel_asked_at) == (None, None)
+    assert (found.attempts, found.cancel_asked_at) == ((), None)
 
 
 def test_each_state_keeps_the_first_time_it_was_reached(jobs: Jobs) -> None:
@@ -97,20 +96,20 @@ def test_each_state_keeps_the_first_time_it_was_reached(jobs: Jobs) -> None:
         jobs.set_state("j1", state, None, now=float(now))
     found = jobs.get("j1")
     assert found is not None
-    assert (found.queued_at, found.starting_at, found.running_at) == (200.0, 201.0, 202.0)
+    assert (found.current.queued_at, found.current.starting_at, found.current.running_at) == (200.0, 201.0, 202.0)
 
 
 def test_what_ends_after_the_final_state_is_still_recorded(jobs: Jobs) -> None:
     jobs.add(make_job())
     jobs.finish("j1", JobState.FAILED, reason="r", exit_code=1, now=5.0)
-    jobs.record_log("j1", size=9, sha256="b" * 64)
-    jobs.record_report("j1", {"exit_code": 1})
+    jobs.attempts.record_log("j1", 1, size=9, sha256="b" * 64)
+    jobs.attempts.record_report("j1", 1, {"exit_code": 1})
     assert [job.id for job in jobs.live()] == ["j1"]
     jobs.mark_cleaned("j1", now=6.0)
     assert jobs.live() == []
     found = jobs.get("j1")
     assert found is not None
-    assert (found.log_size, found.report, found.live) == (9, {"exit_code": 1}, False)
+    assert (found.current.log_size, found.current.report, found.live) == (9, {"exit_code": 1}, False)
 
 
 def test_lists_are_newest_first_in_pages_and_by_tenant_and_owner(jobs: Jobs) -> None:

@@ -23,13 +23,13 @@ def files(tmp_path: Path) -> FileStore:
 def empty(engine: Engine) -> None:
     """As a backup from before the first job was taken in."""
     with engine.begin() as connection:
-        for table in ("artifacts", "deliveries", "jobs", "marks"):
+        for table in ("artifacts", "attempts", "deliveries", "jobs", "marks"):
             connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - our own words
 
 
 def backup(engine: Engine) -> Callable[[], None]:
     """Keeps the tables as they are now; call it to bring them back."""
-    tables = ("jobs", "artifacts", "marks")
+    tables = ("jobs", "attempts", "artifacts", "marks")
     with engine.begin() as connection:
         for table in tables:
             connection.execute(text(f"CREATE TABLE kept_{table} AS SELECT * FROM {table}"))  # noqa: S608

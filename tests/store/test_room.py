@@ -19,9 +19,10 @@ def test_everything_that_is_kept_is_counted(jobs: Jobs, tmp_path: Path) -> None:
     digest = keep_files(Snapshots(jobs.engine, files), files, {"a": b"1", "b": b"2"}, "ada", "nlp", 1.0)
     packs = sum(path.stat().st_size for path in (tmp_path / "files/packs").rglob("*.tar.gz"))
     manifests = sum(path.stat().st_size for path in (tmp_path / "files/snapshots").rglob("*.json"))
-    jobs.add(make_job("j1", input_sha256=digest, history=({"log_size": 7}, {"log_size": None}), attempt=3))
+    jobs.add(make_job("j1", input_sha256=digest, attempt=3))
     jobs.add(make_job("j2", key="2", owner="bob"))
-    jobs.record_log("j1", size=100, sha256="0" * 64)
+    for number, size in ((1, 7), (3, 100)):
+        jobs.attempts.record_log("j1", number, size=size, sha256="0" * 64)
     for name, job, size in (("a", "j1", 10), ("b", "j1", 20), ("a", "j2", 5)):
         jobs.put_artifact(job, Artifact(name, size, "0" * 64, 1.0))
     assert held_bytes(jobs.engine) == {

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
+from aifactory_hub.domain.job_spec import JobSpec
 from aifactory_hub.domain.jobs import JobState
 from aifactory_hub.store import JobRecord
 from aifactory_hub.store.jobs import row_values
@@ -44,12 +45,10 @@ def _job(number: int, *, last: bool) -> JobRecord:
         id=f"j{number:012x}",
         tenant="nlp",
         owner="ada",
-        name=f"train-{number % NAMES}",
-        command="python train.py --learning-rate 0.001",
-        profile="mig-1g.10gb",
         key=f"k{number}",
         request_digest="d" * 64,
         submitted_at=at,
+        spec=JobSpec(f"train-{number % NAMES}", "python train.py --learning-rate 0.001", "mig-1g.10gb"),
         state=JobState.SUCCEEDED,
         finished_at=at + 60,
         cleaned_at=at + 60,

@@ -6,8 +6,7 @@ import asyncio
 
 from ... import constants
 from ...pipelines.base import PipelineUnavailable
-from ..answer_types import EnginesAnswer, TemplateAnswer, TemplatesAnswer
-from ..answers import engines_answer, template_answer
+from ..engine_answers import EnginesAnswer, TemplateAnswer, TemplatesAnswer, engines_answer, template_answer
 from ..operations import operation
 from .base import Handler
 

@@ -174,7 +174,7 @@ class LogReader:
 
     def _read(self, job: JobRecord) -> LogPiece:
         spool = self._context.spool
-        if job.live or spool.size(job.run_id) or job.log_sha256 is None:
+        if job.live or spool.size(job.run_id) or job.current.log_size is None:
             return spool.read(job.run_id, self.offset, most=_PIECE)
         if job.log_dropped_at is not None:
             raise gone(f"The log of job {job.id}", self._context.registry.jobs.keep_logs)

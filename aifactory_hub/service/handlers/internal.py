@@ -29,7 +29,7 @@ class _ForRunners(Handler):
         """The job whose token this is. Raises ServiceError; an unknown job and a wrong token look alike."""
         token = bearer(self.request.headers.get("Authorization"))
         job: JobRecord | None = await run_sync(self.context.jobs.get, job_id)
-        if job is None or not matches(token, job.token_hash):
+        if job is None or not matches(token, job.current.token_hash):
             raise forbidden("This is not the token of this job.")
         if not job.live:
             raise ServiceError(410, "job-over", f"Job {job.id} is over: nothing more is taken for it.")
@@ -67,10 +67,10 @@ class RunnerPack(_ForRunners):
 
 async def _sent(context: Context, job: JobRecord) -> tuple[str, tuple[str, ...]]:
     """The job's manifest and packs. Raises ServiceError (404)."""
-    if job.input_sha256 is None:
+    if job.spec.input_sha256 is None:
         raise ServiceError(404, "no-files", f"Job {job.id} was submitted without files.")
     found: tuple[str, tuple[str, ...]] = await run_sync(
-        context.snapshots.manifest, job.tenant, job.owner, job.input_sha256
+        context.snapshots.manifest, job.tenant, job.owner, job.spec.input_sha256
     )
     return found
 
@@ -94,7 +94,8 @@ class RunnerLog(ReceivingHandler, _ForRunners):
 
     async def kept(self, stored: StoredFile) -> Mapping[str, Any]:
         """Its size and digest."""
-        await run_sync(self.context.jobs.record_log, self._job.id, size=stored.size, sha256=stored.sha256)
+        job, record = self._job, self.context.jobs.attempts.record_log
+        await run_sync(record, job.id, job.attempt, size=stored.size, sha256=stored.sha256)
         return {"size": stored.size, "sha256": stored.sha256}
 
     @operation(
@@ -140,8 +141,9 @@ class RunnerProgressReport(_ForRunners):
         job = await self.own_job(job_id)
         said = await self.body(RunnerProgress, job.owner)
         await run_sync(
-            self.context.jobs.record_progress,
+            self.context.jobs.attempts.record_progress,
             job.id,
+            job.attempt,
             percent=said.progress,
             eta=said.eta,
             metrics=said.metrics,
@@ -241,6 +243,6 @@ class RunnerOutcome(_ForRunners):
         """Keep it beside what the cluster says, which alone decides whether the job succeeded."""
         job = await self.own_job(job_id)
         result = await self.body(RunnerResult, job.owner)
-        await run_sync(self.context.jobs.record_report, job.id, result.model_dump())
+        await run_sync(self.context.jobs.attempts.record_report, job.id, job.attempt, result.model_dump())
         self.context.reconciler.hurry(job.id)
         self.answer({"id": job.id})

@@ -8,6 +8,7 @@ from typing import Any
 from ... import constants
 from ...admission.base import AdmissionUnavailable
 from ...domain.forecasts import Forecast
+from ...domain.jobs import run_id
 from ...domain.refusals import Refusal
 from ...pipelines.base import PipelineUnavailable
 from ...store import JobFilter, JobRecord
@@ -18,7 +19,7 @@ from ..errors import ServiceError, bad_field, forbidden, from_refusal, gone, una
 from ..executors import uploads
 from ..forecasts import forecast_of, forecasts_of, look, preview
 from ..operations import operation
-from ..payloads import JobQuery, Planned, Submission, TenantQuery, artifact_name
+from ..payloads import JobQuery, LogQuery, Planned, Submission, TenantQuery, artifact_name
 from .base import Handler, run_sync
 
 # What people wait for at most for a detail that an answer can do without, in seconds.
@@ -90,7 +91,7 @@ class DryRun(Handler):
             return
         record = self.context.submissions.record(plan, caller.name, asked)
         seen = await look(self.context, tenant)
-        manifest = self.context.engines.of(record.backend).render(preview(self.context, record, plan))
+        manifest = self.context.engines.of(record.spec.backend).render(preview(self.context, record, plan))
         image = self.context.submissions.image(plan, caller.name, asked)
         self.answer(dry_run_answer(plan, record, image, seen, manifest, self.context.registry))
 
@@ -135,35 +136,47 @@ class Provenance(Handler):
     async def get(self, job_id: str) -> None:
         """In the words of the client that sent it."""
         job = await self.job_for(await self.caller(), job_id)
-        told = None if job.provenance is None else dict(job.provenance)
-        image = job.image or self.context.registry.jobs.image
-        self.answer({"id": job.id, "files": job.input_sha256, "image": image, "provenance": told})
+        told = None if job.spec.provenance is None else dict(job.spec.provenance)
+        image = job.spec.image or self.context.registry.jobs.image
+        self.answer({"id": job.id, "files": job.spec.input_sha256, "image": image, "provenance": told})
 
 
 class JobLogs(Handler):
     """What a job printed."""
 
-    @operation("getJobLog", "What the job has printed: the end of it, if it is long.", media_type="text/plain")
+    @operation(
+        "getJobLog",
+        "What an attempt of the job has printed: the end of it, if it is long.",
+        query=LogQuery,
+        media_type="text/plain",
+    )
     async def get(self, job_id: str) -> None:
         """The stored log once there is one, before that what the pod has printed so far. The header says which."""
         caller = await self.caller()
         job = await self.job_for(caller, job_id)
+        number = self.query(LogQuery).attempt or job.attempt
+        if number > job.attempt:
+            message = f"Job {job.id} has no attempt {number}: the last one is {job.attempt}."
+            raise ServiceError(404, "unknown-attempt", message, field="attempt")
         if job.log_dropped_at is not None:
             raise gone(f"The log of job {job.id}", self.context.registry.jobs.keep_logs)
-        if job.log_sha256 is not None:
+        attempt = job.of_number(number)
+        if attempt is not None and attempt.log_size is not None:
             self.set_header("X-AIFactory-Log", "stored")
-            await self.send_file(self.context.files.log(job.id, job.attempt), media_type="text/plain; charset=utf-8")
+            await self.send_file(self.context.files.log(job.id, number), media_type="text/plain; charset=utf-8")
             return
         self.set_header("X-AIFactory-Log", "live")
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        limit = self.context.registry.jobs.max_log
-        sent = await run_sync(self.context.spool.tail, job.run_id, most=limit)
-        self.write(sent or (await self._live(job) if job.live and job.run_intended_at is not None else ""))
+        self.write(await self._unstored(job, number))
 
-    async def _live(self, job: JobRecord) -> str:
+    async def _unstored(self, job: JobRecord, number: int) -> str | bytes:
+        """What its runner has sent; of the present attempt otherwise what its pod has printed."""
         limit = self.context.registry.jobs.max_log
+        sent: bytes = await run_sync(self.context.spool.tail, run_id(job.id, number), most=limit)
+        if sent or number != job.attempt or not job.live or job.current.run_intended_at is None:
+            return sent
         try:
-            return await self.context.engines.of(job.backend).logs(job.tenant, job.run_id, limit_bytes=limit)
+            return await self.context.engines.of(job.spec.backend).logs(job.tenant, job.run_id, limit_bytes=limit)
         except PipelineUnavailable as error:
             message = f"The log can't be had now: {error}. The job goes on; try again in a moment."
             raise unavailable("log-unavailable", message) from error

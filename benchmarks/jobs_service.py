@@ -22,6 +22,7 @@ from aifactory_hub.domain.attempts import Attempt
 from aifactory_hub.domain.job_spec import JobSpec
 from aifactory_hub.domain.jobs import JobRun, JobState
 from aifactory_hub.pipelines.memory import MemoryPipeline
+from aifactory_hub.service.executors import let_the_event_loop_go_first
 from aifactory_hub.service.garbage import leave_out_what_is_there
 from aifactory_hub.store import JobRecord
 from aifactory_hub.store.attempts import attempt_values
@@ -109,6 +110,7 @@ async def main(options: argparse.Namespace) -> None:
         serving = running_service(options.folder, hub=hub, reconciling=options.live is not None, **alive)
         service = await stack.enter_async_context(serving)
         leave_out_what_is_there()  # as the product's own process does
+        let_the_event_loop_go_first()
         print(json.dumps({"url": service.url}), flush=True)
         await asyncio.to_thread(sys.stdin.read)
     await hub.stop()

@@ -11,11 +11,12 @@ from ..pipelines.engines import Engines
 from ..registry.model import Registry
 from ..store import FileStore, Jobs, LogSpool, Snapshots
 from .chores import Chores
-from .executors import Parsing
+from .executors import PersonalPool, parsing_pool, receiving_pool
 from .gate import Gate
 from .limits import Limits
 from .messages import Messenger
 from .news import Bulletin
+from .pace import BODIES, BODIES_AT_ONCE, STREAMS, Pace
 from .reconcile import Reconciler
 from .room import Room
 from .schedules import Scheduler
@@ -30,8 +31,10 @@ class Context:
 
     ``reach`` says what can be reached now, for the health page; it names no tenant. ``unavailable`` says why a
     tenant can't start anything now, or None. ``bulletin`` tells of changed jobs, ``log_news`` also of new output.
-    ``parsing`` reads what members send, ``room`` counts what they hold of the disk, ``limits`` what each person has
-    open, ``turns`` is whose requests are worked on, ``shared_events`` what all streams tell of a change.
+    ``receiving`` writes what members send to disk and ``parsing`` reads it, ``room`` counts what they hold of the
+    disk, ``limits`` what each person has open, ``turns`` is whose requests are worked on, ``body_pace`` how fast one
+    person's bodies come in. ``shared_events`` is what all streams tell of a change, ``stream_pace`` how often those of
+    one person speak.
     ``site_token_hash`` is that of the token which hub and service share; None where there is none.
     """
 
@@ -56,7 +59,10 @@ class Context:
     unavailable: Callable[[str], str | None]
     clock: Callable[[], float]
     site_token_hash: str | None = None
-    parsing: Parsing = field(default_factory=Parsing)
+    receiving: PersonalPool = field(default_factory=receiving_pool)
+    parsing: PersonalPool = field(default_factory=parsing_pool)
     limits: Limits = field(default_factory=Limits)
     turns: Turns = field(default_factory=Turns)
     shared_events: SharedEvents = field(default_factory=SharedEvents)
+    stream_pace: Pace = field(default_factory=lambda: Pace(STREAMS))
+    body_pace: Pace = field(default_factory=lambda: Pace(BODIES, BODIES_AT_ONCE))

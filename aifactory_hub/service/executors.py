@@ -9,19 +9,27 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Iterator
+import sys
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from typing import ParamSpec, TypeVar
+
+from .pace import Pace
+from .turns import Circle
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Threads of each pool: requests of people; files that come in; the reconciler; the lease and the journal.
+# Threads of each pool: requests of people; files that are there; the reconciler; the lease and the journal.
 READS, UPLOADS, RECONCILING, CLOCK = 8, 4, 6, 2
-# Bodies, packs and manifests of members that are read at the same time, each of another person.
-PARSING = 2
+# What members send: bodies that are written to disk at the same time, and those that are read, each of another person.
+RECEIVING, PARSING = 2, 2
+# Of this process's own time, seconds in each second that one person's may take, and how many they may save up. What a
+# reading process takes is not counted: it has the lowest priority.
+SHARE, SAVED = 0.2, 2.0
+# For how long a thread may keep the interpreter from others that want it, in seconds.
+_SWITCH_EVERY = 0.0005
 
 
 class Pool:
@@ -42,95 +50,59 @@ reads = Pool("reads", READS)
 uploads = Pool("uploads", UPLOADS)
 reconciling = Pool("reconciling", RECONCILING)
 clock = Pool("clock", CLOCK)
+_receiving = Pool("receiving", RECEIVING)
 _parsing = Pool("parsing", PARSING)
 
 
-class Turns:
-    """Turns at something that few may do at a time. One person has one turn at most, and people take turns in a circle.
+class PersonalPool:
+    """A pool in which each person has one turn at a time, and waits between turns that have used much processor time.
 
-    However much one person asks for, another one waits for at most the turns that go on and one of each other person.
-    To be used in one event loop.
+    For one event loop; the threads are those of the process.
     """
 
-    def __init__(self, at_once: int) -> None:
-        self._free = at_once
-        self._active: set[str] = set()
-        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
-
-    @asynccontextmanager
-    async def turn(self, person: str) -> AsyncIterator[None]:
-        """Wait for a turn, and have it for the block."""
-        if self._free and person not in self._active and person not in self._waiting:
-            self._begin(person)
-        else:
-            await self._wait(person)
-        try:
-            yield
-        finally:
-            self._end(person)
-
-    def waiting(self) -> int:
-        """How many wait."""
-        return sum(map(len, self._waiting.values()))
-
-    async def _wait(self, person: str) -> None:
-        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(person, deque()).append(mine)
-        try:
-            await mine
-        except asyncio.CancelledError:
-            if mine.done() and not mine.cancelled():
-                self._end(person)  # it was given just now
-            else:
-                self._forget(person, mine)
-            raise
-
-    def _begin(self, person: str) -> None:
-        self._free -= 1
-        self._active.add(person)
-
-    def _end(self, person: str) -> None:
-        self._free += 1
-        self._active.discard(person)
-        if person in self._waiting:
-            self._waiting.move_to_end(person)
-        self._give()
-
-    def _give(self) -> None:
-        """Give free turns to those who wait longest and have none."""
-        for person in list(self._waiting):
-            if not self._free:
-                return
-            if person in self._active:
-                continue
-            queue = self._waiting.pop(person)
-            first = next((each for each in _emptied(queue) if not each.done()), None)
-            if queue:
-                self._waiting[person] = queue  # at the end: the others come first
-            if first is not None:
-                self._begin(person)
-                first.set_result(None)
-
-    def _forget(self, person: str, mine: asyncio.Future[None]) -> None:
-        queue = self._waiting.get(person)
-        if queue is not None and mine in queue:
-            queue.remove(mine)
-            if not queue:
-                del self._waiting[person]
-
-
-def _emptied(queue: deque[asyncio.Future[None]]) -> Iterator[asyncio.Future[None]]:
-    while queue:
-        yield queue.popleft()
-
-
-class Parsing:
-    """Reads what members send, apart from everything else, with one turn for each person."""
-
-    def __init__(self) -> None:
-        self._turns = Turns(PARSING)
+    def __init__(self, pool: Pool, at_once: int) -> None:
+        self._pool = pool
+        self._turns = Circle(at_once)
+        self._used = Pace(SHARE, SAVED, most_owed=SAVED)
 
     async def run(self, person: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of ``call``, made in a thread when it is the person's turn."""
-        async with self._turns.turn(person):
-            return await _parsing.run(call, *args, **kwargs)
+        used = 0.0
+
+        def timed() -> T:
+            nonlocal used
+            began = time.thread_time()
+            try:
+                return call(*args, **kwargs)
+            finally:
+                used = time.thread_time() - began
+
+        while True:
+            if (pause := self._used.pause(person)) > 0:
+                await asyncio.sleep(pause)  # without a turn: others have theirs meanwhile
+            async with self._turns.turn(person):
+                if self._used.pause(person) > 0:
+                    continue  # another one of theirs came first
+                try:
+                    return await self._pool.run(timed)
+                finally:
+                    self._used.charge(person, used)
+
+
+def let_the_event_loop_go_first() -> None:
+    """Let threads give the interpreter back sooner than Python's 5 ms. To be called once for the process.
+
+    The event loop gives it away with each call to the system. With a thread that computes it would wait 5 ms each time
+    to have it again, which is tens of milliseconds in a small request.
+    """
+    sys.setswitchinterval(_SWITCH_EVERY)
+
+
+def receiving_pool() -> PersonalPool:
+    """For writing what members send."""
+    return PersonalPool(_receiving, RECEIVING)
+
+
+def parsing_pool() -> PersonalPool:
+    """For reading what members send, apart from everything else."""
+    return PersonalPool(_parsing, PARSING)

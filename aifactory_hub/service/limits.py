@@ -35,12 +35,17 @@ class Limits:
         """How many are open now."""
         return self._open[kind, holder]
 
-    def take(self, kind: Kind, holder: str) -> Callable[[], None]:
-        """Count one more; what is returned counts it off again. Raises ServiceError (429) when there are too many."""
-        key, most = (kind, holder), MOST_OPEN[kind]
-        if self._open[key] >= most:
+    def check(self, kind: Kind, holder: str) -> None:
+        """Raises ServiceError (429) when there are as many as there may be."""
+        most = MOST_OPEN[kind]
+        if self._open[kind, holder] >= most:
             message = f"You have {most} {kind.value} open at once, which is the limit. {_WHAT_TO_DO[kind]}."
             raise ServiceError(429, "too-many-open", message, numbers={"limit": most})
+
+    def take(self, kind: Kind, holder: str) -> Callable[[], None]:
+        """Count one more; what is returned counts it off again. Raises ServiceError (429) when there are too many."""
+        self.check(kind, holder)
+        key = (kind, holder)
         self._open[key] += 1
 
         def release() -> None:

@@ -15,6 +15,7 @@ from ..registry import RegistryError
 from ..settings import ServiceSettings, SettingsError, read_service_settings
 from ..store import LeaseTaken
 from .app import make_app, make_server
+from .executors import let_the_event_loop_go_first
 from .garbage import leave_out_what_is_there
 from .wiring import real_context
 
@@ -43,6 +44,7 @@ async def _serve(settings: ServiceSettings) -> None:
     async with real_context(settings) as context:
         server = make_server(make_app(context, settings.prefix))
         leave_out_what_is_there()
+        let_the_event_loop_go_first()
         server.listen(settings.bind.port, settings.bind.host)
         log.info("listening on %s%s", settings.bind.url, settings.prefix)
         chores = asyncio.create_task(context.chores.run(), name="chores")

@@ -6,21 +6,18 @@ can't.
 
 from __future__ import annotations
 
-import time
+import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import httpx
+import aiohttp
 
 from ..domain.leaving import Standing
 from ..domain.tenants import Role
 from .errors import ServiceError, forbidden, unavailable
 
-# An answer serves reading for this long, in seconds. Changes are asked afresh.
-CACHE_MAX_AGE = 10.0
 _TIMEOUT = 10.0
-_MOST_CACHED = 4096
 # The hub takes so many names at once, and remembers them for two minutes.
 MOST_NAMES = 500
 _ROLES = {role.label: role for role in Role}
@@ -59,45 +56,38 @@ class Members(Protocol):
 class HubMembers:
     """The real hub's answers."""
 
-    def __init__(self, api_url: str, api_token: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, api_url: str, api_token: str) -> None:
         self._url = f"{api_url.rstrip('/').removesuffix('/api')}/aifactory/api/memberships"
-        self._client = httpx.AsyncClient(
-            headers={"Authorization": f"token {api_token}"}, timeout=_TIMEOUT, trust_env=False
-        )
-        self._clock = clock
-        self._cached: dict[str, tuple[float, Membership]] = {}
+        self._headers = {"Authorization": f"token {api_token}"}
+        self._client: aiohttp.ClientSession | None = None
         # Called with account -> generation before an answer is used: see leaving.Handovers.
         self.carry_out_handovers: Callable[[Mapping[str, int]], Awaitable[None]] | None = None
 
     async def close(self) -> None:
         """Let go of connections."""
-        await self._client.aclose()
-
-    async def one(self, name: str, *, fresh: bool) -> Membership:
-        """Of one person; with ``fresh`` never from the cache. Raises ServiceError (503)."""
-        at, known = self._cached.get(name, (0.0, None))
-        if known is not None and not fresh and self._clock() - at < CACHE_MAX_AGE:
-            return known
-        found = (await self.of([name]))[name]
-        if len(self._cached) >= _MOST_CACHED:
-            self._cached.clear()
-        self._cached[name] = (self._clock(), found)
-        return found
+        if self._client is not None:
+            await self._client.close()
 
     async def of(self, names: Iterable[str], *, watch: bool = False) -> Mapping[str, Membership]:
         """See Members."""
         asked = list(dict.fromkeys(names))
         try:
-            answer = await self._client.post(self._url, json={"users": asked, "watch": watch})
-            answer.raise_for_status()
-            said = answer.json()["memberships"]
+            said = (await self._ask({"users": asked, "watch": watch}))["memberships"]
             found = {name: read_membership(said[name]) for name in asked}
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
             message = "The hub does not say now who is in which team, so nothing new is begun. Try again in a moment."
             raise unavailable("memberships-unavailable", message) from error
         if self.carry_out_handovers is not None:
             await self.carry_out_handovers({name: membership.generation for name, membership in found.items()})
         return found
+
+    async def _ask(self, question: Mapping[str, Any]) -> Any:
+        if self._client is None:  # aiohttp makes one only where a loop runs
+            timeout = aiohttp.ClientTimeout(total=_TIMEOUT)
+            self._client = aiohttp.ClientSession(headers=self._headers, timeout=timeout)
+        async with self._client.post(self._url, json=question, allow_redirects=False) as answer:
+            answer.raise_for_status()
+            return json.loads(await answer.read())
 
 
 def read_membership(said: Mapping[str, Any]) -> Membership:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -14,10 +15,11 @@ _REMEMBERED = 2000
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What changed since one looked: ``number`` to look from next time, ``jobs`` None when it was too much to say."""
+    """What changed since one looked: ``number`` to look from next time, and the jobs in the order of their
+    last changes, each with the number of that; ``jobs`` is None when it was too much to say."""
 
     number: int
-    jobs: frozenset[str] | None
+    jobs: Mapping[str, int] | None
 
 
 @dataclass
@@ -34,9 +36,11 @@ class Bulletin:
         with self._lock:
             self.number += 1
             self._recent.append((self.number, job_id))
-            for loop, event in self._waiting:
-                if not loop.is_closed():
-                    loop.call_soon_threadsafe(event.set)
+            waiting, self._waiting = self._waiting, set()
+        # Once for each loop, however many wait in it.
+        for loop in {loop for loop, _ in waiting}:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_wake, [event for where, event in waiting if where is loop])
 
     async def after(self, number: int, *, patience: float) -> News:
         """What changed after ``number``; waits up to ``patience`` seconds for something, then says that nothing did."""
@@ -54,6 +58,10 @@ class Bulletin:
         finally:
             with self._lock:
                 self._waiting.discard(listener)
+        return self.since(number)
+
+    def since(self, number: int) -> News:
+        """What changed after ``number``, without waiting."""
         with self._lock:
             return self._since(number)
 
@@ -61,5 +69,12 @@ class Bulletin:
         oldest = self._recent[0][0] if self._recent else self.number + 1
         if self.number > number and oldest > number + 1:
             return News(self.number, None)
-        newer = takewhile(lambda change: change[0] > number, reversed(self._recent))
-        return News(self.number, frozenset(job for _, job in newer))
+        last: dict[str, int] = {}
+        for change, job in takewhile(lambda change: change[0] > number, reversed(self._recent)):
+            last.setdefault(job, change)
+        return News(self.number, dict(reversed(last.items())))
+
+
+def _wake(events: Iterable[asyncio.Event]) -> None:
+    for event in events:
+        event.set()

@@ -1,42 +1,72 @@
-"""The events of a change, made once for all streams that tell of it: their cost does not grow with the streams."""
+"""The events of changed jobs, made once for all streams: their cost does not grow with the streams."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 
-from .news import News
+# As many as a listener may be behind; see news.
+_REMEMBERED = 2000
 
-# The tenant that an event is about, and the event as it goes over the wire.
-TenantEvent = tuple[str, str]
-Make = Callable[[], Awaitable[Sequence[TenantEvent]]]
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event as it goes over the wire, and the team that it is about; None for one that says nothing of a team."""
+
+    text: str
+    tenant: str | None = None
+
+
+# The events of these jobs as they are now, by id; a job that is gone has none.
+Make = Callable[[Collection[str]], Awaitable[Mapping[str, Event]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """``number`` is that of the last change that was there when the reading began."""
+
+    number: int
+    events: asyncio.Task[Mapping[str, Event]]
+
+    def good(self, number: int) -> bool:
+        """Whether it tells of the change ``number``; what failed tells of none."""
+        failed = self.events.done() and (self.events.cancelled() or self.events.exception() is not None)
+        return self.number >= number and not failed
 
 
 class SharedEvents:
-    """Keeps the events of the last change. To be used in one event loop."""
+    """Keeps the last event of each job that changed lately. To be used in one event loop."""
 
     def __init__(self) -> None:
-        self._news: News | None = None
-        self._made: asyncio.Task[Sequence[TenantEvent]] | None = None
+        self._made: OrderedDict[str, _Made] = OrderedDict()
 
-    async def of(self, news: News, make: Make) -> Sequence[TenantEvent]:
-        """The events of ``news``: those that are there or under way, else what ``make`` gives. Raises what that does.
+    async def of(self, number: int, changes: Mapping[str, int], make: Make) -> list[Event]:
+        """The events of jobs, given with the numbers of their last changes; ``number`` is that of the last of all.
 
-        One stream that ends meanwhile ends nothing for the others.
+        Those that are there or under way are used, ``make`` is asked for the others. Raises what that does. One stream
+        that ends meanwhile ends nothing for the others.
         """
-        made = self._made
-        if made is None or news != self._news or (made.done() and (made.cancelled() or made.exception() is not None)):
-            made = asyncio.create_task(_made(make))
-            made.add_done_callback(_look)
-            self._news, self._made = news, made
-        return await asyncio.shield(made)
+        stale = [job for job, change in changes.items() if job not in self._made or not self._made[job].good(change)]
+        if stale:
+            made = _Made(number, asyncio.create_task(_call(make, stale)))
+            made.events.add_done_callback(_look)
+            for job in stale:
+                self._made[job] = made
+                self._made.move_to_end(job)
+        wanted = {job: self._made[job].events for job in changes}
+        while len(self._made) > _REMEMBERED:
+            self._made.popitem(last=False)
+        found = {job: await asyncio.shield(events) for job, events in wanted.items()}
+        return [events[job] for job, events in found.items() if job in events]
 
 
-async def _made(make: Make) -> Sequence[TenantEvent]:
-    return await make()
+async def _call(make: Make, jobs: Collection[str]) -> Mapping[str, Event]:
+    return await make(jobs)
 
 
-def _look(made: asyncio.Task[Sequence[TenantEvent]]) -> None:
+def _look(made: asyncio.Task[Mapping[str, Event]]) -> None:
     """Every stream may be gone: then nobody looks at what went wrong."""
     if not made.cancelled():
         made.exception()

@@ -27,6 +27,8 @@ _MEMORY = 512 * 2**20
 # How slowly a machine may read, in bytes of content a second, and what any process may take beside that.
 _SLOWEST = 8 * 2**20
 _SECONDS = 30
+# The process takes what others leave of the processors, so by the clock it may take so many times as long.
+_PATIENCE = 4
 # How a process ends that the kernel ends because of its limits.
 _OVER_TIME = frozenset({-signal.SIGXCPU, -signal.SIGKILL})
 
@@ -48,7 +50,7 @@ class ManifestContent:
 
 
 def seconds_for(content: int) -> int:
-    """How long reading a pack of so many bytes of content may take."""
+    """How much processor time reading a pack of so many bytes of content may take, in seconds."""
     return _SECONDS + content // _SLOWEST
 
 
@@ -80,9 +82,10 @@ def _in_process(kind: str, path: Path, limits: PackLimits | ManifestLimits, seco
     # -I: nothing of the environment or of a home folder changes what is run.
     command = [sys.executable, "-I", "-m", "aifactory_hub.untrusted.worker", json.dumps(task)]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
+        patience = _PATIENCE * seconds
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=patience, check=False)
     except subprocess.TimeoutExpired as error:
-        raise ReadingFailed(f"reading it took longer than {seconds} s", theirs=True) from error
+        raise ReadingFailed(f"this machine had no time for it: it was not read after {patience} s") from error
     if done.returncode in _OVER_TIME:
         raise ReadingFailed(f"reading it took longer than {seconds} s of processor time", theirs=True)
     if done.returncode != 0:

@@ -45,8 +45,8 @@ def _limit_ourselves(memory: int, seconds: int) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(kind, (most, most))
-    # The service answers people meanwhile.
-    os.nice(5)
+    # The service answers people meanwhile: this takes what they leave of the processors.
+    os.nice(19)
 
 
 def _pack(path: Path, limits: dict[str, int]) -> list[str]:

@@ -145,7 +145,7 @@ async def test_a_large_body_waits_for_its_persons_turn_and_others_do_not(
     """One person's bodies are read one after the other; another person's is read between them."""
     reading: list[str] = []
     most = {"ada": 0}
-    run = executors.Parsing.run
+    run = executors.PersonalPool.run
 
     async def watched(self: Any, person: str, call: Any, *args: Any, **kwargs: Any) -> Any:
         def slow(*args: Any, **kwargs: Any) -> Any:
@@ -159,7 +159,7 @@ async def test_a_large_body_waits_for_its_persons_turn_and_others_do_not(
 
         return await run(self, person, slow, *args, **kwargs)
 
-    monkeypatch.setattr(executors.Parsing, "run", watched)
+    monkeypatch.setattr(executors.PersonalPool, "run", watched)
     body = job(provenance={"text": "x" * 20_000})
     async with service.http("ada", timeout=60) as ada, service.http("eve", timeout=60) as eve:
         began = time.monotonic()

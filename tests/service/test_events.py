@@ -14,7 +14,7 @@ import pytest
 
 from aifactory_hub.service import reading
 from aifactory_hub.service.handlers import events
-from aifactory_hub.service.news import Bulletin
+from aifactory_hub.service.news import Bulletin, News
 
 from ..support.fake_hub import FakeHub
 from ..support.job_service import RunningService
@@ -153,9 +153,9 @@ async def test_news_are_told_to_all_who_wait_once_and_to_nobody_twice() -> None:
     waiting = [asyncio.create_task(bulletin.after(0, patience=5)) for _ in range(3)]
     await asyncio.sleep(0)
     await asyncio.to_thread(bulletin.tell, "j1")
-    assert [await task for task in waiting] == [type(waiting[0].result())(1, frozenset({"j1"}))] * 3
-    assert (await bulletin.after(1, patience=0.01)).jobs == frozenset()
-    assert (await bulletin.after(0, patience=0)).jobs == frozenset({"j1"})
+    assert [await task for task in waiting] == [News(1, {"j1": 1})] * 3
+    assert (await bulletin.after(1, patience=0.01)).jobs == {}
+    assert (await bulletin.after(0, patience=0)).jobs == {"j1": 1}
     for n in range(3000):
         bulletin.tell(f"j{n}")
     assert (await bulletin.after(1, patience=0)).jobs is None

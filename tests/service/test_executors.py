@@ -11,7 +11,8 @@ import pytest
 
 import aifactory_hub
 from aifactory_hub.service import executors
-from aifactory_hub.service.executors import Pool, Turns
+from aifactory_hub.service.executors import Pool
+from aifactory_hub.service.turns import Circle
 
 ROOT = Path(aifactory_hub.__file__).parent
 
@@ -70,7 +71,7 @@ class Line:
     """People who wait for turns; each holds theirs until told."""
 
     def __init__(self, at_once: int) -> None:
-        self.turns = Turns(at_once)
+        self.turns = Circle(at_once)
         self.order: list[str] = []
         self.ends: dict[str, asyncio.Event] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}

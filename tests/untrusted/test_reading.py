@@ -125,6 +125,17 @@ def test_a_process_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pyt
     assert time.monotonic() - began < 10
 
 
+def test_a_machine_without_time_is_not_the_senders_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sleeps = tmp_path / "python"
+    sleeps.write_text("#!/bin/sh\nexec sleep 60\n")
+    sleeps.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(sleeps))
+    monkeypatch.setattr(reading, "seconds_for", lambda content: 0.1)
+    with pytest.raises(ReadingFailed, match="had no time") as raised:
+        read_pack_file(write(tmp_path, pack_of({"large": b"x" * (2**20 + 1)})), LIMITS)
+    assert not raised.value.theirs
+
+
 def test_a_process_that_takes_too_much_memory_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_MEMORY", 100 * 2**20)
     files = {f"f{n}-{'x' * 200}": b"" for n in range(100_000)}

@@ -64,6 +64,8 @@ class Handler(RequestHandler):
     counts_as = Kind.REQUESTS
     _release: Callable[[], None] | None = None
     _refused: ServiceError | None = None
+    _holder: str | None = None
+    _some_came = False
     _body_ended = False
     _ended = False
     _end_turn: Callable[[], None] = staticmethod(lambda: None)
@@ -93,11 +95,23 @@ class Handler(RequestHandler):
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """A piece of the body; called by tornado."""
+        waiting = self.paced(len(chunk))
         if self._refused is None and len(self._body) + len(chunk) > MOST_BODY:
             self._refused = _body_too_large()
         if self._refused is None:
             self._body += chunk
-        return None
+        return waiting
+
+    def paced(self, size: int) -> Awaitable[None] | None:
+        """What to wait for before more of the body is taken; the first piece waits for nothing.
+
+        It waits while the sender's bodies come faster than they may and others ask. Senders whom nobody knows yet are
+        counted together.
+        """
+        first, self._some_came = not self._some_came, True
+        owner = self.context.gate.last_owner(self.request.headers.get("Authorization"))
+        holder = self._holder or ("strangers" if owner is None else f"person {owner}")
+        return None if first or self.context.turns.alone(holder) else self.context.body_pace.wait(holder, size)
 
     def end_body(self) -> None:
         """The body is here whole. Raises ServiceError when it was refused."""
@@ -108,6 +122,10 @@ class Handler(RequestHandler):
             self.request.body = bytes(self._body)
             self._body.clear()
 
+    @property
+    def _kind(self) -> Kind:
+        return Kind.UPLOADS if self.request.method == "PUT" else self.counts_as
+
     async def begin(self, holder: str) -> None:
         """Count this request among what ``holder`` has open, and wait for a turn. Raises ServiceError (429).
 
@@ -115,9 +133,9 @@ class Handler(RequestHandler):
         """
         if self._release is not None:
             return
-        upload = self.request.method == "PUT"
-        self._release = self.context.limits.take(Kind.UPLOADS if upload else self.counts_as, holder)
-        if not upload:
+        self._release = self.context.limits.take(self._kind, holder)
+        self._holder = holder
+        if self._kind is not Kind.UPLOADS:
             self._end_turn = await self.context.turns.take(holder)
             if self._ended:  # the caller went away meanwhile
                 self._end_turn()
@@ -138,6 +156,9 @@ class Handler(RequestHandler):
         if self.reader is not None:
             self.reader.close()
 
+    def compute_etag(self) -> None:
+        """None: nobody keeps an answer (``no-store``), so none is compared with the one before; called by tornado."""
+
     def set_default_headers(self) -> None:
         """Answers are a person's own and may change any moment; files are for saving, never for showing."""
         self.clear_header("Server")
@@ -157,7 +178,12 @@ class Handler(RequestHandler):
 
     async def caller(self, *, fresh: bool = False) -> Caller:
         """Who asks. ``fresh`` asks the hub even if it was asked a moment ago: for whatever changes something."""
-        caller = await self.context.gate.caller(self.request.headers.get("Authorization"), fresh=fresh)
+        authorization = self.request.headers.get("Authorization")
+        owner = self.context.gate.last_owner(authorization)
+        if owner is not None and self._release is None:
+            # Before the hub is asked: a request that is one too many costs next to nothing.
+            self.context.limits.check(self._kind, f"person {owner}")
+        caller = await self.context.gate.caller(authorization, fresh=fresh)
         await self.begin(f"person {caller.name}")
         return caller
 
@@ -206,23 +232,28 @@ class Handler(RequestHandler):
 
         self.reader = Reader(readable, tenants)
 
-    async def send_piece(self, piece: str | bytes, tenant: str | None = None) -> None:
-        """Send a piece of an answer that stays open. Raises ServiceError when its reader may not read it any more.
+    async def send_piece(self, *pieces: str | bytes | tuple[str, str | None]) -> bool:
+        """Send pieces of an answer that stays open, as one. False when there was nothing to send.
 
-        A piece about a ``tenant`` that the reader of several teams has left is not sent.
+        A piece may come with the tenant that it is about: it is not sent to a reader of several teams who has left
+        that one. Raises ServiceError when the reader may not read the answer any more.
         """
         if self.reader is None:
             raise RuntimeError(f"{type(self).__name__} sends an answer in pieces and has named no reader")
         self._end_turn()  # to wait for a reader is no work
         await self.reader.check()
-        if tenant is not None and tenant not in self.reader.tenants:
-            return
-        self.write(piece)
+        told = [piece if isinstance(piece, tuple) else (piece, None) for piece in pieces]
+        left = [text for text, tenant in told if tenant is None or tenant in self.reader.tenants]
+        if not left:
+            return False
+        for text in left:
+            self.write(text)
         try:
             async with asyncio.timeout(WRITE_TIMEOUT):
                 await super().flush()
         except TimeoutError:
             self.cut_off("its reader does not take it")
+        return True
 
     def flush(self, include_footers: bool = False) -> Future[None]:
         """Called by tornado at the end of an answer. Pieces go through ``send_piece``."""

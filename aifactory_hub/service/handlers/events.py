@@ -6,10 +6,8 @@ import asyncio
 import codecs
 import json
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from tornado.iostream import StreamClosedError
@@ -22,9 +20,10 @@ from ..context import Context
 from ..errors import ServiceError, gone
 from ..forecasts import forecasts_of
 from ..limits import Kind
+from ..news import Bulletin
 from ..operations import operation
 from ..payloads import EventQuery, TenantQuery
-from ..shared_events import TenantEvent
+from ..shared_events import Event
 from .base import Handler, run_sync
 
 # A comment this often, in seconds, keeps proxies from closing a stream in which nothing happens.
@@ -41,16 +40,8 @@ def event(name: str, data: Mapping[str, Any], number: str | None = None) -> str:
     return f"{mark}event: {name}\ndata: {json.dumps(data)}\n\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event as it goes over the wire, and the team that it is about; None for one that says nothing of a team."""
-
-    text: str
-    tenant: str | None = None
-
-
-# Nothing happened for a while.
-QUIET = Event("")
+# What is told at once: nothing happened for a while.
+QUIET: Sequence[Event] = ()
 
 
 class Streaming(Handler):
@@ -59,8 +50,8 @@ class Streaming(Handler):
     counts_as = Kind.STREAMS
     _sending: asyncio.Task[None] | None = None
 
-    async def stream(self, events: AsyncGenerator[Event]) -> None:
-        """Send those of teams that the reader may read at that moment."""
+    async def stream(self, events: AsyncGenerator[Sequence[Event]]) -> None:
+        """Send those of teams that the reader may read at that moment; several at once are sent as one piece."""
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")
         self.set_header("X-Accel-Buffering", "no")
         # A task of its own, so that a caller who goes ends it at once and not only with the next event.
@@ -81,18 +72,20 @@ class Streaming(Handler):
             self._sending.cancel()
         super().on_connection_close()
 
-    async def _send(self, events: AsyncGenerator[Event]) -> None:
+    async def _send(self, events: AsyncGenerator[Sequence[Event]]) -> None:
         clock = asyncio.get_running_loop().time
         spoke = clock()
         assert self.reader is not None  # the handler named who reads
         async with aclosing(events):
             await self.send_piece(f"retry: {_RETRY_MS}\n\n")
-            async for event in events:
-                if not event.text and clock() - spoke < KEEP_ALIVE:
+            async for told in events:
+                if told and await self.send_piece(*((each.text, each.tenant) for each in told)):
+                    spoke = clock()
+                elif clock() - spoke >= KEEP_ALIVE:
+                    spoke = clock()
+                    await self.send_piece(": nothing new\n\n")
+                else:
                     await self.reader.check()
-                    continue
-                spoke = clock()
-                await self.send_piece(event.text or ": nothing new\n\n", event.tenant)
 
 
 class JobEvents(Streaming):
@@ -114,9 +107,9 @@ class JobEvents(Streaming):
         seen = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,15})", self.request.headers.get("Last-Event-ID", ""))
         if log is not None and seen is not None:
             log.attempt, log.offset = int(seen[1]), int(seen[2])
-        await self.stream(self._changes(job.id, log))
+        await self.stream(self._changes(caller.name, job.id, log))
 
-    async def _changes(self, job_id: str, log: LogReader | None) -> AsyncGenerator[Event]:
+    async def _changes(self, person: str, job_id: str, log: LogReader | None) -> AsyncGenerator[Sequence[Event]]:
         shown, news = None, self.context.bulletin if log is None else self.context.log_news
         while True:
             number = news.number
@@ -128,16 +121,27 @@ class JobEvents(Streaming):
             # Its cost grows by itself and its wait shrinks, which is no news.
             if (told := {**answer, "cost": None, "expected_wait": None}) != shown:
                 shown = told
-                yield Event(event("job", answer), job.tenant)
+                yield [Event(event("job", answer), job.tenant)]
             if log is not None:
                 async for piece in log.more(job):
-                    yield Event(event("log", piece, f"{log.attempt}.{log.told}"), job.tenant)
+                    yield [Event(event("log", piece, f"{log.attempt}.{log.told}"), job.tenant)]
             if job.state.final and not job.live:
                 end = {"id": job.id, "state": job.state, "simulated": answer["simulated"]}
-                yield Event(event("end", end), job.tenant)
+                yield [Event(event("end", end), job.tenant)]
                 return
-            if not (await news.after(number, patience=_LOOK_AGAIN)).jobs:
-                yield QUIET
+            await self._changed(person, job_id, news, number)
+            yield QUIET
+
+    async def _changed(self, person: str, job_id: str, news: Bulletin, number: int) -> None:
+        """Wait for a change of the job after ``number``, or a few seconds: its place may change with other jobs."""
+        until = asyncio.get_running_loop().time() + _LOOK_AGAIN
+        while (left := until - asyncio.get_running_loop().time()) > 0:
+            await news.after(number, patience=left)
+            await self.context.stream_pace.wait(person)
+            heard = news.since(number)
+            if heard.jobs is None or job_id in heard.jobs:
+                return
+            number = heard.number
 
 
 class LogReader:
@@ -197,23 +201,24 @@ class AllEvents(Streaming):
         """Events of many jobs."""
         caller = await self.caller()
         self.open_for(caller, self.tenants_to_read(caller, self.query(TenantQuery).tenant))
-        await self.stream(self._changes())
+        await self.stream(self._changes(caller.name))
 
-    async def _changes(self) -> AsyncGenerator[Event]:
-        number = self.context.bulletin.number
-        yield Event(event("reload", {}))
+    async def _changes(self, person: str) -> AsyncGenerator[Sequence[Event]]:
+        bulletin = self.context.bulletin
+        number = bulletin.number
+        yield [Event(event("reload", {}))]
         while True:
-            news = await self.context.bulletin.after(number, patience=_LOOK_AGAIN)
+            await bulletin.after(number, patience=_LOOK_AGAIN)
+            await self.context.stream_pace.wait(person)
+            # Also what came while others of the person's streams spoke.
+            news = bulletin.since(number)
             number = news.number
             if news.jobs is None:
-                yield Event(event("reload", {}))
-            elif not news.jobs:
-                yield QUIET
+                yield [Event(event("reload", {}))]
             else:
-                for tenant, text in await self.context.shared_events.of(news, partial(self._made, news.jobs)):
-                    yield Event(text, tenant)
+                yield await self.context.shared_events.of(number, news.jobs, self._made)
 
-    async def _made(self, job_ids: frozenset[str]) -> list[TenantEvent]:
-        jobs = await run_sync(self.context.jobs.some, job_ids)
-        now = self.context.clock()
-        return [(job.tenant, event("job", job_answer(job, self.context.registry, now=now))) for job in jobs]
+    async def _made(self, job_ids: Collection[str]) -> Mapping[str, Event]:
+        jobs, now = await run_sync(self.context.jobs.some, job_ids), self.context.clock()
+        told = [(job, event("job", job_answer(job, self.context.registry, now=now))) for job in jobs]
+        return {job.id: Event(text, job.tenant) for job, text in told}

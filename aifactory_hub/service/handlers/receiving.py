@@ -14,6 +14,8 @@ from ..executors import uploads
 from ..room import Reservation
 from .base import Handler
 
+# Bytes of a body that are written at once: the event loop is free while a slow disk takes them.
+_PIECE = 256 * 1024
 DIGEST_HEADER = "X-Content-SHA256"
 # Several times the default limit of an upload: who sends a little too much reads how much too much.
 _READ_IN_VAIN = 2**30
@@ -30,8 +32,10 @@ class ReceivingHandler(Handler):
     incoming: Incoming | None = None
     refusal: ServiceError | None = None
     reservation: Reservation | None = None
+    _piece = b""
     _gone = False
     _storing = False
+    _broken: OSError | None = None
 
     async def limit_now(self, *args: str) -> int:
         """The most bytes that may come; sets ``announced``. Raises ServiceError when none may."""
@@ -80,10 +84,22 @@ class ReceivingHandler(Handler):
         if self._gone:
             self._drop()
 
-    def data_received(self, chunk: bytes) -> None:
+    async def data_received(self, chunk: bytes) -> None:
         """A piece of the body; called by tornado."""
-        if self.incoming is not None:
-            self.incoming.write(chunk)
+        if self.incoming is not None and self._broken is None:
+            self._piece += chunk
+            if len(self._piece) >= _PIECE:
+                await self._write(self.incoming)  # tornado tells of a connection's end only after this
+        if (waiting := self.paced(len(chunk))) is not None:
+            await waiting
+
+    async def _write(self, incoming: Incoming) -> None:
+        """Write what has come, when it is the sender's turn. What goes wrong is told once the body has ended."""
+        piece, self._piece = self._piece, b""
+        try:
+            await self.context.receiving.run(self._holder or "", incoming.write, piece)
+        except OSError as error:
+            self._broken = error
 
     def on_finish(self) -> None:
         """Whatever was not kept is dropped; called by tornado."""
@@ -103,6 +119,9 @@ class ReceivingHandler(Handler):
         assert self.incoming is not None  # prepare made it, or raised
         self._storing = True
         try:
+            await self._write(self.incoming)
+            if self._broken is not None:
+                raise self._broken
             answer = await self.store(self.incoming)
             self.settle()
         except DigestMismatch as error:

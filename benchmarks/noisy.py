@@ -90,6 +90,7 @@ def noise(service: Service, attack: str) -> Iterator[None]:
 
 async def serve(folder: Path) -> None:
     """The service, until its parent ends it."""
+    from aifactory_hub.service.executors import let_the_event_loop_go_first
     from aifactory_hub.service.garbage import leave_out_what_is_there
     from tests.support.fake_hub import FakeHub, scopes_for
     from tests.support.job_service import running_service
@@ -101,6 +102,7 @@ async def serve(folder: Path) -> None:
     hub.add("noisy", "noisy", scopes_for("vision"), groups=["tenant-vision"])
     async with running_service(folder, hub=hub, tick=1.0, quiet=30.0) as service:
         leave_out_what_is_there()
+        let_the_event_loop_go_first()
         print(json.dumps({"url": service.url}), flush=True)
         await asyncio.to_thread(sys.stdin.read)
     await hub.stop()
@@ -172,6 +174,8 @@ def row(attack: str, without: Waits, with_noise: Waits, before: int, memory: int
         "goal": f"<= {GOAL}",
         "failed": f"{with_noise.failed} of {len(with_noise.times)}",
         "memory": f"{before} -> {memory} of {MEMORY_LIMIT}",
+        # Of the last minute: what else the machine did is part of every time.
+        "load": round(os.getloadavg()[0], 1),
     }
 
 

@@ -82,7 +82,7 @@ labextension-watch: labextension  ## rebuild the panel at each change; reload a 
 docs: setup  ## build the documentation as pages, in site/
 	$(VENV)/bin/mkdocs build --quiet
 
-GENERATED := tests/docs tests/policies/test_rendered.py tests/cluster_checks/test_pure.py tests/pipelines/test_golden.py tests/lab/test_openapi.py
+GENERATED := tests/docs tests/policies/test_rendered.py tests/cluster_checks/test_pure.py tests/engines/test_golden.py tests/lab/test_openapi.py
 generated: setup labextension  ## write all generated files anew: golden files, references, the panel's types
 	$(PY) -m pytest -q --update-golden $(GENERATED)
 	AIFACTORY_TEST_REWRITE=1 $(PY) -m pytest -q tests/spawner/test_settings.py

@@ -18,7 +18,7 @@ PARTS = {
     "submits": jobs_submits.measure,
     "lists": jobs_lists.measure,
     "memory": jobs_live.memory,
-    "agenda": jobs_live.agenda,
+    "due_jobs": jobs_live.due_jobs,
 }
 
 

@@ -13,7 +13,7 @@ import httpx
 from sqlalchemy import Engine
 
 from aifactory_hub.domain.jobs import JobState
-from aifactory_hub.store import JobFilter, Jobs, migrate, open_engine
+from aifactory_hub.store import JobFilter, Jobs, migrate, open_db
 from tests.support.postgres import NoPostgres, running_postgres
 
 from .frame import Report, summary
@@ -30,8 +30,8 @@ def measure(report: Report, scale: float) -> None:
     jobs = round(JOBS * scale)
     over_http(report, jobs)
     with tempfile.TemporaryDirectory() as folder, databases(Path(folder)) as engines:
-        for kind, engine in engines:
-            from_database(report, kind, engine, jobs)
+        for kind, db in engines:
+            from_database(report, kind, db, jobs)
 
 
 def over_http(report: Report, jobs: int) -> None:
@@ -63,22 +63,22 @@ def over_http(report: Report, jobs: int) -> None:
 def databases(folder: Path) -> Iterator[list[tuple[str, Engine]]]:
     """An empty one of each kind that this machine has."""
     with ExitStack() as ending:
-        found = [("SQLite", open_engine(f"sqlite:///{folder}/jobs.sqlite"))]
+        found = [("SQLite", open_db(f"sqlite:///{folder}/jobs.sqlite"))]
         try:
             server = ending.enter_context(running_postgres())
-            found.append(("PostgreSQL", open_engine(server.new_database())))
+            found.append(("PostgreSQL", open_db(server.new_database())))
         except NoPostgres as error:
             print(f"without PostgreSQL: {error}")
-        for _, engine in found:
-            ending.callback(engine.dispose)
-            migrate(engine)
+        for _, db in found:
+            ending.callback(db.dispose)
+            migrate(db)
         yield found
 
 
-def from_database(report: Report, kind: str, engine: Engine, many: int) -> None:
+def from_database(report: Report, kind: str, db: Engine, many: int) -> None:
     """A page of 50 in each way that people ask for one, from the top and from the middle."""
-    fill(engine, many, TENANTS)
-    jobs = Jobs(engine)
+    fill(db, many, TENANTS)
+    jobs = Jobs(db)
     middle = jobs.newest(["nlp"], limit=1000)[-1]
     ways: dict[str, dict[str, Any]] = {
         "one team": {"tenants": ["nlp"]},

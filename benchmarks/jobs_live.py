@@ -1,4 +1,4 @@
-"""What 10,000 jobs that only run cost: memory and CPU of the whole service, and what of it is the agenda's."""
+"""What 10,000 jobs that only run cost: memory and CPU of the whole service, and what of it is the due_jobs's."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import time
 import tracemalloc
 from pathlib import Path
 
-from aifactory_hub.admission.inprocess import InProcessAdmission
-from aifactory_hub.pipelines.memory import MemoryPipeline
+from aifactory_hub.admission.in_process import InProcessAdmission
+from aifactory_hub.engines.memory import MemoryEngine
 from tests.support.job_service import Folder, make_context, make_registry
 
 from .frame import Report, summary
@@ -22,7 +22,7 @@ _SETTLE, _WATCH = 45.0, 60.0
 
 
 def memory(report: Report, scale: float) -> None:
-    """The same service with no job and with many, at the same time; ``scale`` is of jobs and of patience."""
+    """The same service with no job and with many, at the same time; ``scale`` is of jobs and of timeout."""
     live = round(LIVE * scale)
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
@@ -39,28 +39,28 @@ def memory(report: Report, scale: float) -> None:
                 report.rows.append({"what": f"whole service, {name}: of one core (%)", "n": 1, "p50": round(cpu, 2)})
 
 
-def agenda(report: Report, scale: float) -> None:
-    """A pass in which nothing is due, one over all of them, and the agenda's own memory."""
+def due_jobs(report: Report, scale: float) -> None:
+    """A pass in which nothing is due, one over all of them, and the due_jobs's own memory."""
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_agenda(report, Path(folder), round(LIVE * scale)))
 
 
 async def _agenda(report: Report, folder: Path, live: int) -> None:
     registry = make_registry()
-    context = make_context(Folder(folder), registry, InProcessAdmission(registry.tenants), MemoryPipeline())
-    fill_running(context.jobs.engine, live)
+    context = make_context(Folder(folder), registry, InProcessAdmission(registry.tenants), MemoryEngine())
+    fill_running(context.jobs.db, live)
     reconciler = context.reconciler
     tracemalloc.start()
     await reconciler._compare()
     held = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    for one in reconciler._agendas.values():
+    for one in reconciler._due_jobs.values():
         for job_id in one.jobs():
             one.put(job_id, float("inf"))
     idle, whole = [], []
     for _ in range(20):
         began = time.process_time()
-        for tenant in reconciler._agendas:
+        for tenant in reconciler._due_jobs:
             await reconciler._pass(tenant)
         idle.append((time.process_time() - began) * 1000)
     for _ in range(2):
@@ -71,4 +71,4 @@ async def _agenda(report: Report, folder: Path, live: int) -> None:
     name = f"{live} running jobs"
     report.rows.append({"what": f"a tick, {name}, nothing due (CPU ms)", **summary(idle)})
     report.rows.append({"what": f"reading all {live}, as each tick did before (CPU ms)", **summary(whole)})
-    report.rows.append({"what": f"memory of the agenda of {name} (MiB)", "n": 1, "p50": round(held / 2**20, 2)})
+    report.rows.append({"what": f"memory of the due_jobs of {name} (MiB)", "n": 1, "p50": round(held / 2**20, 2)})

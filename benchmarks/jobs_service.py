@@ -21,9 +21,9 @@ from aifactory_hub.clusters.credentials import Credential
 from aifactory_hub.domain.attempts import Attempt
 from aifactory_hub.domain.job_spec import JobSpec
 from aifactory_hub.domain.jobs import JobRun, JobState
-from aifactory_hub.pipelines.memory import MemoryPipeline
+from aifactory_hub.engines.memory import MemoryEngine
 from aifactory_hub.service.executors import let_the_event_loop_go_first
-from aifactory_hub.service.garbage import leave_out_what_is_there
+from aifactory_hub.service.gc_tuning import leave_out_what_is_there
 from aifactory_hub.store import JobRecord
 from aifactory_hub.store.attempts import attempt_values
 from aifactory_hub.store.jobs import row_values
@@ -41,7 +41,7 @@ _TENANTS = ("nlp", "vision")
 _TICK, _QUIET = 1.0, 30.0
 
 
-class AllRun(MemoryPipeline):
+class AllRun(MemoryEngine):
     """A cluster on which whatever is asked for runs."""
 
     async def get(self, tenant: str, run_id: str) -> JobRun:
@@ -64,7 +64,7 @@ def running_job(number: int) -> JobRecord:
     )
 
 
-def fill(engine: Engine, many: int, tenants: Sequence[str]) -> None:
+def fill(db: Engine, many: int, tenants: Sequence[str]) -> None:
     """Jobs of many owners, nearly all ended; one in ten thousand has a rare text."""
     rows = []
     for n in range(many):
@@ -82,16 +82,16 @@ def fill(engine: Engine, many: int, tenants: Sequence[str]) -> None:
             cleaned_at=None if runs else 1.7e9 + n,
         )
         rows.append(record)
-    _insert(engine, rows)
+    _insert(db, rows)
 
 
-def fill_running(engine: Engine, many: int) -> None:
+def fill_running(db: Engine, many: int) -> None:
     """Jobs that run."""
-    _insert(engine, [running_job(n) for n in range(many)])
+    _insert(db, [running_job(n) for n in range(many)])
 
 
-def _insert(engine: Engine, jobs: Sequence[JobRecord]) -> None:
-    with engine.begin() as connection:
+def _insert(db: Engine, jobs: Sequence[JobRecord]) -> None:
+    with db.begin() as connection:
         for start in range(0, len(jobs), _AT_ONCE):
             some = jobs[start : start + _AT_ONCE]
             connection.execute(insert(JobRow), [{**row_values(job), "journaled": 1} for job in some])
@@ -122,14 +122,14 @@ async def _live(many: int, stack: AsyncExitStack) -> dict[str, Any]:
     host = KubeApi(Credential(url))
     stack.push_async_callback(host.close)
     admission = KueueAdmission(host, make_registry().tenants, HUB)
-    return {"admission": admission, "pipeline": AllRun(), "tick": _TICK, "quiet": _QUIET}
+    return {"admission": admission, "engine": AllRun(), "tick": _TICK, "quiet": _QUIET}
 
 
 def prepare(options: argparse.Namespace) -> None:
     """Fill the database, in a process of its own: what that takes is not the service's memory."""
     jobs = Folder(options.folder).jobs()
-    fill(jobs.engine, options.jobs, _TENANTS)
-    fill_running(jobs.engine, options.live or 0)
+    fill(jobs.db, options.jobs, _TENANTS)
+    fill_running(jobs.db, options.live or 0)
     jobs.close()
 
 

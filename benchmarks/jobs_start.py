@@ -32,7 +32,7 @@ from .frame import Report, summary
 
 STARTS = 20
 NAMESPACE = "bench-kubectl"
-_PATIENCE = 120.0
+_TIMEOUT = 120.0
 _COLUMNS = "custom-columns=NAME:.metadata.name,PHASE:.status.phase"
 
 
@@ -47,13 +47,13 @@ class Watch:
 
     def began(self, prefix: str) -> float:
         """When the pod whose name begins so was seen running."""
-        give_up = time.monotonic() + _PATIENCE
+        give_up = time.monotonic() + _TIMEOUT
         while time.monotonic() < give_up:
             for name, at in list(self._seen.items()):
                 if name.startswith(prefix):
                     return at
             time.sleep(0.005)
-        raise RuntimeError(f"no pod {prefix}... runs after {_PATIENCE:g} s")
+        raise RuntimeError(f"no pod {prefix}... runs after {_TIMEOUT:g} s")
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -105,7 +105,7 @@ def ours(session: Session, watch: Watch) -> dict[str, float]:
     job: Job = submit("sleep 1", profile="mig-1g.10gb", files=None, session=session)
     taken = time.monotonic()
     running = watch.began(f"job-{job.id}")
-    state = job.wait(_PATIENCE, progress=False, poll=0.2)
+    state = job.wait(_TIMEOUT, progress=False, poll=0.2)
     if state != "SUCCEEDED":
         raise RuntimeError(f"{job}")
     return {"taken": taken - began, "running": running - began}

@@ -24,7 +24,7 @@ _WITH_ITS_PROCESS = 10
 
 
 @dataclass
-class Taken:
+class SubmitResult:
     """What was measured of one: ``seconds`` is the clock's, of all turns together."""
 
     times: list[float] = field(default_factory=list)
@@ -65,9 +65,9 @@ def _with_files(contender: Contender, digest: str) -> Contender:
 
 
 async def _in_turns(report: Report, running: dict[str, Contender], clients: int, counts: dict[str, int]) -> None:
-    found = {name: Taken() for name in running}
+    found = {name: SubmitResult() for name in running}
     for contender in running.values():
-        await _submit(contender, clients, clients, Taken())  # warm
+        await _submit(contender, clients, clients, SubmitResult())  # warm
     for _ in range(_TURNS):
         for name, contender in running.items():
             await _submit(contender, clients, max(clients, counts[name] // _TURNS), found[name])
@@ -76,7 +76,7 @@ async def _in_turns(report: Report, running: dict[str, Contender], clients: int,
         _tell(report, what, taken, goal=name.startswith("ours"))
 
 
-async def _submit(contender: Contender, clients: int, count: int, taken: Taken) -> None:
+async def _submit(contender: Contender, clients: int, count: int, taken: SubmitResult) -> None:
     connector = aiohttp.TCPConnector(limit=clients)
     timeout = aiohttp.ClientTimeout(total=300)
     async with aiohttp.ClientSession(connector=connector, headers=contender.headers, timeout=timeout) as http:
@@ -95,7 +95,7 @@ async def _submit(contender: Contender, clients: int, count: int, taken: Taken) 
         taken.cpu += cpu_seconds(contender.process.pid) - cpu
 
 
-def _tell(report: Report, what: str, taken: Taken, *, goal: bool) -> None:
+def _tell(report: Report, what: str, taken: SubmitResult, *, goal: bool) -> None:
     many = len(taken.times)
     row = {"what": what, **summary(taken.times), "p99": round(percentile(taken.times, 99), 1)}
     row |= {"a second": round(many / taken.seconds, 1), "CPU ms each": round(taken.cpu / many * 1000, 2)}

@@ -11,7 +11,7 @@ from unittest import mock
 from kubespawner import KubeSpawner
 from traitlets.config import Config
 
-from aifactory_hub.domain.menu import Outlook
+from aifactory_hub.domain.menu import TeamLoad
 from aifactory_hub.domain.quota import Holder, Quota, Usage
 from aifactory_hub.domain.spawns import SpawnRequest
 from aifactory_hub.domain.tenants import Role, Tenant, VCluster
@@ -33,7 +33,10 @@ def main() -> None:
     report = Report(
         "menu",
         "CPU of one spawn page (ms), and the expected wait beside the wait that came",
-        simulated=["the outlook of the team (no cluster is asked)", "the trace: generated, not recorded on a cluster"],
+        simulated=[
+            "the team_load of the team (no cluster is asked)",
+            "the trace: generated, not recorded on a cluster",
+        ],
         packages=("jupyterhub", "jupyterhub-kubespawner", "jinja2"),
     )
     for count in SIZES:
@@ -89,9 +92,9 @@ def _maker(count: int) -> Callable[[], Any]:
 
     def made() -> Any:
         carved = dict.fromkeys(_DEVICES, 9)
-        outlook = Outlook(next(now), Usage(used, holders), queue=(), borrowable={}, cluster_used=used, carved=carved)
+        team_load = TeamLoad(next(now), Usage(used, holders), queue=(), borrowable={}, cluster_used=used, carved=carved)
         asked = SpawnRequest("nlp", "mig-7g.80gb")
-        members, facts = {"nlp": Role.MEMBER}, {"nlp": outlook}
+        members, facts = {"nlp": Role.MEMBER}, {"nlp": team_load}
         return build_menu({"nlp": tenant}, members, facts, catalogue, simulated=False, preferred=asked)
 
     return made

@@ -10,9 +10,9 @@ import random
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from aifactory_hub.admission.queueing import Claim, Decision, decide
+from aifactory_hub.admission.queue_order import Claim, Decision, decide
 from aifactory_hub.domain.quota import Quota
-from aifactory_hub.domain.waits import Running, Wait, Waiting, expected_wait
+from aifactory_hub.domain.wait_forecast import Running, Wait, Waiting, expected_wait
 from aifactory_profiles import Device
 
 from .frame import Report, percentile

@@ -36,7 +36,7 @@ GOAL = 1.5
 # The limit of the manifest (helm-values/manifests/job-service.yaml), in MiB.
 MEMORY_LIMIT = 1024
 # What does not answer within this many seconds counts as this long.
-PATIENCE = 10.0
+TIMEOUT = 10.0
 _SETTLE = 1.0
 
 
@@ -91,7 +91,7 @@ def noise(service: Service, attack: str) -> Iterator[None]:
 async def serve(folder: Path) -> None:
     """The service, until its parent ends it."""
     from aifactory_hub.service.executors import let_the_event_loop_go_first
-    from aifactory_hub.service.garbage import leave_out_what_is_there
+    from aifactory_hub.service.gc_tuning import leave_out_what_is_there
     from tests.support.fake_hub import FakeHub, scopes_for
     from tests.support.job_service import running_service
 
@@ -112,7 +112,7 @@ async def quiet_members(service: Service, seconds: float, waits: Waits) -> None:
     """All of them, asking what people and their notebooks ask."""
     limits = httpx.Limits(max_connections=MEMBERS, max_keepalive_connections=MEMBERS)
     async with httpx.AsyncClient(
-        base_url=f"{service.url}api/v1", timeout=PATIENCE, trust_env=False, limits=limits
+        base_url=f"{service.url}api/v1", timeout=TIMEOUT, trust_env=False, limits=limits
     ) as http:
         until = time.monotonic() + seconds
         await asyncio.gather(*(_member(http, number, until, waits) for number in range(MEMBERS)))
@@ -136,7 +136,7 @@ async def _member(http: httpx.AsyncClient, number: int, until: float, waits: Wai
             ok = answer.status_code < 400
         except httpx.HTTPError:
             ok = False
-        waits.times.append((time.perf_counter() - began) * 1000 if ok else PATIENCE * 1000)
+        waits.times.append((time.perf_counter() - began) * 1000 if ok else TIMEOUT * 1000)
         waits.failed += not ok
         await asyncio.sleep(chance.uniform(0.5, 1.5) * PAUSE)
 

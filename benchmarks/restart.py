@@ -42,7 +42,7 @@ from .frame import Report, summary
 
 SERVERS, TEAMS, ROUNDS = 1_000, 10, 1
 # Seconds for one restart.
-PATIENCE = 300.0
+TIMEOUT = 300.0
 HUB = "test"
 INITIALIZED = re.compile(r"Initialized (\d+) spawners in ([\d.]+) seconds")
 Json = dict[str, Any]
@@ -240,7 +240,7 @@ def _restart(world: World, contender: str, folder: Path) -> Json:
 
 def wait_initialized(hub: subprocess.Popen[bytes], log: Path) -> float | None:
     """Seconds that the hub says it needed for all servers; None when it was not done in time."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         if hub.poll() is not None:
             raise RuntimeError(f"the hub ended:\n{log.read_text()[-3000:]}")

@@ -19,8 +19,8 @@ from aifactory_hub.auth.id_token import verify_id_token
 from aifactory_hub.constants import SCOPE_SUBMIT
 from aifactory_hub.domain.mapping import ExactRule, PatternRule, Rule, TenantMapping
 from aifactory_hub.domain.tenants import Role
+from aifactory_hub.service.auth.hub_auth import HubGate
 from aifactory_hub.service.errors import ServiceError
-from aifactory_hub.service.gate import HubGate
 from tests.auth.hostile import STOCK
 from tests.support.hub_process import SERVICE_TOKEN, TENANTS, HubProcess, hub_process
 from tests.support.oidc_provider import OidcProvider, make_key, oidc_provider, public_jwk

@@ -1,7 +1,7 @@
 """The right to run: tickets, queued and admitted by a quota engine."""
 
 from .base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted, UserLimitReached
-from .inprocess import InProcessAdmission
+from .in_process import InProcessAdmission
 from .kueue import KueueAdmission
 
 __all__ = [

@@ -18,10 +18,9 @@ from ..domain.names import slug
 from ..domain.quota import Usage, over_user_limit
 from ..domain.tenants import Tenant
 from ..domain.tickets import Ticket, TicketRequest, TicketState
-from .accounts import usage_of
 from .base import AdmissionRefused, AdmissionUnavailable, NotAdmitted, Seen, UserLimitReached
-from .feed import TicketFeed
-from .shapes import TicketReader
+from .ticket_reader import TicketReader
+from .ticket_watch import TicketFeed
 from .translate import (
     JOB_UID_LABEL,
     gone,
@@ -35,11 +34,12 @@ from .translate import (
     ticket_of,
     version_of,
 )
+from .usage import usage_of
 
 Json = dict[str, Any]
 
 # Seconds. Kueue's webhook is away for about 14 s, and its scheduler for 21 s, when its only pod is killed.
-PATIENCE = 30.0
+TIMEOUT = 30.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 5.0
 # Another writer is Kueue itself, which changes a ticket a few times around its admission.
 _CONFLICTS = 5
@@ -49,19 +49,19 @@ _NOTHING_RUNS: Json = {"status": {"active": 0, "ready": 0}}
 class KueueAdmission:
     """Tickets of ``tenants`` on ``host``, marked as of hub ``hub``. The caller closes ``host``."""
 
-    def __init__(self, host: KubeApi, tenants: Mapping[str, Tenant], hub: str, *, patience: float = PATIENCE) -> None:
+    def __init__(self, host: KubeApi, tenants: Mapping[str, Tenant], hub: str, *, timeout: float = TIMEOUT) -> None:
         self._host = host
         self._tenants = dict(tenants)
         self._hub = hub
-        self._patience = patience
+        self._timeout = timeout
         self._feeds: dict[str, TicketFeed] = {}
         self._overviews: dict[str, TicketFeed] = {}
         self._readers: dict[str, TicketReader] = {}
 
     async def request(self, request: TicketRequest) -> Ticket:
-        """File the ticket, trying again for up to ``patience`` seconds: a create that got lost is found by its name."""
+        """File the ticket, trying again for up to ``timeout`` seconds: a create that got lost is found by its name."""
         body, pause = job_for(request, self._hub), _FIRST_PAUSE
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + self._timeout
         while True:
             try:
                 return await self._file_within_limits(request, body)
@@ -171,7 +171,7 @@ class KueueAdmission:
         return Seen(ours, usage_of(ticket for _, ticket in seen), feed.age or 0.0)
 
     async def watch(self, tenant: str, name: str) -> AsyncIterator[Ticket]:
-        """Raises AdmissionUnavailable when nothing was heard for ``patience`` seconds."""
+        """Raises AdmissionUnavailable when nothing was heard for ``timeout`` seconds."""
         feed = self._join(tenant)
         try:
             started = time.monotonic()
@@ -268,7 +268,7 @@ class KueueAdmission:
 
     def _raise_if_silent(self, feed: TicketFeed, started: float) -> None:
         quiet = feed.age if feed.age is not None else time.monotonic() - started
-        if quiet > self._patience:
+        if quiet > self._timeout:
             raise AdmissionUnavailable(feed.last_error or f"nothing was heard for {quiet:.0f} s")
 
     def _join(self, tenant: str) -> TicketFeed:

@@ -19,8 +19,8 @@ from traitlets import Integer, TraitError, Unicode, default, validate
 
 from .. import hub_pages
 from ..domain.accounts import Subject
-from ..domain.leaving import Policy
 from ..domain.mapping import TenantMapping
+from ..domain.membership_policy import Policy
 from ..domain.tenants import hub_groups
 from ..registry import Registry
 from . import memberships, routes
@@ -31,11 +31,11 @@ from .handover import Handovers
 from .id_token import IdTokenError, OtherSubject, verify_userinfo
 from .logout import LogoutHandler, LogoutTokens
 from .membership_poller import AT_ONCE, MembershipPoller
-from .memberships import Kept, claimed_groups
-from .outside import outside_origin
+from .memberships import StoredSession, claimed_groups
 from .pages import ProblemPage, no_team_page
 from .provider import Provider, ProviderUnreachable
-from .renewal import Renewal
+from .public_address import outside_origin
+from .session_refresh import Renewal
 from .sign_ins import SignIns
 from .sources import USERINFO, Answer, claims_of, read_groups, what_arrived
 from .token_response import VERIFIED, VERIFIED_BEFORE
@@ -285,7 +285,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         claims = token_info.get(VERIFIED) or {}
         now = time.time()
         lasts = token_info.get("refresh_expires_in")
-        auth_state[memberships.KEY] = Kept(
+        auth_state[memberships.KEY] = StoredSession(
             subject=person.subject,
             issuer=person.issuer,
             tenants=self.mapping.roles(groups),

@@ -13,7 +13,7 @@ from .accounts import Accounts
 from .servers import stop_server
 
 # Seconds for which one try waits for the former person's servers to stop, and between two tries.
-_PATIENCE = 120.0
+_TIMEOUT = 120.0
 _AGAIN_AFTER = 30.0
 _LOOK_EVERY = 0.5
 
@@ -75,7 +75,7 @@ class Handovers:
             self._log.warning("account %s is handed over: nothing of its former owner is left at the hub", name)
 
     async def _stop_servers(self, user: Any) -> None:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         while running := [name for name, spawner in list(user.spawners.items()) if spawner.active]:
             for name in running:
                 await self._stop(user, name)

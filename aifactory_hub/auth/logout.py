@@ -13,9 +13,9 @@ from oauthenticator.oauth2 import OAuthLogoutHandler
 
 from . import revocation
 from .id_token import IdTokenError, verify_logout_token
-from .memberships import KEY, Kept, read_kept
-from .outside import outside_origin
+from .memberships import KEY, StoredSession, read_kept
 from .provider import ProviderUnreachable
+from .public_address import outside_origin
 
 # A logout token is a few hundred bytes.
 _LARGEST_TOKEN = 16_384
@@ -106,7 +106,7 @@ class BackChannelLogout(BaseHandler):
             raise IdTokenError("the logout token was used before")
         return claims
 
-    async def _people(self, claims: dict[str, Any]) -> list[tuple[Any, Kept]]:
+    async def _people(self, claims: dict[str, Any]) -> list[tuple[Any, StoredSession]]:
         """Whom it is about. A session that is not the latest may be of the user's other browser: all sessions end."""
         found = []
         for user in list(self.app.users.values()):

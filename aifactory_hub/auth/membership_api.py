@@ -14,8 +14,8 @@ from jupyterhub.apihandlers.base import APIHandler
 from tornado import web
 
 from ..constants import SCOPE_MEMBERSHIPS
-from ..domain.leaving import Standing
-from ..domain.tracing import bounded
+from ..domain.membership_policy import SessionStatus
+from ..domain.rule_trace import bounded
 from .claims import ClaimError
 from .id_token import IdTokenError
 from .memberships import read_kept
@@ -53,9 +53,9 @@ class MembershipsOf(APIHandler):
         generation = 0 if account is None else account.jobs
         if kept is None:
             nothing: dict[str, Any] = {"tenants": {}, "last": None, "resolved_at": None}
-            return {"standing": Standing.SIGNED_OUT.value, **nothing, "generation": generation}
+            return {"standing": SessionStatus.SIGNED_OUT.value, **nothing, "generation": generation}
         standing = kept.standing_at(time.time(), self.authenticator.registry.identity.stale_grace)
-        tenants = kept.tenants if standing is Standing.KNOWN else {}
+        tenants = kept.tenants if standing is SessionStatus.KNOWN else {}
         return {
             "standing": standing.value,
             "tenants": {tenant: role.label for tenant, role in tenants.items()},

@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from ..domain.leaving import Action, Affected, Policy, ServerFact, affected_servers, leaving_since, notice
 from ..domain.mapping import TenantMapping
+from ..domain.membership_policy import Action, Affected, Policy, ServerFact, affected_servers, leaving_since, notice
 from .accounts import Accounts
-from .memberships import Kept, read_kept
-from .renewal import Renewal
+from .memberships import StoredSession, read_kept
 from .servers import server_tenant, stop_server
+from .session_refresh import Renewal
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +183,7 @@ class MembershipPoller:
                 after = min(after, max(0.0, one.stops_at - now))
         return after
 
-    def _left(self, name: str, servers: list[ServerFact], kept: Kept | None, now: float) -> dict[str, float]:
+    def _left(self, name: str, servers: list[ServerFact], kept: StoredSession | None, now: float) -> dict[str, float]:
         """Team -> since when this person runs something there without being a member, by what runs now.
 
         The times are stored, so that neither a restart nor a sign-in begins a grace again.

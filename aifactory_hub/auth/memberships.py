@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..domain.leaving import Standing
 from ..domain.mapping import TenantMapping
+from ..domain.membership_policy import SessionStatus
 from ..domain.tenants import Role
 
 KEY = "aifactory"
@@ -19,7 +19,7 @@ _ROLES = {role.label: role for role in Role}
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredSession:
     """What the identity provider said last. Times are epoch seconds.
 
     ``session`` is the provider's session (sid), ``session_ends`` when its refresh token ends by itself. ``in_doubt``:
@@ -35,16 +35,16 @@ class Kept:
     session_ends: float | None = None
     signed_out: bool = False
     in_doubt: bool = False
-    standing: Standing = Standing.KNOWN
+    standing: SessionStatus = SessionStatus.KNOWN
     groups: tuple[str, ...] | None = None
 
-    def standing_at(self, now: float, stale_grace: float) -> Standing:
+    def standing_at(self, now: float, stale_grace: float) -> SessionStatus:
         """What is known at ``now``: the provider's word counts for ``stale_grace`` seconds."""
-        if self.standing is Standing.KNOWN and now - self.resolved_at >= stale_grace:
-            return Standing.UNKNOWN
+        if self.standing is SessionStatus.KNOWN and now - self.resolved_at >= stale_grace:
+            return SessionStatus.UNKNOWN
         return self.standing
 
-    def closed(self, standing: Standing) -> Kept:
+    def closed(self, standing: SessionStatus) -> StoredSession:
         """The same with its session over."""
         return replace(self, standing=standing)
 
@@ -75,13 +75,13 @@ class Kept:
         }
 
 
-def read_kept(auth_state: Mapping[str, Any] | None) -> Kept | None:
+def read_kept(auth_state: Mapping[str, Any] | None) -> StoredSession | None:
     """What is kept; None when nothing is, or it is of another version or not understood: deny unless allowed."""
     kept = (auth_state or {}).get(KEY)
     if not isinstance(kept, Mapping) or kept.get("v") != VERSION or not isinstance(kept.get("tenants"), Mapping):
         return None
     try:
-        return Kept(
+        return StoredSession(
             subject=str(kept["sub"]),
             issuer=str(kept["iss"]),
             tenants={tenant: _ROLES[role] for tenant, role in kept["tenants"].items() if role in _ROLES},
@@ -90,7 +90,7 @@ def read_kept(auth_state: Mapping[str, Any] | None) -> Kept | None:
             session_ends=kept.get("session_ends"),
             signed_out=kept.get("signed_out") is True,
             in_doubt=kept.get("in_doubt") is True,
-            standing=Standing(kept.get("standing", Standing.KNOWN.value)),
+            standing=SessionStatus(kept.get("standing", SessionStatus.KNOWN.value)),
             groups=_texts(kept.get("groups")),
         )
     except (KeyError, TypeError, ValueError):
@@ -102,7 +102,7 @@ def _texts(value: Any) -> tuple[str, ...] | None:
 
 
 def claimed_groups(groups: Sequence[str], mapping: TenantMapping) -> tuple[str, ...] | None:
-    """Those of the groups that a rule claims, for ``Kept.groups``; None when they are too many to be kept."""
+    """Those of the groups that a rule claims, for ``StoredSession.groups``; None when they are too many to be kept."""
     claimed = tuple(mapping.claimed(groups))
     return claimed if len(claimed) <= _MOST_GROUPS else None
 
@@ -110,4 +110,4 @@ def claimed_groups(groups: Sequence[str], mapping: TenantMapping) -> tuple[str, 
 def from_auth_state(auth_state: Mapping[str, Any] | None) -> dict[str, Role]:
     """Tenant -> role as the identity provider said at the last refresh; nothing once the session is over."""
     kept = read_kept(auth_state)
-    return dict(kept.tenants) if kept is not None and kept.standing is Standing.KNOWN else {}
+    return dict(kept.tenants) if kept is not None and kept.standing is SessionStatus.KNOWN else {}

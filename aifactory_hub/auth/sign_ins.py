@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..domain.mapping import TenantMapping
-from ..domain.tracing import bounded, match_text
+from ..domain.rule_trace import bounded, match_text
 
 _KEPT = 200
 _MOST_GROUPS = 50
@@ -26,7 +26,7 @@ class SignIn:
 
 
 class SignIns:
-    """Kept in memory only: it is about people."""
+    """StoredSession in memory only: it is about people."""
 
     def __init__(self) -> None:
         self._seen: deque[SignIn] = deque(maxlen=_KEPT)

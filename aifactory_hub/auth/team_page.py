@@ -18,7 +18,7 @@ from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.utils import url_path_join
 from tornado import web
 
-from ..domain.leaving import Standing
+from ..domain.membership_policy import SessionStatus
 from ..domain.tenants import Role
 from .memberships import read_kept
 from .servers import server_tenant, stop_server
@@ -55,7 +55,7 @@ class _ForTeamAdmins(BaseHandler):
             raise web.HTTPError(HTTPStatus.FORBIDDEN, "Sign in first.")
         kept = read_kept(await user.get_auth_state())
         grace = self.authenticator.registry.identity.stale_grace
-        known = kept is not None and kept.standing_at(time.time(), grace) is Standing.KNOWN
+        known = kept is not None and kept.standing_at(time.time(), grace) is SessionStatus.KNOWN
         role = kept.tenants.get(tenant) if kept is not None and known else None
         if role is not Role.ADMIN or not self._whole_right():
             raise web.HTTPError(HTTPStatus.NOT_FOUND, f"There is no team {tenant!r} that you administer.")
@@ -136,7 +136,7 @@ class SignInsPage(BaseHandler):
 
     @web.authenticated
     async def get(self) -> None:
-        """Kept in memory since the hub's start."""
+        """StoredSession in memory since the hub's start."""
         if not self.has_scope("admin:users"):
             raise web.HTTPError(HTTPStatus.FORBIDDEN, "This is for the hub's administrators.")
         rows = [(sign_in, when_text(sign_in.at)) for sign_in in self.authenticator.sign_ins.latest()]

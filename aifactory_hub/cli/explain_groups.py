@@ -40,7 +40,7 @@ def explain_groups(file: str, groups: tuple[str, ...], claims: str | None, user:
         groups = _groups_in(claims, registry)
     if user is not None:
         groups = tuple(_groups_of(user))
-    for line in load("aifactory_hub.domain.tracing", "hub").trace(registry.mapping(), groups):
+    for line in load("aifactory_hub.domain.rule_trace", "hub").trace(registry.mapping(), groups):
         click.echo(line)
 
 

@@ -12,7 +12,7 @@ from ..client.commands import _plainly as plainly
 from ..client.session import Session, read_account
 
 # Seconds: somebody looks at the terminal, so it is soon said that nothing answers.
-PATIENCE = 10.0
+TIMEOUT = 10.0
 
 
 @click.command()
@@ -25,7 +25,7 @@ def quota(tenant: str | None, as_json: bool) -> None:
     team = tenant or account.tenant
     if team is None:
         raise click.UsageError("say which team: --tenant <team>")
-    answer = Session(account, patience=PATIENCE).get(f"/tenants/{team}/profiles")
+    answer = Session(account, timeout=TIMEOUT).get(f"/tenants/{team}/profiles")
     click.echo(json.dumps(answer, indent=2) if as_json else "\n".join(lines(answer)))
 
 

@@ -104,7 +104,7 @@ def _parts(registry: Registry, names: list[str] | None, gpus_per_node: int) -> d
 
 def needs_of_engines(registry: Registry) -> list[EngineNeeds]:
     """What the site's engines need in each vCluster. Ends the process with 2 when one is not installed."""
-    engines = load("aifactory_hub.pipelines.engines", "hub")
+    engines = load("aifactory_hub.engines.installed", "hub")
     try:
         needs: list[EngineNeeds] = engines.engine_needs(registry.jobs.engines)
     except engines.UnknownEngine as error:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 # Seconds for pods to go: a job has 45 to bring its files home.
-_PATIENCE = 90.0
+_TIMEOUT = 90.0
 _PAUSE = 1.0
 
 
@@ -183,7 +183,7 @@ async def _end(host: KubeApi, registry: Registry, tenant: Tenant, found: _Team) 
     """Pods first, tickets after: quota is free only once nothing uses it. A pod that is gone from the host goes from
     the vCluster, too."""
     where = f"/api/v1/namespaces/{tenant.vcluster.namespace}/pods"
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIMEOUT
     pods: Sequence[Json] = found.pods
     while pods:
         for pod in pods:

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
         UnknownJob,
     )
     from .job import Job
-    from .listing import jobs
+    from .job_list import jobs
     from .published import run_template, templates
-    from .remoting import remote
+    from .remote_functions import remote
     from .reporting import checkpoints, report
     from .session import Account, Session
     from .sweeps import sweep
@@ -59,8 +59,8 @@ _WHERE = {
         "UnknownJob",
     ),
     "job": ("Job",),
-    "listing": ("jobs",),
-    "remoting": ("remote",),
+    "job_list": ("jobs",),
+    "remote_functions": ("remote",),
     "reporting": ("checkpoints", "report"),
     "published": ("run_template", "templates"),
     "session": ("Account", "Session"),

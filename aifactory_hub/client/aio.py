@@ -16,7 +16,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from . import api, listing, sweeps
+from . import api, job_list, sweeps
 from .artifact import Artifact
 from .job import Job
 
@@ -120,7 +120,7 @@ async def get(job_id: str, **options: Any) -> AsyncJob:
 
 async def list_jobs(**options: Any) -> list[AsyncJob]:
     """See client.jobs.list."""
-    return [AsyncJob(job) for job in await asyncio.to_thread(lambda: listing.jobs.list(**options))]
+    return [AsyncJob(job) for job in await asyncio.to_thread(lambda: job_list.jobs.list(**options))]
 
 
 def remote(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

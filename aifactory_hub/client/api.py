@@ -17,9 +17,9 @@ from .durations import seconds_of
 from .errors import ClientError, readable
 from .files import OWN_FOLDER
 from .job import Job
+from .notices import tell
 from .packing import FileChanged, Item, Load, Travelling, look, packs
 from .session import Session, read_account
-from .telling import tell
 
 # How often a folder is read whose files change while they are sent, and how many that stay are named.
 _TRIES = 3

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from .errors import ClientError
 from .printable import line
-from .saving import is_there, place_below
+from .save_paths import is_there, place_below
 from .session import Session
 
 

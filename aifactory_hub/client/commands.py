@@ -23,9 +23,9 @@ from .dryrun import DryRun
 from .errors import ClientError, Refused, UnknownJob
 from .facts import COLOURS, facts, percent
 from .job import Job
-from .listing import jobs as team
+from .job_list import jobs as team
 from .printable import line, lines, print_output
-from .saving import Hidden, NotSaved
+from .save_paths import Hidden, NotSaved
 from .session import Session, read_account
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -63,7 +63,7 @@ def _plainly(command: F) -> F:
 def _complete_job(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """The newest jobs. A shell that completes must not hang: without an answer there is nothing to offer."""
     try:
-        session = Session(read_account(), patience=1.0)
+        session = Session(read_account(), timeout=1.0)
         found = team.list(limit=_COMPLETED, session=session)
         session.close()
     except ClientError:

@@ -302,11 +302,11 @@ class Job:
         return f"<Job {self}>"
 
     def _repr_html_(self) -> str:
-        from .shown import job_html
+        from .job_display import job_html
 
         return job_html(self)
 
     def _ipython_display_(self) -> None:
-        from .shown import show
+        from .job_display import show
 
         show(self)

@@ -15,8 +15,8 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from .api import get, submit
 from .errors import ClientError
 from .job import Job
-from .listing import JobTable
-from .listing import jobs as team
+from .job_list import JobTable
+from .job_list import jobs as team
 from .printable import lines, print_output
 
 # What %%submit takes as name=value besides --name value, as people write it.

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..domain.addresses import BadAddress, check_git_remote
 from .errors import ClientError
-from .telling import tell
+from .notices import tell
 
 # A diff that is longer than this, in bytes, is cut: it is a note of what ran, and the files travel anyway.
 _LONGEST_DIFF = 128 * 1024

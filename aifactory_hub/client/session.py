@@ -1,4 +1,4 @@
-"""HTTP to the job service, with the patience that a restart of the hub or the service needs."""
+"""HTTP to the job service, with the timeout that a restart of the hub or the service needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _READ, _CONNECT, _SILENCE = 60.0, 5.0, 45.0
 # Also 500: what the proxy says when the service goes away while it answers.
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 # How long to try, in seconds: a restart of hub and service takes less.
-PATIENCE = 90.0
+TIMEOUT = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Session:
         self,
         account: Account,
         *,
-        patience: float = PATIENCE,
+        timeout: float = TIMEOUT,
         sleep: Callable[[float], None] = time.sleep,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
@@ -93,7 +93,7 @@ class Session:
         _check_token(account.token)
         self._httpx = httpx
         self.account = account
-        self._patience = patience
+        self._timeout = timeout
         self._sleep = sleep
         self._skew = 0.0
         # No proxy from the environment: the token goes to the service and to nobody else.
@@ -101,30 +101,30 @@ class Session:
             base_url=f"{account.url}/api/v1",
             headers={"Authorization": f"Bearer {account.token}"},
             # One answer is not waited for longer than all tries together may take.
-            timeout=httpx.Timeout(min(_READ, patience), connect=min(_CONNECT, patience)),
+            timeout=httpx.Timeout(min(_READ, timeout), connect=min(_CONNECT, timeout)),
             trust_env=False,
             transport=transport,
         )
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """A JSON answer."""
-        return _json(self._patiently(lambda: self._client.get(path, params=params)))
+        return _json(self._with_retries(lambda: self._client.get(path, params=params)))
 
     def text(self, path: str, params: Mapping[str, str] | None = None) -> str:
         """A plain text answer; bytes that are no text are shown as such."""
-        return self._patiently(lambda: self._client.get(path, params=params)).content.decode("utf-8", "replace")
+        return self._with_retries(lambda: self._client.get(path, params=params)).content.decode("utf-8", "replace")
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """A POST that carries its own key, so that it may be repeated."""
-        return _json(self._patiently(lambda: self._client.post(path, json=body), SubmitRefused))
+        return _json(self._with_retries(lambda: self._client.post(path, json=body), SubmitRefused))
 
     def change(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """A POST that says how something is to be, so that saying it twice changes nothing more."""
-        return _json(self._patiently(lambda: self._client.post(path, json=dict(body or {}))))
+        return _json(self._with_retries(lambda: self._client.post(path, json=dict(body or {}))))
 
     def delete(self, path: str) -> dict[str, Any]:
         """A DELETE."""
-        return _json(self._patiently(lambda: self._client.delete(path)))
+        return _json(self._with_retries(lambda: self._client.delete(path)))
 
     def put_file(self, path: str, file: Path, params: Mapping[str, Any]) -> dict[str, Any]:
         """Send a file."""
@@ -133,7 +133,7 @@ class Session:
         def upload() -> httpx.Response:
             return self._client.put(path, content=_chunks(file), params=params, headers=headers)
 
-        return _json(self._patiently(upload, SubmitRefused))
+        return _json(self._with_retries(upload, SubmitRefused))
 
     @contextmanager
     def download(self, path: str) -> Iterator[Iterator[bytes]]:
@@ -177,7 +177,7 @@ class Session:
                 response.close()
             return response
 
-        response = self._patiently(send)
+        response = self._with_retries(send)
         try:
             yield response
         finally:
@@ -197,8 +197,8 @@ class Session:
         except (KeyError, ValueError, TypeError):
             return  # not said: the clock here is the best that there is
 
-    def _patiently(self, call: Callable[[], httpx.Response], refusal: type[Refused] = Refused) -> httpx.Response:
-        give_up = time.monotonic() + self._patience
+    def _with_retries(self, call: Callable[[], httpx.Response], refusal: type[Refused] = Refused) -> httpx.Response:
+        give_up = time.monotonic() + self._timeout
         pause = 0.2
         while True:
             try:
@@ -217,7 +217,7 @@ class Session:
                 problem = f"{response.status_code} {response.reason_phrase}{said}"
             if time.monotonic() + pause > give_up:
                 raise ServiceUnavailable(
-                    f"The job service at {self.account.url} did not answer within {self._patience:.0f} s. "
+                    f"The job service at {self.account.url} did not answer within {self._timeout:.0f} s. "
                     f"Last: {problem}. Jobs that were submitted go on; try again in a while."
                 )
             self._sleep(pause)

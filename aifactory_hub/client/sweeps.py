@@ -11,7 +11,7 @@ from typing import Any
 
 from .api import submit
 from .errors import ClientError
-from .listing import JobTable
+from .job_list import JobTable
 
 # More jobs than this in one call are more likely a mistake than a wish.
 MOST = 1000

@@ -23,7 +23,7 @@ from .cluster import simulate
 from .fleet import Neighbours
 from .folder import DemoError, find_ports, locked, read_keys
 from .hub import hub_config, running_hub, running_provider, running_service
-from .leftovers import end_leftovers, keep_record
+from .orphan_processes import end_leftovers, keep_record
 from .people import PEOPLE
 from .site import Ports, tenants_yaml
 

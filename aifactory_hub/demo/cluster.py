@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..admission import Admission, InProcessAdmission
-from ..admission.outlook import Outlooks
+from ..admission.team_load import TeamLoads
 from ..clusters import TenantHealth
 from ..registry import Registry
 
@@ -34,13 +34,15 @@ class DemoCluster:
     admission: Admission
     homes: Path
     clients: SimulatedTenants = field(default_factory=SimulatedTenants)
-    outlooks: Outlooks = field(init=False)
+    team_loads: TeamLoads = field(init=False)
 
     def __post_init__(self) -> None:
         registry = self.registry
         # Asking the engine in this process costs nothing, so each page has the numbers of its moment.
         cluster = registry.cluster
-        self.outlooks = Outlooks(self.admission, registry.tenants, cluster.carved, fresh=0.0, reclaim=cluster.reclaim)
+        self.team_loads = TeamLoads(
+            self.admission, registry.tenants, cluster.carved, fresh=0.0, reclaim=cluster.reclaim
+        )
 
 
 def simulate(registry: Registry, homes: Path) -> DemoCluster:

@@ -14,15 +14,15 @@ from jupyterhub.app import JupyterHub
 from tornado.httpserver import HTTPServer
 from traitlets.config import Config
 
+from ..engines.installed import Engines
+from ..engines.local import LocalEngine
 from ..hub_config import configure
-from ..pipelines.engines import Engines
-from ..pipelines.local import LocalPipeline
 from ..registry import Registry
-from ..service.app import make_app, make_server
-from ..service.gate import HubGate
-from ..service.schedules import HubMembership
+from ..service.api.app import make_app, make_server
+from ..service.auth.hub_auth import HubGate
+from ..service.background.schedules import HubMembership
 from ..service.wiring import assemble
-from ..store import FileStore, Jobs, LogSpool, migrate, open_engine
+from ..store import FileStore, Jobs, LogSpool, migrate, open_db
 from .cluster import DemoCluster
 from .folder import Keys
 from .people import PEOPLE
@@ -113,13 +113,13 @@ async def running_hub(config: Config, cluster: DemoCluster) -> AsyncIterator[Non
 @asynccontextmanager
 async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoCluster) -> AsyncIterator[None]:
     """The job service on the same quota as the hub, with jobs as processes."""
-    engine = open_engine(f"sqlite:///{folder}/service.sqlite")
-    await asyncio.to_thread(migrate, engine)
+    db = open_db(f"sqlite:///{folder}/service.sqlite")
+    await asyncio.to_thread(migrate, db)
     async with AsyncExitStack() as ending:
         gate = HubGate(ports.hub_api, keys.service_token)
         ending.push_async_callback(gate.close)
-        pipeline = LocalPipeline(folder / "runs")
-        jobs, teams = Jobs(engine), len(cluster.registry.tenants)
+        engine = LocalEngine(folder / "runs")
+        jobs, teams = Jobs(db), len(cluster.registry.tenants)
         ending.callback(jobs.close)
         context = assemble(
             registry=cluster.registry,
@@ -129,9 +129,9 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
             files=FileStore(folder / "files"),
             spool=LogSpool(folder / "files" / "spool", limit=cluster.registry.jobs.max_log),
             admission=cluster.admission,
-            engines=Engines([pipeline]),
+            engines=Engines([engine]),
             reach=lambda: {"host": True, "tenants": teams, "tenants_reachable": teams},
-            outlooks=cluster.outlooks,
+            team_loads=cluster.team_loads,
             tick=_TICK,
         )
         server = make_server(make_app(context, PREFIX))
@@ -140,10 +140,10 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
         ending.callback(server.stop)
         # The loop ends before the runs: it would call those failed that the demo's own end has killed.
         reconciling = asyncio.create_task(context.reconciler.run(), name="reconciler")
-        ending.push_async_callback(pipeline.close)
+        ending.push_async_callback(engine.close)
         ending.push_async_callback(_cancel, reconciling)
-        ending.push_async_callback(_cancel, asyncio.create_task(context.chores.run(), name="chores"))
-        looking = asyncio.create_task(context.outlooks.run(), name="outlooks")
+        ending.push_async_callback(_cancel, asyncio.create_task(context.periodic_tasks.run(), name="periodic_tasks"))
+        looking = asyncio.create_task(context.team_loads.run(), name="team_loads")
         ending.push_async_callback(_cancel, looking)
         yield
 

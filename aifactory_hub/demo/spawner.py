@@ -26,7 +26,7 @@ from aifactory_spawner.tokens import narrow_token
 
 from ..domain.names import home_id, server_id
 from ..domain.tickets import TicketState
-from ..pipelines.process_tree import Process, alive, family, kill, processes
+from ..engines.process_tree import Process, alive, family, kill, processes
 from . import labextension
 from .cluster import DemoCluster
 

@@ -21,7 +21,7 @@ from ..domain.engines import EngineNeeds
 from ..domain.site_charts import Chart, charts_of
 from ..domain.site_rights import AskedRights
 from ..domain.site_walls import AdmissionTry, gpu_runtime
-from ..pipelines.engines import UnknownEngine, engine_needs
+from ..engines.installed import UnknownEngine, engine_needs
 from ..registry import Registry
 from ..registry.api_servers import networks_of, uncovered, with_api_servers
 from ..registry.changes import MANAGER

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 # Seconds for one attempt: a policy that drops packets is silent.
-PATIENCE = 4
+TIMEOUT = 4
 
 
 def trouble(url: str) -> str:
     """Empty when something answers there that is not broken, else why not."""
     try:
-        with urllib.request.urlopen(url, timeout=PATIENCE):  # noqa: S310 - of tenants.yaml, checked there
+        with urllib.request.urlopen(url, timeout=TIMEOUT):  # noqa: S310 - of tenants.yaml, checked there
             return ""
     except urllib.error.HTTPError as error:
         # Not signed in is an answer.
@@ -36,7 +36,7 @@ def trouble(url: str) -> str:
 def opens(host: str, port: int) -> bool:
     """Whether a connection opens."""
     try:
-        socket.create_connection((host, port), PATIENCE).close()
+        socket.create_connection((host, port), TIMEOUT).close()
     except OSError:
         return False
     return True

@@ -16,7 +16,7 @@ from ..clusters import ApiError, ApiUnreachable, KubeApi
 from ..domain.doctor import Reached, Stage
 from ..domain.tenants import Tenant
 from ..registry import Registry
-from ..registry.networks import NOTEBOOK_PORT
+from ..registry.network_policies import NOTEBOOK_PORT
 
 # Seconds. An image may have to be pulled first.
 STARTS_WITHIN = 120.0

@@ -9,10 +9,10 @@ from enum import StrEnum
 from aifactory_profiles import Catalogue, Profile
 
 from ..untrusted.texts import escaped, utf8_size
+from .blocked_pods import REFUSED_TIMEOUT, Blocked
 from .engines import EngineChoice, EngineFacts, choose_engine
 from .refusals import Refusal, RefusalReason
 from .spawns import choose_profile
-from .starting import REFUSED_PATIENCE, Blocked
 from .tenants import Tenant
 from .tickets import Repair, Ticket, TicketState, repair_of
 
@@ -309,7 +309,7 @@ def _never_starts(state: JobState, ticket: Ticket, run: JobRun, waited: float, m
         return False
     if state is JobState.RUNNING and run.blocked_after is None:
         return False
-    return waited > (min(most, REFUSED_PATIENCE) if run.blocked is Blocked.REFUSED else most)
+    return waited > (min(most, REFUSED_TIMEOUT) if run.blocked is Blocked.REFUSED else most)
 
 
 _TENANT_SILENT = "the team's vCluster does not answer now"

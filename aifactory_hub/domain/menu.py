@@ -10,13 +10,13 @@ from enum import StrEnum
 from aifactory_profiles import Catalogue, Device, Profile
 
 from ..constants import KIND_SERVER as _SERVER
-from .lending import Reclaim
+from .borrowing import Reclaim
+from .formatting import duration
 from .quota import Holder, Usage, over_user_limit
 from .spawns import menu
 from .tenants import Tenant
 from .tickets import Ticket
-from .waits import UNKNOWN, Running, Wait, Waiting, expected_wait
-from .words import duration
+from .wait_forecast import UNKNOWN, Running, Wait, Waiting, expected_wait
 
 UNKNOWN_USAGE = "the cluster does not say now what is in use"
 # A server is more urgent than a job: it is served first, and a job of its own team gives way to it.
@@ -43,7 +43,7 @@ class Availability(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class TeamLoad:
     """What was gathered of one tenant at ``now`` (seconds since 1970). None always means: not known.
 
     ``unavailable`` is why nothing can be started, ``queue`` who waits in the order of service, ``borrowable`` how many
@@ -82,7 +82,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ProfileAvailability:
     """How it stands with devices of one kind, for all profiles that take the same of them.
 
     ``team`` is what is left of the team's own devices, ``borrowable`` what others leave idle, ``cluster`` what is free
@@ -115,7 +115,7 @@ class Offer:
     """One line of the menu."""
 
     profile: Profile
-    standing: Standing
+    standing: ProfileAvailability
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,56 +128,58 @@ class Place:
     wait: Wait
 
 
-def place_in_queue(tenant: Tenant, profile: Profile, outlook: Outlook, ticket: str) -> Place | None:
+def place_in_queue(tenant: Tenant, profile: Profile, team_load: TeamLoad, ticket: str) -> Place | None:
     """Where the server's ticket of that name waits; None when it does not, or when that is not known."""
-    queue = outlook.queue
-    if queue is None or outlook.usage is None:
+    queue = team_load.queue
+    if queue is None or team_load.usage is None:
         return None
     rivals = _ahead(profile, queue)
     at = next((index for index, rival in enumerate(rivals) if rival.name == ticket), None)
     if at is None:
         return None
     ahead = tuple(rivals[:at])
-    return Place(at + 1, len(rivals), ahead, _wait(tenant, profile, outlook, outlook.usage, ahead))
+    return Place(at + 1, len(rivals), ahead, _wait(tenant, profile, team_load, team_load.usage, ahead))
 
 
-def offers(tenant: Tenant, catalogue: Catalogue, outlook: Outlook, user: str | None = None) -> tuple[Offer, ...]:
+def offers(tenant: Tenant, catalogue: Catalogue, team_load: TeamLoad, user: str | None = None) -> tuple[Offer, ...]:
     """The tenant's menu for a notebook of ``user``, in its order; None: of nobody in particular."""
-    has = _of_user(outlook, user) if user is not None and tenant.quota.per_user else None
+    has = _of_user(team_load, user) if user is not None and tenant.quota.per_user else None
     profiles = menu(tenant, catalogue)
     kinds = {profile.kind: profile for profile in profiles}
-    standings = {kind: _standing(tenant, profile, outlook, has) for kind, profile in kinds.items()}
+    standings = {kind: _standing(tenant, profile, team_load, has) for kind, profile in kinds.items()}
     available = {kind for kind, standing in standings.items() if standing.availability is Availability.FREE}
     instead = _instead([profile for profile in profiles if profile.kind in available])
-    advised = {kind: _with_advice(standing, outlook, instead) for kind, standing in standings.items()}
+    advised = {kind: _with_advice(standing, team_load, instead) for kind, standing in standings.items()}
     return tuple([Offer(profile, advised[profile.kind]) for profile in profiles])
 
 
-def _of_user(outlook: Outlook, user: str) -> dict[Device, int]:
+def _of_user(team_load: TeamLoad, user: str) -> dict[Device, int]:
     """What the person has or waits for; what is not known does not count."""
-    has: Counter[Device] = Counter({} if outlook.usage is None else outlook.usage.of(user))
-    for ticket in outlook.queue or ():
+    has: Counter[Device] = Counter({} if team_load.usage is None else team_load.usage.of(user))
+    for ticket in team_load.queue or ():
         if ticket.user == user:
             has.update(ticket.devices)
     return dict(has)
 
 
-def _standing(tenant: Tenant, profile: Profile, outlook: Outlook, has: Mapping[Device, int] | None) -> Standing:
-    usage = outlook.usage
-    if outlook.unavailable is not None:
-        return Standing(Availability.UNAVAILABLE, reason=outlook.unavailable)
+def _standing(
+    tenant: Tenant, profile: Profile, team_load: TeamLoad, has: Mapping[Device, int] | None
+) -> ProfileAvailability:
+    usage = team_load.usage
+    if team_load.unavailable is not None:
+        return ProfileAvailability(Availability.UNAVAILABLE, reason=team_load.unavailable)
     if usage is None:
-        return Standing(Availability.UNKNOWN, reason=UNKNOWN_USAGE)
+        return ProfileAvailability(Availability.UNKNOWN, reason=UNKNOWN_USAGE)
     if not profile.devices:
-        return Standing(Availability.FREE)
-    told = Standing(
+        return ProfileAvailability(Availability.FREE)
+    told = ProfileAvailability(
         Availability.FREE,
         team=Share(
             _pieces(profile, _left(profile, tenant.quota.nominal, usage.used)), _pieces(profile, tenant.quota.nominal)
         ),
-        borrowable=_borrowable(tenant, profile, usage, outlook),
-        cluster=_cluster(profile, outlook),
-        returnable=tenant.quota.notebooks_borrow and outlook.reclaim is Reclaim.ANY,
+        borrowable=_borrowable(tenant, profile, usage, team_load),
+        cluster=_cluster(profile, team_load),
+        returnable=tenant.quota.notebooks_borrow and team_load.reclaim is Reclaim.ANY,
     )
     if any(count > tenant.quota.notebook_limit(device) for device, count in profile.takes.items()):
         jobs = all(count <= tenant.quota.limit(device) for device, count in profile.takes.items())
@@ -188,16 +190,16 @@ def _standing(tenant: Tenant, profile: Profile, outlook: Outlook, has: Mapping[D
         return replace(told, availability=Availability.LIMITED, reason=reason)
     if told.free_now:
         return replace(told, waiting=0, wait=Wait(0.0, 0.0, 0.0))
-    ahead = None if outlook.queue is None else _ahead(profile, outlook.queue)
-    jobs_go = _jobs_go(tenant, profile, usage, outlook)
+    ahead = None if team_load.queue is None else _ahead(profile, team_load.queue)
+    jobs_go = _jobs_go(tenant, profile, usage, team_load)
     return replace(
         told,
         availability=Availability.QUEUE,
         waiting=None if ahead is None else len(ahead),
-        wait=UNKNOWN if ahead is None else _wait(tenant, profile, outlook, usage, ahead),
+        wait=UNKNOWN if ahead is None else _wait(tenant, profile, team_load, usage, ahead),
         held=_held(profile, usage, jobs=jobs_go or tenant.quota.notebooks_borrow),
         jobs_go=jobs_go,
-        reason=_full(tenant, profile, usage, outlook),
+        reason=_full(tenant, profile, usage, team_load),
     )
 
 
@@ -210,22 +212,22 @@ def _left(profile: Profile, have: Mapping[Device, int], used: Mapping[Device, in
     return {device: have.get(device, 0) - used.get(device, 0) for device in profile.takes}
 
 
-def _borrowable(tenant: Tenant, profile: Profile, usage: Usage, outlook: Outlook) -> int | None:
+def _borrowable(tenant: Tenant, profile: Profile, usage: Usage, team_load: TeamLoad) -> int | None:
     """How many more of the profile can be had of what others leave; None when that is not known.
 
     Notebooks that do not borrow have such a device while jobs of their team use the team's own: the jobs borrow then.
     """
-    if outlook.borrowable is None:
+    if team_load.borrowable is None:
         return None if any(tenant.quota.borrowing.get(device) for device in profile.takes) else 0
     own = _left(profile, tenant.quota.nominal, usage.used)
-    both = {d: sum(_at_once(tenant, d, usage, outlook)) for d in profile.takes}
+    both = {d: sum(_at_once(tenant, d, usage, team_load)) for d in profile.takes}
     return _pieces(profile, both) - _pieces(profile, own)
 
 
-def _at_once(tenant: Tenant, device: Device, usage: Usage, outlook: Outlook) -> tuple[int, int]:
+def _at_once(tenant: Tenant, device: Device, usage: Usage, team_load: TeamLoad) -> tuple[int, int]:
     """What a notebook could have of a device now: of the team's own, and of others'."""
     own = max(0, tenant.quota.nominal.get(device, 0) - usage.used.get(device, 0))
-    others = (outlook.borrowable or {}).get(device, 0)
+    others = (team_load.borrowable or {}).get(device, 0)
     if not tenant.quota.notebooks_borrow:
         others = min(others, max(0, _notebooks_left(tenant, device, usage) - own))
     return own, others
@@ -236,13 +238,13 @@ def _notebooks_left(tenant: Tenant, device: Device, usage: Usage) -> int:
     return tenant.quota.notebook_limit(device) - usage.by(_SERVER, device)
 
 
-def _cluster(profile: Profile, outlook: Outlook) -> Share | None:
-    if not profile.takes.keys() <= outlook.carved.keys():
+def _cluster(profile: Profile, team_load: TeamLoad) -> Share | None:
+    if not profile.takes.keys() <= team_load.carved.keys():
         return None
-    total = _pieces(profile, outlook.carved)
-    if outlook.cluster_used is None:
+    total = _pieces(profile, team_load.carved)
+    if team_load.cluster_used is None:
         return Share(None, total)
-    return Share(_pieces(profile, _left(profile, outlook.carved, outlook.cluster_used)), total)
+    return Share(_pieces(profile, _left(profile, team_load.carved, team_load.cluster_used)), total)
 
 
 def _ahead(profile: Profile, queue: Sequence[Ticket]) -> list[Ticket]:
@@ -250,50 +252,50 @@ def _ahead(profile: Profile, queue: Sequence[Ticket]) -> list[Ticket]:
     return [t for t in queue if t.kind == _SERVER and any(t.devices.get(device) for device in profile.takes)]
 
 
-def _wait(tenant: Tenant, profile: Profile, outlook: Outlook, usage: Usage, ahead: Sequence[Ticket]) -> Wait:
+def _wait(tenant: Tenant, profile: Profile, team_load: TeamLoad, usage: Usage, ahead: Sequence[Ticket]) -> Wait:
     """The longest of the waits for each device, each as if the team's own future alone decided it."""
     waits = []
     for device, asked in profile.takes.items():
-        free = sum(_at_once(tenant, device, usage, outlook))
-        before = [_waiting(t, device, outlook) for t in ahead if t.devices.get(device)]
-        waits.append(expected_wait(asked, free, _runs(tenant, device, usage, outlook, free), before))
+        free = sum(_at_once(tenant, device, usage, team_load))
+        before = [_waiting(t, device, team_load) for t in ahead if t.devices.get(device)]
+        waits.append(expected_wait(asked, free, _runs(tenant, device, usage, team_load, free), before))
     if not all(wait.known for wait in waits):
         return UNKNOWN
     return max(waits, key=lambda wait: (wait.high or 0.0, wait.most or 0.0))
 
 
-def _runs(tenant: Tenant, device: Device, usage: Usage, outlook: Outlook, free: int) -> list[Running]:
+def _runs(tenant: Tenant, device: Device, usage: Usage, team_load: TeamLoad, free: int) -> list[Running]:
     """What has to end or give way before a notebook gets the device.
 
     Where notebooks have their team's own and no more, only they have to end: whatever else has the rest gives way.
     """
     holders = [holder for holder in usage.holders if holder.devices.get(device)]
-    if tenant.quota.notebooks_borrow or outlook.reclaim is Reclaim.NEVER:
-        return [_running(holder, device, outlook) for holder in holders]
-    runs = [_running(holder, device, outlook) for holder in holders if holder.kind == _SERVER]
+    if tenant.quota.notebooks_borrow or team_load.reclaim is Reclaim.NEVER:
+        return [_running(holder, device, team_load) for holder in holders]
+    runs = [_running(holder, device, team_load) for holder in holders if holder.kind == _SERVER]
     lent = max(0, _notebooks_left(tenant, device, usage)) - free
     return [*runs, Running(lent, gives_way=True)] if lent > 0 else runs
 
 
-def _running(holder: Holder, device: Device, outlook: Outlook) -> Running:
-    age = None if holder.since is None else max(0.0, outlook.now - holder.since)
-    left = None if holder.ends_by is None else max(0.0, holder.ends_by - outlook.now)
-    lengths = outlook.lengths.get((holder.kind, holder.profile), ())
-    return Running(holder.devices[device], age, left, lengths, _gives_way(holder, outlook))
+def _running(holder: Holder, device: Device, team_load: TeamLoad) -> Running:
+    age = None if holder.since is None else max(0.0, team_load.now - holder.since)
+    left = None if holder.ends_by is None else max(0.0, holder.ends_by - team_load.now)
+    lengths = team_load.lengths.get((holder.kind, holder.profile), ())
+    return Running(holder.devices[device], age, left, lengths, _gives_way(holder, team_load))
 
 
-def _gives_way(holder: Holder, outlook: Outlook) -> bool:
-    return holder.kind != _SERVER and outlook.reclaim is not Reclaim.NEVER
+def _gives_way(holder: Holder, team_load: TeamLoad) -> bool:
+    return holder.kind != _SERVER and team_load.reclaim is not Reclaim.NEVER
 
 
-def _waiting(ticket: Ticket, device: Device, outlook: Outlook) -> Waiting:
-    lengths = outlook.lengths.get((ticket.kind, ticket.profile), ())
+def _waiting(ticket: Ticket, device: Device, team_load: TeamLoad) -> Waiting:
+    lengths = team_load.lengths.get((ticket.kind, ticket.profile), ())
     return Waiting(ticket.devices[device], ticket.max_seconds, lengths)
 
 
-def _jobs_go(tenant: Tenant, profile: Profile, usage: Usage, outlook: Outlook) -> bool:
+def _jobs_go(tenant: Tenant, profile: Profile, usage: Usage, team_load: TeamLoad) -> bool:
     """Whether a notebook may take the place of a job of its team."""
-    if outlook.reclaim is Reclaim.NEVER:
+    if team_load.reclaim is Reclaim.NEVER:
         return False
     return all(_notebooks_left(tenant, device, usage) >= count for device, count in profile.takes.items())
 
@@ -324,11 +326,11 @@ def _never(tenant: Tenant, profile: Profile) -> str:
     )
 
 
-def _full(tenant: Tenant, profile: Profile, usage: Usage, outlook: Outlook) -> str:
+def _full(tenant: Tenant, profile: Profile, usage: Usage, team_load: TeamLoad) -> str:
     """Of the device that is short."""
     short = (d for d, n in profile.takes.items() if _notebooks_left(tenant, d, usage) < n)
     device = next(short, None)
-    if device is not None and not tenant.quota.notebooks_borrow and _more_for_jobs(tenant, device, usage, outlook):
+    if device is not None and not tenant.quota.notebooks_borrow and _more_for_jobs(tenant, device, usage, team_load):
         limit, count = tenant.quota.notebook_limit(device), usage.by(_SERVER, device)
         which = f"{count} of its {limit} {piece_name(profile)}"
         return f"notebooks of {tenant.name} use {which}, and only jobs borrow"
@@ -339,15 +341,15 @@ def _full(tenant: Tenant, profile: Profile, usage: Usage, outlook: Outlook) -> s
     return f"{tenant.name} uses {used} of {own + borrowed} {piece_name(profile)}{lent}"
 
 
-def _more_for_jobs(tenant: Tenant, device: Device, usage: Usage, outlook: Outlook) -> bool:
+def _more_for_jobs(tenant: Tenant, device: Device, usage: Usage, team_load: TeamLoad) -> bool:
     """Whether the team holds, or could have, more than its notebooks may."""
     over = usage.used.get(device, 0) > tenant.quota.nominal.get(device, 0)
-    return over or bool((outlook.borrowable or {}).get(device))
+    return over or bool((team_load.borrowable or {}).get(device))
 
 
-def _with_advice(standing: Standing, outlook: Outlook, instead: Sequence[str]) -> Standing:
+def _with_advice(standing: ProfileAvailability, team_load: TeamLoad, instead: Sequence[str]) -> ProfileAvailability:
     if standing.availability is Availability.QUEUE:
-        return replace(standing, advice=(*_ends(standing, outlook), *instead))
+        return replace(standing, advice=(*_ends(standing, team_load), *instead))
     if standing.availability is Availability.LIMITED:
         return replace(standing, advice=("stop one of yours first",))
     if standing.availability in (Availability.NEVER, Availability.JOBS):
@@ -355,7 +357,7 @@ def _with_advice(standing: Standing, outlook: Outlook, instead: Sequence[str]) -
     return standing
 
 
-def _ends(standing: Standing, outlook: Outlook) -> list[str]:
+def _ends(standing: ProfileAvailability, team_load: TeamLoad) -> list[str]:
     """What frees devices soonest, for certain."""
     giving = next((held for held in standing.held if held.kind != _SERVER), None)
     if giving is not None and standing.jobs_go:
@@ -363,7 +365,7 @@ def _ends(standing: Standing, outlook: Outlook) -> list[str]:
     ending = next((held for held in standing.held if held.ends_by is not None), None)
     if ending is None or ending.ends_by is None:
         return []
-    noun, within = _NOUNS.get(ending.kind, ending.kind), duration(ending.ends_by - outlook.now)
+    noun, within = _NOUNS.get(ending.kind, ending.kind), duration(ending.ends_by - team_load.now)
     return [f"a {noun} of {ending.user} ends within {within} and frees {ending.count}"]
 
 

@@ -9,10 +9,10 @@ from typing_extensions import TypedDict
 
 from aifactory_profiles import Catalogue
 
-from .menu import Held, Offer, Outlook, Share, Standing, offers
+from .formatting import gpu_words, wait_words
+from .menu import Held, Offer, ProfileAvailability, Share, TeamLoad, offers
 from .tenants import Tenant
-from .waits import Wait
-from .words import gpu_words, wait_words
+from .wait_forecast import Wait
 
 
 class GpuAnswer(TypedDict):
@@ -96,17 +96,17 @@ class MenuAnswer(TypedDict):
 
 
 def menu_answer(
-    tenant: Tenant, catalogue: Catalogue, outlook: Outlook, *, simulated: bool, user: str | None = None
+    tenant: Tenant, catalogue: Catalogue, team_load: TeamLoad, *, simulated: bool, user: str | None = None
 ) -> MenuAnswer:
-    """The tenant's menu at the outlook's time, for a notebook of ``user``."""
+    """The tenant's menu at the team_load's time, for a notebook of ``user``."""
     return {
         "tenant": tenant.name,
         "display_name": tenant.display_name,
-        "as_of": _iso(outlook.now),
-        "known": outlook.usage is not None,
-        "unavailable": outlook.unavailable,
+        "as_of": _iso(team_load.now),
+        "known": team_load.usage is not None,
+        "unavailable": team_load.unavailable,
         "simulated": simulated,
-        "profiles": [_profile(offer, catalogue) for offer in offers(tenant, catalogue, outlook, user)],
+        "profiles": [_profile(offer, catalogue) for offer in offers(tenant, catalogue, team_load, user)],
     }
 
 
@@ -154,7 +154,7 @@ def _share(share: Share | None) -> ShareAnswer | None:
     return None if share is None else {"free": share.free, "total": share.total}
 
 
-def _wait(standing: Standing) -> WaitAnswer | None:
+def _wait(standing: ProfileAvailability) -> WaitAnswer | None:
     """None where waiting is no question."""
     wait = standing.wait
     if standing.waiting is None and not wait.known:

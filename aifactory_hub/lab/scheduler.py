@@ -40,7 +40,7 @@ from .submitting import Form, Submitting
 _PREFIX = "aifactory-"
 _FORMATS = {"ipynb": "Notebook"}
 # Seconds. A person waits.
-_PATIENCE = 15.0
+_TIMEOUT = 15.0
 _PAGE = 100
 # What the commands of notebooks have in them, so that pages of other jobs are not asked for.
 _NOTEBOOKS = "aifactory_hub.runner.notebook"
@@ -64,7 +64,7 @@ _NO_DEFINITIONS = (
 def _asking() -> Iterator[Session]:
     """The job service, as this server. Its words become jupyter-scheduler's."""
     try:
-        with closing(Session(read_account(), patience=_PATIENCE)) as session:
+        with closing(Session(read_account(), timeout=_TIMEOUT)) as session:
             yield session
     except (ClientError, NotASubject) as error:
         raise SchedulerError(str(error)) from error

@@ -19,7 +19,7 @@ from ..client.session import Account, Session
 from .subjects import NotASubject, below
 
 # Seconds. A person waits, and can press the button again: the same key makes the same job.
-_PATIENCE = 15.0
+_TIMEOUT = 15.0
 _JOBS = "jobs"
 
 
@@ -113,7 +113,7 @@ class Submitting:
         return below(self._root, path)
 
     def _session(self) -> Session:
-        return Session(self._account, patience=_PATIENCE)
+        return Session(self._account, timeout=_TIMEOUT)
 
 
 def _plain(name: str) -> str:

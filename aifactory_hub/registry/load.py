@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from aifactory_profiles import Card, Device, ProfileError, SiteProfile, load_catalogue
 
-from ..domain.lending import Reclaim
+from ..domain.borrowing import Reclaim
 from ..domain.quota import Quota
 from ..domain.tenants import GroupRule, HostLimits, Role, Tenant, TenantLimits, VCluster
 from . import schema

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from aifactory_profiles import Catalogue, Device
 
+from ..domain.borrowing import Reclaim
 from ..domain.engines import DEFAULT_ENGINE
-from ..domain.lending import Reclaim
 from ..domain.mapping import Rule, TenantMapping
 from ..domain.tenants import HostLimits, Tenant
 

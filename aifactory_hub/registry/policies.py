@@ -16,7 +16,7 @@ from ..domain.tenants import Tenant
 from .cel import Rule
 from .manifests import HUB_NAMESPACE, Manifest
 from .model import Registry
-from .networks import HUB_PORT, NOTEBOOK_PORT, network_policies
+from .network_policies import HUB_PORT, NOTEBOOK_PORT, network_policies
 from .object_rules import OBJECTS, ObjectLists, object_rules, object_variables
 from .pod_rules import PodLists, pod_rules, pod_variables
 

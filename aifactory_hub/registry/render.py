@@ -11,7 +11,7 @@ from aifactory_profiles import Device
 from aifactory_profiles.catalogue import PRODUCT_LABEL
 
 from .. import constants
-from ..domain.lending import Reclaim
+from ..domain.borrowing import Reclaim
 from ..domain.tenants import Tenant
 from .homes import home_policies
 from .host_quota import control_plane_class, host_quota

@@ -24,9 +24,9 @@ from .task import BadTask, Task, child_environment, read_task
 # The exit code for "the command was never started", as shells use it for "found but not runnable".
 NOT_STARTED = 126
 # The service may be restarted, or updated, while a job ends; its results are worth waiting for. In seconds.
-_PATIENCE = 600.0
+_TIMEOUT = 600.0
 # Once the pod is told to stop, it will soon be killed.
-_PATIENCE_WHEN_STOPPED = 20.0
+_TIMEOUT_WHEN_STOPPED = 20.0
 # For the end of the live log: the whole log is brought home after it anyway. In seconds.
 _LAST_WORDS = 15.0
 _LAST_WORDS_WHEN_STOPPED = 3.0
@@ -43,7 +43,7 @@ def main() -> int:
     except BadTask as error:
         _say(f"the job can't be run: {error}")
         return NOT_STARTED
-    reporter = reporter_class(os.environ)(task.url, task.job_id, task.token, patience=_PATIENCE)
+    reporter = reporter_class(os.environ)(task.url, task.job_id, task.token, timeout=_TIMEOUT)
     try:
         return _run(task, reporter)
     finally:
@@ -74,7 +74,7 @@ def _run(task: Task, reporter: Reporter) -> int:
         status.close()
         try:
             if stopped:
-                reporter.patience = _PATIENCE_WHEN_STOPPED
+                reporter.timeout = _TIMEOUT_WHEN_STOPPED
             # Before all else: the next attempt goes on from them.
             checkpoints.close()
             shipper.close(_LAST_WORDS_WHEN_STOPPED if stopped else _LAST_WORDS)

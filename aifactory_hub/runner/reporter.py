@@ -1,4 +1,4 @@
-"""The runner's side of the service's internal API, with the patience that a restart of the service needs."""
+"""The runner's side of the service's internal API, with the timeout that a restart of the service needs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class NotDelivered(Exception):
 class Reporter:
     """Fetches the job's files and delivers what it made. Every call may be repeated without harm.
 
-    ``patience`` is for how many seconds a call is repeated while the service does not answer.
+    ``timeout`` is for how many seconds a call is repeated while the service does not answer.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Reporter:
         job_id: str,
         token: str,
         *,
-        patience: float,
+        timeout: float,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         headers = {"Authorization": f"Bearer {token}"}
@@ -43,7 +43,7 @@ class Reporter:
             timeout=_TIMEOUT,
             trust_env=False,
         )
-        self.patience = patience
+        self.timeout = timeout
         self._sleep = sleep
 
     def fetch_manifest(self, sha256: str) -> tuple[str, list[str]]:
@@ -59,7 +59,7 @@ class Reporter:
                     raise httpx.ReadError("the manifest arrived damaged")
             return response
 
-        self._patiently("the job's files", fetch)
+        self._with_retries("the job's files", fetch)
         return answers[-1]
 
     def fetch_pack(self, sha256: str, target: Path) -> None:
@@ -77,7 +77,7 @@ class Reporter:
                 answers.append([(a["name"], a["sha256"]) for a in listed if a["name"].startswith(prefix)])
             return response
 
-        self._patiently("the list of what was kept", ask)
+        self._with_retries("the list of what was kept", ask)
         return answers[-1]
 
     def fetch_artifact(self, name: str, target: Path, sha256: str) -> None:
@@ -91,7 +91,7 @@ class Reporter:
     def put_log(self, content: bytes) -> None:
         """Deliver the log. Raises NotDelivered."""
         headers = {"X-Content-SHA256": hashlib.sha256(content).hexdigest()}
-        self._patiently("the log", lambda: self._client.put("/log", content=content, headers=headers))
+        self._with_retries("the log", lambda: self._client.put("/log", content=content, headers=headers))
 
     def put_artifact(self, name: str, path: Path) -> None:
         """Deliver one file. Raises NotDelivered, or OSError when it can't be read any more."""
@@ -105,11 +105,11 @@ class Reporter:
                 }
             return self._client.put(where, content=_chunks(path), headers=headers)
 
-        self._patiently(name, upload)
+        self._with_retries(name, upload)
 
     def post_result(self, result: dict[str, Any]) -> None:
         """Deliver how it ended. Raises NotDelivered."""
-        self._patiently("the result", lambda: self._client.post("/result", json=result))
+        self._with_retries("the result", lambda: self._client.post("/result", json=result))
 
     def post_piece(self, offset: int, piece: bytes) -> None:
         """Deliver what was printed at ``offset``, with one try: there will be more to send. Raises NotDelivered."""
@@ -141,7 +141,7 @@ class Reporter:
                 raise httpx.ReadError("it arrived damaged")
             return response
 
-        self._patiently(what, download)
+        self._with_retries(what, download)
 
     def _once(self, what: str, call: Callable[[], httpx.Response]) -> None:
         try:
@@ -151,8 +151,8 @@ class Reporter:
         if not response.is_success:
             raise NotDelivered(f"{what}: the service answered {response.status_code}: {_message(response)}")
 
-    def _patiently(self, what: str, call: Callable[[], httpx.Response]) -> None:
-        give_up = time.monotonic() + self.patience
+    def _with_retries(self, what: str, call: Callable[[], httpx.Response]) -> None:
+        give_up = time.monotonic() + self.timeout
         pause = 0.2
         while True:
             try:
@@ -166,7 +166,7 @@ class Reporter:
             except httpx.RequestError as error:
                 problem = f"{type(error).__name__}: {error}"
             if time.monotonic() + pause > give_up:
-                raise NotDelivered(f"{what}: no success within {self.patience:.0f} s; last: {problem}")
+                raise NotDelivered(f"{what}: no success within {self.timeout:.0f} s; last: {problem}")
             self._sleep(pause)
             pause = min(pause * 2, 5.0)
 

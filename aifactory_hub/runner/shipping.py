@@ -48,12 +48,12 @@ class Shipper:
             self._progress = {**(self._progress or {}), **said}
             self._news.notify()
 
-    def close(self, patience: float) -> None:
-        """Send what is left, for ``patience`` seconds at most."""
+    def close(self, timeout: float) -> None:
+        """Send what is left, for ``timeout`` seconds at most."""
         with self._news:
             self._closing = True
             self._news.notify()
-        self._thread.join(patience)
+        self._thread.join(timeout)
         self._given_up.set()
 
     def _run(self) -> None:

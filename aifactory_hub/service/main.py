@@ -10,13 +10,13 @@ import sys
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..clusters import CredentialError
-from ..pipelines.engines import UnknownEngine
+from ..engines.installed import UnknownEngine
 from ..registry import RegistryError
 from ..settings import ServiceSettings, SettingsError, read_service_settings
 from ..store import LeaseTaken
-from .app import make_app, make_server
+from .api.app import make_app, make_server
 from .executors import let_the_event_loop_go_first
-from .garbage import leave_out_what_is_there
+from .gc_tuning import leave_out_what_is_there
 from .wiring import real_context
 
 log = logging.getLogger("aifactory_hub.service")
@@ -47,16 +47,16 @@ async def _serve(settings: ServiceSettings) -> None:
         let_the_event_loop_go_first()
         server.listen(settings.bind.port, settings.bind.host)
         log.info("listening on %s%s", settings.bind.url, settings.prefix)
-        chores = asyncio.create_task(context.chores.run(), name="chores")
+        periodic_tasks = asyncio.create_task(context.periodic_tasks.run(), name="periodic_tasks")
         waiting = asyncio.create_task(stopped.wait(), name="stop")
-        await asyncio.wait({chores, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({periodic_tasks, waiting}, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping; jobs go on, and the next start follows them")
         server.stop()
         await server.close_all_connections()
-        failed = chores.exception() if chores.done() else None
-        for task in (chores, waiting):
+        failed = periodic_tasks.exception() if periodic_tasks.done() else None
+        for task in (periodic_tasks, waiting):
             task.cancel()
-        await asyncio.gather(chores, waiting, return_exceptions=True)
+        await asyncio.gather(periodic_tasks, waiting, return_exceptions=True)
     if isinstance(failed, BaseExceptionGroup):
         log.critical("this process must not go on: %s", failed.exceptions[0])
         raise SystemExit(3)

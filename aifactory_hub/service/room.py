@@ -49,8 +49,8 @@ class Reservation:
 class Room:
     """Counts and reserves. For one event loop; ``recount_now`` is for before it runs."""
 
-    def __init__(self, engine: Engine, files: FileStore, spool: LogSpool, limits: RoomLimits) -> None:
-        self._engine = engine
+    def __init__(self, db: Engine, files: FileStore, spool: LogSpool, limits: RoomLimits) -> None:
+        self._db = db
         self._files = files
         self._spool = spool
         self._limits = limits
@@ -160,14 +160,14 @@ class Room:
     async def _refused(self, tenant: str, owner: str, refusal: Refusal) -> ServiceError:
         error = from_refusal(refusal)
         error.numbers["holds"] = dict(self.holders(tenant).get((tenant, owner), {}))
-        largest = await uploads.run(largest_jobs, self._engine, tenant, owner, limit=_NAMED)
+        largest = await uploads.run(largest_jobs, self._db, tenant, owner, limit=_NAMED)
         error.numbers["largest"] = [{"job": job, "bytes": size} for job, size in largest]
         return error
 
     def _count(self) -> Held:
-        held = {who: dict(kinds) for who, kinds in held_bytes(self._engine).items()}
+        held = {who: dict(kinds) for who, kinds in held_bytes(self._db).items()}
         live = self._spool.held()
-        owners = owners_of(self._engine, sorted({job_of(run) for run in live}))
+        owners = owners_of(self._db, sorted({job_of(run) for run in live}))
         for run, size in live.items():
             who = owners.get(job_of(run))
             if who is not None:

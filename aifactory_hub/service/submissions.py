@@ -14,14 +14,14 @@ from ..domain.images import JobImage
 from ..domain.job_spec import JobSpec
 from ..domain.jobs import JobPlan, JobRequest, plan_job
 from ..domain.refusals import Refusal, RefusalReason
-from ..pipelines.base import PipelineUnavailable
-from ..pipelines.engines import Engines
+from ..engines.base import EngineUnavailable
+from ..engines.installed import Engines
 from ..registry.model import Registry
 from ..store import JobRecord, Jobs, SnapshotMissing
 from .executors import reads
 from .images import Images
-from .messages import Forbidden, check_address
-from .payloads import Submission
+from .request_types import Submission
+from .webhooks import Forbidden, check_address
 
 
 def new_job_id() -> str:
@@ -43,7 +43,7 @@ def digest_of(asked: Mapping[str, Any]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class SubmitResult:
     """The job of a request; ``new`` is False when the same request made it before."""
 
     job: JobRecord
@@ -70,7 +70,7 @@ class Submissions:
         self._clock = clock
         self._new_id = new_id
 
-    async def submit(self, owner: str, tenant: str, submission: Submission) -> Taken | Refusal:
+    async def submit(self, owner: str, tenant: str, submission: Submission) -> SubmitResult | Refusal:
         """The job of this request, new or the one that the same key made before; or why not."""
         published = await self.published(tenant, submission)
         plan = self.plan(tenant, submission, published)
@@ -95,10 +95,10 @@ class Submissions:
             return None
         try:
             return await self._engines.of(engine.name).published(tenant)
-        except PipelineUnavailable:
+        except EngineUnavailable:
             return None
 
-    async def retry(self, job: JobRecord, key: str) -> Taken | Refusal:
+    async def retry(self, job: JobRecord, key: str) -> SubmitResult | Refusal:
         """A new job that asks for what an ended one asked, if it may still be submitted; the ended one stays as it
         is."""
         published = await self._published(job.tenant, job.spec.backend)
@@ -113,7 +113,7 @@ class Submissions:
         *,
         schedule: str | None = None,
         plan: JobPlan | Refusal | None = None,
-    ) -> Taken | Refusal:
+    ) -> SubmitResult | Refusal:
         """See submit; blocks. ``plan`` None: not made yet."""
         earlier = self._jobs.find_by_key(tenant, owner, submission.key)
         if earlier is not None:
@@ -128,7 +128,7 @@ class Submissions:
         except SnapshotMissing:
             return _no_manifest(record)
 
-    def _retry(self, job: JobRecord, key: str, plan: JobPlan | Refusal) -> Taken | Refusal:
+    def _retry(self, job: JobRecord, key: str, plan: JobPlan | Refusal) -> SubmitResult | Refusal:
         digest = digest_of({"retry": job.id})
         earlier = self._jobs.find_by_key(job.tenant, job.owner, key)
         if earlier is not None:
@@ -234,13 +234,13 @@ def _no_manifest(record: JobRecord) -> Refusal:
     return Refusal(RefusalReason.BAD_FIELD, message, field="files")
 
 
-def _same(stored: JobRecord, record: JobRecord) -> Taken | Refusal:
+def _same(stored: JobRecord, record: JobRecord) -> SubmitResult | Refusal:
     """What became of a record: the same request may have come twice at once, and the other one was first."""
     return _same_request(stored, record.request_digest, new=stored.id == record.id)
 
 
-def _same_request(job: JobRecord, digest: str, *, new: bool) -> Taken | Refusal:
+def _same_request(job: JobRecord, digest: str, *, new: bool) -> SubmitResult | Refusal:
     if job.request_digest == digest:
-        return Taken(job, new)
+        return SubmitResult(job, new)
     message = f"The key {job.key!r} was used before, for job {job.id}, with another request. Take a new key."
     return Refusal(RefusalReason.IDEMPOTENCY_CONFLICT, message, field="key")

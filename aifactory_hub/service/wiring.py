@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager
 from .. import constants
 from ..admission.base import Admission
 from ..admission.kueue import KueueAdmission
-from ..admission.outlook import Outlooks
+from ..admission.team_load import TeamLoads
 from ..clusters import HostWatch, PodChange, TenantClients, TenantHealth, connect_host
-from ..domain.leaving import Policy
+from ..domain.membership_policy import Policy
 from ..domain.room import RoomLimits
-from ..pipelines.base import Site
-from ..pipelines.engines import Engines, load_engines
+from ..engines.base import Site
+from ..engines.installed import Engines, load_engines
 from ..registry.last_good import load_or_last_good
 from ..registry.model import Registry
 from ..settings import ServiceSettings, SettingsError
@@ -35,24 +35,24 @@ from ..store import (
     Snapshots,
     database_id,
     migrate,
-    open_engine,
+    open_db,
 )
 from ..store.owners import Owners
-from .chores import Chores
-from .context import Context
+from .api.context import Context
+from .auth.hub_auth import Gate, HubGate
+from .auth.runner_tokens import token_hash
+from .background.departed_owners import Handovers, LeftOwners
+from .background.periodic import PeriodicTasks
+from .background.retention import Retention
+from .background.schedules import HubMembership, Membership, Scheduler
+from .change_feed import ChangeFeed
+from .controller.reconcile import Reconciler
+from .controller.steps import StepParts
 from .executors import clock as clock_pool
-from .gate import Gate, HubGate
 from .images import Images
-from .leaving import Handovers, LeftOwners
-from .messages import Messenger
-from .news import Bulletin
-from .reconcile import Reconciler
-from .retention import Retention
 from .room import Room
-from .schedules import HubMembership, Membership, Scheduler
-from .steps import Workshop
 from .submissions import Submissions
-from .tokens import token_hash
+from .webhooks import Messenger
 
 _RETENTION_EVERY = 60.0
 # Reservations are counted at once; this only notices what was removed.
@@ -63,7 +63,7 @@ _LEASE_EVERY = 5.0
 # Owners of live jobs are asked about this often; the hub remembers them for two minutes. In seconds.
 _OWNERS_EVERY = 30.0
 # How long a new process waits for the one before it to end, in seconds.
-_LEASE_PATIENCE = 60.0
+_LEASE_TIMEOUT = 60.0
 
 
 def assemble(
@@ -78,7 +78,7 @@ def assemble(
     reach: Callable[[], dict[str, object]],
     unavailable: Callable[[str], str | None] = lambda tenant: None,
     membership: Membership,
-    outlooks: Outlooks | None = None,
+    team_loads: TeamLoads | None = None,
     lease: Lease | None = None,
     images: Images | None = None,
     site_token_hash: str | None = None,
@@ -87,20 +87,20 @@ def assemble(
     quiet: float | None = None,
 ) -> Context:
     """The context of these parts; nothing is started. ``tick`` and ``quiet`` in seconds: see Reconciler."""
-    bulletin, log_news = Bulletin(), Bulletin()
+    changes, log_news = ChangeFeed(), ChangeFeed()
 
     def tell(job_id: str) -> None:
         reconciler.heard(job_id)
-        bulletin.tell(job_id)
+        changes.tell(job_id)
         log_news.tell(job_id)
 
-    snapshots = Snapshots(jobs.engine, files)
+    snapshots = Snapshots(jobs.db, files)
     limits = RoomLimits(registry.jobs.room_per_person, registry.jobs.room_per_team, registry.jobs.keep_free)
-    room = Room(jobs.engine, files, spool, limits)
-    workshop = Workshop(
+    room = Room(jobs.db, files, spool, limits)
+    step_parts = StepParts(
         registry=registry,
         jobs=jobs,
-        schedules=Schedules(jobs.engine),
+        schedules=Schedules(jobs.db),
         files=files,
         snapshots=snapshots,
         spool=spool,
@@ -109,21 +109,21 @@ def assemble(
         engines=engines,
         token_key=files.secret("job-tokens"),
         clock=clock,
-        database=database_id(jobs.engine),
+        database=database_id(jobs.db),
     )
-    reconciler = Reconciler(workshop, tick=tick, quiet=quiet)
+    reconciler = Reconciler(step_parts, tick=tick, quiet=quiet)
     jobs.listen(tell)
     submissions = Submissions(registry, jobs, engines, images or Images(registry), clock=clock)
-    scheduler = Scheduler(Schedules(jobs.engine), jobs, snapshots, submissions, membership, clock)
-    messenger = Messenger(Deliveries(jobs.engine), registry.jobs.webhook_hosts, files.secret("webhooks"), clock)
+    scheduler = Scheduler(Schedules(jobs.db), jobs, snapshots, submissions, membership, clock)
+    messenger = Messenger(Deliveries(jobs.db), registry.jobs.webhook_hosts, files.secret("webhooks"), clock)
     watched = {} if lease is None else {"lease": (_LEASE_EVERY, _in_thread(lease.check))}
     retention = Retention(registry.jobs, jobs, files, messenger.deliveries, clock)
-    journal = Journal(jobs.engine, files)
+    journal = Journal(jobs.db, files)
     journal.recover()
     snapshots.adopt(now=clock())
     snapshots.measure()
     room.recount_now()
-    chores = {
+    periodic_tasks = {
         "journal": (tick, _in_thread(journal.flush)),
         "schedules": (tick, scheduler.tick),
         "messages": (tick, messenger.tick),
@@ -132,10 +132,10 @@ def assemble(
         **watched,
     }
     if isinstance(gate, HubGate):
-        owners = Owners(jobs.engine, files)
+        owners = Owners(jobs.db, files)
         gate.members.carry_out_handovers = Handovers(owners, jobs, clock).carry_out
         policy = Policy(stop=registry.identity.on_leaving == "stop", grace=registry.identity.leaving_grace)
-        chores["owners"] = (_OWNERS_EVERY, LeftOwners(owners, jobs, gate.members, policy, clock).look)
+        periodic_tasks["owners"] = (_OWNERS_EVERY, LeftOwners(owners, jobs, gate.members, policy, clock).look)
     return Context(
         registry=registry,
         gate=gate,
@@ -147,15 +147,15 @@ def assemble(
         reconciler=reconciler,
         scheduler=scheduler,
         messenger=messenger,
-        chores=Chores(chores, fatal=(DatabaseReplaced, LeaseLost)),
-        bulletin=bulletin,
+        periodic_tasks=PeriodicTasks(periodic_tasks, fatal=(DatabaseReplaced, LeaseLost)),
+        changes=changes,
         log_news=log_news,
         snapshots=snapshots,
         room=room,
         spool=spool,
         reach=reach,
-        outlooks=outlooks
-        or Outlooks(admission, registry.tenants, registry.cluster.carved, reclaim=registry.cluster.reclaim),
+        team_loads=team_loads
+        or TeamLoads(admission, registry.tenants, registry.cluster.carved, reclaim=registry.cluster.reclaim),
         unavailable=unavailable,
         clock=clock,
         site_token_hash=site_token_hash,
@@ -171,19 +171,19 @@ def _in_thread(call: Callable[[], object]) -> Callable[[], Awaitable[None]]:
 
 @asynccontextmanager
 async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
-    """The service on the real cluster, with its watch and its reconciler running; the caller runs its chores.
+    """The service on the real cluster, with its watch and its reconciler running; the caller runs its periodic_tasks.
 
     Raises what load_registry and connect_host raise, and LeaseTaken; a cluster that does not answer does not keep it
     from starting.
     """
     registry = load_or_last_good(settings.tenants, settings.files)
-    engine = open_engine(settings.database)
-    lease = Lease(engine)
+    db = open_db(settings.database)
+    lease = Lease(db)
     async with contextlib.AsyncExitStack() as ending:
         # Before anything is changed, the tables included.
-        await clock_pool.run(lease.acquire, patience=_LEASE_PATIENCE)
+        await clock_pool.run(lease.acquire, timeout=_LEASE_TIMEOUT)
         ending.callback(lease.release)
-        await clock_pool.run(migrate, engine)
+        await clock_pool.run(migrate, db)
         host = await connect_host(settings.kubeconfig)
         ending.push_async_callback(host.close)
         clients = TenantClients(host, registry.tenants, constants.JOBS_SECRET)
@@ -194,7 +194,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
         ending.push_async_callback(admission.close)
         gate = HubGate(settings.hub_api_url, settings.service_token.reveal())
         ending.push_async_callback(gate.close)
-        jobs = Jobs(engine)
+        jobs = Jobs(db)
         ending.callback(jobs.close)
 
         def reach() -> dict[str, object]:
@@ -205,7 +205,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
         context = assemble(
             registry=registry,
             gate=gate,
-            outlooks=Outlooks(admission, registry.tenants, cluster.carved, reclaim=cluster.reclaim, history=learned),
+            team_loads=TeamLoads(admission, registry.tenants, cluster.carved, reclaim=cluster.reclaim, history=learned),
             lease=lease,
             membership=HubMembership(gate.members),
             jobs=jobs,
@@ -224,7 +224,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
         tasks = [
             clients.watch_health(),
             asyncio.create_task(context.reconciler.run(), name="reconciler"),
-            asyncio.create_task(context.outlooks.run(), name="outlooks"),
+            asyncio.create_task(context.team_loads.run(), name="team_loads"),
         ]
         ending.push_async_callback(_end, tasks)
         yield context

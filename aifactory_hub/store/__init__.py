@@ -1,7 +1,7 @@
 """The service's own memory: jobs in a database, their files in a folder."""
 
 from .blobs import BlobMissing, Blobs, BlobsUnavailable, FolderBlobs, S3Blobs
-from .database import migrate, open_engine
+from .database import migrate, open_db
 from .deliveries import Deliveries, Delivery
 from .files import DigestMismatch, FileStore, Incoming, StoredFile, TooLarge
 from .identity import database_id
@@ -46,5 +46,5 @@ __all__ = [
     "TooLarge",
     "database_id",
     "migrate",
-    "open_engine",
+    "open_db",
 ]

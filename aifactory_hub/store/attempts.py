@@ -29,8 +29,8 @@ class Attempts:
     change.
     """
 
-    def __init__(self, engine: Engine, tell: Callable[[str], None]) -> None:
-        self._engine = engine
+    def __init__(self, db: Engine, tell: Callable[[str], None]) -> None:
+        self._db = db
         self._tell = tell
 
     def intend_run(self, job_id: str, number: int, *, token_hash: str, now: float) -> None:
@@ -78,7 +78,7 @@ class Attempts:
         keep: Collection[str] = (),
         final: bool = True,
     ) -> None:
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             if change_job(connection, job_id, {}, final=final) is not None:
                 change_attempt(connection, job_id, number, values, keep=keep)
         self._tell(job_id)

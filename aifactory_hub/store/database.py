@@ -17,29 +17,29 @@ _TURNS: WeakKeyDictionary[Engine, threading.Lock] = WeakKeyDictionary()
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for ``url`` (SQLAlchemy's form). SQLite gets what several threads and a kill -9 need."""
-    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-    return engine
+def open_db(url: str) -> Engine:
+    """An db for ``url`` (SQLAlchemy's form). SQLite gets what several threads and a kill -9 need."""
+    db = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    if db.dialect.name == "sqlite":
+        event.listen(db, "connect", _prepare_sqlite)
+    return db
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(db: Engine) -> Iterator[Connection]:
     """A transaction that changes something.
 
     SQLite has one writer at a time and lets the others try again at random, so that under load some starve and fail.
     Threads of this process therefore take turns before they ask it.
     """
-    turn = _TURNS.setdefault(engine, threading.Lock()) if engine.dialect.name == "sqlite" else nullcontext()
-    with turn, engine.begin() as connection:
+    turn = _TURNS.setdefault(db, threading.Lock()) if db.dialect.name == "sqlite" else nullcontext()
+    with turn, db.begin() as connection:
         yield connection
 
 
-def migrate(engine: Engine) -> None:
+def migrate(db: Engine) -> None:
     """Bring the tables to this version's form, all of it or nothing. Running it again changes nothing."""
-    with altering(engine) as connection:
+    with altering(db) as connection:
         command.upgrade(migrations(connection), "head")
 
 
@@ -53,17 +53,17 @@ def migrations(connection: Connection) -> Config:
 
 
 @contextmanager
-def altering(engine: Engine) -> Iterator[Connection]:
+def altering(db: Engine) -> Iterator[Connection]:
     """A transaction that changes tables.
 
     SQLite's driver begins none for that by itself. SQLite alters a table by copying and dropping it, and dropping it
     would drop the rows that refer to its rows, so these are not looked after meanwhile.
     """
-    if engine.dialect.name != "sqlite":
-        with engine.begin() as connection:
+    if db.dialect.name != "sqlite":
+        with db.begin() as connection:
             yield connection
         return
-    with engine.connect() as connection:
+    with db.connect() as connection:
         driver: Any = connection.connection.dbapi_connection
         driver.isolation_level = None
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")

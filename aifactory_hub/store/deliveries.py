@@ -65,19 +65,19 @@ def file_messages(connection: Connection, job: JobRecord, now: float) -> None:
 class Deliveries:
     """Messages in the database. Methods block for a moment."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, db: Engine) -> None:
+        self._db = db
 
     def due(self, *, now: float, limit: int) -> list[Delivery]:
         """Messages that are to be sent now, the longest due first."""
         query = select(*_COLUMNS).where(DeliveryRow.next_at <= now).order_by(DeliveryRow.next_at).limit(limit)
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             return [Delivery(**row._mapping) for row in connection.execute(query)]
 
     def of_job(self, job_id: str) -> list[Delivery]:
         """A job's messages, oldest first."""
         query = select(*_COLUMNS).where(DeliveryRow.job_id == job_id)
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             rows = connection.execute(query.order_by(DeliveryRow.created_at, DeliveryRow.id))
             return [Delivery(**row._mapping) for row in rows]
 
@@ -92,10 +92,10 @@ class Deliveries:
     def forget(self, *, before: float) -> int:
         """Remove messages that are done with and older than ``before``; how many went."""
         old = (DeliveryRow.next_at.is_(None), DeliveryRow.created_at < before)
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             return connection.execute(delete(DeliveryRow).where(*old)).rowcount
 
     def _change(self, delivery_id: str, values: Mapping[str, Any]) -> None:
         query = update(DeliveryRow).where(DeliveryRow.id == delivery_id, DeliveryRow.next_at.is_not(None))
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             connection.execute(query.values(**values, tries=DeliveryRow.tries + 1))

@@ -12,9 +12,9 @@ from .models import MarkRow
 _NAME = "database-id"
 
 
-def database_id(engine: Engine) -> str:
+def database_id(db: Engine) -> str:
     """The id, made at the first call. Blocks."""
-    with writing(engine) as connection:
+    with writing(db) as connection:
         found = connection.scalar(select(MarkRow.value).where(MarkRow.name == _NAME))
         if found is None:
             found = secrets.token_hex(8)

@@ -44,9 +44,9 @@ class _Waiting:
 class Intake:
     """Rows are stored in the order in which they came; all that come during one flush are stored by the next."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+    def __init__(self, db: Engine) -> None:
+        self._db = db
+        insert = sqlite.insert if db.dialect.name == "sqlite" else postgresql.insert
         # Without RETURNING, so that the driver is given all rows at once: twice as fast.
         self._insert: Any = insert(JobRow).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
         self._waiting: list[_Waiting] = []
@@ -100,7 +100,7 @@ class Intake:
             return [answer for row in rows for answer in self._store([row])]
 
     def _insert_all(self, rows: Sequence[Row]) -> Sequence[Row | NotStored]:
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             answers = _with_files(connection, rows)
             whole = [row for row in answers if not isinstance(row, NotStored)]
             if not whole or connection.execute(self._insert, whole).rowcount == len(whole):

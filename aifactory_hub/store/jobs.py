@@ -56,16 +56,16 @@ class Jobs:
     the database for a row in a state that it may come from.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._intake = Intake(engine)
+    def __init__(self, db: Engine) -> None:
+        self._db = db
+        self._intake = Intake(db)
         self._listener: Callable[[str], None] = lambda _: None
-        self.attempts = Attempts(engine, self._tell)
+        self.attempts = Attempts(db, self._tell)
 
     @property
-    def engine(self) -> Engine:
+    def db(self) -> Engine:
         """The database, for the repositories beside this one."""
-        return self._engine
+        return self._db
 
     def listen(self, tell: Callable[[str], None]) -> None:
         """Call ``tell`` with a job's id after each change of it, in the thread that made the change."""
@@ -132,7 +132,7 @@ class Jobs:
         """
         chosen = where or JobFilter()
         asked = sorted(set(tenants))
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             if len(asked) == 1:
                 query = _page(_select(), asked[0], chosen, limit, before)
                 return read_jobs(connection, query)
@@ -151,18 +151,18 @@ class Jobs:
     def live_runs(self) -> list[LiveRun]:
         """The attempts of all jobs that may still have something on the cluster: no more than their names."""
         query = select(JobRow.id, JobRow.tenant, JobRow.attempt).where(JobRow.cleaned_at.is_(None))
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             return [LiveRun(*row) for row in connection.execute(query.order_by(JobRow.submitted_at, JobRow.id))]
 
     def live_owners(self) -> list[str]:
         """Who has such jobs, each once, in order."""
         query = select(JobRow.owner).where(JobRow.cleaned_at.is_(None)).distinct().order_by(JobRow.owner)
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             return list(connection.scalars(query))
 
     def known(self, job_ids: Collection[str]) -> set[str]:
         """Those of ``job_ids`` that are in the database."""
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             return set(connection.scalars(select(JobRow.id).where(JobRow.id.in_(job_ids))))
 
     def set_state(
@@ -175,7 +175,7 @@ class Jobs:
         now: float,
     ) -> None:
         """Record the state of a job that goes on, since when its attempt is in it, and what devices that has got."""
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             number = change_job(connection, job_id, {"state": state.value, "reason": reason}, to=state)
             if number is not None and state in _SINCE:
                 since = _SINCE[state]
@@ -188,7 +188,7 @@ class Jobs:
         end stands."""
         told = {"reason": reason, "exit_code": exit_code}
         ended = {**told, "state": state.value, "finished_at": now, "unreachable_since": None, "unreachable": None}
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             number = change_job(connection, job_id, ended, to=state)
             if number is not None:
                 this = (AttemptRow.job_id == job_id, AttemptRow.number == number)
@@ -203,7 +203,7 @@ class Jobs:
         """Record, before anything of it is removed, that the attempt is over while the job goes on; ``shown`` is the
         job's reason meanwhile. The first end stands."""
         ended = {"kind": kind.value, "reason": reason, "exit_code": exit_code, "ended_at": now}
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             number = change_job(connection, job_id, {"reason": shown}, where=~_ENDING)
             if number is not None:
                 change_attempt(connection, job_id, number, ended)
@@ -219,7 +219,7 @@ class Jobs:
             "unreachable_since": None,
             "unreachable": None,
         }
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             change_job(connection, job.id, changes, to=onward.state, where=JobRow.attempt == job.attempt)
         self._tell(job.id)
 
@@ -256,7 +256,7 @@ class Jobs:
         """Record a file of the job's; one of the same name is replaced."""
         place = (ArtifactRow.job_id == job_id, ArtifactRow.name == artifact.name)
         values = {f.name: getattr(artifact, f.name) for f in fields(Artifact)}
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             connection.execute(delete(ArtifactRow).where(*place))
             change_job(connection, job_id, {}, final=True)
             connection.execute(insert(ArtifactRow).values(job_id=job_id, **values))
@@ -264,7 +264,7 @@ class Jobs:
 
     def drop_artifact(self, job_id: str, name: str) -> None:
         """Forget a file of the job's."""
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             gone = delete(ArtifactRow).where(ArtifactRow.job_id == job_id, ArtifactRow.name == name)
             if connection.execute(gone).rowcount:
                 change_job(connection, job_id, {}, final=True)
@@ -274,7 +274,7 @@ class Jobs:
         """The job's files, by name."""
         columns = [getattr(ArtifactRow, f.name) for f in fields(Artifact)]
         query = select(*columns).where(ArtifactRow.job_id == job_id).order_by(ArtifactRow.name)
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             return [Artifact(**row._mapping) for row in connection.execute(query)]
 
     def of_schedule(self, schedule: str) -> list[JobRecord]:
@@ -293,25 +293,25 @@ class Jobs:
 
     def answers(self) -> bool:
         """Whether the database can be asked. Raises SQLAlchemy's error when it can't."""
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             connection.execute(select(1))
         return True
 
     def close(self) -> None:
         """Let go of connections."""
-        self._engine.dispose()
+        self._db.dispose()
 
     def _change(
         self, job_id: str, values: Mapping[str, Any], *, final: bool = False, to: JobState | None = None
     ) -> None:
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             change_job(connection, job_id, values, final=final, to=to)
         self._tell(job_id)
 
     def _one(self, *where: ColumnElement[bool]) -> JobRecord | None:
         """One job with its attempts, by one statement: this is asked most often."""
         query = select(*COLUMNS, *ATTEMPT_COLUMNS).outerjoin(AttemptRow, AttemptRow.job_id == JobRow.id)
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             rows = connection.execute(query.where(*where).order_by(AttemptRow.number)).all()
         attempts = [row[len(COLUMNS) :] for row in rows]
         # A job without attempts comes with one row of nulls.
@@ -319,7 +319,7 @@ class Jobs:
         return _record(rows[0][: len(COLUMNS)], begun) if rows else None
 
     def _many(self, query: Select[Any]) -> list[JobRecord]:
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             return read_jobs(connection, query)
 
 

@@ -40,14 +40,14 @@ class DatabaseReplaced(Exception):
 class Journal:
     """Writes batches and reads them back. Methods block; one process at a time (see lease)."""
 
-    def __init__(self, engine: Engine, files: FileStore) -> None:
-        self._engine = engine
+    def __init__(self, db: Engine, files: FileStore) -> None:
+        self._db = db
         self._files = files
         self._last: int | None = None
 
     def recover(self) -> int:
         """Bring the database up to what the journal knows; how many jobs that changed. To be called at the start."""
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             mark, changed = _mark(connection), set()
             for number in self._files.journal_numbers():
                 if number <= mark:
@@ -72,7 +72,7 @@ class Journal:
             assert self._last is not None  # _news looked
             lines = "".join(f"{json.dumps(snapshot)}\n" for snapshot in news)
             self._files.journal_write(self._last + 1, lines.encode())
-            with writing(self._engine) as connection:
+            with writing(self._db) as connection:
                 _note(connection, news)
                 _set_mark(connection, self._last + 1)
             self._last += 1
@@ -80,7 +80,7 @@ class Journal:
         return written
 
     def _news(self) -> list[dict[str, Any]]:
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             mark = _mark(connection)
             if self._last is None:
                 self._last = mark

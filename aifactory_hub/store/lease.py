@@ -29,16 +29,16 @@ class Lease:
     With SQLite a lock on a file beside the database, with PostgreSQL an advisory lock on a connection of its own.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, db: Engine) -> None:
+        self._db = db
         self._held: IO[Any] | Connection | None = None
 
-    def acquire(self, *, patience: float) -> None:
-        """Take it, waiting up to ``patience`` seconds for the process before this one. Raises LeaseTaken."""
-        deadline = time.monotonic() + patience
+    def acquire(self, *, timeout: float) -> None:
+        """Take it, waiting up to ``timeout`` seconds for the process before this one. Raises LeaseTaken."""
+        deadline = time.monotonic() + timeout
         while not self._try():
             if time.monotonic() >= deadline:
-                where = self._engine.url.render_as_string(hide_password=True)
+                where = self._db.url.render_as_string(hide_password=True)
                 raise LeaseTaken(f"another process of the service works with {where}: stop it first")
             time.sleep(_PAUSE)
 
@@ -64,9 +64,9 @@ class Lease:
             held.close()
 
     def _try(self) -> bool:
-        if self._engine.dialect.name != "sqlite":
+        if self._db.dialect.name != "sqlite":
             return self._try_database()
-        name = self._engine.url.database
+        name = self._db.url.database
         if name in (None, "", ":memory:"):
             self._held = open("/dev/null", "rb")  # noqa: SIM115, PTH123 - nobody else can have it
             return True
@@ -83,7 +83,7 @@ class Lease:
         return True
 
     def _try_database(self) -> bool:
-        connection = self._engine.connect()
+        connection = self._db.connect()
         taken = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}))
         connection.rollback()
         if taken:

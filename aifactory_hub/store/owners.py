@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from ..domain.jobs import JobState
-from ..domain.leaving import LiveJob
+from ..domain.membership_policy import LiveJob
 from .database import writing
 from .files import FileStore
 from .models import AccountRow, JobRow, LeavingRow, PackFileRow, PackRow, ScheduleRow, SnapshotRow
@@ -25,13 +25,13 @@ _LONGEST_OWNER = 255
 class Owners:
     """Owners of jobs, schedules and files in the database. Methods block for a moment."""
 
-    def __init__(self, engine: Engine, files: FileStore) -> None:
-        self._engine = engine
+    def __init__(self, db: Engine, files: FileStore) -> None:
+        self._db = db
         self._files = files
 
     def generations(self) -> dict[str, int]:
         """Account -> how many handovers of it were carried out here, for those that had one."""
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             rows = connection.execute(select(AccountRow.name, AccountRow.generation))
             return {row.name: row.generation for row in rows}
 
@@ -47,7 +47,7 @@ class Owners:
             return []
         # Files first: killed in between, the next call finds the same rows again.
         self._files.delete(self._sent_files(name))
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             former = former_owner(name, known)
             going = _rename(connection, name, former, now)
             connection.execute(delete(LeavingRow).where(LeavingRow.owner == name))
@@ -56,7 +56,7 @@ class Owners:
         return going
 
     def _sent_files(self, name: str) -> list[str]:
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             packs = connection.execute(select(PackRow.tenant, PackRow.sha256).where(PackRow.owner == name)).all()
             snapshots = connection.execute(
                 select(SnapshotRow.tenant, SnapshotRow.sha256).where(SnapshotRow.owner == name)
@@ -70,7 +70,7 @@ class Owners:
         """The jobs that have not ended and that nobody has asked to cancel."""
         columns = (JobRow.id, JobRow.owner, JobRow.tenant, JobRow.state)
         query = select(*columns).where(JobRow.state.not_in(_FINAL), JobRow.cancel_asked_at.is_(None))
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             return [
                 LiveJob(row.id, row.owner, row.tenant, started=row.state not in _WAITING)
                 for row in connection.execute(query)
@@ -80,7 +80,7 @@ class Owners:
 
     def leaving(self) -> dict[tuple[str, str], float]:
         """(owner, tenant) -> since when (epoch seconds) the owner is known not to be a member."""
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             rows = connection.execute(select(LeavingRow.owner, LeavingRow.tenant, LeavingRow.since))
             return {(row.owner, row.tenant): row.since for row in rows}
 
@@ -89,7 +89,7 @@ class Owners:
         before = self.leaving()
         if before == dict(left):
             return
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             for owner, tenant in before.keys() - left.keys():
                 gone = delete(LeavingRow).where(LeavingRow.owner == owner, LeavingRow.tenant == tenant)
                 connection.execute(gone)

@@ -16,20 +16,20 @@ _AT_ONCE = 500
 Who = tuple[str, str]
 
 
-def held_bytes(engine: Engine) -> dict[Who, dict[str, int]]:
+def held_bytes(db: Engine) -> dict[Who, dict[str, int]]:
     """Bytes by person and kind: packs, manifests, artifacts, logs. Blocks; its time grows with what is kept."""
     held: dict[Who, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    with engine.connect() as connection:
+    with db.connect() as connection:
         for kind, query in _QUERIES.items():
             for tenant, owner, size in connection.execute(query):
                 held[tenant, owner][kind] += int(size or 0)
     return {who: dict(kinds) for who, kinds in held.items()}
 
 
-def owners_of(engine: Engine, job_ids: list[str]) -> dict[str, Who]:
+def owners_of(db: Engine, job_ids: list[str]) -> dict[str, Who]:
     """Whose these jobs are."""
     found: dict[str, Who] = {}
-    with engine.connect() as connection:
+    with db.connect() as connection:
         for begin in range(0, len(job_ids), _AT_ONCE):
             some = JobRow.id.in_(job_ids[begin : begin + _AT_ONCE])
             rows = connection.execute(select(JobRow.id, JobRow.tenant, JobRow.owner).where(some))
@@ -37,12 +37,12 @@ def owners_of(engine: Engine, job_ids: list[str]) -> dict[str, Who]:
     return found
 
 
-def largest_jobs(engine: Engine, tenant: str, owner: str, *, limit: int) -> list[tuple[str, int]]:
+def largest_jobs(db: Engine, tenant: str, owner: str, *, limit: int) -> list[tuple[str, int]]:
     """The person's jobs with most bytes of result files, and how many; the largest first."""
     size = func.sum(ArtifactRow.size)
     query = select(JobRow.id, size).join(ArtifactRow, ArtifactRow.job_id == JobRow.id)
     query = query.where(JobRow.tenant == tenant, JobRow.owner == owner, JobRow.artifacts_dropped_at.is_(None))
-    with engine.connect() as connection:
+    with db.connect() as connection:
         rows = connection.execute(query.group_by(JobRow.id).order_by(size.desc()).limit(limit))
         return [(job_id, int(total)) for job_id, total in rows]
 

@@ -44,14 +44,14 @@ _COLUMNS = tuple(ScheduleRow.__table__.c[f.name] for f in fields(Schedule))
 class Schedules:
     """Schedules in the database. Methods block for a moment."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, db: Engine) -> None:
+        self._db = db
 
     def add(self, schedule: Schedule) -> Schedule:
         """Store a new one. If its owner has used its key in its tenant before, the earlier one is returned."""
         values = {f.name: getattr(schedule, f.name) for f in fields(Schedule)} | {"request": dict(schedule.request)}
         try:
-            with writing(self._engine) as connection:
+            with writing(self._db) as connection:
                 connection.execute(insert(ScheduleRow).values(**values))
         except IntegrityError:
             earlier = self.find_by_key(schedule.tenant, schedule.owner, schedule.key)
@@ -72,7 +72,7 @@ class Schedules:
 
     def known(self, schedule_ids: Collection[str]) -> set[str]:
         """Those of ``schedule_ids`` that there are."""
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             return set(connection.scalars(select(ScheduleRow.id).where(ScheduleRow.id.in_(schedule_ids))))
 
     def newest(self, tenants: Collection[str], *, limit: int, before: Schedule | None = None) -> list[Schedule]:
@@ -82,7 +82,7 @@ class Schedules:
         if before is not None:
             query = query.where(place < (before.created_at, before.id))
         query = query.order_by(ScheduleRow.created_at.desc(), ScheduleRow.id.desc()).limit(limit)
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             return [Schedule(**row._mapping) for row in connection.execute(query)]
 
     def due(self, *, now: float) -> list[Schedule]:
@@ -102,14 +102,14 @@ class Schedules:
 
     def remove(self, schedule_id: str) -> None:
         """Forget it; jobs that it made stay."""
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             connection.execute(delete(ScheduleRow).where(ScheduleRow.id == schedule_id))
 
     def _change(self, schedule_id: str, values: Mapping[str, Any], *where: Any) -> None:
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             connection.execute(update(ScheduleRow).where(ScheduleRow.id == schedule_id, *where).values(**values))
 
     def _many(self, *where: Any) -> list[Schedule]:
         query = select(*_COLUMNS).where(*where).order_by(ScheduleRow.created_at, ScheduleRow.id)
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             return [Schedule(**row._mapping) for row in connection.execute(query)]

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, and_, delete, exists, insert, select, tuple_, update
 
 from ..untrusted.packs import PackLimits
-from ..untrusted.reading import ManifestContent, read_pack_file
+from ..untrusted.readers import ManifestContent, read_pack_file
 from .database import writing
 from .files import FileStore, Incoming, StoredFile
 from .models import JobRow, PackFileRow, PackRow, ScheduleRow, SnapshotRow
@@ -74,8 +74,8 @@ class _Known:
 class Snapshots:
     """Packs and snapshots: where they are is in the file store, what is in them in the database. Methods block."""
 
-    def __init__(self, engine: Engine, files: FileStore) -> None:
-        self._engine = engine
+    def __init__(self, db: Engine, files: FileStore) -> None:
+        self._db = db
         self._files = files
 
     def missing(self, tenant: str, owner: str, digests: Sequence[str], *, now: float) -> list[str]:
@@ -84,7 +84,7 @@ class Snapshots:
         used = Counter[int]()
         for file in known.values():
             used[file.pack] += file.size
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             packs = _rows(connection, select(PackRow).where(PackRow.id.in_([*used])))
         good = {
             pack["id"]
@@ -93,7 +93,7 @@ class Snapshots:
             # A database that was restored from a backup may know packs that went since.
             and self._files.size(self._files.pack(tenant, owner, pack["sha256"])) is not None
         }
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             connection.execute(update(PackRow).where(PackRow.id.in_(good)).values(used_at=now))
         return [digest for digest in dict.fromkeys(digests) if digest not in known or known[digest].pack not in good]
 
@@ -105,14 +105,14 @@ class Snapshots:
         found = read_pack_file(incoming.path, PackLimits(most))
         stored = incoming.keep(self._files.pack(tenant, owner, announced), announced=announced)
         place = {"tenant": tenant, "owner": owner, "sha256": announced}
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             connection.execute(delete(PackRow).filter_by(**place))
             values = {**place, "size": stored.size, "content": sum(found.values()), "used_at": now}
             pack_id = connection.execute(insert(PackRow).values(**values)).inserted_primary_key[0]  # type: ignore[index]
         # After a crash between two of these, files whose row is missing are only sent once more.
         rows = [{"pack_id": pack_id, "sha256": sha256, "size": size} for sha256, size in found.items()]
         for begin in range(0, len(rows), _ROWS_AT_ONCE):
-            with writing(self._engine) as connection:
+            with writing(self._db) as connection:
                 connection.execute(insert(PackFileRow), rows[begin : begin + _ROWS_AT_ONCE])
         return stored
 
@@ -132,13 +132,13 @@ class Snapshots:
             _copy(incoming.path, whole)
             kept = whole.keep(self._files.manifest(tenant, owner, announced))
         snapshot = Snapshot(tenant, owner, announced, named.size, tuple(packs))
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             _note(connection, snapshot, kept.size, now)
         return snapshot
 
     def use(self, tenant: str, owner: str, sha256: str, *, now: float) -> Snapshot | None:
         """The snapshot for what is about to be stored and needs it: kept for an hour, and then as long as that does."""
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             return use_snapshot(connection, tenant, owner, sha256, now=now)
 
     def manifest(self, tenant: str, owner: str, sha256: str) -> tuple[str, tuple[str, ...]]:
@@ -154,7 +154,7 @@ class Snapshots:
         known = exists().where(_same_snapshot())
         columns = (JobRow.tenant, JobRow.owner, JobRow.input_sha256)
         query = select(*columns).where(JobRow.input_sha256.is_not(None), JobRow.inputs_dropped_at.is_(None), ~known)
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             lost = [(row.tenant, row.owner, str(row.input_sha256)) for row in connection.execute(query.distinct())]
         for tenant, owner, sha256 in lost:
             if self._files.size(self._files.manifest(tenant, owner, sha256)) is not None:
@@ -163,11 +163,11 @@ class Snapshots:
 
     def measure(self) -> None:
         """Note the sizes of manifests that an older version of this service has kept. To be called at the start."""
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             unknown = [tuple(row) for row in connection.execute(select(*_PLACE).where(SnapshotRow.stored.is_(None)))]
         for place in unknown:
             size = self._files.size(self._files.manifest(*place))
-            with writing(self._engine) as connection:
+            with writing(self._db) as connection:
                 connection.execute(update(SnapshotRow).where(tuple_(*_PLACE) == place).values(stored=size or 0))
 
     def collect(self, *, before: float) -> int:
@@ -178,7 +178,7 @@ class Snapshots:
     def _collect_snapshots(self, before: float) -> int:
         needed = exists().where(_same_snapshot(), JobRow.inputs_dropped_at.is_(None))
         old = select(*_PLACE)
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             scheduled = _scheduled(connection)
             query = old.where(SnapshotRow.used_at < before, ~needed).limit(_AT_ONCE)
             gone = [tuple(row) for row in connection.execute(query) if tuple(row) not in scheduled]
@@ -192,7 +192,7 @@ class Snapshots:
         return len(gone)
 
     def _collect_packs(self, before: float) -> int:
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             old = _rows(connection, select(PackRow).where(PackRow.used_at < before).limit(_AT_ONCE))
             if not old:
                 return 0
@@ -212,7 +212,7 @@ class Snapshots:
         found: dict[str, _Known] = {}
         columns = (PackFileRow.sha256, PackFileRow.pack_id, PackFileRow.size)
         query = select(*columns).join(PackRow).where(PackRow.tenant == tenant, PackRow.owner == owner)
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             for some in _parts(digests):
                 # The newest pack last, so that it counts.
                 rows = connection.execute(query.where(PackFileRow.sha256.in_(some)).order_by(PackFileRow.pack_id))
@@ -230,7 +230,7 @@ class Snapshots:
                 raise SizeMismatch(digest, size, known[digest].size)
         packs: list[str] = []
         ids = sorted({file.pack for file in known.values()})
-        with self._engine.connect() as connection:
+        with self._db.connect() as connection:
             for begin in range(0, len(ids), _AT_ONCE):
                 some = PackRow.id.in_(ids[begin : begin + _AT_ONCE])
                 packs += connection.scalars(select(PackRow.sha256).where(some).order_by(PackRow.id))
@@ -239,7 +239,7 @@ class Snapshots:
     def _adopt(self, tenant: str, owner: str, sha256: str, now: float) -> None:
         content = self._files.read(self._files.manifest(tenant, owner, sha256))
         first, stored = json.loads(content.partition(b"\n")[0]), len(content)
-        with writing(self._engine) as connection:
+        with writing(self._db) as connection:
             _note(connection, Snapshot(tenant, owner, sha256, first["size"], tuple(first["packs"])), stored, now)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from aifactory_hub.admission import Admission, AdmissionUnavailable
-from aifactory_hub.admission.outlook import Outlooks
+from aifactory_hub.admission.team_load import TeamLoads
 from aifactory_hub.clusters import TenantHealth
-from aifactory_hub.domain.menu import Outlook
+from aifactory_hub.domain.menu import TeamLoad
 from aifactory_hub.domain.quota import Usage
 from aifactory_hub.domain.server_ends import duration
 from aifactory_hub.domain.spawns import TenantFacts
@@ -43,7 +43,7 @@ class Cluster(Protocol):
     def clients(self) -> VClusters: ...
 
     @property
-    def outlooks(self) -> Outlooks: ...
+    def team_loads(self) -> TeamLoads: ...
 
 
 async def gather_tenant(cluster: Cluster, tenant: str, *, ask: bool) -> TenantFacts:
@@ -52,12 +52,12 @@ async def gather_tenant(cluster: Cluster, tenant: str, *, ask: bool) -> TenantFa
     return TenantFacts(usage=usage, unavailable=unavailable)
 
 
-async def gather_outlooks(cluster: Cluster, tenants: Iterable[str]) -> dict[str, Outlook]:
+async def gather_team_loads(cluster: Cluster, tenants: Iterable[str]) -> dict[str, TeamLoad]:
     """What the menu says of these tenants now. Raises nothing: what does not answer is unknown."""
     names = list(tenants)
     found = await asyncio.gather(*(_unavailable(cluster, name, ask=False) for name in names))
-    outlooks: dict[str, Outlook] = await cluster.outlooks.of(dict(zip(names, found, strict=True)))
-    return outlooks
+    team_loads: dict[str, TeamLoad] = await cluster.team_loads.of(dict(zip(names, found, strict=True)))
+    return team_loads
 
 
 async def _unavailable(cluster: Cluster, tenant: str, ask: bool) -> str | None:

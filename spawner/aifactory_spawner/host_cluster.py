@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aifactory_hub.admission import Admission, KueueAdmission
-from aifactory_hub.admission.outlook import Outlooks
+from aifactory_hub.admission.team_load import TeamLoads
 from aifactory_hub.clusters import ApiError, HostWatch, KubeApi, TenantClients, connect_host
 from aifactory_hub.constants import NOTEBOOKS_SECRET
 from aifactory_hub.domain.quota import Quota
@@ -38,13 +38,15 @@ class HostCluster:
     admission: Admission
     history: Path | None = None
     reach: Callable[[str, int], Awaitable[bool]] = takes_connections
-    outlooks: Outlooks = field(init=False)
+    team_loads: TeamLoads = field(init=False)
     _tickets: SharedReads[str, dict[str, Ticket]] = field(init=False, repr=False)
     _namespaces: SharedReads[str, str | None] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         tenants, cluster = self.registry.tenants, self.registry.cluster
-        self.outlooks = Outlooks(self.admission, tenants, cluster.carved, reclaim=cluster.reclaim, history=self.history)
+        self.team_loads = TeamLoads(
+            self.admission, tenants, cluster.carved, reclaim=cluster.reclaim, history=self.history
+        )
         self._tickets = SharedReads(self._read_tickets, TICKETS_FOR)
         self._namespaces = SharedReads(self.read_namespace_uid, NAMESPACE_FOR)
 

@@ -89,7 +89,7 @@ class HubProcess:
     async def _run_loops(self, cluster: HostCluster) -> None:
         # JupyterHub has no hook for spawners at its end, but cancels all tasks.
         try:
-            await asyncio.gather(self.orphans.run(cluster), cluster.outlooks.run())
+            await asyncio.gather(self.orphans.run(cluster), cluster.team_loads.run())
         finally:
             await cluster.close()
 

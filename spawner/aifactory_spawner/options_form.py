@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from aifactory_hub.domain.menu import Availability, Offer, Outlook, Standing, offers
+from aifactory_hub.domain.formatting import cores, gpu_words, money, size, span, wait_words
+from aifactory_hub.domain.menu import Availability, Offer, ProfileAvailability, TeamLoad, offers
 from aifactory_hub.domain.spawns import SpawnRequest
 from aifactory_hub.domain.tenants import Role, Tenant
-from aifactory_hub.domain.words import cores, gpu_words, money, size, span, wait_words
 from aifactory_profiles import Catalogue, Profile
 
 from .choices import joined, waiting
@@ -75,7 +75,7 @@ class Menu:
 def build_menu(
     tenants: Mapping[str, Tenant],
     memberships: Mapping[str, Role],
-    outlooks: Mapping[str, Outlook],
+    team_loads: Mapping[str, TeamLoad],
     catalogue: Catalogue,
     *,
     simulated: bool,
@@ -86,9 +86,10 @@ def build_menu(
     names = usable_teams(tenants, memberships)
     several = len(names) > 1
     cards = [
-        _card(tenants[name], memberships[name], outlooks[name], catalogue, several=several, user=user) for name in names
+        _card(tenants[name], memberships[name], team_loads[name], catalogue, several=several, user=user)
+        for name in names
     ]
-    now = min((outlooks[name].now for name in names), default=0.0)
+    now = min((team_loads[name].now for name in names), default=0.0)
     return Menu(_choose(cards, preferred), catalogue, simulated, now)
 
 
@@ -98,12 +99,12 @@ def usable_teams(tenants: Mapping[str, Tenant], memberships: Mapping[str, Role])
 
 
 def _card(
-    tenant: Tenant, role: Role, outlook: Outlook, catalogue: Catalogue, *, several: bool, user: str | None
+    tenant: Tenant, role: Role, team_load: TeamLoad, catalogue: Catalogue, *, several: bool, user: str | None
 ) -> TeamCard:
-    made = offers(tenant, catalogue, outlook, user)
+    made = offers(tenant, catalogue, team_load, user)
     rows = tuple(Row(offer, _value(tenant.name, offer, several)) for offer in made)
-    unavailable = outlook.unavailable
-    if unavailable is None and outlook.usage is None and made:
+    unavailable = team_load.unavailable
+    if unavailable is None and team_load.usage is None and made:
         unavailable = made[0].standing.reason
     return TeamCard(tenant.name, tenant.display_name, role.label, rows, unavailable)
 
@@ -180,16 +181,16 @@ class _Shown(NamedTuple):
 class _Texts:
     """Each standing as it is shown, rendered once however many profiles share it."""
 
-    _made: dict[int, tuple[Standing, _Shown]] = field(default_factory=dict)
+    _made: dict[int, tuple[ProfileAvailability, _Shown]] = field(default_factory=dict)
 
-    def of(self, standing: Standing) -> _Shown:
+    def of(self, standing: ProfileAvailability) -> _Shown:
         found = self._made.get(id(standing))
         if found is None:
             found = self._made[id(standing)] = (standing, self._make(standing))
         return found[1]
 
     @staticmethod
-    def _make(standing: Standing) -> _Shown:
+    def _make(standing: ProfileAvailability) -> _Shown:
         text = _template("standing.html").render(now=standing).strip()
         return _Shown(standing.availability.value, "" if standing.availability in CHOOSABLE else " disabled", text)
 

@@ -146,9 +146,9 @@ class Server:
         tenant, registry = self.binding.tenant, self.cluster.registry
         while True:
             with suppress(AdmissionUnavailable):
-                outlook = (await self.cluster.outlooks.of({tenant: None}))[tenant]
+                team_load = (await self.cluster.team_loads.of({tenant: None}))[tenant]
                 profile = registry.catalogue.profile(self.binding.profile)
-                place = place_in_queue(registry.tenants[tenant], profile, outlook, self.binding.ticket)
+                place = place_in_queue(registry.tenants[tenant], profile, team_load, self.binding.ticket)
                 if place is not None:
                     told = queue_words(tenant, place)
                     start_log.say("queue", " ".join(told.values()), told)

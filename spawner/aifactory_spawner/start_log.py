@@ -7,10 +7,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
+from aifactory_hub.domain.formatting import wait_words
 from aifactory_hub.domain.menu import Place
 from aifactory_hub.domain.quota import Usage
 from aifactory_hub.domain.spawns import SpawnPlan
-from aifactory_hub.domain.words import wait_words
 
 # Percent at which each step stands in the page's bar; the hub itself sets 100.
 _PROGRESS = {"quota": 10, "queue": 20, "pod": 45, "image": 65, "ready": 90}

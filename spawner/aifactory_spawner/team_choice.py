@@ -22,7 +22,7 @@ from aifactory_hub.registry import NotebookConfig, Registry
 
 from .binding import Binding
 from .choices import WAIT, read_form, read_options, to_options
-from .gather import Cluster, gather_outlooks, gather_tenant
+from .gather import Cluster, gather_team_loads, gather_tenant
 from .options_form import Menu, build_menu, numbers, render, usable_teams
 from .refusals import SpawnRefused, failed, refused
 
@@ -115,7 +115,7 @@ class TeamChoice:
         return build_menu(
             registry.tenants,
             memberships,
-            await gather_outlooks(cluster, usable_teams(registry.tenants, memberships)),
+            await gather_team_loads(cluster, usable_teams(registry.tenants, memberships)),
             registry.catalogue,
             simulated=registry.cluster.simulated,
             user=self._spawner.user.name,

@@ -105,7 +105,7 @@ class Hub:
 
     def __post_init__(self) -> None:
         # Not long: while Kueue is away other steps go on.
-        self.admission = KueueAdmission(self.host, self.tenants, HUB, patience=1.0)
+        self.admission = KueueAdmission(self.host, self.tenants, HUB, timeout=1.0)
         self.pods = Pods(self.host, self.tenants, OURS)
         self._asks = Walk(self.admission, self.tenants, self.dice)
 

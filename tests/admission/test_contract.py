@@ -19,7 +19,7 @@ from aifactory_hub.admission import (
     NotAdmitted,
     UserLimitReached,
 )
-from aifactory_hub.domain.lending import Reclaim
+from aifactory_hub.domain.borrowing import Reclaim
 from aifactory_hub.domain.quota import Quota
 from aifactory_hub.domain.tickets import Ticket, TicketRequest, TicketState
 from aifactory_profiles import Device, Resources

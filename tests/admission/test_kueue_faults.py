@@ -33,9 +33,9 @@ def ask(name: str = "t1", owner: str = "ada") -> TicketRequest:
 
 
 @asynccontextmanager
-async def kueue(server: KubeServer, *, hub: str = "hub-1", patience: float = 5.0) -> AsyncIterator[KueueAdmission]:
+async def kueue(server: KubeServer, *, hub: str = "hub-1", timeout: float = 5.0) -> AsyncIterator[KueueAdmission]:
     host = KubeApi(Credential(server.url), connect_timeout=0.5, timeout=1.0)
-    admission = KueueAdmission(host, {"nlp": make_tenant("nlp")}, hub, patience=patience)
+    admission = KueueAdmission(host, {"nlp": make_tenant("nlp")}, hub, timeout=timeout)
     try:
         yield admission
     finally:
@@ -62,7 +62,7 @@ async def test_a_webhook_that_is_away_for_a_moment_delays_a_ticket_and_no_more()
 
 
 async def test_a_webhook_that_stays_away_is_unavailable_after_the_patience() -> None:
-    async with kube_server() as server, kueue(server, patience=0.5) as admission:
+    async with kube_server() as server, kueue(server, timeout=0.5) as admission:
         server.hooks.append(lambda method, *_: WEBHOOK_DOWN if method == "POST" else None)
         with pytest.raises(AdmissionUnavailable, match="failed calling webhook"):
             await admission.request(ask())
@@ -198,7 +198,7 @@ async def test_a_job_that_is_no_ticket_is_never_touched() -> None:
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
 async def test_what_is_not_known_is_unavailable_and_never_gone(status: int) -> None:
-    async with kube_server() as server, kueue(server, patience=0.3) as admission:
+    async with kube_server() as server, kueue(server, timeout=0.3) as admission:
         await admission.request(ask())
         server.faults.status = status
         for of_one in (admission.get, admission.hold, admission.release):
@@ -211,7 +211,7 @@ async def test_what_is_not_known_is_unavailable_and_never_gone(status: int) -> N
 
 
 async def test_watch_outlives_a_short_outage_and_ends_in_unavailable_after_a_long_one() -> None:
-    async with kube_server() as server, kueue(server, patience=1.5) as admission:
+    async with kube_server() as server, kueue(server, timeout=1.5) as admission:
         await admission.request(ask())
         watch = admission.watch("nlp", "t1")
         assert (await anext(watch)).state is TicketState.QUEUED

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 
 from aifactory_hub.constants import SCOPE_SUBMIT
+from aifactory_hub.service.auth.hub_auth import HubGate
 from aifactory_hub.service.errors import ServiceError
-from aifactory_hub.service.gate import HubGate
 
 from ..support.hub_process import SERVICE_TOKEN, TENANTS, HubProcess
 from ..support.oidc_provider import OidcProvider

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from aifactory_hub.auth.accounts import Accounts, OtherPerson
-from aifactory_hub.auth.memberships import KEY, Kept
+from aifactory_hub.auth.memberships import KEY, StoredSession
 from aifactory_hub.domain.accounts import Outcome, Subject
 from aifactory_hub.domain.tenants import Role
 
@@ -23,7 +23,7 @@ class User:
 
     def __init__(self, name: str, person: Subject | None, **more: Any) -> None:
         self.name = name
-        kept = None if person is None else Kept(person.subject, person.issuer, {"nlp": Role.MEMBER}, 5.0)
+        kept = None if person is None else StoredSession(person.subject, person.issuer, {"nlp": Role.MEMBER}, 5.0)
         self._state = None if kept is None else {KEY: {**kept.to_auth_state(), **more}}
 
     async def get_auth_state(self) -> Any:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from aifactory_hub.constants import SCOPE_READ, SCOPE_SUBMIT
-from aifactory_hub.domain.leaving import Standing
+from aifactory_hub.domain.membership_policy import SessionStatus
 from aifactory_hub.domain.tenants import Role
 from aifactory_hub.service.errors import ServiceError
 
@@ -171,7 +171,7 @@ def test_only_the_service_is_told_who_belongs_where(site: Site) -> None:
     said = asked(SERVICE_TOKEN).json()["memberships"]
     assert said["rosa"]["tenants"] == {"nlp": "member"}
     assert said["ghost"] == {
-        "standing": Standing.SIGNED_OUT.value, "tenants": {}, "last": None, "resolved_at": None, "generation": 0
+        "standing": SessionStatus.SIGNED_OUT.value, "tenants": {}, "last": None, "resolved_at": None, "generation": 0
     }  # fmt: skip
     bad: Any
     for bad in ({}, [], {"users": "rosa"}, {"users": [1]}, {"users": ["x"] * 501}):

@@ -19,9 +19,9 @@ from sqlalchemy.orm import Session
 from aifactory_hub.auth import membership_poller as module
 from aifactory_hub.auth.accounts import Accounts
 from aifactory_hub.auth.membership_poller import AT_ONCE, MembershipPoller
-from aifactory_hub.auth.memberships import KEY, Kept
-from aifactory_hub.domain.leaving import Policy, Standing
+from aifactory_hub.auth.memberships import KEY, StoredSession
 from aifactory_hub.domain.mapping import ExactRule, TenantMapping
+from aifactory_hub.domain.membership_policy import Policy, SessionStatus
 from aifactory_hub.domain.tenants import Role
 
 INTERVAL = 0.4
@@ -45,7 +45,7 @@ class _User:
         self.stopped: list[float] = []
 
     async def get_auth_state(self) -> dict[str, Any]:
-        kept = Kept(self.name, "https://idp", self.tenants, time.time())
+        kept = StoredSession(self.name, "https://idp", self.tenants, time.time())
         return {KEY: kept.to_auth_state()}
 
     async def stop(self, server: str) -> None:
@@ -188,16 +188,16 @@ def test_a_sweep_that_can_not_keep_up_says_so(caplog: pytest.LogCaptureFixture) 
 @pytest.mark.parametrize(
     ("teams", "standing", "rules", "ends"),
     [
-        ({}, Standing.KNOWN, ["nlp"], True),
-        ({"nlp": Role.VIEWER}, Standing.KNOWN, ["nlp"], True),
-        ({"vision": Role.MEMBER}, Standing.KNOWN, ["nlp"], True),
-        ({}, Standing.ENDED, ["nlp"], True),
-        ({"nlp": Role.MEMBER}, Standing.KNOWN, [], True),
-        ({"nlp": Role.MEMBER}, Standing.SIGNED_OUT, [], True),
-        ({"nlp": Role.MEMBER}, Standing.KNOWN, None, True),
-        ({"nlp": Role.MEMBER}, Standing.KNOWN, ["nlp"], False),
-        ({"nlp": Role.MEMBER}, Standing.SIGNED_OUT, ["nlp"], False),
-        (None, Standing.KNOWN, ["nlp"], False),
+        ({}, SessionStatus.KNOWN, ["nlp"], True),
+        ({"nlp": Role.VIEWER}, SessionStatus.KNOWN, ["nlp"], True),
+        ({"vision": Role.MEMBER}, SessionStatus.KNOWN, ["nlp"], True),
+        ({}, SessionStatus.ENDED, ["nlp"], True),
+        ({"nlp": Role.MEMBER}, SessionStatus.KNOWN, [], True),
+        ({"nlp": Role.MEMBER}, SessionStatus.SIGNED_OUT, [], True),
+        ({"nlp": Role.MEMBER}, SessionStatus.KNOWN, None, True),
+        ({"nlp": Role.MEMBER}, SessionStatus.KNOWN, ["nlp"], False),
+        ({"nlp": Role.MEMBER}, SessionStatus.SIGNED_OUT, ["nlp"], False),
+        (None, SessionStatus.KNOWN, ["nlp"], False),
     ],
     ids=[
         "left, or signed in again", "lowered to viewer", "moved to another team", "account closed", "rule gone",
@@ -206,7 +206,7 @@ def test_a_sweep_that_can_not_keep_up_says_so(caplog: pytest.LogCaptureFixture) 
 )  # fmt: skip
 @pytest.mark.parametrize("what", ["running", "starting", "named", "stays"])
 def test_what_runs_in_a_team_ends_by_who_is_in_it_now(
-    teams: dict[str, Role] | None, standing: Standing, rules: list[str] | None, ends: bool, what: str
+    teams: dict[str, Role] | None, standing: SessionStatus, rules: list[str] | None, ends: bool, what: str
 ) -> None:
     fake = _Authenticator(at_once, "ada")
     fake.leaving = Policy(stop=what != "stays", grace=0)
@@ -217,7 +217,7 @@ def test_what_runs_in_a_team_ends_by_who_is_in_it_now(
     if teams is None:
         ada.get_auth_state = lambda: _nothing()  # type: ignore[method-assign]
     else:
-        kept = Kept("1", "https://idp", teams, time.time(), standing=standing, groups=_groups_of(teams))
+        kept = StoredSession("1", "https://idp", teams, time.time(), standing=standing, groups=_groups_of(teams))
         ada.get_auth_state = lambda: _state(kept)  # type: ignore[method-assign]
     if what == "starting":
         spawner = ada.spawners[""]
@@ -240,7 +240,7 @@ def _groups_of(teams: dict[str, Role]) -> tuple[str, ...]:
     return ("teams/nlp",) if "nlp" in teams else ()
 
 
-async def _state(kept: Kept) -> dict[str, Any]:
+async def _state(kept: StoredSession) -> dict[str, Any]:
     return {KEY: kept.to_auth_state()}
 
 
@@ -257,7 +257,7 @@ def test_neither_a_restart_nor_a_sign_in_begins_the_grace_again(tmp_path: Path) 
         fake.leaving = Policy(stop=True, grace=60)
         fake.accounts = Accounts(Session(create_engine(url)))
         ada = fake.users["ada"]
-        kept = Kept("1", "https://idp", {"vision": Role.MEMBER}, now)  # as a sign-in of just now writes it
+        kept = StoredSession("1", "https://idp", {"vision": Role.MEMBER}, now)  # as a sign-in of just now writes it
         ada.get_auth_state = lambda: _state(kept)  # type: ignore[method-assign]
 
         async def once() -> None:

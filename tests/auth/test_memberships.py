@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from aifactory_hub.auth.memberships import KEY, Kept, from_auth_state, read_kept
-from aifactory_hub.domain.leaving import Standing
+from aifactory_hub.auth.memberships import KEY, StoredSession, from_auth_state, read_kept
+from aifactory_hub.domain.membership_policy import SessionStatus
 from aifactory_hub.domain.tenants import Role
 
-KEPT = Kept(
+KEPT = StoredSession(
     subject="1",
     issuer="https://idp",
     tenants={"nlp": Role.ADMIN, "vision": Role.VIEWER},
@@ -34,15 +34,15 @@ def test_what_an_earlier_release_kept_is_read() -> None:
     assert from_auth_state({KEY: old}) == {"nlp": Role.MEMBER}
 
 
-@pytest.mark.parametrize("standing", [Standing.SIGNED_OUT, Standing.ENDED])
-def test_a_session_that_is_over_gives_no_membership(standing: Standing) -> None:
+@pytest.mark.parametrize("standing", [SessionStatus.SIGNED_OUT, SessionStatus.ENDED])
+def test_a_session_that_is_over_gives_no_membership(standing: SessionStatus) -> None:
     assert from_auth_state({KEY: KEPT.closed(standing).to_auth_state()}) == {}
 
 
 def test_the_providers_word_counts_for_a_while() -> None:
-    assert KEPT.standing_at(5.0 + 899, 900) is Standing.KNOWN
-    assert KEPT.standing_at(5.0 + 900, 900) is Standing.UNKNOWN
-    assert KEPT.closed(Standing.ENDED).standing_at(5.0 + 9999, 900) is Standing.ENDED
+    assert KEPT.standing_at(5.0 + 899, 900) is SessionStatus.KNOWN
+    assert KEPT.standing_at(5.0 + 900, 900) is SessionStatus.UNKNOWN
+    assert KEPT.closed(SessionStatus.ENDED).standing_at(5.0 + 9999, 900) is SessionStatus.ENDED
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from aifactory_hub.demo.folder import find_ports
 ROOT = Path(__file__).resolve().parents[2]
 SLICE = "mig-1g.10gb"
 # Milliseconds. A small machine that builds beside this takes long to load JupyterLab.
-PATIENCE = 120_000
+TIMEOUT = 120_000
 
 
 @dataclass(frozen=True)

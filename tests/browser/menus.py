@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from aifactory_hub.domain.menu import Outlook
+from aifactory_hub.domain.menu import TeamLoad
 from aifactory_hub.domain.quota import Holder, Quota, Usage
 from aifactory_hub.domain.spawns import SpawnRequest
 from aifactory_hub.domain.tenants import Role, Tenant, VCluster
@@ -50,7 +50,7 @@ def _waiting(user: str, resource: Device) -> Ticket:
     return Ticket("nlp", user, user, TicketState.QUEUED, "server", user, user, profile, devices={resource: 1})
 
 
-def _outlook(*holders: Holder, waiting: tuple[Ticket, ...] = (), **more: object) -> Outlook:
+def _team_load(*holders: Holder, waiting: tuple[Ticket, ...] = (), **more: object) -> TeamLoad:
     used: dict[Device, int] = {}
     for holder in holders:
         for resource, count in holder.devices.items():
@@ -62,7 +62,7 @@ def _outlook(*holders: Holder, waiting: tuple[Ticket, ...] = (), **more: object)
         "cluster_used": {name: used.get(name, 0) + 1 for name in _CARVED},
         "lengths": dict.fromkeys(kinds, _LENGTHS),
     }
-    return Outlook(NOW, Usage(used, holders), carved=_CARVED, **(gathered | more))  # type: ignore[arg-type]
+    return TeamLoad(NOW, Usage(used, holders), carved=_CARVED, **(gathered | more))  # type: ignore[arg-type]
 
 
 _TENANTS = {
@@ -70,7 +70,7 @@ _TENANTS = {
     "vision": _tenant("vision", "Vision", {SMALL: 3, LARGE: 1}, borrow=True),
 }
 _CATALOGUE = load_catalogue(["h100-80gb"], _SIZES)
-_TAKEN = _outlook(
+_TAKEN = _team_load(
     _holder("ada", SMALL, hours=3.5, count=4),
     _holder("noor", SMALL, hours=1.2, count=4),
     _holder("omar", MEDIUM, hours=0.7),
@@ -79,7 +79,7 @@ _TAKEN = _outlook(
     waiting=(_waiting("jun", SMALL), _waiting("tess", SMALL)),
     borrowable={SMALL: 0},
 )
-_SOME = _outlook(
+_SOME = _team_load(
     _holder("ada", SMALL, count=2),
     _holder("jun", SMALL, "job", 6),
     _holder("omar", MEDIUM, hours=0.7),
@@ -88,11 +88,11 @@ _SOME = _outlook(
 )
 
 
-def _menu(nlp: Outlook, *, teams: int = 2, chosen: str = "mig-1g.10gb", user: str | None = None) -> Menu:
+def _menu(nlp: TeamLoad, *, teams: int = 2, chosen: str = "mig-1g.10gb", user: str | None = None) -> Menu:
     members = dict.fromkeys(list(_TENANTS)[:teams], Role.MEMBER)
-    outlooks = {"nlp": nlp, "vision": _outlook(_holder("yara", SMALL))}
+    team_loads = {"nlp": nlp, "vision": _team_load(_holder("yara", SMALL))}
     asked = SpawnRequest("nlp", chosen)
-    return build_menu(_TENANTS, members, outlooks, _CATALOGUE, simulated=True, preferred=asked, user=user)
+    return build_menu(_TENANTS, members, team_loads, _CATALOGUE, simulated=True, preferred=asked, user=user)
 
 
 def some_free() -> Menu:
@@ -112,7 +112,7 @@ def all_taken_in_two_teams() -> Menu:
 
 def unknown() -> Menu:
     """The first team's quota engine does not answer."""
-    return _menu(Outlook(NOW, None, carved=_CARVED))
+    return _menu(TeamLoad(NOW, None, carved=_CARVED))
 
 
 def thousand() -> Menu:

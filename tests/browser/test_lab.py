@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from .chromium import browser, picture
-from .lab import CALL, PATIENCE, SLICE, Demo, complaints, enter, post, running_demo, shown, side, submit_as_job, toast
+from .lab import CALL, SLICE, TIMEOUT, Demo, complaints, enter, post, running_demo, shown, side, submit_as_job, toast
 
 pytestmark = pytest.mark.browser
 
@@ -44,8 +44,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 def page(demo: Demo) -> Iterator[Page]:
     """ada's JupyterLab with the panel open."""
     with browser() as context:
-        context.set_default_timeout(PATIENCE)
-        expect.set_options(timeout=PATIENCE)
+        context.set_default_timeout(TIMEOUT)
+        expect.set_options(timeout=TIMEOUT)
         enter(context.pages[0], demo.address)
         yield context.pages[0]
 
@@ -147,8 +147,8 @@ def test_a_job_is_suspended_resumed_cancelled_and_tried_again(page: Page) -> Non
 
 def test_the_steps_of_a_workflow_and_the_log_of_one_of_them(page: Page, demo: Demo) -> None:
     """The demo has no engine of steps: a job prints as those of a workflow do, and its row gets what Argo would say."""
-    post(page, "pipeline", "echo '=== load ==='; echo read 5 files; echo '=== train ==='; echo epoch 1; sleep 600")
-    job = _open(page, "pipeline")
+    post(page, "engine", "echo '=== load ==='; echo read 5 files; echo '=== train ==='; echo epoch 1; sleep 600")
+    job = _open(page, "engine")
     log = job.locator(".aif-Log")
     expect(log).to_contain_text("epoch 1")
     _give_steps(demo, _fact(job, "Id"))
@@ -335,14 +335,14 @@ def _fact(job: Locator, name: str) -> str:
 
 
 def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE / 1000
+    deadline = time.monotonic() + TIMEOUT / 1000
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
 
 def _give_steps(demo: Demo, job: str) -> None:
-    """As service/steps.py records them."""
+    """As service/controller/steps.py records them."""
     begun = {
         "name": "load",
         "state": "SUCCEEDED",

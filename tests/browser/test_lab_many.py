@@ -15,7 +15,7 @@ from ..lab.conftest import account
 from ..support.jupyterlab import CHECKOUT, in_thread, running_lab
 from ..support.many_jobs import NAMES, many_jobs
 from .chromium import browser, picture
-from .lab import PATIENCE, complaints
+from .lab import TIMEOUT, complaints
 
 pytestmark = pytest.mark.browser
 
@@ -40,8 +40,8 @@ def page(tmp_path_factory: pytest.TempPathFactory, asked: list[str]) -> Iterator
         running_lab(place / "lab", account(service.url)) as lab,
         browser() as context,
     ):
-        context.set_default_timeout(PATIENCE)
-        expect.set_options(timeout=PATIENCE)
+        context.set_default_timeout(TIMEOUT)
+        expect.set_options(timeout=TIMEOUT)
         found = context.pages[0]
         found.on("request", lambda request: asked.append(request.url) if "/api/jobs?" in request.url else None)
         found.goto(lab.url)
@@ -55,7 +55,7 @@ def test_all_are_reached_by_scrolling_and_few_are_drawn(page: Page, asked: list[
     before = _heap(memory)
     rows = page.locator(".aif-Rows")
     expect(page.locator(".aif-Row").first).to_contain_text("Running")
-    deadline = time.monotonic() + 3 * PATIENCE / 1000
+    deadline = time.monotonic() + 3 * TIMEOUT / 1000
     while not page.locator(f"[aria-posinset='{JOBS}']").count():
         assert time.monotonic() < deadline, len(asked)
         rows.evaluate("box => { box.scrollTop = box.scrollHeight; }")

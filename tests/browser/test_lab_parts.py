@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from ..lab.conftest import account
 from ..support.jupyterlab import CHECKOUT, hub_side, running_lab
 from .chromium import browser, picture
-from .lab import PATIENCE, complaints, shown, side
+from .lab import TIMEOUT, complaints, shown, side
 from .test_lab_versions import PARAMETRISED
 
 pytestmark = pytest.mark.browser
@@ -38,8 +38,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         (home / "fit.ipynb").write_text(PARAMETRISED)
         (home / "model").mkdir()
         (home / "model/train.py").write_text("print('trained')")
-        context.set_default_timeout(PATIENCE)
-        expect.set_options(timeout=PATIENCE)
+        context.set_default_timeout(TIMEOUT)
+        expect.set_options(timeout=TIMEOUT)
         found = context.pages[0]
         found.goto(lab.url)
         found.wait_for_selector(".jp-Launcher")

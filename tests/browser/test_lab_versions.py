@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 from ..lab.conftest import account
 from ..support.jupyterlab import LOGIN, Lab, hub_side, running_lab
 from .chromium import browser, picture
-from .lab import CALL, PATIENCE, toast
+from .lab import CALL, TIMEOUT, toast
 from .lab_versions import CHECKOUT, OLDEST, TRIED, Version
 
 pytestmark = pytest.mark.browser
@@ -58,8 +58,8 @@ def version(request: pytest.FixtureRequest) -> Version:
 def looking(url: str, said: list[str]) -> Iterator[Page]:
     """A page; what it says on its console of ours, and every error, goes to ``said``."""
     with browser() as context:
-        context.set_default_timeout(PATIENCE)
-        expect.set_options(timeout=PATIENCE)
+        context.set_default_timeout(TIMEOUT)
+        expect.set_options(timeout=TIMEOUT)
         page = context.pages[0]
         page.on("console", lambda message: said.append(message.text) if "AI Factory" in message.text else None)
         page.on("pageerror", lambda error: said.append(str(error)))
@@ -201,7 +201,7 @@ def ask(server: Lab) -> httpx.Client:
 
 
 def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE / 1000
+    deadline = time.monotonic() + TIMEOUT / 1000
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.2)

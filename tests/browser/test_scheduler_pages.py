@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from ..lab.conftest import account
 from ..support.jupyterlab import hub_side, running_lab
 from .chromium import browser, picture
-from .lab import PATIENCE
+from .lab import TIMEOUT
 from .lab_versions import OLDEST
 from .test_lab_versions import PARAMETRISED
 
@@ -44,8 +44,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         home = place / "lab/home"
         (home / "fit.ipynb").write_text(PARAMETRISED)
         (home / "slow.ipynb").write_text(SLOW)
-        context.set_default_timeout(PATIENCE)
-        expect.set_options(timeout=PATIENCE)
+        context.set_default_timeout(TIMEOUT)
+        expect.set_options(timeout=TIMEOUT)
         found = context.pages[0]
         found.on("pageerror", lambda error: wrong.append(str(error)))
         found.goto(lab.url)

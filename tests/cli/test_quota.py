@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from aifactory_hub.cli.app import main
 from aifactory_hub.cli.quota import lines
 from aifactory_hub.client.session import Session
-from aifactory_hub.domain.menu import Outlook
+from aifactory_hub.domain.menu import TeamLoad
 from aifactory_hub.domain.menu_json import menu_answer
 from aifactory_hub.domain.quota import Holder, Usage
 
@@ -22,8 +22,8 @@ NLP = make_tenant("nlp", quota={SMALL: 2})
 
 
 def answer(usage: Usage | None) -> Any:
-    outlook = Outlook(NOW, usage, queue=(), borrowable={}, cluster_used={SMALL: 3}, carved={SMALL: 7})
-    return menu_answer(NLP, make_catalogue(), outlook, simulated=True)
+    team_load = TeamLoad(NOW, usage, queue=(), borrowable={}, cluster_used={SMALL: 3}, carved={SMALL: 7})
+    return menu_answer(NLP, make_catalogue(), team_load, simulated=True)
 
 
 FREE = answer(Usage())
@@ -74,7 +74,7 @@ def test_outside_a_notebook_it_says_what_is_missing(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_service_that_does_not_answer_is_soon_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aifactory_hub.cli.quota.PATIENCE", 0.1)
+    monkeypatch.setattr("aifactory_hub.cli.quota.TIMEOUT", 0.1)
     monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "t")
     monkeypatch.setenv("AIFACTORY_SERVICE_URL", "http://127.0.0.1:1/services/aifactory")
     result = CliRunner().invoke(main, ["quota", "--tenant", "nlp"])

@@ -33,7 +33,7 @@ def runs(tmp_path: Path) -> Iterator[LocalRuns]:
 
 @pytest.fixture
 async def service(tmp_path: Path, hub: FakeHub, runs: LocalRuns) -> AsyncIterator[RunningService]:
-    async with running_service(tmp_path / "service", hub=hub, pipeline=runs.pipeline) as service:
+    async with running_service(tmp_path / "service", hub=hub, engine=runs.engine) as service:
         yield service
 
 

@@ -22,8 +22,8 @@ from aifactory_hub.client import (
     submit,
     sweep,
 )
+from aifactory_hub.client.job_display import job_html
 from aifactory_hub.client.session import Account, Session
-from aifactory_hub.client.shown import job_html
 
 from ..support.job_service import RunningService
 from . import functions
@@ -165,7 +165,7 @@ async def test_a_dry_run_says_what_would_happen_and_does_nothing(service: Runnin
 async def test_lists_are_narrowed_and_come_in_pages(
     service: RunningService, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aifactory_hub.client.listing._PAGE", 2)
+    monkeypatch.setattr("aifactory_hub.client.job_list._PAGE", 2)
 
     def day() -> None:
         made = [submit(f"echo {n}", name=f"job {n}", files=None, session=session) for n in range(5)]

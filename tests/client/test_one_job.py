@@ -37,7 +37,7 @@ async def test_a_job_runs_and_gives_its_log_and_files_back(
     assert "SUCCEEDED" in capsys.readouterr().out
     await service.reconciler.settle()
     assert await service.admission.tickets("nlp") == []
-    assert len(service.pipeline.created) == 1
+    assert len(service.engine.created) == 1
 
 
 async def test_the_files_of_an_ended_job_are_removed_on_request(
@@ -75,7 +75,7 @@ async def test_the_same_key_makes_one_job(service: RunningService, session: Sess
         first.wait(30, progress=False, poll=0.05)
 
     await asyncio.to_thread(day)
-    assert len(service.pipeline.created) == 1
+    assert len(service.engine.created) == 1
 
 
 async def test_a_job_waits_for_quota_says_so_and_starts_when_there_is_room(

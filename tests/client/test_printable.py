@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from aifactory_hub.client.errors import JobFailed, Refused, RemoteError
 from aifactory_hub.client.job import Job
-from aifactory_hub.client.listing import JobTable
+from aifactory_hub.client.job_display import job_html
+from aifactory_hub.client.job_list import JobTable
 from aifactory_hub.client.printable import RESET, TerminalFilter, line, lines, print_output
-from aifactory_hub.client.shown import job_html
 
 HOSTILE = "a\x1b[2J\x9b31m\u202egnp.exe\u2028b\x9d0;title\x9c\r\x08\u200b\ufeff\U000e0041c"
 UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")

@@ -12,7 +12,7 @@ import pytest
 from aifactory_hub.client import commands, run_template, templates
 from aifactory_hub.client.session import Session
 from aifactory_hub.domain.engines import EngineFacts, Parameter, Published
-from aifactory_hub.pipelines.memory import MemoryPipeline
+from aifactory_hub.engines.memory import MemoryEngine
 
 from ..support.fake_hub import FakeHub
 from ..support.job_service import RunningService, running_service
@@ -25,8 +25,8 @@ TRAIN = Published("argo-workflow", "train", "Trains it.\nTwice.", (Parameter("da
 
 @pytest.fixture
 async def service(tmp_path: Path, hub: FakeHub) -> AsyncIterator[RunningService]:
-    pipeline = MemoryPipeline(facts=ARGO, templates=[TRAIN])
-    async with running_service(tmp_path / "service", hub=hub, pipeline=pipeline, reconciling=False) as service:
+    engine = MemoryEngine(facts=ARGO, templates=[TRAIN])
+    async with running_service(tmp_path / "service", hub=hub, engine=engine, reconciling=False) as service:
         yield service
 
 

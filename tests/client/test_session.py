@@ -1,4 +1,4 @@
-"""The client's patience, and its words when there is nothing to wait for."""
+"""The client's timeout, and its words when there is nothing to wait for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Answer = Callable[[httpx.Request], httpx.Response]
 HERE = {"JUPYTERHUB_API_TOKEN": "t", "AIFACTORY_SERVICE_URL": "http://hub/services/aifactory/"}
 
 
-def session(*answers: httpx.Response | Exception, patience: float = 5.0) -> tuple[Session, list[httpx.Request]]:
+def session(*answers: httpx.Response | Exception, timeout: float = 5.0) -> tuple[Session, list[httpx.Request]]:
     """A session whose service gives these answers, one after the other, the last for ever."""
     seen: list[httpx.Request] = []
     waiting = list(answers)
@@ -31,7 +31,7 @@ def session(*answers: httpx.Response | Exception, patience: float = 5.0) -> tupl
 
     account = Account("http://hub/services/aifactory", "the-token")
     transport = httpx.MockTransport(answer)
-    return Session(account, patience=patience, sleep=lambda _: None, transport=transport), seen
+    return Session(account, timeout=timeout, sleep=lambda _: None, transport=transport), seen
 
 
 def test_the_account_is_the_notebooks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def test_a_service_that_restarts_is_waited_for(trouble: httpx.Response | Excepti
 
 
 def test_patience_ends_and_the_error_says_how_it_went() -> None:
-    client, seen = session(httpx.ConnectError("refused"), patience=0.5)
+    client, seen = session(httpx.ConnectError("refused"), timeout=0.5)
     with pytest.raises(ServiceUnavailable, match=r"did not answer within 0 s.*ConnectError: refused.*go on"):
         client.get("/jobs")
     assert len(seen) >= 2
@@ -79,7 +79,7 @@ def test_a_service_that_takes_the_connection_and_says_nothing_is_waited_for_no_l
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         begun = time.monotonic()
-        client = Session(Account(url, "the-token"), patience=1.0)
+        client = Session(Account(url, "the-token"), timeout=1.0)
         with closing(client), pytest.raises(ServiceUnavailable, match=r"did not answer within 1 s.*ReadTimeout"):
             client.post("/jobs", {"key": "k"})
         assert time.monotonic() - begun < 10

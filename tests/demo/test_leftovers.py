@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from aifactory_hub.demo.leftovers import end_leftovers, record
-from aifactory_hub.pipelines.process_tree import family, processes
+from aifactory_hub.demo.orphan_processes import end_leftovers, record
+from aifactory_hub.engines.process_tree import family, processes
 
 
 @pytest.fixture

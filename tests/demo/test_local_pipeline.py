@@ -1,4 +1,4 @@
-"""What the local pipeline does beyond the contract that all pipelines share."""
+"""What the local engine does beyond the contract that all engines share."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from aifactory_hub.domain.jobs import JobRun, JobState
-from aifactory_hub.pipelines.base import RunSpec
-from aifactory_hub.pipelines.local import LocalPipeline
-from aifactory_hub.pipelines.process_tree import alive, family, kill, processes
+from aifactory_hub.engines.base import RunSpec
+from aifactory_hub.engines.local import LocalEngine
+from aifactory_hub.engines.process_tree import alive, family, kill, processes
 from aifactory_profiles import Resources
 
 
 @pytest.fixture
-async def pipeline(tmp_path: Path) -> AsyncIterator[LocalPipeline]:
-    made = LocalPipeline(tmp_path / "runs", grace=1.0)
+async def engine(tmp_path: Path) -> AsyncIterator[LocalEngine]:
+    made = LocalEngine(tmp_path / "runs", grace=1.0)
     yield made
     await made.close()
 
@@ -43,64 +43,64 @@ def found(folder: Path, pattern: str) -> list[Path]:
     return list(folder.glob(pattern))
 
 
-async def until_final(pipeline: LocalPipeline) -> JobRun:
+async def until_final(engine: LocalEngine) -> JobRun:
     async with asyncio.timeout(20):
-        while not (run := await pipeline.get("nlp", "j1")).state.final:
+        while not (run := await engine.get("nlp", "j1")).state.final:
             await asyncio.sleep(0.05)
     return run
 
 
-async def until_gone(pipeline: LocalPipeline) -> None:
+async def until_gone(engine: LocalEngine) -> None:
     async with asyncio.timeout(20):
-        while not await pipeline.pods_gone("nlp", "j1"):
+        while not await engine.pods_gone("nlp", "j1"):
             await asyncio.sleep(0.05)
 
 
-async def test_only_the_owner_can_read_a_runs_secrets(pipeline: LocalPipeline, tmp_path: Path) -> None:
-    await pipeline.create(spec("sleep 30"))
+async def test_only_the_owner_can_read_a_runs_secrets(engine: LocalEngine, tmp_path: Path) -> None:
+    await engine.create(spec("sleep 30"))
     (folder,) = found(tmp_path, "runs/*/secrets")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 async def test_the_hubs_secrets_are_not_in_a_runs_environment(
-    pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JUPYTERHUB_CRYPT_KEY", "hub-secret")
-    await pipeline.create(spec("env"))
-    await until_final(pipeline)
-    printed = await pipeline.logs("nlp", "j1", limit_bytes=100_000)
+    await engine.create(spec("env"))
+    await until_final(engine)
+    printed = await engine.logs("nlp", "j1", limit_bytes=100_000)
     assert "hub-secret" not in printed and "very-secret" not in printed
 
 
-async def test_a_deadline_that_passes_is_named_as_the_reason(pipeline: LocalPipeline) -> None:
-    await pipeline.create(spec("sleep 30", deadline_seconds=1))
-    run = await until_final(pipeline)
+async def test_a_deadline_that_passes_is_named_as_the_reason(engine: LocalEngine) -> None:
+    await engine.create(spec("sleep 30", deadline_seconds=1))
+    run = await until_final(engine)
     assert (run.state, run.reason) == (JobState.FAILED, "it ran longer than jobs may (DeadlineExceeded)")
 
 
 async def test_what_ignores_the_signal_and_what_it_left_in_another_session_is_killed(
-    pipeline: LocalPipeline, tmp_path: Path
+    engine: LocalEngine, tmp_path: Path
 ) -> None:
     child = f"{sys.executable} -c 'import os, time; os.setsid(); time.sleep(300)' & echo up; "
-    created = await pipeline.create(spec("trap '' TERM; " + child + "while true; do sleep 0.1; done"))
+    created = await engine.create(spec("trap '' TERM; " + child + "while true; do sleep 0.1; done"))
     async with asyncio.timeout(20):
-        while "up" not in await pipeline.logs("nlp", "j1", limit_bytes=100):
+        while "up" not in await engine.logs("nlp", "j1", limit_bytes=100):
             await asyncio.sleep(0.05)
     members = family(int(str(created.pod).split()[1]), processes())
     assert len(members) >= 2
-    await pipeline.delete("nlp", "j1")
-    assert not await pipeline.pods_gone("nlp", "j1")
-    await until_gone(pipeline)
+    await engine.delete("nlp", "j1")
+    assert not await engine.pods_gone("nlp", "j1")
+    await until_gone(engine)
     assert alive(members) == []
     await asyncio.sleep(0)
     assert not found(tmp_path, "runs/*")
 
 
 async def test_closing_leaves_nothing_behind(tmp_path: Path) -> None:
-    pipeline = LocalPipeline(tmp_path, grace=30)
-    created = await pipeline.create(spec("sleep 300 & sleep 300"))
+    engine = LocalEngine(tmp_path, grace=30)
+    created = await engine.create(spec("sleep 300 & sleep 300"))
     members = family(int(str(created.pod).split()[1]), processes())
-    await pipeline.close()
+    await engine.close()
     assert members and alive(members) == []
 
 

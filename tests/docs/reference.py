@@ -13,7 +13,7 @@ from traitlets import HasTraits
 from aifactory_hub import settings
 from aifactory_hub.auth import AIFactoryAuthenticator
 from aifactory_hub.cli import main
-from aifactory_hub.service.app import describe
+from aifactory_hub.service.api.app import describe
 from aifactory_spawner import TenantKubeSpawner
 
 # Ours that have settings.

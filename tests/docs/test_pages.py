@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from aifactory_hub.cli import main
 from aifactory_hub.domain.refusals import RefusalReason
 from aifactory_hub.registry import read_registry
-from aifactory_hub.service.file_answers import LimitsAnswer
+from aifactory_hub.service.file_answer_types import LimitsAnswer
 
 from ..conftest import Golden
 from . import reference

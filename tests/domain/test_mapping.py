@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aifactory_hub.domain.mapping import ExactRule, Match, PatternRule, Rule, TenantMapping, normalised, pattern_problem
+from aifactory_hub.domain.rule_trace import trace
 from aifactory_hub.domain.tenants import Role, hub_groups
-from aifactory_hub.domain.tracing import trace
 
 from ..support.tenants import make_tenant
 

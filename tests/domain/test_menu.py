@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from aifactory_hub.domain.lending import Reclaim
-from aifactory_hub.domain.menu import Availability, Outlook, Share, Standing, offers
+from aifactory_hub.domain.borrowing import Reclaim
+from aifactory_hub.domain.menu import Availability, ProfileAvailability, Share, TeamLoad, offers
 from aifactory_hub.domain.menu_json import menu_answer
 from aifactory_hub.domain.quota import Holder, Usage
 from aifactory_hub.domain.tickets import Ticket, TicketState
@@ -31,14 +31,14 @@ def offered(
     per_user: int | None = None,
     user: str | None = None,
     profile: str = "mig-1g.10gb",
-    **outlook: Any,
-) -> Standing:
+    **team_load: Any,
+) -> ProfileAvailability:
     tenant = make_tenant("nlp", quota={SMALL: quota}, borrowing={SMALL: borrowing})
     limits = {} if per_user is None else {SMALL: per_user}
     tenant = replace(tenant, quota=replace(tenant.quota, notebooks_borrow=borrow, per_user=limits))
     used = sum(h.devices[SMALL] for h in holders)
     gathered: dict[str, Any] = {"now": NOW, "usage": Usage({SMALL: used}, holders), "queue": (), "carved": {SMALL: 7}}
-    seen = Outlook(**(gathered | outlook))
+    seen = TeamLoad(**(gathered | team_load))
     return next(o.standing for o in offers(tenant, CATALOGUE, seen, user) if o.profile.name == profile)
 
 
@@ -143,15 +143,17 @@ def test_what_the_team_can_never_hold_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outlook", "availability", "reason"),
+    ("team_load", "availability", "reason"),
     [
         ({"usage": None}, Availability.UNKNOWN, "the cluster does not say now what is in use"),
         ({"unavailable": "it is paused"}, Availability.UNAVAILABLE, "it is paused"),
     ],
     ids=["the quota engine is away", "the vCluster is away"],
 )
-def test_what_is_not_known_is_never_a_number(outlook: dict[str, Any], availability: Availability, reason: str) -> None:
-    offer = offered(**outlook)
+def test_what_is_not_known_is_never_a_number(
+    team_load: dict[str, Any], availability: Availability, reason: str
+) -> None:
+    offer = offered(**team_load)
     assert (offer.availability, offer.reason) == (availability, reason)
     assert (offer.team, offer.cluster, offer.waiting, offer.free_now) == (None, None, None, None)
 
@@ -169,7 +171,7 @@ def test_an_unknown_queue_has_no_length_and_no_wait() -> None:
 
 def test_as_json_unknown_is_null() -> None:
     tenant = make_tenant("nlp", quota={SMALL: 2, LARGE: 1})
-    answer = menu_answer(tenant, CATALOGUE, Outlook(now=NOW, usage=None), simulated=True)
+    answer = menu_answer(tenant, CATALOGUE, TeamLoad(now=NOW, usage=None), simulated=True)
     assert (answer["known"], answer["as_of"], answer["simulated"]) == (False, "2027-01-15T08:00:00Z", True)
     small = next(p for p in answer["profiles"] if p["profile"] == "mig-1g.10gb")
     assert small["gpu"] == {

@@ -93,7 +93,7 @@ def more_than_its_quota(w: Walls) -> list[Outcome]:
         found[0] = next(heard, "")
         return bool(found[0])
 
-    w.cluster.wait(refused, w.patience)
+    w.cluster.wait(refused, w.timeout)
     made = [name for name in names if w.host_pod("vision", name)]
     w.cluster.run("delete", "pods", "-n", w.mark, *names, "--wait=false", kubeconfig=w.admin("vision"))
     return [Outcome("more slices than its quota", QUOTA, found[0], len(made) <= VISIONS_QUOTA)]

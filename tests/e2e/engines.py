@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from aifactory_hub.domain.blocked_pods import Blocked
 from aifactory_hub.domain.jobs import JobRun, JobState, StepState
-from aifactory_hub.domain.starting import Blocked
-from aifactory_hub.pipelines.argo_workflow import ArgoWorkflowPipeline
-from aifactory_hub.pipelines.jobset import JobSetPipeline
-from aifactory_hub.pipelines.trainjob import TrainJobPipeline
+from aifactory_hub.engines.argo_workflow import ArgoWorkflowEngine
+from aifactory_hub.engines.jobset import JobSetEngine
+from aifactory_hub.engines.trainjob import TrainJobEngine
 
 from ..cluster import engines
 from ..cluster.settings import layout
@@ -43,22 +43,22 @@ else:
 END
 fi
 """
-    async with pipeline_of(JobSetPipeline) as pipeline, run_of(pipeline, spec(script, nodes=2)) as wanted:
-        run = await until(pipeline, wanted, lambda run: run.state.final)
-        log = await pipeline.logs(TENANT, wanted.run_id, limit_bytes=9999)
+    async with pipeline_of(JobSetEngine) as runner, run_of(runner, spec(script, nodes=2)) as wanted:
+        run = await until(runner, wanted, lambda run: run.state.final)
+        log = await runner.logs(TENANT, wanted.run_id, limit_bytes=9999)
         assert (run.state, log) == (JobState.SUCCEEDED, "rank 1\n")
         assert [(step.name, step.state) for step in run.steps] == [
             ("node 0", StepState.SUCCEEDED),
             ("node 1", StepState.SUCCEEDED),
         ]
-        assert [seen.run_id for seen in await pipeline.runs(TENANT)] == [wanted.run_id]
+        assert [seen.run_id for seen in await runner.runs(TENANT)] == [wanted.run_id]
 
 
 async def test_one_node_of_a_jobset_that_fails_ends_all_and_is_named() -> None:
     install_engines("jobset")
     script = 'test "$PET_NODE_RANK" = 0 && exec sleep 600; exit 3'
-    async with pipeline_of(JobSetPipeline) as pipeline, run_of(pipeline, spec(script, nodes=2)) as wanted:
-        run = await until(pipeline, wanted, lambda run: run.state.final)
+    async with pipeline_of(JobSetEngine) as runner, run_of(runner, spec(script, nodes=2)) as wanted:
+        run = await until(runner, wanted, lambda run: run.state.final)
     assert (run.state, run.exit_code) == (JobState.FAILED, 3)
     assert run.reason == "node 1: the command ended with exit code 3"
 
@@ -66,11 +66,11 @@ async def test_one_node_of_a_jobset_that_fails_ends_all_and_is_named() -> None:
 async def test_a_trainjob_runs_on_a_runtime_that_the_team_has_published() -> None:
     install_engines("jobset", "trainjob")
     script = 'echo "node $AIFACTORY_NODE of $AIFACTORY_NODES"; test -f "$AIFACTORY_SECRETS/token"; touch /tmp/x'
-    async with pipeline_of(TrainJobPipeline) as pipeline:
-        assert "plain" in [each.name for each in await pipeline.published(TENANT)]
-        async with run_of(pipeline, spec(script, nodes=2, template="plain")) as wanted:
-            run = await until(pipeline, wanted, lambda run: run.state.final)
-            log = await pipeline.logs(TENANT, wanted.run_id, limit_bytes=9999)
+    async with pipeline_of(TrainJobEngine) as runner:
+        assert "plain" in [each.name for each in await runner.published(TENANT)]
+        async with run_of(runner, spec(script, nodes=2, template="plain")) as wanted:
+            run = await until(runner, wanted, lambda run: run.state.final)
+            log = await runner.logs(TENANT, wanted.run_id, limit_bytes=9999)
             assert (run.state, log) == (JobState.SUCCEEDED, "node 0 of 2\n")
             assert len(run.steps) == 2
 
@@ -117,12 +117,12 @@ async def test_a_workflow_of_a_published_template_is_followed_step_by_step(code:
     text = json.dumps(TEMPLATE).replace("IMAGE", running_cluster().notebook_image)
     engines.allow_service(layout(), TENANT, text)
     asked = spec("", template="greet", parameters={"who": "ada", "code": code})
-    async with pipeline_of(ArgoWorkflowPipeline) as pipeline:
-        (greet,) = [each for each in await pipeline.published(TENANT) if each.name == "greet"]
+    async with pipeline_of(ArgoWorkflowEngine) as runner:
+        (greet,) = [each for each in await runner.published(TENANT) if each.name == "greet"]
         assert (greet.description, [p.name for p in greet.parameters]) == ("Greets.", ["who", "code"])
-        async with run_of(pipeline, asked) as wanted:
-            run = await until(pipeline, wanted, lambda run: run.state.final)
-            log = await pipeline.logs(TENANT, wanted.run_id, limit_bytes=9999)
+        async with run_of(runner, asked) as wanted:
+            run = await until(runner, wanted, lambda run: run.state.final)
+            log = await runner.logs(TENANT, wanted.run_id, limit_bytes=9999)
             assert run.state is state, (run, log)
             assert [step.name for step in run.steps] == ["first", "second"]
             assert run.steps[0].state is StepState.SUCCEEDED
@@ -143,8 +143,8 @@ async def test_a_later_step_that_the_host_refuses_blocks_the_workflow_and_says_w
     template["spec"]["templates"].append(other)
     engines.allow_service(layout(), TENANT, json.dumps(template))
     asked = spec("", template="refused", parameters={"who": "ada"})
-    async with pipeline_of(ArgoWorkflowPipeline) as pipeline, run_of(pipeline, asked) as wanted:
-        run = await until(pipeline, wanted, lambda run: run.blocked is Blocked.REFUSED or run.state.final)
+    async with pipeline_of(ArgoWorkflowEngine) as runner, run_of(runner, asked) as wanted:
+        run = await until(runner, wanted, lambda run: run.blocked is Blocked.REFUSED or run.state.final)
         assert (run.state, run.blocked) == (JobState.RUNNING, Blocked.REFUSED), run
         assert [step.state for step in run.steps] == [StepState.SUCCEEDED, StepState.PENDING]
         assert str(run.reason).startswith("step second: the host cluster does not take its pod: ")
@@ -158,31 +158,31 @@ async def test_a_workflow_that_is_deleted_leaves_no_pod() -> None:
     text = json.dumps(TEMPLATE).replace("IMAGE", running_cluster().notebook_image).replace("echo", "sleep 600; echo")
     engines.allow_service(layout(), TENANT, text.replace('"greet"', '"slow"'))
     asked = spec("", template="slow", parameters={"who": "ada"})
-    async with pipeline_of(ArgoWorkflowPipeline) as pipeline:
-        async with run_of(pipeline, asked) as wanted:
-            run = await until(pipeline, wanted, lambda run: run.state is JobState.RUNNING)
+    async with pipeline_of(ArgoWorkflowEngine) as runner:
+        async with run_of(runner, asked) as wanted:
+            run = await until(runner, wanted, lambda run: run.state is JobState.RUNNING)
             assert [(step.name, step.state) for step in run.steps] == [("first", StepState.RUNNING)]
-        assert not (await pipeline.get(TENANT, wanted.run_id)).exists
+        assert not (await runner.get(TENANT, wanted.run_id)).exists
 
 
 @pytest.mark.parametrize("engine", ["jobset", "trainjob"])
 async def test_a_run_on_several_nodes_that_is_cancelled_tells_its_nodes_and_leaves_nothing(engine: str) -> None:
     """Preempted, suspended and cancelled is one thing to an engine: the run is deleted while it runs."""
     install_engines("jobset", *({engine} - {"jobset"}))
-    kind: Any = {"jobset": JobSetPipeline, "trainjob": TrainJobPipeline}[engine]
+    kind: Any = {"jobset": JobSetEngine, "trainjob": TrainJobEngine}[engine]
     asked = {"nodes": 2, "template": "plain"} if engine == "trainjob" else {"nodes": 2}
     script = "trap 'echo told to stop; exit 0' TERM; echo begun; while :; do sleep 0.2; done"
-    async with pipeline_of(kind) as pipeline, run_of(pipeline, spec(script, **asked)) as wanted:
-        run = await until(pipeline, wanted, _both_run)
+    async with pipeline_of(kind) as runner, run_of(runner, spec(script, **asked)) as wanted:
+        run = await until(runner, wanted, _both_run)
         assert run.state is JobState.RUNNING
-        await pipeline.delete(TENANT, wanted.run_id)
-        assert not (await pipeline.get(TENANT, wanted.run_id)).exists
+        await runner.delete(TENANT, wanted.run_id)
+        assert not (await runner.get(TENANT, wanted.run_id)).exists
         async with asyncio.timeout(60):
-            while not await pipeline.pods_gone(TENANT, wanted.run_id):
+            while not await runner.pods_gone(TENANT, wanted.run_id):
                 await asyncio.sleep(0.2)
-        assert wanted.run_id not in [seen.run_id for seen in await pipeline.runs(TENANT)]
+        assert wanted.run_id not in [seen.run_id for seen in await runner.runs(TENANT)]
         # The same run again, as a service does that was killed before it had noted the deletion.
-        await pipeline.delete(TENANT, wanted.run_id)
+        await runner.delete(TENANT, wanted.run_id)
 
 
 def _both_run(run: JobRun) -> bool:

@@ -13,8 +13,8 @@ import pytest
 from bs4 import BeautifulSoup
 
 from aifactory_hub.constants import SCOPE_SUBMIT
+from aifactory_hub.service.auth.hub_auth import HubGate
 from aifactory_hub.service.errors import ServiceError
-from aifactory_hub.service.gate import HubGate
 
 from ..support.hub_process import SERVICE_TOKEN, TENANTS, HubProcess, hub_process
 from ..support.still_servers import BOSS_TOKEN, STILL

@@ -56,7 +56,7 @@ class Walls:
     mark: str = field(default_factory=lambda: f"walls-{secrets.token_hex(3)}")
     # Seconds. The syncer tries a refused object again; the first refusal comes within a second, on a busy machine
     # within a few.
-    patience: float = 60
+    timeout: float = 60
 
     def admin(self, tenant: str) -> Path:
         """The credential of the tenant's own administrator: everything, inside its vCluster."""
@@ -116,7 +116,7 @@ class Walls:
             found[0] = next((text for text in self.events(tenant, name) if words in text), "")
             return bool(found[0])
 
-        self.cluster.wait(heard, self.patience)
+        self.cluster.wait(heard, self.timeout)
         return found[0]
 
     def logged(self, tenant: str, pattern: str) -> str:
@@ -129,7 +129,7 @@ class Walls:
             found[0] = match[0] if match else ""
             return bool(found[0])
 
-        self.cluster.wait(there, self.patience)
+        self.cluster.wait(there, self.timeout)
         return found[0]
 
     def inside(self, namespace: str, pod: str, script: str, *arguments: str) -> str:

@@ -23,7 +23,7 @@ from .rig import TENANTS_FILE, apply_registry, clear_tenants, open_rig
 pytestmark = [pytest.mark.cluster, pytest.mark.browser]
 
 # Milliseconds, for a small machine.
-PATIENCE = 120_000
+TIMEOUT = 120_000
 IMAGES = ("aifactory-hub/argo-controller:4.0.5", "aifactory-hub/argoexec:4.0.5")
 RUN = f"""
 from aifactory_hub.client import run_template
@@ -62,10 +62,10 @@ def ada(tmp_path: Path) -> Iterator[Person]:
 @pytest.fixture
 def page(ada: Person) -> Iterator[Page]:
     """Her JupyterLab."""
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=TIMEOUT)
     assert ada.notebook("lab").status_code == 200
     with browser() as context:
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(TIMEOUT)
         ada.enter(context)
         context.pages[0].goto(f"{ada.hub}/user/{ada.name}/lab")
         yield context.pages[0]

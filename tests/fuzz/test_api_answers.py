@@ -31,12 +31,12 @@ from aifactory_hub.clusters.tenant_objects import (
     Template,
     VirtualPod,
 )
-from aifactory_hub.domain.starting import read_events, wait_of_events
-from aifactory_hub.pipelines.argo_workflow import translate as argo
-from aifactory_hub.pipelines.jobset import translate as jobset
-from aifactory_hub.pipelines.kubernetes_job import translate as kubernetes_job
-from aifactory_hub.pipelines.objects import gone_for_good, read_virtual_pod, seen_run
-from aifactory_hub.pipelines.trainjob import translate as trainjob
+from aifactory_hub.domain.blocked_pods import read_events, wait_of_events
+from aifactory_hub.engines.argo_workflow import translate as argo
+from aifactory_hub.engines.jobset import translate as jobset
+from aifactory_hub.engines.kubernetes_job import translate as kubernetes_job
+from aifactory_hub.engines.objects import gone_for_good, read_virtual_pod, seen_run
+from aifactory_hub.engines.trainjob import translate as trainjob
 
 SECONDS = float(os.environ.get("AIFACTORY_FUZZ_SECONDS", "3"))
 SEED = int(os.environ.get("AIFACTORY_FUZZ_SEED", "15"))

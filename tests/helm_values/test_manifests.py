@@ -12,7 +12,7 @@ import pytest
 from aifactory_hub.registry import read_registry
 from aifactory_hub.registry.render import host_objects
 from aifactory_hub.registry.render_vcluster import seeded_objects
-from aifactory_hub.service.handlers.public import HEALTH_TIMEOUT
+from aifactory_hub.service.api.public import HEALTH_TIMEOUT
 from aifactory_hub.settings import read_service_settings
 
 from ..registry.files import GOOD, SOURCE

@@ -108,7 +108,7 @@ async def running_hub_side(folder: Path) -> AsyncIterator[RunningService]:
     hub.add("eve-token", "eve", scopes_for("vision"), groups=["tenant-vision"])
     runs = LocalRuns(folder / "node")
     try:
-        async with running_service(folder / "service", hub=hub, pipeline=runs.pipeline) as service:
+        async with running_service(folder / "service", hub=hub, engine=runs.engine) as service:
             yield service
     finally:
         runs.close()

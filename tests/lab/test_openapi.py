@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aifactory_hub.service.app import describe
+from aifactory_hub.service.api.app import describe
 
 OPENAPI = Path(__file__).resolve().parents[2] / "labextension/openapi.json"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aifactory_hub.domain.words import gpu_words
+from aifactory_hub.domain.formatting import gpu_words
 from aifactory_hub.registry import Registry, RegistryError, load_registry
 from aifactory_hub.registry.mig import mig_objects
 from aifactory_hub.registry.render import cluster_objects

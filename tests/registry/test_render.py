@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from aifactory_hub import constants
-from aifactory_hub.pipelines.engines import engine_needs
+from aifactory_hub.engines.installed import engine_needs
 from aifactory_hub.registry import read_registry, render
 from aifactory_hub.registry.host_quota import host_quota
 from aifactory_hub.registry.output import yaml_documents

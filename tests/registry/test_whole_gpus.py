@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from aifactory_hub.domain.menu import Availability, Outlook, Standing, offers
+from aifactory_hub.domain.formatting import gpu_words
+from aifactory_hub.domain.menu import Availability, ProfileAvailability, TeamLoad, offers
 from aifactory_hub.domain.quota import Usage
-from aifactory_hub.domain.words import gpu_words
 from aifactory_hub.registry import read_registry
 from aifactory_hub.registry.host_quota import host_quota
 from aifactory_profiles import Device
@@ -118,10 +118,10 @@ def test_a_mistake_is_named(old: str, new: str, said: str) -> None:
     assert any(said in line for line in problems(changed((old, new)))), problems(changed((old, new)))
 
 
-def standings(used: int) -> dict[str, Standing]:
+def standings(used: int) -> dict[str, ProfileAvailability]:
     registry = read_registry(SITE, SOURCE)
-    outlook = Outlook(0.0, Usage({WHOLE: used}), queue=(), borrowable={}, carved=registry.cluster.carved)
-    return {each.profile.name: each.standing for each in offers(registry.tenants["nlp"], registry.catalogue, outlook)}
+    team_load = TeamLoad(0.0, Usage({WHOLE: used}), queue=(), borrowable={}, carved=registry.cluster.carved)
+    return {each.profile.name: each.standing for each in offers(registry.tenants["nlp"], registry.catalogue, team_load)}
 
 
 def test_the_menu_counts_how_often_a_profile_of_several_can_be_had() -> None:

@@ -20,7 +20,7 @@ def test_the_first_node_or_the_only_one_reports(environment: dict[str, str], kin
 
 def test_another_node_sends_nothing(tmp_path: Path) -> None:
     # Whatever it sent to this address would raise.
-    follower = Follower("http://service.invalid", "j1", "token", patience=0.0)
+    follower = Follower("http://service.invalid", "j1", "token", timeout=0.0)
     follower.put_log(b"log")
     follower.put_artifact("model.pt", tmp_path / "model.pt")
     follower.delete_artifact("model.pt")

@@ -77,7 +77,7 @@ async def make_pod(service: RunningService, tmp_path: Path, command: str, **aske
         body = {"command": command, "profile": "mig-1g.10gb", "key": "k", "files": digest, **asked}
         job_id = (await http.post("/jobs", json=body)).json()["id"]
     await service.reconciler.settle()
-    (spec,) = service.pipeline.created
+    (spec,) = service.engine.created
     pod = Pod(job_id, tmp_path / "pod", {})
     for name in ("secrets", "work"):
         (pod.folder / name).mkdir(parents=True)
@@ -174,7 +174,7 @@ async def test_files_that_are_damaged_keep_the_command_from_starting(service: Ru
     code, _, err = await pod.run()
     assert code == NOT_STARTED
     assert "the job's files can't be fetched" in err
-    service.pipeline.end("nlp", pod.job_id, NOT_STARTED)
+    service.engine.end("nlp", pod.job_id, NOT_STARTED)
     await service.reconciler.settle()
     _, _, job = await brought(service, pod)
     assert (job["state"], job["exit_code"]) == ("FAILED", NOT_STARTED)
@@ -221,7 +221,7 @@ def test_the_command_sees_neither_the_token_nor_where_it_is() -> None:
 
 def test_a_service_that_stays_away_is_given_up_on_after_the_patience() -> None:
     slept: list[float] = []
-    reporter = Reporter("http://127.0.0.1:9", "j1", "t", patience=3.0, sleep=slept.append)
+    reporter = Reporter("http://127.0.0.1:9", "j1", "t", timeout=3.0, sleep=slept.append)
     with pytest.raises(NotDelivered, match=r"the log: no success within 3 s; last: ConnectError"):
         reporter.put_log(b"x")
     assert slept[:3] == [0.2, 0.4, 0.8]

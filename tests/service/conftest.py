@@ -50,5 +50,5 @@ def runs(tmp_path: Path) -> Iterator[LocalRuns]:
 @pytest.fixture
 async def working(tmp_path: Path, hub: FakeHub, runs: LocalRuns) -> AsyncIterator[RunningService]:
     """Its jobs really run."""
-    async with running_service(tmp_path / "service", hub=hub, pipeline=runs.pipeline) as service:
+    async with running_service(tmp_path / "service", hub=hub, engine=runs.engine) as service:
         yield service

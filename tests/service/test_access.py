@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from aifactory_hub import constants
-from aifactory_hub.service import gate
+from aifactory_hub.service.auth import hub_auth
 
 from ..support.fake_hub import FakeHub
 from ..support.job_service import RunningService
@@ -130,7 +130,7 @@ async def test_changes_of_one_token_at_once_share_one_question(service: RunningS
         assert [answer.status_code for answer in answers] == [201] * 10
         assert hub.asked < 10
         hub.status = 500
-        await asyncio.sleep(gate.SHARED)
+        await asyncio.sleep(hub_auth.SHARED)
         assert (await http.post("/jobs", json=JOB)).status_code == 503
         hub.status = 200  # a failure is nobody else's
         assert (await http.post("/jobs", json={**JOB, "key": "after"})).status_code == 201
@@ -139,7 +139,7 @@ async def test_changes_of_one_token_at_once_share_one_question(service: RunningS
 async def test_reading_asks_the_hub_seldom_and_changing_asks_it_always(
     service: RunningService, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "SHARED", 0.0)
+    monkeypatch.setattr(hub_auth, "SHARED", 0.0)
     async with service.http("ada") as http:
         for _ in range(5):
             await http.get("/jobs")

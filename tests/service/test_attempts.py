@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aifactory_hub.domain.jobs import EndKind, JobRun, JobState, Onward
-from aifactory_hub.service.answers import job_answer
+from aifactory_hub.service.api.answers import job_answer
 
 from ..support.job_service import RunningService
 from .world import MIG, World
@@ -31,14 +31,14 @@ async def test_a_job_costs_what_all_its_attempts_cost(world: World) -> None:
     assert answer(world, job_id)["cost"] == {"per_hour": "0.40", "hours": 6.0, "at_most": "2.40", "so_far": "0.00"}
     await world.settle()
     world.clock.pass_by(3600)
-    world.pipeline.end("nlp", job_id, 1)
+    world.engine.end("nlp", job_id, 1)
     await world.settle()
     world.clock.pass_by(3600)  # it waits, and holds nothing
     await world.settle()
     world.clock.pass_by(1800)
     cost = answer(world, job_id)["cost"]
     assert cost == {"per_hour": "0.40", "hours": 5.0, "at_most": "2.00", "so_far": "0.60"}
-    world.pipeline.end("nlp", f"{job_id}r2", 0)
+    world.engine.end("nlp", f"{job_id}r2", 0)
     await world.settle()
     world.clock.pass_by(3600)
     assert answer(world, job_id)["cost"] == {"per_hour": "0.40", "hours": 1.5, "at_most": "0.60", "so_far": "0.60"}
@@ -48,9 +48,9 @@ async def test_each_attempt_tells_what_it_held_and_for_how_long(world: World) ->
     job_id = await world.submit(retries=1, retry_backoff=30)
     assert (answer(world, job_id)["attempts"], answer(world, job_id)["history"]) == ([], [])
     await world.settle()
-    world.pipeline.print_line("nlp", job_id, "first try")
+    world.engine.print_line("nlp", job_id, "first try")
     world.clock.pass_by(60)
-    world.pipeline.end("nlp", job_id, 7)
+    world.engine.end("nlp", job_id, 7)
     await world.settle()
     world.clock.pass_by(30)
     await world.settle()
@@ -73,7 +73,7 @@ async def test_the_nodes_that_an_attempt_was_seen_on_stay_known(world: World, mo
         async def seen(*_: object, run: JobRun = run) -> JobRun:
             return run
 
-        monkeypatch.setattr(world.pipeline, "get", seen)
+        monkeypatch.setattr(world.engine, "get", seen)
         await world.settle()
     assert answer(world, job_id)["attempts"][0]["nodes"] == ["gpu-1", "gpu-2"]
     assert world.job(job_id).spec.profile == MIG
@@ -85,7 +85,7 @@ async def test_the_log_of_each_attempt_can_be_read(service: RunningService) -> N
         logs = f"/jobs/{job_id}/logs"
         for line, run_id in (("one", job_id), ("two", f"{job_id}r2")):
             await service.reconciler.settle()
-            service.pipeline.print_line("nlp", run_id, line)
+            service.engine.print_line("nlp", run_id, line)
             if run_id == job_id:
                 await http.post(f"/jobs/{job_id}/suspend")
                 await service.reconciler.settle()
@@ -121,7 +121,7 @@ async def test_who_cancelled_a_job_is_a_field_of_it(world: World, exit_code: int
     await world.settle()
     assert answer(world, job_id)["cancelled_by"] is None
     if exit_code is not None:
-        world.pipeline.end("nlp", job_id, exit_code)
+        world.engine.end("nlp", job_id, exit_code)
     world.service.jobs.ask_cancel(job_id, by="ada", now=world.clock())
     assert answer(world, job_id)["cancelled_by"] == "ada"
     await world.settle()

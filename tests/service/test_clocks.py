@@ -13,8 +13,8 @@ import pytest
 
 from aifactory_hub.client import session as client
 from aifactory_hub.client.job import Job
+from aifactory_hub.client.job_display import job_html
 from aifactory_hub.client.session import Account, Session
-from aifactory_hub.client.shown import job_html
 
 from ..support.job_service import RunningService
 from ..support.local_runs import LocalRuns
@@ -102,7 +102,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def running(world: World, key: str) -> str:
     job_id = await world.submit(key)
     await world.settle()
-    world.pipeline.start("nlp", job_id)
+    world.engine.start("nlp", job_id)
     assert await world.state(job_id) == ("RUNNING", None)
     return job_id
 
@@ -110,7 +110,7 @@ async def running(world: World, key: str) -> str:
 async def test_a_service_whose_clock_is_set_back_goes_on_and_no_job_ends_before_it_began(world: World) -> None:
     first = await running(world, "first")
     world.clock.pass_by(-HOURS)
-    world.pipeline.end("nlp", first, 0)
+    world.engine.end("nlp", first, 0)
     assert (await world.state(first))[0] == "SUCCEEDED"
     job = world.job(first)
     assert job.finished_at is not None and job.current.running_at is not None
@@ -118,7 +118,7 @@ async def test_a_service_whose_clock_is_set_back_goes_on_and_no_job_ends_before_
     assert not job.live
     second = await running(world, "second")
     await world.service.scheduler.tick()
-    await world.service.chores.calls["retention"][1]()
-    world.pipeline.end("nlp", second, 0)
+    await world.service.periodic_tasks.calls["retention"][1]()
+    world.engine.end("nlp", second, 0)
     assert (await world.state(second))[0] == "SUCCEEDED"
     assert world.job(first).log_dropped_at is None

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from aifactory_hub.service import connections, executors, limits
-from aifactory_hub.service.connections import Phase
-from aifactory_hub.service.handlers import public
-from aifactory_hub.service.limits import Kind, Limits
+from aifactory_hub.service import executors
+from aifactory_hub.service.api import connections, limits, public
+from aifactory_hub.service.api.connections import Phase
+from aifactory_hub.service.api.limits import Kind, Limits
 
 from ..support.fake_hub import FakeHub
 from ..support.hub_proxy import hub_proxy
@@ -281,7 +281,7 @@ def test_the_file_limit_is_raised_and_connections_fit_below_it(soft: int, hard: 
     program = (
         "import resource, logging; logging.basicConfig();"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}));"
-        "from aifactory_hub.service.connections import most_connections;"
+        "from aifactory_hub.service.api.connections import most_connections;"
         "print(most_connections(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from aifactory_hub.admission.inprocess import InProcessAdmission
-from aifactory_hub.pipelines.memory import MemoryPipeline
+from aifactory_hub.admission.in_process import InProcessAdmission
+from aifactory_hub.engines.memory import MemoryEngine
 
 from ..support.fake_hub import FakeHub
 from ..support.job_service import make_registry, running_service
@@ -36,8 +36,8 @@ async def pages(http: httpx.AsyncClient, **asked: Any) -> list[list[str]]:
 async def test_forty_at_once_with_twenty_keys_are_twenty_jobs_also_after_a_restart(
     tmp_path: Path, hub: FakeHub, database_url: str
 ) -> None:
-    admission, pipeline = InProcessAdmission(make_registry().tenants), MemoryPipeline()
-    how: dict[str, Any] = {"hub": hub, "admission": admission, "pipeline": pipeline, "database": database_url}
+    admission, engine = InProcessAdmission(make_registry().tenants), MemoryEngine()
+    how: dict[str, Any] = {"hub": hub, "admission": admission, "engine": engine, "database": database_url}
     async with running_service(tmp_path, **how, reconciling=False) as service, service.http("ada", timeout=60) as http:
         answers = await asyncio.gather(*(take(http, f"k{n % 20}") for n in range(40)))
         assert sorted(answer.status_code for answer in answers) == [200] * 20 + [201] * 20
@@ -49,11 +49,11 @@ async def test_forty_at_once_with_twenty_keys_are_twenty_jobs_also_after_a_resta
         assert [len(page) for page in found] == [10, 10]
         assert {job_id for page in found for job_id in page} == ids
         await service.reconciler.settle()
-        assert len(pipeline.created) == 2, "the team's quota"
+        assert len(engine.created) == 2, "the team's quota"
         assert len((await pages(http, state="QUEUED"))[0]) == 10
         assert sum(map(len, await pages(http, state=["STARTING", "RUNNING"]))) == 2
-        first = pipeline.created[0].run_id
-        pipeline.end("nlp", first, 0)
+        first = engine.created[0].run_id
+        engine.end("nlp", first, 0)
         cancelled = (await pages(http, state="QUEUED"))[0][0]
         assert (await http.delete(f"/jobs/{cancelled}")).status_code == 202
     async with running_service(tmp_path, **how, reconciling=False) as again, again.http("ada", timeout=60) as http:
@@ -62,5 +62,5 @@ async def test_forty_at_once_with_twenty_keys_are_twenty_jobs_also_after_a_resta
         assert (await http.get(f"/jobs/{cancelled}")).json()["state"] == "CANCELLED"
         repeated = await take(http, "k7")
         assert (repeated.status_code, repeated.json()["id"] in ids) == (200, True)
-        assert len(pipeline.created) == 3, "one more has its turn, and none has two"
+        assert len(engine.created) == 3, "one more has its turn, and none has two"
         assert {job_id for page in await pages(http) for job_id in page} == ids

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aifactory_hub.admission.base import AdmissionUnavailable
-from aifactory_hub.service import forecasts
+from aifactory_hub.service.api import forecasts
 
 from ..support.job_service import RunningService
 from ..support.tenants import SMALL

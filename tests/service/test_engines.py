@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from aifactory_hub.domain.blocked_pods import Blocked
 from aifactory_hub.domain.engines import EngineFacts, Parameter, Published
 from aifactory_hub.domain.jobs import JobRun, JobState, RunStep, StepState
-from aifactory_hub.domain.starting import Blocked
-from aifactory_hub.pipelines.base import Site
-from aifactory_hub.pipelines.engines import UnknownEngine, load_engines
-from aifactory_hub.pipelines.memory import MemoryPipeline
+from aifactory_hub.engines.base import Site
+from aifactory_hub.engines.installed import UnknownEngine, load_engines
+from aifactory_hub.engines.memory import MemoryEngine
 
 from ..support.fake_hub import FakeHub, scopes_for
 from ..support.job_service import RunningService, running_service
@@ -28,8 +28,8 @@ async def service(tmp_path: Path) -> AsyncIterator[RunningService]:
     hub = FakeHub()
     hub.start()
     hub.add("ada-token", "ada", scopes_for("nlp"), groups=["tenant-nlp"])
-    pipeline = MemoryPipeline(facts=ARGO, templates=[TRAIN])
-    async with running_service(tmp_path, hub=hub, pipeline=pipeline, reconciling=False) as running:
+    engine = MemoryEngine(facts=ARGO, templates=[TRAIN])
+    async with running_service(tmp_path, hub=hub, engine=engine, reconciling=False) as running:
         yield running
     await hub.stop()
 
@@ -47,7 +47,7 @@ async def test_engines_and_templates_are_listed(service: RunningService) -> None
         (template,) = answer["templates"]
         assert template["name"] == "train"
         assert [(p["name"], p["default"]) for p in template["parameters"]] == [("data", None), ("epochs", "3")]
-        service.pipeline.unavailable.add("nlp")
+        service.engine.unavailable.add("nlp")
         silent = (await http.get("/tenants/nlp/templates")).json()
         assert silent["templates"] == []
         assert "does not answer" in silent["unavailable"]["argo-workflow"]
@@ -88,9 +88,9 @@ async def test_a_job_of_a_template_is_taken_once_even_while_the_vcluster_is_sile
         assert (job["engine"], job["template"], job["nodes"]) == ("argo-workflow", "train", 2)
         assert (job["name"], job["parameters"], job["steps"]) == ("train", {"data": "s3://b"}, [])
         # The template may be gone by now, or the vCluster silent: the same request is the same job.
-        service.pipeline.templates.clear()
+        service.engine.templates.clear()
         assert (await http.post("/jobs", json=body)).json()["id"] == job["id"]
-        service.pipeline.unavailable.add("nlp")
+        service.engine.unavailable.add("nlp")
         assert (await http.post("/jobs", json={**body, "key": "other"})).status_code == 201
 
 
@@ -103,32 +103,32 @@ def world(tmp_path: Path) -> object:
 
 def shown(world: World, job_id: str, run: JobRun) -> None:
     """What the engine says of the job's run from now on."""
-    found = world.pipeline._runs["nlp", job_id]
+    found = world.engine._runs["nlp", job_id]
     found.run = replace(run, exists=True, uid=found.run.uid)
 
 
 async def test_one_ticket_holds_all_nodes(world: World) -> None:
-    world.pipeline.facts = EngineFacts("jobset", "nodes", most_nodes=8)
+    world.engine.facts = EngineFacts("jobset", "nodes", most_nodes=8)
     world.restart()
     job_id = await world.submit(engine="jobset", nodes=2)
     await world.settle()
     (ticket,) = await world.admission.tickets("nlp")
     assert sum(ticket.devices.values()) == 2
-    assert world.pipeline.created[0].nodes == 2
+    assert world.engine.created[0].nodes == 2
     assert world.job(job_id).spec.backend == "jobset"
 
 
 async def test_a_job_that_named_no_engine_stays_with_its_own_when_the_site_puts_another_first(world: World) -> None:
     job_id = await world.submit()
     await world.settle()
-    assert world.job(job_id).spec.backend == world.pipeline.facts.name
-    world.pipeline.facts = EngineFacts("jobset", "nodes", most_nodes=8)
+    assert world.job(job_id).spec.backend == world.engine.facts.name
+    world.engine.facts = EngineFacts("jobset", "nodes", most_nodes=8)
     world.restart()
     await world.settle()
     # Its engine is not set up now: nothing is known of the job, so nothing is concluded, least of all from another's.
     assert "kubernetes-job is not set up" in (world.job(job_id).unreachable or "")
     assert world.job(job_id).state is JobState.STARTING
-    assert len(world.pipeline.created) == 1
+    assert len(world.engine.created) == 1
 
 
 async def test_a_run_is_followed_step_by_step_and_a_new_attempt_begins_without_steps(world: World) -> None:
@@ -146,14 +146,14 @@ async def test_a_run_is_followed_step_by_step_and_a_new_attempt_begins_without_s
     assert world.job(job_id).current.steps == ()
 
 
-@pytest.mark.parametrize(("blocked", "patience"), [(Blocked.REFUSED, 20), (Blocked.STUCK, 600)])
+@pytest.mark.parametrize(("blocked", "timeout"), [(Blocked.REFUSED, 20), (Blocked.STUCK, 600)])
 async def test_a_run_that_can_not_start_gives_its_devices_back_after_a_while(
-    world: World, blocked: Blocked, patience: float
+    world: World, blocked: Blocked, timeout: float
 ) -> None:
     job_id = await world.submit(retries=3)
     await world.settle()
     shown(world, job_id, JobRun(True, reason="no such image", blocked=blocked))
-    world.clock.pass_by(patience - 5)
+    world.clock.pass_by(timeout - 5)
     assert await world.state(job_id) == ("STARTING", "no such image")
     world.clock.pass_by(10)
     assert await world.state(job_id) == ("FAILED", "it could not start: no such image")
@@ -184,11 +184,11 @@ async def test_a_run_that_is_made_ready_for_long_is_left_alone(world: World) -> 
 
 
 async def test_a_job_whose_engine_was_taken_away_keeps_its_state_and_says_so(world: World) -> None:
-    world.pipeline.facts = EngineFacts("jobset", "nodes", most_nodes=8)
+    world.engine.facts = EngineFacts("jobset", "nodes", most_nodes=8)
     world.restart()
     job_id = await world.submit(engine="jobset")
     await world.settle()
-    world.pipeline.facts = EngineFacts("kubernetes-job", "one")
+    world.engine.facts = EngineFacts("kubernetes-job", "one")
     world.restart()
     assert (await world.state(job_id))[0] == "STARTING"
     assert "engine jobset is not set up here any more" in str(world.job(job_id).unreachable)

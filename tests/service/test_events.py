@@ -12,9 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from aifactory_hub.service import reading
-from aifactory_hub.service.handlers import events
-from aifactory_hub.service.news import Bulletin, News
+from aifactory_hub.service.api import events, reader_access
+from aifactory_hub.service.change_feed import ChangeFeed, Changes
 
 from ..support.fake_hub import FakeHub
 from ..support.job_service import RunningService
@@ -73,7 +72,7 @@ async def test_a_job_is_followed_from_state_to_state_to_its_end(service: Running
             assert (await heard.next())[1]["state"] == "PENDING"
             await service.reconciler.settle()
             assert (await heard.next())[1]["state"] == "STARTING"
-            service.pipeline.end("nlp", job_id, 3)
+            service.engine.end("nlp", job_id, 3)
             await service.reconciler.settle()
             seen = [await heard.next(), await heard.next()]
             assert seen[0][0] == "job"
@@ -114,8 +113,8 @@ async def test_a_stream_in_which_nothing_happens_is_kept_alive(
 async def test_a_token_that_is_taken_back_ends_the_stream_and_a_hub_that_restarts_does_not(
     service: RunningService, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "CHECK_EVERY", 0.0)
-    monkeypatch.setattr(reading, "CHECK_GRACE", 0.0)
+    monkeypatch.setattr(reader_access, "CHECK_EVERY", 0.0)
+    monkeypatch.setattr(reader_access, "CHECK_GRACE", 0.0)
     monkeypatch.setattr(events, "_LOOK_AGAIN", 0.02)
     async with service.http("ada") as http:
         job_id = await submitted(http)
@@ -141,29 +140,29 @@ async def test_a_listener_that_goes_leaves_nothing_behind(service: RunningServic
         async with listening(http, f"/jobs/{job_id}/events") as heard:
             await heard.next()
             async with asyncio.timeout(5):
-                while not service.context.bulletin._waiting:
+                while not service.context.changes._waiting:
                     await asyncio.sleep(0.01)
     async with asyncio.timeout(10):
-        while service.context.bulletin._waiting:
+        while service.context.changes._waiting:
             await asyncio.sleep(0.02)
 
 
 async def test_news_are_told_to_all_who_wait_once_and_to_nobody_twice() -> None:
-    bulletin = Bulletin()
-    waiting = [asyncio.create_task(bulletin.after(0, patience=5)) for _ in range(3)]
+    changes = ChangeFeed()
+    waiting = [asyncio.create_task(changes.after(0, timeout=5)) for _ in range(3)]
     await asyncio.sleep(0)
-    await asyncio.to_thread(bulletin.tell, "j1")
-    assert [await task for task in waiting] == [News(1, {"j1": 1})] * 3
-    assert (await bulletin.after(1, patience=0.01)).jobs == {}
-    assert (await bulletin.after(0, patience=0)).jobs == {"j1": 1}
+    await asyncio.to_thread(changes.tell, "j1")
+    assert [await task for task in waiting] == [Changes(1, {"j1": 1})] * 3
+    assert (await changes.after(1, timeout=0.01)).jobs == {}
+    assert (await changes.after(0, timeout=0)).jobs == {"j1": 1}
     for n in range(3000):
-        bulletin.tell(f"j{n}")
-    assert (await bulletin.after(1, patience=0)).jobs is None
-    assert not bulletin._waiting
+        changes.tell(f"j{n}")
+    assert (await changes.after(1, timeout=0)).jobs is None
+    assert not changes._waiting
 
 
 async def piece(service: RunningService, job_id: str, offset: int, content: bytes) -> None:
-    spec = next(spec for spec in service.pipeline.created if spec.run_id == job_id)
+    spec = next(spec for spec in service.engine.created if spec.run_id == job_id)
     async with service.http(spec.secret_files["token"]) as runner:
         answer = await runner.post(f"/internal/jobs/{job_id}/log/pieces?offset={offset}", content=content)
     assert answer.status_code == 200, answer.text
@@ -183,7 +182,7 @@ async def test_what_a_job_prints_is_heard_as_it_comes_and_once(service: RunningS
             await piece(service, job_id, 500, b"later\n")
             assert (await heard.next())[1] == {"attempt": 1, "offset": 500, "skipped": 488, "text": "later\n"}
             assert (await http.get(f"/jobs/{job_id}/logs")).headers["X-AIFactory-Log"] == "live"
-            service.pipeline.end("nlp", job_id, 0)
+            service.engine.end("nlp", job_id, 0)
             await service.reconciler.settle()
             while (last := await heard.next())[0] == "job":
                 pass
@@ -227,7 +226,7 @@ async def test_a_log_that_is_not_kept_any_more_ends_who_follows_it(service: Runn
         job_id = await submitted(http)
         await service.reconciler.settle()
         await piece(service, job_id, 0, b"once\n")
-        service.pipeline.end("nlp", job_id, 0)
+        service.engine.end("nlp", job_id, 0)
         await service.reconciler.settle()
         service.context.spool.drop(job_id)
         service.context.files.drop(job_id, "log")
@@ -248,7 +247,7 @@ async def test_who_comes_back_a_day_later_goes_on_in_what_is_left_of_a_long_log(
         await service.reconciler.settle()
         for start in range(0, len(printed), 2**19):
             await piece(service, job_id, start, printed[start : start + 2**19])
-        service.pipeline.end("nlp", job_id, 137)
+        service.engine.end("nlp", job_id, 137)
         await service.reconciler.settle()
         service.context.spool.drop(job_id)
         for place in (len(printed) - 16, 8):
@@ -270,7 +269,7 @@ async def test_the_log_of_a_pod_that_is_gone_is_what_its_runner_sent(service: Ru
         job_id = await submitted(http)
         await service.reconciler.settle()
         await piece(service, job_id, 0, b"before the memory was full\n")
-        service.pipeline.end("nlp", job_id, 137, "it used more memory than its profile has (OOMKilled)")
+        service.engine.end("nlp", job_id, 137, "it used more memory than its profile has (OOMKilled)")
         await service.reconciler.settle()
         log = await http.get(f"/jobs/{job_id}/logs")
     assert (log.text, log.headers["X-AIFactory-Log"]) == ("before the memory was full\n", "stored")

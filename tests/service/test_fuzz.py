@@ -17,7 +17,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
-from aifactory_hub.service.app import describe
+from aifactory_hub.service.api.app import describe
 
 from ..support.job_service import PREFIX
 from ..support.service_thread import ServiceThread, service_in_a_thread

@@ -33,7 +33,7 @@ async def started(service: RunningService, owner: str = "ada", files: dict[str, 
             body["files"] = await send_files(http, files)
         job_id = (await http.post("/jobs", json=body)).json()["id"]
     await service.reconciler.settle()
-    spec = next(s for s in service.pipeline.created if s.run_id == job_id)
+    spec = next(s for s in service.engine.created if s.run_id == job_id)
     return Run(job_id, service.http(spec.secret_files["token"]))
 
 
@@ -97,7 +97,7 @@ async def test_a_persons_token_is_no_runners(service: RunningService) -> None:
 
 async def test_a_token_ends_with_its_job(service: RunningService) -> None:
     run = await started(service)
-    service.pipeline.end("nlp", run.job_id, 0)
+    service.engine.end("nlp", run.job_id, 0)
     await service.reconciler.settle()
     async with run.http as http:
         answer = await http.put(run.path("log"), content=b"late", headers=digest(b"late"))
@@ -106,14 +106,14 @@ async def test_a_token_ends_with_its_job(service: RunningService) -> None:
 
 async def test_a_stopped_runs_last_words_are_still_taken(service: RunningService) -> None:
     run = await started(service)
-    service.pipeline.slow_to_go.add(run.job_id)
+    service.engine.slow_to_go.add(run.job_id)
     async with service.http("ada") as http:
         await http.delete(f"/jobs/{run.job_id}")
     await service.reconciler.settle()
     async with run.http as http:
         answer = await http.put(run.path("log"), content=b"last words\n", headers=digest(b"last words\n"))
     assert answer.status_code == 201
-    service.pipeline.slow_to_go.clear()
+    service.engine.slow_to_go.clear()
     await service.reconciler.settle()
     async with service.http("ada") as http:
         assert (await http.get(f"/jobs/{run.job_id}/logs")).text == "last words\n"

@@ -109,10 +109,10 @@ async def _day_with_a_kill(path: Path, day: str, kill: Kill) -> bool:
             survived = await _settled(world) and survived
         job = world.job(job_id)
         assert (job.state.value, job.live) == (end, False), (kill.at, kill.after)
-        made = [spec.run_id for spec in world.pipeline.created]
+        made = [spec.run_id for spec in world.engine.created]
         assert (len(made), len(set(made))) == (attempts, attempts), (kill.at, kill.after, made)
         assert await world.admission.tickets("nlp") == []
-        assert await world.pipeline.runs("nlp") == []
+        assert await world.engine.runs("nlp") == []
         return survived
     finally:
         world.close()
@@ -133,11 +133,11 @@ def _do(world: World, job_id: str, part: str) -> None:
     run = world.job(job_id).run_id
     match part:
         case "start":
-            world.pipeline.start("nlp", run)
+            world.engine.start("nlp", run)
         case "succeed":
-            world.pipeline.end("nlp", run, 0)
+            world.engine.end("nlp", run, 0)
         case "fail":
-            world.pipeline.end("nlp", run, 1)
+            world.engine.end("nlp", run, 1)
         case "cancel":
             world.service.jobs.ask_cancel(job_id, by="ada", now=1.0)
         case "suspend":
@@ -176,7 +176,7 @@ async def test_a_kill_while_a_job_is_taken_in_leaves_one_job_once_the_client_has
 
         async def ask() -> str:
             job_id = await world.submit(files=digest)
-            await world.service.chores.calls["journal"][1]()
+            await world.service.periodic_tasks.calls["journal"][1]()
             return job_id
 
         with monkeypatch.context() as dying:
@@ -189,7 +189,7 @@ async def test_a_kill_while_a_job_is_taken_in_leaves_one_job_once_the_client_has
         assert await ask() == job_id
         assert [job.id for job in world.service.jobs.live()] == [job_id]
         assert await world.state(job_id) == ("STARTING", None)
-        assert [spec.run_id for spec in world.pipeline.created] == [job_id]
+        assert [spec.run_id for spec in world.engine.created] == [job_id]
         assert world.job(job_id).spec.input_sha256 == digest
     finally:
         world.close()
@@ -207,7 +207,7 @@ async def test_a_database_restored_from_an_hour_ago_loses_no_job_and_runs_none_t
 
     async def keep() -> None:
         await world.settle()
-        await world.service.chores.calls[journal][1]()
+        await world.service.periodic_tasks.calls[journal][1]()
 
     try:
         running, waiting = await world.submit("running"), await world.submit("waiting", profile="cpu-small")
@@ -217,14 +217,14 @@ async def test_a_database_restored_from_an_hour_ago_loses_no_job_and_runs_none_t
         shutil.copy(tmp_path / "service.sqlite", tmp_path / "backup")
         world.restart()
         # The hour that the database forgets: one ends, one that waited runs and ends, two are taken in.
-        world.pipeline.end("nlp", running, 0)
+        world.engine.end("nlp", running, 0)
         world.service.jobs.resume(waiting)
         await keep()
-        world.pipeline.end("nlp", world.job(waiting).run_id, 0)
+        world.engine.end("nlp", world.job(waiting).run_id, 0)
         new, cancelled = await world.submit("new"), await world.submit("cancelled")
         world.service.jobs.ask_cancel(cancelled, by="ada", now=2.0)
         await keep()
-        made = len(world.pipeline.created)
+        made = len(world.engine.created)
         world.service.jobs.close()
         _restore(tmp_path)
         world.restart()
@@ -232,9 +232,9 @@ async def test_a_database_restored_from_an_hour_ago_loses_no_job_and_runs_none_t
         states = {job_id: world.job(job_id).state.value for job_id in (running, waiting, new, cancelled)}
         assert list(states.values()) == ["SUCCEEDED", "SUCCEEDED", "STARTING", "CANCELLED"]
         assert await world.submit("new") == new
-        world.pipeline.end("nlp", new, 0)
+        world.engine.end("nlp", new, 0)
         assert (await world.state(new))[0] == "SUCCEEDED"
-        assert len(world.pipeline.created) == made
+        assert len(world.engine.created) == made
         assert await world.admission.tickets("nlp") == []
     finally:
         world.close()
@@ -243,23 +243,23 @@ async def test_a_database_restored_from_an_hour_ago_loses_no_job_and_runs_none_t
 async def test_a_run_that_the_api_makes_after_it_was_given_up_is_removed(world: World) -> None:
     job_id = await world.submit()
     await world.settle()
-    late = world.pipeline.created[0]
+    late = world.engine.created[0]
     world.service.jobs.ask_cancel(job_id, by="ada", now=1.0)
     await world.settle()
-    await world.pipeline.create(late)  # the answer to it was lost, and it took its time
+    await world.engine.create(late)  # the answer to it was lost, and it took its time
     going = await world.submit("going")
     await world.settle()
     await world.service.reconciler.sweep()
-    assert [run.run_id for run in await world.pipeline.runs("nlp")] == [going]
+    assert [run.run_id for run in await world.engine.runs("nlp")] == [going]
 
 
 async def test_a_run_of_a_job_that_nobody_knows_is_removed_after_an_hour(world: World) -> None:
     await world.submit()
     await world.settle()
-    stranger = replace(world.pipeline.created[0], run_id="j0000000000ff")
-    await world.pipeline.create(stranger)
+    stranger = replace(world.engine.created[0], run_id="j0000000000ff")
+    await world.engine.create(stranger)
     await world.service.reconciler.sweep()
-    assert len(await world.pipeline.runs("nlp")) == 2
-    world.pipeline.ages[stranger.run_id] = 3700.0
+    assert len(await world.engine.runs("nlp")) == 2
+    world.engine.ages[stranger.run_id] = 3700.0
     await world.service.reconciler.sweep()
-    assert stranger.run_id not in [run.run_id for run in await world.pipeline.runs("nlp")]
+    assert stranger.run_id not in [run.run_id for run in await world.engine.runs("nlp")]

@@ -12,8 +12,8 @@ import pytest
 
 from aifactory_hub.client import Job, submit
 from aifactory_hub.client.session import Account, Session
-from aifactory_hub.pipelines.base import RunSpec
-from aifactory_hub.service.handlers import events
+from aifactory_hub.engines.base import RunSpec
+from aifactory_hub.service.api import events
 
 from ..support.hub_proxy import hub_proxy
 from ..support.job_service import RunningService
@@ -32,7 +32,7 @@ class OwnLog(LocalRuns):
         with process.stdout:
             while process.stdout.read(2**20):
                 pass
-        self.pipeline.end(spec.tenant, spec.run_id, process.wait())
+        self.engine.end(spec.tenant, spec.run_id, process.wait())
 
 
 class Counting(httpx.HTTPTransport):

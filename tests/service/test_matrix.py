@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from aifactory_hub import constants
-from aifactory_hub.service.app import describe
+from aifactory_hub.service.api.app import describe
 from aifactory_hub.store import Artifact
 
 from ..support.fake_hub import FakeHub, scopes_for
@@ -93,7 +93,7 @@ async def site(tmp_path: Path, hub: FakeHub) -> AsyncIterator[Site]:
         await service.reconciler.settle()
         digest = sha256(pack_of(FILES))
         fill(service, job_id)
-        specs = {spec.run_id: spec.secret_files["token"] for spec in service.pipeline.created}
+        specs = {spec.run_id: spec.secret_files["token"] for spec in service.engine.created}
         real = {
             "job": job_id,
             "schedule": made.json()["id"],

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from aifactory_hub.service import executors, gate, limits
+from aifactory_hub.service import executors
+from aifactory_hub.service.api import events, limits
+from aifactory_hub.service.api.limits import Kind
+from aifactory_hub.service.auth import hub_auth
 from aifactory_hub.service.executors import PersonalPool, Pool, let_the_event_loop_go_first
-from aifactory_hub.service.handlers import events
-from aifactory_hub.service.limits import Kind
 from aifactory_hub.service.pace import Pace
 from aifactory_hub.store import Incoming
 
@@ -41,7 +42,7 @@ async def test_a_hub_that_fails_for_a_change_takes_nothing_from_reading(service:
     async with service.http("ada") as http:
         assert (await http.get("/quota")).status_code == 200
         hub.memberships_status = 500
-        await asyncio.sleep(gate.SHARED)
+        await asyncio.sleep(hub_auth.SHARED)
         assert (await http.post("/jobs", json={"command": "true"})).status_code == 503
         assert (await http.get("/quota")).status_code == 200, "what was known ten seconds ago at most serves reading"
         hub.memberships_status = 200
@@ -54,8 +55,8 @@ async def test_a_hub_that_fails_for_a_change_takes_nothing_from_reading(service:
 async def test_a_request_that_is_one_too_many_is_refused_before_the_hub_is_asked(
     service: RunningService, hub: FakeHub, monkeypatch: pytest.MonkeyPatch, kind: Kind
 ) -> None:
-    monkeypatch.setattr(gate, "SHARED", -1.0)
-    monkeypatch.setattr(gate, "CACHE_MAX_AGE", -1.0)  # each request that gets so far asks
+    monkeypatch.setattr(hub_auth, "SHARED", -1.0)
+    monkeypatch.setattr(hub_auth, "CACHE_MAX_AGE", -1.0)  # each request that gets so far asks
     monkeypatch.setitem(limits.MOST_OPEN, kind, 1)
     verb, path = {
         Kind.STREAMS: ("GET", "/events"),

@@ -71,7 +71,7 @@ async def there(tmp_path: Path, hub: FakeHub, runs: LocalRuns, s3: S3Server) -> 
     serving = running_service(
         tmp_path / "service",
         hub=hub,
-        pipeline=runs.pipeline,
+        engine=runs.engine,
         registry=registry,
         files=lambda own: FileStore(own, blobs),
         clock=clock,
@@ -112,7 +112,7 @@ async def test_a_job_travels_through_the_bucket_and_back(
     assert await asyncio.to_thread(lambda: "".join(job.follow())) == "trained\n"
     artifacts = await asyncio.to_thread(lambda: job.artifacts)
     assert {name: await asyncio.to_thread(one.read) for name, one in artifacts.items()} == {"model.bin": b"w" * 9}
-    await there.service.context.chores.calls["journal"][1]()
+    await there.service.context.periodic_tasks.calls["journal"][1]()
     kinds = {key.split("/")[0] for key in there.kept()}
     assert {"jobs", "packs", "snapshots", "journal"} <= kinds
     own = {path.name for path in (tmp_path / "service" / "files").rglob("*") if path.is_file()}
@@ -152,7 +152,7 @@ async def test_each_kind_goes_from_the_bucket_in_its_time(there: OnS3, session: 
 
     async def left(days: float) -> tuple[bool, bool, bool]:
         there.clock.by = days * DAY
-        await context.chores.calls["retention"][1]()
+        await context.periodic_tasks.calls["retention"][1]()
         await context.reconciler.sweep()
         await context.reconciler.sweep()  # packs go once their snapshots have
         mine = there.kept(f"jobs/{job.id}")

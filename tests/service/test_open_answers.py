@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from aifactory_hub.service import gate, reading
-from aifactory_hub.service.app import ROUTES, describe
+from aifactory_hub.service.api import base, events, internal, reader_access
+from aifactory_hub.service.api.app import ROUTES, describe
+from aifactory_hub.service.api.base import Handler
+from aifactory_hub.service.api.reader_access import Reader
+from aifactory_hub.service.auth import hub_auth
 from aifactory_hub.service.errors import ServiceError, forbidden, unavailable
-from aifactory_hub.service.handlers import base, events, internal
-from aifactory_hub.service.handlers.base import Handler
-from aifactory_hub.service.reading import Reader
 from aifactory_hub.store import Artifact
 
 from ..support.fake_hub import FakeHub
@@ -32,9 +32,9 @@ DIGEST = hashlib.sha256(LARGE).hexdigest()
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The hub is asked before each piece."""
-    monkeypatch.setattr(reading, "CHECK_EVERY", 0.0)
-    monkeypatch.setattr(reading, "CHECK_GRACE", 0.0)
-    monkeypatch.setattr(gate, "SHARED", -1.0)
+    monkeypatch.setattr(reader_access, "CHECK_EVERY", 0.0)
+    monkeypatch.setattr(reader_access, "CHECK_GRACE", 0.0)
+    monkeypatch.setattr(hub_auth, "SHARED", -1.0)
     monkeypatch.setattr(internal, "_sent", files_sent)
     monkeypatch.setattr(events, "_LOOK_AGAIN", 0.02)
     yield
@@ -100,7 +100,7 @@ def store(service: RunningService, key: str) -> None:
 
 
 def runner_token(service: RunningService, job_id: str) -> str:
-    return next(spec for spec in service.pipeline.created if spec.run_id == job_id).secret_files["token"]
+    return next(spec for spec in service.engine.created if spec.run_id == job_id).secret_files["token"]
 
 
 # By operationId: how an answer is opened that stays open. A new route of that kind has to be added here.
@@ -129,7 +129,7 @@ def test_the_table_has_every_route_that_answers_in_pieces() -> None:
 async def end_of(service: RunningService, hub: FakeHub, job_id: str, opened: Open) -> None:
     """What makes the reader one who may not read any more."""
     if opened.path.startswith("/internal/"):
-        service.pipeline.end("nlp", job_id, 0)
+        service.engine.end("nlp", job_id, 0)
         await service.reconciler.settle()
     else:
         leaves(hub, "ada")

@@ -7,8 +7,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from aifactory_hub.service.app import ROUTES, describe, make_app
-from aifactory_hub.service.operations import Access, operation_of
+from aifactory_hub.service.api.app import ROUTES, describe, make_app
+from aifactory_hub.service.api.operations import Access, operation_of
 
 from ..support.job_service import PREFIX, RunningService
 

@@ -12,7 +12,7 @@ import pytest
 from aifactory_hub import constants
 from aifactory_hub.domain.jobs import EndKind, JobRun, JobState
 from aifactory_hub.domain.tickets import TicketState
-from aifactory_hub.service.tokens import matches
+from aifactory_hub.service.auth.runner_tokens import matches
 
 from ..support.job_service import make_registry
 from ..support.tenants import SMALL, make_tenant
@@ -29,16 +29,16 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def test_a_job_goes_from_pending_to_succeeded_and_leaves_nothing(world: World) -> None:
     job_id = await world.submit()
     assert await world.state(job_id) == ("STARTING", None)
-    world.pipeline.start("nlp", job_id)
+    world.engine.start("nlp", job_id)
     assert await world.state(job_id) == ("RUNNING", None)
-    world.pipeline.print_line("nlp", job_id, "accuracy 0.97")
-    world.pipeline.end("nlp", job_id, 0)
+    world.engine.print_line("nlp", job_id, "accuracy 0.97")
+    world.engine.end("nlp", job_id, 0)
     assert await world.state(job_id) == ("SUCCEEDED", None)
     job = world.job(job_id)
     assert (job.exit_code, job.live) == (0, False)
     assert world.service.files.read(world.service.files.log(job_id, 1)) == b"accuracy 0.97\n"
     assert await world.admission.tickets("nlp") == []
-    assert not (await world.pipeline.get("nlp", job_id)).exists
+    assert not (await world.engine.get("nlp", job_id)).exists
 
 
 async def test_the_ticket_says_who_what_and_how_urgent(world: World) -> None:
@@ -53,7 +53,7 @@ async def test_the_ticket_says_who_what_and_how_urgent(world: World) -> None:
 async def test_the_run_gets_the_command_in_a_secret_file_and_nothing_of_it_in_its_spec(world: World) -> None:
     job_id = await world.submit(environment={"API_KEY": "hunter2"})
     await world.settle()
-    (spec,) = world.pipeline.created
+    (spec,) = world.engine.created
     assert set(spec.secret_files) == {"token", "job.json"}
     visible = repr(replace(spec, secret_files={}))
     assert "hunter2" not in visible
@@ -70,8 +70,8 @@ async def test_a_job_beyond_the_quota_waits_and_says_why_and_starts_in_its_turn(
     ids = [await world.submit(f"k{n}") for n in range(3)]
     assert [(await world.state(i))[0] for i in ids] == ["STARTING", "STARTING", "QUEUED"]
     assert world.job(ids[2]).reason
-    assert len(world.pipeline.created) == 2
-    world.pipeline.end("nlp", ids[0], 0)
+    assert len(world.engine.created) == 2
+    world.engine.end("nlp", ids[0], 0)
     assert [(await world.state(i))[0] for i in ids] == ["SUCCEEDED", "STARTING", "STARTING"]
 
 
@@ -83,7 +83,7 @@ async def test_a_job_without_devices_needs_no_quota(world: World) -> None:
 async def test_a_failed_run_is_a_failed_job_with_the_clusters_reason(world: World) -> None:
     job_id = await world.submit()
     await world.settle()
-    world.pipeline.end("nlp", job_id, 137, "it used more memory than its profile has (OOMKilled)")
+    world.engine.end("nlp", job_id, 137, "it used more memory than its profile has (OOMKilled)")
     reason = "it used more memory than its profile has (OOMKilled)"
     assert await world.state(job_id) == ("FAILED", reason)
     assert world.job(job_id).exit_code == 137
@@ -92,20 +92,20 @@ async def test_a_failed_run_is_a_failed_job_with_the_clusters_reason(world: Worl
 async def test_a_run_that_somebody_removed_is_a_failed_job_and_not_made_again(world: World) -> None:
     job_id = await world.submit()
     await world.settle()
-    world.pipeline.lose("nlp", job_id)
+    world.engine.lose("nlp", job_id)
     assert await world.state(job_id) == ("FAILED", "its run was removed from the team's vCluster")
-    assert len(world.pipeline.created) == 1
+    assert len(world.engine.created) == 1
 
 
 async def test_a_pod_that_is_slow_to_go_keeps_its_ticket(world: World) -> None:
     job_id = await world.submit()
     await world.settle()
-    world.pipeline.slow_to_go.add(job_id)
-    world.pipeline.end("nlp", job_id, 0)
+    world.engine.slow_to_go.add(job_id)
+    world.engine.end("nlp", job_id, 0)
     assert (await world.state(job_id))[0] == "SUCCEEDED"
     assert len(await world.admission.tickets("nlp")) == 1
     assert world.job(job_id).live
-    world.pipeline.slow_to_go.clear()
+    world.engine.slow_to_go.clear()
     await world.settle()
     assert await world.admission.tickets("nlp") == []
 
@@ -119,13 +119,13 @@ async def test_a_job_can_be_cancelled_in_every_state(world: World, state: str) -
     if state != "PENDING":
         await world.settle()
     if state == "RUNNING":
-        world.pipeline.start("nlp", job_id)
+        world.engine.start("nlp", job_id)
         await world.settle()
     assert world.job(job_id).state.value == state
     world.service.jobs.ask_cancel(job_id, by="grace", now=1.0)
     assert await world.state(job_id) == ("CANCELLED", "cancelled by grace")
     assert not world.job(job_id).live
-    assert not (await world.pipeline.get("nlp", job_id)).exists
+    assert not (await world.engine.get("nlp", job_id)).exists
     assert f"job-{job_id}" not in [t.name for t in await world.admission.tickets("nlp")]
 
 
@@ -147,13 +147,13 @@ async def test_a_preempted_job_gives_its_quota_back_and_waits_in_the_queue_again
         assert (queued.attempt, queued.preemptions, queued.retries_used) == (2, 1, 0)
         assert queued.earlier[0].kind is EndKind.PREEMPTED
         assert (await world.state(owner))[0] == "STARTING"
-        world.pipeline.end("vision", owner, 0)
+        world.engine.end("vision", owner, 0)
         assert (await world.state(queued.id))[0] == "STARTING"
-        assert [spec.run_id for spec in world.pipeline.created if spec.run_id.startswith(queued.id)] == [
+        assert [spec.run_id for spec in world.engine.created if spec.run_id.startswith(queued.id)] == [
             queued.id,
             f"{queued.id}r2",
         ]
-        world.pipeline.end("nlp", f"{queued.id}r2", 0)
+        world.engine.end("nlp", f"{queued.id}r2", 0)
         assert (await world.state(queued.id))[0] == "SUCCEEDED"
     finally:
         world.close()
@@ -162,8 +162,8 @@ async def test_a_preempted_job_gives_its_quota_back_and_waits_in_the_queue_again
 async def test_a_failed_job_with_retries_is_tried_again_after_a_growing_wait(world: World) -> None:
     job_id = await world.submit(retries=2, retry_backoff=30)
     await world.settle()
-    world.pipeline.print_line("nlp", job_id, "first try")
-    world.pipeline.end("nlp", job_id, 1)
+    world.engine.print_line("nlp", job_id, "first try")
+    world.engine.end("nlp", job_id, 1)
     state, reason = await world.state(job_id)
     assert state == "PENDING"
     assert reason is not None
@@ -173,29 +173,29 @@ async def test_a_failed_job_with_retries_is_tried_again_after_a_growing_wait(wor
     assert (await world.state(job_id))[0] == "PENDING"
     world.clock.pass_by(1)
     assert (await world.state(job_id))[0] == "STARTING"
-    world.pipeline.end("nlp", f"{job_id}r2", 1)
+    world.engine.end("nlp", f"{job_id}r2", 1)
     await world.settle()
     world.clock.pass_by(59)
     assert (await world.state(job_id))[0] == "PENDING"
     world.clock.pass_by(1)
     await world.settle()
-    world.pipeline.end("nlp", f"{job_id}r3", 7)
+    world.engine.end("nlp", f"{job_id}r3", 7)
     assert (await world.state(job_id))[0] == "FAILED"
     job = world.job(job_id)
     assert (job.exit_code, job.attempt, job.retries_used, len(job.earlier)) == (7, 3, 2, 2)
     assert world.service.files.read(world.service.files.log(job_id, 1)) == b"first try\n"
-    assert len({spec.secret_files["token"] for spec in world.pipeline.created}) == 3
+    assert len({spec.secret_files["token"] for spec in world.engine.created}) == 3
 
 
 async def test_a_job_that_ran_too_long_is_not_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = await world.submit(retries=2, max_seconds=60)
     await world.settle()
-    assert world.pipeline.created[0].deadline_seconds == 60
+    assert world.engine.created[0].deadline_seconds == 60
 
     async def overdue(*_: object) -> JobRun:
         return JobRun(True, "u", JobState.FAILED, 143, "it ran longer than jobs may", overdue=True)
 
-    monkeypatch.setattr(world.pipeline, "get", overdue)
+    monkeypatch.setattr(world.engine, "get", overdue)
     assert await world.state(job_id) == ("FAILED", "it ran longer than jobs may")
 
 
@@ -206,19 +206,19 @@ async def test_a_suspended_job_holds_nothing_until_it_is_resumed(world: World, w
     if when != "PENDING":
         await world.settle()
     if when == "RUNNING":
-        world.pipeline.start("nlp", job_id)
+        world.engine.start("nlp", job_id)
         await world.settle()
     assert world.job(job_id).state.value == when
     world.service.jobs.ask_suspend(job_id, by="ada", now=1.0)
     assert await world.state(job_id) == ("SUSPENDED", "suspended")
     assert f"job-{job_id}" not in [t.name for t in await world.admission.tickets("nlp")]
-    assert not (await world.pipeline.get("nlp", job_id)).exists
+    assert not (await world.engine.get("nlp", job_id)).exists
     for other in before:
-        world.pipeline.end("nlp", other, 0)
+        world.engine.end("nlp", other, 0)
     assert (await world.state(job_id))[0] == "SUSPENDED"
     world.service.jobs.resume(job_id)
     assert (await world.state(job_id))[0] == "STARTING"
-    world.pipeline.end("nlp", world.job(job_id).run_id, 0)
+    world.engine.end("nlp", world.job(job_id).run_id, 0)
     assert (await world.state(job_id))[0] == "SUCCEEDED"
     assert world.job(job_id).retries_used == 0
 
@@ -239,7 +239,7 @@ async def test_the_running_loop_takes_jobs_forward_by_itself_and_stops_when_canc
     async with asyncio.timeout(5):
         while world.job(job_id).current.run_created_at is None:
             await asyncio.sleep(0.01)
-        world.pipeline.end("nlp", job_id, 0)
+        world.engine.end("nlp", job_id, 0)
         world.service.reconciler.wake()
         while world.job(job_id).live:
             await asyncio.sleep(0.01)

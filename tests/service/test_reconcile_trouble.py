@@ -14,7 +14,7 @@ from aifactory_hub import constants
 from aifactory_hub.admission.base import AdmissionRefused, AdmissionUnavailable
 from aifactory_hub.domain.jobs import JobState
 from aifactory_hub.domain.tickets import TicketRequest
-from aifactory_hub.pipelines.base import PipelineRefused, RunSpec
+from aifactory_hub.engines.base import EngineRefused, RunSpec
 
 from .world import MIG, World
 
@@ -29,18 +29,18 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def test_a_vcluster_that_does_not_answer_is_noted_with_the_time_and_changes_no_state(world: World) -> None:
     job_id = await world.submit()
     await world.settle()
-    world.pipeline.start("nlp", job_id)
+    world.engine.start("nlp", job_id)
     await world.settle()
-    world.pipeline.unavailable.add("nlp")
+    world.engine.unavailable.add("nlp")
     since = world.clock.now
     for _ in range(3):
         assert await world.state(job_id) == ("RUNNING", None)
         job = world.job(job_id)
         assert (job.unreachable, job.unreachable_since) == ("the vCluster of team nlp does not answer", since)
         world.clock.pass_by(60)
-    world.pipeline.end("nlp", job_id, 0)
+    world.engine.end("nlp", job_id, 0)
     assert (await world.state(job_id))[0] == "RUNNING"
-    world.pipeline.unavailable.clear()
+    world.engine.unavailable.clear()
     assert await world.state(job_id) == ("SUCCEEDED", None)
     assert world.job(job_id).unreachable_since is None
 
@@ -48,35 +48,35 @@ async def test_a_vcluster_that_does_not_answer_is_noted_with_the_time_and_change
 async def test_what_was_unreachable_and_answers_again_is_noted_so(world: World) -> None:
     job_id = await world.submit()
     await world.settle()
-    world.pipeline.unavailable.add("nlp")
+    world.engine.unavailable.add("nlp")
     await world.settle()
     assert world.job(job_id).unreachable_since is not None
-    world.pipeline.unavailable.clear()
+    world.engine.unavailable.clear()
     await world.settle()
     job = world.job(job_id)
     assert (job.unreachable_since, job.unreachable, job.state) == (None, None, JobState.STARTING)
 
 
 async def test_a_run_in_a_silent_vcluster_is_created_once_it_answers(world: World) -> None:
-    world.pipeline.unavailable.add("nlp")
+    world.engine.unavailable.add("nlp")
     job_id = await world.submit()
     other = await world.submit(tenant="vision")
     assert (await world.state(job_id))[0] == "STARTING"
     assert world.job(job_id).unreachable == "the vCluster of team nlp does not answer"
     assert (await world.state(other))[0] == "STARTING"
-    assert [spec.tenant for spec in world.pipeline.created] == ["vision"]
-    world.pipeline.unavailable.clear()
+    assert [spec.tenant for spec in world.engine.created] == ["vision"]
+    world.engine.unavailable.clear()
     assert await world.state(job_id) == ("STARTING", None)
-    assert [spec.tenant for spec in world.pipeline.created] == ["vision", "nlp"]
+    assert [spec.tenant for spec in world.engine.created] == ["vision", "nlp"]
 
 
 async def test_a_refused_run_fails_the_job_with_the_vclusters_words(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(spec: RunSpec) -> None:
-        raise PipelineRefused("The team's vCluster refused the job: exceeded quota")
+        raise EngineRefused("The team's vCluster refused the job: exceeded quota")
 
-    monkeypatch.setattr(world.pipeline, "create", refuse)
+    monkeypatch.setattr(world.engine, "create", refuse)
     job_id = await world.submit()
     assert await world.state(job_id) == ("FAILED", "The team's vCluster refused the job: exceeded quota")
     assert await world.admission.tickets("nlp") == []
@@ -114,14 +114,14 @@ async def test_one_job_that_breaks_stops_no_other(
 ) -> None:
     broken = await world.submit("broken")
     fine = await world.submit("fine")
-    create = world.pipeline.create
+    create = world.engine.create
 
     async def sometimes(spec: RunSpec) -> object:
         if spec.run_id == broken:
             raise RuntimeError("a bug")
         return await create(spec)
 
-    monkeypatch.setattr(world.pipeline, "create", sometimes)
+    monkeypatch.setattr(world.engine, "create", sometimes)
     assert await world.state(fine) == ("STARTING", None)
     assert world.job(broken).state is JobState.STARTING
     assert "could not be taken forward" in caplog.text
@@ -165,7 +165,7 @@ async def test_a_sweep_gives_back_tickets_without_a_job_but_not_while_their_pod_
         flavor=profile.flavor,
     )
     await world.admission.request(server)
-    world.pipeline.slow_to_go.add("jlost1111111")
+    world.engine.slow_to_go.add("jlost1111111")
     await world.service.reconciler.sweep()
     left = sorted(t.name for t in await world.admission.tickets("nlp"))
     assert left == sorted([f"job-{mine}", "job-jlost1111111", "nb-ada"])
@@ -179,10 +179,10 @@ async def test_a_lost_database_ends_no_job_and_drops_no_file(world: World, caplo
         with world.service.files.incoming(10) as incoming:
             incoming.write(b"log")
             incoming.keep(world.service.files.log(job_id, 1))
-    runs = {run.run_id for run in await world.pipeline.runs("nlp")}
+    runs = {run.run_id for run in await world.engine.runs("nlp")}
     assert len(runs) == 2, "as many as the quota lets run"
-    world.pipeline.ages.update(dict.fromkeys(runs, 1e6))
-    engine, files = world.service.jobs.engine, world.service.files
+    world.engine.ages.update(dict.fromkeys(runs, 1e6))
+    engine, files = world.service.jobs.db, world.service.files
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM jobs"))
         connection.execute(text("DELETE FROM marks"))
@@ -192,7 +192,7 @@ async def test_a_lost_database_ends_no_job_and_drops_no_file(world: World, caplo
     world.clock.now = time.time() + 100_000
     for _ in range(3):
         await world.service.reconciler.sweep()
-    assert {run.run_id for run in await world.pipeline.runs("nlp")} == runs
+    assert {run.run_id for run in await world.engine.runs("nlp")} == runs
     assert len([t for t in await world.admission.tickets("nlp") if t.kind == "job"]) == 6
     assert all(files.size(files.log(job_id, 1)) is not None for job_id in jobs)
     assert "6 of 6 tickets of jobs belong to no job in the database" in caplog.text
@@ -200,7 +200,7 @@ async def test_a_lost_database_ends_no_job_and_drops_no_file(world: World, caplo
     world.admission.ask_release("nlp", f"job-{next(iter(runs))}")
     for _ in range(2):
         await world.service.reconciler.sweep()
-    assert len(await world.pipeline.runs("nlp")) == 1
+    assert len(await world.engine.runs("nlp")) == 1
     assert len([t for t in await world.admission.tickets("nlp") if t.kind == "job"]) == 5
 
 

@@ -38,13 +38,13 @@ async def test_each_kind_goes_in_its_time_and_a_live_job_keeps_all(world: World)
                 incoming.write(b"x")
                 incoming.keep(target)
         world.service.jobs.put_artifact(job_id, Artifact("model", 1, "c" * 64, 1.0))
-    world.pipeline.end("nlp", ended, 0)
+    world.engine.end("nlp", ended, 0)
     await world.settle()
     began = world.clock.now
 
     async def left(days: float) -> list[bool]:
         world.clock.now = began + days * DAY
-        await world.service.chores.calls["retention"][1]()
+        await world.service.periodic_tasks.calls["retention"][1]()
         await world.service.reconciler.sweep()
         return kept(ended, digests[0])
 

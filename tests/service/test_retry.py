@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
-from aifactory_hub.service.payloads import Submission
-from aifactory_hub.service.submissions import Taken
+from aifactory_hub.service.request_types import Submission
+from aifactory_hub.service.submissions import SubmitResult
 
 from ..support.job_service import make_registry
 from ..support.tenants import SMALL, make_tenant
@@ -54,7 +54,7 @@ async def test_what_may_not_be_submitted_any_more_is_not_tried_again(
 ) -> None:
     job = world.job(await ended(world))
     before = await world.service.submissions.retry(job, "before")
-    assert isinstance(before, Taken)
+    assert isinstance(before, SubmitResult)
     world.registry = now
     submissions = world.restart().submissions
     refused = await submissions.retry(job, "after")
@@ -63,6 +63,6 @@ async def test_what_may_not_be_submitted_any_more_is_not_tried_again(
     assert refused == await submissions.submit("ada", "nlp", Submission(**ASKED, key="new"))
     # A client that asks again for what was taken meets it.
     again = await submissions.retry(job, "before")
-    assert isinstance(again, Taken)
+    assert isinstance(again, SubmitResult)
     assert (again.job.id, again.new) == (before.job.id, False)
     assert len(world.service.jobs.newest(["nlp"], limit=9)) == 2

@@ -228,7 +228,7 @@ async def test_who_removes_files_has_room_again_at_once(tmp_path: Path, hub: Fak
             assert refused["largest"] == [{"job": run.job_id, "bytes": 9 * MIB}]
             where = f"/jobs/{run.job_id}/artifacts"
             assert (await http.delete(where)).json()["reason"] == "job-goes-on"
-            service.pipeline.end("nlp", run.job_id, 0)
+            service.engine.end("nlp", run.job_id, 0)
             await service.reconciler.settle()
             assert (await bob.delete(where)).status_code == 403
             assert (await http.delete(where)).status_code == 200
@@ -251,7 +251,7 @@ async def test_of_a_log_without_room_the_end_is_kept(tmp_path: Path, hub: FakeHu
                     await http.post(run.path("log/pieces"), params={"offset": begin}, content=piece)
                 ).status_code == 200
         service.context.room.changed()
-        service.pipeline.end("nlp", run.job_id, 0)
+        service.engine.end("nlp", run.job_id, 0)
         await service.context.room.recount()
         assert held(service) == {"live_logs": len(text)}
         await service.reconciler.settle()

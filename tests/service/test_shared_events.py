@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from aifactory_hub.service.news import Bulletin
+from aifactory_hub.service.api.shared_events import Event, SharedEvents
+from aifactory_hub.service.change_feed import ChangeFeed
 from aifactory_hub.service.pace import Pace
-from aifactory_hub.service.shared_events import Event, SharedEvents
 
 
 class Making:
@@ -88,18 +88,18 @@ async def test_events_of_old_changes_are_not_kept_for_ever() -> None:
 
 
 async def test_a_listener_hears_what_came_after_its_number_and_no_more() -> None:
-    bulletin = Bulletin()
+    changes = ChangeFeed()
     for number in range(5):
-        bulletin.tell(f"j{number}")
-    bulletin.tell("j3")
-    assert (await bulletin.after(3, patience=0)).jobs == {"j4": 5, "j3": 6}
-    assert (await bulletin.after(6, patience=0)).jobs == {}
-    assert list(bulletin.since(0).jobs or ()) == ["j0", "j1", "j2", "j4", "j3"]
+        changes.tell(f"j{number}")
+    changes.tell("j3")
+    assert (await changes.after(3, timeout=0)).jobs == {"j4": 5, "j3": 6}
+    assert (await changes.after(6, timeout=0)).jobs == {}
+    assert list(changes.since(0).jobs or ()) == ["j0", "j1", "j2", "j4", "j3"]
 
 
 async def test_a_change_wakes_a_loop_once_however_many_wait_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    bulletin, loop = Bulletin(), asyncio.get_running_loop()
-    waiting = [asyncio.create_task(bulletin.after(0, patience=5)) for _ in range(50)]
+    changes, loop = ChangeFeed(), asyncio.get_running_loop()
+    waiting = [asyncio.create_task(changes.after(0, timeout=5)) for _ in range(50)]
     await asyncio.sleep(0)
     calls: list[object] = []
     call_soon = loop.call_soon_threadsafe
@@ -109,8 +109,8 @@ async def test_a_change_wakes_a_loop_once_however_many_wait_in_it(monkeypatch: p
         return call_soon(*call, **rest)
 
     monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
-    bulletin.tell("j1")
-    bulletin.tell("j2")
+    changes.tell("j1")
+    changes.tell("j2")
     assert len(calls) == 1
     assert {(await each).number for each in waiting} == {2}
 

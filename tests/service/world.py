@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from aifactory_hub.admission.inprocess import InProcessAdmission
-from aifactory_hub.pipelines.engines import Engines
-from aifactory_hub.pipelines.memory import MemoryPipeline
-from aifactory_hub.service.context import Context
-from aifactory_hub.service.payloads import Submission
-from aifactory_hub.service.submissions import Taken
+from aifactory_hub.admission.in_process import InProcessAdmission
+from aifactory_hub.engines.installed import Engines
+from aifactory_hub.engines.memory import MemoryEngine
+from aifactory_hub.service.api.context import Context
+from aifactory_hub.service.request_types import Submission
+from aifactory_hub.service.submissions import SubmitResult
 from aifactory_hub.store import JobRecord
 
 from ..support.job_service import Clock, Folder, make_context, make_registry
@@ -28,7 +28,7 @@ class World:
     path: Path
     registry: Any = field(default_factory=make_registry)
     clock: Clock = field(default_factory=Clock)
-    pipeline: MemoryPipeline = field(default_factory=MemoryPipeline)
+    engine: MemoryEngine = field(default_factory=MemoryEngine)
     _contexts: list[Context] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -37,23 +37,23 @@ class World:
 
     def restart(self, wrap: Callable[[Any], Any] = lambda part: part) -> Context:
         """A new process on the same disk and cluster; ``wrap`` comes between it and the three."""
-        context = make_context(Folder(self.path), self.registry, self.admission, self.pipeline, clock=self.clock)
+        context = make_context(Folder(self.path), self.registry, self.admission, self.engine, clock=self.clock)
         self._contexts.append(context)
         if wrap is not None:
-            workshop = replace(
+            step_parts = replace(
                 context.reconciler._w,
                 jobs=wrap(context.jobs),
                 admission=wrap(self.admission),
-                engines=Engines([wrap(self.pipeline)]),
+                engines=Engines([wrap(self.engine)]),
             )
-            context = replace(context, reconciler=type(context.reconciler)(workshop))
+            context = replace(context, reconciler=type(context.reconciler)(step_parts))
         self.service = context
         return context
 
     async def submit(self, key: str = "k", *, owner: str = "ada", tenant: str = "nlp", **asked: Any) -> str:
         request = {"command": "python train.py", "profile": MIG, "key": key, **asked}
         taken = await self.service.submissions.submit(owner, tenant, Submission(**request))
-        assert isinstance(taken, Taken), taken
+        assert isinstance(taken, SubmitResult), taken
         self.clock.pass_by(1)
         return taken.job.id
 

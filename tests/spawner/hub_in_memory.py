@@ -12,7 +12,7 @@ from jupyterhub.user import User
 from traitlets.config import Config
 
 from aifactory_hub.admission import Admission, InProcessAdmission
-from aifactory_hub.auth.memberships import Kept
+from aifactory_hub.auth.memberships import StoredSession
 from aifactory_hub.auth.roles import custom_scopes, load_roles
 from aifactory_hub.domain.tenants import Role, Tenant, hub_groups
 from aifactory_hub.registry import Addresses, ClusterConfig, IdentityConfig, JobsConfig, NotebookConfig, Registry
@@ -32,7 +32,7 @@ class Person(User):  # type: ignore[misc] # JupyterHub has no types
     memberships: dict[str, Role] = {}
 
     async def get_auth_state(self) -> dict[str, Any]:
-        kept = Kept("1", "https://idp", self.memberships, resolved_at=0).to_auth_state()
+        kept = StoredSession("1", "https://idp", self.memberships, resolved_at=0).to_auth_state()
         return {"access_token": "a-token-of-the-provider", "aifactory": kept}
 
     async def _wait_up(self, spawner: Any) -> Any:

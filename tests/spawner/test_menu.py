@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aifactory_hub.domain.menu import Outlook
+from aifactory_hub.domain.menu import TeamLoad
 from aifactory_hub.domain.quota import Holder, Usage
 from aifactory_hub.domain.refusals import Refusal
 from aifactory_hub.domain.spawns import SpawnRequest
@@ -27,24 +27,24 @@ from .hub_in_memory import HubInMemory
 NOW = 1_800_000_000.0
 
 
-def outlook(*holders: Holder, unavailable: str | None = None, known: bool = True) -> Outlook:
+def team_load(*holders: Holder, unavailable: str | None = None, known: bool = True) -> TeamLoad:
     used = sum(holder.devices[SMALL] for holder in holders)
     usage = Usage({SMALL: used}, holders) if known else None
     carved = {SMALL: 7, LARGE: 2}
-    return Outlook(NOW, usage, unavailable, queue=(), cluster_used={SMALL: used + 1}, carved=carved)
+    return TeamLoad(NOW, usage, unavailable, queue=(), cluster_used={SMALL: used + 1}, carved=carved)
 
 
 def holder(user: str, kind: str = "server", **times: float) -> Holder:
     return Holder(kind, user, user, {SMALL: 1}, "mig-1g.10gb", **times)
 
 
-FREE = outlook()
-FULL = outlook(holder("alice", since=NOW - 60, ends_by=NOW + 1800), holder("bob"))
+FREE = team_load()
+FULL = team_load(holder("alice", since=NOW - 60, ends_by=NOW + 1800), holder("bob"))
 NOTHING = SpawnRequest(None, None)
 
 
 def menu(
-    facts: dict[str, Outlook],
+    facts: dict[str, TeamLoad],
     *,
     roles: dict[str, Role] | None = None,
     preferred: SpawnRequest = NOTHING,
@@ -110,12 +110,12 @@ def test_what_the_team_can_never_have_stays_and_says_why() -> None:
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        (outlook(unavailable="it did not answer within 3 s"), "unavailable: it did not answer within 3 s"),
-        (outlook(known=False), "unavailable: the cluster does not say now what is in use"),
+        (team_load(unavailable="it did not answer within 3 s"), "unavailable: it did not answer within 3 s"),
+        (team_load(known=False), "unavailable: the cluster does not say now what is in use"),
     ],
     ids=["its vCluster is away", "the quota engine is away"],
 )
-def test_a_team_that_can_not_be_used_says_why_and_the_others_can_be(facts: Outlook, said: str) -> None:
+def test_a_team_that_can_not_be_used_says_why_and_the_others_can_be(facts: TeamLoad, said: str) -> None:
     html = render(menu({"nlp": facts, "vision": FREE}))
     assert said in html
     nlp, vision = inputs(html, "tenant")
@@ -178,9 +178,9 @@ def test_many_sizes_can_be_searched_and_few_need_no_search() -> None:
 
 def test_every_field_has_a_label_and_nothing_from_outside_becomes_markup() -> None:
     tenants = {"nlp": make_tenant("nlp")}
-    html = render(menu({"nlp": outlook(unavailable="<script>alert(1)</script>")}), xsrf='"><b>')
+    html = render(menu({"nlp": team_load(unavailable="<script>alert(1)</script>")}), xsrf='"><b>')
     assert "<script>alert" not in html
-    held = render(menu({"nlp": outlook(holder("<script>alert(2)"), holder("%(id)s"))}))
+    held = render(menu({"nlp": team_load(holder("<script>alert(2)"), holder("%(id)s"))}))
     assert "<script>alert" not in held
     assert "%(id)s (1)" in held
     assert '"><b>' not in html

@@ -9,7 +9,7 @@ import pytest
 from jupyterhub import orm
 
 from aifactory_hub.admission import AdmissionUnavailable
-from aifactory_hub.admission.queueing import Eviction
+from aifactory_hub.admission.queue_order import Eviction
 from aifactory_hub.domain import names
 from aifactory_hub.domain.tenants import Role
 from aifactory_hub.domain.tickets import TicketRequest, TicketState

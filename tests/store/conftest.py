@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import Engine
 
-from aifactory_hub.store import Jobs, migrate, open_engine
+from aifactory_hub.store import Jobs, migrate, open_db
 
 
 @pytest.fixture
@@ -16,21 +16,21 @@ def open_it(database_url: str) -> Iterator[Callable[[], Engine]]:
     opened: list[Engine] = []
 
     def open_again() -> Engine:
-        opened.append(open_engine(database_url))
+        opened.append(open_db(database_url))
         return opened[-1]
 
     yield open_again
-    for engine in opened:
-        engine.dispose()
+    for db in opened:
+        db.dispose()
 
 
 @pytest.fixture
-def engine(open_it: Callable[[], Engine]) -> Engine:
-    engine = open_it()
-    migrate(engine)
-    return engine
+def db(open_it: Callable[[], Engine]) -> Engine:
+    db = open_it()
+    migrate(db)
+    return db
 
 
 @pytest.fixture
-def jobs(engine: Engine) -> Jobs:
-    return Jobs(engine)
+def jobs(db: Engine) -> Jobs:
+    return Jobs(db)

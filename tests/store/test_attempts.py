@@ -75,14 +75,14 @@ def test_each_attempt_keeps_what_happened_in_it(jobs: Jobs) -> None:
     assert jobs.newest(["nlp"], limit=9) == jobs.some(["j1"]) == [job]
 
 
-def test_an_attempt_has_no_row_before_something_happens_in_it(engine: Engine, jobs: Jobs) -> None:
+def test_an_attempt_has_no_row_before_something_happens_in_it(db: Engine, jobs: Jobs) -> None:
     written: list[str] = []
-    event.listen(engine, "before_cursor_execute", lambda *told: written.append(told[2].split()[2]))
+    event.listen(db, "before_cursor_execute", lambda *told: written.append(told[2].split()[2]))
     job = jobs.add(make_job())
     assert written == ["jobs"]
     assert (job.attempts, job.current) == ((), Attempt(1))
     jobs.finish("j1", JobState.CANCELLED, reason="cancelled by ada", exit_code=None, now=5.0)
-    with engine.connect() as connection:
+    with db.connect() as connection:
         assert connection.execute(select(AttemptRow)).all() == []
 
 
@@ -121,10 +121,10 @@ def test_an_attempt_of_an_ended_job_starts_no_run(jobs: Jobs) -> None:
 
 @pytest.mark.parametrize("change", ["record_log", "next_attempt"])
 def test_the_journal_hears_of_every_change_of_an_attempt(
-    engine: Engine, jobs: Jobs, tmp_path_factory: pytest.TempPathFactory, change: str
+    db: Engine, jobs: Jobs, tmp_path_factory: pytest.TempPathFactory, change: str
 ) -> None:
     job = jobs.add(make_job())
-    journal = Journal(engine, FileStore(tmp_path_factory.mktemp("files")))
+    journal = Journal(db, FileStore(tmp_path_factory.mktemp("files")))
     journal.flush()
     if change == "record_log":
         jobs.attempts.record_log("j1", 1, size=9, sha256="b" * 64)
@@ -134,13 +134,13 @@ def test_the_journal_hears_of_every_change_of_an_attempt(
 
 
 def test_a_job_that_is_read_back_from_the_journal_has_its_attempts(
-    engine: Engine, jobs: Jobs, tmp_path_factory: pytest.TempPathFactory
+    db: Engine, jobs: Jobs, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     files = FileStore(tmp_path_factory.mktemp("files"))
     job = run_twice(jobs)
-    Journal(engine, files).flush()
-    with engine.begin() as connection:
+    Journal(db, files).flush()
+    with db.begin() as connection:
         for table in ("attempts", "jobs", "marks"):
             connection.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - our own words
-    assert Journal(engine, files).recover() == 1
+    assert Journal(db, files).recover() == 1
     assert jobs.get("j1") == replace(job, revision=job.revision)

@@ -126,11 +126,11 @@ def flat(job_id: str) -> dict[str, Any]:
 @pytest.fixture
 def old(open_it: Callable[[], Engine]) -> Engine:
     """A database of the version before, with jobs in all states and an artifact of one."""
-    engine = open_it()
-    with altering(engine) as connection:
+    db = open_it()
+    with altering(db) as connection:
         command.upgrade(migrations(connection), "0008")
-    table = sa.Table("jobs", sa.MetaData(), autoload_with=engine)
-    with engine.begin() as connection:
+    table = sa.Table("jobs", sa.MetaData(), autoload_with=db)
+    with db.begin() as connection:
         for job_id in OLD:
             connection.execute(sa.insert(table).values(**flat(job_id)))
         connection.exec_driver_sql("INSERT INTO artifacts VALUES ('over', 'model.bin', 7, 'c', 4.0)")
@@ -138,11 +138,11 @@ def old(open_it: Callable[[], Engine]) -> Engine:
             "INSERT INTO deliveries (id, job_id, event, url, body, created_at, tries) "
             "VALUES ('d1', 'over', 'job.failed', 'https://x', '{}', 1.0, 0)"
         )
-    return engine
+    return db
 
 
-def found(engine: Engine) -> dict[str, JobRecord]:
-    return {job.id: job for job in Jobs(engine).some(list(OLD))}
+def found(db: Engine) -> dict[str, JobRecord]:
+    return {job.id: job for job in Jobs(db).some(list(OLD))}
 
 
 def test_what_old_jobs_say_of_their_attempts_moves_into_rows(old: Engine) -> None:
@@ -213,9 +213,9 @@ def test_the_way_back_keeps_what_the_old_form_has_room_for(old: Engine) -> None:
     assert {job_id: job.attempts for job_id, job in found(old).items()} == EXPECTED
 
 
-def test_a_journal_of_the_old_form_is_read_back(engine: Engine, tmp_path: Path) -> None:
+def test_a_journal_of_the_old_form_is_read_back(db: Engine, tmp_path: Path) -> None:
     files = FileStore(tmp_path / "files")
     lines = "".join(json.dumps({"job": flat(job_id), "artifacts": []}) + "\n" for job_id in OLD)
     files.journal_write(1, lines.encode())
-    assert Journal(engine, files).recover() == len(OLD)
-    assert {job_id: job.attempts for job_id, job in found(engine).items()} == EXPECTED
+    assert Journal(db, files).recover() == len(OLD)
+    assert {job_id: job.attempts for job_id, job in found(db).items()} == EXPECTED

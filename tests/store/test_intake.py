@@ -16,23 +16,23 @@ from .test_jobs import make_job
 FILES, OTHER = "a" * 64, "b" * 64
 
 
-def keep(engine: Engine, sha256: str, size: int) -> None:
+def keep(db: Engine, sha256: str, size: int) -> None:
     """A snapshot of ada's."""
     values = {"tenant": "nlp", "owner": "ada", "sha256": sha256, "size": size, "packs": [], "used_at": 0.0}
-    with engine.begin() as connection:
+    with db.begin() as connection:
         connection.execute(insert(SnapshotRow).values(**values))
 
 
-def used(engine: Engine) -> dict[str, float]:
+def used(db: Engine) -> dict[str, float]:
     """When which was used last."""
-    with engine.connect() as connection:
+    with db.connect() as connection:
         rows = connection.execute(select(SnapshotRow.sha256, SnapshotRow.used_at))
         return {row.sha256: row.used_at for row in rows}
 
 
-async def test_a_hundred_at_once_are_flushed_a_few_times_and_stored_in_their_order(engine: Engine, jobs: Jobs) -> None:
+async def test_a_hundred_at_once_are_flushed_a_few_times_and_stored_in_their_order(db: Engine, jobs: Jobs) -> None:
     flushed = []
-    event.listen(engine, "commit", lambda _: flushed.append(1))
+    event.listen(db, "commit", lambda _: flushed.append(1))
     records = [make_job(f"j{n:03}", submitted_at=float(n)) for n in range(100)]
     assert await asyncio.gather(*(jobs.take(record) for record in records)) == records
     assert len(flushed) <= 3  # the first by itself at most, the rest meanwhile
@@ -66,27 +66,27 @@ async def test_who_stops_waiting_changes_nothing_for_the_others(jobs: Jobs) -> N
     assert (await jobs.take(make_job("other", key="key-j1"))).id == "j1"
 
 
-async def test_nobody_is_told_that_it_is_stored_before_the_flush(engine: Engine, jobs: Jobs) -> None:
+async def test_nobody_is_told_that_it_is_stored_before_the_flush(db: Engine, jobs: Jobs) -> None:
     told: list[str] = []
     jobs.listen(told.append)
 
     def refuse(_: object) -> None:
         raise OSError("the disk is full")
 
-    event.listen(engine, "commit", refuse)
+    event.listen(db, "commit", refuse)
     with pytest.raises(OSError, match="the disk is full"):
         await jobs.take(make_job("j1"))
     assert told == []
-    event.remove(engine, "commit", refuse)
+    event.remove(db, "commit", refuse)
     assert (await jobs.take(make_job("j1"))).id == "j1"
     assert told == ["j1"]
 
 
-async def test_files_are_noted_as_used_in_the_transaction_that_stores_their_jobs(engine: Engine, jobs: Jobs) -> None:
-    keep(engine, FILES, 5)
-    keep(engine, OTHER, 7)
+async def test_files_are_noted_as_used_in_the_transaction_that_stores_their_jobs(db: Engine, jobs: Jobs) -> None:
+    keep(db, FILES, 5)
+    keep(db, OTHER, 7)
     flushed: list[dict[str, float]] = []
-    event.listen(engine, "commit", lambda _: flushed.append({}))
+    event.listen(db, "commit", lambda _: flushed.append({}))
     assert (await jobs.take(make_job("j0", submitted_at=3.0, input_sha256=OTHER))).spec.input_size == 7
     assert len(flushed) == 1
     digests = [None, FILES, FILES, OTHER]
@@ -94,12 +94,12 @@ async def test_files_are_noted_as_used_in_the_transaction_that_stores_their_jobs
     stored = await asyncio.gather(*map(jobs.take, records))
     assert [job.spec.input_size for job in stored] == [0, 5, 5, 7]
     assert [jobs.get(job.id) for job in stored] == stored
-    assert used(engine) == {FILES: 6.0, OTHER: 7.0}
+    assert used(db) == {FILES: 6.0, OTHER: 7.0}
     assert len(flushed) <= 3
 
 
-async def test_who_names_files_that_are_not_there_keeps_no_other_out(engine: Engine, jobs: Jobs) -> None:
-    keep(engine, FILES, 5)
+async def test_who_names_files_that_are_not_there_keeps_no_other_out(db: Engine, jobs: Jobs) -> None:
+    keep(db, FILES, 5)
     wanted = [FILES, OTHER, None]
     taken = [jobs.take(make_job(f"j{n}", input_sha256=digest)) for n, digest in enumerate(wanted)]
     of_bob = jobs.take(make_job("j3", owner="bob", input_sha256=FILES))
@@ -108,11 +108,11 @@ async def test_who_names_files_that_are_not_there_keeps_no_other_out(engine: Eng
     assert sorted(job.id for job in jobs.live()) == ["j0", "j2"]
 
 
-async def test_a_job_of_the_same_key_is_the_answer_though_its_files_are_gone(engine: Engine, jobs: Jobs) -> None:
-    keep(engine, FILES, 5)
+async def test_a_job_of_the_same_key_is_the_answer_though_its_files_are_gone(db: Engine, jobs: Jobs) -> None:
+    keep(db, FILES, 5)
     first = await jobs.take(make_job("j1", key="k", input_sha256=FILES))
     assert await jobs.take(make_job("j2", key="k", input_sha256=FILES)) == first
-    with engine.begin() as connection:
+    with db.begin() as connection:
         connection.execute(delete(SnapshotRow))
     assert await jobs.take(make_job("j3", key="k", input_sha256=FILES)) == first
     assert jobs.add(make_job("j4", key="k", input_sha256=FILES)) == first

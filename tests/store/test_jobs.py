@@ -34,15 +34,15 @@ def make_job(job_id: str = "j1", **changes: Any) -> JobRecord:
     return replace(record, **changes)
 
 
-def test_the_migrations_make_exactly_the_models_tables(engine: Engine) -> None:
-    with engine.connect() as connection:
+def test_the_migrations_make_exactly_the_models_tables(db: Engine) -> None:
+    with db.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_migrating_again_changes_nothing_and_keeps_jobs(engine: Engine, jobs: Jobs) -> None:
+def test_migrating_again_changes_nothing_and_keeps_jobs(db: Engine, jobs: Jobs) -> None:
     jobs.add(make_job())
-    migrate(engine)
+    migrate(db)
     assert jobs.get("j1") == make_job()
 
 
@@ -57,7 +57,7 @@ def test_a_record_comes_back_as_it_was_stored(jobs: Jobs) -> None:
         input_size=5,
         **moments,
     )
-    with jobs.engine.begin() as connection:
+    with jobs.db.begin() as connection:
         snapshot = {"tenant": full.tenant, "owner": full.owner, "sha256": full.spec.input_sha256}
         connection.execute(insert(SnapshotRow).values(**snapshot, size=5, packs=[], used_at=0.0))
     assert jobs.add(full) == full
@@ -159,13 +159,13 @@ def test_a_text_is_found_whatever_its_case_and_accents(jobs: Jobs, text: str, na
     assert sorted(job.id for job in found) == ["j1", "j2"]
 
 
-def test_jobs_of_an_earlier_version_are_found_too(engine: Engine, jobs: Jobs) -> None:
+def test_jobs_of_an_earlier_version_are_found_too(db: Engine, jobs: Jobs) -> None:
     for number in range(3):
         jobs.add(make_job(f"j{number}", name=f"Übung {number}"))
-    with engine.begin() as connection:
+    with db.begin() as connection:
         connection.execute(update(JobRow).values(search=""))
     assert jobs.newest(["nlp"], where=JobFilter(text="übung"), limit=9) == []
-    with engine.begin() as connection:
+    with db.begin() as connection:
         fill_search(connection)
     assert len(jobs.newest(["nlp"], where=JobFilter(text="übung"), limit=9)) == 3
 

@@ -20,35 +20,35 @@ def files(tmp_path: Path) -> FileStore:
     return FileStore(tmp_path / "files")
 
 
-def empty(engine: Engine) -> None:
+def empty(db: Engine) -> None:
     """As a backup from before the first job was taken in."""
-    with engine.begin() as connection:
+    with db.begin() as connection:
         for table in ("artifacts", "attempts", "deliveries", "jobs", "marks"):
             connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - our own words
 
 
-def backup(engine: Engine) -> Callable[[], None]:
+def backup(db: Engine) -> Callable[[], None]:
     """Keeps the tables as they are now; call it to bring them back."""
     tables = ("jobs", "attempts", "artifacts", "marks")
-    with engine.begin() as connection:
+    with db.begin() as connection:
         for table in tables:
             connection.execute(text(f"CREATE TABLE kept_{table} AS SELECT * FROM {table}"))  # noqa: S608
 
     def restore() -> None:
-        empty(engine)
-        with engine.begin() as connection:
+        empty(db)
+        with db.begin() as connection:
             for table in tables:
                 connection.execute(text(f"INSERT INTO {table} SELECT * FROM kept_{table}"))  # noqa: S608
 
     return restore
 
 
-def test_what_was_taken_in_and_ended_since_the_backup_comes_back(engine: Engine, jobs: Jobs, files: FileStore) -> None:
-    journal = Journal(engine, files)
+def test_what_was_taken_in_and_ended_since_the_backup_comes_back(db: Engine, jobs: Jobs, files: FileStore) -> None:
+    journal = Journal(db, files)
     jobs.add(make_job("j1"))
     jobs.add(make_job("j2"))
     assert journal.flush() == 2
-    restore = backup(engine)
+    restore = backup(db)
     jobs.finish("j1", JobState.SUCCEEDED, reason=None, exit_code=0, now=5.0)
     jobs.put_artifact("j1", Artifact("model.bin", 7, "c" * 64, 4.0))
     jobs.add(make_job("j3", environment={"SECRET": "x"}, source={"kind": "command"}))
@@ -58,7 +58,7 @@ def test_what_was_taken_in_and_ended_since_the_backup_comes_back(engine: Engine,
     before = {job_id: jobs.get(job_id) for job_id in ("j1", "j2", "j3")}
     restore()
     assert jobs.get("j3") is None
-    again = Journal(engine, files)
+    again = Journal(db, files)
     assert again.recover() == 2
     assert {job_id: jobs.get(job_id) for job_id in before} == before
     assert [a.name for a in jobs.artifacts("j1")] == ["model.bin"]
@@ -67,34 +67,34 @@ def test_what_was_taken_in_and_ended_since_the_backup_comes_back(engine: Engine,
     assert again.flush() == 0
     jobs.set_state("j2", JobState.RUNNING, None, now=7.0)
     assert again.flush() == 1
-    assert Journal(engine, files).recover() == 0
+    assert Journal(db, files).recover() == 0
 
 
 def test_a_lost_database_comes_back_whole(
-    engine: Engine, jobs: Jobs, files: FileStore, monkeypatch: pytest.MonkeyPatch
+    db: Engine, jobs: Jobs, files: FileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal = Journal(engine, files)
+    journal = Journal(db, files)
     monkeypatch.setattr("aifactory_hub.store.journal._BATCH", 10)
     for n in range(25):
         jobs.add(make_job(f"j{n}"))
     assert journal.flush() == 25
     assert len(files.journal_numbers()) == 3
-    empty(engine)
-    assert Journal(engine, files).recover() == 25
+    empty(db)
+    assert Journal(db, files).recover() == 25
     assert len(jobs.live()) == 25
 
 
 def test_a_kill_between_the_batch_and_the_note_of_it_changes_nothing(
-    engine: Engine, jobs: Jobs, files: FileStore, monkeypatch: pytest.MonkeyPatch
+    db: Engine, jobs: Jobs, files: FileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs.add(make_job("j1"))
-    journal = Journal(engine, files)
+    journal = Journal(db, files)
     with monkeypatch.context() as killed:
         killed.setattr("aifactory_hub.store.journal._note", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             journal.flush()
     jobs.set_state("j1", JobState.RUNNING, None, now=1.0)
-    again = Journal(engine, files)
+    again = Journal(db, files)
     assert again.recover() == 0
     found = jobs.get("j1")
     assert found is not None
@@ -103,18 +103,18 @@ def test_a_kill_between_the_batch_and_the_note_of_it_changes_nothing(
 
 
 def test_a_database_that_is_replaced_under_a_running_process_is_noticed(
-    engine: Engine, jobs: Jobs, files: FileStore
+    db: Engine, jobs: Jobs, files: FileStore
 ) -> None:
-    journal = Journal(engine, files)
+    journal = Journal(db, files)
     jobs.add(make_job("j1"))
     journal.flush()
-    empty(engine)
+    empty(db)
     with pytest.raises(DatabaseReplaced):
         journal.flush()
 
 
-def test_old_batches_go_but_never_the_last(engine: Engine, jobs: Jobs, files: FileStore, tmp_path: Path) -> None:
-    journal = Journal(engine, files)
+def test_old_batches_go_but_never_the_last(db: Engine, jobs: Jobs, files: FileStore, tmp_path: Path) -> None:
+    journal = Journal(db, files)
     for n in range(3):
         jobs.add(make_job(f"j{n}"))
         journal.flush()
@@ -124,36 +124,34 @@ def test_old_batches_go_but_never_the_last(engine: Engine, jobs: Jobs, files: Fi
     assert files.journal_numbers() == [3]
 
 
-def test_the_journal_is_for_the_service_s_eyes_only(
-    engine: Engine, jobs: Jobs, files: FileStore, tmp_path: Path
-) -> None:
+def test_the_journal_is_for_the_service_s_eyes_only(db: Engine, jobs: Jobs, files: FileStore, tmp_path: Path) -> None:
     jobs.add(make_job("j1"))
-    Journal(engine, files).flush()
+    Journal(db, files).flush()
     assert (tmp_path / "files" / "journal").stat().st_mode & 0o077 == 0
 
 
 def test_only_one_process_works_with_a_database(open_it: Callable[[], Engine]) -> None:
     first, second = Lease(open_it()), Lease(open_it())
-    first.acquire(patience=0)
+    first.acquire(timeout=0)
     first.check()
     with pytest.raises(LeaseTaken) as taken:
-        second.acquire(patience=0)
+        second.acquire(timeout=0)
     assert "another process" in str(taken.value)
     assert "password" not in str(taken.value)
     with pytest.raises(LeaseLost):
         second.check()
     first.release()
-    second.acquire(patience=5)
+    second.acquire(timeout=5)
     second.check()
     second.release()
 
 
 def test_a_lock_that_the_database_let_go_of_is_noticed(open_it: Callable[[], Engine]) -> None:
-    engine = open_it()
-    if engine.dialect.name == "sqlite":
+    db = open_it()
+    if db.dialect.name == "sqlite":
         return  # a lock on a file ends with the process, not before
-    lease = Lease(engine)
-    lease.acquire(patience=0)
+    lease = Lease(db)
+    lease.acquire(timeout=0)
     with open_it().connect() as other:
         others = "pid <> pg_backend_pid() AND datname = current_database()"
         other.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))  # noqa: S608

@@ -24,8 +24,8 @@ def files(tmp_path: Path) -> FileStore:
 
 
 @pytest.fixture
-def owners(engine: Engine, files: FileStore) -> Owners:
-    return Owners(engine, files)
+def owners(db: Engine, files: FileStore) -> Owners:
+    return Owners(db, files)
 
 
 def owned(jobs: Jobs, owner: str) -> list[str]:
@@ -33,9 +33,9 @@ def owned(jobs: Jobs, owner: str) -> list[str]:
 
 
 def test_a_handover_ends_and_separates_everything_of_the_former_owner(
-    engine: Engine, jobs: Jobs, owners: Owners, files: FileStore
+    db: Engine, jobs: Jobs, owners: Owners, files: FileStore
 ) -> None:
-    snapshots, schedules = Snapshots(engine, files), Schedules(engine)
+    snapshots, schedules = Snapshots(db, files), Schedules(db)
     sent = keep_files(snapshots, files, {"train.py": b"print(1)"}, "ada", "nlp", 100.0)
     jobs.add(make_job("live", state=JobState.RUNNING, input_sha256=sent))
     jobs.add(make_job("over", state=JobState.SUCCEEDED, finished_at=5.0))
@@ -60,14 +60,14 @@ def test_a_handover_ends_and_separates_everything_of_the_former_owner(
     assert schedules.due(now=1e12) == []
     assert snapshots.use("nlp", "ada", sent, now=300.0) is None
     assert files.size(manifest) is None
-    with engine.connect() as connection:
+    with db.connect() as connection:
         assert connection.execute(select(PackFileRow.sha256)).all() == []
 
 
 def test_a_handover_is_carried_out_once_and_survives_a_kill_in_the_middle(
-    engine: Engine, jobs: Jobs, owners: Owners, files: FileStore
+    db: Engine, jobs: Jobs, owners: Owners, files: FileStore
 ) -> None:
-    snapshots = Snapshots(engine, files)
+    snapshots = Snapshots(db, files)
     keep_files(snapshots, files, {"a": b"a"}, "ada", "nlp", 100.0)
     jobs.add(make_job("first"))
     files.delete(owners._sent_files("ada"))  # as far as a process came that was killed
@@ -87,7 +87,7 @@ def test_handed_over_jobs_are_written_to_the_journal_again(jobs: Jobs, owners: O
     after = jobs.get("over")
     assert before is not None and after is not None
     assert after.owner == "ada/former-1"
-    with jobs.engine.connect() as connection:
+    with jobs.db.connect() as connection:
         revision, journaled = connection.exec_driver_sql("select revision, journaled from jobs").one()
     assert revision > journaled
 

@@ -16,7 +16,7 @@ from .test_jobs import make_job
 
 def test_everything_that_is_kept_is_counted(jobs: Jobs, tmp_path: Path) -> None:
     files = FileStore(tmp_path / "files")
-    digest = keep_files(Snapshots(jobs.engine, files), files, {"a": b"1", "b": b"2"}, "ada", "nlp", 1.0)
+    digest = keep_files(Snapshots(jobs.db, files), files, {"a": b"1", "b": b"2"}, "ada", "nlp", 1.0)
     packs = sum(path.stat().st_size for path in (tmp_path / "files/packs").rglob("*.tar.gz"))
     manifests = sum(path.stat().st_size for path in (tmp_path / "files/snapshots").rglob("*.json"))
     jobs.add(make_job("j1", input_sha256=digest, attempt=3))
@@ -25,19 +25,19 @@ def test_everything_that_is_kept_is_counted(jobs: Jobs, tmp_path: Path) -> None:
         jobs.attempts.record_log("j1", number, size=size, sha256="0" * 64)
     for name, job, size in (("a", "j1", 10), ("b", "j1", 20), ("a", "j2", 5)):
         jobs.put_artifact(job, Artifact(name, size, "0" * 64, 1.0))
-    assert held_bytes(jobs.engine) == {
+    assert held_bytes(jobs.db) == {
         ("nlp", "ada"): {"packs": packs, "manifests": manifests, "artifacts": 30, "logs": 107},
         ("nlp", "bob"): {"artifacts": 5},
     }
-    assert largest_jobs(jobs.engine, "nlp", "ada", limit=5) == [("j1", 30)]
+    assert largest_jobs(jobs.db, "nlp", "ada", limit=5) == [("j1", 30)]
     for kind in ("artifacts", "log"):
         jobs.mark_dropped("j1", kind, now=1.0)
-    assert held_bytes(jobs.engine)["nlp", "ada"] == {"packs": packs, "manifests": manifests}
+    assert held_bytes(jobs.db)["nlp", "ada"] == {"packs": packs, "manifests": manifests}
 
 
 async def test_nothing_is_forgotten_while_it_is_counted(jobs: Jobs, tmp_path: Path) -> None:
     limits = RoomLimits(person=100, team=1000, free_percent=0)
-    room = Room(jobs.engine, FileStore(tmp_path / "files"), LogSpool(tmp_path / "spool", limit=10), limits)
+    room = Room(jobs.db, FileStore(tmp_path / "files"), LogSpool(tmp_path / "spool", limit=10), limits)
     first = await room.reserve("nlp", "ada", "packs", 40)
     counting = asyncio.create_task(room.recount())
     await asyncio.sleep(0)  # it has begun

@@ -21,8 +21,8 @@ def make_schedule(number: int, *, tenant: str = "nlp", created_at: float | None 
     )
 
 
-def test_pages_follow_each_other_without_gap_or_double_also_within_one_moment(engine: Engine) -> None:
-    schedules = Schedules(engine)
+def test_pages_follow_each_other_without_gap_or_double_also_within_one_moment(db: Engine) -> None:
+    schedules = Schedules(db)
     made = [schedules.add(make_schedule(n, tenant=("nlp", "vision")[n % 2], created_at=n // 4)) for n in range(12)]
     schedules.add(make_schedule(99, tenant="other"))
     seen: list[Schedule] = []

@@ -27,8 +27,8 @@ def files(tmp_path: Path) -> FileStore:
 
 
 @pytest.fixture
-def snapshots(engine: Engine, files: FileStore) -> Snapshots:
-    return Snapshots(engine, files)
+def snapshots(db: Engine, files: FileStore) -> Snapshots:
+    return Snapshots(db, files)
 
 
 def keep(snapshots: Snapshots, files: FileStore, sent: dict[str, bytes], now: float = NOW, owner: str = "ada") -> str:
@@ -99,7 +99,7 @@ def test_what_a_job_or_a_schedule_needs_stays_and_the_rest_goes(
     keep(snapshots, files, {**shared, "nobody": b"nobody"}, owner="bob")
     jobs.add(make_job("j2", key="other", owner="bob", input_sha256=of_nobody))
     planned = Schedule("s1", *WHO, "k", "d", {"files": of_schedule}, "* * * * *", "UTC", NOW)
-    Schedules(jobs.engine).add(planned)
+    Schedules(jobs.db).add(planned)
     assert snapshots.collect(before=NOW) == 0
     assert snapshots.collect(before=NOW + 1) > 0
     assert snapshots.collect(before=NOW + 1) == 0
@@ -111,17 +111,17 @@ def test_what_a_job_or_a_schedule_needs_stays_and_the_rest_goes(
     assert kept(files, tmp_path) == ["packs"] * 3 + ["snapshots"] * 3
     jobs.mark_dropped("j1", "inputs", now=NOW)
     jobs.mark_dropped("j2", "inputs", now=NOW)
-    Schedules(jobs.engine).remove("s1")
+    Schedules(jobs.db).remove("s1")
     snapshots.collect(before=NOW + 1)
     assert kept(files, tmp_path) == []
 
 
 def test_files_that_a_job_takes_while_old_ones_are_collected_stay(
-    snapshots: Snapshots, files: FileStore, engine: Engine
+    snapshots: Snapshots, files: FileStore, db: Engine
 ) -> None:
     digest = keep(snapshots, files, {"a": b"1"})
     with ThreadPoolExecutor(1) as other:
-        with writing(engine) as connection:
+        with writing(db) as connection:
             assert module.use_snapshot(connection, *WHO, digest, now=NOW + 10) is not None
             collecting = other.submit(snapshots.collect, before=NOW + 1)
             time.sleep(0.3)  # until it has chosen what goes, and waits for this transaction
@@ -131,12 +131,12 @@ def test_files_that_a_job_takes_while_old_ones_are_collected_stay(
 
 
 def test_a_database_from_a_backup_learns_again_what_its_jobs_need(
-    snapshots: Snapshots, files: FileStore, jobs: Jobs, engine: Engine, tmp_path: Path
+    snapshots: Snapshots, files: FileStore, jobs: Jobs, db: Engine, tmp_path: Path
 ) -> None:
     digest = keep(snapshots, files, {"a": b"1"})
     before = kept(files, tmp_path)
     jobs.add(make_job("j1", input_sha256=digest))
-    with engine.begin() as connection:
+    with db.begin() as connection:
         connection.execute(text("DELETE FROM snapshots"))
     assert snapshots.adopt(now=NOW) == 1
     assert snapshots.adopt(now=NOW) == 0

@@ -51,7 +51,7 @@ def of(obj: Any) -> Answer:
 
 
 def run(**status: Any) -> Any:
-    """The object of tests/pipelines/runs.py's run, of any engine."""
+    """The object of tests/engines/runs.py's run, of any engine."""
     labels = {f"{PREFIX}/hub": "main", f"{PREFIX}/owner-kind": "job", f"{PREFIX}/owner": "j0123456789ab"}
     return {"metadata": {"name": "job-j0123456789ab", "uid": "u", "labels": labels}, "status": status}
 

@@ -1,4 +1,4 @@
-"""JupyterHub's own proxy in front of a service, with the patience of a load balancer before it."""
+"""JupyterHub's own proxy in front of a service, with the timeout of a load balancer before it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aifactory_hub.demo.proxy import install
 
 from .job_service import PREFIX
 
-_PATIENCE = 30.0
+_TIMEOUT = 30.0
 
 
 @dataclass
@@ -38,8 +38,8 @@ class HubProxy:
     def start(self) -> None:
         """Answer."""
         ports = [f"--port={self.port}", "--ip=127.0.0.1", f"--api-port={self.api}", "--api-ip=127.0.0.1"]
-        patience = [f"--{name}={self.silence * 1000:.0f}" for name in ("timeout", "proxy-timeout")]
-        argv = [*install(Path(sys.prefix) / "proxy"), *ports, *patience, "--log-level=error"]
+        timeout = [f"--{name}={self.silence * 1000:.0f}" for name in ("timeout", "proxy-timeout")]
+        argv = [*install(Path(sys.prefix) / "proxy"), *ports, *timeout, "--log-level=error"]
         self._process = subprocess.Popen(argv, env={"PATH": os.environ["PATH"], "CONFIGPROXY_AUTH_TOKEN": "secret"})
         _route(f"http://127.0.0.1:{self.api}/api/routes{PREFIX.rstrip('/')}", self.service.removesuffix(PREFIX))
 
@@ -65,7 +65,7 @@ def hub_proxy(service: str, *, silence: float) -> Iterator[HubProxy]:
 
 
 def _route(url: str, target: str) -> None:
-    give_up = time.monotonic() + _PATIENCE
+    give_up = time.monotonic() + _TIMEOUT
     while True:
         try:
             headers = {"Authorization": "token secret"}

@@ -15,10 +15,10 @@ import httpx
 from tornado.testing import bind_unused_port
 
 from aifactory_hub.admission.base import Admission
-from aifactory_hub.admission.inprocess import InProcessAdmission
+from aifactory_hub.admission.in_process import InProcessAdmission
 from aifactory_hub.domain.tenants import Tenant
-from aifactory_hub.pipelines.engines import Engines
-from aifactory_hub.pipelines.memory import MemoryPipeline
+from aifactory_hub.engines.installed import Engines
+from aifactory_hub.engines.memory import MemoryEngine
 from aifactory_hub.registry.model import (
     Addresses,
     ClusterConfig,
@@ -27,14 +27,14 @@ from aifactory_hub.registry.model import (
     NotebookConfig,
     Registry,
 )
-from aifactory_hub.service.app import make_app, make_server
-from aifactory_hub.service.connections import BoundedServer
-from aifactory_hub.service.context import Context
-from aifactory_hub.service.gate import HubGate
-from aifactory_hub.service.reconcile import Reconciler
-from aifactory_hub.service.schedules import Membership
+from aifactory_hub.service.api.app import make_app, make_server
+from aifactory_hub.service.api.connections import BoundedServer
+from aifactory_hub.service.api.context import Context
+from aifactory_hub.service.auth.hub_auth import HubGate
+from aifactory_hub.service.background.schedules import Membership
+from aifactory_hub.service.controller.reconcile import Reconciler
 from aifactory_hub.service.wiring import assemble
-from aifactory_hub.store import FileStore, Jobs, LogSpool, migrate, open_engine
+from aifactory_hub.store import FileStore, Jobs, LogSpool, migrate, open_db
 
 from .fake_hub import FakeHub
 from .tenants import SMALL, make_catalogue, make_tenant
@@ -67,9 +67,9 @@ def _empty_database() -> bytes:
     """A database with its tables: migrating anew for each of hundreds of restarts would only take time."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "empty.sqlite"
-        engine = open_engine(f"sqlite:///{file}")
-        migrate(engine)
-        engine.dispose()
+        db = open_db(f"sqlite:///{file}")
+        migrate(db)
+        db.dispose()
         return file.read_bytes()
 
 
@@ -84,13 +84,13 @@ class Folder:
         """The database, with its tables."""
         self.path.mkdir(parents=True, exist_ok=True)
         if self.database is not None:
-            engine = open_engine(self.database)
-            migrate(engine)
-            return Jobs(engine)
+            db = open_db(self.database)
+            migrate(db)
+            return Jobs(db)
         file = self.path / "service.sqlite"
         if not file.exists():
             file.write_bytes(_empty_database())
-        return Jobs(open_engine(f"sqlite:///{file}"))
+        return Jobs(open_db(f"sqlite:///{file}"))
 
     def files(self) -> FileStore:
         """The files."""
@@ -129,7 +129,7 @@ def make_context(
     folder: Folder,
     registry: Registry,
     admission: Admission,
-    pipeline: MemoryPipeline,
+    engine: MemoryEngine,
     *,
     gate: object | None = None,
     membership: Membership | None = None,
@@ -147,7 +147,7 @@ def make_context(
         files=files or folder.files(),
         spool=LogSpool(folder.path / "spool", limit=registry.jobs.max_log),
         admission=admission,
-        engines=Engines([pipeline]),
+        engines=Engines([engine]),
         reach=lambda: {"host": True, "tenants": len(registry.tenants), "tenants_reachable": 1},
         clock=clock,
         tick=tick,
@@ -163,7 +163,7 @@ class RunningService:
     hub: FakeHub
     context: Context
     admission: InProcessAdmission
-    pipeline: MemoryPipeline
+    engine: MemoryEngine
     server: BoundedServer
 
     @property
@@ -183,7 +183,7 @@ async def running_service(
     hub: FakeHub,
     registry: Callable[[str], Registry] = lambda url: make_registry(service=url),
     admission: InProcessAdmission | None = None,
-    pipeline: MemoryPipeline | None = None,
+    engine: MemoryEngine | None = None,
     port: int | None = None,
     reconciling: bool = True,
     tick: float = 0.05,
@@ -198,13 +198,13 @@ async def running_service(
     url = f"http://127.0.0.1:{port}{PREFIX}"
     known = registry(url)
     admission = admission or InProcessAdmission(known.tenants)
-    pipeline = pipeline if pipeline is not None else MemoryPipeline()
+    engine = engine if engine is not None else MemoryEngine()
     gate = HubGate(hub.url, "service-token")
     context = make_context(
         Folder(path, database),
         known,
         admission,
-        pipeline,
+        engine,
         gate=gate,
         clock=clock,
         tick=tick,
@@ -218,7 +218,7 @@ async def running_service(
         server.add_socket(socket)
     loop = asyncio.create_task(context.reconciler.run()) if reconciling else None
     try:
-        yield RunningService(url, hub, context, admission, pipeline, server)
+        yield RunningService(url, hub, context, admission, engine, server)
     finally:
         if loop is not None:
             loop.cancel()

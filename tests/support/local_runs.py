@@ -1,4 +1,4 @@
-"""Carries a MemoryPipeline's runs out as processes here, as a pod would: same argv, files and environment."""
+"""Carries a MemoryEngine's runs out as processes here, as a pod would: same argv, files and environment."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aifactory_hub.pipelines.base import RunSpec
-from aifactory_hub.pipelines.memory import MemoryPipeline
+from aifactory_hub.engines.base import RunSpec
+from aifactory_hub.engines.memory import MemoryEngine
 
 
 @dataclass
@@ -20,12 +20,12 @@ class LocalRuns:
     """A Launcher. ``hold`` keeps new runs from starting until it is set."""
 
     folder: Path
-    pipeline: MemoryPipeline = field(default_factory=MemoryPipeline)
+    engine: MemoryEngine = field(default_factory=MemoryEngine)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.pipeline.launcher = self
+        self.engine.launcher = self
 
     def started(self, spec: RunSpec) -> None:
         """Start the run's process."""
@@ -48,7 +48,7 @@ class LocalRuns:
             argv, env=environment, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
         )
         self.processes[spec.run_id] = process
-        self.pipeline.start(spec.tenant, spec.run_id)
+        self.engine.start(spec.tenant, spec.run_id)
         thread = threading.Thread(target=self._follow, args=(spec, process))
         thread.start()
         self._threads.append(thread)
@@ -57,7 +57,7 @@ class LocalRuns:
         """Tell the run's process to stop, as the kubelet would."""
         process = self.processes[spec.run_id]
         if process.poll() is None:
-            self.pipeline.slow_to_go.add(spec.run_id)
+            self.engine.slow_to_go.add(spec.run_id)
             process.send_signal(signal.SIGTERM)
 
     def close(self) -> None:
@@ -73,6 +73,6 @@ class LocalRuns:
         with process.stdout:
             for line in process.stdout:
                 with contextlib.suppress(KeyError):  # the run was deleted meanwhile
-                    self.pipeline.print_line(spec.tenant, spec.run_id, line.decode(errors="replace").rstrip("\n"))
-        self.pipeline.end(spec.tenant, spec.run_id, process.wait())
-        self.pipeline.slow_to_go.discard(spec.run_id)
+                    self.engine.print_line(spec.tenant, spec.run_id, line.decode(errors="replace").rstrip("\n"))
+        self.engine.end(spec.tenant, spec.run_id, process.wait())
+        self.engine.slow_to_go.discard(spec.run_id)

@@ -32,7 +32,7 @@ async def many_jobs(folder: Path, count: int) -> AsyncIterator[RunningService]:
     try:
         async with running_service(folder, hub=hub, reconciling=False) as service:
             rows = [{**row_values(_job(n, last=n == count - 1)), "journaled": 1} for n in range(count)]
-            with service.context.jobs.engine.begin() as connection:
+            with service.context.jobs.db.begin() as connection:
                 connection.execute(insert(JobRow), rows)
             yield service
     finally:

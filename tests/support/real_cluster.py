@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 from aifactory_hub.clusters import ApiError, ApiUnreachable, KubeApi, connect_host
-from aifactory_hub.domain.lending import Reclaim
+from aifactory_hub.domain.borrowing import Reclaim
 from aifactory_hub.domain.tenants import Tenant, VCluster
 from aifactory_hub.registry.render import tenant_queues
 

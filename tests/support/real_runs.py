@@ -1,4 +1,4 @@
-"""A pipeline on the test cluster, with the job service's own rights there and no others, and runs that it removes."""
+"""An engine on the test cluster, with the job service's own rights there and no others, and runs that it removes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 from aifactory_hub import constants
 from aifactory_hub.clusters import HostWatch, TenantClients
 from aifactory_hub.domain.jobs import JobRun
-from aifactory_hub.pipelines.base import Pipeline, RunSpec, Site
-from aifactory_hub.pipelines.engines import engine_needs
+from aifactory_hub.engines.base import Engine, RunSpec, Site
+from aifactory_hub.engines.installed import engine_needs
 from aifactory_hub.registry import load_registry
 from aifactory_hub.registry.output import yaml_documents
 from aifactory_hub.registry.render_vcluster import seeded_objects, vcluster_values
@@ -69,7 +69,7 @@ def spec(script: str, **changes: Any) -> RunSpec:
 
 
 @asynccontextmanager
-async def pipeline_of(kind: Any) -> AsyncIterator[Pipeline]:
+async def pipeline_of(kind: Any) -> AsyncIterator[Engine]:
     tenants = {name: make_tenant(name) for name in running_cluster().tenants}
     async with as_hub() as host:
         watch, clients = HostWatch(host), TenantClients(host, tenants, constants.JOBS_SECRET)
@@ -83,25 +83,25 @@ async def pipeline_of(kind: Any) -> AsyncIterator[Pipeline]:
 
 
 @asynccontextmanager
-async def run_of(pipeline: Pipeline, wanted: RunSpec) -> AsyncIterator[RunSpec]:
+async def run_of(engine: Engine, wanted: RunSpec) -> AsyncIterator[RunSpec]:
     """The run, removed at the end with all its pods."""
-    await pipeline.create(wanted)
+    await engine.create(wanted)
     try:
         yield wanted
     finally:
-        await pipeline.delete(TENANT, wanted.run_id)
+        await engine.delete(TENANT, wanted.run_id)
         async with asyncio.timeout(120):
-            while not await pipeline.pods_gone(TENANT, wanted.run_id):
+            while not await engine.pods_gone(TENANT, wanted.run_id):
                 await asyncio.sleep(0.2)
 
 
-async def until(pipeline: Pipeline, wanted: RunSpec, holds: Any, *, seconds: float = 180) -> JobRun:
-    run = await pipeline.get(TENANT, wanted.run_id)
+async def until(engine: Engine, wanted: RunSpec, holds: Any, *, seconds: float = 180) -> JobRun:
+    run = await engine.get(TENANT, wanted.run_id)
     try:
         async with asyncio.timeout(seconds):
             while not holds(run):
                 await asyncio.sleep(0.3)
-                run = await pipeline.get(TENANT, wanted.run_id)
+                run = await engine.get(TENANT, wanted.run_id)
     except TimeoutError:
         pytest.fail(f"not so after {seconds:g} s: {run}")
     return run

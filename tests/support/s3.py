@@ -24,7 +24,7 @@ from ..cluster.console import ClusterError
 from ..cluster.toolchain import go_toolchain
 
 _SOURCES = Path(__file__).parent / "s3server"
-_PATIENCE = 60.0
+_TIMEOUT = 60.0
 
 
 class NoS3(Exception):
@@ -101,7 +101,7 @@ def running_s3() -> Iterator[S3Server]:
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    give_up = time.monotonic() + _PATIENCE
+    give_up = time.monotonic() + _TIMEOUT
     while time.monotonic() < give_up and process.poll() is None:
         try:
             httpx.get(f"http://127.0.0.1:{port}/", trust_env=False)

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from aifactory_hub.store import FileStore, Snapshots
-from aifactory_hub.untrusted.reading import ManifestContent
+from aifactory_hub.untrusted.readers import ManifestContent
 
 
 def pack_of(files: Mapping[str, bytes]) -> bytes:

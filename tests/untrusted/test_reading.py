@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from aifactory_hub.untrusted import reading
+from aifactory_hub.untrusted import readers
 from aifactory_hub.untrusted.json_text import BadJson
 from aifactory_hub.untrusted.manifests import ManifestLimits
 from aifactory_hub.untrusted.packs import BadPack, PackLimits, PackOverLimit
-from aifactory_hub.untrusted.reading import ManifestContent, ReadingFailed, read_manifest_file, read_pack_file
+from aifactory_hub.untrusted.readers import ManifestContent, ReadingFailed, read_manifest_file, read_pack_file
 
 from ..support.tar_blocks import END, entry, header, packed
 from ..support.uploads import manifest_of, pack_of, sha256
@@ -29,13 +29,13 @@ LIMITS = PackLimits(content=2**30)
 def processes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What went to a process of its own."""
     seen: list[str] = []
-    begin = reading._in_process
+    begin = readers._in_process
 
     def noted(kind: str, *rest: Any) -> Any:
         seen.append(kind)
         return begin(kind, *rest)
 
-    monkeypatch.setattr(reading, "_in_process", noted)
+    monkeypatch.setattr(readers, "_in_process", noted)
     return seen
 
 
@@ -110,7 +110,7 @@ def test_manifests_are_read_here_or_in_a_process(tmp_path: Path, processes: list
 
 
 def test_a_process_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "seconds_for", lambda content: 1)
+    monkeypatch.setattr(readers, "seconds_for", lambda content: 1)
     # Zeros are read at a few hundred MiB a second: this would take long.
     raw = io.BytesIO()
     with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, compresslevel=1) as out:
@@ -130,14 +130,14 @@ def test_a_machine_without_time_is_not_the_senders_fault(tmp_path: Path, monkeyp
     sleeps.write_text("#!/bin/sh\nexec sleep 60\n")
     sleeps.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(sleeps))
-    monkeypatch.setattr(reading, "seconds_for", lambda content: 0.1)
+    monkeypatch.setattr(readers, "seconds_for", lambda content: 0.1)
     with pytest.raises(ReadingFailed, match="had no time") as raised:
         read_pack_file(write(tmp_path, pack_of({"large": b"x" * (2**20 + 1)})), LIMITS)
     assert not raised.value.theirs
 
 
 def test_a_process_that_takes_too_much_memory_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "_MEMORY", 100 * 2**20)
+    monkeypatch.setattr(readers, "_MEMORY", 100 * 2**20)
     files = {f"f{n}-{'x' * 200}": b"" for n in range(100_000)}
     with pytest.raises(ReadingFailed) as raised:
         read_manifest_file(write(tmp_path, manifest_of(files)), ManifestLimits())

@@ -131,7 +131,7 @@ class Deaths:
             with cut_off(pod["status"]["podIP"]):
                 site.restart()
                 time.sleep(3 * float(settings[HTTP_TIMEOUT]))
-                fault.check(site.runs("nlp-user"), "the hub lists it as running, long after its patience has ended")
+                fault.check(site.runs("nlp-user"), "the hub lists it as running, long after its timeout has ended")
                 fault.check(site.uid("nlp", "nlp-user") == uid, "its pod is the same one")
         finally:
             del settings[HTTP_TIMEOUT]

@@ -24,7 +24,7 @@ from ..cluster import Cluster
 from ..processes import ROOT
 from .apis import kubeconfig_and_token
 
-PATIENCE = 100.0
+TIMEOUT = 100.0
 
 
 def verdict(cluster: Cluster, tenant: str, pod: str) -> str:
@@ -39,7 +39,7 @@ def verdict(cluster: Cluster, tenant: str, pod: str) -> str:
         argv = [sys.executable, "-m", "tests.e2e.faults.stock", str(path), pod]
         sources = os.pathsep.join(map(str, (ROOT, ROOT / "spawner", ROOT / "profiles")))
         environment = os.environ | {"KUBECONFIG": str(path), "PYTHONPATH": sources}
-        done = subprocess.run(argv, env=environment, cwd=folder, capture_output=True, text=True, timeout=PATIENCE + 60)
+        done = subprocess.run(argv, env=environment, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT + 60)
     if done.returncode:
         raise RuntimeError(f"kubespawner could not be asked: {done.stderr[-2000:]}")
     return done.stdout.strip()
@@ -53,7 +53,7 @@ async def ask(pod: str) -> list[Any]:
     said: list[Any] = []
     for _ in range(2):
         try:
-            async with asyncio.timeout(PATIENCE / 2):
+            async with asyncio.timeout(TIMEOUT / 2):
                 said.append(await spawner.poll())
         except Exception as error:
             said.append(type(error).__name__)

@@ -20,8 +20,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from aifactory_hub.client.listing import jobs as listing
-from aifactory_hub.pipelines.engines import engine_needs
+from aifactory_hub.client.job_list import jobs as listing
+from aifactory_hub.engines.installed import engine_needs
 from aifactory_hub.registry.output import yaml_documents
 from aifactory_hub.registry.render_vcluster import seeded_objects
 from tests.cluster import engines

@@ -25,7 +25,7 @@ from .witness import Place, Witness
 from .workloads import Act, Kind, Workload, arguments, write_files
 
 # Until a job has ended, in seconds: all have less than a minute of work, and wait for each other and for what is away.
-PATIENCE = 420.0
+TIMEOUT = 420.0
 _SUSPENDED_FOR = 2.0
 
 
@@ -53,7 +53,7 @@ class People:
 
     def session(self, team: str) -> Session:
         account = Account(f"{self.url}/services/aifactory", self.tokens[team], tenant=team, user=f"{team}-user")
-        return Session(account, patience=150)
+        return Session(account, timeout=150)
 
     def see_through(self, workload: Workload, begun: float) -> Outcome:
         """From the submission to the end, whatever happens meanwhile."""
@@ -66,8 +66,8 @@ class People:
             outcome.submitted = time.time()
             outcome.job = self._submit(workload, with_files, session, outcome)
             self._act(outcome)
-            if not wait_until(lambda: _final(outcome.job), PATIENCE):
-                outcome.problem = f"not at its end after {PATIENCE:.0f} s"
+            if not wait_until(lambda: _final(outcome.job), TIMEOUT):
+                outcome.problem = f"not at its end after {TIMEOUT:.0f} s"
         except (ClientError, RuntimeError) as error:
             outcome.problem = f"{type(error).__name__}: {error}"
         return outcome
@@ -116,7 +116,7 @@ class People:
     def _hit(self, outcome: Outcome, job: Job) -> None:
         workload = outcome.workload
         # Before its command has begun nothing can be said of its log; while the service is away that takes a while.
-        if not wait_until(lambda: "begin" in job.logs() or _final(job), PATIENCE):
+        if not wait_until(lambda: "begin" in job.logs() or _final(job), TIMEOUT):
             return
         time.sleep(workload.act_after)
         found = self.witness.running(job.id)

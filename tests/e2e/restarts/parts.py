@@ -19,7 +19,7 @@ from ..processes import HubUnderTest
 AWAY = 3.0
 DEX = "dex"
 # Until a part is back, on a busy machine.
-PATIENCE = 180.0
+TIMEOUT = 180.0
 
 
 def nothing() -> None:
@@ -147,10 +147,10 @@ class Parts:
 
 def wait(what: str, ready: Callable[[], bool]) -> None:
     """Raises RuntimeError when it is not ready in time."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not ready():
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{what} is not back after {PATIENCE:.0f} s")
+            raise RuntimeError(f"{what} is not back after {TIMEOUT:.0f} s")
         time.sleep(0.3)
 
 

@@ -1,0 +1,5 @@
+"""Engine ``jobset``: one command on several nodes."""
+
+from .engine import JobSetEngine
+
+__all__ = ["JobSetEngine"]

@@ -1,0 +1,5 @@
+"""Engine ``kubernetes-job``: batch/v1 Jobs."""
+
+from .engine import KubernetesJobEngine
+
+__all__ = ["KubernetesJobEngine"]

@@ -1,5 +1,0 @@
-"""Engine ``argo-workflow``: the WorkflowTemplates that a team has published, run by Argo in its vCluster."""
-
-from .engine import ArgoWorkflowPipeline
-
-__all__ = ["ArgoWorkflowPipeline"]

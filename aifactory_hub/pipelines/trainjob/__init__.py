@@ -1,5 +1,0 @@
-"""Engine ``trainjob``: Kubeflow Trainer's TrainJobs, on the training runtimes that a team has published."""
-
-from .engine import TrainJobPipeline
-
-__all__ = ["TrainJobPipeline"]

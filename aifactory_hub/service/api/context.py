@@ -1,0 +1,68 @@
+"""What every handler is given: the service's parts, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ...admission.base import Admission
+from ...admission.team_load import TeamLoads
+from ...engines.installed import Engines
+from ...registry.model import Registry
+from ...store import FileStore, Jobs, LogSpool, Snapshots
+from ..auth.hub_auth import Gate
+from ..background.periodic import PeriodicTasks
+from ..background.schedules import Scheduler
+from ..change_feed import ChangeFeed
+from ..controller.reconcile import Reconciler
+from ..executors import PersonalPool, parsing_pool, receiving_pool
+from ..pace import BODIES, BODIES_AT_ONCE, STREAMS, Pace
+from ..room import Room
+from ..submissions import Submissions
+from ..turns import Turns
+from ..webhooks import Messenger
+from .limits import Limits
+from .shared_events import SharedEvents
+
+
+@dataclass(frozen=True)
+class Context:
+    """The parts.
+
+    ``reach`` says what can be reached now, for the health page; it names no tenant. ``unavailable`` says why a
+    tenant can't start anything now, or None. ``changes`` tells of changed jobs, ``log_news`` also of new output.
+    ``receiving`` writes what members send to disk and ``parsing`` reads it, ``room`` counts what they hold of the
+    disk, ``limits`` what each person has open, ``turns`` is whose requests are worked on, ``body_pace`` how fast one
+    person's bodies come in. ``shared_events`` is what all streams tell of a change, ``stream_pace`` how often those of
+    one person speak.
+    ``site_token_hash`` is that of the token which hub and service share; None where there is none.
+    """
+
+    registry: Registry
+    gate: Gate
+    jobs: Jobs
+    files: FileStore
+    snapshots: Snapshots
+    room: Room
+    spool: LogSpool
+    admission: Admission
+    engines: Engines
+    submissions: Submissions
+    reconciler: Reconciler
+    scheduler: Scheduler
+    messenger: Messenger
+    periodic_tasks: PeriodicTasks
+    changes: ChangeFeed
+    log_news: ChangeFeed
+    reach: Callable[[], dict[str, object]]
+    team_loads: TeamLoads
+    unavailable: Callable[[str], str | None]
+    clock: Callable[[], float]
+    site_token_hash: str | None = None
+    receiving: PersonalPool = field(default_factory=receiving_pool)
+    parsing: PersonalPool = field(default_factory=parsing_pool)
+    limits: Limits = field(default_factory=Limits)
+    turns: Turns = field(default_factory=Turns)
+    shared_events: SharedEvents = field(default_factory=SharedEvents)
+    stream_pace: Pace = field(default_factory=lambda: Pace(STREAMS))
+    body_pace: Pace = field(default_factory=lambda: Pace(BODIES, BODIES_AT_ONCE))

@@ -1,0 +1,125 @@
+"""Jobs that are submitted by the clock."""
+
+from __future__ import annotations
+
+from ... import constants
+from ...domain.refusals import Refusal
+from ...domain.schedules import next_time
+from ...store import Schedule
+from ..answer_types import MessagesAnswer, ScheduleAnswer, SchedulePage, WebhookSecret
+from ..auth.permissions import Caller
+from ..errors import ServiceError, forbidden, from_refusal
+from ..request_types import SchedulePatch, ScheduleQuery, ScheduleRequest
+from ..webhooks import tenant_secret
+from .answers import messages_answer, schedule_answer
+from .base import Handler, run_sync
+from .operations import operation
+
+
+class _OfSchedules(Handler):
+    async def schedule_for(self, caller: Caller, schedule_id: str) -> Schedule:
+        """The schedule, if it is in a tenant that the token may read. Raises ServiceError (404) for all others."""
+        found: Schedule | None = await run_sync(self.context.scheduler.schedules.get, schedule_id)
+        known = self.context.registry.tenants
+        if found is None or found.tenant not in caller.tenants(constants.SCOPE_READ, known):
+            message = f"There is no schedule {schedule_id!r} in your teams."
+            raise ServiceError(404, "unknown-schedule", message, field="id")
+        return found
+
+
+class ScheduleList(_OfSchedules):
+    """All schedules that the caller may see, and the door for new ones."""
+
+    @operation(
+        "listSchedules", "Schedules of the caller's teams, the newest first.", answer=SchedulePage, query=ScheduleQuery
+    )
+    async def get(self) -> None:
+        """The newest first, in pages."""
+        caller = await self.caller()
+        asked = self.query(ScheduleQuery)
+        tenants = self.tenants_to_read(caller, asked.tenant)
+        last = None if asked.before is None else await self.schedule_for(caller, asked.before)
+        schedules = self.context.scheduler.schedules
+        found = await run_sync(schedules.newest, tenants, limit=asked.limit + 1, before=last)
+        page = [schedule_answer(schedule) for schedule in found[: asked.limit]]
+        self.answer({"schedules": page, "next": page[-1]["id"] if len(found) > asked.limit else None})
+
+    @operation(
+        "makeSchedule",
+        "Submit a job whenever a cron expression says so: 201, or 200 for the schedule that the same key made before.",
+        answer=ScheduleAnswer,
+        body=ScheduleRequest,
+        statuses=(200, 201),
+    )
+    async def post(self) -> None:
+        """The job is checked as a submitted one is."""
+        caller = await self.caller(fresh=True)
+        asked = await self.body(ScheduleRequest, caller.name)
+        tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, asked.tenant)
+        made = await self.context.scheduler.make(caller.name, tenant, asked)
+        if isinstance(made, Refusal):
+            raise from_refusal(made)
+        schedule, new = made
+        self.answer(schedule_answer(schedule), 201 if new else 200)
+
+
+class ScheduleOne(_OfSchedules):
+    """One schedule."""
+
+    @operation("getSchedule", "One schedule as it is now.", answer=ScheduleAnswer)
+    async def get(self, schedule_id: str) -> None:
+        """When it is due next, and what became of the last time."""
+        self.answer(schedule_answer(await self.schedule_for(await self.caller(), schedule_id)))
+
+    @operation("changeSchedule", "Let a schedule rest, or go on.", answer=ScheduleAnswer, body=SchedulePatch)
+    async def patch(self, schedule_id: str) -> None:
+        """Times that pass while it rests are not made up for."""
+        schedule = await self._own(schedule_id)
+        asked = await self.body(SchedulePatch, schedule.owner)
+        due = next_time(schedule.cron, schedule.time_zone, after=self.context.clock())
+        schedules = self.context.scheduler.schedules
+        if asked.paused != schedule.paused:
+            await run_sync(schedules.set_paused, schedule.id, asked.paused, next_at=due)
+        self.answer(schedule_answer(await run_sync(schedules.get, schedule.id) or schedule))
+
+    @operation("removeSchedule", "Forget a schedule; jobs that it made stay.", answer=ScheduleAnswer)
+    async def delete(self, schedule_id: str) -> None:
+        """Its owner may, and the tenant's admins."""
+        schedule = await self._own(schedule_id)
+        await run_sync(self.context.scheduler.schedules.remove, schedule.id)
+        await run_sync(self.context.files.drop_job, schedule.id)
+        self.answer(schedule_answer(schedule))
+
+    async def _own(self, schedule_id: str) -> Schedule:
+        caller = await self.caller(fresh=True)
+        schedule = await self.schedule_for(caller, schedule_id)
+        if not caller.tenants(constants.SCOPE_SUBMIT, [schedule.tenant]):
+            raise forbidden("This token may not change schedules.")
+        if schedule.owner != caller.name and not caller.administers(schedule.tenant):
+            message = f"Schedule {schedule.id} is {schedule.owner}'s: its owner and the team's admins can change it."
+            raise forbidden(message)
+        return schedule
+
+
+class Messages(Handler):
+    """What was told of a job."""
+
+    @operation("listMessages", "The messages about a job, and whether they arrived.", answer=MessagesAnswer)
+    async def get(self, job_id: str) -> None:
+        """To its owner and the tenant's admins: an address may hold a secret."""
+        caller = await self.caller()
+        job = await self.job_for(caller, job_id)
+        if job.owner != caller.name and not caller.administers(job.tenant):
+            raise forbidden(f"Job {job.id} is {job.owner}'s: its owner and the team's admins see its messages.")
+        self.answer(messages_answer(await run_sync(self.context.messenger.deliveries.of_job, job.id)))
+
+
+class Secret(Handler):
+    """What receivers check signatures with."""
+
+    @operation("getWebhookSecret", "What messages to a team's webhooks are signed with.", answer=WebhookSecret)
+    async def get(self, tenant: str) -> None:
+        """To those who may submit jobs into the tenant."""
+        caller = await self.caller(fresh=True)
+        chosen = self.tenant_for(caller, constants.SCOPE_SUBMIT, tenant)
+        self.answer({"tenant": chosen, "secret": tenant_secret(self.context.messenger.key, chosen)})

@@ -1,0 +1,52 @@
+"""Removes what jobs left once its time is over; their records stay."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...registry.model import JobsConfig
+from ...store import Deliveries, FileStore, Jobs
+from ..executors import reconciling
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 200
+_KEEP_MESSAGES = 30 * 86400.0
+# A backup of the database that is older than this is not made whole any more.
+_KEEP_JOURNAL = 30 * 86400.0
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Inputs, logs and artifacts, each kept as long after a job's end as the registry says."""
+
+    limits: JobsConfig
+    jobs: Jobs
+    files: FileStore
+    deliveries: Deliveries
+    clock: Callable[[], float]
+
+    async def tick(self) -> None:
+        """Remove what is due, the oldest first, a few hundred at a time."""
+        await reconciling.run(self._tick)
+
+    def _tick(self) -> None:
+        kept = {
+            "inputs": self.limits.keep_inputs,
+            "log": self.limits.keep_logs,
+            "artifacts": self.limits.keep_artifacts,
+        }
+        now = self.clock()
+        for kind, seconds in kept.items():
+            old = self.jobs.kept_past(kind, before=now - seconds, limit=_AT_ONCE)
+            for job in old:
+                # The files first: a kill between the two only means that they are removed again.
+                if kind != "inputs":  # jobs share them: they go when none needs them, see Snapshots.collect
+                    self.files.drop(job.id, kind)
+                self.jobs.mark_dropped(job.id, kind, now=now)
+            if old:
+                log.info("%s of %d jobs removed: they ended more than %d s ago", kind, len(old), seconds)
+        self.deliveries.forget(before=now - _KEEP_MESSAGES)
+        self.files.journal_drop(older_than=now - _KEEP_JOURNAL)

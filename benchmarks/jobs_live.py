@@ -1,4 +1,4 @@
-"""What 10,000 jobs that only run cost: memory and CPU of the whole service, and what of it is the due_jobs's."""
+"""What 10,000 jobs that only run cost: memory and CPU of the whole service, and what of it is the queue of due jobs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SETTLE, _WATCH = 45.0, 60.0
 
 
 def memory(report: Report, scale: float) -> None:
-    """The same service with no job and with many, at the same time; ``scale`` is of jobs and of timeout."""
+    """The same service with no job and with many, at the same time; ``scale`` scales the jobs and the time."""
     live = round(LIVE * scale)
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
@@ -40,7 +40,7 @@ def memory(report: Report, scale: float) -> None:
 
 
 def due_jobs(report: Report, scale: float) -> None:
-    """A pass in which nothing is due, one over all of them, and the due_jobs's own memory."""
+    """A pass in which nothing is due, one over all of them, and the memory of the queue of due jobs."""
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_agenda(report, Path(folder), round(LIVE * scale)))
 

@@ -1,4 +1,4 @@
-"""Who may run next, decided as Kueue decides it: pure, over plain values.
+"""Which waiting tickets are admitted next, by the rules that Kueue has: pure, over plain values.
 
 Each tenant has nominal devices of its own and may borrow what others leave idle, up to its limit. Owners take theirs
 back: the newest borrower goes first. Within a tenant a higher priority goes before, and displaces, a lower one. What

@@ -128,7 +128,7 @@ class TeamLoads:
         self._asking: dict[str, asyncio.Task[_Seen]] = {}
 
     async def of(self, unavailable: Mapping[str, str | None]) -> dict[str, TeamLoad]:
-        """The team_load of each tenant named; the value says why it can't start anything now, or None."""
+        """The load of each tenant named; the value says why it can't start anything now, or None."""
         await self._look(self._tenants)
         return {name: self._team_load(name, why) for name, why in unavailable.items()}
 

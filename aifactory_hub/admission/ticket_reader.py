@@ -1,4 +1,4 @@
-"""What is read of Jobs and Workloads where there are many of them: a tenth of what Kubernetes says."""
+"""Reads many Jobs and Workloads at once: only the fields that a ticket needs."""
 
 from __future__ import annotations
 

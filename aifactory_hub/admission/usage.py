@@ -1,4 +1,4 @@
-"""Whose tickets hold what: pure, the same for every quota engine."""
+"""What the tickets of a tenant hold, and for whom: pure, the same for every quota engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs in a notebook's cell: a card that keeps itself up to date, and a table."""
+"""Displays jobs in a notebook: a card that updates itself, and a table."""
 
 from __future__ import annotations
 

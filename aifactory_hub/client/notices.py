@@ -1,4 +1,4 @@
-"""Where the client says by the way what it does."""
+"""Notices to the user about what the client does."""
 
 from __future__ import annotations
 

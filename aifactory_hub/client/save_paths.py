@@ -1,4 +1,4 @@
-"""Where a file that a job gave back may be saved: its name was chosen by whoever wrote the job."""
+"""Where an output file may be saved. Its name was chosen by the author of the job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP to the job service, with the timeout that a restart of the hub or the service needs."""
+"""HTTP to the job service. Calls are repeated for as long as a restart of the hub or the service takes."""
 
 from __future__ import annotations
 

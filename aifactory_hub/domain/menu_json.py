@@ -98,7 +98,7 @@ class MenuAnswer(TypedDict):
 def menu_answer(
     tenant: Tenant, catalogue: Catalogue, team_load: TeamLoad, *, simulated: bool, user: str | None = None
 ) -> MenuAnswer:
-    """The tenant's menu at the team_load's time, for a notebook of ``user``."""
+    """The tenant's menu at the time of the team's load, for a notebook of ``user``."""
     return {
         "tenant": tenant.name,
         "display_name": tenant.display_name,

@@ -1,4 +1,4 @@
-"""The runner's side of the service's internal API, with the timeout that a restart of the service needs."""
+"""The runner's side of the service's internal API. Calls are repeated for as long as a restart of the service takes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class NotDelivered(Exception):
 class Reporter:
     """Fetches the job's files and delivers what it made. Every call may be repeated without harm.
 
-    ``timeout`` is for how many seconds a call is repeated while the service does not answer.
+    ``timeout`` is how long a call is repeated while the service does not answer, in seconds.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Who waits for news of jobs is woken when a job changes, without asking the database over and over."""
+"""Wakes those who wait for changes of jobs, so that nobody polls the database."""
 
 from __future__ import annotations
 

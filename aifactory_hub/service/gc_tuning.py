@@ -1,4 +1,4 @@
-"""What Python's garbage collector need not look through again and again."""
+"""Keeps long-lived objects out of Python's garbage collection."""
 
 from __future__ import annotations
 

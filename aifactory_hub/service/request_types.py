@@ -1,4 +1,4 @@
-"""What callers send, checked as it enters: unknown fields and wrong types are refused by name."""
+"""The types of request bodies. Unknown fields and wrong types are refused by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Brings messages to webhooks: signed, never into the cluster's own network, again until they arrive.
+"""Sends messages to webhooks: signed, never into the cluster's own network, and repeated until they arrive.
 
 The form is that of the Standard Webhooks specification, so its libraries can check the signature.
 """

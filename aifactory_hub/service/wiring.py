@@ -1,4 +1,4 @@
-"""Puts the service together: every part and what it needs, in one read."""
+"""Assembles the service: every part and what it needs."""
 
 from __future__ import annotations
 

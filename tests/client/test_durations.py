@@ -1,4 +1,4 @@
-"""Times as people write them."""
+"""Durations as people write them, such as 1h30m."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client's timeout, and its words when there is nothing to wait for."""
+"""How long the client repeats a call, and what it says when there is nothing to wait for."""
 
 from __future__ import annotations
 

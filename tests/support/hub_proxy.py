@@ -1,4 +1,4 @@
-"""JupyterHub's own proxy in front of a service, with the timeout of a load balancer before it."""
+"""JupyterHub's own proxy in front of a service, with the timeouts of a load balancer before it."""
 
 from __future__ import annotations
 

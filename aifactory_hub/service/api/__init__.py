@@ -1,1 +1,1 @@
-"""Thin: parse, one call, answer."""
+"""The REST API. A handler parses, makes one call, and answers."""

@@ -1,4 +1,4 @@
-"""What the service says: from records and facts to JSON, without I/O."""
+"""Makes answers: from records and facts to JSON, without I/O."""
 
 from __future__ import annotations
 

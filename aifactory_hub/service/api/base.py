@@ -1,4 +1,4 @@
-"""What all handlers share: who asks, JSON answers, errors in one form."""
+"""Shared by all handlers: authentication, JSON answers, errors in one form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every handler is given: the service's parts, by name."""
+"""The parts of the service that handlers use."""
 
 from __future__ import annotations
 

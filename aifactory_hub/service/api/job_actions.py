@@ -1,4 +1,4 @@
-"""What people ask of a job that is there: hold it, let it go on, try it again."""
+"""Actions on a job: suspend, resume, retry."""
 
 from __future__ import annotations
 

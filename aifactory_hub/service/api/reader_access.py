@@ -1,4 +1,4 @@
-"""Whether the reader of an answer that stays open may still read it.
+"""Checks again and again whether the reader of an open answer may still read it.
 
 Every handler that sends an answer in pieces asks a ``Reader`` before each piece. ``Handler.send_piece`` does so, and
 nothing else may send a piece.

@@ -1,4 +1,4 @@
-"""Bodies that go to disk as they come, up to a limit."""
+"""Request bodies that are written to disk as they arrive, up to a limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asks the hub whose token it is."""
+"""Asks the hub who a token belongs to."""
 
 from __future__ import annotations
 

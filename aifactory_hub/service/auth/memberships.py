@@ -1,4 +1,4 @@
-"""Who belongs where, as the hub's authenticator last resolved it: asked of the hub, never read off its groups.
+"""Members of teams as the hub's authenticator last resolved them: asked of the hub, never read from its groups.
 
 The hub's groups can be written through its REST API by whoever has the right to. What the identity provider said
 can't.

@@ -1,4 +1,4 @@
-"""What the service does by the clock beside taking jobs forward: schedules, messages, journal, retention."""
+"""Runs the service's periodic tasks: schedules, webhooks, journal, retention."""
 
 from __future__ import annotations
 

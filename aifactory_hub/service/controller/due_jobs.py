@@ -1,4 +1,4 @@
-"""Which live jobs are to be looked at, and when: so that ten thousand that only run cost next to nothing."""
+"""When each live job is looked at next, so that ten thousand jobs that only run cost next to nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collects what no job stands behind: files that nobody needs, runs and tickets of the past.
+"""Removes orphans: files, runs and tickets that belong to no job any more.
 
 A database that is empty or another one knows no job, so what it did not make, and what is too much at once, is left
 alone and logged.

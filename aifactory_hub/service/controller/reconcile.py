@@ -32,7 +32,7 @@ _SETTLE = 0.03
 _AT_ONCE = 8
 # Jobs are read from the database this many at a time.
 _READ = 500
-# The due_jobs is compared with the database this often, in seconds.
+# The jobs that are due are compared with the database this often, in seconds.
 _COMPARE_EVERY = 60.0
 # A tenant whose tickets take long to list is listed less often: this many times as long as it took.
 _LIST_SELDOM = 5.0
@@ -134,7 +134,7 @@ class Reconciler:
                 task.add_done_callback(partial(self._pass_ended, tenant))
 
     async def _compare(self) -> None:
-        """Make the due_jobs what the database says: nothing depends on having heard."""
+        """Take the jobs that are due from the database: nothing depends on having heard."""
         live = {row.id: row.tenant for row in await reconciling.run(self._w.jobs.live_runs)}
         for due_jobs in self._due_jobs.values():
             for job_id in [job_id for job_id in due_jobs.jobs() if job_id not in live]:

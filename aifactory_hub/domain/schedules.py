@@ -13,6 +13,9 @@ from .refusals import Refusal, RefusalReason
 SHORTEST_INTERVAL = 60.0
 _LOOK_AHEAD = 20
 
+# Files beside the zones of the tz database: the zone that this machine is set to, or none.
+_OF_THIS_MACHINE = frozenset({"localtime", "posixrules", "Factory"})
+
 
 def next_time(cron: str, time_zone: str, *, after: float) -> float | None:
     """The first time after ``after`` (epoch seconds) that ``cron`` names in ``time_zone``; None when there is none.
@@ -31,6 +34,8 @@ def next_time(cron: str, time_zone: str, *, after: float) -> float | None:
 def check_schedule(cron: str, time_zone: str, *, now: float) -> float | Refusal:
     """The first time of a schedule that begins ``now``, or why it can't be taken."""
     try:
+        if time_zone in _OF_THIS_MACHINE:
+            raise ValueError(time_zone)
         next_time("0 0 * * *", time_zone, after=now)
     except ValueError:
         message = f"There is no time zone {time_zone!r}: write one like Europe/Amsterdam or UTC."

@@ -53,6 +53,8 @@ def test_a_time_that_comes_twice_counts_once() -> None:
         ("0 0 * * *", "Europe/Nowhere", "time_zone"),
         ("0 0 * * *", "../../etc/passwd", "time_zone"),
         ("0 0 * * *", "", "time_zone"),
+        ("0 0 * * *", "localtime", "time_zone"),
+        ("0 0 * * *", "posixrules", "time_zone"),
     ],
 )
 def test_what_can_not_be_read_is_refused_by_name(cron: str, zone: str, field: str) -> None:

@@ -45,7 +45,11 @@ def run(path: Path, parameters: str = '{"rate": 3}', **environment: str) -> subp
 
 def test_the_log_is_what_the_cells_print_and_nothing_else(tmp_path: Path) -> None:
     path = notebook(tmp_path, PARAMETERS, SAYS)
-    done = run(path)
+    for _ in range(3):
+        done = run(path)
+        # On a busy machine ipykernel can flush its output, at its very end, into a socket that it has closed already.
+        if "operation on non-socket" not in done.stderr:
+            break
     assert (done.returncode, done.stdout, done.stderr) == (0, "the rate is 3\n", "")
     assert "the rate is 3" in output_of(path).read_text()
 

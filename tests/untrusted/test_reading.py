@@ -111,6 +111,8 @@ def test_manifests_are_read_here_or_in_a_process(tmp_path: Path, processes: list
 
 def test_a_process_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readers, "seconds_for", lambda content: 1)
+    # By the clock it may take longer on a busy machine: the process has the lowest priority.
+    monkeypatch.setattr(readers, "_TIMEOUT", 60)
     # Zeros are read at a few hundred MiB a second: this would take long.
     raw = io.BytesIO()
     with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, compresslevel=1) as out:
@@ -118,11 +120,9 @@ def test_a_process_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pyt
         for _ in range(2**10):
             out.write(bytes(2**22))
     path = write(tmp_path, raw.getvalue())
-    began = time.monotonic()
-    with pytest.raises(ReadingFailed) as raised:
+    with pytest.raises(ReadingFailed, match="1 s of processor time") as raised:
         read_pack_file(path, PackLimits(2**33))
     assert raised.value.theirs
-    assert time.monotonic() - began < 10
 
 
 def test_a_machine_without_time_is_not_the_senders_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

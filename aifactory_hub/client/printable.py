@@ -15,7 +15,7 @@ _UNSAFE = (
 )
 _IN_A_LINE = re.compile(f"[{_UNSAFE}]")
 _IN_LINES = re.compile(f"(?![\t\n])[{_UNSAFE}]")
-_IN_OUTPUT = re.compile(f"(?![\t\n\r])[{_UNSAFE}]")
+_IN_OUTPUT = re.compile(f"(?![\b\t\n\r])[{_UNSAFE}]")
 # As ECMA-48 has them, each whole; the first alternative is a colour.
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 _SEQUENCE = re.compile(
@@ -43,7 +43,8 @@ def lines(text: object) -> str:
 
 
 class TerminalFilter:
-    """What a job prints, for a terminal: colours stay, all other control sequences go."""
+    """What a job prints, for a terminal: colours and what progress bars use (returns, backspaces) stay, all other control
+    sequences go."""
 
     def __init__(self) -> None:
         self._rest = ""

@@ -7,8 +7,8 @@ const CUT = '[…]';
 /**
  * What there is of the log, with what has come since; its beginning goes when it gets too long.
  *
- * A carriage return writes over the line, as in a terminal and in JupyterLab's own output. One at the very end is kept,
- * because what it writes over comes with the next piece.
+ * A carriage return writes over the line and a backspace takes a character away, as in a terminal and in JupyterLab's
+ * own output. A return at the very end is kept, because what it writes over comes with the next piece.
  */
 export function append(log: string, text: string, skipped: boolean): string {
   const joined = overwritten(log, skipped ? `\n${CUT}\n${text}` : text);
@@ -17,11 +17,34 @@ export function append(log: string, text: string, skipped: boolean): string {
 
 function overwritten(log: string, text: string): string {
   const start = log.lastIndexOf('\n') + 1;
-  const line = log.slice(start) + text;
+  const line = erased(log.slice(start) + text);
   if (!line.includes('\r')) {
-    return log + text;
+    return log.slice(0, start) + line;
   }
   return log.slice(0, start) + line.replace(/\r+\n/g, '\n').split('\n').map(collapsed).join('\n');
+}
+
+/** The text after all its backspaces: each takes the character before it in its line, and no code of a colour. */
+function erased(text: string): string {
+  if (!text.includes('\b')) {
+    return text;
+  }
+  const kept: string[] = [];
+  // eslint-disable-next-line no-control-regex
+  for (const [token] of text.matchAll(/\x1b\[[0-9;:]*[ -/]*[@-~]|[^]/gu)) {
+    if (token !== '\b') {
+      kept.push(token);
+      continue;
+    }
+    let place = kept.length - 1;
+    while (kept[place]?.startsWith('\x1b[')) {
+      place -= 1;
+    }
+    if (place >= 0 && !'\r\n'.includes(kept[place] ?? '')) {
+      kept.splice(place, 1);
+    }
+  }
+  return kept.join('');
 }
 
 /** One line after all its carriage returns. */

@@ -52,3 +52,14 @@ test('much is cut at the begin of a line', () => {
   expect(log.startsWith('[…]\nline\n')).toBe(true);
   expect(log.length).toBeLessThanOrEqual(400_003);
 });
+
+test('a backspace takes a character of its line, as progress bars use it', () => {
+  let log = append('', 'epoch\n 1/9', false);
+  log = append(log, '\b\b\b\b 2/9', false);
+  expect(append(log, '\b\b\b\b\b\b\b\b\b done\n', false)).toBe('epoch\n done\n');
+  expect(append('', 'loss \x1b[31m0.3\x1b[0m\b\b\b0.2', false)).toBe('loss \x1b[31m\x1b[0m0.2');
+  expect(append('', '\b\b🙂\bx', false)).toBe('x');
+  const began = Date.now();
+  append('', 'x\b'.repeat(200_000), false);
+  expect(Date.now() - began).toBeLessThan(2_000);
+});

@@ -43,8 +43,7 @@ def lines(text: object) -> str:
 
 
 class TerminalFilter:
-    """What a job prints, for a terminal: colours and what progress bars use (returns, backspaces) stay, all other control
-    sequences go."""
+    """What a job prints, for a terminal: colours, carriage returns and backspaces stay, other control sequences go."""
 
     def __init__(self) -> None:
         self._rest = ""

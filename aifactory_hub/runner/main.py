@@ -135,14 +135,15 @@ def _bring_home(
     choice = choose(
         before, stamps(folder), outputs=task.outputs, max_bytes=task.max_artifacts, max_files=task.max_files
     )
-    left = _shortened({**result["left"], **choice.left, **_deliver_files(reporter, folder, choice)})
+    left = {**result["left"], **choice.left, **_deliver_files(reporter, folder, choice)}
     if left:
         for name, why in list(left.items())[:_MOST_SAID]:
             _say(f"{name} was not kept: {why}", log)
         if len(left) > _MOST_SAID:
-            _say(f"{len(left) - _MOST_SAID} more were not kept: the job's list of what was left has them", log)
+            named = f"the job's list of what was left names the first {min(len(left), _MOST_LEFT)}"
+            _say(f"{len(left) - _MOST_SAID} more were not kept: {named}", log)
         _deliver(lambda: reporter.put_log(log.read()))
-    _deliver(lambda: reporter.post_result({**result, "left": left}))
+    _deliver(lambda: reporter.post_result({**result, "left": _shortened(left)}))
 
 
 def _deliver_files(reporter: Reporter, folder: Path, choice: Choice) -> dict[str, str]:

@@ -273,8 +273,9 @@ async def test_of_very_many_files_the_important_come_home_and_the_rest_is_counte
     pod = await make_pod(service, tmp_path, command)
     pod.change(max_files=5)
     assert (await pod.run())[0] == 0
-    files, _, _ = await brought(service, pod)
+    files, log, _ = await brought(service, pod)
     assert len(files) == 5 and files["zz-result.txt"] == b"result"
+    assert "1676 more were not kept" in log, "the log counts all of them: 1,696, of which it names 20"
     job = service.context.jobs.get(pod.job_id)
     assert job is not None and job.current.report is not None
     assert len(job.current.report["left"]) == 501

@@ -1,4 +1,4 @@
-"""What the tickets of a tenant hold, and for whom: pure, the same for every quota engine."""
+"""A tenant's usage, summed over its tickets: pure, the same for every quota engine."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class BackChannelLogout(BaseHandler):
         return claims
 
     async def _people(self, claims: dict[str, Any]) -> list[tuple[Any, StoredSession]]:
-        """Whom it is about. A session that is not the latest may be of the user's other browser: all sessions end."""
+        """The users whose sessions end. One that is not the latest may be another browser's, so all of a user's end."""
         found = []
         for user in list(self.app.users.values()):
             kept = read_kept(await user.get_auth_state())

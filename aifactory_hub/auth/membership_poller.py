@@ -35,7 +35,7 @@ _SPREAD = 0.25
 
 
 class Memberships(Protocol):
-    """What the poller uses of the authenticator."""
+    """The part of the authenticator that the poller uses."""
 
     @property
     def sweep_interval(self) -> float: ...

@@ -49,7 +49,7 @@ class _SignedInMeanwhile(Exception):
 
 
 class OAuthSession(Protocol):
-    """What a renewal uses of the authenticator, most of it oauthenticator's own."""
+    """The part of the authenticator that a renewal uses, most of it oauthenticator's own."""
 
     @property
     def registry(self) -> Registry: ...

@@ -1,4 +1,4 @@
-"""What a team's admin sees and may stop: the servers in the team, and nothing of another.
+"""The page of a team's admin: the servers in that team alone, which they may stop.
 
 JupyterHub's own rights can't say that: a filter by group covers a member's servers in all their teams. So it is
 decided here, by the team that each server is bound to and by what the provider last said of the admin.

@@ -1,4 +1,4 @@
-"""What is kept of the provider's token response in JupyterHub's auth_state, beside what the provider sent."""
+"""Keys of our own in JupyterHub's auth_state, beside those of the provider's token response."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from __future__ import annotations
 VERIFIED = "aifactory_id_token"
 # True if the claims are of an earlier response: a renewal brought no ID token.
 VERIFIED_BEFORE = "aifactory_id_token_is_old"
-# What a renewal may leave out, and what then stays as it was.
+# Keys that a renewal may leave out: their values then stay.
 STAYS = ("refresh_token", "id_token", VERIFIED)

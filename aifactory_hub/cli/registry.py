@@ -84,8 +84,8 @@ def render(file: str, chosen: str | None, part: str, gpus_per_node: int) -> None
 def _parts(registry: Registry, names: list[str] | None, gpus_per_node: int) -> dict[str, Callable[[], list[Any]]]:
     def vcluster() -> list[Any]:
         values = load("aifactory_hub.registry.render_vcluster", "hub").vcluster_values
-        chosen = names or registry.tenants
-        return [values(registry.tenants[name], registry.addresses, needs_of_engines(registry)) for name in chosen]
+        chosen, needs = names or registry.tenants, needs_of_engines(registry)
+        return [values(registry.tenants[name], registry.addresses, needs) for name in chosen]
 
     def mig() -> list[Any]:
         plans = load("aifactory_hub.registry.mig", "hub")
@@ -103,7 +103,7 @@ def _parts(registry: Registry, names: list[str] | None, gpus_per_node: int) -> d
 
 
 def needs_of_engines(registry: Registry) -> list[EngineNeeds]:
-    """What the site's engines need in each vCluster. Ends the process with 2 when one is not installed."""
+    """The needs of the site's engines in each vCluster. Ends the process with 2 when one is not installed."""
     engines = load("aifactory_hub.engines.installed", "hub")
     try:
         needs: list[EngineNeeds] = engines.engine_needs(registry.jobs.engines)

@@ -271,10 +271,11 @@ async def _tenants(registry: Registry, api: KubeApi | None, probe: bool, inside:
     secrets = (constants.NOTEBOOKS_SECRET, constants.JOBS_SECRET)
     clients = {secret: TenantClients(api, registry.tenants, secret) for secret in secrets}
     shut = await _addresses(registry, api) if probe else {}
+    # It imports the engines' packages, so once for all teams.
+    engines = _needs_of_engines(registry)
+    asked = (_tenant(registry, name, clients, engines, shut, probe, inside) for name in registry.tenants)
     try:
-        return list(
-            await asyncio.gather(*(_tenant(registry, name, clients, shut, probe, inside) for name in registry.tenants))
-        )
+        return list(await asyncio.gather(*asked))
     finally:
         for each in clients.values():
             await each.close()
@@ -284,6 +285,7 @@ async def _tenant(
     registry: Registry,
     name: str,
     clients: Mapping[str, TenantClients],
+    engines: Sequence[EngineNeeds],
     shut: Mapping[str, tuple[str, int]],
     probe: bool,
     inside: bool,
@@ -294,7 +296,6 @@ async def _tenant(
         apis = {secret: await client.api(name) for secret, client in clients.items()}
         hub = apis[constants.NOTEBOOKS_SECRET]
         await hub.get(f"/api/v1/namespaces/{constants.NOTEBOOKS_NAMESPACE}/pods", {"limit": 1})
-        engines = _needs_of_engines(registry)
         asked = (vcluster_rights(tenant, each, secret, engines) for secret, each in apis.items())
         rights = await asyncio.gather(*asked)
     except TenantUnavailable as error:
@@ -307,7 +308,7 @@ async def _tenant(
 
 
 def _needs_of_engines(registry: Registry) -> list[EngineNeeds]:
-    """Of an engine that is not installed here nothing is known; the job service refuses it at its start."""
+    """The needs of the site's engines; none if one of them is not installed here, so that nothing is asked for it."""
     try:
         return engine_needs(registry.jobs.engines)
     except UnknownEngine:

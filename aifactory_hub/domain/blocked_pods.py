@@ -14,7 +14,7 @@ SYNC_ERROR = "SyncError"
 # The Job controller's event when the tenant's own API refuses the pod.
 FAILED_CREATE = "FailedCreate"
 # Seconds for which any other SyncError may be one of the syncer's own hiccups.
-TIMEOUT = 5.0
+SYNC_ERROR_GRACE = 5.0
 # What no retry of the syncer heals by itself.
 FINAL_WORDS = ("is forbidden", "exceeded quota", "violates podsecurity", "denied the request", "is invalid")
 # Of these, what another pod's end heals.
@@ -31,7 +31,7 @@ HOPELESS = (
 )
 _NORMAL_WAITING = frozenset({"ContainerCreating", "PodInitializing"})
 # Seconds that a refusal is given, in case that somebody is just changing the rule.
-REFUSED_TIMEOUT = 20.0
+REFUSED_GRACE = 20.0
 
 
 class Blocked(StrEnum):

@@ -9,7 +9,7 @@ from enum import StrEnum
 from aifactory_profiles import Catalogue, Profile
 
 from ..untrusted.texts import escaped, utf8_size
-from .blocked_pods import REFUSED_TIMEOUT, Blocked
+from .blocked_pods import REFUSED_GRACE, Blocked
 from .engines import EngineChoice, EngineFacts, choose_engine
 from .refusals import Refusal, RefusalReason
 from .spawns import choose_profile
@@ -309,7 +309,7 @@ def _never_starts(state: JobState, ticket: Ticket, run: JobRun, waited: float, m
         return False
     if state is JobState.RUNNING and run.blocked_after is None:
         return False
-    return waited > (min(most, REFUSED_TIMEOUT) if run.blocked is Blocked.REFUSED else most)
+    return waited > (min(most, REFUSED_GRACE) if run.blocked is Blocked.REFUSED else most)
 
 
 _TENANT_SILENT = "the team's vCluster does not answer now"

@@ -28,7 +28,7 @@ _MEMORY = 512 * 2**20
 _SLOWEST = 8 * 2**20
 _SECONDS = 30
 # The process takes what others leave of the processors, so by the clock it may take so many times as long.
-_TIMEOUT = 4
+_CLOCK_FACTOR = 4
 # How a process ends that the kernel ends because of its limits.
 _OVER_TIME = frozenset({-signal.SIGXCPU, -signal.SIGKILL})
 
@@ -82,7 +82,7 @@ def _in_process(kind: str, path: Path, limits: PackLimits | ManifestLimits, seco
     # -I: nothing of the environment or of a home folder changes what is run.
     command = [sys.executable, "-I", "-m", "aifactory_hub.untrusted.worker", json.dumps(task)]
     try:
-        timeout = _TIMEOUT * seconds
+        timeout = _CLOCK_FACTOR * seconds
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as error:
         raise ReadingFailed(f"this machine had no time for it: it was not read after {timeout} s") from error

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from aifactory_hub.domain.blocked_pods import FINAL_WORDS, HOPELESS, SYNC_ERROR, TIMEOUT
+from aifactory_hub.domain.blocked_pods import FINAL_WORDS, HOPELESS, SYNC_ERROR, SYNC_ERROR_GRACE
 from aifactory_hub.domain.pods import PodFact, exit_code
 
 # What the scheduler says of a node that no waiting turns into a fitting one. Seconds for which a node that is
 # being labelled may still be one.
 _NO_CURE = ("didn't match Pod's node affinity/selector", "had volume node affinity conflict")
-SCHEDULER_TIMEOUT = 8.0
+SCHEDULER_GRACE = 8.0
 # What is said of an image and will be said again: the second try and the pause before it would only cost time.
 _NO_IMAGE = (
     "not found", "no such host", "manifest unknown", "name unknown", "denied", "unauthorized", "invalid ref", "x509",
@@ -71,7 +71,7 @@ def diagnose(pod: PodFact | None, events: Sequence[PodEvent], *, seconds: float)
         return Diagnosis(Outcome.FAILED, f"the container can't start, {pod.waiting}: {pod.waiting_message or ''}")
     if pod.phase == "Running" and pod.ready and pod.ip:
         return Diagnosis(Outcome.RUNS)
-    if pod.unscheduled and seconds > SCHEDULER_TIMEOUT and never_fits(pod.unscheduled):
+    if pod.unscheduled and seconds > SCHEDULER_GRACE and never_fits(pod.unscheduled):
         return Diagnosis(Outcome.FAILED, f"no node of the cluster can ever take it: {reason_of(pod.unscheduled)}")
     return Diagnosis(Outcome.WAIT)
 
@@ -97,7 +97,7 @@ def _diagnose_unseen(events: Iterable[PodEvent], seconds: float) -> Diagnosis:
     for event in events:
         if event.reason != SYNC_ERROR:
             continue
-        if _says(FINAL_WORDS, event.message) or seconds > TIMEOUT:
+        if _says(FINAL_WORDS, event.message) or seconds > SYNC_ERROR_GRACE:
             return Diagnosis(Outcome.FAILED, f"the host cluster did not take the pod: {event.message}")
     return Diagnosis(Outcome.WAIT)
 

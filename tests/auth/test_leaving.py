@@ -185,4 +185,4 @@ def test_owners_of_live_jobs_are_asked_about_though_they_run_no_server(site: Sit
     head = {"Authorization": f"token {SERVICE_TOKEN}"}
     httpx.post(url, json=body, headers=head, trust_env=False)
     user: Callable[[], Any] = lambda: site.hub.user("sue")  # noqa: E731
-    wait_until(lambda: user()["groups"] == [], "the poller asks about her")
+    wait_until(lambda: user()["groups"] == [], "the poller asks about the user")

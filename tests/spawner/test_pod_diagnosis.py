@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from aifactory_hub.domain.blocked_pods import TIMEOUT
+from aifactory_hub.domain.blocked_pods import SYNC_ERROR_GRACE
 from aifactory_hub.domain.pods import PodFact
 from aifactory_spawner.host_pods import pod_as_dict
-from aifactory_spawner.pod_diagnosis import SCHEDULER_TIMEOUT, Outcome, PodEvent, diagnose, pod_messages, read_events
+from aifactory_spawner.pod_diagnosis import SCHEDULER_GRACE, Outcome, PodEvent, diagnose, pod_messages, read_events
 from aifactory_spawner.start_log import StartLog
 
 QUOTA = PodEvent("SyncError", 'pods "nb" is forbidden: exceeded quota: mig')
@@ -32,15 +32,15 @@ def pod(**facts: Any) -> PodFact:
         (None, [], 100, Outcome.WAIT),
         (None, [QUOTA], 0, Outcome.FAILED),
         (None, [HICCUP], 1, Outcome.WAIT),
-        (None, [HICCUP], TIMEOUT + 1, Outcome.FAILED),
-        (pod(), [HICCUP], TIMEOUT + 1, Outcome.WAIT),
+        (None, [HICCUP], SYNC_ERROR_GRACE + 1, Outcome.FAILED),
+        (pod(), [HICCUP], SYNC_ERROR_GRACE + 1, Outcome.WAIT),
         (pod(waiting="ContainerCreating"), [], 0, Outcome.WAIT),
         (pod(waiting="ErrImagePull"), [], 0, Outcome.WAIT),
         (pod(waiting="ErrImagePull", waiting_message="x: not found"), [], 0, Outcome.FAILED),
         (pod(waiting="ErrImagePull", waiting_message="i/o timeout"), [], 0, Outcome.WAIT),
         (pod(waiting="ImagePullBackOff"), [], 0, Outcome.FAILED),
-        (pod(unscheduled=UNFIT), [], SCHEDULER_TIMEOUT - 1, Outcome.WAIT),
-        (pod(unscheduled=UNFIT), [], SCHEDULER_TIMEOUT + 1, Outcome.FAILED),
+        (pod(unscheduled=UNFIT), [], SCHEDULER_GRACE - 1, Outcome.WAIT),
+        (pod(unscheduled=UNFIT), [], SCHEDULER_GRACE + 1, Outcome.FAILED),
         (pod(unscheduled=FULL), [], 1000, Outcome.WAIT),
         (pod(phase="Running", ready=False, ip="10.0.0.1"), [], 0, Outcome.WAIT),
         (pod(phase="Running", ready=True), [], 0, Outcome.WAIT),

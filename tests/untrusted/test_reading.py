@@ -112,7 +112,7 @@ def test_manifests_are_read_here_or_in_a_process(tmp_path: Path, processes: list
 def test_a_process_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readers, "seconds_for", lambda content: 1)
     # By the clock it may take longer on a busy machine: the process has the lowest priority.
-    monkeypatch.setattr(readers, "_TIMEOUT", 60)
+    monkeypatch.setattr(readers, "_CLOCK_FACTOR", 60)
     # Zeros are read at a few hundred MiB a second: this would take long.
     raw = io.BytesIO()
     with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, compresslevel=1) as out:

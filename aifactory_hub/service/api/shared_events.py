@@ -7,7 +7,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
-# As many as a listener may be behind; see news.
+from ..shared_tasks import has_failed, retrieve_exception
+
+# As many changes as a listener may be behind: see service/change_feed.py.
 _REMEMBERED = 2000
 
 
@@ -32,8 +34,7 @@ class _Made:
 
     def good(self, number: int) -> bool:
         """Whether it tells of the change ``number``; what failed tells of none."""
-        failed = self.events.done() and (self.events.cancelled() or self.events.exception() is not None)
-        return self.number >= number and not failed
+        return self.number >= number and not has_failed(self.events)
 
 
 class SharedEvents:
@@ -51,7 +52,7 @@ class SharedEvents:
         stale = [job for job, change in changes.items() if job not in self._made or not self._made[job].good(change)]
         if stale:
             made = _Made(number, asyncio.create_task(_call(make, stale)))
-            made.events.add_done_callback(_look)
+            made.events.add_done_callback(retrieve_exception)
             for job in stale:
                 self._made[job] = made
                 self._made.move_to_end(job)
@@ -64,9 +65,3 @@ class SharedEvents:
 
 async def _call(make: Make, jobs: Collection[str]) -> Mapping[str, Event]:
     return await make(jobs)
-
-
-def _look(made: asyncio.Task[Mapping[str, Event]]) -> None:
-    """Every stream may be gone: then nobody looks at what went wrong."""
-    if not made.cancelled():
-        made.exception()

@@ -13,6 +13,7 @@ from tornado.web import HTTPError
 from ... import constants
 from ...domain.membership_policy import SessionStatus
 from ..errors import ServiceError, forbidden, not_signed_in, unavailable
+from ..shared_tasks import has_failed, retrieve_exception
 from .memberships import HubMembers, not_known
 from .permissions import Caller
 
@@ -60,11 +61,11 @@ class HubGate:
         if not fresh and known is not None and now - known[0] <= CACHE_MAX_AGE:
             return known[1]
         asked = self._asked.get(token)
-        if asked is None or now - asked[0] > SHARED or _failed(asked[1]):
+        if asked is None or now - asked[0] > SHARED or has_failed(asked[1]):
             if len(self._asked) >= _MOST_ASKED:
                 self._asked.clear()
             asked = self._asked[token] = (now, asyncio.create_task(self._ask(token, now)))
-            asked[1].add_done_callback(_heard)
+            asked[1].add_done_callback(retrieve_exception)
         # Shielded, because others wait for the same answer.
         return await asyncio.shield(asked[1])
 
@@ -119,16 +120,6 @@ class HubGate:
         except (HTTPError, TimeoutError) as error:
             message = "The hub does not answer now, so your token can't be checked. Try again in a moment."
             raise unavailable("hub-unavailable", message) from error
-
-
-def _failed(asked: asyncio.Task[Caller]) -> bool:
-    return asked.done() and (asked.cancelled() or asked.exception() is not None)
-
-
-def _heard(asked: asyncio.Task[Caller]) -> None:
-    """Whoever asked may be gone: then nobody looks at what went wrong."""
-    if not asked.cancelled():
-        asked.exception()
 
 
 def bearer(authorization: str | None) -> str:

@@ -1,6 +1,7 @@
 """The right to run: tickets, queued and admitted by a quota engine."""
 
 from .base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted, UserLimitReached
+from .gated import GatedAdmission, MenuPolicy, PolicyRefused, TicketPolicy
 from .in_process import InProcessAdmission
 from .kueue import KueueAdmission
 
@@ -8,8 +9,12 @@ __all__ = [
     "Admission",
     "AdmissionRefused",
     "AdmissionUnavailable",
+    "GatedAdmission",
     "InProcessAdmission",
     "KueueAdmission",
+    "MenuPolicy",
     "NotAdmitted",
+    "PolicyRefused",
+    "TicketPolicy",
     "UserLimitReached",
 ]

@@ -36,7 +36,6 @@ class HostWatch:
         stale_after: float = STALE_AFTER,
     ) -> None:
         self._stale_after = stale_after
-        self._listeners: list[Callable[[PodChange], None]] = []
         self._by_virtual: dict[_VirtualKey, PodFact] = {}
         self._watch = ListWatch(
             host,
@@ -49,9 +48,13 @@ class HostWatch:
             clock=clock,
         )
 
-    def start(self) -> None:
-        """Begin in the background; a second call does nothing."""
-        self._watch.start()
+    def start(self, since: str | None = None) -> None:
+        """Begin in the background; a second call does nothing.
+
+        With ``since``, a ``position`` of an earlier process, those who subscribed with ``replays`` also hear what
+        happened between it and the first list. The host keeps such changes for some minutes: see ``resumed``.
+        """
+        self._watch.start(since)
 
     async def stop(self) -> None:
         """End the watch; what was seen stays, and grows stale."""
@@ -87,6 +90,17 @@ class HostWatch:
         """How many objects could not be read so far."""
         return self._watch.skipped
 
+    @property
+    def position(self) -> str | None:
+        """The resourceVersion up to which all changes have been told; None before the first list."""
+        return self._watch.position
+
+    @property
+    def resumed(self) -> bool | None:
+        """Whether the changes since ``since`` were all replayed; False when the host no longer had them, None when
+        that is not known yet or was not asked for."""
+        return self._watch.resumed
+
     def pod(self, vcluster: VCluster, namespace: str, name: str) -> PodFact | None:
         """The host's pod for this virtual pod; None when not seen."""
         return self._by_virtual.get((vcluster.namespace, vcluster.name, namespace, name))
@@ -98,13 +112,12 @@ class HostWatch:
         whose = (vcluster.namespace, vcluster.name)
         return [pod for key, pod in self._by_virtual.items() if key[:2] == whose]
 
-    def subscribe(self, listener: Callable[[PodChange], None]) -> Callable[[], None]:
-        """Call ``listener`` with each change, in order, in the event loop; it must be quick and not raise.
+    def subscribe(self, listener: Callable[[PodChange], None], *, replays: bool = False) -> Callable[[], None]:
+        """Call ``listener`` with each change, in order, in the event loop; it must be quick.
 
-        Returns the function that ends it.
+        With ``replays`` also with changes from before the first list. Returns the function that ends it.
         """
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        return self._watch.subscribe(listener, replays=replays)
 
     @property
     def version(self) -> int:
@@ -147,8 +160,6 @@ class HostWatch:
                 del self._by_virtual[_virtual(before)]
         if after is not None:
             self._by_virtual[_virtual(after)] = after
-        for listener in tuple(self._listeners):
-            listener(change)
 
 
 def _virtual(pod: PodFact) -> _VirtualKey:

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 from .answers import AnswerTooLarge
@@ -41,12 +42,32 @@ class Pace:
     longest_pause: float = 10.0
 
 
+class Source(StrEnum):
+    """How a change was heard of."""
+
+    WATCH = "watch"
+    # Found by comparing a list with what was known: the change happened some time before.
+    LIST = "list"
+    # Happened before the list at the start, and was asked for by ``since``.
+    REPLAY = "replay"
+
+
 @dataclass(frozen=True, slots=True)
 class Change(Generic[T]):
-    """``before`` None: new. ``after`` None: gone. An object made anew under its name has other uids in both."""
+    """``before`` None: new. ``after`` None: gone. An object made anew under its name has other uids in both.
+
+    ``last`` is the state in which an object went, if the API said it: it may say more than ``before``, such as when a
+    container ended. ``version`` is the resourceVersion at which this was so.
+    """
 
     before: T | None
     after: T | None
+    last: T | None = None
+    source: Source = Source.WATCH
+    version: str = ""
+
+
+Listener = Callable[[Change[T]], None]
 
 
 class ListWatch(Generic[S, T]):
@@ -57,6 +78,11 @@ class ListWatch(Generic[S, T]):
     - ``decode`` makes an item of what the API shows in ``shape``. An object that has another shape, or that it can't
       read, is skipped and counted. What was known of it before is kept.
     - ``last_sync`` is when the API last said anything; before the first whole list it is None.
+    - Any number may listen to the changes. They are told in order, in the event loop, and have to be quick. One that
+      raises is logged, and the others are still told.
+    - ``position`` is the version up to which all changes have been told. ``start(since)`` with one also tells what
+      happened after it and before the first list, as replays, which change no ``items``. ``resumed`` is then True, or
+      False where the API no longer keeps such old changes.
     """
 
     def __init__(
@@ -67,7 +93,7 @@ class ListWatch(Generic[S, T]):
         decode: Callable[[S], T],
         *,
         params: Params | None = None,
-        on_change: Callable[[Change[T]], None] | None = None,
+        on_change: Listener[T] | None = None,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -75,6 +101,8 @@ class ListWatch(Generic[S, T]):
         self.last_sync: float | None = None
         self.last_error: str | None = None
         self.skipped = 0
+        self.position: str | None = None
+        self.resumed: bool | None = None
         # Each is named in the log once: a tenant can change an object of its own as often as it likes.
         self._skipped: set[Key] = set()
         self._api = api
@@ -82,18 +110,22 @@ class ListWatch(Generic[S, T]):
         self._params = dict(params or {})
         self._decoder = Decoder(shape, api.server)
         self._decode = decode
-        self._on_change = on_change
+        self._listeners: list[tuple[Listener[T], bool]] = [] if on_change is None else [(on_change, False)]
         self._pace = pace or Pace()
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
         self._resume: str | None = None
+        self._since: str | None = None
+        # The version of the list up to which events are replays.
+        self._replayed_until: str | None = None
         self._synced = asyncio.Event()
         self._news = asyncio.Event()
         self._version = 0
 
-    def start(self) -> None:
-        """Begin in the background; a second call does nothing."""
+    def start(self, since: str | None = None) -> None:
+        """Begin in the background; a second call does nothing. ``since`` is a ``position`` of an earlier process."""
         if self._task is None:
+            self._since = since
             self._task = asyncio.create_task(self._run(), name=f"watch {self._path}")
 
     async def stop(self) -> None:
@@ -102,6 +134,15 @@ class ListWatch(Generic[S, T]):
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    def subscribe(self, listener: Listener[T], *, replays: bool = False) -> Callable[[], None]:
+        """Call ``listener`` with each change, with ``replays`` also with those from before the first list.
+
+        Returns the function that ends it.
+        """
+        entry = (listener, replays)
+        self._listeners.append(entry)
+        return lambda: self._listeners.remove(entry) if entry in self._listeners else None
 
     async def synced(self, timeout: float) -> bool:
         """Whether a whole list has been read, waiting up to ``timeout`` seconds for the first one."""
@@ -157,7 +198,10 @@ class ListWatch(Generic[S, T]):
 
     async def _list_or_follow(self) -> None:
         if self._resume is None:
-            self._resume = await self._list()
+            listed = await self._list()
+            since, self._since = self._since, None
+            self._replayed_until = None if since is None else listed
+            self._resume = self.position = listed if since is None else since
         await self._follow(self._resume)
 
     async def _list(self) -> str:
@@ -179,9 +223,9 @@ class ListWatch(Generic[S, T]):
                 break
             params["continue"] = page.more
         for key in self.items.keys() - listed.keys():
-            self._forget(key)
+            self._forget(key, Source.LIST, page.version)
         for key, fact in listed.items():
-            self._learn(key, fact)
+            self._learn(key, fact, Source.LIST, page.version)
         self._heard()
         self._synced.set()
         self._tell()
@@ -198,7 +242,8 @@ class ListWatch(Generic[S, T]):
             if error.status != 410:
                 raise
             # The changes since `version` are no longer kept: the next list tells what became of them.
-            self._resume = None
+            self._resume = self._replayed_until
+            self._end_replay(complete=False)
         self._heard()
 
     def take(self, lines: memoryview) -> None:
@@ -207,19 +252,46 @@ class ListWatch(Generic[S, T]):
         for event in self._decoder.events(lines):
             kind, item = event.type, event.object
             metadata = item.metadata
-            if kind == "MODIFIED" or kind == "ADDED":
+            if self._replayed_until and kind != "ERROR" and self._is_replay(kind, metadata.resourceVersion):
+                self._replay(kind, item)
+            elif kind == "MODIFIED" or kind == "ADDED":
                 read = self._read(item)
                 key = (metadata.namespace, metadata.name)
                 # Most events change nothing that is kept.
                 if read is not None and items.get(key) != read:
-                    self._learn(key, read)
+                    self._learn(key, read, Source.WATCH, metadata.resourceVersion)
             elif kind == "DELETED":
-                self._forget(_key(metadata))
+                self._forget(_key(metadata), Source.WATCH, metadata.resourceVersion, item)
             elif kind == "ERROR":
                 raise self._decoder.end(lines)
             self._resume = metadata.resourceVersion or self._resume
+        self.position = self._resume
         self._heard()
         self._tell()
+
+    def _is_replay(self, kind: str, version: str) -> bool:
+        """Whether an event of this version is older than the list. The first that is not ends the replay."""
+        try:
+            ahead = int(self._replayed_until or 0) - int(version)
+        except ValueError:
+            log.warning("%s has a version that is no number: %r", self._path, version)
+            ahead = -1
+        if ahead > 0 or (ahead == 0 and kind != "BOOKMARK"):
+            return True
+        self._end_replay(complete=True)
+        return False
+
+    def _end_replay(self, *, complete: bool) -> None:
+        if self._replayed_until is not None:
+            self.resumed, self._replayed_until = complete, None
+
+    def _replay(self, kind: str, item: S | Unreadable) -> None:
+        """Tell a change from before the list. What is known now stays."""
+        read = None if isinstance(item, Unreadable) else self._read(item)
+        if read is None or kind not in ("ADDED", "MODIFIED", "DELETED"):
+            return
+        gone, version = kind == "DELETED", item.metadata.resourceVersion
+        self._report(Change(None, None if gone else read, read if gone else None, Source.REPLAY, version))
 
     def _read(self, item: S | Unreadable) -> T | None:
         """The item; for an unreadable one what was known of it before."""
@@ -241,20 +313,26 @@ class ListWatch(Generic[S, T]):
         log.warning("skipped %s in %s, which can't be read: %s", what, self._path, printable(why, LONGEST_ERROR))
         return self.items.get(_key(metadata))
 
-    def _learn(self, key: Key, item: T) -> None:
+    def _learn(self, key: Key, item: T, source: Source, version: str) -> None:
         before = self.items.get(key)
         if before != item:
             self.items[key] = item
-            self._report(Change(before, item))
+            self._report(Change(before, item, None, source, version))
 
-    def _forget(self, key: Key) -> None:
+    def _forget(self, key: Key, source: Source, version: str, item: S | Unreadable | None = None) -> None:
         before = self.items.pop(key, None)
         if before is not None:
-            self._report(Change(before, None))
+            last = None if item is None or isinstance(item, Unreadable) else self._read(item)
+            self._report(Change(before, None, last, source, version))
 
     def _report(self, change: Change[T]) -> None:
-        if self._on_change is not None:
-            self._on_change(change)
+        for listener, replays in tuple(self._listeners):
+            if change.source is Source.REPLAY and not replays:
+                continue
+            try:
+                listener(change)
+            except Exception:
+                log.exception("a listener of %s failed", self._path)
 
     def _tell(self) -> None:
         self._version += 1

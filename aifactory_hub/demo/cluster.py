@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..admission import Admission, InProcessAdmission
+from ..admission import GatedAdmission, InProcessAdmission, MenuPolicy
 from ..admission.team_load import TeamLoads
 from ..clusters import TenantHealth
 from ..registry import Registry
@@ -31,7 +31,7 @@ class DemoCluster:
     """
 
     registry: Registry
-    admission: Admission
+    admission: GatedAdmission
     homes: Path
     clients: SimulatedTenants = field(default_factory=SimulatedTenants)
     team_loads: TeamLoads = field(init=False)
@@ -47,4 +47,5 @@ class DemoCluster:
 
 def simulate(registry: Registry, homes: Path) -> DemoCluster:
     """The simulated cluster of ``registry``."""
-    return DemoCluster(registry, InProcessAdmission(registry.tenants, reclaim=registry.cluster.reclaim), homes)
+    queue = InProcessAdmission(registry.tenants, reclaim=registry.cluster.reclaim)
+    return DemoCluster(registry, GatedAdmission(queue, [MenuPolicy(lambda: registry.tenants)]), homes)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from aifactory_profiles import Catalogue
 
 from .. import constants
-from ..admission import Admission, NotAdmitted
+from ..admission import GatedAdmission, NotAdmitted
 from ..domain.tickets import TicketRequest, TicketState
 from .site import LARGE, OLDER, SMALL
 
@@ -104,7 +104,7 @@ class Neighbours:
 
     def __init__(
         self,
-        admission: Admission,
+        admission: GatedAdmission,
         catalogue: Catalogue,
         *,
         scenario: str,

@@ -27,6 +27,7 @@ class TicketRequest:
     those of the nodes of ``flavor``, both the profile's. ``max_seconds`` is how long it may run at most once it is
     admitted, None without a limit: for forecasts, nothing is ended by it. ``database`` is the id of the database that
     knows what the ticket was taken for, ``sequence`` the number of the ticket among those of that database.
+    ``running``: what it is for runs already and lost its ticket.
     """
 
     tenant: str
@@ -42,6 +43,7 @@ class TicketRequest:
     flavor: str = ""
     database: str = ""
     sequence: int = 0
+    running: bool = False
 
     @property
     def takes(self) -> Mapping[Device, int]:

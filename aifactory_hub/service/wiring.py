@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from .. import constants
-from ..admission.base import Admission
-from ..admission.kueue import KueueAdmission
+from ..admission import GatedAdmission, KueueAdmission, MenuPolicy
 from ..admission.team_load import TeamLoads
 from ..clusters import HostWatch, PodChange, TenantClients, TenantHealth, connect_host
 from ..domain.membership_policy import Policy
@@ -73,7 +72,7 @@ def assemble(
     jobs: Jobs,
     files: FileStore,
     spool: LogSpool,
-    admission: Admission,
+    admission: GatedAdmission,
     engines: Engines,
     reach: Callable[[], dict[str, object]],
     unavailable: Callable[[str], str | None] = lambda tenant: None,
@@ -190,7 +189,8 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
         ending.push_async_callback(clients.close)
         watch = HostWatch(host)
         ending.push_async_callback(watch.stop)
-        admission = KueueAdmission(host, registry.tenants, registry.hub)
+        queue = KueueAdmission(host, registry.tenants, registry.hub)
+        admission = GatedAdmission(queue, [MenuPolicy(lambda: registry.tenants)])
         ending.push_async_callback(admission.close)
         gate = HubGate(settings.hub_api_url, settings.service_token.reveal())
         ending.push_async_callback(gate.close)

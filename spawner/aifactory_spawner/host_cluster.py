@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aifactory_hub.admission import Admission, KueueAdmission
+from aifactory_hub.admission import GatedAdmission, KueueAdmission, MenuPolicy
 from aifactory_hub.admission.team_load import TeamLoads
 from aifactory_hub.clusters import ApiError, HostWatch, KubeApi, TenantClients, connect_host
 from aifactory_hub.constants import NOTEBOOKS_SECRET
@@ -35,7 +35,7 @@ class HostCluster:
     host: KubeApi
     watch: HostWatch
     clients: TenantClients
-    admission: Admission
+    admission: GatedAdmission
     history: Path | None = None
     reach: Callable[[str, int], Awaitable[bool]] = takes_connections
     team_loads: TeamLoads = field(init=False)
@@ -107,4 +107,6 @@ async def connect_cluster(registry: Registry, kubeconfig: str | None, history: P
     watch.start()
     clients = TenantClients(host, registry.tenants, NOTEBOOKS_SECRET)
     clients.watch_health()
-    return HostCluster(registry, host, watch, clients, KueueAdmission(host, registry.tenants, registry.hub), history)
+    queue = KueueAdmission(host, registry.tenants, registry.hub)
+    admission = GatedAdmission(queue, [MenuPolicy(lambda: registry.tenants)])
+    return HostCluster(registry, host, watch, clients, admission, history)

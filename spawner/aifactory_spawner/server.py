@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from aifactory_hub.admission import AdmissionRefused, AdmissionUnavailable, NotAdmitted
+from aifactory_hub.admission import AdmissionRefused, AdmissionUnavailable, NotAdmitted, PolicyRefused
 from aifactory_hub.clusters import ApiError, ApiUnreachable, TenantUnavailable
 from aifactory_hub.clusters.tenant_objects import AnyObject, EventObject, NotebookPod
 from aifactory_hub.constants import NOTEBOOKS_NAMESPACE
@@ -24,7 +24,7 @@ from .binding import Binding
 from .host_cluster import HostCluster
 from .host_pods import CONTAINER
 from .pod_diagnosis import Outcome, PodEvent, diagnose, pod_messages, read_events
-from .refusals import failed
+from .refusals import failed, refused
 from .start_log import StartLog, queue_words
 
 log = logging.getLogger(__name__)
@@ -105,6 +105,8 @@ class Server:
         except TimeoutError:
             message = "no quota became free in time, so the start was given up. Try again, or a smaller profile."
             raise failed(f"Team {self.binding.tenant}: {message}") from None
+        except PolicyRefused as error:
+            raise refused(error.refusal) from error
         except AdmissionRefused as error:
             raise failed(f"Team {self.binding.tenant}: {error}") from error
         finally:

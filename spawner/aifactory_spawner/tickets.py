@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aifactory_hub.admission import AdmissionRefused
 from aifactory_hub.domain.spawns import SpawnPlan
@@ -49,7 +49,8 @@ class ServerTickets:
         if tenant is None or binding.profile not in registry.catalogue.names:
             log.error("%s runs without a ticket, and %s is in no menu any more", binding.ticket, binding.profile)
             return
-        request = self.request(SpawnPlan(tenant, registry.catalogue.profile(binding.profile)), binding.ticket)
+        plan = SpawnPlan(tenant, registry.catalogue.profile(binding.profile))
+        request = replace(self.request(plan, binding.ticket), running=True)
         admission = server.cluster.admission
         try:
             ticket = await admission.request(request)

@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from aifactory_hub import constants
-from aifactory_hub.clusters import ApiError, HostWatch, KubeApi, TenantClients
+from aifactory_hub.clusters import ApiError, HostWatch, KubeApi, PodChange, TenantClients
+from aifactory_hub.clusters.listwatch import Source
 from aifactory_hub.domain.pods import PodFact
 from aifactory_hub.domain.tenants import VCluster
 
@@ -111,3 +112,42 @@ async def test_known_tenants_cost_nothing_and_are_healthy(clients: TenantClients
     await asyncio.gather(*(clients.api(tenant) for tenant in TENANTS for _ in range(20)))
     print(f"two tenants connected in {(time.monotonic() - began) * 1000:.0f} ms")
     assert all(clients.health(tenant).ok for tenant in TENANTS)
+
+
+async def test_a_watch_that_resumes_hears_how_a_pod_ended_that_came_and_went_meanwhile(
+    host: KubeApi, clients: TenantClients
+) -> None:
+    name, nlp = f"replay-{secrets.token_hex(4)}", TENANTS["nlp"].vcluster
+    first = HostWatch(host)
+    first.start()
+    assert await first.synced(10)
+    await first.stop()
+    api = await clients.api("nlp")
+    await api.create(PODS, sleeper(name))
+    between = HostWatch(host)
+    between.start()
+    try:
+        await between.wait_for(
+            nlp, constants.NOTEBOOKS_NAMESPACE, name, lambda pod: pod is not None and pod.started_at is not None, 60
+        )
+        await api.delete(f"{PODS}/{name}")
+        await between.wait_for(nlp, constants.NOTEBOOKS_NAMESPACE, name, lambda pod: pod is None, 60)
+    finally:
+        await between.stop()
+    heard: list[PodChange] = []
+    second = HostWatch(host)
+    second.subscribe(heard.append, replays=True)
+    second.start(first.position)
+    try:
+        async with asyncio.timeout(90):
+            while second.resumed is None:
+                await asyncio.sleep(0.1)
+        assert second.resumed is True
+        replayed = [change for change in heard if change.source is Source.REPLAY]
+        ours = [state for c in replayed if (state := c.after or c.last) is not None and state.name == name]
+        assert replayed and any(pod.started_at for pod in ours)
+        gone = [c.last for c in replayed if c.last is not None and c.last.name == name]
+        assert [pod.deleting for pod in gone] == [True]
+        assert second.pod(nlp, constants.NOTEBOOKS_NAMESPACE, name) is None
+    finally:
+        await second.stop()

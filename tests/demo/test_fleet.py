@@ -13,6 +13,8 @@ from aifactory_hub.demo.site import LARGE, OLDER, SMALL, Ports, tenants_yaml
 from aifactory_hub.registry.load import read_registry
 from aifactory_profiles import Device
 
+from ..support.gate import gated
+
 REGISTRY = read_registry(tenants_yaml(Ports(1, 2, 3, 4, 5)), "demo")
 
 
@@ -64,7 +66,9 @@ def _small(scenario: str, seconds: float) -> int:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 async def test_neighbours_hold_what_they_wish_and_never_more_than_the_quota(scenario: str) -> None:
     admission, clock = InProcessAdmission(REGISTRY.tenants), Clock()
-    neighbours = Neighbours(admission, REGISTRY.catalogue, scenario=scenario, speed=10, clock=clock)
+    neighbours = Neighbours(
+        gated(admission, lambda: REGISTRY.tenants), REGISTRY.catalogue, scenario=scenario, speed=10, clock=clock
+    )
     for _ in range(200):
         await neighbours.step()
         for name, tenant in REGISTRY.tenants.items():
@@ -77,7 +81,9 @@ async def test_neighbours_hold_what_they_wish_and_never_more_than_the_quota(scen
 
 async def test_with_speed_0_time_stands_still() -> None:
     admission, clock = InProcessAdmission(REGISTRY.tenants), Clock()
-    neighbours = Neighbours(admission, REGISTRY.catalogue, scenario="calm", speed=0, clock=clock)
+    neighbours = Neighbours(
+        gated(admission, lambda: REGISTRY.tenants), REGISTRY.catalogue, scenario="calm", speed=0, clock=clock
+    )
     await neighbours.step()
     before = await admission.tickets("nlp")
     clock.now += 100_000

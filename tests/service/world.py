@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from aifactory_hub.admission.in_process import InProcessAdmission
+from aifactory_hub.admission import InProcessAdmission, TicketPolicy
 from aifactory_hub.engines.installed import Engines
 from aifactory_hub.engines.memory import MemoryEngine
 from aifactory_hub.service.api.context import Context
@@ -15,6 +15,7 @@ from aifactory_hub.service.request_types import Submission
 from aifactory_hub.service.submissions import SubmitResult
 from aifactory_hub.store import JobRecord
 
+from ..support.gate import gated
 from ..support.job_service import Clock, Folder, make_context, make_registry
 from ..support.uploads import keep_files
 
@@ -29,6 +30,7 @@ class World:
     registry: Any = field(default_factory=make_registry)
     clock: Clock = field(default_factory=Clock)
     engine: MemoryEngine = field(default_factory=MemoryEngine)
+    policies: list[TicketPolicy] = field(default_factory=list)
     _contexts: list[Context] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -37,13 +39,15 @@ class World:
 
     def restart(self, wrap: Callable[[Any], Any] = lambda part: part) -> Context:
         """A new process on the same disk and cluster; ``wrap`` comes between it and the three."""
-        context = make_context(Folder(self.path), self.registry, self.admission, self.engine, clock=self.clock)
+        context = make_context(
+            Folder(self.path), self.registry, self.admission, self.engine, clock=self.clock, policies=self.policies
+        )
         self._contexts.append(context)
         if wrap is not None:
             step_parts = replace(
                 context.reconciler._w,
                 jobs=wrap(context.jobs),
-                admission=wrap(self.admission),
+                admission=gated(wrap(self.admission), lambda: self.registry.tenants, *self.policies),
                 engines=Engines([wrap(self.engine)]),
             )
             context = replace(context, reconciler=type(context.reconciler)(step_parts))

@@ -11,7 +11,7 @@ from jupyterhub.objects import Hub
 from jupyterhub.user import User
 from traitlets.config import Config
 
-from aifactory_hub.admission import Admission, InProcessAdmission
+from aifactory_hub.admission import Admission, InProcessAdmission, TicketPolicy
 from aifactory_hub.auth.memberships import StoredSession
 from aifactory_hub.auth.roles import custom_scopes, load_roles
 from aifactory_hub.domain.tenants import Role, Tenant, hub_groups
@@ -23,6 +23,7 @@ from aifactory_spawner.hub_database import HubDatabase
 from aifactory_spawner.hub_process import HubProcess
 
 from ..support.fake_vcluster import FakeCluster
+from ..support.gate import gated
 from ..support.tenants import make_catalogue, make_tenant
 
 
@@ -64,6 +65,7 @@ class HubInMemory:
     db: Any
     start_timeout: int = 5
     people: dict[str, Person] = field(default_factory=dict)
+    policies: list[TicketPolicy] = field(default_factory=list)
     # What the site's jupyterhub_config.py says.
     site: Config = field(default_factory=Config)
 
@@ -113,7 +115,8 @@ class HubInMemory:
 
     def _share(self) -> None:
         fake: Any = self.cluster
-        self.host_cluster = HostCluster(self.registry, fake, fake.watch, fake, self.admission, reach=fake.reach)
+        admission = gated(self.admission, lambda: self.registry.tenants, *self.policies)
+        self.host_cluster = HostCluster(self.registry, fake, fake.watch, fake, admission, reach=fake.reach)
         TenantKubeSpawner.hub_process = self.process = HubProcess(self.host_cluster, HubDatabase(self.db))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 from tornado.testing import bind_unused_port
 
-from aifactory_hub.admission.base import Admission
+from aifactory_hub.admission import Admission, TicketPolicy
 from aifactory_hub.admission.in_process import InProcessAdmission
 from aifactory_hub.domain.tenants import Tenant
 from aifactory_hub.engines.installed import Engines
@@ -37,6 +37,7 @@ from aifactory_hub.service.wiring import assemble
 from aifactory_hub.store import FileStore, Jobs, LogSpool, migrate, open_db
 
 from .fake_hub import FakeHub
+from .gate import gated
 from .tenants import SMALL, make_catalogue, make_tenant
 
 PREFIX = "/services/aifactory/"
@@ -137,6 +138,7 @@ def make_context(
     tick: float = 0.05,
     quiet: float | None = None,
     files: FileStore | None = None,
+    policies: Sequence[TicketPolicy] = (),
 ) -> Context:
     """The service's parts on this folder, nothing started. The caller closes ``jobs``."""
     return assemble(
@@ -146,7 +148,7 @@ def make_context(
         jobs=folder.jobs(),
         files=files or folder.files(),
         spool=LogSpool(folder.path / "spool", limit=registry.jobs.max_log),
-        admission=admission,
+        admission=gated(admission, lambda: registry.tenants, *policies),
         engines=Engines([engine]),
         reach=lambda: {"host": True, "tenants": len(registry.tenants), "tenants_reachable": 1},
         clock=clock,

@@ -95,9 +95,10 @@ class KubeServer:
     def patch(self, path: str, changes: Json) -> Json:
         return self._store("MODIFIED", path, _merged(self._objects[path], changes))
 
-    def remove(self, path: str) -> None:
+    def remove(self, path: str, changes: Json | None = None) -> None:
+        """Delete it. ``changes`` are seen in the event that says so, and never before."""
         gone = self._objects.pop(path)
-        self._store("DELETED", path, gone)
+        self._store("DELETED", path, _merged(gone, changes or {}))
 
     def objects(self, collection: str) -> list[Json]:
         return [obj for path, obj in self._objects.items() if path.rsplit("/", 1)[0] == collection]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from aifactory_profiles import Device, Profile
 
 from ... import constants
-from ...admission.base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted, UserLimitReached
+from ...admission import AdmissionRefused, AdmissionUnavailable, GatedAdmission, NotAdmitted, UserLimitReached
 from ...domain.jobs import EndKind, JobDecision, JobRun, JobState, JobStep, after_attempt, decide_job
 from ...domain.logs import shortened
 from ...domain.tickets import Ticket, TicketRequest, TicketState
@@ -37,7 +37,7 @@ class StepParts:
     snapshots: Snapshots
     spool: LogSpool
     room: Room
-    admission: Admission
+    admission: GatedAdmission
     engines: Engines
     token_key: bytes
     clock: Callable[[], float]
@@ -319,6 +319,7 @@ class JobSteps:
             flavor=profile.flavor,
             max_seconds=longest(job, self._w.registry),
             database=self._w.database,
+            running=job.current.run_created_at is not None,
         )
 
 

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..domain.server_ends import ENDED, ServerEnd
 
-async def stop_server(app: Any, user: Any, server: str) -> None:
-    """Stop a server as the hub's own API does."""
+
+async def stop_server(app: Any, user: Any, server: str, end: ServerEnd | None = None) -> None:
+    """Stop a server as the hub's own API does. ``end`` is what its owner is told, until they start it again."""
     await app.proxy.delete_user(user, server)
+    if end is None:
+        await user.stop(server)
+        return
+    stored, record = user.spawners[server].orm_spawner, getattr(user.spawners[server], "record", None)
+    if record is not None:
+        record.end = end
     await user.stop(server)
+    # Also for spawners that remember nothing of this themselves.
+    stored.state = {**(stored.state or {}), ENDED: end.to_state()}
+    app.db.commit()
 
 
 def server_tenant(spawner: Any) -> str | None:

@@ -17,21 +17,31 @@ from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.utils import url_path_join
 from tornado import web
+from tornado.httputil import url_concat
 
 from ..domain.membership_policy import SessionStatus
+from ..domain.server_ends import duration, stopped_by_admin
 from ..domain.tenants import Role
 from .memberships import read_kept
 from .servers import server_tenant, stop_server
 
+# Characters.
+LONGEST_REASON = 500
+_LONGEST_NAME = 255
+
 
 @dataclass(frozen=True, slots=True)
 class TeamServer:
-    """A server in a team. ``since`` in epoch seconds, None while it starts."""
+    """A server in a team. ``since`` and ``active`` in epoch seconds, None while it starts.
+
+    ``active`` is when JupyterHub last heard of activity.
+    """
 
     user: str
     server: str
     profile: str
     since: float | None
+    active: float | None
     pending: str | None
 
     def to_json(self) -> dict[str, Any]:
@@ -41,6 +51,7 @@ class TeamServer:
             "server": self.server,
             "profile": self.profile,
             "since": self.since,
+            "active": self.active,
             "pending": self.pending,
         }
 
@@ -71,9 +82,9 @@ class _ForTeamAdmins(BaseHandler):
             for name, spawner in list(user.spawners.items()):
                 if spawner.active and server_tenant(spawner) == tenant:
                     bound = (spawner.orm_spawner.state or {}).get("aifactory") or {}
-                    started = spawner.orm_spawner.started
-                    since = started.replace(tzinfo=UTC).timestamp() if started else None
-                    yield user, TeamServer(user.name, name, str(bound.get("profile", "")), since, spawner.pending)
+                    stored, profile = spawner.orm_spawner, str(bound.get("profile", ""))
+                    since, active = _seconds(stored.started), _seconds(stored.last_activity)
+                    yield user, TeamServer(user.name, name, profile, since, active, spawner.pending)
 
 
 class TeamServers(_ForTeamAdmins, APIHandler):
@@ -94,32 +105,61 @@ class TeamPage(_ForTeamAdmins):
         """For an admin of the team."""
         title = await self.admin_of(tenant)
         servers = sorted((server for _, server in self.servers_of(tenant)), key=lambda s: (s.user, s.server))
-        rows = [(server, when_text(server.since)) for server in servers]
+        rows = [(server, when_text(server.since), idle_text(server.active, time.time())) for server in servers]
+        stopped = self.get_argument("stopped", "")[:_LONGEST_NAME]
         self.set_header("Cache-Control", "no-store")
-        self.finish(await self.render_template("aifactory_team.html", tenant=tenant, title=title, rows=rows))
+        page = await self.render_template("aifactory_team.html", tenant=tenant, title=title, rows=rows, stopped=stopped)
+        self.finish(page)
 
 
 class _StopsServers(_ForTeamAdmins):
-    async def stop(self, tenant: str, name: str, server: str) -> None:
-        await self.admin_of(tenant)
+    def server_in(self, tenant: str, name: str, server: str) -> tuple[Any, TeamServer]:
+        """The server and its owner. Raises 404 when there is no such one in the team, 409 when it is busy."""
         for user, found in self.servers_of(tenant):
             if (found.user, found.server) == (name, server):
                 if found.pending is not None:
                     raise web.HTTPError(HTTPStatus.CONFLICT, f"The server is busy ({found.pending}): try again then.")
-                self.log.warning("%s, an admin of team %s, stops a server of %s", self.current_user.name, tenant, name)
-                await stop_server(self.app, user, server)
-                return
+                return user, found
         raise web.HTTPError(HTTPStatus.NOT_FOUND, "There is no such server in this team.")
+
+    async def stop(self, tenant: str, name: str, server: str) -> None:
+        title = await self.admin_of(tenant)
+        user, _ = self.server_in(tenant, name, server)
+        word = " ".join(self.get_argument("reason", "").split())
+        if len(word) > LONGEST_REASON:
+            raise web.HTTPError(
+                HTTPStatus.BAD_REQUEST, f"The reason has {len(word)} characters: at most {LONGEST_REASON} are possible."
+            )
+        admin = self.current_user.name
+        self.log.warning("%s, an admin of team %s, stops a server of %s: %s", admin, tenant, name, word or "no reason")
+        await stop_server(self.app, user, server, stopped_by_admin(title, admin, word, time.time()))
 
 
 class StopServer(_StopsServers):
     """Stops one server of the team, from the page."""
 
     @web.authenticated
+    async def get(self, tenant: str, name: str, server: str) -> None:
+        """Asks whether to, and for a word to the person."""
+        title = await self.admin_of(tenant)
+        _, found = self.server_in(tenant, name, server)
+        self.set_header("Cache-Control", "no-store")
+        page = await self.render_template(
+            "aifactory_stop.html",
+            tenant=tenant,
+            title=title,
+            server=found,
+            since=when_text(found.since),
+            idle=idle_text(found.active, time.time()),
+            longest=LONGEST_REASON,
+        )
+        self.finish(page)
+
+    @web.authenticated
     async def post(self, tenant: str, name: str, server: str) -> None:
-        """Back to the page."""
+        """Back to the page of the team."""
         await self.stop(tenant, name, server)
-        self.redirect(url_path_join(self.hub.base_url, "aifactory/team", tenant))
+        self.redirect(url_concat(url_path_join(self.hub.base_url, "aifactory/team", tenant), {"stopped": name}))
 
 
 class StopServerApi(_StopsServers, APIHandler):
@@ -142,6 +182,16 @@ class SignInsPage(BaseHandler):
         rows = [(sign_in, when_text(sign_in.at)) for sign_in in self.authenticator.sign_ins.latest()]
         self.set_header("Cache-Control", "no-store")
         self.finish(await self.render_template("aifactory_sign_ins.html", rows=rows))
+
+
+def idle_text(active: float | None, now: float) -> str:
+    """How long ago JupyterHub last heard of activity, for a page."""
+    return "" if active is None else f"{duration(now - active)} ago"
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    """Of a time as the hub's database has it: in UTC, and saying nothing of that."""
+    return None if moment is None else moment.replace(tzinfo=UTC).timestamp()
 
 
 def when_text(at: float | None) -> str:

@@ -19,6 +19,7 @@ from .tickets import tickets
 # Commands that live with the code they run, loaded when they are asked for.
 _ELSEWHERE = {
     "job": "aifactory_hub.client.commands:job",
+    "schedule": "aifactory_hub.client.schedule_commands:schedule",
     "quota": "aifactory_hub.cli.quota:quota",
     "demo": "aifactory_hub.cli.demo:demo",
     "doctor": "aifactory_hub.cli.doctor:doctor",

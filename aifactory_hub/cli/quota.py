@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..client.commands import _plainly as plainly
+from ..client.command_parts import plainly as plainly
 from ..client.session import Session, read_account
 
 # Seconds: somebody looks at the terminal, so it is soon said that nothing answers.
@@ -43,13 +43,18 @@ def lines(answer: Mapping[str, Any]) -> list[str]:
     return told
 
 
+def _price(profile: Mapping[str, Any]) -> str:
+    price, currency = profile["price_per_hour"], profile["currency"]
+    return " ".join(part for part in (price, currency) if part) if price else "no price"
+
+
 def _row(profile: Mapping[str, Any]) -> tuple[str, ...]:
     gpu, wait = profile["gpu"], profile["wait"]
     limited = profile["devices"]
     return (
         profile["profile"],
         gpu["words"] if gpu else "none",
-        profile["price_per_hour"] or "no price",
+        _price(profile),
         _now(profile),
         _share(profile["team"]) if limited else "",
         _count(profile["borrowable"]) if limited else "",

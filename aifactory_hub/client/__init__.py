@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     )
     from .job import Job
     from .job_list import jobs
+    from .job_schedules import Schedule, schedule, schedules
     from .published import run_template, templates
     from .remote_functions import remote
     from .reporting import checkpoints, report
@@ -63,6 +64,7 @@ _WHERE = {
     "remote_functions": ("remote",),
     "reporting": ("checkpoints", "report"),
     "published": ("run_template", "templates"),
+    "job_schedules": ("Schedule", "schedule", "schedules"),
     "session": ("Account", "Session"),
     "sweeps": ("sweep",),
 }
@@ -102,6 +104,7 @@ __all__ = [
     "NotShippable",
     "Refused",
     "RemoteError",
+    "Schedule",
     "ServiceUnavailable",
     "Session",
     "SubmitRefused",
@@ -115,6 +118,8 @@ __all__ = [
     "remote",
     "report",
     "run_template",
+    "schedule",
+    "schedules",
     "submit",
     "sweep",
     "templates",

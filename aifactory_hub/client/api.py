@@ -97,32 +97,93 @@ def submit(
     Raises SubmitRefused, FilesTooLarge, NotShippable, NotInNotebook, ServiceUnavailable.
     """
     session = session or default_session()
-    work = _work(what, args, parameters, None if files is None or git is not None else Path(files))
+    prepared = prepare(
+        session,
+        what,
+        args=args,
+        parameters=parameters,
+        profile=profile,
+        name=name,
+        files=files,
+        git=git,
+        outputs=outputs,
+        env=env,
+        tenant=tenant,
+        priority=priority,
+        max_duration=max_duration,
+        retries=retries,
+        retry_backoff=retry_backoff,
+        notify=notify,
+        engine=engine,
+        nodes=nodes,
+        template=template,
+        image=image,
+    )
+    request = {**prepared.request, "key": idempotency_key or uuid.uuid4().hex, "sweep": sweep}
+    if dry_run:
+        from .dryrun import DryRun
+
+        return DryRun(session.change("/jobs/dry-run", request))
+    request |= prepared.send()
+    job = Job(session, session.post("/jobs", request))
+    if wait:
+        job.wait()
+    return job
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A job that can be submitted: ``request`` is what to ask for, less the key and the files.
+
+    ``send`` sends what travels with it, and returns what the request says of that.
+    """
+
+    request: dict[str, Any]
+    send: Callable[[], dict[str, Any]]
+
+
+def prepare(
+    session: Session,
+    what: What,
+    *,
+    args: Args | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    profile: str | None = None,
+    name: str | None = None,
+    files: str | os.PathLike[str] | None = ".",
+    git: str | None = None,
+    outputs: Sequence[str] | None = None,
+    env: Mapping[str, str] | None = None,
+    tenant: str | None = None,
+    priority: str | None = None,
+    max_duration: str | float | None = None,
+    retries: int = 0,
+    retry_backoff: str | float | None = None,
+    notify: Sequence[str] = (),
+    engine: str | None = None,
+    nodes: int = 1,
+    template: str | None = None,
+    image: str = "notebook",
+) -> Prepared:
+    """What ``submit`` asks the service for, with its arguments. Nothing is sent yet. Raises ClientError."""
+    folder = None if files is None else Path(files)
+    work = _work(what, args, parameters, None if git is not None else folder)
+    team = tenant or session.account.tenant
     request: dict[str, Any] = {
         "command": work.command,
         "profile": profile or session.account.profile,
         "name": name or work.name,
-        "tenant": tenant or session.account.tenant,
-        "key": idempotency_key or uuid.uuid4().hex,
+        "tenant": team,
         "outputs": None if outputs is None else [*outputs, *([f"{OWN_FOLDER}/result.*"] if work.extra else [])],
         "environment": dict(env or {}),
         "retries": retries,
         "notify": list(notify),
-        "sweep": sweep,
         "max_seconds": None if max_duration is None else seconds_of(max_duration),
         **_chosen(retry_backoff=None if retry_backoff is None else float(seconds_of(retry_backoff))),
         **_chosen(server=_server(image, session)),
         **_chosen(priority=priority, engine=engine, template=template, nodes=None if nodes == 1 else nodes),
     }
-    if dry_run:
-        from .dryrun import DryRun
-
-        return DryRun(session.change("/jobs/dry-run", request))
-    request |= _travel(session, work, None if files is None else Path(files), git, request["tenant"])
-    job = Job(session, session.post("/jobs", request))
-    if wait:
-        job.wait()
-    return job
+    return Prepared(request, lambda: _travel(session, work, folder, git, team))
 
 
 def _server(image: str, session: Session) -> str | None:

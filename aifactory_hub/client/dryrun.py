@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from .prices import price_words
 from .printable import line
 
 
@@ -55,7 +56,7 @@ class DryRun:
         found += [f"{'yes' if v['ok'] else 'no '}  {v['check']}: {v['detail']}" for v in self.data["verdicts"]]
         if self.cost is not None:
             price = self.cost["at_most"]
-            told = "no price is set" if price is None else f"at most {price}"
+            told = "no price is set" if price is None else f"at most {price_words(price, self.cost)}"
             found.append(f"cost: {told} for {self.cost['hours']:g} hours")
         if self.position is not None:
             words = (self.expected_wait or {}).get("words") or "not known for how long"

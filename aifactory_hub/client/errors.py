@@ -14,6 +14,10 @@ _WORDS = frozenset({"type", "title", "status", "detail", "reason", "field"})
 class ClientError(Exception):
     """Everything that this package raises on purpose."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message. The way through this package helps nobody."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class NotInNotebook(ClientError):
     """An environment variable that a notebook server has is missing: ``variable`` says which."""

@@ -9,6 +9,7 @@ import click
 
 from .durations import spoken
 from .job import Job
+from .prices import price_words
 from .printable import line
 
 COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "RUNNING": "cyan", "SUSPENDED": "magenta"}
@@ -46,8 +47,8 @@ def _plain_facts(job: Job) -> Iterable[tuple[str, str]]:
     if job.progress is not None:
         yield "done", percent(job) + "".join(f", {name} {value:.6g}" for name, value in job.metrics.items())
     if job.cost is not None and job.cost["per_hour"] is not None:
-        more = "" if job.final else f" so far, {job.cost['at_most']} at most"
-        yield "cost", f"{job.cost['so_far']}{more}"
+        more = "" if job.final else f" so far, {price_words(job.cost['at_most'], job.cost)} at most"
+        yield "cost", f"{price_words(job.cost['so_far'], job.cost)}{more}"
     if job.exit_code is not None:
         yield "exit code", str(job.exit_code)
     yield from (("attempt", _attempt(each)) for each in job.attempts if job.attempt > 1)

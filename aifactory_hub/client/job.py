@@ -143,7 +143,10 @@ class Job:
 
     @property
     def cost(self) -> dict[str, Any] | None:
-        """``so_far``, ``at_most`` and ``per_hour`` as decimals in text; None in them where the site sets no price."""
+        """``so_far``, ``at_most`` and ``per_hour`` as decimals in text, in ``currency``.
+
+        None in them where the site sets no price.
+        """
         cost: dict[str, Any] | None = self._data.get("cost")
         return cost
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from .durations import spoken
 from .errors import ClientError
 from .notices import in_notebook
+from .prices import price_words
 from .printable import line
 
 if TYPE_CHECKING:
     from .job import Job
+    from .job_schedules import Schedule
 
 # A card is drawn again at most this often, in seconds: a job that reports each step is no film.
 _CALM = 1.0
@@ -64,6 +66,20 @@ def table_html(jobs: Iterable[Job]) -> str:
     """Jobs as a table."""
     heads = "".join(f'<th style="text-align:left">{head}</th>' for head in ("State", "Job", "Name", "Profile", "More"))
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(map(_row, jobs))}</tbody></table>"
+
+
+def schedules_html(schedules: Iterable[Schedule]) -> str:
+    """Schedules as a table."""
+    names = ("Schedule", "Name", "When", "Next", "Last")
+    heads = "".join(f'<th style="text-align:left">{head}</th>' for head in names)
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(map(_schedule_row, schedules))}</tbody></table>"
+
+
+def _schedule_row(one: Schedule) -> str:
+    when = f"{one.cron} ({one.time_zone})"
+    told = (one.name, when, one.next or "paused", one.problem or one.last_state or "")
+    cells = [f"<code>{escape(one.id)}</code>", *map(escape, told)]
+    return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"
 
 
 def show(job: Job, *, display: Callable[..., Any] | None = None, every: float = _CALM) -> threading.Thread | None:
@@ -160,7 +176,8 @@ def _cost(job: Job) -> str:
     if cost.get("per_hour") is None:
         return ""
     # Of one that has ended nothing more will come.
-    return f"cost {cost['so_far']}" if job.final else f"{cost['so_far']} so far, {cost['at_most']} at most"
+    so_far = price_words(cost["so_far"], cost)
+    return f"cost {so_far}" if job.final else f"{so_far} so far, {price_words(cost['at_most'], cost)} at most"
 
 
 def _time(job: Job) -> str:

@@ -122,6 +122,10 @@ class Session:
         """A POST that says how something is to be, so that saying it twice changes nothing more."""
         return _json(self._with_retries(lambda: self._client.post(path, json=dict(body or {}))))
 
+    def patch(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A PATCH that says how something is to be."""
+        return _json(self._with_retries(lambda: self._client.patch(path, json=body)))
+
     def delete(self, path: str) -> dict[str, Any]:
         """A DELETE."""
         return _json(self._with_retries(lambda: self._client.delete(path)))

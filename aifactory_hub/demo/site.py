@@ -57,6 +57,7 @@ addresses:
   service: {ports.address}{PREFIX}
 notebook: {{image: demo/local-process, start_timeout: 120}}
 jobs: {{image: demo/local-process}}
+billing: {{currency: EUR}}
 profiles:
   cpu-small: {{gpu: none, cpu: 500m, memory: 1Gi}}
   "{SMALL}": {{cpu: "1", memory: 4Gi, price_per_hour: 0.40}}

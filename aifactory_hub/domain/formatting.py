@@ -61,10 +61,11 @@ def span(least: str, most: str) -> str:
     return least if least == most else f"{least} to {most}"
 
 
-def money(price: Decimal) -> str:
-    """At least two decimals, and all of those that the price has."""
+def money(price: Decimal, currency: str = "") -> str:
+    """An amount with its currency: at least two decimals, and all of those that the price has."""
     shortest = price.normalize()
-    return f"{price:.2f}" if int(shortest.as_tuple().exponent) > -2 else f"{shortest:f}"
+    amount = f"{price:.2f}" if int(shortest.as_tuple().exponent) > -2 else f"{shortest:f}"
+    return f"{amount} {currency}" if currency else amount
 
 
 def duration(seconds: float) -> str:

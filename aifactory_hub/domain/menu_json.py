@@ -70,6 +70,7 @@ class ProfileAnswer(TypedDict):
     cpu_millicores: AmountAnswer
     memory_bytes: AmountAnswer
     price_per_hour: str | None
+    currency: str | None
     availability: str
     free_now: int | None
     team: ShareAnswer | None
@@ -122,6 +123,7 @@ def _profile(offer: Offer, catalogue: Catalogue) -> ProfileAnswer:
         "cpu_millicores": {"request": profile.requests.cpu_millicores, "limit": profile.limits.cpu_millicores},
         "memory_bytes": {"request": profile.requests.memory_bytes, "limit": profile.limits.memory_bytes},
         "price_per_hour": None if price is None else str(price),
+        "currency": profile.currency or None,
         "availability": standing.availability.value,
         "free_now": standing.free_now,
         "team": _share(standing.team),

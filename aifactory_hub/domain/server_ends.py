@@ -28,6 +28,7 @@ class EndReason(StrEnum):
     REMOVED = "removed-in-vcluster"
     TEAM_REMOVED = "team-removed"
     NEVER_RAN = "never-ran"
+    STOPPED_BY_ADMIN = "stopped-by-admin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,12 @@ def preempted(team: str, message: str, at: float) -> ServerEnd:
 def never_ran(text: str, at: float) -> ServerEnd:
     """A start that was under way when the hub was restarted failed. ``text`` says why."""
     return ServerEnd(EndReason.NEVER_RAN, f"The hub was restarted while it started, and it did not come up: {text}", at)
+
+
+def stopped_by_admin(team: str, admin: str, word: str, at: float) -> ServerEnd:
+    """An admin of the team stopped it. ``word`` is what they say of it, which may be nothing."""
+    said = f": {word}" if word else "."
+    return ServerEnd(EndReason.STOPPED_BY_ADMIN, f"{admin}, an admin of team {team}, stopped it{said}", at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from jupyterhub.handlers.base import BaseHandler
+
 from .cancel import CancelStart
 from .cluster import ClusterPage
 from .frame import frame_of
@@ -24,6 +26,9 @@ def begin(app: Any) -> None:
 
     And give every page its frame, see ``Frame``.
     """
+    if not hasattr(BaseHandler, "_token_authenticated"):
+        # JupyterHub 6.1 reads it of a request whose session has ended, and sets it of those with a token alone.
+        BaseHandler._token_authenticated = False
     # JupyterHub calls it with the page's user, each time. In place: its settings have this dictionary already.
     app.template_vars["aifactory"] = partial(frame_of, app)
     start = getattr(app.spawner_class, "begin_for", None)

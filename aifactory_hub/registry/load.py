@@ -89,7 +89,8 @@ def _profile_problems(data: dict[Any, Any], draft: Draft, own: Mapping[str, Card
 
 
 def _registry(file: schema.TenantsFile, source: str, own: Mapping[str, Card]) -> Registry:
-    site = [_site_profile(name, section) for name, section in file.profiles.items()]
+    currency = file.billing.currency or ""
+    site = [_site_profile(name, section, currency) for name, section in file.profiles.items()]
     devices = device_names(file.cluster.gpu_models, own)
     return Registry(
         source=source,
@@ -174,7 +175,7 @@ def _tenant_limits(section: schema.LimitsSection) -> TenantLimits:
     )
 
 
-def _site_profile(name: str, section: schema.ProfileSection) -> SiteProfile:
+def _site_profile(name: str, section: schema.ProfileSection, currency: str = "") -> SiteProfile:
     return SiteProfile(
         name=name,
         cpu_only=section.gpu == "none",
@@ -187,6 +188,7 @@ def _site_profile(name: str, section: schema.ProfileSection) -> SiteProfile:
         cpu_limit_millicores=section.cpu_limit,
         memory_limit_bytes=section.memory_limit,
         price_per_hour=section.price_per_hour,
+        currency=currency,
         display_name=section.display_name,
         description=section.description,
     )

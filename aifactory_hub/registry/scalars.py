@@ -117,6 +117,13 @@ def read_day(value: object) -> float:
     raise wrong(f"{shown(value)} is not a day", "write year, month and day, for example 2026-12-31")
 
 
+def read_currency(value: object) -> str:
+    """A currency's code of ISO 4217, such as ``EUR``."""
+    if isinstance(value, str) and re.fullmatch(r"[A-Z]{3}", value):
+        return value
+    raise wrong(f"{shown(value)} is not a currency", "write its code of ISO 4217, such as EUR or USD")
+
+
 def read_price(value: object) -> Decimal:
     if isinstance(value, int | float | str) and not isinstance(value, bool):
         try:
@@ -237,6 +244,7 @@ Day = Annotated[float, BeforeValidator(read_day)]
 Network = Annotated[str, BeforeValidator(read_network)]
 PodsPlace = Annotated[str, BeforeValidator(read_pods_place)]
 Pattern = Annotated[str, BeforeValidator(read_pattern)]
+Currency = Annotated[str, BeforeValidator(read_currency)]
 Price = Annotated[Decimal, BeforeValidator(read_price)]
 Count = Annotated[int, BeforeValidator(read_count)]
 RoleName = Annotated[str, BeforeValidator(read_role)]

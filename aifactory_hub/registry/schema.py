@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .scalars import (
     Counts,
     Cpu,
+    Currency,
     Day,
     Label,
     Names,
@@ -292,6 +293,10 @@ class IsolationSection(Section):
     )
 
 
+class BillingSection(Section):
+    currency: Currency | None = key("Currency of all prices, as a code of ISO 4217.", "EUR", default=None)
+
+
 class TenantsFile(Section):
     apiVersion: Literal["aifactory-hub.io/v1"] = key("Version of this file's format.", API_VERSION)
     hub: Label = key("This hub's name; marks what it made.", "main")
@@ -305,6 +310,7 @@ class TenantsFile(Section):
     profiles: dict[ProfileName, ProfileSection] = key(
         "Sizes and prices of profiles.", "{cpu-small: {gpu: none, cpu: 500m, memory: 2Gi}}", default={}
     )
+    billing: BillingSection = key("What prices are in.", "{currency: EUR}", default_factory=BillingSection)
     isolation: IsolationSection = key(
         "What guards the tenants.", "{egress: [0.0.0.0/0]}", default_factory=IsolationSection
     )

@@ -19,6 +19,7 @@ Bytes = Annotated[int, Field(ge=0, description="Bytes.")]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256 in hexadecimal digits.")]
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="UTC, RFC 3339.")]
 Money = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$", description="A decimal, in the site's currency.")]
+Currency = Annotated[str, Field(description="A code of ISO 4217; null where the site names no currency.")]
 Simulated = Annotated[bool, Field(description="Whether the cluster's GPUs are simulated.")]
 
 
@@ -61,6 +62,7 @@ class Cost(TypedDict):
     """
 
     per_hour: Money | None
+    currency: Currency | None
     hours: Annotated[
         float, Field(ge=0, description="What ``at_most`` is for: the longest that it may run, with its retries.")
     ]
@@ -198,7 +200,10 @@ class JobPage(TypedDict):
 
 
 class ScheduleAnswer(TypedDict):
-    """A schedule. ``next`` is null while it is paused; ``problem`` says why the last time made no job."""
+    """A schedule. ``next`` is null while it is paused; ``problem`` says why the last time made no job.
+
+    ``last_state`` is the state of ``last_job``, null when that job is no longer kept.
+    """
 
     id: str
     tenant: str
@@ -214,6 +219,7 @@ class ScheduleAnswer(TypedDict):
     next: Moment | None
     last: Moment | None
     last_job: str | None
+    last_state: JobState | None
     problem: str | None
 
 
@@ -333,6 +339,7 @@ class MenuLine(TypedDict):
     devices: dict[str, int]
     flavor: str
     price_per_hour: Money | None
+    currency: Currency | None
     room: int | None
 
 

@@ -9,6 +9,11 @@ export function pricePerHour(overview: Overview): number | null {
   return line?.price_per_hour == null ? null : Number(line.price_per_hour);
 }
 
+/** What the site's prices are in; null where it names no currency, or none is known now. */
+export function currency(overview: Overview): string | null {
+  return overview.quota?.menu.find(entry => entry.currency != null)?.currency ?? null;
+}
+
 /** The part of the time that an attempt had its devices for that lies in today, in hours. */
 function hoursToday(attempt: Attempt, midnight: Date, now: Date): number {
   // Of attempts before an update of the service only the time that they ran is known.

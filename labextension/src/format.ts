@@ -31,9 +31,10 @@ export function bytes(count: number): string {
   return `${unit === 0 || rest >= 100 ? Math.round(rest) : rest.toFixed(1)} ${UNITS[unit] ?? ''}`;
 }
 
-/** A cost in the site's unit of money, with two digits. */
-export function money(amount: number, locale?: string): string {
-  return amount.toLocaleString(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+/** A cost with two digits and its currency; without one where the site names none. */
+export function money(amount: number, currency?: string | null, locale?: string): string {
+  const digits = amount.toLocaleString(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+  return currency ? `${digits} ${currency}` : digits;
 }
 
 /** "14:05:09", for "as of". */

@@ -2,7 +2,7 @@
 
 import type { JSX } from 'react';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { pricePerHour } from './cost';
+import { currency, pricePerHour } from './cost';
 import { clock, duration, money, shortResource, since } from './format';
 import type { Device, Overview } from './types';
 import { Usage } from './usageview';
@@ -36,6 +36,7 @@ function Facts({
   const { here, quota } = overview;
   const running = since(here.started, now);
   const price = pricePerHour(overview);
+  const unit = currency(overview);
   const unknown = trans.__('unknown');
   const rows: [string, string][] = [
     [trans.__('Team'), quota?.display_name ?? here.tenant ?? unknown],
@@ -45,7 +46,7 @@ function Facts({
   if (price !== null && running !== null) {
     rows.push([
       trans.__('Cost so far'),
-      `${money((price * running) / 3600)} (${trans.__('%1 an hour', money(price))})`
+      `${money((price * running) / 3600, unit)} (${trans.__('%1 an hour', money(price, unit))})`
     ]);
   }
   if (here.environment !== null) {

@@ -246,7 +246,7 @@ function Row({ job, now, own, trans }: RowProps): JSX.Element {
   const told = [jobReason(job, trans), outlook(job, trans)].filter(part => part !== '').join(' · ');
   const ran = since(job.times.running, job.times.finished ?? now);
   const age = since(job.times.submitted, now);
-  const cost = job.cost?.so_far == null ? '' : money(Number(job.cost.so_far));
+  const cost = job.cost?.so_far == null ? '' : money(Number(job.cost.so_far), job.cost.currency);
   const about = [...(own ? [] : [printable(job.owner)]), shortProfile(job.profile)];
   return (
     <>

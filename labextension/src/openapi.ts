@@ -488,6 +488,23 @@ export interface paths {
         readonly patch: operations["changeSchedule"];
         readonly trace?: never;
     };
+    readonly "/schedules/{schedule}/runs": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Submit a schedule's job now, besides those of its times: 201, or 200 for the job that the same key made. */
+        readonly post: operations["runSchedule"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/site/room": {
         readonly parameters: {
             readonly query?: never;
@@ -709,6 +726,8 @@ export interface components {
         readonly Cost: {
             /** At Most */
             readonly at_most: string | null;
+            /** Currency */
+            readonly currency: string | null;
             /**
              * Hours
              * @description What ``at_most`` is for: the longest that it may run, with its retries.
@@ -1259,6 +1278,8 @@ export interface components {
          * @description One profile; ``room`` is how many more fit now, null when not known or without a limit.
          */
         readonly MenuLine: {
+            /** Currency */
+            readonly currency: string | null;
             /** Description */
             readonly description: string;
             /** Devices */
@@ -1505,6 +1526,8 @@ export interface components {
             readonly borrowed_is_kept: boolean | null;
             readonly cluster: components["schemas"]["ShareAnswer"] | null;
             readonly cpu_millicores: components["schemas"]["AmountAnswer"];
+            /** Currency */
+            readonly currency: string | null;
             /** Description */
             readonly description: string;
             /** Devices */
@@ -1688,6 +1711,8 @@ export interface components {
         /**
          * ScheduleAnswer
          * @description A schedule. ``next`` is null while it is paused; ``problem`` says why the last time made no job.
+         *
+         *     ``last_state`` is the state of ``last_job``, null when that job is no longer kept.
          */
         readonly ScheduleAnswer: {
             /** Command */
@@ -1706,6 +1731,7 @@ export interface components {
             readonly last: string | null;
             /** Last Job */
             readonly last_job: string | null;
+            readonly last_state: components["schemas"]["JobState"] | null;
             /** Name */
             readonly name: string | null;
             /** Next */
@@ -3428,6 +3454,50 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["ScheduleAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly runSchedule: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly schedule: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["RetryRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Submit a schedule's job now, besides those of its times: 201, or 200 for the job that the same key made. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description Submit a schedule's job now, besides those of its times: 201, or 200 for the job that the same key made. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["JobAnswer"];
                 };
             };
             /** @description What went wrong. */

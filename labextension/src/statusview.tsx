@@ -3,7 +3,7 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
 import { type JSX, useState } from 'react';
 import { sayHere } from './warner';
-import { costToday, idleLeft, idleWindow } from './cost';
+import { costToday, currency, idleLeft, idleWindow } from './cost';
 import { bytes, clock, duration, money, shortProfile } from './format';
 import { useModel, useNow, type ViewProps } from './view';
 
@@ -42,7 +42,7 @@ function StatusView({ model, trans, show }: ViewProps & { show: () => void }): J
     trans.__('Memory in use: %1', used),
     trans.__(
       'Cost today (this server and my newest jobs, by the site’s prices): %1',
-      cost === null ? unknown : money(cost)
+      cost === null ? unknown : money(cost, currency(overview))
     ),
     trans.__('Stop when idle: %1', left === null ? unknown : trans.__('in %1', duration(left)))
   ].join('\n');
@@ -56,7 +56,7 @@ function StatusView({ model, trans, show }: ViewProps & { show: () => void }): J
         {away ? `⚠ ${trans.__('AI Factory: no news')} · ` : ''}
         {here.profile === null ? unknown : shortProfile(here.profile)}
         {memory === null ? '' : ` · ${used}`}
-        {cost === null ? '' : ` · ${trans.__('%1 today', money(cost))}`}
+        {cost === null ? '' : ` · ${trans.__('%1 today', money(cost, currency(overview)))}`}
       </button>
       {here.notice === null ? null : (
         <button type="button" className="aif-Status-warning" title={here.notice.why} onClick={show}>

@@ -48,6 +48,7 @@ interface ProfileProps {
 function Profile({ offer, group, trans, checked, choose }: ProfileProps): JSX.Element {
   const id = useId();
   const price = offer.price_per_hour;
+  const free = offer.free_now ? trans.__('%1 free now', offer.free_now) : '';
   return (
     <div className="aif-Profile" data-availability={offer.availability}>
       <input
@@ -65,10 +66,10 @@ function Profile({ offer, group, trans, checked, choose }: ProfileProps): JSX.El
         <b>{offer.profile}</b>
         <span>{offer.gpu?.words ?? trans.__('no GPU')}</span>
         <span className="aif-Number">
-          {price === null ? '' : trans.__('%1 an hour', money(Number(price)))}
+          {price === null ? '' : trans.__('%1 an hour', money(Number(price), offer.currency))}
         </span>
       </label>
-      <p id={`${id}-more`}>{[offer.reason, ...offer.advice].filter(line => line !== '').join(' · ')}</p>
+      <p id={`${id}-more`}>{[free, offer.reason, ...offer.advice].filter(line => line !== '').join(' · ')}</p>
     </div>
   );
 }

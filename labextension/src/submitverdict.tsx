@@ -24,13 +24,13 @@ export function Verdict({ checked, trans }: { checked: Checked; trans: Translati
               : trans.__('Expected wait: %1', verdict.expected_wait.words)}
           </li>
         )}
-        {cost?.at_most == null ? (
+        {cost === null ? null : cost.at_most === null ? (
           <li>{trans.__('Cost: the site sets no price.')}</li>
         ) : (
           <li>
             {trans.__(
               'Cost: %1 at most, if it runs for the longest %2 h.',
-              money(Number(cost.at_most)),
+              money(Number(cost.at_most), cost.currency),
               cost.hours
             )}
           </li>

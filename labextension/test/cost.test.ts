@@ -3,7 +3,7 @@ import { makeAttempt, makeJob } from './jobs';
 
 const MIDNIGHT = new Date('2026-03-02T00:00:00Z');
 const NOW = new Date('2026-03-02T06:00:00Z');
-const COST = { per_hour: '0.40', hours: 1, at_most: '1', so_far: '1' };
+const COST = { per_hour: '0.40', currency: 'EUR', hours: 1, at_most: '1', so_far: '1' };
 
 function spent(...attempts: ReturnType<typeof makeAttempt>[]): number | null {
   const cost = jobToday(makeJob(1, 'RUNNING', { cost: COST, attempts }), MIDNIGHT, NOW);

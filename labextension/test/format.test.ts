@@ -25,7 +25,8 @@ test.each([
 });
 
 test('a cost has two digits', () => {
-  expect(money(1234.5, 'en')).toBe('1,234.50');
+  expect(money(1234.5, null, 'en')).toBe('1,234.50');
+  expect(money(0.4, 'EUR', 'en')).toBe('0.40 EUR');
 });
 
 test('what has not happened yet has no time', () => {

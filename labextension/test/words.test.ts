@@ -28,7 +28,7 @@ function overview(more: Partial<Overview['here']> = {}, price: string | null = '
     },
     service: { reachable: true, message: null },
     quota: {
-      menu: [{ profile: 'mig-1g.10gb', price_per_hour: price }]
+      menu: [{ profile: 'mig-1g.10gb', price_per_hour: price, currency: 'EUR' }]
     } as unknown as Overview['quota'],
     mine: [],
     page: null
@@ -98,7 +98,7 @@ test('an idle stop is told from the last activity', () => {
 
 test('the server and the jobs of today cost', () => {
   const attempts = [makeAttempt(1, { starting: '2026-05-05T11:00:00Z', ended: '2026-05-05T11:30:00Z' })];
-  const cost = { per_hour: '4.00', hours: 1, at_most: '4.00', so_far: '2.00' };
+  const cost = { per_hour: '4.00', currency: 'EUR', hours: 1, at_most: '4.00', so_far: '2.00' };
   const found = { ...overview(), mine: [makeJob(1, 'SUCCEEDED', { attempts, cost })] };
   const midnight = new Date(NOON);
   midnight.setHours(0, 0, 0, 0);

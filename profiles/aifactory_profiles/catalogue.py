@@ -48,6 +48,7 @@ class SiteProfile:
     cpu_limit_millicores: int | None = None
     memory_limit_bytes: int | None = None
     price_per_hour: Decimal | None = None
+    currency: str = ""
     display_name: str | None = None
     description: str | None = None
     model: str | None = None
@@ -146,6 +147,7 @@ def _slice_profile(card: Card, piece: Slice, site: SiteProfile, name: str) -> Pr
         flavor=card.name,
         node_labels={PRODUCT_LABEL: card.products[0]},
         price_per_hour=site.price_per_hour,
+        currency=site.currency,
     )
 
 
@@ -215,6 +217,7 @@ def _gpu_profile(
         flavor=card.name,
         node_labels={PRODUCT_LABEL: card.products[0]},
         price_per_hour=site.price_per_hour,
+        currency=site.currency,
     )
 
 
@@ -231,6 +234,7 @@ def _cpu_profile(site: SiteProfile) -> Profile:
         requests=Resources(cpu, memory),
         limits=_limits(site, cpu, memory),
         price_per_hour=site.price_per_hour,
+        currency=site.currency,
     )
 
 

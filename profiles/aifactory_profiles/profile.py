@@ -17,8 +17,8 @@ class Profile:
 
     ``requests`` and ``limits`` carry the same devices. ``node_labels`` pin the GPU model, because the same
     slice name means different hardware on different models; ``flavor`` is the name of those nodes.
-    ``price_per_hour`` is in the registry's currency;
-    None means that the site sets no price, which is not the same as free.
+    ``price_per_hour`` is in ``currency``, a code of ISO 4217, empty where the site names none. A price of None means
+    that the site sets none, which is not the same as free.
     ``slice`` None with a ``gpu_model`` means whole GPUs, or a turn on one that ``shared_by`` pods use.
     ``takes`` is what it takes of a quota, e.g. ``{Device("h100-80gb", "nvidia.com/mig-1g.10gb"): 1}``, and ``kind`` is
     equal for profiles that take alike.
@@ -34,6 +34,7 @@ class Profile:
     flavor: str = ""
     node_labels: Mapping[str, str] = field(default_factory=dict)
     price_per_hour: Decimal | None = None
+    currency: str = ""
     shared_by: int | None = None
     takes: Mapping[Device, int] = field(init=False, repr=False, compare=False)
     kind: Hashable = field(init=False, repr=False, compare=False)

@@ -222,7 +222,7 @@ class _Faces:
             gpu=gpu_words(profile, self.catalogue.cards),
             cpu=span(cores(requests.cpu_millicores), cores(limits.cpu_millicores)),
             memory=span(size(requests.memory_bytes), size(limits.memory_bytes)),
-            price=None if profile.price_per_hour is None else money(profile.price_per_hour),
+            price=None if profile.price_per_hour is None else money(profile.price_per_hour, profile.currency),
         )
         return html.replace("%", "%%").replace("\x00", "%s")
 

@@ -58,10 +58,11 @@ def test_a_teams_admin_sees_and_stops_servers_of_her_team_only(site: Site) -> No
         answer = browser.get(f"/hub/aifactory/api/teams/{team}/servers", headers=site.xsrf(browser))
         return answer.json()["servers"] if answer.status_code == 200 else answer.status_code
 
-    def stop(browser: httpx.Client, team: str, name: str) -> int:
+    def stop(browser: httpx.Client, team: str, name: str, reason: str = "") -> int:
         xsrf = browser.cookies.get("_xsrf", path="/hub/") or ""
         url = f"/hub/aifactory/team/{team}/servers/{name}//stop"
-        return browser.post(url, params={"_xsrf": xsrf}, follow_redirects=False).status_code
+        asked = {"params": {"_xsrf": xsrf}, "data": {"reason": reason}}
+        return browser.post(url, follow_redirects=False, **asked).status_code
 
     names = {server["user"] for server in seen(admin, "nlp")}
     assert "wilma" in names
@@ -70,8 +71,15 @@ def test_a_teams_admin_sees_and_stops_servers_of_her_team_only(site: Site) -> No
     assert stop(admin, "vision", "vera") == stop(admin, "nlp", "vera") == stop(member, "nlp", "wilma") == 404
     page = admin.get("/hub/aifactory/team/nlp")
     assert "Stop server default of wilma" in page.text
-    assert stop(admin, "nlp", "wilma") == 302
-    wait_until(lambda: not site.running("wilma"), "her server is stopped")
+    asks = admin.get("/hub/aifactory/team/nlp/servers/wilma//stop")
+    assert "Stop the server of wilma?" in asks.text and "ago" in asks.text
+    assert member.get("/hub/aifactory/team/nlp/servers/wilma//stop").status_code == 404
+    assert stop(admin, "nlp", "wilma", "x" * 501) == 400 and site.running("wilma")
+    assert stop(admin, "nlp", "wilma", "the <b>demo</b>\nneeds it") == 302
+    wait_until(lambda: not site.running("wilma"), "their server is stopped")
+    told = "uma, an admin of team Language, stopped it: the &lt;b&gt;demo&lt;/b&gt; needs it."
+    assert told in member.get("/hub/home").text
+    assert "The server of wilma is stopped." in admin.get("/hub/aifactory/team/nlp?stopped=wilma").text
     assert site.running("vera")
 
 

@@ -73,6 +73,17 @@ def test_a_closed_account_loses_every_token(site: Site) -> None:
     assert site.sign_in("dora", "teams/nlp").get("/hub/home").status_code == 200
 
 
+def test_a_session_that_ran_out_ends_in_the_hub_without_an_error_in_its_log(site: Site) -> None:
+    browser, before = site.sign_in("oda", "teams/nlp"), len(site.hub.log)
+    site.provider.disabled.add("sub-oda")
+    wait_until(
+        lambda: browser.get("/hub/spawn", follow_redirects=False).headers.get("location", "").startswith("/hub/login"),
+        "the hub asks for a sign-in",
+    )
+    site.provider.disabled.clear()
+    assert "Traceback" not in site.hub.log[before:]
+
+
 def test_a_session_that_ran_out_keeps_its_tokens_for_the_next_sign_in(site: Site) -> None:
     site.provider.refresh_lasts = 30  # so it may run out at any moment
     browser = site.sign_in("emma", "teams/nlp")

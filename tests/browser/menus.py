@@ -20,10 +20,12 @@ SMALL, MEDIUM, LARGE, WHOLE = (
 )
 _SIZES = [
     SiteProfile("cpu-small", cpu_only=True, cpu_millicores=500, memory_bytes=2**31, display_name="for notes and plots"),
-    SiteProfile("mig-1g.10gb", cpu_millicores=1000, memory_bytes=2**33, price_per_hour=Decimal("0.40")),
-    SiteProfile("mig-2g.20gb", cpu_millicores=4000, memory_bytes=2**34, price_per_hour=Decimal("0.80")),
-    SiteProfile("mig-3g.40gb", cpu_millicores=6000, memory_bytes=2**35, price_per_hour=Decimal("1.60")),
-    SiteProfile("mig-7g.80gb", cpu_millicores=14000, memory_bytes=2**37, price_per_hour=Decimal("3.20")),
+    SiteProfile("mig-1g.10gb", cpu_millicores=1000, memory_bytes=2**33, price_per_hour=Decimal("0.40"), currency="EUR"),
+    SiteProfile("mig-2g.20gb", cpu_millicores=4000, memory_bytes=2**34, price_per_hour=Decimal("0.80"), currency="EUR"),
+    SiteProfile("mig-3g.40gb", cpu_millicores=6000, memory_bytes=2**35, price_per_hour=Decimal("1.60"), currency="EUR"),
+    SiteProfile(
+        "mig-7g.80gb", cpu_millicores=14000, memory_bytes=2**37, price_per_hour=Decimal("3.20"), currency="EUR"
+    ),
 ]
 _NAMES = tuple(size.name for size in _SIZES)
 _CARVED = {SMALL: 14, MEDIUM: 3, LARGE: 4, WHOLE: 1}

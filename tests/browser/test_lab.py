@@ -52,7 +52,7 @@ def page(demo: Demo) -> Iterator[Page]:
 
 def test_the_panel_says_where_she_is_and_what_is_left(page: Page) -> None:
     panel = page.locator(".aif-Panel")
-    for words in ("Language", SLICE, "0.40 an hour", "left", "are simulated"):
+    for words in ("Language", SLICE, "0.40 EUR an hour", "left", "are simulated"):
         expect(panel).to_contain_text(words)
     expect(page.locator(".aif-Status-main")).to_contain_text(SLICE)
     assert "JUPYTERHUB_API_TOKEN" not in page.content()

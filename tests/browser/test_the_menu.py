@@ -124,7 +124,7 @@ def test_what_is_shown_at_a_desk_and_on_a_phone(page: Page, site: str) -> None:
     expect(row).to_contain_text("1/7 of an H100")
     expect(row).to_contain_text("4 free now")
     expect(row).to_contain_text("Team: 3 of 6 free, 1 more of what others leave idle, kept while it runs")
-    expect(row).to_contain_text("0.40 an hour")
+    expect(row).to_contain_text("0.40 EUR an hour")
     hers = page.locator(".af-row", has=page.locator("[id='af-nlp:mig-3g.40gb']"))
     expect(hers).to_contain_text("you have your share")
     expect(hers).to_contain_text("one person may have 1 of 3g.40gb in nlp, and you have 1; stop one of yours first")

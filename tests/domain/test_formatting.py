@@ -70,3 +70,4 @@ def test_a_wait_is_told_as_a_range(wait: Wait, words: str) -> None:
 @pytest.mark.parametrize(("price", "text"), [("0.4", "0.40"), ("0.405", "0.405"), ("2", "2.00")])
 def test_a_price_has_two_decimals_or_all_that_it_has(price: str, text: str) -> None:
     assert money(Decimal(price)) == text
+    assert money(Decimal(price), "EUR") == f"{text} EUR"

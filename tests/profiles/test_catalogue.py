@@ -36,6 +36,7 @@ def test_what_the_site_says_goes_before_the_defaults() -> None:
         cpu_limit_millicores=2000,
         memory_limit_bytes=4 * GIB,
         price_per_hour=Decimal("0.40"),
+        currency="EUR",
         display_name="Small",
         description="to try things out",
     )
@@ -43,7 +44,7 @@ def test_what_the_site_says_goes_before_the_defaults() -> None:
     devices = {"nvidia.com/mig-1g.10gb": 1}
     assert profile.requests == Resources(500, 2 * GIB, devices)
     assert profile.limits == Resources(2000, 4 * GIB, devices)
-    assert (profile.price_per_hour, profile.display_name) == (Decimal("0.40"), "Small")
+    assert (profile.price_per_hour, profile.currency, profile.display_name) == (Decimal("0.40"), "EUR", "Small")
     assert profile.description == "to try things out"
 
 

@@ -43,7 +43,14 @@ def test_the_whole_file_is_read(tmp_path: Path) -> None:
     assert nlp.quota == Quota({SMALL: 3, LARGE: 1}, {SMALL: 2})
     assert registry.tenants["vision"].display_name == "vision"
     assert registry.catalogue.profile("mig-1g.10gb").price_per_hour == Decimal("0.40")
+    assert registry.catalogue.profile("mig-1g.10gb").currency == ""
     assert registry.catalogue.profile("cpu-small").devices == {}
+
+
+def test_all_prices_are_in_the_site_s_currency() -> None:
+    text = GOOD.replace("profiles:\n", "billing: {currency: CHF}\nprofiles:\n", 1)
+    catalogue = read_registry(text, "tenants.yaml").catalogue
+    assert {catalogue.profile(name).currency for name in ("cpu-small", "mig-1g.10gb")} == {"CHF"}
 
 
 @pytest.mark.parametrize("name", ["nlp", "vision"])

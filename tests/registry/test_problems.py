@@ -238,6 +238,11 @@ CASES: dict[str, tuple[str, str, str]] = {
         "price_per_hour: -1",
         "24: profiles.mig-1g.10gb.price_per_hour: -1 is not a price; write an amount such as 0.40, without a currency",
     ),
+    "a currency that is none": (
+        "profiles:\n",
+        "billing: {currency: euro}\nprofiles:\n",
+        "22: billing.currency: 'euro' is not a currency; write its code of ISO 4217, such as EUR or USD",
+    ),
     # Quota
     "a quota that is not a number": (
         "quota: {mig-1g.10gb: 3}",

@@ -41,6 +41,7 @@ BODIES: dict[str, Any] = {
     "submitJob": {"command": "true", "profile": "mig-1g.10gb", "key": "matrix"},
     "dryRunJob": {"command": "true", "profile": "mig-1g.10gb"},
     "retryJob": {"key": "matrix-retry"},
+    "runSchedule": {"key": "matrix-run"},
     "makeSchedule": {"key": "matrix", "cron": "0 5 * * *", "job": {"command": "true", "profile": "mig-1g.10gb"}},
     "changeSchedule": {"paused": True},
     "findMissingFiles": {"sha256": []},

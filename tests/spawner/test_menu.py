@@ -72,7 +72,7 @@ def test_who_has_one_team_sees_it_as_text_and_its_profiles_only() -> None:
     assert "Team: 2 of 2 free" in html
     assert "Cluster: 6 of 7 free" in html
     assert "1/7 of an H100, 10\u00a0GB" in html
-    assert "<b>0.40</b> an hour" in html
+    assert "<b>0.40 EUR</b> an hour" in html
     assert "vision" not in html.lower()
 
 

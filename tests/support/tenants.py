@@ -20,7 +20,9 @@ def make_catalogue() -> Catalogue:
         ["h100-80gb"],
         [
             SiteProfile("cpu-small", cpu_only=True, cpu_millicores=250, memory_bytes=2**30),
-            SiteProfile("mig-1g.10gb", cpu_millicores=500, memory_bytes=2**31, price_per_hour=Decimal("0.40")),
+            SiteProfile(
+                "mig-1g.10gb", cpu_millicores=500, memory_bytes=2**31, price_per_hour=Decimal("0.40"), currency="EUR"
+            ),
         ],
     )
 

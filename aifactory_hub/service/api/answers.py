@@ -93,6 +93,7 @@ def cost_answer(profile: Profile, *, at_most: float, so_far: float, nodes: int =
     price = None if profile.price_per_hour is None else profile.price_per_hour * nodes
     return {
         "per_hour": _money(price),
+        "currency": profile.currency or None,
         "hours": at_most / 3600,
         "at_most": _money(cost(price, at_most)),
         "so_far": _money(cost(price, so_far)),
@@ -228,8 +229,8 @@ def _attempt(attempt: Attempt) -> answer_types.AttemptAnswer:
     }
 
 
-def schedule_answer(schedule: Schedule) -> answer_types.ScheduleAnswer:
-    """A schedule as its team mates may see it: without the environment of its jobs."""
+def schedule_answer(schedule: Schedule, states: Mapping[str, JobState]) -> answer_types.ScheduleAnswer:
+    """A schedule as its team mates may see it: without the environment of its jobs. ``states`` are those of jobs."""
     request = schedule.request
     return {
         "id": schedule.id,
@@ -246,6 +247,7 @@ def schedule_answer(schedule: Schedule) -> answer_types.ScheduleAnswer:
         "next": _iso(schedule.next_at),
         "last": _iso(schedule.last_at),
         "last_job": schedule.last_job,
+        "last_state": states.get(schedule.last_job or ""),
         "problem": schedule.problem,
     }
 
@@ -345,6 +347,7 @@ def _menu_line(tenant: Tenant, profile: Profile, usage: Usage | None) -> answer_
         "devices": dict(profile.devices),
         "flavor": profile.flavor,
         "price_per_hour": _money(price),
+        "currency": profile.currency or None,
         "room": None if usage is None else room_for(tenant.quota, usage, profile),
     }
 

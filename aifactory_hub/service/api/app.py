@@ -49,6 +49,7 @@ ROUTES: tuple[Route, ...] = (
     ("/jobs/{job}/artifacts/{name}", jobs.ArtifactOne),
     ("/schedules", schedules.ScheduleList),
     ("/schedules/{schedule}", schedules.ScheduleOne),
+    ("/schedules/{schedule}/runs", schedules.ScheduleRuns),
     ("/tenants/{tenant}/webhook-secret", schedules.Secret),
     ("/internal/jobs/{job}/files", internal.RunnerFiles),
     ("/internal/jobs/{job}/files/{sha256}", internal.RunnerPack),

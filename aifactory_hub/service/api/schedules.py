@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ... import constants
 from ...domain.refusals import Refusal
 from ...domain.schedules import next_time
 from ...store import Schedule
-from ..answer_types import MessagesAnswer, ScheduleAnswer, SchedulePage, WebhookSecret
+from ..answer_types import JobAnswer, MessagesAnswer, ScheduleAnswer, SchedulePage, WebhookSecret
 from ..auth.permissions import Caller
 from ..errors import ServiceError, forbidden, from_refusal
-from ..request_types import SchedulePatch, ScheduleQuery, ScheduleRequest
+from ..request_types import RetryRequest, SchedulePatch, ScheduleQuery, ScheduleRequest
 from ..webhooks import tenant_secret
-from .answers import messages_answer, schedule_answer
+from .answers import job_answer, messages_answer, schedule_answer
 from .base import Handler, run_sync
 from .operations import operation
 
@@ -25,6 +27,28 @@ class _OfSchedules(Handler):
             message = f"There is no schedule {schedule_id!r} in your teams."
             raise ServiceError(404, "unknown-schedule", message, field="id")
         return found
+
+    async def with_states(self, schedules: Sequence[Schedule]) -> list[ScheduleAnswer]:
+        """The answers for these schedules, each with the state of its last job."""
+        last = [schedule.last_job for schedule in schedules if schedule.last_job is not None]
+        jobs = await run_sync(self.context.jobs.some, last) if last else []
+        states = {job.id: job.state for job in jobs}
+        return [schedule_answer(schedule, states) for schedule in schedules]
+
+    async def answer_schedule(self, schedule: Schedule, status: int = 200) -> None:
+        """Answer with one schedule."""
+        self.answer((await self.with_states([schedule]))[0], status)
+
+    async def own(self, schedule_id: str) -> tuple[Caller, Schedule]:
+        """The schedule, which the caller may change. Raises ServiceError."""
+        caller = await self.caller(fresh=True)
+        schedule = await self.schedule_for(caller, schedule_id)
+        if not caller.tenants(constants.SCOPE_SUBMIT, [schedule.tenant]):
+            raise forbidden("This token may not change schedules.")
+        if schedule.owner != caller.name and not caller.administers(schedule.tenant):
+            message = f"Schedule {schedule.id} is {schedule.owner}'s: its owner and the team's admins can change it."
+            raise forbidden(message)
+        return caller, schedule
 
 
 class ScheduleList(_OfSchedules):
@@ -41,7 +65,7 @@ class ScheduleList(_OfSchedules):
         last = None if asked.before is None else await self.schedule_for(caller, asked.before)
         schedules = self.context.scheduler.schedules
         found = await run_sync(schedules.newest, tenants, limit=asked.limit + 1, before=last)
-        page = [schedule_answer(schedule) for schedule in found[: asked.limit]]
+        page = await self.with_states(found[: asked.limit])
         self.answer({"schedules": page, "next": page[-1]["id"] if len(found) > asked.limit else None})
 
     @operation(
@@ -60,7 +84,7 @@ class ScheduleList(_OfSchedules):
         if isinstance(made, Refusal):
             raise from_refusal(made)
         schedule, new = made
-        self.answer(schedule_answer(schedule), 201 if new else 200)
+        await self.answer_schedule(schedule, 201 if new else 200)
 
 
 class ScheduleOne(_OfSchedules):
@@ -69,36 +93,50 @@ class ScheduleOne(_OfSchedules):
     @operation("getSchedule", "One schedule as it is now.", answer=ScheduleAnswer)
     async def get(self, schedule_id: str) -> None:
         """When it is due next, and what became of the last time."""
-        self.answer(schedule_answer(await self.schedule_for(await self.caller(), schedule_id)))
+        await self.answer_schedule(await self.schedule_for(await self.caller(), schedule_id))
 
     @operation("changeSchedule", "Let a schedule rest, or go on.", answer=ScheduleAnswer, body=SchedulePatch)
     async def patch(self, schedule_id: str) -> None:
         """Times that pass while it rests are not made up for."""
-        schedule = await self._own(schedule_id)
+        _, schedule = await self.own(schedule_id)
         asked = await self.body(SchedulePatch, schedule.owner)
         due = next_time(schedule.cron, schedule.time_zone, after=self.context.clock())
         schedules = self.context.scheduler.schedules
         if asked.paused != schedule.paused:
             await run_sync(schedules.set_paused, schedule.id, asked.paused, next_at=due)
-        self.answer(schedule_answer(await run_sync(schedules.get, schedule.id) or schedule))
+        await self.answer_schedule(await run_sync(schedules.get, schedule.id) or schedule)
 
     @operation("removeSchedule", "Forget a schedule; jobs that it made stay.", answer=ScheduleAnswer)
     async def delete(self, schedule_id: str) -> None:
         """Its owner may, and the tenant's admins."""
-        schedule = await self._own(schedule_id)
+        _, schedule = await self.own(schedule_id)
         await run_sync(self.context.scheduler.schedules.remove, schedule.id)
         await run_sync(self.context.files.drop_job, schedule.id)
-        self.answer(schedule_answer(schedule))
+        await self.answer_schedule(schedule)
 
-    async def _own(self, schedule_id: str) -> Schedule:
-        caller = await self.caller(fresh=True)
-        schedule = await self.schedule_for(caller, schedule_id)
-        if not caller.tenants(constants.SCOPE_SUBMIT, [schedule.tenant]):
-            raise forbidden("This token may not change schedules.")
-        if schedule.owner != caller.name and not caller.administers(schedule.tenant):
-            message = f"Schedule {schedule.id} is {schedule.owner}'s: its owner and the team's admins can change it."
-            raise forbidden(message)
-        return schedule
+
+class ScheduleRuns(_OfSchedules):
+    """The jobs that a schedule makes."""
+
+    @operation(
+        "runSchedule",
+        "Submit a schedule's job now, besides those of its times: 201, or 200 for the job that the same key made.",
+        answer=JobAnswer,
+        body=RetryRequest,
+        statuses=(200, 201),
+    )
+    async def post(self, schedule_id: str) -> None:
+        """Its owner alone may: the job is theirs, with their environment. Also while the schedule is paused."""
+        caller, schedule = await self.own(schedule_id)
+        asked = await self.body(RetryRequest, caller.name)
+        if schedule.owner != caller.name:
+            raise forbidden(f"Schedule {schedule.id} is {schedule.owner}'s: its owner alone can run it now.")
+        taken = await self.context.scheduler.run(schedule, asked.key)
+        if isinstance(taken, Refusal):
+            raise from_refusal(taken)
+        self.context.reconciler.hurry(taken.job.id)
+        context = self.context
+        self.answer(job_answer(taken.job, context.registry, now=context.clock()), 201 if taken.new else 200)
 
 
 class Messages(Handler):

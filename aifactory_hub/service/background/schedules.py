@@ -18,7 +18,7 @@ from ..auth.memberships import Members
 from ..errors import ServiceError
 from ..executors import reads, reconciling
 from ..request_types import ScheduleRequest, Submission
-from ..submissions import Submissions, digest_of
+from ..submissions import Submissions, SubmitResult, digest_of
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,14 @@ class Scheduler:
     async def make(self, owner: str, tenant: str, asked: ScheduleRequest) -> tuple[Schedule, bool] | Refusal:
         """The schedule of this request and whether it is new, or why not."""
         return await reads.run(self._make, owner, tenant, asked)
+
+    async def run(self, schedule: Schedule, key: str) -> SubmitResult | Refusal:
+        """A job of the schedule now, besides those that its times make and also while it is paused; or why not."""
+        submission = self._submission(schedule, key)
+        if isinstance(submission, str):
+            return Refusal(RefusalReason.BAD_FIELD, f"Schedule {schedule.id}: {submission}. Make it anew.", field="id")
+        submit = self.submissions.submit_now
+        return await reads.run(submit, schedule.owner, schedule.tenant, submission, schedule=schedule.id)
 
     async def tick(self) -> None:
         """Submit what is due."""
@@ -131,15 +139,20 @@ class Scheduler:
         """The job that was made, or why none was."""
         if schedule.overlap == "skip" and (going := self.jobs.of_schedule(schedule.id)):
             return None, f"its job {going[0].id} still goes on"
-        key = f"{schedule.id}-{int(schedule.next_at or 0)}"
-        try:
-            submission = Submission.model_validate_json(json.dumps({**schedule.request, "key": key}))
-        except ValidationError as error:
-            return None, f"it can't be read any more: {error.errors()[0]['msg']}"
+        submission = self._submission(schedule, f"{schedule.id}-{int(schedule.next_at or 0)}")
+        if isinstance(submission, str):
+            return None, submission
         taken = self.submissions.submit_now(schedule.owner, schedule.tenant, submission, schedule=schedule.id)
         if isinstance(taken, Refusal):
             return None, taken.message
         return taken.job.id, None
+
+    def _submission(self, schedule: Schedule, key: str) -> Submission | str:
+        """What the schedule submits, or why it can't be read."""
+        try:
+            return Submission.model_validate_json(json.dumps({**schedule.request, "key": key}))
+        except ValidationError as error:
+            return f"it can't be read any more: {error.errors()[0]['msg']}"
 
 
 def _told(schedule: Schedule, problem: str | None, now: float) -> str | None:

@@ -38,7 +38,7 @@ def row(told: list[str], name: str) -> str:
 def test_a_table_with_the_menu_s_numbers() -> None:
     told = lines(FREE)
     assert told[:2] == ["Team nlp, as of 2027-01-15T08:00:00Z", "The GPUs of this cluster are simulated."]
-    assert row(told, "mig-1g.10gb") == "mig-1g.10gb 1/7 of an H100, 10 GB 0.40 2 free 2 of 2 0 4 of 7"
+    assert row(told, "mig-1g.10gb") == "mig-1g.10gb 1/7 of an H100, 10 GB 0.40 EUR 2 free 2 of 2 0 4 of 7"
     assert row(told, "cpu-small") == "cpu-small none no price free"
 
 
@@ -49,7 +49,7 @@ def test_what_is_taken_says_how_long_and_why() -> None:
 
 
 def test_what_is_not_known_is_never_a_number() -> None:
-    assert row(lines(UNKNOWN), "mig-1g.10gb").endswith("0.40 unknown unknown unknown unknown")
+    assert row(lines(UNKNOWN), "mig-1g.10gb").endswith("0.40 EUR unknown unknown unknown unknown")
 
 
 @pytest.mark.parametrize("option", [[], ["--tenant", "nlp"]])

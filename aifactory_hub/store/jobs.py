@@ -28,6 +28,7 @@ from ..domain.attempts import Attempt
 from ..domain.job_spec import JobSpec
 from ..domain.jobs import EndKind, JobState, Onward
 from ..domain.search_text import fold
+from ..listeners import Listeners
 from .attempts import ATTEMPT_COLUMNS, Attempts, attempt_of, attempts_of, devices_json
 from .changes import FINAL, change_attempt, change_job
 from .database import writing
@@ -59,7 +60,8 @@ class Jobs:
     def __init__(self, db: Engine) -> None:
         self._db = db
         self._intake = Intake(db)
-        self._listener: Callable[[str], None] = lambda _: None
+        self._listeners = Listeners[str]("changes of jobs")
+        self._tell = self._listeners.tell
         self.attempts = Attempts(db, self._tell)
 
     @property
@@ -67,12 +69,12 @@ class Jobs:
         """The database, for the repositories beside this one."""
         return self._db
 
-    def listen(self, tell: Callable[[str], None]) -> None:
-        """Call ``tell`` with a job's id after each change of it, in the thread that made the change."""
-        self._listener = tell
+    def listen(self, tell: Callable[[str], object]) -> Callable[[], None]:
+        """Call ``tell`` with a job's id after each change of it, in the thread that made the change.
 
-    def _tell(self, job_id: str) -> None:
-        self._listener(job_id)
+        Any number may listen. Returns the function that ends it.
+        """
+        return self._listeners.add(tell)
 
     def add(self, record: JobRecord) -> JobRecord:
         """Store a new job. If its owner has used its key in its tenant before, the earlier job is returned instead.

@@ -3,11 +3,13 @@
 from .base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted, UserLimitReached
 from .in_process import InProcessAdmission
 from .kueue import KueueAdmission
+from .ticket_changes import ChangeStream
 
 __all__ = [
     "Admission",
     "AdmissionRefused",
     "AdmissionUnavailable",
+    "ChangeStream",
     "InProcessAdmission",
     "KueueAdmission",
     "NotAdmitted",

@@ -32,8 +32,8 @@ class SubmitResult:
     cpu: float = 0.0
 
 
-def measure(report: Report, scale: float) -> None:
-    """With one client and with 50, each contender in turn; ``scale`` makes it shorter."""
+def measure(report: Report, scale: float, before: Path | None) -> None:
+    """With one client and with 50, each in turn, the checkout ``before`` too; ``scale`` makes it shorter."""
     with tempfile.TemporaryDirectory() as text, ExitStack() as stack:
         folder = Path(text)
         running = {
@@ -43,6 +43,8 @@ def measure(report: Report, scale: float) -> None:
         }
         with_files = _with_files(running["ours"], asyncio.run(_send(running["ours"])))
         running = {"ours": running["ours"], "ours, with files": with_files, **running}
+        if before is not None:
+            running["ours, before"] = stack.enter_context(ours(folder / "before", checkout=before))
         for clients, (mine, theirs) in _COUNTS.items():
             counts = {
                 name: max(clients, round((mine if name.startswith("ours") else theirs) * scale)) for name in running

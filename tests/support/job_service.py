@@ -136,6 +136,7 @@ def make_context(
     clock: Callable[[], float] = time.time,
     tick: float = 0.05,
     quiet: float | None = None,
+    unheard: float | None = None,
     files: FileStore | None = None,
 ) -> Context:
     """The service's parts on this folder, nothing started. The caller closes ``jobs``."""
@@ -152,6 +153,7 @@ def make_context(
         clock=clock,
         tick=tick,
         quiet=quiet,
+        unheard=unheard,
     )
 
 
@@ -188,6 +190,7 @@ async def running_service(
     reconciling: bool = True,
     tick: float = 0.05,
     quiet: float | None = None,
+    unheard: float | None = None,
     files: Callable[[Path], FileStore] | None = None,
     database: str | None = None,
     clock: Callable[[], float] = time.time,
@@ -209,6 +212,7 @@ async def running_service(
         clock=clock,
         tick=tick,
         quiet=quiet,
+        unheard=unheard,
         files=None if files is None else files(path / "files"),
     )
     server = make_server(make_app(context, PREFIX))

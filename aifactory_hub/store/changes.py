@@ -69,6 +69,19 @@ def tell_of_new(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> No
         connection.execute(_TELL, events)
 
 
+def tell_of_restored(
+    connection: Connection, job: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]], *, before: str | None
+) -> None:
+    """Add the event of a job whose row was behind, at the last time that is known of it: one event for all that the
+    database did not know. ``before`` is the state that it knew, None for none."""
+    times = [job["submitted_at"], job["finished_at"]]
+    times += [attempt.get(name) for attempt in attempts for name in _ATTEMPT_TIMES]
+    values = {"job_id": job["id"], "attempt": job["attempt"], "from_state": before, "to_state": job["state"]}
+    at = max(time for time in times if time is not None)
+    connection.execute(insert(JobEventRow).values(**values, at=at, reason=job["reason"]))
+
+
+_ATTEMPT_TIMES = ("queued_at", "starting_at", "running_at", "ended_at")
 # Without RETURNING, so that the driver is given all rows at once.
 _TELL = insert(JobEventRow.__table__)  # type: ignore[arg-type]
 

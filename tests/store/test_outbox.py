@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +15,10 @@ from alembic import command
 from sqlalchemy import Connection, Engine
 
 from aifactory_hub.domain.jobs import EndKind, JobState, Onward
-from aifactory_hub.store import Deliveries, JobEvent, Jobs, Outbox, migrate, open_db
+from aifactory_hub.store import Deliveries, FileStore, JobEvent, Jobs, Journal, Outbox, migrate, open_db
 from aifactory_hub.store.changes import move_job
 from aifactory_hub.store.database import altering, migrations, writing
-from aifactory_hub.store.models import ConsumerRow, JobEventRow
+from aifactory_hub.store.models import Base, ConsumerRow, JobEventRow
 
 from ..support.postgres import Postgres
 from .test_flat_jobs import ASKED
@@ -215,6 +216,45 @@ def test_messages_are_filed_once_for_each_end_with_the_time_of_the_end(db: Engin
     assert sorted(m.url for m in messages) == ["https://a.example.org/", "https://b.example.org/"]
     assert {(m.event, m.created_at, m.next_at) for m in messages} == {("job.succeeded", 5.0, 5.0)}
     assert deliveries.of_job("j2") == []
+
+
+def test_what_is_read_back_from_the_journal_is_one_event_a_job(db: Engine, jobs: Jobs, tmp_path: Path) -> None:
+    files = FileStore(tmp_path / "files")
+    jobs.add(make_job("known", submitted_at=1.0))
+    jobs.add(make_job("same", submitted_at=1.0))
+    Journal(db, files).flush()
+    backup = copied(db)
+    jobs.set_state("known", S.RUNNING, None, now=2.0)
+    jobs.finish("known", S.FAILED, reason="bad", exit_code=1, now=3.0)
+    jobs.add(make_job("new", submitted_at=4.0))
+    jobs.set_state("new", S.QUEUED, None, now=5.0)
+    Journal(db, files).flush()
+    taken(db)
+    restore(db, backup)
+    taken(db)
+    Journal(db, files).recover()
+    events = taken(db)
+    assert sorted(moves(events), key=str) == [("known", 1, S.PENDING, S.FAILED), ("new", 1, None, S.QUEUED)]
+    assert {event.job_id: event.at for event in events} == {"known": 3.0, "new": 5.0}
+
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def copied(db: Engine) -> Rows:
+    """A backup: the rows of every table, in an order in which they can be put back."""
+    tables = Base.metadata.sorted_tables
+    with db.connect() as connection:
+        return {table.name: [dict(row) for row in connection.execute(sa.select(table)).mappings()] for table in tables}
+
+
+def restore(db: Engine, backup: Rows) -> None:
+    with db.begin() as connection:
+        for table in reversed(Base.metadata.sorted_tables):
+            connection.execute(sa.delete(table))
+        for table in Base.metadata.sorted_tables:
+            if backup[table.name]:
+                connection.execute(sa.insert(table), backup[table.name])
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from .jobs_peers import cpu_seconds, ours, resident_mib
 from .jobs_service import fill_running
 
 LIVE = 10_000
-# Every job is looked at at least once in the first 30 s, and while the watches begin. In seconds.
-_SETTLE, _WATCH = 45.0, 60.0
+# Every job is looked at twice until its team is heard: within a minute where nothing else runs. In seconds.
+_SETTLE, _WATCH = 150.0, 60.0
 
 
 def memory(report: Report, scale: float, before: Path | None) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from aifactory_hub.admission import AdmissionUnavailable
 from aifactory_hub.domain.attempts import Attempt
 from aifactory_hub.domain.jobs import EndKind, JobState
-from aifactory_hub.domain.tickets import MissedChanges
+from aifactory_hub.domain.tickets import MissedChanges, TicketState, changes_between
 from aifactory_hub.service.controller.due_jobs import DueJobs, pause_after
 from aifactory_hub.service.controller.reconcile import Reconciler
 
@@ -216,6 +216,26 @@ async def test_a_quota_engine_that_falls_silent_is_noted_at_its_jobs_and_ends_no
             await _until(lambda: world.job(job_id).unreachable is not None)
             assert world.job(job_id).state is JobState.RUNNING
         await _until(lambda: world.job(job_id).unreachable is None)
+
+
+async def test_tickets_that_are_told_as_their_team_begins_to_be_heard_cost_one_look_and_not_at_once(
+    world: World, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job_id,) = await running(world, 1)
+    asked.runs.clear()
+    monkeypatch.setattr(world.admission, "heard", lambda tenant: None)
+    async with reconciling(world, unheard=1000.0) as reconciler:
+        await _until(lambda: asked.runs[job_id] == 1)
+        (ticket,) = await world.admission.tickets("nlp")
+        for change in changes_between(None, ticket, seen_at=1.0, live=False):
+            reconciler._ticket_changed(change)
+        await asyncio.sleep(0.3)
+        assert asked.runs[job_id] == 1
+        at = reconciler._due_jobs["nlp"].next()
+        assert at is not None and 0 < at - asyncio.get_running_loop().time() < 1000
+        (change,) = changes_between(ticket, replace(ticket, state=TicketState.EVICTED), seen_at=1.0, live=False)
+        reconciler._ticket_changed(change)
+        await _until(lambda: asked.runs[job_id] == 2)
 
 
 async def test_when_changes_were_missed_every_job_is_looked_at(world: World, asked: Asked) -> None:

@@ -150,7 +150,7 @@ class Reconciler:
             if not due_jobs:
                 del self._due_jobs[tenant]
                 continue
-            self._mind_silence(tenant, due_jobs, now)
+            self._mind_silence(tenant, due_jobs)
             at = due_jobs.next()
             if at is not None and tenant not in self._passes and now >= max(at, self._listed_until.get(tenant, 0.0)):
                 task = asyncio.create_task(self._pass(tenant), name=f"jobs of {tenant}")
@@ -207,11 +207,16 @@ class Reconciler:
         elif change.ticket.kind == KIND_JOB and change.what is not TicketEvent.HELD:  # nobody else holds them
             job_id = job_of(change.ticket.name.removeprefix("job-"))
             its_tenant = self._due_jobs.get(change.ticket.tenant)
-            if its_tenant is not None and job_id in its_tenant:
+            if its_tenant is None or job_id not in its_tenant:
+                return
+            if change.before is None and change.ticket.tenant in self._silent:
+                # The tickets that there were as it began to be heard, most of them as they were looked at already.
+                its_tenant.put(job_id, self._in_a_while(), sooner=True)
+            else:
                 its_tenant.put(job_id, 0.0)
                 self._woken.set()
 
-    def _mind_silence(self, tenant: str, due_jobs: DueJobs, now: float) -> None:
+    def _mind_silence(self, tenant: str, due_jobs: DueJobs) -> None:
         """When a tenant is not heard any more, its jobs are looked at as if nothing had ever been told."""
         age = self._w.admission.heard(tenant)
         if age is not None and age <= _SILENT_AFTER and self._hears(tenant):
@@ -219,7 +224,11 @@ class Reconciler:
         elif tenant not in self._silent:
             self._silent.add(tenant)
             for job_id in due_jobs.jobs():
-                due_jobs.put(job_id, now + random.uniform(0, self._unheard), sooner=True)  # noqa: S311
+                due_jobs.put(job_id, self._in_a_while(), sooner=True)
+
+    def _in_a_while(self) -> float:
+        """Before ``unheard`` is over, and not for all at once."""
+        return asyncio.get_running_loop().time() + random.uniform(0, self._unheard)  # noqa: S311
 
     async def _pass(self, tenant: str, *, everything: bool = False) -> bool:
         """Look at the tenant's jobs that are due; whether any went further."""

@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 
 from . import jobs_lists, jobs_live, jobs_submits
-from .frame import Report
+from .frame import Report, commit
 from .jobs_peers import PINNED
 
 PARTS = {
@@ -34,7 +34,7 @@ def main() -> None:
     if unknown := {*asked.parts} - {*PARTS}:
         parser.error(f"{', '.join(sorted(unknown))}: the parts are {', '.join(PARTS)}")
     report = Report(
-        "-".join(["jobs", *asked.parts, *(["trial"] if asked.scale != 1.0 else [])]),
+        "-".join(["jobs", *asked.parts, *(["before"] if asked.before else []), *_trial(asked.scale)]),
         "Jobs: taken in, listed, and running",
         simulated=["the cluster and the hub are in the service's process; requests come from the same machine"],
         packages=("sqlalchemy", "tornado", "psycopg", "pydantic"),
@@ -44,10 +44,16 @@ def main() -> None:
         if not asked.parts or name in asked.parts:
             measure(report, asked.scale, asked.before)
             loads.append(f"{name} {os.getloadavg()[0]:.1f}")
-    if not asked.parts or {"submits", "lists"} & {*asked.parts}:
+    if asked.before is not None:
+        report.notes.append(f"before: the checkout at {commit(asked.before)}")
+    elif not asked.parts or {"submits", "lists"} & {*asked.parts}:
         report.notes.append(f"beside: {', '.join(PINNED)}, each with a database file of its own")
     report.notes.append(f"load at the end of each part: {', '.join(loads)}")
     report.finish()
+
+
+def _trial(scale: float) -> list[str]:
+    return ["trial"] if scale != 1.0 else []
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ class InProcessAdmission:
 
     def heard(self, tenant: str) -> float | None:
         """Nothing can be silent here."""
-        return 0.0 if tenant in self._tenants else None
+        return 0.0 if tenant in self._tenants and self._changes.heard else None
 
     async def close(self) -> None:
         """Nothing is connected."""

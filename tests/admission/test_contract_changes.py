@@ -169,6 +169,15 @@ async def test_one_that_takes_nothing_is_told_that_it_missed_some_and_keeps_nobo
         assert isinstance(after, TicketChange), "what comes after the gap is told"
 
 
+async def test_nothing_would_be_heard_before_anybody_listens_nor_of_an_unknown_tenant(engine: Engine) -> None:
+    assert [engine.admission.heard(tenant) for tenant in (*TENANTS, "ghost")] == [None] * 3
+    async with listening(engine.admission):
+        for tenant in TENANTS:
+            age = engine.admission.heard(tenant)
+            assert age is not None and age < 30
+        assert engine.admission.heard("ghost") is None
+
+
 async def test_close_ends_every_stream_after_what_was_told(engine: Engine) -> None:
     async with listening(engine.admission) as heard:
         await engine.file("vision", "t1", count=9)

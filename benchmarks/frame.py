@@ -83,7 +83,7 @@ class Report:
             "notes": self.notes,
             "simulated": list(self.simulated),
             "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "commit": _commit(),
+            "commit": commit(_ROOT),
             "machine": machine(),
             "versions": {name: metadata.version(name) for name in self.packages},
         }
@@ -99,9 +99,10 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _commit() -> str:
+def commit(checkout: Path) -> str:
+    """What it is at, in short; empty where that is not known."""
     done = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=_ROOT, capture_output=True, text=True, check=False
+        ["git", "rev-parse", "--short", "HEAD"], cwd=checkout, capture_output=True, text=True, check=False
     )
     return done.stdout.strip()
 

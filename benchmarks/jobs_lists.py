@@ -25,7 +25,7 @@ TENANTS = ("nlp", "vision", *(f"t{n}" for n in range(18)))
 _LISTS = 60
 
 
-def measure(report: Report, scale: float) -> None:
+def measure(report: Report, scale: float, _before: Path | None) -> None:
     """Each of both; ``scale`` is of the number of jobs."""
     jobs = round(JOBS * scale)
     over_http(report, jobs)

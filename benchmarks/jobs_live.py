@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 import time
 import tracemalloc
+from contextlib import ExitStack
 from pathlib import Path
 
 from aifactory_hub.admission.in_process import InProcessAdmission
@@ -17,29 +18,34 @@ from .jobs_peers import cpu_seconds, ours, resident_mib
 from .jobs_service import fill_running
 
 LIVE = 10_000
-# Every job is looked at at least once in the first 30 s. In seconds.
-_SETTLE, _WATCH = 45.0, 60.0
+# Every job is looked at twice until its team is heard: within a minute where nothing else runs. In seconds.
+_SETTLE, _WATCH = 150.0, 60.0
 
 
-def memory(report: Report, scale: float) -> None:
-    """The same service with no job and with many, at the same time; ``scale`` scales the jobs and the time."""
+def memory(report: Report, scale: float, before: Path | None) -> None:
+    """The same service with no job and with many, and that of the checkout ``before`` with as many, at the same time;
+    ``scale`` scales the jobs and the time."""
     live = round(LIVE * scale)
     with tempfile.TemporaryDirectory() as text:
-        folder = Path(text)
-        with ours(folder / "idle", "--live", "0") as idle, ours(folder / "busy", "--live", str(live)) as busy:
+        folder, checkouts = Path(text), {"": None} if before is None else {"": None, ", before": before}
+        with ExitStack() as stack:
+            started = {"no job": stack.enter_context(ours(folder / "idle", "--live", "0"))}
+            for suffix, checkout in checkouts.items():
+                busy = ours(folder / f"busy{suffix}", "--live", str(live), checkout=checkout)
+                started[f"{live} running jobs{suffix}"] = stack.enter_context(busy)
             time.sleep(_SETTLE * scale)
-            pids = {"no job": idle.process.pid, f"{live} running jobs": busy.process.pid}
-            before, began = {name: cpu_seconds(pid) for name, pid in pids.items()}, time.perf_counter()
+            pids = {name: contender.process.pid for name, contender in started.items()}
+            used, began = {name: cpu_seconds(pid) for name, pid in pids.items()}, time.perf_counter()
             time.sleep(_WATCH * scale)
             took = time.perf_counter() - began
             for name, pid in pids.items():
-                cpu = (cpu_seconds(pid) - before[name]) / took * 100
+                cpu = (cpu_seconds(pid) - used[name]) / took * 100
                 mib = {"n": 1, "p50": round(resident_mib(pid), 1)}
                 report.rows.append({"what": f"whole service, {name}: resident memory (MiB)", **mib})
                 report.rows.append({"what": f"whole service, {name}: of one core (%)", "n": 1, "p50": round(cpu, 2)})
 
 
-def due_jobs(report: Report, scale: float) -> None:
+def due_jobs(report: Report, scale: float, _before: Path | None) -> None:
     """A pass in which nothing is due, one over all of them, and the memory of the queue of due jobs."""
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_agenda(report, Path(folder), round(LIVE * scale)))

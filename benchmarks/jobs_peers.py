@@ -59,11 +59,13 @@ def environment() -> Path:
 
 
 @contextmanager
-def ours(folder: Path, *options: str) -> Iterator[Contender]:
-    """The service; ``options`` are those of ``benchmarks.jobs_service``."""
+def ours(folder: Path, *options: str, checkout: Path | None = None) -> Iterator[Contender]:
+    """The service, or that of another ``checkout``; ``options`` are those of ``benchmarks.jobs_service``."""
     folder.mkdir(parents=True, exist_ok=True)
     argv = [sys.executable, "-m", "benchmarks.jobs_service", str(folder), *options]
-    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=checkout
+    )
     assert process.stdin is not None and process.stdout is not None
     try:
         url = json.loads(process.stdout.readline())["url"]

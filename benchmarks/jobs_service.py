@@ -38,7 +38,7 @@ _AT_ONCE = 2000
 _SPEC = JobSpec("train", "python train.py --learning-rate 0.001", "mig-1g.10gb")
 _TENANTS = ("nlp", "vision")
 # As the product is set, in seconds.
-_TICK, _QUIET = 1.0, 30.0
+_TICK, _QUIET, _UNHEARD = 1.0, 600.0, 30.0
 
 
 class AllRun(MemoryEngine):
@@ -117,12 +117,12 @@ async def main(options: argparse.Namespace) -> None:
 
 
 async def _live(many: int, stack: AsyncExitStack) -> dict[str, Any]:
-    """The parts with which jobs that run are followed: their tickets are Kueue's, listed over HTTP."""
+    """The parts with which jobs that run are followed: their tickets are Kueue's, listed and watched over HTTP."""
     url = stack.enter_context(listed([running_job(number) for number in range(many)]))
     host = KubeApi(Credential(url))
     stack.push_async_callback(host.close)
     admission = KueueAdmission(host, make_registry().tenants, HUB)
-    return {"admission": admission, "engine": AllRun(), "tick": _TICK, "quiet": _QUIET}
+    return {"admission": admission, "engine": AllRun(), "tick": _TICK, "quiet": _QUIET, "unheard": _UNHEARD}
 
 
 def prepare(options: argparse.Namespace) -> None:

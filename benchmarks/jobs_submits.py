@@ -32,22 +32,34 @@ class SubmitResult:
     cpu: float = 0.0
 
 
-def measure(report: Report, scale: float) -> None:
-    """With one client and with 50, each contender in turn; ``scale`` makes it shorter."""
+def measure(report: Report, scale: float, before: Path | None) -> None:
+    """With one client and with 50, each in turn; ``scale`` makes it shorter. With the checkout ``before`` it is ours
+    beside that one's, and nothing else."""
     with tempfile.TemporaryDirectory() as text, ExitStack() as stack:
         folder = Path(text)
-        running = {
-            "ours": stack.enter_context(ours(folder / "ours")),
-            "jupyter-scheduler, no process started": stack.enter_context(jupyter_scheduler(folder / "scheduler")),
-            "dask-gateway, no cluster started": stack.enter_context(dask_gateway(folder / "gateway")),
-        }
-        with_files = _with_files(running["ours"], asyncio.run(_send(running["ours"])))
-        running = {"ours": running["ours"], "ours, with files": with_files, **running}
+        running = {"ours": stack.enter_context(ours(folder / "ours"))}
+        if before is not None:
+            running["ours, before"] = stack.enter_context(ours(folder / "before", checkout=before))
+        else:
+            running |= _with_peers(running["ours"], folder, stack)
         for clients, (mine, theirs) in _COUNTS.items():
             counts = {
                 name: max(clients, round((mine if name.startswith("ours") else theirs) * scale)) for name in running
             }
             asyncio.run(_in_turns(report, running, clients, counts))
+    if before is None:
+        _with_its_process(report, scale)
+
+
+def _with_peers(mine: Contender, folder: Path, stack: ExitStack) -> dict[str, Contender]:
+    return {
+        "ours, with files": _with_files(mine, asyncio.run(_send(mine))),
+        "jupyter-scheduler, no process started": stack.enter_context(jupyter_scheduler(folder / "scheduler")),
+        "dask-gateway, no cluster started": stack.enter_context(dask_gateway(folder / "gateway")),
+    }
+
+
+def _with_its_process(report: Report, scale: float) -> None:
     with tempfile.TemporaryDirectory() as text, jupyter_scheduler(Path(text) / "scheduler", starts=True) as whole:
         count = max(2, round(_WITH_ITS_PROCESS * scale))
         asyncio.run(_in_turns(report, {"jupyter-scheduler": whole}, 1, {"jupyter-scheduler": count}))

@@ -1,14 +1,17 @@
-"""The tickets of many running jobs, as an API server lists them: in a process of its own, beside the service's."""
+"""The tickets of many running jobs, as an API server lists them and lets them be watched: in a process of its own,
+beside the service's. Nothing of them changes."""
 
 from __future__ import annotations
 
 import json
 import multiprocessing
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from typing import Any
+from urllib.parse import parse_qs
 
 from aifactory_hub import constants
 from aifactory_hub.admission.translate import JOB_UID_LABEL, job_for
@@ -40,19 +43,37 @@ def _serve(jobs: Sequence[JobRecord], said: Connection) -> None:
     bodies = {}
     for tenant in {job.tenant for job in jobs}:
         tickets = [_ticket(job) for job in jobs if job.tenant == tenant]
-        bodies[f"/apis/batch/v1/namespaces/vc-{tenant}/jobs"] = _list(tickets)
+        collection = f"/apis/batch/v1/namespaces/vc-{tenant}/jobs"
+        bodies[collection] = _list(tickets)
+        bodies |= {f"{collection}/{each['metadata']['name']}": json.dumps(each).encode() for each in tickets}
         bodies[f"/apis/kueue.x-k8s.io/v1beta2/namespaces/vc-{tenant}/workloads"] = _list(map(_workload, tickets))
 
     class Lists(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            body = bodies.get(self.path.partition("?")[0], _list([]))
+            path, _, query = self.path.partition("?")
+            asked = parse_qs(query)
+            if "watch" in asked:
+                self._watch(float(asked.get("timeoutSeconds", ["60"])[0]))
+                return
+            body = bodies.get(path, _list([]))
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def _watch(self, seconds: float) -> None:
+            """Until its time is over; then a bookmark, as an API server sends one."""
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Connection", "close")
+            self.end_headers()
+            time.sleep(seconds)
+            bookmark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "1"}}}
+            self.wfile.write(json.dumps(bookmark).encode() + b"\n")
+            self.close_connection = True
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -4,11 +4,13 @@ from .base import Admission, AdmissionRefused, AdmissionUnavailable, NotAdmitted
 from .gated import GatedAdmission, MenuPolicy, PolicyRefused, TicketPolicy
 from .in_process import InProcessAdmission
 from .kueue import KueueAdmission
+from .ticket_changes import ChangeStream
 
 __all__ = [
     "Admission",
     "AdmissionRefused",
     "AdmissionUnavailable",
+    "ChangeStream",
     "GatedAdmission",
     "InProcessAdmission",
     "KueueAdmission",

@@ -9,6 +9,7 @@ from typing import Protocol
 from ..domain.quota import Usage
 from ..domain.tenants import Tenant
 from ..domain.tickets import Ticket, TicketRequest
+from .ticket_changes import MOST_WAITING, ChangeStream
 
 
 class AdmissionUnavailable(Exception):
@@ -49,6 +50,13 @@ class Admission(Protocol):
     - ``request`` raises UserLimitReached rather than give one person more than the tenant's limit for one person.
     - ``release`` of a ticket that is gone does nothing. It is called only after the pod is gone.
     - The sum of devices of admitted and held tickets of a tenant never exceeds what its quota allows.
+    - ``changes`` tells of every ticket of this hub, of all tenants, in the order of each ticket's own changes. It
+      begins with the tickets that there are, each told as new. What happened while the engine could not be heard is
+      told as the difference, once it can be: a ticket that has gone is GONE, and what came and went unseen is not told.
+    - A time from TimeSource.ENGINE is the engine's own, by its clock and perhaps in whole seconds; the others are by
+      this machine's clock. So times of one ticket are not always in order, and may be equal.
+    - Several may listen, and none waits for another. One that takes too slowly loses what waits for it and is told so
+      with MissedChanges: it then reads again.
     """
 
     async def request(self, request: TicketRequest) -> Ticket:
@@ -84,5 +92,15 @@ class Admission(Protocol):
     def watch(self, tenant: str, name: str) -> AsyncIterator[Ticket]:
         """The ticket now and after each change, until it is GONE (which is yielded last)."""
 
+    def changes(self, *, most: int = MOST_WAITING) -> ChangeStream:
+        """How tickets change from now on: to be iterated in a ``with`` block. At most ``most`` changes wait in it.
+
+        It never raises for an engine that is silent, and tells nothing then: see ``heard``.
+        """
+
+    def heard(self, tenant: str) -> float | None:
+        """How many seconds ago the engine last showed that ``changes`` of this tenant would be heard; None when they
+        would not be: not yet, or nobody listens."""
+
     async def close(self) -> None:
-        """Let go of connections."""
+        """Let go of connections, and end ``changes``."""

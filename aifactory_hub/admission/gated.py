@@ -12,6 +12,7 @@ from ..domain.tenants import Tenant
 from ..domain.ticket_policy import review_menu
 from ..domain.tickets import Ticket, TicketRequest
 from .base import Admission, AdmissionRefused, AdmissionUnavailable, Seen
+from .ticket_changes import MOST_WAITING, ChangeStream
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +112,14 @@ class GatedAdmission:
     def watch(self, tenant: str, name: str) -> AsyncIterator[Ticket]:
         """See Admission."""
         return self._inner.watch(tenant, name)
+
+    def changes(self, *, most: int = MOST_WAITING) -> ChangeStream:
+        """See Admission."""
+        return self._inner.changes(most=most)
+
+    def heard(self, tenant: str) -> float | None:
+        """See Admission."""
+        return self._inner.heard(tenant)
 
     async def close(self) -> None:
         """See Admission."""

@@ -18,6 +18,7 @@ from ..domain.tenants import Tenant
 from ..domain.tickets import Ticket, TicketRequest, TicketState
 from .base import AdmissionRefused, NotAdmitted, Seen, UserLimitReached
 from .queue_order import Claim, Decision, Eviction, decide
+from .ticket_changes import MOST_WAITING, ChangeStream, TicketChanges
 from .usage import usage_of
 
 
@@ -31,6 +32,7 @@ class _Filed:
     filed_at: float
     admitted_at: float | None = None
     evicted_for: str = ""
+    evicted_at: float | None = None
     release_asked: bool = False
 
 
@@ -50,6 +52,7 @@ class InProcessAdmission:
         self._filed: dict[str, _Filed] = {}
         self._numbers = itertools.count(1)
         self._news = asyncio.Event()
+        self._changes = TicketChanges(clock)
 
     async def request(self, request: TicketRequest) -> Ticket:
         self._quota(request.tenant)
@@ -87,8 +90,13 @@ class InProcessAdmission:
         self._tell()
 
     async def release(self, tenant: str, name: str) -> None:
-        if self._filed.pop(_key(tenant, name), None) is not None:
-            self._decide()
+        if _key(tenant, name) not in self._filed:
+            return
+        if self._changes.heard:
+            self._changes.learn(replace(self._ticket(tenant, name), active=False), live=True)
+            self._changes.forget(tenant, name, live=True)
+        del self._filed[_key(tenant, name)]
+        self._decide()
 
     def serve(self, tenant: Tenant) -> None:
         self._tenants.setdefault(tenant.name, tenant)
@@ -97,6 +105,7 @@ class InProcessAdmission:
         """Ask for a ticket's release, as ``aifactory-hub tickets release`` does."""
         key = _key(tenant, name)
         self._filed[key] = replace(self._filed[key], release_asked=True)
+        self._tell()
 
     async def position(self, tenant: str, name: str) -> int | None:
         waiting = [f.claim for f in self._filed.values() if f.claim.tenant == tenant and f.claim.waits]
@@ -129,8 +138,20 @@ class InProcessAdmission:
             else:
                 await news.wait()
 
+    def changes(self, *, most: int = MOST_WAITING) -> ChangeStream:
+        if not self._changes.heard:
+            # Nothing was learned while nobody listened.
+            self._changes = TicketChanges(self._clock)
+            self._learn(live=False)
+        return self._changes.listen(most)
+
+    def heard(self, tenant: str) -> float | None:
+        """Nothing can be silent here."""
+        return 0.0 if tenant in self._tenants and self._changes.heard else None
+
     async def close(self) -> None:
         """Nothing is connected."""
+        self._changes.close()
 
     def _quota(self, tenant: str) -> Quota:
         try:
@@ -164,7 +185,8 @@ class InProcessAdmission:
         claim = filed.claim
         changed = replace(claim, evicted=True) if claim.held else replace(claim, admitted=None)
         self._set_claim(changed)
-        self._filed[eviction.key] = replace(self._filed[eviction.key], evicted_for=eviction.reason)
+        told = replace(self._filed[eviction.key], evicted_for=eviction.reason, evicted_at=self._clock())
+        self._filed[eviction.key] = told
 
     def _set_claim(self, claim: Claim) -> None:
         filed = self._filed[claim.key]
@@ -174,6 +196,12 @@ class InProcessAdmission:
     def _tell(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+        if self._changes.heard:
+            self._learn(live=True)
+
+    def _learn(self, *, live: bool) -> None:
+        for filed in self._filed.values():
+            self._changes.learn(self._ticket(filed.request.tenant, filed.request.name), live=live)
 
     def _ticket(self, tenant: str, name: str) -> Ticket:
         self._quota(tenant)
@@ -201,6 +229,7 @@ class InProcessAdmission:
             database=request.database,
             sequence=request.sequence,
             release_asked=filed.release_asked,
+            evicted_at=None if state is TicketState.ADMITTED else filed.evicted_at,
         )
 
     def _state(self, filed: _Filed) -> tuple[TicketState, str]:

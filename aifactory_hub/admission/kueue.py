@@ -19,6 +19,7 @@ from ..domain.quota import Usage, over_user_limit
 from ..domain.tenants import Tenant
 from ..domain.tickets import Ticket, TicketRequest, TicketState
 from .base import AdmissionRefused, AdmissionUnavailable, NotAdmitted, Seen, UserLimitReached
+from .ticket_changes import MOST_WAITING, ChangeStream, TicketChanges
 from .ticket_reader import TicketReader
 from .ticket_watch import TicketFeed
 from .translate import (
@@ -57,6 +58,8 @@ class KueueAdmission:
         self._feeds: dict[str, TicketFeed] = {}
         self._overviews: dict[str, TicketFeed] = {}
         self._readers: dict[str, TicketReader] = {}
+        self._changes = TicketChanges()
+        self._listened = False
 
     async def request(self, request: TicketRequest) -> Ticket:
         """File the ticket, trying again for up to ``timeout`` seconds: a create that got lost is found by its name."""
@@ -129,6 +132,8 @@ class KueueAdmission:
 
     def serve(self, tenant: Tenant) -> None:
         self._tenants.setdefault(tenant.name, tenant)
+        if self._listened:
+            self._overview(tenant.name).tell(self._changes, self._hub)
 
     async def position(self, tenant: str, name: str) -> int | None:
         """By Kueue's visibility API, notebooks before jobs; None whenever that can't say."""
@@ -157,18 +162,34 @@ class KueueAdmission:
 
     async def overview(self, tenant: str) -> Seen:
         """From a watch of its own, which begins with the first question; while that is silent, by asking."""
-        feed = self._overviews.get(tenant)
-        if feed is None:
-            jobs, workloads = self._jobs(tenant), self._workloads(tenant)
-            feed = TicketFeed(self._host, tenant, jobs, workloads, constants.LABEL_OWNER_KIND, Pace())
-            self._overviews[tenant] = feed
-            feed.start()
+        feed = self._overview(tenant)
         if feed.age is None or feed.age > Pace().silence:
             tickets, usage = await asyncio.gather(self.tickets(tenant), self.usage(tenant))
             return Seen(tickets, usage)
         seen = feed.tickets()
         ours = [ticket for hub, ticket in seen if hub == self._hub]
         return Seen(ours, usage_of(ticket for _, ticket in seen), feed.age or 0.0)
+
+    def _overview(self, tenant: str) -> TicketFeed:
+        """What is heard of all tickets in the tenant, of every hub."""
+        feed = self._overviews.get(tenant)
+        if feed is None:
+            jobs, workloads = self._jobs(tenant), self._workloads(tenant)
+            feed = TicketFeed(self._host, tenant, jobs, workloads, constants.LABEL_OWNER_KIND, Pace())
+            self._overviews[tenant] = feed
+            feed.start()
+        return feed
+
+    def changes(self, *, most: int = MOST_WAITING) -> ChangeStream:
+        """From the watches of ``overview``, which begin with the first call; ours only."""
+        self._listened = True
+        for tenant in self._tenants:
+            self._overview(tenant).tell(self._changes, self._hub)
+        return self._changes.listen(most)
+
+    def heard(self, tenant: str) -> float | None:
+        feed = self._overviews.get(tenant)
+        return feed.age if feed is not None and feed.telling else None
 
     async def watch(self, tenant: str, name: str) -> AsyncIterator[Ticket]:
         """Raises AdmissionUnavailable when nothing was heard for ``timeout`` seconds."""
@@ -191,7 +212,8 @@ class KueueAdmission:
             await self._leave(tenant, feed)
 
     async def close(self) -> None:
-        """End the watches; ``host`` is the caller's."""
+        """End the watches and ``changes``; ``host`` is the caller's."""
+        self._changes.close()
         feeds = [*self._feeds.values(), *self._overviews.values()]
         self._feeds, self._overviews = {}, {}
         await asyncio.gather(*(feed.stop() for feed in feeds))

@@ -92,11 +92,13 @@ def ticket_of(tenant: str, job: Json, workload: Json | None) -> Ticket:
         node_selector=dict(pod.get("nodeSelector") or {}) if state is TicketState.ADMITTED else {},
         message=message,
         filed_at=_seconds(metadata.get("creationTimestamp")),
-        admitted_at=_admitted_at(workload),
+        admitted_at=_since(workload, "Admitted"),
         max_seconds=_whole(annotations.get(constants.ANNOTATION_MAX_SECONDS)),
         database=annotations.get(constants.ANNOTATION_DATABASE, ""),
         sequence=_whole(annotations.get(constants.ANNOTATION_SEQUENCE)) or 0,
         release_asked=annotations.get(constants.ANNOTATION_RELEASE) == metadata["uid"],
+        evicted_at=_since(workload, "Evicted"),
+        ended_at=_since(job, "Complete") or _since(job, "Failed"),
     )
 
 
@@ -165,10 +167,10 @@ def _annotations(request: TicketRequest) -> dict[str, str]:
     return {constants.ANNOTATION_USER: request.user, **origin, **limit}
 
 
-def _admitted_at(workload: Json | None) -> float | None:
-    """When Kueue admitted it, if it is admitted now."""
-    admitted = _condition(workload, "Admitted")
-    return _seconds(admitted.get("lastTransitionTime")) if admitted and admitted["status"] == "True" else None
+def _since(obj: Json | None, kind: str) -> float | None:
+    """Since when the condition is true, if it is."""
+    condition = _true_condition(obj, kind)
+    return None if condition is None else _seconds(condition.get("lastTransitionTime"))
 
 
 def _seconds(timestamp: Any) -> float | None:

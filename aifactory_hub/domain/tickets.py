@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -57,9 +57,10 @@ class Ticket:
 
     ``uid`` tells two tickets of one name apart. ``node_selector`` is what the engine chose (set once admitted).
     ``message`` is the engine's own reason for waiting or eviction, ``position`` the 0-based place in the
-    tenant's queue (approximate among tickets of the same second; None when not known). ``filed_at`` and
-    ``admitted_at`` are seconds since 1970, None when not known; ``max_seconds``, ``database`` and ``sequence``
-    are the request's. ``release_asked``: an administrator said that it is to be given back, whoever holds it.
+    tenant's queue (approximate among tickets of the same second; None when not known). ``filed_at``, ``admitted_at``,
+    ``evicted_at`` and ``ended_at`` are when the engine says that it came into its state, in seconds since 1970, None
+    when not known. ``max_seconds``, ``database`` and ``sequence`` are the request's. ``release_asked``: an
+    administrator said that it is to be given back, whoever holds it.
     """
 
     tenant: str
@@ -81,6 +82,8 @@ class Ticket:
     database: str = ""
     sequence: int = 0
     release_asked: bool = False
+    evicted_at: float | None = None
+    ended_at: float | None = None
 
 
 class Repair(StrEnum):
@@ -106,3 +109,85 @@ def repair_of(ticket: Ticket) -> Repair:
         case TicketState.QUEUED:
             return Repair.GIVE_WAY if ticket.message else Repair.NONE
     return Repair.GIVE_WAY
+
+
+class TicketEvent(StrEnum):
+    """What a change of a ticket was.
+
+    QUEUED: it waits, for the first time or again. ADMITTED: it may run. HELD: something runs on it. EVICTED: it lost
+    its place while something ran on it. RELEASED: nothing runs on it any more, or it has ended. GONE: it does not exist
+    any more; without RELEASED before, whoever deleted it did not give it back first, or that was missed. EXPLAINED:
+    it is where it was, and the engine or an administrator says something else of it.
+    """
+
+    QUEUED = "queued"
+    ADMITTED = "admitted"
+    HELD = "held"
+    EVICTED = "evicted"
+    RELEASED = "released"
+    GONE = "gone"
+    EXPLAINED = "explained"
+
+
+class TimeSource(StrEnum):
+    """Where the time of a change is from.
+
+    ENGINE: the engine wrote it down itself, by its own clock. HEARD: the change was heard of as it happened, and this
+    is when. NOTICED: it was found later, and this is when; it happened at some time before.
+    """
+
+    ENGINE = "engine"
+    HEARD = "heard"
+    NOTICED = "noticed"
+
+
+@dataclass(frozen=True, slots=True)
+class TicketChange:
+    """``ticket`` as it is after the change. ``at`` is when that was, in seconds since 1970, from ``source``; ``before``
+    is its state before, None when it was not known."""
+
+    ticket: Ticket
+    what: TicketEvent
+    at: float
+    source: TimeSource
+    before: TicketState | None
+
+
+@dataclass(frozen=True, slots=True)
+class MissedChanges:
+    """Changes were told faster than they were taken, and those that waited were dropped: read again what there is."""
+
+
+def changes_between(before: Ticket | None, after: Ticket, *, seen_at: float, live: bool) -> Iterator[TicketChange]:
+    """What became of a ticket of one uid; ``after`` is GONE when there is none any more.
+
+    ``live``: ``after`` was heard of at ``seen_at`` as it came to be so. Otherwise it was found like this then.
+    """
+    was = before.state if before is not None else None
+    seen = TimeSource.HEARD if live else TimeSource.NOTICED
+
+    def change(what: TicketEvent, at: float | None = None) -> TicketChange:
+        source = seen if at is None else TimeSource.ENGINE
+        return TicketChange(after, what, seen_at if at is None else at, source, was)
+
+    if before is None:
+        yield change(TicketEvent.QUEUED, after.filed_at)
+        before = Ticket(after.tenant, after.name, after.uid, TicketState.QUEUED)
+    moved = after.state is not before.state
+    if moved and after.state is TicketState.GONE:
+        yield change(TicketEvent.GONE)
+    elif moved and after.state is TicketState.FINISHED:
+        yield change(TicketEvent.RELEASED, after.ended_at)
+    elif moved or after.active is not before.active:
+        if before.active and not after.active:
+            yield change(TicketEvent.RELEASED)
+        if moved and after.state is TicketState.QUEUED:
+            yield change(TicketEvent.QUEUED, after.evicted_at)
+        if moved and after.state is TicketState.ADMITTED:
+            yield change(TicketEvent.ADMITTED, after.admitted_at)
+        if after.active and not before.active:
+            yield change(TicketEvent.HELD)
+        if moved and after.state is TicketState.EVICTED:
+            yield change(TicketEvent.EVICTED, after.evicted_at)
+    elif was is not None and after != before:
+        yield change(TicketEvent.EXPLAINED)

@@ -111,7 +111,8 @@ class Messenger:
     timeout: float = _TIMEOUT
 
     async def tick(self) -> None:
-        """Send what is due, a few at a time."""
+        """File what is to be told, and send what is due, a few at a time."""
+        await reconciling.run(self.deliveries.file)
         due = await reconciling.run(self.deliveries.due, now=self.clock(), limit=_AT_ONCE)
         if not due:
             return

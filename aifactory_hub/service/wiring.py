@@ -56,8 +56,9 @@ from .webhooks import Messenger
 _RETENTION_EVERY = 60.0
 # Reservations are counted at once; this only notices what was removed.
 _COUNT_EVERY = 300.0
-# Pods are watched and tickets are listed, so a job that only runs is asked for now and then. In seconds.
-_QUIET = 30.0
+# Pods and tickets are watched, so a job that only runs is looked at now and then; more often while its team is not
+# heard. In seconds.
+_QUIET, _UNHEARD = 600.0, 30.0
 _LEASE_EVERY = 5.0
 # Owners of live jobs are asked about this often; the hub remembers them for two minutes. In seconds.
 _OWNERS_EVERY = 30.0
@@ -84,8 +85,11 @@ def assemble(
     clock: Callable[[], float] = time.time,
     tick: float = 1.0,
     quiet: float | None = None,
+    unheard: float | None = None,
+    pods_heard: Callable[[], bool] = lambda: True,
 ) -> Context:
-    """The context of these parts; nothing is started. ``tick`` and ``quiet`` in seconds: see Reconciler."""
+    """The context of these parts; nothing is started. ``tick``, ``quiet`` and ``unheard`` in seconds: see Reconciler.
+    ``pods_heard``: whether changes of pods would be heard now."""
     changes, log_news = ChangeFeed(), ChangeFeed()
 
     def tell(job_id: str) -> None:
@@ -110,7 +114,11 @@ def assemble(
         clock=clock,
         database=database_id(jobs.db),
     )
-    reconciler = Reconciler(step_parts, tick=tick, quiet=quiet)
+
+    def hears(tenant: str) -> bool:
+        return pods_heard() and unavailable(tenant) is None
+
+    reconciler = Reconciler(step_parts, tick=tick, quiet=quiet, unheard=unheard, hears=hears)
     jobs.listen(tell)
     submissions = Submissions(registry, jobs, engines, images or Images(registry), clock=clock)
     scheduler = Scheduler(Schedules(jobs.db), jobs, snapshots, submissions, membership, clock)
@@ -218,6 +226,8 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             images=Images(registry, watch),
             site_token_hash=token_hash(settings.service_token.reveal()),
             quiet=_QUIET,
+            unheard=_UNHEARD,
+            pods_heard=lambda: not watch.stale,
         )
         watch.start()
         watch.subscribe(lambda change: _wake_for_jobs(context.reconciler, change))

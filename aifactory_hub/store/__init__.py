@@ -8,6 +8,7 @@ from .identity import database_id
 from .jobs import Jobs
 from .journal import DatabaseReplaced, Journal
 from .lease import Lease, LeaseLost, LeaseTaken
+from .outbox import JobEvent, Outbox
 from .records import Artifact, JobFilter, JobRecord
 from .schedules import Schedule, Schedules
 from .snapshots import FilesMissing, SizeMismatch, Snapshot, SnapshotMissing, Snapshots
@@ -26,6 +27,7 @@ __all__ = [
     "FilesMissing",
     "FolderBlobs",
     "Incoming",
+    "JobEvent",
     "JobFilter",
     "JobRecord",
     "Jobs",
@@ -35,6 +37,7 @@ __all__ = [
     "LeaseTaken",
     "LogPiece",
     "LogSpool",
+    "Outbox",
     "S3Blobs",
     "Schedule",
     "Schedules",

@@ -1,9 +1,9 @@
-"""Messages to webhooks: filed in the transaction that they tell of, then sent until they arrive or are given up."""
+"""Messages to webhooks: filed from the events of jobs, then sent until they arrive or are given up."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -11,8 +11,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from .database import writing
-from .models import DeliveryRow
+from .jobs import COLUMNS, read_jobs
+from .models import DeliveryRow, JobRow
+from .outbox import JobEvent, Outbox
 from .records import JobRecord
+
+_CONSUMER = "webhooks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,17 @@ def message(job: JobRecord, event: str, now: float) -> dict[str, Any]:
     }
 
 
-def file_messages(connection: Connection, job: JobRecord, now: float) -> None:
-    """File one message for each address that the job names, in the transaction that ends it."""
+def _file_messages(connection: Connection, events: Sequence[JobEvent]) -> None:
+    """File one message for each address that is to be told of these ends of jobs."""
+    ends = {event.job_id: event for event in events if event.to_state.final}
+    named = select(JobRow.id, JobRow.notify).where(JobRow.id.in_(ends))
+    telling = [row.id for row in connection.execute(named) if row.notify] if ends else []
+    if telling:
+        for job in read_jobs(connection, select(*COLUMNS).where(JobRow.id.in_(telling))):
+            _file(connection, job, ends[job.id].at)
+
+
+def _file(connection: Connection, job: JobRecord, now: float) -> None:
     event = f"job.{job.state.value.lower()}"
     for url in job.spec.notify:
         delivery = Delivery(f"d{secrets.token_hex(8)}", job.id, event, url, message(job, event, now), now, next_at=now)
@@ -67,6 +80,12 @@ class Deliveries:
 
     def __init__(self, db: Engine) -> None:
         self._db = db
+        self._outbox = Outbox(db)
+
+    def file(self) -> None:
+        """File the messages of jobs that have ended since the last time."""
+        while self._outbox.consume(_CONSUMER, _file_messages):
+            pass
 
     def due(self, *, now: float, limit: int) -> list[Delivery]:
         """Messages that are to be sent now, the longest due first."""

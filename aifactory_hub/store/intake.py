@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from .changes import tell_of_new
 from .database import writing
 from .models import JobRow
 from .snapshots import use_snapshot
@@ -103,10 +104,15 @@ class Intake:
         with writing(self._db) as connection:
             answers = _with_files(connection, rows)
             whole = [row for row in answers if not isinstance(row, NotStored)]
-            if not whole or connection.execute(self._insert, whole).rowcount == len(whole):
+            if not whole:
+                return answers
+            # The job's first event and the job go in together, or neither does.
+            if connection.execute(self._insert, whole).rowcount == len(whole):
+                tell_of_new(connection, whole)
                 return answers
             mine = select(*_MINE).where(JobRow.id.in_([row["id"] for row in whole]))
             stored = {tuple(found) for found in connection.execute(mine)}
+            tell_of_new(connection, [row for row in whole if _answers(row, stored)])
         return [answer if _answers(answer, stored) else NotStored.THERE_IS_ONE for answer in answers]
 
 

@@ -28,10 +28,10 @@ from ..domain.attempts import Attempt
 from ..domain.job_spec import JobSpec
 from ..domain.jobs import EndKind, JobState, Onward
 from ..domain.search_text import fold
+from ..listeners import Listeners
 from .attempts import ATTEMPT_COLUMNS, Attempts, attempt_of, attempts_of, devices_json
-from .changes import FINAL, change_attempt, change_job
+from .changes import FINAL, change_attempt, change_job, move_job
 from .database import writing
-from .deliveries import file_messages
 from .intake import Intake, NotStored
 from .models import ArtifactRow, AttemptRow, JobRow
 from .records import Artifact, JobFilter, JobRecord, LiveRun
@@ -59,7 +59,8 @@ class Jobs:
     def __init__(self, db: Engine) -> None:
         self._db = db
         self._intake = Intake(db)
-        self._listener: Callable[[str], None] = lambda _: None
+        self._listeners = Listeners[str]("changes of jobs")
+        self._tell = self._listeners.tell
         self.attempts = Attempts(db, self._tell)
 
     @property
@@ -67,12 +68,12 @@ class Jobs:
         """The database, for the repositories beside this one."""
         return self._db
 
-    def listen(self, tell: Callable[[str], None]) -> None:
-        """Call ``tell`` with a job's id after each change of it, in the thread that made the change."""
-        self._listener = tell
+    def listen(self, tell: Callable[[str], object]) -> Callable[[], None]:
+        """Call ``tell`` with a job's id after each change of it, in the thread that made the change.
 
-    def _tell(self, job_id: str) -> None:
-        self._listener(job_id)
+        Any number may listen. Returns the function that ends it.
+        """
+        return self._listeners.add(tell)
 
     def add(self, record: JobRecord) -> JobRecord:
         """Store a new job. If its owner has used its key in its tenant before, the earlier job is returned instead.
@@ -176,7 +177,7 @@ class Jobs:
     ) -> None:
         """Record the state of a job that goes on, since when its attempt is in it, and what devices that has got."""
         with writing(self._db) as connection:
-            number = change_job(connection, job_id, {"state": state.value, "reason": reason}, to=state)
+            number = move_job(connection, job_id, state, {"reason": reason}, now=now)
             if number is not None and state in _SINCE:
                 since = _SINCE[state]
                 held = {} if devices is None else {"devices": devices_json(devices)}
@@ -184,17 +185,15 @@ class Jobs:
         self._tell(job_id)
 
     def finish(self, job_id: str, state: JobState, *, reason: str | None, exit_code: int | None, now: float) -> None:
-        """Record the end of a job and of its attempt, and with it the messages that are to be sent of it. The first
-        end stands."""
+        """Record the end of a job and of its attempt. The first end stands."""
         told = {"reason": reason, "exit_code": exit_code}
-        ended = {**told, "state": state.value, "finished_at": now, "unreachable_since": None, "unreachable": None}
+        ended = {**told, "finished_at": now, "unreachable_since": None, "unreachable": None}
         with writing(self._db) as connection:
-            number = change_job(connection, job_id, ended, to=state)
+            number = move_job(connection, job_id, state, ended, now=now)
             if number is not None:
                 this = (AttemptRow.job_id == job_id, AttemptRow.number == number)
                 # One that has not begun has not ended either.
                 connection.execute(update(AttemptRow).where(*this).values(**told, ended_at=now, kind=None))
-                file_messages(connection, read_jobs(connection, _select().where(JobRow.id == job_id))[0], now)
         self._tell(job_id)
 
     def begin_ending(
@@ -209,10 +208,9 @@ class Jobs:
                 change_attempt(connection, job_id, number, ended)
         self._tell(job_id)
 
-    def next_attempt(self, job: JobRecord, onward: Onward) -> None:
+    def next_attempt(self, job: JobRecord, onward: Onward, *, now: float) -> None:
         """Record that nothing of the attempt is left and that the next one may begin."""
         changes = {
-            "state": onward.state.value,
             "reason": onward.reason,
             "not_before": onward.not_before,
             "attempt": job.attempt + 1,
@@ -220,7 +218,7 @@ class Jobs:
             "unreachable": None,
         }
         with writing(self._db) as connection:
-            change_job(connection, job.id, changes, to=onward.state, where=JobRow.attempt == job.attempt)
+            move_job(connection, job.id, onward.state, changes, now=now, where=JobRow.attempt == job.attempt)
         self._tell(job.id)
 
     def ask_cancel(self, job_id: str, *, by: str, now: float) -> None:
@@ -301,11 +299,9 @@ class Jobs:
         """Let go of connections."""
         self._db.dispose()
 
-    def _change(
-        self, job_id: str, values: Mapping[str, Any], *, final: bool = False, to: JobState | None = None
-    ) -> None:
+    def _change(self, job_id: str, values: Mapping[str, Any], *, final: bool = False) -> None:
         with writing(self._db) as connection:
-            change_job(connection, job_id, values, final=final, to=to)
+            change_job(connection, job_id, values, final=final)
         self._tell(job_id)
 
     def _one(self, *where: ColumnElement[bool]) -> JobRecord | None:

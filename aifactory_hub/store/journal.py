@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, insert, literal_column, select, update
 
 from .attempts import attempt_values
+from .changes import tell_of_restored
 from .database import writing
 from .files import FileStore
 from .flat_jobs import attempts_of_flat
@@ -110,8 +111,9 @@ def _artifacts(connection: Connection, job_ids: list[str]) -> dict[str, list[dic
 def _take(connection: Connection, snapshot: Mapping[str, Any]) -> set[str]:
     """Store a snapshot unless the database knows as much or more; the job's id if it was stored."""
     job = snapshot["job"]
-    known = connection.scalar(select(JobRow.revision).where(JobRow.id == job["id"]))
-    if known is not None and known >= job["revision"]:
+    query = select(JobRow.revision, JobRow.state, JobRow.attempt).where(JobRow.id == job["id"])
+    known = connection.execute(query).one_or_none()
+    if known is not None and known.revision >= job["revision"]:
         return set()
     # A journal of an earlier version lacks columns, one of a later version has more than this one knows.
     values = {column.name: job[column.name] for column in COLUMNS if column.name in job}
@@ -120,7 +122,10 @@ def _take(connection: Connection, snapshot: Mapping[str, Any]) -> set[str]:
         connection.execute(insert(JobRow).values(**values))
     else:
         connection.execute(update(JobRow).where(JobRow.id == job["id"]).values(**values))
-    _take_attempts(connection, job["id"], snapshot["attempts"] if "attempts" in snapshot else attempts_of_flat(job))
+    attempts = snapshot["attempts"] if "attempts" in snapshot else attempts_of_flat(job)
+    _take_attempts(connection, job["id"], attempts)
+    if known is None or (known.state, known.attempt) != (job["state"], job["attempt"]):
+        tell_of_restored(connection, job, attempts, before=None if known is None else known.state)
     connection.execute(delete(ArtifactRow).where(ArtifactRow.job_id == job["id"]))
     for artifact in snapshot["artifacts"]:
         connection.execute(insert(ArtifactRow).values(job_id=job["id"], **artifact))

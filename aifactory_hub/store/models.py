@@ -12,6 +12,8 @@ from ..domain.search_text import fold
 
 # Rows that are not in the journal as they are.
 _NEWS = text("revision > journaled")
+# Events that have no number yet.
+_UNNUMBERED = text("number IS NULL")
 # Attempts that left a log.
 _LOGS = text("log_size IS NOT NULL")
 
@@ -224,6 +226,35 @@ class DeliveryRow(Base):
     next_at: Mapped[float | None] = mapped_column(Float(53))
     delivered_at: Mapped[float | None] = mapped_column(Float(53))
     problem: Mapped[str | None] = mapped_column(Text)
+
+
+class JobEventRow(Base):
+    """A job came into a state: see outbox.JobEvent. It stays when its job goes, until every consumer has passed it."""
+
+    __tablename__ = "job_events"
+    __table_args__ = (
+        Index("ix_job_events_number", "number", unique=True),
+        Index("ix_job_events_new", "id", sqlite_where=_UNNUMBERED, postgresql_where=_UNNUMBERED),
+    )
+
+    # SQLite counts up integers only.
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    number: Mapped[int | None] = mapped_column(BigInteger)
+    job_id: Mapped[str] = mapped_column(String(40))
+    attempt: Mapped[int] = mapped_column(Integer)
+    from_state: Mapped[str | None] = mapped_column(String(16))
+    to_state: Mapped[str] = mapped_column(String(16))
+    at: Mapped[float] = mapped_column(Float(53))
+    reason: Mapped[str | None] = mapped_column(Text)
+
+
+class ConsumerRow(Base):
+    """The number of the last event that a consumer of events has passed."""
+
+    __tablename__ = "consumers"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger)
 
 
 class MarkRow(Base):

@@ -20,7 +20,8 @@ from aifactory_profiles import Resources
 from ..support.kube_objects import LARGE, SMALL, make_tenant
 from ..support.kueue import FAIR_SHARING, kueue_with
 from ..support.real_cluster import as_admin, own_queues
-from . import test_contract as contract
+from . import test_contract_sharing as sharing
+from .contract import Engine
 
 pytestmark = pytest.mark.cluster
 
@@ -127,6 +128,6 @@ async def test_where_notebooks_borrow_their_tenant_s_jobs_still_go_first(fair_ku
     asked = {"nlp": replace(make_tenant("nlp"), quota=NLP), "vision": make_tenant("vision")}
     async with as_admin() as host, own_queues(host, asked, fair_sharing=True) as tenants:
         admission = KueueAdmission(host, tenants, "fair")
-        engine = contract.Engine(admission, 1.1)
-        await contract.test_where_notebooks_borrow_they_can_be_taken_back_after_the_jobs(None, engine)
+        engine = Engine(admission, 1.1)
+        await sharing.test_where_notebooks_borrow_they_can_be_taken_back_after_the_jobs(None, engine)
         await admission.close()

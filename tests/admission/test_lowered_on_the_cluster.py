@@ -16,7 +16,7 @@ from aifactory_hub.registry.render import tenant_queues
 
 from ..support.kube_objects import LARGE, SMALL, make_tenant
 from ..support.real_cluster import KUEUE, as_admin, own_queues
-from .test_contract import ask
+from .contract import ask
 
 pytestmark = pytest.mark.cluster
 

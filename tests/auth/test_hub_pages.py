@@ -61,8 +61,8 @@ def test_a_teams_admin_sees_and_stops_servers_of_her_team_only(site: Site) -> No
     def stop(browser: httpx.Client, team: str, name: str, reason: str = "") -> int:
         xsrf = browser.cookies.get("_xsrf", path="/hub/") or ""
         url = f"/hub/aifactory/team/{team}/servers/{name}//stop"
-        asked = {"params": {"_xsrf": xsrf}, "data": {"reason": reason}}
-        return browser.post(url, follow_redirects=False, **asked).status_code
+        data = {"reason": reason}
+        return browser.post(url, params={"_xsrf": xsrf}, data=data, follow_redirects=False).status_code
 
     names = {server["user"] for server in seen(admin, "nlp")}
     assert "wilma" in names

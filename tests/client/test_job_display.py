@@ -67,7 +67,7 @@ def test_a_card_says_all_and_runs_nothing_that_people_wrote() -> None:
                  'value="42"', "about 1m 15s left", "&lt;i&gt; 0.123457", "a &amp; b"):  # fmt: skip
         assert part in said, part
     assert "<b>" not in said and "<i>" not in said
-    cost = {**BASE["cost"], "currency": "EUR"}
+    cost = {"per_hour": "0.40", "so_far": "0.43", "at_most": "9.60", "hours": 24, "currency": "EUR"}
     assert "0.43 EUR so far, 9.60 EUR at most" in job(cost=cost)._repr_html_()
     assert "cost 0.43 EUR" in job(cost=cost, state="SUCCEEDED", final=True)._repr_html_()
 

@@ -110,7 +110,7 @@ async def test_what_an_earlier_attempt_sent_is_read_until_its_log_is_stored(serv
         jobs.begin_ending(job_id, EndKind.RETRY, reason="oom", exit_code=1, shown="", now=5.0)
         found = jobs.get(job_id)
         assert found is not None
-        jobs.next_attempt(found, Onward(JobState.PENDING, "failed", None))
+        jobs.next_attempt(found, Onward(JobState.PENDING, "failed", None), now=9.0)
         assert (await http.get(f"/jobs/{job_id}/logs?attempt=1")).text == "sent\n"
         assert (await http.get(f"/jobs/{job_id}/logs")).text == ""
 

@@ -90,7 +90,8 @@ async def test_a_quota_engine_that_does_not_answer_leaves_jobs_as_they_are(
 
     job_id = await world.submit()
     with monkeypatch.context() as silence:
-        silence.setattr(world.admission, "tickets", silent)
+        for name in ("get", "tickets"):
+            silence.setattr(world.admission, name, silent)
         assert await world.state(job_id) == ("PENDING", None)
         assert world.job(job_id).unreachable == "the cluster does not answer now"
     with monkeypatch.context() as silence:

@@ -78,7 +78,9 @@ async def ended(world: World, receiver: Receiver) -> Delivery:
     await world.settle()
     world.engine.end("nlp", job_id, 3)
     await world.settle()
-    (delivery,) = world.service.messenger.deliveries.of_job(job_id)
+    deliveries = world.service.messenger.deliveries
+    deliveries.file()
+    (delivery,) = deliveries.of_job(job_id)
     return delivery
 
 
@@ -245,7 +247,9 @@ async def failed(world: World, key: str, url: str) -> tuple[str | None, float]:
     await world.settle()
     began = time.monotonic()
     await world.service.messenger.tick()
-    (delivery,) = world.service.messenger.deliveries.of_job(job_id)
+    deliveries = world.service.messenger.deliveries
+    deliveries.file()
+    (delivery,) = deliveries.of_job(job_id)
     return delivery.problem, time.monotonic() - began
 
 

@@ -32,7 +32,7 @@ def run_twice(jobs: Jobs) -> JobRecord:
     jobs.attempts.record_report("j1", 1, {"exit_code": 7})
     jobs.begin_ending("j1", EndKind.RETRY, reason="oom", exit_code=7, shown="ending attempt 1: oom", now=50.0)
     jobs.attempts.record_log("j1", 1, size=9, sha256="b" * 64)
-    jobs.next_attempt(job, AGAIN)
+    jobs.next_attempt(job, AGAIN, now=9.0)
     jobs.set_state("j1", JobState.STARTING, None, now=100.0)
     jobs.attempts.record_log("j1", 2, size=5, sha256="c" * 64)
     jobs.finish("j1", JobState.SUCCEEDED, reason=None, exit_code=0, now=160.0)
@@ -79,7 +79,7 @@ def test_an_attempt_has_no_row_before_something_happens_in_it(db: Engine, jobs: 
     written: list[str] = []
     event.listen(db, "before_cursor_execute", lambda *told: written.append(told[2].split()[2]))
     job = jobs.add(make_job())
-    assert written == ["jobs"]
+    assert written == ["jobs", "job_events"]
     assert (job.attempts, job.current) == ((), Attempt(1))
     jobs.finish("j1", JobState.CANCELLED, reason="cancelled by ada", exit_code=None, now=5.0)
     with db.connect() as connection:
@@ -94,7 +94,7 @@ def test_an_attempt_ends_once_and_the_next_one_begins_once(jobs: Jobs) -> None:
     assert found is not None
     assert (found.reason, found.current.reason, found.current.ended_at) == ("first", "first", 5.0)
     for _ in range(2):
-        jobs.next_attempt(job, AGAIN)
+        jobs.next_attempt(job, AGAIN, now=9.0)
     found = jobs.get("j1")
     assert found is not None
     assert (found.attempt, found.preemptions, found.current.kind, found.reason) == (2, 1, None, "failed: oom")
@@ -103,7 +103,7 @@ def test_an_attempt_ends_once_and_the_next_one_begins_once(jobs: Jobs) -> None:
 def test_what_comes_late_goes_to_the_attempt_that_it_is_of(jobs: Jobs) -> None:
     job = jobs.add(make_job())
     jobs.begin_ending("j1", EndKind.RETRY, reason="oom", exit_code=1, shown="", now=5.0)
-    jobs.next_attempt(job, AGAIN)
+    jobs.next_attempt(job, AGAIN, now=9.0)
     jobs.attempts.record_log("j1", 1, size=9, sha256="b" * 64)
     found = jobs.get("j1")
     assert found is not None
@@ -129,7 +129,7 @@ def test_the_journal_hears_of_every_change_of_an_attempt(
     if change == "record_log":
         jobs.attempts.record_log("j1", 1, size=9, sha256="b" * 64)
     else:
-        jobs.next_attempt(job, AGAIN)
+        jobs.next_attempt(job, AGAIN, now=9.0)
     assert (journal.flush(), journal.flush()) == (1, 0)
 
 

@@ -201,6 +201,21 @@ def test_every_change_is_told_once_it_is_stored(jobs: Jobs) -> None:
     assert told == [("j1", "PENDING"), ("j1", "RUNNING"), ("j1", "FAILED")]
 
 
+def test_several_listen_and_one_that_raises_silences_nobody(jobs: Jobs, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(job_id: str) -> None:
+        raise RuntimeError(job_id)
+
+    first, last = list[str](), list[str]()
+    end = jobs.listen(first.append)
+    jobs.listen(broken)
+    jobs.listen(last.append)
+    jobs.add(make_job())
+    end()
+    jobs.attempts.intend_run("j1", 1, token_hash="t", now=1.0)
+    assert (first, last) == (["j1"], ["j1", "j1"])
+    assert caplog.text.count("a listener to changes of jobs failed") == 2
+
+
 def test_artifacts_are_listed_by_name_and_replaced_by_name(jobs: Jobs) -> None:
     jobs.add(make_job())
     for name, size in (("b", 1), ("a", 2), ("b", 3)):

@@ -137,6 +137,7 @@ def make_context(
     clock: Callable[[], float] = time.time,
     tick: float = 0.05,
     quiet: float | None = None,
+    unheard: float | None = None,
     files: FileStore | None = None,
     policies: Sequence[TicketPolicy] = (),
 ) -> Context:
@@ -154,6 +155,7 @@ def make_context(
         clock=clock,
         tick=tick,
         quiet=quiet,
+        unheard=unheard,
     )
 
 
@@ -190,6 +192,7 @@ async def running_service(
     reconciling: bool = True,
     tick: float = 0.05,
     quiet: float | None = None,
+    unheard: float | None = None,
     files: Callable[[Path], FileStore] | None = None,
     database: str | None = None,
     clock: Callable[[], float] = time.time,
@@ -211,6 +214,7 @@ async def running_service(
         clock=clock,
         tick=tick,
         quiet=quiet,
+        unheard=unheard,
         files=None if files is None else files(path / "files"),
     )
     server = make_server(make_app(context, PREFIX))

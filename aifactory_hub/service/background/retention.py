@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...registry.model import JobsConfig
-from ...store import Deliveries, FileStore, Jobs
+from ...store import Deliveries, FileStore, Jobs, Outbox
 from ..executors import reconciling
 
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 200
 _KEEP_MESSAGES = 30 * 86400.0
+# Events of jobs that every consumer has passed: so long it can be seen what they were.
+_KEEP_EVENTS = 7 * 86400.0
 # A backup of the database that is older than this is not made whole any more.
 _KEEP_JOURNAL = 30 * 86400.0
 
@@ -49,4 +51,5 @@ class Retention:
             if old:
                 log.info("%s of %d jobs removed: they ended more than %d s ago", kind, len(old), seconds)
         self.deliveries.forget(before=now - _KEEP_MESSAGES)
+        Outbox(self.jobs.db).forget(before=now - _KEEP_EVENTS)
         self.files.journal_drop(older_than=now - _KEEP_JOURNAL)

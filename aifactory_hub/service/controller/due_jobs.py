@@ -60,7 +60,7 @@ class DueJobs:
 def pause_after(job: JobRecord, *, quiet: float, tick: float, now: float) -> float:
     """Seconds until a job that could go no further is looked at again, if nothing is heard of it before.
 
-    ``quiet`` is for what tells of its changes: a run by the host's watch, a ticket by the list of tickets.
+    ``quiet`` is for what tells of its changes: a run by the watch of the host's pods, a ticket by that of tickets.
     """
     if (
         job.state.final

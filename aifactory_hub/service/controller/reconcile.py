@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from ...admission.base import AdmissionUnavailable
+from ...constants import KIND_JOB
 from ...domain.jobs import job_of
-from ...domain.tickets import Ticket
+from ...domain.tickets import MissedChanges, Ticket, TicketChange, TicketEvent
 from ...store import JobRecord
 from ..executors import reconciling
 from .due_jobs import DueJobs, pause_after
@@ -36,6 +38,10 @@ _READ = 500
 _COMPARE_EVERY = 60.0
 # A tenant whose tickets take long to list is listed less often: this many times as long as it took.
 _LIST_SELDOM = 5.0
+# The tickets of so many jobs are read one by one; for more of them all are listed.
+_FEW = 8
+# Two missed ends of a watch: what the quota engine would tell may then be lost. In seconds.
+_SILENT_AFTER = 60.0
 _LATER = float("inf")
 _JOB_ID = re.compile(r"j[0-9a-f]{12}")
 
@@ -43,20 +49,32 @@ _JOB_ID = re.compile(r"j[0-9a-f]{12}")
 class Reconciler:
     """Runs passes over the live jobs that are due or of which something was heard: at each tick, and when woken.
 
-    ``quiet`` is after how many seconds a job of which nothing is heard is looked at all the same. Tenants are
+    ``quiet`` is after how many seconds a job of which nothing is heard is looked at all the same, and ``unheard`` the
+    same for a tenant that would not be heard: whose tickets' engine is silent, or of which ``hears`` says so. What is
+    heard is a reason to look, and nothing else: what is done is decided from what is read then. Tenants are
     independent: each has its own pass, so one whose vCluster hangs delays nobody else.
     """
 
-    def __init__(self, step_parts: StepParts, *, tick: float = _TICK, quiet: float | None = None) -> None:
+    def __init__(
+        self,
+        step_parts: StepParts,
+        *,
+        tick: float = _TICK,
+        quiet: float | None = None,
+        unheard: float | None = None,
+        hears: Callable[[str], bool] = lambda tenant: True,
+    ) -> None:
         self._w = step_parts
         self._steps = JobSteps(step_parts)
         self._sweeper = Sweeper(step_parts)
         self._tick = tick
         self._quiet = tick if quiet is None else quiet
+        self._unheard = self._quiet if unheard is None else unheard
+        self._hears = hears
         self._woken = asyncio.Event()
         self._passes: dict[str, asyncio.Task[bool]] = {}
         self._due_jobs: dict[str, DueJobs] = {}
-        self._seen: dict[str, Mapping[str, Ticket]] = {}
+        self._silent: set[str] = set()
         self._listed_until: dict[str, float] = {}
         self._news: deque[str] = deque()
         self._hurried: dict[str, float] = {}
@@ -84,7 +102,10 @@ class Reconciler:
 
     async def run(self) -> None:
         """For ever, until cancelled; the passes in flight are then ended too, between two awaits of theirs."""
-        sweeping = asyncio.create_task(self._sweeper.run(), name="sweep")
+        beside = [
+            asyncio.create_task(self._sweeper.run(), name="sweep"),
+            asyncio.create_task(self._listen(), name="changes of tickets"),
+        ]
         try:
             while True:
                 self._woken.clear()
@@ -94,7 +115,7 @@ class Reconciler:
                     log.exception("the jobs could not be looked through; it is tried again")
                 await self._pause()
         finally:
-            ending = [sweeping, *self._passes.values()]
+            ending = [*beside, *self._passes.values()]
             for task in ending:
                 task.cancel()
             await asyncio.gather(*ending, return_exceptions=True)
@@ -128,7 +149,10 @@ class Reconciler:
         for tenant, due_jobs in list(self._due_jobs.items()):
             if not due_jobs:
                 del self._due_jobs[tenant]
-            elif tenant not in self._passes and now >= self._listed_until.get(tenant, 0.0):
+                continue
+            self._mind_silence(tenant, due_jobs)
+            at = due_jobs.next()
+            if at is not None and tenant not in self._passes and now >= max(at, self._listed_until.get(tenant, 0.0)):
                 task = asyncio.create_task(self._pass(tenant), name=f"jobs of {tenant}")
                 self._passes[tenant] = task
                 task.add_done_callback(partial(self._pass_ended, tenant))
@@ -162,18 +186,59 @@ class Reconciler:
         elif task.result():
             self._woken.set()
 
+    async def _listen(self) -> None:
+        """Wake for the jobs whose tickets change, until the engine is closed."""
+        while True:
+            try:
+                with self._w.admission.changes() as changes:
+                    async for change in changes:
+                        self._ticket_changed(change)
+                return
+            except Exception:
+                log.exception("changes of tickets can't be heard; it is tried again")
+            await asyncio.sleep(self._tick)
+
+    def _ticket_changed(self, change: TicketChange | MissedChanges) -> None:
+        if isinstance(change, MissedChanges):
+            for due_jobs in self._due_jobs.values():
+                for job_id in due_jobs.jobs():
+                    due_jobs.put(job_id, 0.0)
+            self._woken.set()
+        elif change.ticket.kind == KIND_JOB and change.what is not TicketEvent.HELD:  # nobody else holds them
+            job_id = job_of(change.ticket.name.removeprefix("job-"))
+            its_tenant = self._due_jobs.get(change.ticket.tenant)
+            if its_tenant is None or job_id not in its_tenant:
+                return
+            if change.before is None and change.ticket.tenant in self._silent:
+                # The tickets that there were as it began to be heard, most of them as they were looked at already.
+                its_tenant.put(job_id, self._in_a_while(), sooner=True)
+            else:
+                its_tenant.put(job_id, 0.0)
+                self._woken.set()
+
+    def _mind_silence(self, tenant: str, due_jobs: DueJobs) -> None:
+        """When a tenant is not heard any more, its jobs are looked at as if nothing had ever been told."""
+        age = self._w.admission.heard(tenant)
+        if age is not None and age <= _SILENT_AFTER and self._hears(tenant):
+            self._silent.discard(tenant)
+        elif tenant not in self._silent:
+            self._silent.add(tenant)
+            for job_id in due_jobs.jobs():
+                due_jobs.put(job_id, self._in_a_while(), sooner=True)
+
+    def _in_a_while(self) -> float:
+        """Before ``unheard`` is over, and not for all at once."""
+        return asyncio.get_running_loop().time() + random.uniform(0, self._unheard)  # noqa: S311
+
     async def _pass(self, tenant: str, *, everything: bool = False) -> bool:
-        """Look at the tenant's jobs that are due, or whose ticket changed; whether any went further."""
+        """Look at the tenant's jobs that are due; whether any went further."""
         due_jobs, clock = self._due_jobs[tenant], asyncio.get_running_loop().time
         due = due_jobs.jobs() if everything else due_jobs.due(clock())
-        # The jobs first: a ticket that was filed after the list was made must not look as if it had gone.
+        # The jobs first: a ticket that was filed after it was looked for must not look as if it had gone.
         first = await self._read(due[:_READ])
-        began = clock()
-        tickets = await self._tickets(tenant)
-        self._listed_until[tenant] = clock() + _LIST_SELDOM * (clock() - began)
+        tickets = await (self._list(tenant) if len(due) > _FEW else self._tickets_of(tenant, first))
         moved = await self._look(due_jobs, first, tickets)
-        changed = [job_id for job_id in self._changed(tenant, tickets) if job_id in due_jobs and job_id not in {*due}]
-        for some in _parts([*due[_READ:], *changed]):
+        for some in _parts(due[_READ:]):
             moved = await self._look(due_jobs, await self._read(some), tickets) or moved
         return moved
 
@@ -181,16 +246,6 @@ class Reconciler:
         """First come, first served."""
         found = await reconciling.run(self._w.jobs.some, job_ids) if job_ids else []
         return sorted(found, key=lambda job: (job.submitted_at, job.id))
-
-    def _changed(self, tenant: str, tickets: Mapping[str, Ticket] | None) -> list[str]:
-        """The jobs whose tickets are others than at the last time."""
-        if tickets is None:
-            return []
-        before, self._seen[tenant] = self._seen.get(tenant, {}), tickets
-        pairs = ((name, before.get(name), tickets.get(name)) for name in {*before, *tickets})
-        # Most are the very same: thousands need not be compared field by field.
-        names = [name for name, old, new in pairs if old is not new and old != new]
-        return [job_of(name.removeprefix("job-")) for name in names if name.startswith("job-")]
 
     async def _look(self, due_jobs: DueJobs, jobs: Sequence[JobRecord], tickets: Mapping[str, Ticket] | None) -> bool:
         turn, clock = asyncio.Semaphore(_AT_ONCE), asyncio.get_running_loop().time
@@ -204,7 +259,7 @@ class Reconciler:
                 except Exception:
                     log.exception("job %s could not be taken forward; it is tried again", job.id)
                     moved = False
-            pause = pause_after(job, quiet=self._quiet, tick=self._tick, now=self._w.clock())
+            pause = pause_after(job, quiet=self._quiet_of(job), tick=self._tick, now=self._w.clock())
             if job.id in self._hurried:
                 pause = min(pause, _HURRY)
             due_jobs.put(job.id, clock() + (0.0 if moved else pause), sooner=True)
@@ -216,14 +271,40 @@ class Reconciler:
                 due_jobs.drop(job.id)
         return any(await asyncio.gather(*map(one, looked)))
 
-    async def _tickets(self, tenant: str) -> Mapping[str, Ticket] | None:
+    def _quiet_of(self, job: JobRecord) -> float:
+        """Not all at once, whenever they were looked at before."""
+        if job.tenant in self._silent:
+            return self._unheard
+        return self._quiet * random.uniform(0.5, 1.0)  # noqa: S311
+
+    async def _list(self, tenant: str) -> Mapping[str, Ticket] | None:
         if tenant not in self._w.registry.tenants:
             return None
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
             return {ticket.name: ticket for ticket in await self._w.admission.tickets(tenant)}
         except AdmissionUnavailable as error:
             log.info("tickets of %s: %s", tenant, error)
             return None
+        finally:
+            self._listed_until[tenant] = clock() + _LIST_SELDOM * (clock() - began)
+
+    async def _tickets_of(self, tenant: str, jobs: Sequence[JobRecord]) -> Mapping[str, Ticket] | None:
+        """Those that steps of these jobs ask about."""
+        if tenant not in self._w.registry.tenants:
+            return None
+        names = [job.ticket_name for job in jobs if not job.state.final and job.current.kind is None]
+        reads = (self._w.admission.get(tenant, name) for name in names)
+        found: dict[str, Ticket] = {}
+        for name, ticket in zip(names, await asyncio.gather(*reads, return_exceptions=True), strict=True):
+            if isinstance(ticket, AdmissionUnavailable):
+                log.info("ticket %s of %s: %s", name, tenant, ticket)
+                return None
+            if isinstance(ticket, BaseException):
+                raise ticket
+            found[name] = ticket
+        return found
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):

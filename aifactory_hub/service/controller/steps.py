@@ -221,7 +221,7 @@ class JobSteps:
             base=job.spec.retry_backoff,
             now=self._w.clock(),
         )
-        await reconciling.run(self._w.jobs.next_attempt, job, onward)
+        await reconciling.run(self._w.jobs.next_attempt, job, onward, now=self._now(job))
         return True
 
     async def _clean(self, job: JobRecord) -> bool:

@@ -38,8 +38,9 @@ _READ = 500
 _COMPARE_EVERY = 60.0
 # A tenant whose tickets take long to list is listed less often: this many times as long as it took.
 _LIST_SELDOM = 5.0
-# The tickets of so many jobs are read one by one; for more of them all are listed.
-_FEW = 8
+# The tickets of so many jobs, or of one in so many of a tenant's, are read one by one; for more of them all are listed,
+# which takes longer the more there are.
+_FEW, _ONE_IN = 8, 20
 # Two missed ends of a watch: what the quota engine would tell may then be lost. In seconds.
 _SILENT_AFTER = 60.0
 _LATER = float("inf")
@@ -238,7 +239,8 @@ class Reconciler:
         due = due_jobs.jobs() if everything else due_jobs.due(clock())
         # The jobs first: a ticket that was filed after it was looked for must not look as if it had gone.
         first = await self._read(due[:_READ])
-        tickets = await (self._list(tenant) if len(due) > _FEW else self._tickets_of(tenant, first))
+        few = len(due) <= min(_READ, max(_FEW, len(due_jobs) // _ONE_IN))
+        tickets = await (self._tickets_of(tenant, first) if few else self._list(tenant))
         moved = await self._look(due_jobs, first, tickets, silent)
         for some in _parts(due[_READ:]):
             moved = await self._look(due_jobs, await self._read(some), tickets, silent) or moved
@@ -299,9 +301,14 @@ class Reconciler:
         if tenant not in self._w.registry.tenants:
             return None
         names = [job.ticket_name for job in jobs if not job.state.final and job.current.kind is None]
-        reads = (self._w.admission.get(tenant, name) for name in names)
+        turn = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(name: str) -> Ticket:
+            async with turn:
+                return await self._w.admission.get(tenant, name)
+
         found: dict[str, Ticket] = {}
-        for name, ticket in zip(names, await asyncio.gather(*reads, return_exceptions=True), strict=True):
+        for name, ticket in zip(names, await asyncio.gather(*map(one, names), return_exceptions=True), strict=True):
             if isinstance(ticket, AdmissionUnavailable):
                 log.info("ticket %s of %s: %s", name, tenant, ticket)
                 return None

@@ -38,7 +38,7 @@ _AT_ONCE = 2000
 _SPEC = JobSpec("train", "python train.py --learning-rate 0.001", "mig-1g.10gb")
 _TENANTS = ("nlp", "vision")
 # As the product is set, in seconds.
-_TICK, _QUIET, _UNHEARD = 1.0, 600.0, 30.0
+_TICK, _QUIET, _UNHEARD = 1.0, 1800.0, 30.0
 
 
 class AllRun(MemoryEngine):

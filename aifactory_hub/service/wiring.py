@@ -58,7 +58,7 @@ _RETENTION_EVERY = 60.0
 _COUNT_EVERY = 300.0
 # Pods and tickets are watched, so a job that only runs is looked at now and then; more often while its team is not
 # heard. In seconds.
-_QUIET, _UNHEARD = 600.0, 30.0
+_QUIET, _UNHEARD = 1800.0, 30.0
 _LEASE_EVERY = 5.0
 # Owners of live jobs are asked about this often; the hub remembers them for two minutes. In seconds.
 _OWNERS_EVERY = 30.0

@@ -12,8 +12,8 @@ from ..domain.search_text import fold
 
 # Rows that are not in the journal as they are.
 _NEWS = text("revision > journaled")
-# Events that have no number yet.
-_UNNUMBERED = text("number IS NULL")
+# Events that have a number, and that have none yet: one is in one of two indexes, so it is written fast.
+_NUMBERED, _UNNUMBERED = text("number IS NOT NULL"), text("number IS NULL")
 # Attempts that left a log.
 _LOGS = text("log_size IS NOT NULL")
 
@@ -233,7 +233,7 @@ class JobEventRow(Base):
 
     __tablename__ = "job_events"
     __table_args__ = (
-        Index("ix_job_events_number", "number", unique=True),
+        Index("ix_job_events_number", "number", unique=True, sqlite_where=_NUMBERED, postgresql_where=_NUMBERED),
         Index("ix_job_events_new", "id", sqlite_where=_UNNUMBERED, postgresql_where=_UNNUMBERED),
     )
 

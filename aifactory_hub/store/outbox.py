@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ..domain.jobs import JobState
 from .database import writing
@@ -83,7 +85,7 @@ class Outbox:
     def _behind(self, name: str) -> bool:
         """Whether there is anything for it, without a lock: this is asked each second."""
         with self._db.connect() as connection:
-            last = connection.scalar(select(func.max(JobEventRow.number)))
+            last = connection.scalar(select(func.max(JobEventRow.number)).where(JobEventRow.number.is_not(None)))
             position = connection.scalar(select(ConsumerRow.position).where(ConsumerRow.name == name))
         return position is None or (last is not None and last > position)
 
@@ -112,8 +114,10 @@ def _position(connection: Connection, name: str) -> int:
     query = select(ConsumerRow.position).where(ConsumerRow.name == name).with_for_update()
     position: int | None = connection.scalar(query)
     if position is None:
-        connection.execute(insert(ConsumerRow).values(name=name, position=0))
-        return 0
+        begin: Any = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(ConsumerRow)
+        connection.execute(begin.values(name=name, position=0).on_conflict_do_nothing())
+        # Another first call of this name may have been sooner, and have passed events.
+        position = connection.scalars(query).one()
     return position
 
 

@@ -178,6 +178,25 @@ def test_two_that_move_one_job_tell_of_it_as_if_one_came_after_the_other(postgre
     db.dispose()
 
 
+def test_two_first_calls_of_one_consumer_give_each_event_once(postgres: Postgres) -> None:
+    db = open_db(postgres.new_database())
+    migrate(db)
+    Jobs(db).add(make_job("j1"))
+    found: list[JobEvent] = []
+    other = threading.Thread(target=lambda: found.extend(taken(db)))
+
+    def slow(_: Connection, events: Sequence[JobEvent]) -> None:
+        other.start()
+        other.join(0.5)
+        assert other.is_alive(), "it waits for the first"
+        found.extend(events)
+
+    Outbox(db).consume("test", slow)
+    other.join(10)
+    assert [event.job_id for event in found] == ["j1"]
+    db.dispose()
+
+
 def test_many_writers_and_consumers_at_once_lose_and_repeat_nothing(db: Engine, jobs: Jobs) -> None:
     found: list[str] = []
     done = threading.Event()

@@ -38,8 +38,9 @@ _READ = 500
 _COMPARE_EVERY = 60.0
 # A tenant whose tickets take long to list is listed less often: this many times as long as it took.
 _LIST_SELDOM = 5.0
-# The tickets of so many jobs are read one by one; for more of them all are listed.
-_FEW = 8
+# The tickets of so many jobs, or of one in so many of a tenant's, are read one by one; for more of them all are listed,
+# which takes longer the more there are.
+_FEW, _ONE_IN = 8, 20
 # Two missed ends of a watch: what the quota engine would tell may then be lost. In seconds.
 _SILENT_AFTER = 60.0
 _LATER = float("inf")
@@ -233,13 +234,16 @@ class Reconciler:
     async def _pass(self, tenant: str, *, everything: bool = False) -> bool:
         """Look at the tenant's jobs that are due; whether any went further."""
         due_jobs, clock = self._due_jobs[tenant], asyncio.get_running_loop().time
+        # As it was before anything is read: what changed until the tenant was heard may not have been told.
+        silent = tenant in self._silent
         due = due_jobs.jobs() if everything else due_jobs.due(clock())
         # The jobs first: a ticket that was filed after it was looked for must not look as if it had gone.
         first = await self._read(due[:_READ])
-        tickets = await (self._list(tenant) if len(due) > _FEW else self._tickets_of(tenant, first))
-        moved = await self._look(due_jobs, first, tickets)
+        few = len(due) <= min(_READ, max(_FEW, len(due_jobs) // _ONE_IN))
+        tickets = await (self._tickets_of(tenant, first) if few else self._list(tenant))
+        moved = await self._look(due_jobs, first, tickets, silent)
         for some in _parts(due[_READ:]):
-            moved = await self._look(due_jobs, await self._read(some), tickets) or moved
+            moved = await self._look(due_jobs, await self._read(some), tickets, silent) or moved
         return moved
 
     async def _read(self, job_ids: Sequence[str]) -> list[JobRecord]:
@@ -247,7 +251,9 @@ class Reconciler:
         found = await reconciling.run(self._w.jobs.some, job_ids) if job_ids else []
         return sorted(found, key=lambda job: (job.submitted_at, job.id))
 
-    async def _look(self, due_jobs: DueJobs, jobs: Sequence[JobRecord], tickets: Mapping[str, Ticket] | None) -> bool:
+    async def _look(
+        self, due_jobs: DueJobs, jobs: Sequence[JobRecord], tickets: Mapping[str, Ticket] | None, silent: bool
+    ) -> bool:
         turn, clock = asyncio.Semaphore(_AT_ONCE), asyncio.get_running_loop().time
 
         async def one(job: JobRecord) -> bool:
@@ -259,7 +265,7 @@ class Reconciler:
                 except Exception:
                     log.exception("job %s could not be taken forward; it is tried again", job.id)
                     moved = False
-            pause = pause_after(job, quiet=self._quiet_of(job), tick=self._tick, now=self._w.clock())
+            pause = pause_after(job, quiet=self._quiet_pause(silent), tick=self._tick, now=self._w.clock())
             if job.id in self._hurried:
                 pause = min(pause, _HURRY)
             due_jobs.put(job.id, clock() + (0.0 if moved else pause), sooner=True)
@@ -271,9 +277,9 @@ class Reconciler:
                 due_jobs.drop(job.id)
         return any(await asyncio.gather(*map(one, looked)))
 
-    def _quiet_of(self, job: JobRecord) -> float:
-        """Not all at once, whenever they were looked at before."""
-        if job.tenant in self._silent:
+    def _quiet_pause(self, silent: bool) -> float:
+        """Not the same for all, so that they are not looked at all at once."""
+        if silent:
             return self._unheard
         return self._quiet * random.uniform(0.5, 1.0)  # noqa: S311
 
@@ -295,9 +301,14 @@ class Reconciler:
         if tenant not in self._w.registry.tenants:
             return None
         names = [job.ticket_name for job in jobs if not job.state.final and job.current.kind is None]
-        reads = (self._w.admission.get(tenant, name) for name in names)
+        turn = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(name: str) -> Ticket:
+            async with turn:
+                return await self._w.admission.get(tenant, name)
+
         found: dict[str, Ticket] = {}
-        for name, ticket in zip(names, await asyncio.gather(*reads, return_exceptions=True), strict=True):
+        for name, ticket in zip(names, await asyncio.gather(*map(one, names), return_exceptions=True), strict=True):
             if isinstance(ticket, AdmissionUnavailable):
                 log.info("ticket %s of %s: %s", name, tenant, ticket)
                 return None

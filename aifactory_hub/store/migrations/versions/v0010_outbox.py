@@ -8,7 +8,7 @@ from alembic import op
 revision = "0010"
 down_revision = "0009"
 
-_NEW = sa.text("number IS NULL")
+_NUMBERED, _NEW = sa.text("number IS NOT NULL"), sa.text("number IS NULL")
 
 
 def upgrade() -> None:
@@ -24,7 +24,14 @@ def upgrade() -> None:
         sa.Column("at", sa.Float(53), nullable=False),
         sa.Column("reason", sa.Text),
     )
-    op.create_index("ix_job_events_number", "job_events", ["number"], unique=True)
+    op.create_index(
+        "ix_job_events_number",
+        "job_events",
+        ["number"],
+        unique=True,
+        sqlite_where=_NUMBERED,
+        postgresql_where=_NUMBERED,
+    )
     op.create_index("ix_job_events_new", "job_events", ["id"], sqlite_where=_NEW, postgresql_where=_NEW)
     consumers = op.create_table(
         "consumers",

@@ -57,6 +57,7 @@ class KueueAdmission:
         self._feeds: dict[str, TicketFeed] = {}
         self._overviews: dict[str, TicketFeed] = {}
         self._readers: dict[str, TicketReader] = {}
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def request(self, request: TicketRequest) -> Ticket:
         """File the ticket, trying again for up to ``timeout`` seconds: a create that got lost is found by its name."""
@@ -130,6 +131,22 @@ class KueueAdmission:
     def serve(self, tenant: Tenant) -> None:
         self._tenants.setdefault(tenant.name, tenant)
 
+    def follow(self, tenants: Mapping[str, Tenant]) -> None:
+        for name, tenant in tenants.items():
+            known = self._tenants.get(name)
+            if known is not None and known.vcluster != tenant.vcluster:
+                self.forget(name)
+        self._tenants.update(tenants)
+
+    def forget(self, tenant: str) -> None:
+        self._tenants.pop(tenant, None)
+        self._readers.pop(tenant, None)
+        feed = self._overviews.pop(tenant, None)
+        if feed is not None:
+            task = asyncio.create_task(feed.stop(), name=f"end the overview of {tenant}")
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
     async def position(self, tenant: str, name: str) -> int | None:
         """By Kueue's visibility API, notebooks before jobs; None whenever that can't say."""
         path = f"/apis/visibility.kueue.x-k8s.io/v1beta2/namespaces/{self._namespace(tenant)}/localqueues"
@@ -194,7 +211,7 @@ class KueueAdmission:
         """End the watches; ``host`` is the caller's."""
         feeds = [*self._feeds.values(), *self._overviews.values()]
         self._feeds, self._overviews = {}, {}
-        await asyncio.gather(*(feed.stop() for feed in feeds))
+        await asyncio.gather(*(feed.stop() for feed in feeds), *self._ending)
 
     async def _file_within_limits(self, request: TicketRequest, body: Json) -> Ticket:
         """File the ticket, and take it back if the person then has more than one person may have.

@@ -156,7 +156,8 @@ class RegistryProvider:
     def take(self, registry: Registry) -> None:
         """Use ``registry`` from now on, and tell the listeners."""
         update, self._registry = update_of(self._registry, registry), registry
-        log.info("%s: %s", registry.source, update.text())
+        # As a warning: a hub's log has nothing less of other loggers than JupyterHub's own.
+        log.warning("%s: %s", registry.source, update.text())
         self._tell()
 
     async def _consider(self, file: Path, found: Content) -> None:

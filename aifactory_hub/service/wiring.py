@@ -13,7 +13,7 @@ from .. import constants
 from ..admission.base import Admission
 from ..admission.kueue import KueueAdmission
 from ..admission.team_load import TeamLoads
-from ..clusters import HostWatch, PodChange, TenantClients, TenantHealth, connect_host
+from ..clusters import HostWatch, PodChange, TenantClients, TenantUnavailable, connect_host
 from ..domain.membership_policy import Policy
 from ..domain.room import RoomLimits
 from ..engines.base import Site
@@ -258,7 +258,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             admission=admission,
             engines=load_engines(registry.jobs.engines, Site(registry.hub, provider.tenants, clients, watch)),
             reach=reach,
-            unavailable=lambda tenant: _unavailable(clients.health(tenant)),
+            unavailable=lambda tenant: _unavailable(clients, tenant),
             images=Images(provider.current, watch),
             site_token_hash=token_hash(settings.service_token.reveal()),
             forget=clients.forget,
@@ -288,8 +288,12 @@ def _blobs(settings: ServiceSettings) -> S3Blobs | None:
     return blobs
 
 
-def _unavailable(health: TenantHealth) -> str | None:
+def _unavailable(clients: TenantClients, tenant: str) -> str | None:
     """Why; a tenant that was not looked at yet is not known to be away."""
+    try:
+        health = clients.health(tenant)
+    except TenantUnavailable as error:
+        return error.reason
     if health.ok or health.since is None:
         return None
     return health.reason or "its vCluster does not answer"

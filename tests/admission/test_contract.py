@@ -481,3 +481,14 @@ async def test_where_only_the_less_urgent_goes_borrowing_notebooks_stay(
     await settled()
     assert (await engine.admission.get("vision", "mine")).state is QUEUED
     assert await engine.used("nlp") == 6
+
+
+async def test_a_tenant_that_comes_is_answered_for_and_one_that_is_forgotten_no_more(engine: Engine) -> None:
+    await engine.file("nlp", "t1")
+    known = dict(engine.admission._tenants)  # type: ignore[attr-defined]
+    engine.admission.forget("nlp")
+    with pytest.raises(AdmissionRefused, match="not in the tenant registry"):
+        await engine.admission.tickets("nlp")
+    engine.admission.follow({name: tenant for name, tenant in known.items() if name != "vision"})
+    await engine.becomes("nlp", "t1", ADMITTED)
+    assert await engine.admission.tickets("vision") == [], "one that is gone is answered for until it is forgotten"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,7 +45,7 @@ class Site:
         """As editors save."""
         beside = self.hub.tenants.with_suffix(".new")
         beside.write_text(text)
-        os.replace(beside, self.hub.tenants)
+        beside.replace(self.hub.tenants)
 
     def health(self) -> dict[str, Any]:
         url = f"http://127.0.0.1:{self.hub.ports.service}/services/aifactory/api/v1/health"

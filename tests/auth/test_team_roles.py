@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -48,6 +49,13 @@ class Changing(Site):
         with closing(sqlite3.connect(f"file:{self.hub.folder}/hub.sqlite?mode=ro", uri=True)) as db:
             rows = db.execute("SELECT name FROM roles JOIN group_role_map ON role_id = roles.id").fetchall()
         return {name for (name,) in rows} & {role["name"] for role in tenant_roles("robots")}
+
+    def membership(self, name: str) -> dict[str, Any]:
+        """As the job service hears it."""
+        url = f"{self.hub.url}/hub/aifactory/api/memberships"
+        head = {"Authorization": f"token {SERVICE_TOKEN}"}
+        answer = httpx.post(url, json={"users": [name]}, headers=head, trust_env=False)
+        return dict(answer.raise_for_status().json()["memberships"][name])
 
     def has_robots(self) -> bool:
         return self.roles() == {"tenant-robots-member", "tenant-robots-viewer", "tenant-robots-admin"}
@@ -123,12 +131,15 @@ def test_a_team_that_comes_again_begins_without_its_former_members(site: Changin
     wait_until(site.has_robots, "the team")
     token = site.token_of(eve, "eve")
     wait_until(lambda: site.may_submit_to_robots(token), "eve is a member")
+    # The provider says nothing of eve from here on: what she had must not come back with the name.
+    site.provider.loses_answers.add("sub-eve")
     site.keep(site.text)
     wait_until(lambda: not site.roles(), "the team is gone")
-    # Nobody asks about eve from here on: what she had must not come back with the name.
     site.keep(with_robots(site, group="teams/machines"))
     wait_until(site.has_robots, "another team of that name")
     assert not site.scopes(token)
+    said = site.membership("eve")
+    assert "robots" not in said["tenants"] and "robots" not in (said["last"] or {})
 
 
 def test_a_broken_file_changes_nothing_and_is_said_where_it_is_seen(site: Changing) -> None:

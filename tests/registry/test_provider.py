@@ -235,6 +235,9 @@ async def test_a_card_beside_the_file_counts_with_it(site: Site) -> None:
     site.file.write_text(WITH_CARD)
     await site.look()
     assert not site.trouble, site.trouble
+    told = len(site.heard)
+    await site.look(4)
+    assert len(site.heard) == told, "what is the same is not taken again"
     card.write_text("name: [")
     await site.look()
     assert "card.yaml" in site.trouble

@@ -12,8 +12,7 @@ from jupyterhub.services.service import Service
 from .auth.roles import custom_scopes, load_roles
 from .constants import SERVICE_NAME
 from .hub_pages import TEMPLATES
-from .registry import Registry, RegistryError
-from .registry.last_good import load_or_last_good
+from .registry import Registry, RegistryError, RegistryProvider
 from .settings import HubSettings, SettingsError, read_hub_settings
 
 # Seconds. What the identity provider says of a person is asked for again after this long.
@@ -32,18 +31,19 @@ def configure(c: Any, tenants: str | Path | None = None) -> None:
     try:
         settings = read_hub_settings()
         # Beside the database, which the hub's working folder holds by default.
-        registry = load_or_last_good(tenants if tenants is not None else settings.tenants, settings.history.parent)
+        provider = RegistryProvider.open(tenants or settings.tenants, settings.history.parent)
     except (SettingsError, RegistryError) as error:
         _refuse(error)
-    if registry.trouble:
-        print(registry.trouble, file=sys.stderr)
+    if provider.status.trouble:
+        print(provider.status.trouble, file=sys.stderr)
+    registry = provider.registry
     _set_hub(c)
     _set_pages(c)
     _set_outside(c, registry.addresses.public)
     _set_identity(c, registry, settings)
+    _set_provider(c, provider)
     _set_rights(c, registry)
     _set_service(c, settings)
-    _set_spawner(c, registry)
 
 
 def _refuse(error: Exception | str) -> NoReturn:
@@ -100,7 +100,6 @@ def _before(c: Any, section: str, name: str, default: Any) -> Any:
 
 def _set_identity(c: Any, registry: Registry, settings: HubSettings) -> None:
     section, identity = c.AIFactoryAuthenticator, registry.identity
-    section.get_registry = lambda: registry
     section.issuer = identity.issuer
     section.client_id = identity.client_id
     section.client_secret = settings.client_secret.reveal()
@@ -147,5 +146,8 @@ def _set_service(c: Any, settings: HubSettings) -> None:
     c.JupyterHub.services.append(entry)
 
 
-def _set_spawner(c: Any, registry: Registry) -> None:
-    c.TenantKubeSpawner.get_registry = lambda: registry
+def _set_provider(c: Any, provider: RegistryProvider) -> None:
+    """Both follow tenants.yaml; what is set elsewhere here is of the start, see ``registry.update.FIXED``."""
+    for section in (c.AIFactoryAuthenticator, c.TenantKubeSpawner):
+        section.registry_provider = provider
+        section.get_registry = provider.current

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,6 +76,12 @@ class Admission(Protocol):
 
     def serve(self, tenant: Tenant) -> None:
         """Also answer for this tenant, which is not in the registry any more and of which something still runs."""
+
+    def follow(self, tenants: Mapping[str, Tenant]) -> None:
+        """Answer for these tenants as they are now. Those that are gone are answered for until ``forget``."""
+
+    def forget(self, tenant: str) -> None:
+        """Answer no more for a tenant that is gone and of which nothing runs."""
 
     async def position(self, tenant: str, name: str) -> int | None:
         """0-based place in the tenant's queue; None when not queued or not known."""

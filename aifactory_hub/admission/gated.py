@@ -93,6 +93,14 @@ class GatedAdmission:
         """See Admission."""
         self._inner.serve(tenant)
 
+    def follow(self, tenants: Mapping[str, Tenant]) -> None:
+        """See Admission."""
+        self._inner.follow(tenants)
+
+    def forget(self, tenant: str) -> None:
+        """See Admission."""
+        self._inner.forget(tenant)
+
     async def position(self, tenant: str, name: str) -> int | None:
         """See Admission."""
         return await self._inner.position(tenant, name)

@@ -101,6 +101,13 @@ class InProcessAdmission:
     def serve(self, tenant: Tenant) -> None:
         self._tenants.setdefault(tenant.name, tenant)
 
+    def follow(self, tenants: Mapping[str, Tenant]) -> None:
+        self._tenants.update(tenants)
+        self._decide()
+
+    def forget(self, tenant: str) -> None:
+        self._tenants.pop(tenant, None)
+
     def ask_release(self, tenant: str, name: str) -> None:
         """Ask for a ticket's release, as ``aifactory-hub tickets release`` does."""
         key = _key(tenant, name)

@@ -60,6 +60,7 @@ class KueueAdmission:
         self._readers: dict[str, TicketReader] = {}
         self._changes = TicketChanges()
         self._listened = False
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def request(self, request: TicketRequest) -> Ticket:
         """File the ticket, trying again for up to ``timeout`` seconds: a create that got lost is found by its name."""
@@ -134,6 +135,25 @@ class KueueAdmission:
         self._tenants.setdefault(tenant.name, tenant)
         if self._listened:
             self._overview(tenant.name).tell(self._changes, self._hub)
+
+    def follow(self, tenants: Mapping[str, Tenant]) -> None:
+        for name, tenant in tenants.items():
+            known = self._tenants.get(name)
+            if known is not None and known.vcluster != tenant.vcluster:
+                self.forget(name)
+        self._tenants.update(tenants)
+        if self._listened:
+            for name in tenants:
+                self._overview(name).tell(self._changes, self._hub)
+
+    def forget(self, tenant: str) -> None:
+        self._tenants.pop(tenant, None)
+        self._readers.pop(tenant, None)
+        feed = self._overviews.pop(tenant, None)
+        if feed is not None:
+            task = asyncio.create_task(feed.stop(), name=f"end the overview of {tenant}")
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
 
     async def position(self, tenant: str, name: str) -> int | None:
         """By Kueue's visibility API, notebooks before jobs; None whenever that can't say."""
@@ -216,7 +236,7 @@ class KueueAdmission:
         self._changes.close()
         feeds = [*self._feeds.values(), *self._overviews.values()]
         self._feeds, self._overviews = {}, {}
-        await asyncio.gather(*(feed.stop() for feed in feeds))
+        await asyncio.gather(*(feed.stop() for feed in feeds), *self._ending)
 
     async def _file_within_limits(self, request: TicketRequest, body: Json) -> Ticket:
         """File the ticket, and take it back if the person then has more than one person may have.

@@ -129,8 +129,15 @@ class TeamLoads:
 
     async def of(self, unavailable: Mapping[str, str | None]) -> dict[str, TeamLoad]:
         """The load of each tenant named; the value says why it can't start anything now, or None."""
-        await self._look(self._tenants)
-        return {name: self._team_load(name, why) for name, why in unavailable.items()}
+        # Those that are named may be gone by now, and others may have come while these were looked at.
+        tenants = self._tenants
+        seen = await self._look({*tenants, *unavailable})
+        return {name: self._team_load(name, why, tenants, seen) for name, why in unavailable.items()}
+
+    def follow(self, tenants: Mapping[str, Tenant], carved: Mapping[Device, int], reclaim: Reclaim) -> None:
+        """Look at these tenants from now on."""
+        self._tenants, self._carved, self._reclaim = tenants, carved, reclaim
+        self._seen = {name: seen for name, seen in self._seen.items() if name in tenants}
 
     async def run(self) -> None:
         """Look at all tenants for ever, until cancelled."""
@@ -142,49 +149,40 @@ class TeamLoads:
                 log.exception("the tenants could not be looked at; the next look is in %s s", LOOK_EVERY)
             await asyncio.sleep(LOOK_EVERY)
 
-    def _team_load(self, name: str, unavailable: str | None) -> TeamLoad:
-        seen = self._seen[name]
+    def _team_load(
+        self, name: str, unavailable: str | None, tenants: Mapping[str, Tenant], looked: Mapping[str, _Seen]
+    ) -> TeamLoad:
+        seen = looked[name]
         tickets, usage = seen.tickets, seen.usage
-        held = self._held()
+        held = _held(tenants, looked)
         return TeamLoad(
             now=seen.at,
             usage=usage,
             unavailable=unavailable,
             queue=None if tickets is None else _queue(tickets),
-            borrowable=None if held is None else self._borrowable(name, held),
+            borrowable=None if held is None or name not in tenants else _borrowable(name, tenants, held),
             cluster_used=None if held is None else _sum(held.values()),
             carved=self._carved,
             lengths=self.history.lengths,
             reclaim=self._reclaim,
         )
 
-    def _held(self) -> dict[str, Mapping[Device, int]] | None:
-        """What each tenant holds; None as soon as one of them is not known."""
-        held = {}
-        for name in self._tenants:
-            usage = self._seen[name].usage
-            if usage is None:
-                return None
-            held[name] = usage.used
-        return held
+    async def _look(self, names: Iterable[str]) -> dict[str, _Seen]:
+        asked = list(names)
+        return dict(zip(asked, await asyncio.gather(*map(self._refresh, asked)), strict=True))
 
-    def _borrowable(self, name: str, held: Mapping[str, Mapping[Device, int]]) -> dict[Device, int]:
-        quotas = {tenant.name: tenant.quota for tenant in self._tenants.values()}
-        found = free_for(name, quotas[name].borrowing, quotas, held)
-        return {device: free.borrowable for device, free in found.items()}
-
-    async def _look(self, names: Iterable[str]) -> None:
-        await asyncio.gather(*(self._refresh(name) for name in names))
-
-    async def _refresh(self, name: str) -> None:
+    async def _refresh(self, name: str) -> _Seen:
         """One question at a time for each tenant, however many pages ask."""
         seen = self._seen.get(name)
         if seen is not None and 0 <= self._clock() - seen.asked < self._fresh:
-            return
+            return seen
         if name not in self._asking:
             self._asking[name] = asyncio.create_task(self._ask(name))
             self._asking[name].add_done_callback(lambda _: self._asking.pop(name, None))
-        self._seen[name] = await asyncio.shield(self._asking[name])
+        seen = await asyncio.shield(self._asking[name])
+        if name in self._tenants:
+            self._seen[name] = seen
+        return seen
 
     async def _ask(self, name: str) -> _Seen:
         try:
@@ -196,6 +194,25 @@ class TeamLoads:
         now = self._clock()
         self.history.look(name, seen.tickets, now - seen.age)
         return _Seen(now, now - seen.age, seen.tickets, seen.usage)
+
+
+def _held(tenants: Iterable[str], seen: Mapping[str, _Seen]) -> dict[str, Mapping[Device, int]] | None:
+    """What each tenant holds; None as soon as one of them is not known."""
+    held = {}
+    for name in tenants:
+        usage = seen[name].usage
+        if usage is None:
+            return None
+        held[name] = usage.used
+    return held
+
+
+def _borrowable(
+    name: str, tenants: Mapping[str, Tenant], held: Mapping[str, Mapping[Device, int]]
+) -> dict[Device, int]:
+    quotas = {tenant.name: tenant.quota for tenant in tenants.values()}
+    found = free_for(name, quotas[name].borrowing, quotas, held)
+    return {device: free.borrowable for device, free in found.items()}
 
 
 def _queue(tickets: Iterable[Ticket]) -> tuple[Ticket, ...]:

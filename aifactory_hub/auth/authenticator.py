@@ -15,14 +15,14 @@ from oauthenticator.generic import GenericOAuthenticator
 from sqlalchemy import select
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
-from traitlets import Integer, TraitError, Unicode, default, validate
+from traitlets import Instance, Integer, TraitError, Unicode, default, validate
 
 from .. import hub_pages
 from ..domain.accounts import Subject
 from ..domain.mapping import TenantMapping
 from ..domain.membership_policy import Policy
 from ..domain.tenants import hub_groups
-from ..registry import Registry
+from ..registry import Registry, RegistryProvider
 from . import memberships, routes
 from .accounts import Accounts
 from .claims import ClaimError, GroupsClaim, username_from_claims, with_name_claims
@@ -38,6 +38,7 @@ from .public_address import outside_origin
 from .session_refresh import Renewal
 from .sign_ins import SignIns
 from .sources import USERINFO, Answer, claims_of, read_groups, what_arrived
+from .team_roles import TeamRoles
 from .token_response import VERIFIED, VERIFIED_BEFORE
 
 # The largest answer that is read of a provider, in bytes: 20,000 groups fit.
@@ -69,6 +70,9 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
 
     issuer = Unicode(config=True, help="The identity provider's issuer URL, exactly as it calls itself.")
     get_registry = Callable(None, allow_none=True, config=True, help="Returns the tenant registry; set by configure().")
+    registry_provider = Instance(
+        RegistryProvider, None, allow_none=True, config=True, help="Follows tenants.yaml; set by configure()."
+    )
     groups_function = Callable(
         None,
         allow_none=True,
@@ -138,6 +142,8 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         self.handovers.begin()
         self.poller = MembershipPoller.begin(self, app)
         hub_pages.begin(app)
+        if self.registry_provider is not None:
+            TeamRoles.begin(self.registry_provider, app.db)
         return [*super().get_handlers(app), *hub_pages.routes(), *routes.routes()]
 
     # What tenants.yaml says

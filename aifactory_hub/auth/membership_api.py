@@ -7,6 +7,7 @@ from the encrypted auth_state, which only a sign-in or a refresh writes.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -16,6 +17,7 @@ from tornado import web
 from ..constants import SCOPE_MEMBERSHIPS
 from ..domain.membership_policy import SessionStatus
 from ..domain.rule_trace import bounded
+from ..domain.tenants import Role
 from .claims import ClaimError
 from .id_token import IdTokenError
 from .memberships import read_kept
@@ -55,14 +57,19 @@ class MembershipsOf(APIHandler):
             nothing: dict[str, Any] = {"tenants": {}, "last": None, "resolved_at": None}
             return {"standing": SessionStatus.SIGNED_OUT.value, **nothing, "generation": generation}
         standing = kept.standing_at(time.time(), self.authenticator.registry.identity.stale_grace)
-        tenants = kept.tenants if standing is SessionStatus.KNOWN else {}
+        # By the rules of now: a team that was removed and made again may be another one.
+        roles = kept.roles_by(self.authenticator.mapping)
         return {
             "standing": standing.value,
-            "tenants": {tenant: role.label for tenant, role in tenants.items()},
-            "last": {tenant: role.label for tenant, role in kept.roles_by(self.authenticator.mapping).items()},
+            "tenants": _labels(roles) if standing is SessionStatus.KNOWN else {},
+            "last": _labels(roles),
             "resolved_at": kept.resolved_at,
             "generation": generation,
         }
+
+
+def _labels(roles: Mapping[str, Role]) -> dict[str, str]:
+    return {tenant: role.label for tenant, role in roles.items()}
 
 
 class Explain(APIHandler):

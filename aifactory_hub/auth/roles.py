@@ -34,10 +34,11 @@ def custom_scopes() -> dict[str, dict[str, Any]]:
 
 def load_roles(tenants: Iterable[str]) -> list[dict[str, Any]]:
     """``c.JupyterHub.load_roles`` for these tenants, and the role of the service."""
-    return [role for tenant in sorted(tenants) for role in _tenant_roles(tenant)] + [_service_role()]
+    return [role for tenant in sorted(tenants) for role in tenant_roles(tenant)] + [_service_role()]
 
 
-def _tenant_roles(tenant: str) -> list[dict[str, Any]]:
+def tenant_roles(tenant: str) -> list[dict[str, Any]]:
+    """The roles of one tenant, each with the hub groups that have it."""
     group, narrowed = f"tenant-{tenant}", tenant_filter(tenant)
     return [
         {

@@ -6,6 +6,7 @@ from .account_pages import AccountsApi, AccountsPage, HandoverApi, HandoverForm
 from .logout import BackChannelLogout
 from .membership_api import Explain, MembershipsOf
 from .team_page import SignInsPage, StopServer, StopServerApi, TeamPage, TeamServers
+from .tenants_file_api import TenantsFile
 
 
 def routes() -> list[tuple[str, type]]:
@@ -14,6 +15,7 @@ def routes() -> list[tuple[str, type]]:
     return [
         (r"/aifactory/backchannel-logout", BackChannelLogout),
         (r"/aifactory/api/memberships", MembershipsOf),
+        (r"/aifactory/api/tenants-file", TenantsFile),
         (r"/aifactory/api/explain/(?P<name>[^/]+)", Explain),
         (r"/aifactory/api/teams/(?P<tenant>[a-z0-9-]+)/servers", TeamServers),
         (rf"/aifactory/api/teams/{server}", StopServerApi),

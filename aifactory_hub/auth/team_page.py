@@ -68,9 +68,10 @@ class _ForTeamAdmins(BaseHandler):
         grace = self.authenticator.registry.identity.stale_grace
         known = kept is not None and kept.standing_at(time.time(), grace) is SessionStatus.KNOWN
         role = kept.tenants.get(tenant) if kept is not None and known else None
-        if role is not Role.ADMIN or not self._whole_right():
+        team = self.authenticator.registry.tenants.get(tenant)
+        if team is None or role is not Role.ADMIN or not self._whole_right():
             raise web.HTTPError(HTTPStatus.NOT_FOUND, f"There is no team {tenant!r} that you administer.")
-        return str(self.authenticator.registry.tenants[tenant].display_name)
+        return str(team.display_name)
 
     def _whole_right(self) -> bool:
         """Whether this request may do all that the person may: a server's token may not, whatever its owner is."""

@@ -57,6 +57,7 @@ def doctor(file: str, kubeconfig: str | None, objects: str | None, offline: bool
     if token and not (offline or objects):
         room = load("aifactory_hub.doctor", "hub")
         findings += room.room_findings(asyncio.run(room.ask_for_room(registry.addresses.service, token)))
+        findings += asyncio.run(_tenants_file(registry, token))
     if not (offline or objects):
         findings.append(asyncio.run(_public_address(registry)))
     if offline:
@@ -70,6 +71,16 @@ def doctor(file: str, kubeconfig: str | None, objects: str | None, offline: bool
             click.echo("who reaches whom was not tried: --probe does, with a pod in each vCluster")
     if any(each.verdict.holds for each in findings):
         sys.exit(EXIT_WRONG)
+
+
+async def _tenants_file(registry: Registry, token: str) -> list[Finding]:
+    """Whether the processes that run work with this file."""
+    asker, reader = load("aifactory_hub.doctor", "hub"), load("aifactory_hub.registry.contents", "hub")
+    digest = reader.digest_of(reader.read_text(registry.source))
+    addresses = registry.addresses
+    places = {"hub": asker.hub_url(addresses.hub_api), "job service": asker.service_url(addresses.service)}
+    found = await asyncio.gather(*(asker.ask_for_tenants_file(url, token) for url in places.values()))
+    return [asker.tenants_file_finding(who, answer, digest) for who, answer in zip(places, found, strict=True)]
 
 
 async def _public_address(registry: Registry) -> Finding:

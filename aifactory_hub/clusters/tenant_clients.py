@@ -103,6 +103,22 @@ class TenantClients:
         """Also connect to this tenant, which is not in the registry any more and of which something still runs."""
         self._entries.setdefault(tenant.name, _Entry(tenant))
 
+    def follow(self, tenants: Mapping[str, Tenant]) -> None:
+        """Connect to these tenants, too. Those that are no more among them are connected to until ``forget``."""
+        for name, tenant in tenants.items():
+            known = self._entries.get(name)
+            if known is not None and known.tenant.vcluster == tenant.vcluster:
+                known.tenant = tenant
+            else:
+                self.forget(name)
+                self._entries[name] = _Entry(tenant)
+
+    def forget(self, tenant: str) -> None:
+        """Let go of a tenant that is gone and of which nothing runs. Calls that are under way may still end."""
+        entry = self._entries.pop(tenant, None)
+        if entry is not None and entry.api is not None:
+            self._retire(entry.api)
+
     def health(self, tenant: str) -> TenantHealth:
         """As last known; asks nobody."""
         return self._entry(tenant).health
@@ -157,6 +173,8 @@ class TenantClients:
         return entry.failed_at is not None and 0 <= self._clock() - entry.failed_at < REMEMBER_FAILURE
 
     async def _connect(self, entry: _Entry) -> KubeApi:
+        if self._entries.get(entry.tenant.name) is not entry:
+            raise TenantUnavailable(entry.tenant.name, "it is not in the tenant registry any more")
         try:
             async with asyncio.timeout(GATHER):
                 try:

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-from ..registry import load_registry
+from ..registry import RegistryProvider
 from . import labextension, proxy
 from .check import check_day
 from .cluster import simulate
@@ -150,8 +150,8 @@ async def _everything(options: Options, ports: Ports, console: Console) -> Async
     keys = read_keys(folder)
     tenants = folder / "tenants.yaml"
     tenants.write_text(tenants_yaml(ports))
-    registry = load_registry(tenants)
-    cluster = simulate(registry, folder / "homes")
+    provider = RegistryProvider.open(tenants, folder)
+    registry, cluster = provider.registry, simulate(provider, folder / "homes")
     console.step("teams, quota and a simulated fleet of 2 x H100 and 1 x A100 in slices")
     found = proxy.is_installed(folder / "proxy")
     command = await asyncio.to_thread(proxy.install, folder / "proxy")
@@ -160,7 +160,7 @@ async def _everything(options: Options, ports: Ports, console: Console) -> Async
         console.step("the identity provider answers")
         async with running_service(folder, ports, keys, cluster):
             console.step("the job service answers")
-            async with running_hub(hub_config(folder, ports, keys, command, registry), cluster):
+            async with running_hub(hub_config(folder, ports, keys, command, provider), cluster):
                 console.step("JupyterHub and its proxy answer")
                 speed = options.speed
                 record = asyncio.create_task(keep_record(folder / _PROCESSES), name="record of processes")

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..admission import GatedAdmission, InProcessAdmission, MenuPolicy
 from ..admission.team_load import TeamLoads
 from ..clusters import TenantHealth
-from ..registry import Registry
+from ..registry import Registry, RegistryProvider
 
 
 class SimulatedTenants:
@@ -30,7 +30,7 @@ class DemoCluster:
     ``homes`` holds the people's folders.
     """
 
-    registry: Registry
+    provider: RegistryProvider
     admission: GatedAdmission
     homes: Path
     clients: SimulatedTenants = field(default_factory=SimulatedTenants)
@@ -44,8 +44,14 @@ class DemoCluster:
             self.admission, registry.tenants, cluster.carved, fresh=0.0, reclaim=cluster.reclaim
         )
 
+    @property
+    def registry(self) -> Registry:
+        """As it is now."""
+        return self.provider.registry
 
-def simulate(registry: Registry, homes: Path) -> DemoCluster:
-    """The simulated cluster of ``registry``."""
+
+def simulate(provider: RegistryProvider, homes: Path) -> DemoCluster:
+    """The simulated cluster of the provider's registry."""
+    registry = provider.registry
     queue = InProcessAdmission(registry.tenants, reclaim=registry.cluster.reclaim)
-    return DemoCluster(registry, GatedAdmission(queue, [MenuPolicy(lambda: registry.tenants)]), homes)
+    return DemoCluster(provider, GatedAdmission(queue, [MenuPolicy(lambda: provider.tenants)]), homes)

@@ -17,7 +17,7 @@ from traitlets.config import Config
 from ..engines.installed import Engines
 from ..engines.local import LocalEngine
 from ..hub_config import configure
-from ..registry import Registry
+from ..registry import RegistryProvider
 from ..service.api.app import make_app, make_server
 from ..service.auth.hub_auth import HubGate
 from ..service.background.schedules import HubMembership
@@ -52,7 +52,7 @@ class DemoHub(JupyterHub):
         await self.cleanup()
 
 
-def hub_config(folder: Path, ports: Ports, keys: Keys, proxy: list[str], registry: Registry) -> Config:
+def hub_config(folder: Path, ports: Ports, keys: Keys, proxy: list[str], provider: RegistryProvider) -> Config:
     """What a site's jupyterhub_config.py would say, plus what the demo runs otherwise: spawner and proxy."""
     c: Any = Config()
     c.JupyterHub.bind_url = ports.address
@@ -68,7 +68,7 @@ def hub_config(folder: Path, ports: Ports, keys: Keys, proxy: list[str], registr
     c.ConfigurableHTTPProxy.auth_token = secrets.token_hex(32)
     c.ConfigurableHTTPProxy.pid_file = str(folder / "proxy.pid")
     c.AIFactoryAuthenticator.login_service = "the demo's accounts"
-    c.DemoSpawner.get_registry = lambda: registry
+    c.DemoSpawner.get_registry = provider.current
     c.DemoSpawner.poll_interval = _POLL_INTERVAL
     # JupyterLab's first import takes its time where the disk is slow or the machine busy.
     c.DemoSpawner.http_timeout = 120
@@ -80,6 +80,9 @@ def hub_config(folder: Path, ports: Ports, keys: Keys, proxy: list[str], registr
         JUPYTERHUB_CRYPT_KEY=keys.crypt_key,
     )
     configure(c, folder / "tenants.yaml")
+    # One for the hub and the job service: they are one process here.
+    c.AIFactoryAuthenticator.registry_provider = provider
+    c.AIFactoryAuthenticator.get_registry = provider.current
     return c
 
 
@@ -119,10 +122,15 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
         gate = HubGate(ports.hub_api, keys.service_token)
         ending.push_async_callback(gate.close)
         engine = LocalEngine(folder / "runs")
-        jobs, teams = Jobs(db), len(cluster.registry.tenants)
+        jobs = Jobs(db)
+
+        def reach() -> dict[str, object]:
+            teams = len(cluster.registry.tenants)
+            return {"host": True, "tenants": teams, "tenants_reachable": teams}
+
         ending.callback(jobs.close)
         context = assemble(
-            registry=cluster.registry,
+            provider=cluster.provider,
             gate=gate,
             membership=HubMembership(gate.members),
             jobs=jobs,
@@ -130,7 +138,7 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
             spool=LogSpool(folder / "files" / "spool", limit=cluster.registry.jobs.max_log),
             admission=cluster.admission,
             engines=Engines([engine]),
-            reach=lambda: {"host": True, "tenants": teams, "tenants_reachable": teams},
+            reach=reach,
             team_loads=cluster.team_loads,
             tick=_TICK,
         )

@@ -3,16 +3,20 @@
 from .load import load_registry, read_registry
 from .model import Addresses, ClusterConfig, IdentityConfig, JobsConfig, NotebookConfig, Registry
 from .problems import Problem, RegistryError
+from .provider import FileStatus, RegistryProvider, Turn
 
 __all__ = [
     "Addresses",
     "ClusterConfig",
+    "FileStatus",
     "IdentityConfig",
     "JobsConfig",
     "NotebookConfig",
     "Problem",
     "Registry",
     "RegistryError",
+    "RegistryProvider",
+    "Turn",
     "load_registry",
     "read_registry",
 ]

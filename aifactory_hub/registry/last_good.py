@@ -1,4 +1,4 @@
-"""The last tenants.yaml that could be used: a process that starts with a broken one works with it.
+"""The copy of the last tenants.yaml that could be used: a process that starts with a broken one works with it.
 
 The copy lies in a folder that outlives the process. Its first lines say which file it is of, and its digest, so that
 neither another site's copy nor half a copy is ever used.
@@ -10,78 +10,65 @@ import hashlib
 import logging
 import os
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-
-from .load import load_registry, read_registry
-from .model import Registry
-from .problems import RegistryError
 
 log = logging.getLogger(__name__)
 
 NAME = "aifactory-tenants.last-good.yaml"
 
 
-def load_or_last_good(path: str | Path, folder: Path) -> Registry:
-    """The registry in the file ``path``, of which a copy is kept in ``folder``; of the copy when the file is broken.
+@dataclass(frozen=True, slots=True)
+class LastGood:
+    """The copy in ``file`` of what ``source`` was when it could be used last."""
 
-    The registry's ``trouble`` then says what is wrong with the file. Raises RegistryError, with what is wrong with the
-    file, when there is no copy that can be used.
-    """
-    copy = folder / NAME
-    try:
-        registry = load_registry(path)
-    except RegistryError as error:
-        registry = _from_copy(copy, str(path), error)
-        log.error("%s", registry.trouble)
-        return registry
-    try:
-        _keep(copy, str(path), Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        log.warning("no copy of %s can be kept as %s, so no start goes on with a broken one: %s", path, copy, error)
-    return registry
+    file: Path
+    source: str
 
+    @classmethod
+    def beside(cls, folder: Path, source: str) -> LastGood:
+        """The copy that is kept in ``folder``."""
+        return cls(folder / NAME, source)
 
-def _from_copy(copy: Path, source: str, error: RegistryError) -> Registry:
-    try:
-        head, _, text = copy.read_text(encoding="utf-8").partition("\n\n")
-    except (OSError, UnicodeDecodeError):
-        raise error from None
-    if head != _head(source, text):
-        log.warning("%s is not a whole copy of %s: it is not used", copy, source)
-        raise error
-    try:
-        registry = read_registry(text, source)
-    except RegistryError:
-        # Good for the version that kept it, and not for this one.
-        raise error from None
-    count = len(error.problems)
-    trouble = (
-        f"{source} can't be used, so the last good one is, of which {copy} is the copy. "
-        f"{count} {'problem' if count == 1 else 'problems'}:\n{error}"
-    )
-    return replace(registry, trouble=trouble)
-
-
-def _keep(copy: Path, source: str, text: str) -> None:
-    content = f"{_head(source, text)}\n\n{text}"
-    try:
-        if copy.read_text(encoding="utf-8") == content:
-            return
-    except (OSError, UnicodeDecodeError):
-        pass
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=copy.parent, prefix=f".{NAME}-", delete=False) as file:
+    def text(self) -> str | None:
+        """The copy's text; None when there is none, or when it is not a whole copy of the source."""
         try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).replace(copy)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+            head, _, text = self.file.read_text(encoding="utf-8").partition("\n\n")
+        except (OSError, UnicodeDecodeError):
+            return None
+        if head != self._head(text):
+            log.warning("%s is not a whole copy of %s: it is not used", self.file, self.source)
+            return None
+        return text
 
+    def keep(self, text: str) -> None:
+        """Keep ``text``, whole or not at all. A folder that can't be written is no error: it is logged."""
+        try:
+            self._write(f"{self._head(text)}\n\n{text}")
+        except OSError as error:
+            log.warning(
+                "no copy of %s can be kept as %s, so no start goes on with a broken one: %s",
+                self.source, self.file, error,
+            )  # fmt: skip
 
-def _head(source: str, text: str) -> str:
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return f"# The last good copy of {source!r}, kept by aifactory-hub. Do not edit.\n# sha256: {digest}"
+    def _write(self, content: str) -> None:
+        try:
+            if self.file.read_text(encoding="utf-8") == content:
+                return
+        except (OSError, UnicodeDecodeError):
+            pass
+        folder = self.file.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, prefix=f".{NAME}-", delete=False) as file:
+            try:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                Path(file.name).replace(self.file)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+
+    def _head(self, text: str) -> str:
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return f"# The last good copy of {self.source!r}, kept by aifactory-hub. Do not edit.\n# sha256: {digest}"

@@ -25,12 +25,25 @@ from .mapping import mapping_problems, rules_of
 from .model import Addresses, ClusterConfig, IdentityConfig, Isolation, JobsConfig, NotebookConfig, Registry
 from .problems import Problem, RegistryError
 
+# Bytes. A thousand teams need about one million.
+LARGEST = 8 * 2**20
+
 
 def load_registry(path: str | Path) -> Registry:
     """The registry in the file ``path``. Raises RegistryError with every problem that was found."""
+    return read_registry(read_text(path), str(path))
+
+
+def read_text(path: str | Path) -> str:
+    """The text of the file ``path``. Raises RegistryError when it can't be read or is larger than LARGEST."""
     source = str(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            what = f"the file has more than {LARGEST // 2**20} MiB"
+            raise RegistryError(source, [Problem((), what, "name the file with the teams (AIFACTORY_HUB_TENANTS)")])
+        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         what = f"the file can't be read: {error.strerror}"
         instead = "name an existing file (AIFACTORY_HUB_TENANTS) that the hub may read"
@@ -38,7 +51,6 @@ def load_registry(path: str | Path) -> Registry:
     except UnicodeDecodeError as error:
         what = f"the file is not UTF-8 text (byte {error.start})"
         raise RegistryError(source, [Problem((), what, "save it as UTF-8")]) from error
-    return read_registry(text, source)
 
 
 def read_registry(text: str, source: str) -> Registry:

@@ -136,7 +136,6 @@ class Registry:
     catalogue: Catalogue
     tenants: Mapping[str, Tenant] = field(default_factory=dict)
     isolation: Isolation = field(default_factory=Isolation)
-    trouble: str = ""  # why the file can't be used, when this is the last good one
 
     def mapping(self) -> TenantMapping:
         """All rules from groups to tenants, compiled: keep it."""

@@ -355,6 +355,15 @@ class QuotaAnswer(TypedDict):
     simulated: Simulated
 
 
+class TenantsFileAnswer(TypedDict):
+    """Whether the service works with tenants.yaml as it is; ``trouble`` says why not, and is empty when it does."""
+
+    digest: Annotated[str, Field(description="SHA-256 of the text that the service works with.")]
+    read_at: Annotated[float | None, Field(description="When it was last read, in seconds since 1970.")]
+    trouble: str
+    waits: Annotated[bool, Field(description="The file is good, and some of its keys take a restart.")]
+
+
 class HealthAnswer(TypedDict):
     """Whether the service works, and what it can reach."""
 
@@ -364,4 +373,5 @@ class HealthAnswer(TypedDict):
     host: NotRequired[bool]
     tenants: NotRequired[int]
     tenants_reachable: NotRequired[int]
+    tenants_file: Annotated[str, Field(description='"in use"; "refused" or "waits" while the one before is.')]
     simulated: Simulated

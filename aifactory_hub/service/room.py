@@ -66,6 +66,10 @@ class Room:
         self._counting = asyncio.Lock()
         self._jobs: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
+    def set_limits(self, limits: RoomLimits) -> None:
+        """Use these from now on. Nothing that is kept is removed by it."""
+        self._limits = limits
+
     def recount_now(self) -> None:
         """Count what is kept; blocks."""
         self._held = self._count()

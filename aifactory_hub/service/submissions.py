@@ -55,7 +55,7 @@ class Submissions:
 
     def __init__(
         self,
-        registry: Registry,
+        get_registry: Callable[[], Registry],
         jobs: Jobs,
         engines: Engines,
         images: Images,
@@ -63,7 +63,7 @@ class Submissions:
         clock: Callable[[], float],
         new_id: Callable[[], str] = new_job_id,
     ) -> None:
-        self._registry = registry
+        self._get_registry = get_registry
         self._jobs = jobs
         self._engines = engines
         self._images = images
@@ -162,13 +162,17 @@ class Submissions:
     def _plan(
         self, tenant: str, request: JobRequest, notify: Sequence[str], published: Sequence[Published] | None
     ) -> JobPlan | Refusal:
+        registry = self._get_registry()
+        if tenant not in registry.tenants:  # it was removed since the caller's teams were read
+            message = f"Team {tenant} was removed from this hub."
+            return Refusal(RefusalReason.NOT_A_MEMBER, message, field="tenant")
         for url in notify:
             try:
-                check_address(url, self._registry.jobs.webhook_hosts)
+                check_address(url, registry.jobs.webhook_hosts)
             except Forbidden as error:
                 return Refusal(RefusalReason.BAD_FIELD, f"No message may go to {url!r}: {error}.", field="notify")
         facts = self._engines.facts
-        plan = plan_job(request, self._registry.tenants[tenant], self._registry.catalogue, facts)
+        plan = plan_job(request, registry.tenants[tenant], registry.catalogue, facts)
         if published is None or isinstance(plan, Refusal):
             return plan
         return check_template(plan.engine, request.template or "", request.parameters, published) or plan

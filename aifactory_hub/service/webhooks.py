@@ -105,7 +105,7 @@ class Messenger:
     """Sends what is due. ``internal`` hosts may be plain http and need not be public; ``key`` makes the secrets."""
 
     deliveries: Deliveries
-    internal: Sequence[str]
+    internal: Callable[[], Sequence[str]]
     key: bytes
     clock: Callable[[], float]
     timeout: float = _TIMEOUT
@@ -147,8 +147,9 @@ class Messenger:
         """
         ends = asyncio.get_running_loop().time() + self.timeout
         try:
-            address = check_address(delivery.url, self.internal)
-            session = internal if address.raw_host in self.internal else public
+            hosts = self.internal()
+            address = check_address(delivery.url, hosts)
+            session = internal if address.raw_host in hosts else public
             status = await self._post(session, address, delivery)
         except Forbidden as error:
             return f"no message may go there: {error}"

@@ -7,17 +7,18 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from .. import constants
 from ..admission import GatedAdmission, KueueAdmission, MenuPolicy
 from ..admission.team_load import TeamLoads
-from ..clusters import HostWatch, PodChange, TenantClients, TenantHealth, connect_host
+from ..clusters import HostWatch, PodChange, TenantClients, TenantUnavailable, connect_host
 from ..domain.membership_policy import Policy
 from ..domain.room import RoomLimits
 from ..engines.base import Site
 from ..engines.installed import Engines, load_engines
-from ..registry.last_good import load_or_last_good
-from ..registry.model import Registry
+from ..registry import JobsConfig, Registry, RegistryProvider
+from ..registry.gone_tenants import GoneTenants
 from ..settings import ServiceSettings, SettingsError
 from ..store import (
     BlobsUnavailable,
@@ -62,13 +63,15 @@ _QUIET, _UNHEARD = 1800.0, 30.0
 _LEASE_EVERY = 5.0
 # Owners of live jobs are asked about this often; the hub remembers them for two minutes. In seconds.
 _OWNERS_EVERY = 30.0
+# How often teams that were removed and of which no job is left are forgotten. In seconds.
+_FORGET_EVERY = 60.0
 # How long a new process waits for the one before it to end, in seconds.
 _LEASE_TIMEOUT = 60.0
 
 
 def assemble(
     *,
-    registry: Registry,
+    provider: RegistryProvider,
     gate: Gate,
     jobs: Jobs,
     files: FileStore,
@@ -82,6 +85,7 @@ def assemble(
     lease: Lease | None = None,
     images: Images | None = None,
     site_token_hash: str | None = None,
+    forget: Callable[[str], None] = lambda tenant: None,
     clock: Callable[[], float] = time.time,
     tick: float = 1.0,
     quiet: float | None = None,
@@ -89,7 +93,11 @@ def assemble(
     pods_heard: Callable[[], bool] = lambda: True,
 ) -> Context:
     """The context of these parts; nothing is started. ``tick``, ``quiet`` and ``unheard`` in seconds: see Reconciler.
-    ``pods_heard``: whether changes of pods would be heard now."""
+
+    ``pods_heard``: whether changes of pods would be heard now. ``forget`` is called with a tenant that was removed, when
+    it has no live job any more.
+    """
+    registry = provider.registry
     changes, log_news = ChangeFeed(), ChangeFeed()
 
     def tell(job_id: str) -> None:
@@ -98,10 +106,9 @@ def assemble(
         log_news.tell(job_id)
 
     snapshots = Snapshots(jobs.db, files)
-    limits = RoomLimits(registry.jobs.room_per_person, registry.jobs.room_per_team, registry.jobs.keep_free)
-    room = Room(jobs.db, files, spool, limits)
+    room = Room(jobs.db, files, spool, _room_limits(registry.jobs))
     step_parts = StepParts(
-        registry=registry,
+        get_registry=provider.current,
         jobs=jobs,
         schedules=Schedules(jobs.db),
         files=files,
@@ -120,31 +127,39 @@ def assemble(
 
     reconciler = Reconciler(step_parts, tick=tick, quiet=quiet, unheard=unheard, hears=hears)
     jobs.listen(tell)
-    submissions = Submissions(registry, jobs, engines, images or Images(registry), clock=clock)
+    submissions = Submissions(provider.current, jobs, engines, images or Images(provider.current), clock=clock)
     scheduler = Scheduler(Schedules(jobs.db), jobs, snapshots, submissions, membership, clock)
-    messenger = Messenger(Deliveries(jobs.db), registry.jobs.webhook_hosts, files.secret("webhooks"), clock)
+    hosts, key = (lambda: provider.registry.jobs.webhook_hosts), files.secret("webhooks")
+    messenger = Messenger(Deliveries(jobs.db), hosts, key, clock)
     watched = {} if lease is None else {"lease": (_LEASE_EVERY, _in_thread(lease.check))}
-    retention = Retention(registry.jobs, jobs, files, messenger.deliveries, clock)
+    retention = Retention(lambda: provider.registry.jobs, jobs, files, messenger.deliveries, clock)
     journal = Journal(jobs.db, files)
     journal.recover()
     snapshots.adopt(now=clock())
     snapshots.measure()
     room.recount_now()
-    periodic_tasks = {
+    gone = GoneTenants((admission.forget, forget))
+    provider.listen(gone.follow)
+    periodic_tasks: dict[str, tuple[float, Callable[[], Awaitable[None]]]] = {
         "journal": (tick, _in_thread(journal.flush)),
         "schedules": (tick, scheduler.tick),
         "messages": (tick, messenger.tick),
         "retention": (_RETENTION_EVERY, retention.tick),
         "room": (_COUNT_EVERY, room.recount),
+        "removed teams": (_FORGET_EVERY, partial(_forget_gone, gone, jobs)),
         **watched,
     }
     if isinstance(gate, HubGate):
         owners = Owners(jobs.db, files)
         gate.members.carry_out_handovers = Handovers(owners, jobs, clock).carry_out
-        policy = Policy(stop=registry.identity.on_leaving == "stop", grace=registry.identity.leaving_grace)
-        periodic_tasks["owners"] = (_OWNERS_EVERY, LeftOwners(owners, jobs, gate.members, policy, clock).look)
+        left_owners = LeftOwners(owners, jobs, gate.members, lambda: _policy(provider.registry), clock)
+        periodic_tasks["owners"] = (_OWNERS_EVERY, left_owners.look)
+    team_loads = team_loads or TeamLoads(
+        admission, registry.tenants, registry.cluster.carved, reclaim=registry.cluster.reclaim
+    )
+    provider.listen(_following(admission, team_loads, room, spool))
     return Context(
-        registry=registry,
+        provider=provider,
         gate=gate,
         jobs=jobs,
         files=files,
@@ -161,12 +176,39 @@ def assemble(
         room=room,
         spool=spool,
         reach=reach,
-        team_loads=team_loads
-        or TeamLoads(admission, registry.tenants, registry.cluster.carved, reclaim=registry.cluster.reclaim),
+        team_loads=team_loads,
         unavailable=unavailable,
         clock=clock,
         site_token_hash=site_token_hash,
     )
+
+
+def _following(
+    admission: GatedAdmission, team_loads: TeamLoads, room: Room, spool: LogSpool
+) -> Callable[[Registry, Registry], None]:
+    """A listener for the parts that keep something of the registry. All others look it up whenever they need it."""
+
+    def follow(_old: Registry, new: Registry) -> None:
+        admission.follow(new.tenants)
+        team_loads.follow(new.tenants, new.cluster.carved, new.cluster.reclaim)
+        room.set_limits(_room_limits(new.jobs))
+        spool.set_limit(new.jobs.max_log)
+
+    return follow
+
+
+def _room_limits(jobs: JobsConfig) -> RoomLimits:
+    return RoomLimits(jobs.room_per_person, jobs.room_per_team, jobs.keep_free)
+
+
+def _policy(registry: Registry) -> Policy:
+    return Policy(stop=registry.identity.on_leaving == "stop", grace=registry.identity.leaving_grace)
+
+
+async def _forget_gone(gone: GoneTenants, jobs: Jobs) -> None:
+    """Let go of the teams that left the registry and have no live job."""
+    if gone.names:
+        gone.forget_unused({row.tenant for row in await clock_pool.run(jobs.live_runs)})
 
 
 def _in_thread(call: Callable[[], object]) -> Callable[[], Awaitable[None]]:
@@ -183,7 +225,8 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
     Raises what load_registry and connect_host raise, and LeaseTaken; a cluster that does not answer does not keep it
     from starting.
     """
-    registry = load_or_last_good(settings.tenants, settings.files)
+    provider = await clock_pool.run(RegistryProvider.open, settings.tenants, settings.files)
+    registry = provider.registry
     db = open_db(settings.database)
     lease = Lease(db)
     async with contextlib.AsyncExitStack() as ending:
@@ -198,7 +241,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
         watch = HostWatch(host)
         ending.push_async_callback(watch.stop)
         queue = KueueAdmission(host, registry.tenants, registry.hub)
-        admission = GatedAdmission(queue, [MenuPolicy(lambda: registry.tenants)])
+        admission = GatedAdmission(queue, [MenuPolicy(lambda: provider.tenants)])
         ending.push_async_callback(admission.close)
         gate = HubGate(settings.hub_api_url, settings.service_token.reveal())
         ending.push_async_callback(gate.close)
@@ -206,12 +249,13 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
         ending.callback(jobs.close)
 
         def reach() -> dict[str, object]:
-            healthy = [clients.health(tenant).ok for tenant in registry.tenants]
+            healthy = [clients.health(tenant).ok for tenant in provider.registry.tenants]
             return {"host": not watch.stale, "tenants": len(healthy), "tenants_reachable": sum(healthy)}
 
+        provider.listen(lambda _old, new: clients.follow(new.tenants))
         cluster, learned = registry.cluster, settings.files / "run-lengths.json"
         context = assemble(
-            registry=registry,
+            provider=provider,
             gate=gate,
             team_loads=TeamLoads(admission, registry.tenants, cluster.carved, reclaim=cluster.reclaim, history=learned),
             lease=lease,
@@ -220,11 +264,12 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             files=FileStore(settings.files, await clock_pool.run(_blobs, settings)),
             spool=LogSpool(settings.files / "spool", limit=registry.jobs.max_log),
             admission=admission,
-            engines=load_engines(registry.jobs.engines, Site(registry.hub, registry.tenants, clients, watch)),
+            engines=load_engines(registry.jobs.engines, Site(registry.hub, provider.tenants, clients, watch)),
             reach=reach,
-            unavailable=lambda tenant: _unavailable(clients.health(tenant)),
-            images=Images(registry, watch),
+            unavailable=lambda tenant: _unavailable(clients, tenant),
+            images=Images(provider.current, watch),
             site_token_hash=token_hash(settings.service_token.reveal()),
+            forget=clients.forget,
             quiet=_QUIET,
             unheard=_UNHEARD,
             pods_heard=lambda: not watch.stale,
@@ -233,6 +278,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
         watch.subscribe(lambda change: _wake_for_jobs(context.reconciler, change))
         tasks = [
             clients.watch_health(),
+            asyncio.create_task(provider.run(), name="look at tenants.yaml"),
             asyncio.create_task(context.reconciler.run(), name="reconciler"),
             asyncio.create_task(context.team_loads.run(), name="team_loads"),
         ]
@@ -252,8 +298,12 @@ def _blobs(settings: ServiceSettings) -> S3Blobs | None:
     return blobs
 
 
-def _unavailable(health: TenantHealth) -> str | None:
+def _unavailable(clients: TenantClients, tenant: str) -> str | None:
     """Why; a tenant that was not looked at yet is not known to be away."""
+    try:
+        health = clients.health(tenant)
+    except TenantUnavailable as error:
+        return error.reason
     if health.ok or health.since is None:
         return None
     return health.reason or "its vCluster does not answer"

@@ -39,6 +39,10 @@ class LogSpool:
         self._held: dict[str, int] | None = None
         self._lock = threading.Lock()
 
+    def set_limit(self, limit: int) -> None:
+        """Use another limit from the next piece on."""
+        self._limit = limit
+
     def append(self, run_id: str, offset: int, chunk: bytes) -> int:
         """Add what was printed at ``offset``; the place that the next piece is expected at.
 

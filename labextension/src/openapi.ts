@@ -522,6 +522,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/site/tenants-file": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Whether the service works with tenants.yaml as it is. */
+        readonly get: operations["getTenantsFile"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/tenants/{tenant}/profiles": {
         readonly parameters: {
             readonly query?: never;
@@ -910,6 +927,11 @@ export interface components {
             readonly status: string;
             /** Tenants */
             readonly tenants?: number;
+            /**
+             * Tenants File
+             * @description "in use"; "refused" or "waits" while the one before is.
+             */
+            readonly tenants_file: string;
             /** Tenants Reachable */
             readonly tenants_reachable?: number;
             /** Version */
@@ -2136,6 +2158,29 @@ export interface components {
             readonly unavailable: {
                 readonly [key: string]: string;
             };
+        };
+        /**
+         * TenantsFileAnswer
+         * @description Whether the service works with tenants.yaml as it is; ``trouble`` says why not, and is empty when it does.
+         */
+        readonly TenantsFileAnswer: {
+            /**
+             * Digest
+             * @description SHA-256 of the text that the service works with.
+             */
+            readonly digest: string;
+            /**
+             * Read At
+             * @description When it was last read, in seconds since 1970.
+             */
+            readonly read_at: number | null;
+            /** Trouble */
+            readonly trouble: string;
+            /**
+             * Waits
+             * @description The file is good, and some of its keys take a restart.
+             */
+            readonly waits: boolean;
         };
         /**
          * Times
@@ -3527,6 +3572,35 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["RoomAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getTenantsFile: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Whether the service works with tenants.yaml as it is. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TenantsFileAnswer"];
                 };
             };
             /** @description What went wrong. */

@@ -8,6 +8,7 @@ from typing import Any
 
 from aifactory_hub.domain.orphans import HoldReason
 from aifactory_hub.domain.server_ends import duration
+from aifactory_hub.registry import FileStatus, RegistryProvider
 
 from .host_cluster import HostCluster
 from .orphan_collector import OrphanCollector
@@ -20,11 +21,16 @@ _HELD = {
 
 
 def cluster_state(
-    cluster: HostCluster | None, orphans: OrphanCollector | None, now: float | None = None
+    cluster: HostCluster | None,
+    orphans: OrphanCollector | None,
+    provider: RegistryProvider | None = None,
+    now: float | None = None,
 ) -> dict[str, Any]:
     """What is known of the cluster now; asks nobody. ``watch`` is None before the hub has connected."""
+    file = None if provider is None else file_state(provider.status)
     if cluster is None or orphans is None:
-        return {"watch": None, "trouble": "", "teams": [], "orphans": [], "held": [], "removes": False}
+        nothing: dict[str, Any] = {"teams": [], "orphans": [], "held": [], "removes": False}
+        return {"watch": None, "trouble": "", **nothing, "tenants_file": file}
     at = time.time() if now is None else now
     return {
         "watch": _watch(cluster, at),
@@ -44,7 +50,18 @@ def cluster_state(
             for each in orphans.held
         ],
         "removes": orphans.rules.remove,
-        "tenants_file": cluster.registry.trouble,
+        "tenants_file": file,
+    }
+
+
+def file_state(status: FileStatus) -> dict[str, Any]:
+    """Whether tenants.yaml is what the hub works with. ``read`` is when it last was."""
+    read = None if status.read_at is None else datetime.datetime.fromtimestamp(status.read_at, datetime.UTC)
+    return {
+        "trouble": status.trouble,
+        "waits": status.waits,
+        "digest": status.digest[:12],
+        "read": None if read is None else f"{read:%Y-%m-%d %H:%M:%S}",
     }
 
 

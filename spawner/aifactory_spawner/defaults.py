@@ -6,12 +6,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jupyterhub.traitlets import Callable
-from traitlets import Bool, Dict, Float, HasTraits, Integer, default
+from traitlets import Bool, Dict, Float, HasTraits, Instance, Integer, default
 
 from aifactory_hub import constants
 from aifactory_hub.auth.roles import server_token_scopes
 from aifactory_hub.domain.names import slug
-from aifactory_hub.registry import Registry
+from aifactory_hub.registry import Registry, RegistryProvider
 
 from .team_choice import TeamChoice
 
@@ -32,6 +32,27 @@ class RegistryTrait(HasTraits):
     """The registry, for the defaults that follow from it."""
 
     get_registry = Callable(None, allow_none=True, config=True, help="Returns the tenant registry; set by configure().")
+
+    registry_provider = Instance(
+        RegistryProvider, None, allow_none=True, config=True, help="Follows tenants.yaml; set by configure()."
+    )
+
+    def _given(self, name: str, value: Any) -> Any:
+        """The registry's value as a trait's default, which ``follow_registry`` replaces when it changes."""
+        self.__dict__.setdefault("_given_defaults", {})[name] = value
+        return value
+
+    def follow_registry(self) -> None:
+        """Give each trait that has the registry's value of before its value of now."""
+        for name, value in list(self.__dict__.get("_given_defaults", {}).items()):
+            now = self.trait_defaults(name)
+            if getattr(self, name) == value:
+                setattr(self, name, now)
+
+    @property
+    def _provider(self) -> RegistryProvider:
+        provider: RegistryProvider | None = self.registry_provider
+        return RegistryProvider(self._registry) if provider is None else provider
 
     @property
     def _registry(self) -> Registry:
@@ -65,7 +86,8 @@ class TeamChoiceDefaults(RegistryTrait):
     def _default_start_timeout(self) -> int:
         # We give up ourselves, with a message that says why: a start that may wait for quota later than another.
         notebook = self._registry.notebook
-        return notebook.queue_timeout + notebook.start_timeout + START_MARGIN
+        seconds = notebook.queue_timeout + notebook.start_timeout + START_MARGIN
+        return int(self._given("start_timeout", seconds))
 
     @default("apply_user_options")
     def _default_apply_user_options(self) -> Any:
@@ -111,6 +133,11 @@ class LifeTraits(HasTraits):
 class PodDefaults(RegistryTrait):
     """To be mixed in before KubeSpawner."""
 
+    def start(self) -> Any:
+        """As kubespawner's, by what tenants.yaml says now: this spawner may have been made before it changed."""
+        self.follow_registry()
+        return super().start()
+
     @default("cmd")
     def _default_cmd(self) -> list[str]:
         return ["python3", "-m", "jupyterhub.singleuser"]
@@ -129,7 +156,7 @@ class PodDefaults(RegistryTrait):
 
     @default("image")
     def _default_image(self) -> str:
-        return self._registry.notebook.image
+        return str(self._given("image", self._registry.notebook.image))
 
     @default("image_pull_policy")
     def _default_image_pull_policy(self) -> str:
@@ -181,11 +208,12 @@ class PodDefaults(RegistryTrait):
 
     @default("storage_capacity")
     def _default_storage_capacity(self) -> str:
-        return self._registry.notebook.storage
+        return str(self._given("storage_capacity", self._registry.notebook.storage))
 
     @default("storage_class")
     def _default_storage_class(self) -> str | None:
-        return self._registry.notebook.storage_class
+        storage_class: str | None = self._given("storage_class", self._registry.notebook.storage_class)
+        return storage_class
 
     @default("storage_access_modes")
     def _default_storage_access_modes(self) -> list[str]:

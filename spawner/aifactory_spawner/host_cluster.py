@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from aifactory_hub.constants import NOTEBOOKS_SECRET
 from aifactory_hub.domain.quota import Quota
 from aifactory_hub.domain.tenants import Tenant
 from aifactory_hub.domain.tickets import Ticket
-from aifactory_hub.registry import Registry
+from aifactory_hub.registry import Registry, RegistryProvider
+from aifactory_hub.registry.gone_tenants import GoneTenants
 
 from .binding import Binding
 from .shared_reads import SharedReads, takes_connections
@@ -31,7 +32,7 @@ class HostCluster:
     and port.
     """
 
-    registry: Registry
+    provider: RegistryProvider
     host: KubeApi
     watch: HostWatch
     clients: TenantClients
@@ -39,6 +40,7 @@ class HostCluster:
     history: Path | None = None
     reach: Callable[[str, int], Awaitable[bool]] = takes_connections
     team_loads: TeamLoads = field(init=False)
+    _gone: GoneTenants = field(init=False, repr=False)
     _tickets: SharedReads[str, dict[str, Ticket]] = field(init=False, repr=False)
     _namespaces: SharedReads[str, str | None] = field(init=False, repr=False)
 
@@ -47,8 +49,25 @@ class HostCluster:
         self.team_loads = TeamLoads(
             self.admission, tenants, cluster.carved, reclaim=cluster.reclaim, history=self.history
         )
+        self._gone = GoneTenants((self.clients.forget, self.admission.forget))
+        self.provider.listen(self._follow)
         self._tickets = SharedReads(self._read_tickets, TICKETS_FOR)
         self._namespaces = SharedReads(self.read_namespace_uid, NAMESPACE_FOR)
+
+    @property
+    def registry(self) -> Registry:
+        """As it is now."""
+        return self.provider.registry
+
+    def _follow(self, old: Registry, new: Registry) -> None:
+        self.clients.follow(new.tenants)
+        self.admission.follow(new.tenants)
+        self.team_loads.follow(new.tenants, new.cluster.carved, new.cluster.reclaim)
+        self._gone.follow(old, new)
+
+    def forget_gone(self, in_use: Collection[str]) -> None:
+        """Let go of the teams that left the registry and are not ``in_use``."""
+        self._gone.forget_unused(in_use)
 
     async def ticket(self, tenant: str, name: str) -> Ticket | None:
         """The ticket, at most ``TICKETS_FOR`` seconds old; None when there is none. Raises AdmissionUnavailable."""
@@ -86,6 +105,7 @@ class HostCluster:
             tenant = Tenant(binding.tenant, binding.tenant, binding.vcluster, rules=(), profiles=(), quota=Quota({}))
             self.clients.serve(tenant)
             self.admission.serve(tenant)
+            self._gone.names.add(tenant.name)
 
     async def close(self) -> None:
         """Stop the watch and close all connections."""
@@ -95,7 +115,9 @@ class HostCluster:
         await self.host.close()
 
 
-async def connect_cluster(registry: Registry, kubeconfig: str | None, history: Path | None = None) -> HostCluster:
+async def connect_cluster(
+    provider: RegistryProvider, kubeconfig: str | None, history: Path | None = None
+) -> HostCluster:
     """Connect to the host cluster; the watch and the health checks begin in the background.
 
     ``history`` is the file of how long runs took.
@@ -105,8 +127,9 @@ async def connect_cluster(registry: Registry, kubeconfig: str | None, history: P
     host = await connect_host(kubeconfig)
     watch = HostWatch(host)
     watch.start()
+    registry = provider.registry
     clients = TenantClients(host, registry.tenants, NOTEBOOKS_SECRET)
     clients.watch_health()
     queue = KueueAdmission(host, registry.tenants, registry.hub)
-    admission = GatedAdmission(queue, [MenuPolicy(lambda: registry.tenants)])
-    return HostCluster(registry, host, watch, clients, admission, history)
+    admission = GatedAdmission(queue, [MenuPolicy(lambda: provider.tenants)])
+    return HostCluster(provider, host, watch, clients, admission, history)

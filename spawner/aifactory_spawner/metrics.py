@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from aifactory_hub.domain.orphans import HoldReason
+from aifactory_hub.registry import FileStatus
 
 from .host_cluster import HostCluster
 from .jupyterhub5_compat import SpawnException
@@ -86,14 +87,22 @@ class HubMetrics(Collector):
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._cluster: Callable[[], HostCluster | None] = lambda: None
         self._orphans: OrphanCollector | None = None
+        self._file: Callable[[], FileStatus] | None = None
         self._clock = clock
 
-    def follow(self, cluster: Callable[[], HostCluster | None], orphans: OrphanCollector) -> None:
-        """Read these from now on."""
-        self._cluster, self._orphans = cluster, orphans
+    def follow(
+        self,
+        cluster: Callable[[], HostCluster | None],
+        orphans: OrphanCollector,
+        file: Callable[[], FileStatus] | None = None,
+    ) -> None:
+        """Read these from now on. ``file`` returns whether tenants.yaml is what the hub works with."""
+        self._cluster, self._orphans, self._file = cluster, orphans, file
 
     def collect(self) -> Iterable[Metric]:
         """Of the host watch, of each tenant's API, and of pods and tickets without a server."""
+        if self._file is not None:
+            yield from _file(self._file())
         cluster, orphans = self._cluster(), self._orphans
         if cluster is None or orphans is None:
             return
@@ -101,8 +110,6 @@ class HubMetrics(Collector):
         yield from self._tenants(cluster)
         yield self._orphan_pods(orphans, cluster)
         yield self._held_tickets(orphans, cluster)
-        text = "1 when the hub works with tenants.yaml, 0 when that is broken and the last good one is used"
-        yield GaugeMetricFamily("aifactory_tenants_file_ok", text, value=int(not cluster.registry.trouble))
 
     def _watch(self, cluster: HostCluster) -> Iterable[Metric]:
         watch = cluster.watch
@@ -135,7 +142,7 @@ class HubMetrics(Collector):
         gauge = GaugeMetricFamily("aifactory_orphan_pods", "Pods of this hub without a server", labels=["tenant"])
         counts = dict.fromkeys(cluster.registry.tenants, 0)
         for orphan in orphans.orphans:
-            counts[orphan.key.tenant] += 1
+            counts[orphan.key.tenant] = counts.get(orphan.key.tenant, 0) + 1  # also of a team that was just removed
         for tenant, count in counts.items():
             gauge.add_metric([tenant], count)
         return gauge
@@ -145,10 +152,19 @@ class HubMetrics(Collector):
         gauge = GaugeMetricFamily("aifactory_held_tickets", text, labels=["tenant", "reason"])
         counts = {(tenant, str(reason)): 0 for tenant in cluster.registry.tenants for reason in HoldReason}
         for each in orphans.held:
-            counts[each.ticket.tenant, str(each.reason)] += 1
+            labels = (each.ticket.tenant, str(each.reason))
+            counts[labels] = counts.get(labels, 0) + 1
         for labels, count in counts.items():
             gauge.add_metric([*labels], count)
         return gauge
+
+
+def _file(status: FileStatus) -> Iterable[Metric]:
+    text = "1 when the hub works with tenants.yaml as it is, 0 when the file is broken or waits for a restart"
+    yield GaugeMetricFamily("aifactory_tenants_file_ok", text, value=int(not status.trouble))
+    if status.read_at is not None:
+        text = "When tenants.yaml was last read and was what the hub works with"
+        yield GaugeMetricFamily("aifactory_tenants_file_read_timestamp_seconds", text, value=status.read_at)
 
 
 HUB_METRICS = HubMetrics()

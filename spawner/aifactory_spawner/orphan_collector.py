@@ -166,8 +166,9 @@ class OrphanCollector:
                 # The pod is that of the server's next start.
                 await cluster.admission.release(ticket.tenant, ticket.name)
             else:
-                tenant = cluster.registry.tenants[ticket.tenant]
-                await _server(cluster, tenant, ticket, f"nb-{ticket.owner}").remove()
+                tenant = cluster.registry.tenants.get(ticket.tenant)
+                if tenant is not None:  # it may have been removed meanwhile
+                    await _server(cluster, tenant, ticket, f"nb-{ticket.owner}").remove()
         except NO_ANSWER as error:
             log.info("%s: ticket %s is given back later: %s", ticket.tenant, ticket.name, error)
         else:
@@ -180,7 +181,9 @@ async def _server_tickets(cluster: HostCluster, tenant: str) -> list[Ticket]:
 
 async def _remove(cluster: HostCluster, orphans: Iterable[Orphan]) -> None:
     for orphan in orphans:
-        tenant = cluster.registry.tenants[orphan.key.tenant]
+        tenant = cluster.registry.tenants.get(orphan.key.tenant)
+        if tenant is None:  # it was removed meanwhile
+            continue
         binding = Binding(tenant.name, "", "", tenant.vcluster.namespace, tenant.vcluster.name)
         server = Server(cluster, binding, orphan.pod, marks(cluster.registry.hub, orphan.key.owner))
         log.warning("%s: removing pod %s, which has had no server", tenant.name, orphan.pod)

@@ -19,6 +19,7 @@ from aifactory_hub.domain.refusals import Refusal, RefusalReason
 from aifactory_hub.domain.servers import ServerStep
 from aifactory_hub.domain.spawns import SpawnPlan
 from aifactory_hub.domain.tickets import Ticket
+from aifactory_hub.registry import RegistryProvider
 
 from . import overrides
 from .binding import Binding
@@ -141,7 +142,7 @@ class TenantKubeSpawner(TeamChoiceDefaults, PodDefaults, LifeTraits, KubeSpawner
     def cluster_state(cls) -> dict[str, Any]:
         """For the administrators' page."""
         process = cls._process()
-        return cluster_state(process.cluster, process.orphans)
+        return cluster_state(process.cluster, process.orphans, process.provider)
 
     @classmethod
     def begin_for(cls, app: Any) -> None:
@@ -154,7 +155,8 @@ class TenantKubeSpawner(TeamChoiceDefaults, PodDefaults, LifeTraits, KubeSpawner
             mine.get("remove_orphans", cls.remove_orphans.default_value),
             mine.get("orphan_delay", cls.orphan_delay.default_value),
         )
-        cls._process().begin(app.db, rules, mine.get_registry)
+        provider = mine.get("registry_provider") or RegistryProvider(mine.get_registry())
+        cls._process().begin(app.db, rules, provider)
 
     @classmethod
     def _process(cls) -> HubProcess:
@@ -163,7 +165,7 @@ class TenantKubeSpawner(TeamChoiceDefaults, PodDefaults, LifeTraits, KubeSpawner
         return TenantKubeSpawner.hub_process
 
     async def _connected(self) -> HostCluster:
-        self._cluster = await self._process().connected(self.get_registry)
+        self._cluster = await self._process().connected(self._provider)
         return self._cluster
 
     async def _bound_server(self) -> Server:

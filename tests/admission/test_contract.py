@@ -197,3 +197,14 @@ async def test_two_requests_of_one_person_at_once_are_never_both_over_her_limit(
     assert all(isinstance(a, Ticket | UserLimitReached) for a in answers)
     left = [t for t in await engine.admission.tickets("vision") if t.state is not GONE]
     assert len(left) <= 2
+
+
+async def test_a_tenant_that_comes_is_answered_for_and_one_that_is_forgotten_no_more(engine: Engine) -> None:
+    await engine.file("nlp", "t1")
+    known = dict(engine.admission._tenants)  # type: ignore[attr-defined]
+    engine.admission.forget("nlp")
+    with pytest.raises(AdmissionRefused, match="not in the tenant registry"):
+        await engine.admission.tickets("nlp")
+    engine.admission.follow({name: tenant for name, tenant in known.items() if name != "vision"})
+    await engine.becomes("nlp", "t1", ADMITTED)
+    assert await engine.admission.tickets("vision") == [], "one that is gone is answered for until it is forgotten"

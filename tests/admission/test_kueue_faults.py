@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from aifactory_hub.admission import AdmissionRefused, AdmissionUnavailable, Kueu
 from aifactory_hub.admission.translate import JOB_UID_LABEL
 from aifactory_hub.clusters import KubeApi
 from aifactory_hub.clusters.credentials import Credential
+from aifactory_hub.domain.tenants import VCluster
 from aifactory_hub.domain.tickets import TicketRequest, TicketState
 from aifactory_profiles import Resources
 
@@ -280,3 +282,16 @@ async def test_a_watch_that_has_gone_silent_is_not_believed() -> None:
         server.faults.status = 503
         with pytest.raises(AdmissionUnavailable):
             await admission.overview("nlp")
+
+
+async def test_the_overview_of_a_tenant_that_is_gone_or_moved_ends() -> None:
+    async with kube_server() as server, kueue(server) as admission:
+        await admission.overview("nlp")
+        first = admission._overviews["nlp"]
+        admission.follow({"nlp": make_tenant("nlp", nominal={SMALL: 9})})
+        assert admission._overviews["nlp"] is first, "another quota changes nothing of it"
+        admission.follow({"nlp": replace(make_tenant("nlp"), vcluster=VCluster("vc-other", "nlp"))})
+        assert "nlp" not in admission._overviews and admission._namespace("nlp") == "vc-other"
+        admission.forget("nlp")
+        await asyncio.gather(*admission._ending)
+        assert first._jobs._task is None

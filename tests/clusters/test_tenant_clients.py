@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from aifactory_hub.clusters import ApiUnreachable, KubeApi, TenantClients, TenantUnavailable
 from aifactory_hub.clusters.credentials import Credential
+from aifactory_hub.domain.tenants import VCluster
 
 from ..support.certificates import ServerTls, server_tls
 from ..support.kube_objects import kubeconfig, make_tenant, secret, service
@@ -211,3 +212,41 @@ async def test_background_checks_cover_all_tenants_and_never_raise() -> None:
         assert r.clients.health("nlp").ok and r.clients.health("vision").ok
         assert not r.clients.health("ghost").ok
         assert not task.done()
+
+
+async def test_a_tenant_that_comes_is_connected_to_and_one_that_is_forgotten_is_let_go() -> None:
+    async with rig() as r:
+        known = {name: make_tenant(name) for name in ("nlp", "vision", "ghost")}
+        r.clients.forget("nlp")
+        with pytest.raises(TenantUnavailable, match="not in the tenant registry"):
+            await r.clients.api("nlp")
+        r.clients.follow({name: known[name] for name in ("nlp", "vision")})
+        nlp = await r.clients.api("nlp")
+        vision = await r.clients.api("vision")
+        r.clients.follow(known)
+        assert await r.clients.api("nlp") is nlp and await r.clients.api("vision") is vision, "who stays keeps theirs"
+        r.clients.forget("nlp")
+        assert not nlp.closed, "calls that are under way may end"
+        async with asyncio.timeout(20):
+            while not nlp.closed:
+                await asyncio.sleep(0.02)
+
+
+async def test_a_tenant_that_comes_back_elsewhere_is_connected_to_there() -> None:
+    async with rig() as r:
+        before = await r.clients.api("nlp")
+        moved = replace(make_tenant("nlp"), vcluster=VCluster("vc-vision", "vision"))
+        r.clients.follow({"nlp": moved})
+        after = await r.clients.api("nlp")
+        assert after is not before and str(r.servers["vision"].port) in after.server
+
+
+async def test_a_check_that_is_under_way_opens_nothing_for_a_tenant_that_was_forgotten() -> None:
+    async with rig() as r:
+        entry = r.clients._entry("nlp")
+        async with entry.lock:
+            check = asyncio.create_task(r.clients.check("nlp"))
+            await asyncio.sleep(0)
+            r.clients.forget("nlp")
+        await check
+        assert entry.api is None

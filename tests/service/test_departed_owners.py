@@ -44,7 +44,7 @@ def looks(service: RunningService, policy: Policy) -> LeftOwners:
     gate = service.context.gate
     assert isinstance(gate, HubGate)
     context = service.context
-    return LeftOwners(Owners(context.jobs.db, context.files), context.jobs, gate.members, policy, context.clock)
+    return LeftOwners(Owners(context.jobs.db, context.files), context.jobs, gate.members, lambda: policy, context.clock)
 
 
 async def submitted(service: RunningService, key: str, **more: Any) -> str:

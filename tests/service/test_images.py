@@ -45,7 +45,7 @@ def notebook(name: str, owner: str, user: str = "ada", **labels: str) -> PodFact
 
 
 def images(*pods: PodFact, stale: bool = False) -> Images:
-    return Images(make_registry(), Watch(*pods, stale=stale))  # type: ignore[arg-type]
+    return Images(make_registry, Watch(*pods, stale=stale))  # type: ignore[arg-type]
 
 
 def test_a_job_of_a_notebook_runs_in_its_image_by_digest() -> None:

@@ -15,7 +15,15 @@ from aifactory_hub.admission import Admission, InProcessAdmission, TicketPolicy
 from aifactory_hub.auth.memberships import StoredSession
 from aifactory_hub.auth.roles import custom_scopes, load_roles
 from aifactory_hub.domain.tenants import Role, Tenant, hub_groups
-from aifactory_hub.registry import Addresses, ClusterConfig, IdentityConfig, JobsConfig, NotebookConfig, Registry
+from aifactory_hub.registry import (
+    Addresses,
+    ClusterConfig,
+    IdentityConfig,
+    JobsConfig,
+    NotebookConfig,
+    Registry,
+    RegistryProvider,
+)
 from aifactory_profiles import Device
 from aifactory_spawner import TenantKubeSpawner
 from aifactory_spawner.host_cluster import HostCluster
@@ -70,8 +78,17 @@ class HubInMemory:
     site: Config = field(default_factory=Config)
 
     def __post_init__(self) -> None:
-        self.registry = make_registry(self.tenants, self.start_timeout)
+        self.provider = RegistryProvider(make_registry(self.tenants, self.start_timeout))
         self._share()
+
+    @property
+    def registry(self) -> Registry:
+        return self.provider.registry
+
+    @registry.setter
+    def registry(self, registry: Registry) -> None:
+        """As tenants.yaml changes while the hub runs."""
+        self.provider.take(registry)
 
     def person(self, name: str, **memberships: Role) -> Person:
         orm_user = orm.User(name=name)
@@ -98,7 +115,8 @@ class HubInMemory:
 
     def _wrap(self, orm_user: orm.User, memberships: dict[str, Role]) -> Person:
         config = deepcopy(self.site)
-        config.TenantKubeSpawner.get_registry = lambda: self.registry
+        config.TenantKubeSpawner.get_registry = self.provider.current
+        config.TenantKubeSpawner.registry_provider = self.provider
         settings = {
             "spawner_class": TenantKubeSpawner,
             "config": config,
@@ -116,7 +134,7 @@ class HubInMemory:
     def _share(self) -> None:
         fake: Any = self.cluster
         admission = gated(self.admission, lambda: self.registry.tenants, *self.policies)
-        self.host_cluster = HostCluster(self.registry, fake, fake.watch, fake, admission, reach=fake.reach)
+        self.host_cluster = HostCluster(self.provider, fake, fake.watch, fake, admission, reach=fake.reach)
         TenantKubeSpawner.hub_process = self.process = HubProcess(self.host_cluster, HubDatabase(self.db))
 
 

@@ -155,6 +155,7 @@ class FakeCluster:
         self.down: dict[str, str] = {}
         self.broken: set[str] = set()
         self.journal: list[str] = []
+        self.forgotten: list[str] = []
         self.numbers = itertools.count(1)
         self.watch = FakeWatch()
         self.apis = {name: FakeTenantApi(self, tenant) for name, tenant in tenants.items()}
@@ -197,6 +198,14 @@ class FakeCluster:
     def serve(self, tenant: Tenant) -> None:
         self.tenants = {**self.tenants, tenant.name: tenant}
         self.apis.setdefault(tenant.name, FakeTenantApi(self, tenant))
+
+    def follow(self, tenants: Mapping[str, Tenant]) -> None:
+        for tenant in tenants.values():
+            self.serve(tenant)
+            self.namespace_uids.setdefault(tenant.vcluster.namespace, f"uid-of-{tenant.name}")
+
+    def forget(self, tenant: str) -> None:
+        self.forgotten.append(tenant)
 
     def health(self, tenant: str) -> TenantHealth:
         return TenantHealth(tenant not in self.down, self.down.get(tenant), 1.0)

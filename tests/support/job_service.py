@@ -19,6 +19,7 @@ from aifactory_hub.admission.in_process import InProcessAdmission
 from aifactory_hub.domain.tenants import Tenant
 from aifactory_hub.engines.installed import Engines
 from aifactory_hub.engines.memory import MemoryEngine
+from aifactory_hub.registry import RegistryProvider
 from aifactory_hub.registry.model import (
     Addresses,
     ClusterConfig,
@@ -128,7 +129,7 @@ class Everybody:
 
 def make_context(
     folder: Folder,
-    registry: Registry,
+    registry: Registry | RegistryProvider,
     admission: Admission,
     engine: MemoryEngine,
     *,
@@ -142,8 +143,10 @@ def make_context(
     policies: Sequence[TicketPolicy] = (),
 ) -> Context:
     """The service's parts on this folder, nothing started. The caller closes ``jobs``."""
+    provider = registry if isinstance(registry, RegistryProvider) else RegistryProvider(registry)
+    registry = provider.registry
     return assemble(
-        registry=registry,
+        provider=provider,
         gate=gate or NobodyAsks(),  # type: ignore[arg-type]
         membership=membership or Everybody(),
         jobs=folder.jobs(),

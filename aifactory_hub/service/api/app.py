@@ -10,7 +10,7 @@ from tornado.web import Application, RequestHandler
 
 from ... import __version__
 from ..request_types import MOST_BODY
-from . import engines, events, internal, job_actions, jobs, public, quota, room, schedules, uploads
+from . import engines, events, internal, job_actions, jobs, public, quota, room, schedules, tenants_file, uploads
 from .base import NotFound
 from .connections import BoundedServer, most_connections
 from .context import Context
@@ -29,6 +29,7 @@ ROUTES: tuple[Route, ...] = (
     ("/quota", jobs.Quota),
     ("/tenants/{tenant}/profiles", quota.Profiles),
     ("/site/room", room.SiteRoom),
+    ("/site/tenants-file", tenants_file.SiteTenantsFile),
     ("/engines", engines.EngineList),
     ("/tenants/{tenant}/templates", engines.Templates),
     ("/uploads/missing", uploads.MissingUploads),

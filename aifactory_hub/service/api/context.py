@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ...admission.base import Admission
 from ...admission.team_load import TeamLoads
 from ...engines.installed import Engines
-from ...registry.model import Registry
+from ...registry import Registry, RegistryProvider
 from ...store import FileStore, Jobs, LogSpool, Snapshots
 from ..auth.hub_auth import Gate
 from ..background.periodic import PeriodicTasks
@@ -38,7 +38,7 @@ class Context:
     ``site_token_hash`` is that of the token which hub and service share; None where there is none.
     """
 
-    registry: Registry
+    provider: RegistryProvider
     gate: Gate
     jobs: Jobs
     files: FileStore
@@ -66,3 +66,8 @@ class Context:
     shared_events: SharedEvents = field(default_factory=SharedEvents)
     stream_pace: Pace = field(default_factory=lambda: Pace(STREAMS))
     body_pace: Pace = field(default_factory=lambda: Pace(BODIES, BODIES_AT_ONCE))
+
+    @property
+    def registry(self) -> Registry:
+        """As it is now: a handler that waits for something between two looks may find another one."""
+        return self.provider.registry

@@ -26,12 +26,16 @@ async def look(context: Context, tenant: str) -> TeamLoad:
 
 async def forecast_of(context: Context, job: JobRecord) -> Forecast:
     """The place of a job that waits, and for how long; nothing of any other job."""
-    catalogue = context.registry.catalogue
+    registry = context.registry
+    catalogue = registry.catalogue
+    if job.tenant not in registry.tenants:
+        return Forecast()
     if job.state is not JobState.QUEUED or job.spec.profile not in catalogue.names:
         return Forecast()
     team_load = await look(context, job.tenant)
-    tenant = context.registry.tenants[job.tenant]
-    return forecast(tenant, catalogue.profile(job.spec.profile), team_load, ticket=job.ticket_name)
+    return forecast(
+        registry.tenants[job.tenant], catalogue.profile(job.spec.profile), team_load, ticket=job.ticket_name
+    )
 
 
 async def forecasts_of(context: Context, jobs: Iterable[JobRecord]) -> Mapping[str, Forecast]:

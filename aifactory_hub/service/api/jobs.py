@@ -85,15 +85,16 @@ class DryRun(Handler):
         asked = await self.body(Planned, caller.name)
         tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, asked.tenant)
         published = await self.context.submissions.published(tenant, asked)
+        registry = self.context.registry
         plan = self.context.submissions.plan(tenant, asked, published)
         if isinstance(plan, Refusal):
-            self.answer(refused_answer(from_refusal(plan), simulated=self.context.registry.cluster.simulated))
+            self.answer(refused_answer(from_refusal(plan), simulated=registry.cluster.simulated))
             return
         record = self.context.submissions.record(plan, caller.name, asked)
         seen = await look(self.context, tenant)
         manifest = self.context.engines.of(record.spec.backend).render(preview(self.context, record, plan))
         image = self.context.submissions.image(plan, caller.name, asked)
-        self.answer(dry_run_answer(plan, record, image, seen, manifest, self.context.registry))
+        self.answer(dry_run_answer(plan, record, image, seen, manifest, registry))
 
 
 class JobOne(Handler):
@@ -236,10 +237,10 @@ class Quota(Handler):
         """For the token's tenant, or the one named by ``tenant``. Usage that is not known is null, not zero."""
         caller = await self.caller()
         name = self.tenant_for(caller, constants.SCOPE_READ, self.query(TenantQuery).tenant)
-        tenant = self.context.registry.tenants[name]
+        registry = self.context.registry
         try:
             async with asyncio.timeout(_DETAIL_TIMEOUT):
                 usage = await self.context.admission.usage(name)
         except (AdmissionUnavailable, TimeoutError):
             usage = None
-        self.answer(quota_answer(tenant, usage, self.context.registry))
+        self.answer(quota_answer(registry.tenants[name], usage, registry))

@@ -84,9 +84,17 @@ class Health(Handler):
         database = await _in_time(self.context.jobs.answers) if asked.database and status == "ok" else None
         if database is False:
             status = "database-unavailable"
-        simulated = self.context.registry.cluster.simulated
-        body = {"status": status, "version": __version__, "database": database, **self.context.reach()}
-        self.answer({**body, "simulated": simulated}, 200 if status == "ok" else 503)
+        file = self.context.provider.status
+        body = {
+            "status": status,
+            "version": __version__,
+            "database": database,
+            **self.context.reach(),
+            # Not why: it names teams.
+            "tenants_file": "waits" if file.waits else "refused" if file.trouble else "in use",
+            "simulated": self.context.registry.cluster.simulated,
+        }
+        self.answer(body, 200 if status == "ok" else 503)
 
 
 async def _in_time(call: Callable[[], bool]) -> bool:

@@ -56,7 +56,7 @@ class LeftOwners:
     owners: Owners
     jobs: Jobs
     members: Members
-    policy: Policy
+    policy: Callable[[], Policy]
     clock: Callable[[], float]
 
     async def look(self) -> None:
@@ -71,7 +71,7 @@ class LeftOwners:
         known = await reconciling.run(self.owners.leaving)
         left = left_places(live, memberships, known, now)
         await reconciling.run(self.owners.set_leaving, left)
-        for job in jobs_to_end(live, left, self.policy, now):
+        for job in jobs_to_end(live, left, self.policy(), now):
             log.warning(
                 "job %s in %s: %s is no member of the team any more; it is cancelled", job.id, job.tenant, job.owner
             )

@@ -24,7 +24,7 @@ _KEEP_JOURNAL = 30 * 86400.0
 class Retention:
     """Inputs, logs and artifacts, each kept as long after a job's end as the registry says."""
 
-    limits: JobsConfig
+    limits: Callable[[], JobsConfig]
     jobs: Jobs
     files: FileStore
     deliveries: Deliveries
@@ -35,11 +35,8 @@ class Retention:
         await reconciling.run(self._tick)
 
     def _tick(self) -> None:
-        kept = {
-            "inputs": self.limits.keep_inputs,
-            "log": self.limits.keep_logs,
-            "artifacts": self.limits.keep_artifacts,
-        }
+        limits = self.limits()
+        kept = {"inputs": limits.keep_inputs, "log": limits.keep_logs, "artifacts": limits.keep_artifacts}
         now = self.clock()
         for kind, seconds in kept.items():
             old = self.jobs.kept_past(kind, before=now - seconds, limit=_AT_ONCE)

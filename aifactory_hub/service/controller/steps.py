@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 class StepParts:
     """What steps are done with."""
 
-    registry: Registry
+    get_registry: Callable[[], Registry]
     jobs: Jobs
     schedules: Schedules
     files: FileStore
@@ -42,6 +42,11 @@ class StepParts:
     token_key: bytes
     clock: Callable[[], float]
     database: str
+
+    @property
+    def registry(self) -> Registry:
+        """As it is now: whoever waits for something between two looks may find another one."""
+        return self.get_registry()
 
 
 class JobSteps:

@@ -21,22 +21,22 @@ NAMESPACE = f"vc-{NAME}"
 TENANTS = ROOT / "tests/e2e/faults/tenants.yaml"
 
 
-def install() -> None:
-    """Make it, as its tenants.yaml says, and wait until it is ready."""
+def install(tenants: Path = TENANTS) -> None:
+    """Make it, as ``tenants`` says, and wait until it is ready."""
     namespaces = Namespaces(layout())
     values = layout().run / f"vcluster-{NAME}.yaml"
-    values.write_text(rendered(TENANTS, "vcluster", NAME))
+    values.write_text(rendered(tenants, "vcluster", NAME))
     vclusters.install(namespaces, NAME, values)
     vclusters.wait_ready(namespaces, NAME)
 
 
-def remove(cluster: Cluster) -> None:
+def remove(cluster: Cluster, tenants: Path = TENANTS) -> None:
     """Uninstall it and wait until its namespace is gone, with all that the host has because of it."""
     where = layout()
     helm = [program(where, "helm"), "--kubeconfig", str(where.kubeconfig()), "uninstall", NAME, "-n", NAMESPACE]
     Namespaces(where).works([*helm, "--ignore-not-found", "--wait"], timeout=60)
     cluster.run("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=true", "--timeout=55s")
-    objects = rendered(TENANTS, "host", NAME)
+    objects = rendered(tenants, "host", NAME)
     cluster.run("delete", "-f", "-", "--ignore-not-found", "--wait=true", "--timeout=55s", stdin=objects)
 
 

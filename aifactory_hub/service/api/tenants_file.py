@@ -1,0 +1,28 @@
+"""Whether the service works with tenants.yaml as it is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from ..answer_types import TenantsFileAnswer
+from ..auth.hub_auth import bearer
+from ..auth.runner_tokens import matches
+from ..errors import forbidden
+from .base import Handler
+from .operations import Access, operation
+
+
+class SiteTenantsFile(Handler):
+    """For the site's administrator: ``aifactory-hub doctor`` shows it."""
+
+    @operation(
+        "getTenantsFile",
+        "Whether the service works with tenants.yaml as it is.",
+        answer=TenantsFileAnswer,
+        access=Access.SITE,
+    )
+    def get(self) -> None:
+        """As of the last look at the file, a few seconds ago."""
+        if not matches(bearer(self.request.headers.get("Authorization")), self.context.site_token_hash):
+            raise forbidden("This takes the token that hub and service share.")
+        self.answer(asdict(self.context.provider.status))

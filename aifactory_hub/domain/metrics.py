@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 # What is kept of an attempt: names, points of one series, points of all series together.
 MOST_NAMES = 100
@@ -15,6 +16,9 @@ MOST_ATTEMPTS = 10
 LONGEST_NAME = 100
 # A step is an integer that JSON carries exactly.
 LARGEST_STEP = 2**53 - 1
+
+# JSON has no numbers for the last three.
+JsonValue = float | Literal["NaN", "Infinity", "-Infinity"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ def thin(points: Sequence[Point], most: int) -> list[Point]:
     return [point for place, point in enumerate(points) if series.keeps(place)]
 
 
-def as_json(value: float) -> float | str:
+def as_json(value: float) -> JsonValue:
     """A value as JSON can say it: NaN, Infinity and -Infinity by name."""
     if math.isfinite(value):
         return value

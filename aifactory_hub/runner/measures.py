@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..domain.metrics import MOST_NAMES, MOST_POINTS, Point, as_json, thin
+from ..domain.metrics import MOST_NAMES, MOST_POINTS, JsonValue, Point, as_json, thin
 
 # Points of one request: it stays well below the service's limit of a body.
 _AT_ONCE = 5_000
@@ -48,7 +48,7 @@ class Measures:
             self._last[name] = value
 
     @property
-    def last(self) -> dict[str, float | str]:
+    def last(self) -> dict[str, JsonValue]:
         """The last value of each name."""
         return {name: as_json(value) for name, value in self._last.items()}
 

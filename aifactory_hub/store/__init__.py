@@ -8,6 +8,7 @@ from .identity import database_id
 from .jobs import Jobs
 from .journal import DatabaseReplaced, Journal
 from .lease import Lease, LeaseLost, LeaseTaken
+from .metrics import StoredMetrics, StoredSeries
 from .records import Artifact, JobFilter, JobRecord
 from .schedules import Schedule, Schedules
 from .snapshots import FilesMissing, SizeMismatch, Snapshot, SnapshotMissing, Snapshots
@@ -43,6 +44,8 @@ __all__ = [
     "SnapshotMissing",
     "Snapshots",
     "StoredFile",
+    "StoredMetrics",
+    "StoredSeries",
     "TooLarge",
     "database_id",
     "migrate",

@@ -33,6 +33,7 @@ from .changes import FINAL, change_attempt, change_job
 from .database import writing
 from .deliveries import file_messages
 from .intake import Intake, NotStored
+from .metrics import Metrics
 from .models import ArtifactRow, AttemptRow, JobRow
 from .records import Artifact, JobFilter, JobRecord, LiveRun
 from .snapshots import SnapshotMissing
@@ -61,6 +62,7 @@ class Jobs:
         self._intake = Intake(db)
         self._listener: Callable[[str], None] = lambda _: None
         self.attempts = Attempts(db, self._tell)
+        self.metrics = Metrics(db)
 
     @property
     def db(self) -> Engine:
@@ -336,6 +338,7 @@ def row_values(record: JobRecord) -> dict[str, Any]:
         "notify": list(spec.notify),
         "environment": dict(spec.environment),
         "parameters": dict(spec.parameters),
+        "sweep_parameters": dict(spec.sweep_parameters),
     }
 
 
@@ -365,6 +368,8 @@ def _page(query: Select[Any], tenant: str, chosen: JobFilter, limit: int, before
         query = query.where(JobRow.owner == chosen.owner)
     if chosen.states:
         query = query.where(JobRow.state.in_(sorted(state.value for state in chosen.states)))
+    if chosen.ids:
+        query = query.where(JobRow.id.in_(chosen.ids))
     if chosen.sweep is not None:
         query = query.where(JobRow.sweep == chosen.sweep)
     if chosen.schedule is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -80,7 +81,7 @@ def test_a_long_series_is_even() -> None:
     assert (series.stride, series.count) == (16, 10_000)
     numbers = [point.number for point in kept(series, told)]
     assert len(numbers) == 628
-    assert max(after - before for before, after in zip(numbers, numbers[1:], strict=False)) == 16
+    assert max(after - before for before, after in itertools.pairwise(numbers)) == 16
 
 
 def test_the_first_of_equal_extremes_stays() -> None:

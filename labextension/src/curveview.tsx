@@ -39,17 +39,26 @@ export function CurveChart({ name, curves, axis, log, trans }: CurveProps): JSX.
         <Plot name={name} drawing={drawing} trans={trans} />
       )}
       {drawing === null || drawing.left === 0 ? null : (
-        <p className="aif-Quiet">
-          {trans._n(
-            '%1 point can’t be drawn: it is NaN, infinite, or not above zero.',
-            '%1 points can’t be drawn: they are NaN, infinite, or not above zero.',
-            drawing.left,
-            drawing.left
-          )}
-        </p>
+        <p className="aif-Quiet">{leftWords(drawing.left, log, trans)}</p>
       )}
     </figure>
   );
+}
+
+function leftWords(count: number, log: boolean, trans: TranslationBundle): string {
+  return log
+    ? trans._n(
+        '%1 point is not drawn: it is NaN, infinite or not above zero.',
+        '%1 points are not drawn: they are NaN, infinite or not above zero.',
+        count,
+        count
+      )
+    : trans._n(
+        '%1 point is not drawn: it is NaN or infinite.',
+        '%1 points are not drawn: they are NaN or infinite.',
+        count,
+        count
+      );
 }
 
 interface PlotProps {

@@ -182,6 +182,7 @@ function JobView(props: JobOptions & { named: (name: string) => void }): JSX.Ele
       ) : null}
       <div className="aif-Job-columns">
         <div>
+          <MetricsSection job={seen.job} api={props.model.api} trans={trans} />
           <Steps job={seen.job} log={seen.log} chosen={chosen} choose={choose} trans={trans} />
           <JobFacts
             job={seen.job}
@@ -191,7 +192,6 @@ function JobView(props: JobOptions & { named: (name: string) => void }): JSX.Ele
             }}
             trans={trans}
           />
-          <MetricsSection job={seen.job} api={props.model.api} trans={trans} />
           <Changes now={{ job: seen.job, from: seen.from }} before={seen.before} {...props} />
           <Files job={seen.job} files={seen.files} {...props} />
         </div>

@@ -62,8 +62,8 @@ export function metricNames(all: readonly Metrics[]): readonly string[] {
   );
 }
 
-/** Up to six digits, as "0.3125", "1.2e-5", "NaN". */
-export function shortNumber(value: number): string {
+/** Up to so many digits, as "0.3125", "1.2e-5", "NaN". */
+export function shortNumber(value: number, digits = 6): string {
   if (!Number.isFinite(value)) {
     return String(value);
   }
@@ -74,12 +74,12 @@ export function shortNumber(value: number): string {
       .replace(/\.?0+e/, 'e')
       .replace('e+', 'e');
   }
-  return String(Number(value.toPrecision(6)));
+  return String(Number(value.toPrecision(digits)));
 }
 
 /** The last values of the first metrics, in one line; empty when none was reported. */
 export function lastValues(metrics: Readonly<Record<string, MetricValue>> | undefined, most: number): string {
   const all = Object.entries(metrics ?? {});
-  const shown = all.slice(0, most).map(([name, value]) => `${name} ${shortNumber(numberOf(value))}`);
+  const shown = all.slice(0, most).map(([name, value]) => `${name} ${shortNumber(numberOf(value), 3)}`);
   return [...shown, ...(all.length > most ? [`+${all.length - most}`] : [])].join(' · ');
 }

@@ -26,7 +26,7 @@ interface MetricsProps {
 export function MetricsSection({ job, api, trans }: MetricsProps): JSX.Element | null {
   const jobs = useMemo(() => [job], [job]);
   const { of, trouble } = useMetrics(api, jobs);
-  const last = Object.entries(job.progress?.metrics ?? {});
+  const last = Object.entries(job.progress?.metrics ?? {}).sort(([a], [b]) => a.localeCompare(b));
   if (last.length === 0 && !of.has(job.id)) {
     return null;
   }

@@ -89,6 +89,12 @@ def test_the_first_of_equal_extremes_stays() -> None:
     assert series == Series(4, 1, Extreme(0, 1.0), Extreme(0, 1.0), 2)
 
 
+def test_points_that_come_again_change_nothing() -> None:
+    told = points([3.0, 1.0, 2.0])
+    series = extend(Series(), told, most=10)
+    assert extend(series, told[:1], most=10) == series
+
+
 @pytest.mark.parametrize(("names", "each"), [(0, MOST_POINTS), (20, MOST_POINTS), (40, 500), (MOST_NAMES, 200)])
 def test_many_names_share_the_room(names: int, each: int) -> None:
     assert points_of_each(names) == each

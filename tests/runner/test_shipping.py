@@ -133,7 +133,9 @@ def test_what_is_reported_often_is_sent_seldom_and_whole_at_the_end() -> None:
     sending.add(b"printed")  # this is sent meanwhile, and takes no word along
     until(lambda: service.log)
     assert len(service.said) == 1
+    began = time.monotonic()
     sending.close(10)
+    assert time.monotonic() - began < 3  # the end does not wait for its turn
     assert values(service, "i") == [float(i) for i in range(20)]
     assert (len(service.said), service.said[-1]["metrics"], service.said[-1]["progress"]) == (2, {"i": 19.0}, 19)
 

@@ -32,7 +32,7 @@ def parameters_of(job: Job) -> dict[str, Any]:
     """What it was given: the values of its sweep, its notebook's parameters, its template's."""
     return {
         **(job.data.get("parameters") or {}),
-        **_of_notebook(job.command),
+        **_of_notebook(str(job.data.get("command") or "")),
         **(job.data.get("sweep_parameters") or {}),
     }
 

@@ -68,6 +68,10 @@ class AsyncJob:
         """See Job."""
         return await asyncio.to_thread(self.job.logs, attempt=attempt)
 
+    async def metric_history(self, name: str | None = None, *, attempt: int | None = None) -> list[dict[str, Any]]:
+        """See Job."""
+        return await asyncio.to_thread(self.job.metric_history, name, attempt=attempt)
+
     async def artifacts(self) -> dict[str, Artifact]:
         """See Job; to read or save one, use ``asyncio.to_thread``."""
         return await asyncio.to_thread(lambda: self.job.artifacts)

@@ -68,6 +68,7 @@ def submit(
     retry_backoff: str | float | None = None,
     notify: Sequence[str] = (),
     sweep: str | None = None,
+    sweep_parameters: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
     engine: str | None = None,
     nodes: int = 1,
@@ -87,7 +88,8 @@ def submit(
     default the notebook's own. ``env`` is for the command. ``max_duration`` is in seconds or like "90m", ``priority``
     low, normal or high. After a failure it is tried again ``retries`` times: first after ``retry_backoff`` (in seconds
     or like "1m", by default 30 s), then after twice as long each time. ``notify`` are addresses that are told of the
-    end. Two calls with one ``idempotency_key`` make one job; by default each call has its own.
+    end. ``sweep`` and ``sweep_parameters`` are what the function ``sweep`` sends with each of its jobs. Two calls with
+    one ``idempotency_key`` make one job; by default each call has its own.
 
     ``engine`` is what runs it, by default the service's first one; ``nodes`` are how many it runs on at once, each with
     the whole profile, where the engine can. ``template`` names what the team has published for the engine; where that
@@ -120,6 +122,7 @@ def submit(
         image=image,
     )
     request = {**prepared.request, "key": idempotency_key or uuid.uuid4().hex, "sweep": sweep}
+    request |= _chosen(sweep_parameters=sweep_parameters)
     if dry_run:
         from .dryrun import DryRun
 

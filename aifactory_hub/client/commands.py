@@ -19,9 +19,10 @@ from .artifact import Artifact
 from .command_parts import as_json_option, asked_of, job_options, pair, plainly, priority, table
 from .dryrun import DryRun
 from .errors import ClientError
-from .facts import facts, percent
+from .facts import facts, last_values, percent
 from .job import Job
 from .job_list import jobs as team
+from .metrics_output import print_metrics
 from .printable import line, lines, print_output
 from .save_paths import Hidden, NotSaved
 from .session import Session, read_account
@@ -121,8 +122,8 @@ def list_jobs(mine: bool, states: tuple[str, ...], text: str, limit: int, as_jso
     if not found:
         click.echo("There are no such jobs.", err=True)
         return
-    rows = [(j.id, j.state, j.profile, j.owner, percent(j), j.name) for j in found]
-    table(("JOB", "STATE", "PROFILE", "OWNER", "DONE", "NAME"), rows)
+    rows = [(j.id, j.state, j.profile, j.owner, percent(j), j.name, last_values(j)) for j in found]
+    table(("JOB", "STATE", "PROFILE", "OWNER", "DONE", "NAME", "METRICS"), rows)
 
 
 @job.command()
@@ -154,6 +155,17 @@ def logs(job_id: str, follow: bool, attempt: int | None) -> None:
         return
     for _ in print_output([found.logs(attempt=attempt)]):
         pass
+
+
+@job.command()
+@_job_id
+@click.option("--name", help="Only this metric.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print all points as CSV.")
+@as_json_option
+@plainly
+def metrics(job_id: str, name: str | None, as_csv: bool, as_json: bool) -> None:
+    """What a job has reported of itself: the last values, or with --csv or --json all points."""
+    print_metrics(api.get(job_id), name, as_csv=as_csv, as_json=as_json)
 
 
 @job.command()

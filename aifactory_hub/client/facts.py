@@ -14,6 +14,8 @@ from .printable import line
 
 COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "RUNNING": "cyan", "SUSPENDED": "magenta"}
 
+_MOST_SHOWN = 3
+
 
 def facts(job: Job) -> Iterable[tuple[str, str]]:
     """What is known of a job, as names and values. What others wrote is made printable here."""
@@ -45,7 +47,9 @@ def _plain_facts(job: Job) -> Iterable[tuple[str, str]]:
             f"{job.position} ahead in the queue, {(job.expected_wait or {}).get('words', 'not known for how long')}",
         )
     if job.progress is not None:
-        yield "done", percent(job) + "".join(f", {name} {value:.6g}" for name, value in job.metrics.items())
+        yield "done", percent(job)
+    if job.metrics:
+        yield "metrics", ", ".join(f"{name} {value:.6g}" for name, value in job.metrics.items())
     if job.cost is not None and job.cost["per_hour"] is not None:
         more = "" if job.final else f" so far, {price_words(job.cost['at_most'], job.cost)} at most"
         yield "cost", f"{price_words(job.cost['so_far'], job.cost)}{more}"
@@ -80,3 +84,9 @@ def _commit(told: Mapping[str, Any]) -> str:
 def percent(job: Job) -> str:
     """How far it says that it is; empty where it has said nothing."""
     return "" if job.progress is None else f"{job.progress:.0f}%"
+
+
+def last_values(job: Job) -> str:
+    """The last value of its first metrics, in one line."""
+    shown = [f"{name} {value:.6g}" for name, value in list(job.metrics.items())[:_MOST_SHOWN]]
+    return ", ".join(shown) + (", …" if len(job.metrics) > _MOST_SHOWN else "")

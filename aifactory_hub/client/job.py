@@ -7,13 +7,16 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .artifact import Artifact, Artifacts
 from .errors import ClientError, JobFailed
 from .files import OWN_FOLDER
 from .printable import line, print_output
 from .session import Session
+
+if TYPE_CHECKING:
+    from .history import MetricHistory
 
 _POLL = 1.0
 # A job that goes on for hours is not asked every second how it is.
@@ -127,8 +130,18 @@ class Job:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The newest measures that the job has reported."""
-        return dict((self._data.get("progress") or {}).get("metrics") or {})
+        """The last value of each metric that the job has reported, which may be NaN or infinite."""
+        found = (self._data.get("progress") or {}).get("metrics") or {}
+        return {name: float(value) for name, value in found.items()}
+
+    def metric_history(self, name: str | None = None, *, attempt: int | None = None) -> MetricHistory:
+        """The points of this metric, or of all, asked for now: a list of dictionaries, which ``pandas.DataFrame``
+        takes. Long series are thinned, which ``thinned`` of the list says. Empty when nothing was reported."""
+        from .history import MetricHistory
+
+        asked = {"name": name, "attempt": attempt}
+        params = {key: value for key, value in asked.items() if value is not None}
+        return MetricHistory(self._session.get(f"/jobs/{self.id}/metrics", params))
 
     @property
     def eta(self) -> float | None:

@@ -1,4 +1,4 @@
-"""Displays jobs in a notebook: a card that updates itself, and a table."""
+"""Displays one job in a notebook: a card that updates itself."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 # A card is drawn again at most this often, in seconds: a job that reports each step is no film.
 _CALM = 1.0
-# A card is followed no longer than this, in seconds: the notebook may stay open for weeks.
-_LONGEST = 24 * 3600.0
+# A card or table is followed no longer than this, in seconds: the notebook may stay open for weeks.
+LONGEST = 24 * 3600.0
 # A mark besides the colour, so that nobody has to see colours to read it.
 _MARKS = {"SUCCEEDED": "✔", "FAILED": "✘", "CANCELLED": "■", "RUNNING": "▶", "SUSPENDED": "⏸"}
 _COLOURS = {
@@ -30,7 +30,7 @@ _COLOURS = {
     "FAILED": "var(--jp-error-color1, #c62828)",
     "RUNNING": "var(--jp-brand-color1, #1565c0)",
 }
-_QUIET = "var(--jp-ui-font-color2, #616161)"
+QUIET = "var(--jp-ui-font-color2, #616161)"
 
 
 def escape(text: str) -> str:
@@ -44,10 +44,10 @@ def job_html(job: Job, note: str = "") -> str:
     if job.simulated:
         facts.append("simulated GPUs")
     lines = [
-        f'<div style="display:flex;gap:.6em;align-items:baseline">{_state(job)}'
+        f'<div style="display:flex;gap:.6em;align-items:baseline">{state_html(job)}'
         f"<strong>{escape(job.name)}</strong>"
-        f'<code style="color:{_QUIET}">{escape(job.id)}</code></div>',
-        f'<div style="color:{_QUIET}">{escape(" · ".join([job.tenant, job.profile, *facts]))}</div>',
+        f'<code style="color:{QUIET}">{escape(job.id)}</code></div>',
+        f'<div style="color:{QUIET}">{escape(" · ".join([job.tenant, job.profile, *facts]))}</div>',
     ]
     if job.progress is not None:
         lines.append(_bar(job))
@@ -57,15 +57,9 @@ def job_html(job: Job, note: str = "") -> str:
     if job.reason:
         lines.append(f"<div>{escape(job.reason)}</div>")
     if note:
-        lines.append(f'<div style="color:{_QUIET}"><em>{escape(note)}</em></div>')
-    style = "border-left:3px solid " + _COLOURS.get(job.state, _QUIET) + ";padding:.2em .8em;line-height:1.5"
+        lines.append(f'<div style="color:{QUIET}"><em>{escape(note)}</em></div>')
+    style = "border-left:3px solid " + _COLOURS.get(job.state, QUIET) + ";padding:.2em .8em;line-height:1.5"
     return f'<div style="{style}">{"".join(lines)}</div>'
-
-
-def table_html(jobs: Iterable[Job]) -> str:
-    """Jobs as a table."""
-    heads = "".join(f'<th style="text-align:left">{head}</th>' for head in ("State", "Job", "Name", "Profile", "More"))
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(map(_row, jobs))}</tbody></table>"
 
 
 def schedules_html(schedules: Iterable[Schedule]) -> str:
@@ -102,7 +96,7 @@ def show(job: Job, *, display: Callable[..., Any] | None = None, every: float = 
 def _follow(job: Job, handle: Any, every: float) -> None:
     """Follow a copy of the job, so that the person's own object does not change between two lines of their code."""
     copy = type(job)(job._session, job.data)
-    give_up, drawn = time.monotonic() + _LONGEST, 0.0
+    give_up, drawn = time.monotonic() + LONGEST, 0.0
     try:
         for event in copy._session.events(f"/jobs/{copy.id}/events"):
             if event.name == "job":
@@ -140,15 +134,15 @@ def _raw(job: Job) -> _Raw:
     return _Raw(job, "")
 
 
-def _state(job: Job) -> str:
-    colour, mark = _COLOURS.get(job.state, _QUIET), _MARKS.get(job.state, "…")
+def state_html(job: Job) -> str:
+    """Its state, with a mark and a colour."""
+    colour, mark = _COLOURS.get(job.state, QUIET), _MARKS.get(job.state, "…")
     return f'<span style="color:{colour}">{mark} {escape(job.state)}</span>'
 
 
-def _row(job: Job) -> str:
-    more = " · ".join(part for part in (_progress(job), job.reason or _waiting(job), _time(job)) if part)
-    cells = [_state(job), f"<code>{escape(job.id)}</code>", *map(escape, (job.name, job.profile, more))]
-    return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"
+def more_words(job: Job) -> str:
+    """How far it is, why it is as it is, and how long it ran, in one line."""
+    return " · ".join(part for part in (_progress(job), job.reason or _waiting(job), _time(job)) if part)
 
 
 def _bar(job: Job) -> str:

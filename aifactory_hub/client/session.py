@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .beside import tell_server
 from .errors import BadToken, NotInNotebook, Refused, ServiceUnavailable, SubmitRefused, UnknownJob
 
 if TYPE_CHECKING:
@@ -115,8 +116,10 @@ class Session:
         return self._with_retries(lambda: self._client.get(path, params=params)).content.decode("utf-8", "replace")
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """A POST that carries its own key, so that it may be repeated."""
-        return _json(self._with_retries(lambda: self._client.post(path, json=body), SubmitRefused))
+        """A POST that carries its own key, so that it may be repeated: a new job."""
+        answer = _json(self._with_retries(lambda: self._client.post(path, json=body), SubmitRefused))
+        tell_server()
+        return answer
 
     def change(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """A POST that says how something is to be, so that saying it twice changes nothing more."""
@@ -127,8 +130,10 @@ class Session:
         return _json(self._with_retries(lambda: self._client.patch(path, json=body)))
 
     def delete(self, path: str) -> dict[str, Any]:
-        """A DELETE."""
-        return _json(self._with_retries(lambda: self._client.delete(path)))
+        """A DELETE: the end of a job, or of its files."""
+        answer = _json(self._with_retries(lambda: self._client.delete(path)))
+        tell_server()
+        return answer
 
     def put_file(self, path: str, file: Path, params: Mapping[str, Any]) -> dict[str, Any]:
         """Send a file."""

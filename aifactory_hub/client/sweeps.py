@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import shlex
 import uuid
@@ -12,9 +13,12 @@ from typing import Any
 from .api import submit
 from .errors import ClientError
 from .job_list import JobTable
+from .printable import line
 
 # More jobs than this in one call are more likely a mistake than a wish.
 MOST = 1000
+# Parameters that a table of the jobs shows, and characters of a name or value of one: the service takes 4 KiB.
+_MOST_NAMED, _LONGEST = 20, 60
 
 
 def sweep(
@@ -36,7 +40,13 @@ def sweep(
     for number, point in enumerate(points):
         said = ", ".join(f"{key}={value}" for key, value in point.items())
         label = f"{name or _name(what)} [{said}]"[:100]
-        how = {"name": label, "sweep": mark[:64], "idempotency_key": f"{mark[:80]}-{number}", **options}
+        how = {
+            "name": label,
+            "sweep": mark[:64],
+            "sweep_parameters": _plain(point),
+            "idempotency_key": f"{mark[:80]}-{number}",
+            **options,
+        }
         found.append(submit(_filled(what, point), **_given(what, point), **how))
     return found
 
@@ -75,6 +85,18 @@ def _filled(what: Any, point: Mapping[str, Any]) -> Any:
         names = " or ".join(f"{{{key}}}" for key in point)
         raise ClientError(f"The command has no {names} in it, so all jobs would be the same.")
     return text
+
+
+def _plain(point: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a point as the columns of a table have them: plain ones as they are, others as short text."""
+    return {line(name)[:_LONGEST]: _plain_value(value) for name, value in list(point.items())[:_MOST_NAMED]}
+
+
+def _plain_value(value: Any) -> Any:
+    exact = isinstance(value, int) and abs(value) <= 2**53
+    if value is None or exact or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return line(value)[:_LONGEST]
 
 
 def _name(what: Any) -> str:

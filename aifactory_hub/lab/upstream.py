@@ -29,7 +29,7 @@ _ALLOWED: Mapping[str, tuple[str, ...]] = {
         "openapi.json",
         "jobs",
         _JOB,
-        rf"{_JOB}/(?:logs|artifacts|events|provenance)",
+        rf"{_JOB}/(?:logs|artifacts|events|provenance|metrics)",
         rf"{_JOB}/artifacts/.{{1,1500}}",
         rf"tenants/{_NAME}/profiles",
     ),

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ..domain.metrics import MOST_NAMES
 from .archive import BadArchive, Choice, Stamp, choose, stamps
 from .checkpoints import PREFIX, Checkpoints
 from .command import Command, LogTail
@@ -78,6 +79,8 @@ def _run(task: Task, reporter: Reporter) -> int:
             # Before all else: the next attempt goes on from them.
             checkpoints.close()
             shipper.close(_LAST_WORDS_WHEN_STOPPED if stopped else _LAST_WORDS)
+            if shipper.left_out:
+                _say(f"metrics of more than {MOST_NAMES} names were reported: those of the first are kept", log)
             problem = read_reason(reason) if code else None
             missing = {f"{PREFIX}{name}": why for name, why in checkpoints.refused.items()}
             result = {"exit_code": code, "problem": problem, "left": missing}

@@ -20,6 +20,10 @@ class NotDelivered(Exception):
     """The service took longer to answer than we wait, or said no; the text says which."""
 
 
+class Refused(NotDelivered):
+    """The service said no, and would say so again."""
+
+
 class Reporter:
     """Fetches the job's files and delivers what it made. Every call may be repeated without harm.
 
@@ -120,7 +124,7 @@ class Reporter:
         )
 
     def post_progress(self, said: Mapping[str, Any]) -> None:
-        """Deliver how far the command says it is, with one try. Raises NotDelivered."""
+        """Deliver how far the command says it is, with one try. Raises NotDelivered, Refused."""
         self._once("the progress", lambda: self._client.post("/progress", json=dict(said)))
 
     def close(self) -> None:
@@ -149,7 +153,10 @@ class Reporter:
         except httpx.RequestError as error:
             raise NotDelivered(f"{what}: {type(error).__name__}: {error}") from error
         if not response.is_success:
-            raise NotDelivered(f"{what}: the service answered {response.status_code}: {_message(response)}")
+            said = _message(response)
+            final = said is not None and response.status_code not in _TRY_AGAIN
+            kind = Refused if final else NotDelivered
+            raise kind(f"{what}: the service answered {response.status_code}: {said}")
 
     def _with_retries(self, what: str, call: Callable[[], httpx.Response]) -> None:
         give_up = time.monotonic() + self.timeout

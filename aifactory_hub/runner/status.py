@@ -16,12 +16,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from ..domain.metrics import LARGEST_STEP, LONGEST_NAME
+from ..untrusted.texts import escaped
+
 # The variables' names are the protocol's. There is no certificate: it is http, within the pod.
 URL = "KUBEFLOW_TRAINER_SERVER_URL"
 TOKEN = "KUBEFLOW_TRAINER_SERVER_TOKEN"  # noqa: S105 - a variable's name
 _LARGEST = 64 * 1024
-_MOST_METRICS = 100
-_LONGEST_NAME = 100
+# What Hugging Face's Trainer calls the step that its other metrics are of.
+_STEP = "current_step"
 
 Sink = Callable[[Mapping[str, Any]], None]
 
@@ -31,7 +34,10 @@ class BadStatus(Exception):
 
 
 def read_status(body: bytes) -> dict[str, Any]:
-    """``progress`` (0 to 100), ``eta`` (seconds), ``metrics`` (numbers by name), as said. Raises BadStatus."""
+    """``progress`` (0 to 100), ``eta`` (seconds), ``metrics`` (numbers by name), ``steps`` (integers by name), as said.
+
+    A step is our own addition to the protocol. Names are cut and made printable. Raises BadStatus.
+    """
     try:
         said = json.loads(body)["trainerStatus"]
         found: dict[str, Any] = {}
@@ -39,12 +45,25 @@ def read_status(body: bytes) -> dict[str, Any]:
             found["progress"] = min(100.0, max(0.0, float(said["progressPercentage"])))
         if said.get("estimatedRemainingSeconds") is not None:
             found["eta"] = max(0.0, float(said["estimatedRemainingSeconds"]))
-        metrics = {m["name"][:_LONGEST_NAME]: float(m["value"]) for m in (said.get("metrics") or [])[:_MOST_METRICS]}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        metrics = said.get("metrics") or []
+        values = {_name(metric): float(metric["value"]) for metric in metrics}
+        steps = {_name(metric): _step(metric["step"]) for metric in metrics if metric.get("step") is not None}
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise BadStatus(f"it is not {{'trainerStatus': ...}} of the right form: {error!r}") from error
-    # JSON has no way to say these, and a comparison with one is never true.
-    finite = {name: value for name, value in metrics.items() if value - value == 0}
-    return {**found, **({"metrics": finite} if finite else {})}
+    if not steps and 0 <= values.get(_STEP, -1) <= LARGEST_STEP:
+        steps = dict.fromkeys(values, int(values[_STEP]))
+    return {**found, **({"metrics": values} if values else {}), **({"steps": steps} if steps else {})}
+
+
+def _name(metric: Mapping[str, Any]) -> str:
+    return escaped(str(metric["name"]))[:LONGEST_NAME]
+
+
+def _step(told: Any) -> int:
+    step = int(told)
+    if abs(step) > LARGEST_STEP:
+        raise ValueError(f"the step {step} is larger than {LARGEST_STEP}")
+    return step
 
 
 class StatusServer:
@@ -87,7 +106,7 @@ def _handler(token: str, sink: Sink) -> type[BaseHTTPRequestHandler]:
             except BadStatus as error:
                 return self._answer(400, {"message": str(error)})
             sink(status)
-            return self._answer(200, {"trainerStatus": status})
+            return self._answer(200, {"message": "taken"})
 
         def _answer(self, code: int, body: Mapping[str, Any]) -> None:
             content = json.dumps(body).encode()

@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from ..domain.jobs import EndKind, JobState, Priority, StepState
 from ..domain.menu_json import WaitAnswer
+from ..domain.metrics import JsonValue
 
 Seconds = Annotated[float, Field(ge=0, description="Seconds.")]
 Bytes = Annotated[int, Field(ge=0, description="Bytes.")]
@@ -82,7 +83,7 @@ class Progress(TypedDict):
 
     percent: Annotated[float | None, Field(ge=0, le=100)]
     eta_seconds: Seconds | None
-    metrics: dict[str, Any]
+    metrics: Annotated[dict[str, JsonValue], Field(description="The last value of each.")]
     at: Moment
 
 
@@ -178,6 +179,9 @@ class JobAnswer(TypedDict):
     retry_of: Annotated[str | None, Field(description="The ended job that this one tries again.")]
     schedule: Annotated[str | None, Field(description="The schedule that submitted it.")]
     sweep: Annotated[str | None, Field(description="What it was submitted together with.")]
+    sweep_parameters: Annotated[
+        dict[str, bool | int | float | str | None], Field(description="What tells it from the others of its sweep.")
+    ]
     engine: Annotated[str, Field(description="What runs it.")]
     nodes: Annotated[int, Field(ge=1, description="How many nodes it has, each with the whole profile.")]
     image: Annotated[str, Field(description="What it runs in.")]
@@ -196,6 +200,31 @@ class JobPage(TypedDict):
 
     jobs: list[JobAnswer]
     next: str | None
+    simulated: Simulated
+
+
+class MetricSeries(TypedDict):
+    """One metric of one attempt: for each point, in order, its step, its time and its value.
+
+    ``whole`` false: these come after those that an earlier answer had. ``thinned`` true: of the ``reported`` points not
+    all are kept or told; the first, the last, the lowest and the highest always are.
+    """
+
+    name: str
+    attempt: Annotated[int, Field(ge=1)]
+    reported: Annotated[int, Field(ge=1, description="How many points were reported in all.")]
+    thinned: bool
+    whole: bool
+    steps: list[int]
+    times: Annotated[list[float], Field(description="Seconds since 1970, UTC.")]
+    values: list[JsonValue]
+
+
+class MetricsAnswer(TypedDict):
+    """What a job has reported of itself. ``cursor`` is what to pass as ``since`` for what comes after."""
+
+    cursor: int
+    series: list[MetricSeries]
     simulated: Simulated
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_origin
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ..domain.jobs import LONGEST_BACKOFF, JobState, Priority
+from ..domain.metrics import LONGEST_NAME, MOST_POINTS
 from ..untrusted.json_text import BadJson, read_json
 from ..untrusted.manifests import path_problem
 from ..untrusted.texts import escaped, unprintable, utf8_size
@@ -21,6 +22,8 @@ _MAX_ENVIRONMENT = 64 * 1024
 _MAX_VARIABLES = 256
 _MAX_PATTERNS = 64
 _MAX_PROVENANCE = 512 * 1024
+# Lists of jobs bring these along.
+_MAX_SWEEP_PARAMETERS = 4 * 1024
 _LONGEST_RUN = 366 * 24 * 3600
 _MOST_RETRIES = 100
 _MOST_ADDRESSES = 5
@@ -79,10 +82,19 @@ def _provenance(told: dict[str, Any] | None) -> dict[str, Any] | None:
     return told
 
 
+def _sweep_parameters(given: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(given)) > _MAX_SWEEP_PARAMETERS:
+        raise ValueError(f"it is longer than {_MAX_SWEEP_PARAMETERS} characters as JSON")
+    return given
+
+
 Text = Annotated[str, AfterValidator(_without_nul)]
 Line = Annotated[str, AfterValidator(_printable)]
 # What a program says and nobody can correct: names of a job's files, the text of an error.
 Escaped = Annotated[str, AfterValidator(escaped)]
+SweepValue = (
+    bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated[float, Field(allow_inf_nan=False)] | Line | None
+)
 
 
 class Submission(BaseModel):
@@ -132,6 +144,11 @@ class Submission(BaseModel):
             "its image. Without it, in the site's."
         ),
     ] = None
+    sweep_parameters: Annotated[
+        dict[Annotated[Line, Field(max_length=100)], SweepValue],
+        AfterValidator(_sweep_parameters),
+        Field(description="What tells it from the others of its sweep, for people to read."),
+    ] = {}
     provenance: Annotated[
         dict[str, Any] | None,
         AfterValidator(_provenance),
@@ -236,6 +253,10 @@ class JobQuery(BaseModel):
     mine: Annotated[bool, Field(description="Only one's own.")] = False
     state: Annotated[list[JobState], Field(description="In one of these states; may come several times.")] = []
     text: Annotated[str, Field(max_length=200, description="Something in the name or command, or a whole id.")] = ""
+    id: Annotated[
+        list[str], Field(max_length=MOST_AT_ONCE, description="With one of these ids; may come several times.")
+    ] = []
+    sweep: Annotated[str | None, Field(max_length=64, description="Of this sweep.")] = None
     limit: Annotated[int, Field(ge=1, le=MOST_AT_ONCE, description="How many at most.")] = 50
     before: Annotated[str | None, Field(description="Those after this one: `next` of the page before.")] = None
 
@@ -248,6 +269,21 @@ class LogQuery(BaseModel):
     attempt: Annotated[int | None, Field(ge=1, le=2**31 - 1, description="The attempt; by default the last.")] = None
 
 
+class MetricsQuery(BaseModel):
+    """Which of a job's metrics."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str | None, Field(max_length=LONGEST_NAME, description="One metric; by default all.")] = None
+    attempt: Annotated[int | None, Field(ge=1, le=2**31 - 1, description="One attempt; by default all.")] = None
+    since: Annotated[
+        int, Field(ge=0, le=2**31 - 1, description="`cursor` of an earlier answer: only what came after it.")
+    ] = 0
+    points: Annotated[
+        int, Field(ge=10, le=MOST_POINTS, description="Of each series at most so many, thinned to that.")
+    ] = MOST_POINTS
+
+
 class ScheduleQuery(BaseModel):
     """Which schedules, and how many at once."""
 
@@ -256,29 +292,6 @@ class ScheduleQuery(BaseModel):
     tenant: Annotated[str | None, Field(description="One team's only; by default all of the token's.")] = None
     limit: Annotated[int, Field(ge=1, le=MOST_AT_ONCE, description="How many at most.")] = 50
     before: Annotated[str | None, Field(description="Those after this one: `next` of the page before.")] = None
-
-
-class RunnerProgress(BaseModel):
-    """How far a run says it is. Unknown fields are passed over: images are of any age."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    progress: Annotated[float | None, Field(ge=0, le=100, allow_inf_nan=False, description="Per cent.")] = None
-    eta: Annotated[float | None, Field(ge=0, allow_inf_nan=False, description="Seconds.")] = None
-    metrics: Annotated[
-        dict[Annotated[Line, Field(max_length=100)], Annotated[float, Field(allow_inf_nan=False)]] | None,
-        Field(max_length=100),
-    ] = None
-
-
-class RunnerResult(BaseModel):
-    """How a run ended, in its runner's words. Unknown fields are passed over: images are of any age."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    exit_code: Annotated[int, Field(ge=0, le=255)]
-    left: Annotated[dict[Escaped, Escaped], Field(max_length=1000)] = {}
-    problem: Annotated[Escaped, Field(max_length=4000)] | None = None
 
 
 def parse(model: type[Model], body: bytes) -> Model:

@@ -207,6 +207,7 @@ def _spec(plan: JobPlan, submission: Submission, image: JobImage) -> JobSpec:
         max_retries=submission.retries,
         retry_backoff=submission.retry_backoff,
         sweep=submission.sweep,
+        sweep_parameters=submission.sweep_parameters,
         provenance=submission.provenance,
         notify=tuple(submission.notify),
         # Also of one that asks for none: the site may name another first engine while this one's job goes on.

@@ -94,7 +94,7 @@ def assemble(
 ) -> Context:
     """The context of these parts; nothing is started. ``tick``, ``quiet`` and ``unheard`` in seconds: see Reconciler.
 
-    ``pods_heard``: whether changes of pods would be heard now. ``forget`` is called with a tenant that was removed, when
+    ``pods_heard``: whether changes of pods would be heard now. ``forget`` is called with a removed tenant when
     it has no live job any more.
     """
     registry = provider.registry

@@ -8,6 +8,7 @@ from .identity import database_id
 from .jobs import Jobs
 from .journal import DatabaseReplaced, Journal
 from .lease import Lease, LeaseLost, LeaseTaken
+from .metrics import StoredMetrics, StoredSeries
 from .outbox import JobEvent, Outbox
 from .records import Artifact, JobFilter, JobRecord
 from .schedules import Schedule, Schedules
@@ -46,6 +47,8 @@ __all__ = [
     "SnapshotMissing",
     "Snapshots",
     "StoredFile",
+    "StoredMetrics",
+    "StoredSeries",
     "TooLarge",
     "database_id",
     "migrate",

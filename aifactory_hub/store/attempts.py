@@ -13,8 +13,10 @@ from aifactory_profiles import Device
 
 from ..domain.attempts import Attempt
 from ..domain.jobs import EndKind
+from ..domain.metrics import Point
 from .changes import change_attempt, change_job
 from .database import writing
+from .metrics import record_points
 from .models import AttemptRow
 
 _NAMES = tuple(f.name for f in fields(Attempt))
@@ -54,12 +56,19 @@ class Attempts:
         percent: float | None,
         eta: float | None,
         metrics: Mapping[str, Any] | None,
+        points: Mapping[str, Sequence[Point]] | None = None,
         now: float,
     ) -> None:
-        """Record how far the attempt has come: ``percent`` of 100, ``eta`` in seconds. None keeps what was said."""
+        """Record how far the attempt has come: ``percent`` of 100, ``eta`` in seconds, the last value of each metric
+        and new points of their series. None keeps what was said."""
         said = {"progress_percent": percent, "eta_seconds": eta, "metrics": None if metrics is None else dict(metrics)}
         values = {name: value for name, value in said.items() if value is not None}
-        self._change(job_id, number, {**values, "progress_at": now}, final=False)
+        with writing(self._db) as connection:
+            # Also of a job that has ended: these are the last words of a command that was stopped.
+            if change_job(connection, job_id, {}, final=True) is not None:
+                change_attempt(connection, job_id, number, {**values, "progress_at": now})
+                record_points(connection, job_id, number, points or {})
+        self._tell(job_id)
 
     def record_log(self, job_id: str, number: int, *, size: int, sha256: str) -> None:
         """Record the attempt's log, which is in the file store; ``size`` in bytes."""

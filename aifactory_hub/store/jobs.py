@@ -33,6 +33,7 @@ from .attempts import ATTEMPT_COLUMNS, Attempts, attempt_of, attempts_of, device
 from .changes import FINAL, change_attempt, change_job, move_job
 from .database import writing
 from .intake import Intake, NotStored
+from .metrics import Metrics
 from .models import ArtifactRow, AttemptRow, JobRow
 from .records import Artifact, JobFilter, JobRecord, LiveRun
 from .snapshots import SnapshotMissing
@@ -62,6 +63,7 @@ class Jobs:
         self._listeners = Listeners[str]("changes of jobs")
         self._tell = self._listeners.tell
         self.attempts = Attempts(db, self._tell)
+        self.metrics = Metrics(db)
 
     @property
     def db(self) -> Engine:
@@ -332,6 +334,7 @@ def row_values(record: JobRecord) -> dict[str, Any]:
         "notify": list(spec.notify),
         "environment": dict(spec.environment),
         "parameters": dict(spec.parameters),
+        "sweep_parameters": dict(spec.sweep_parameters),
     }
 
 
@@ -361,6 +364,8 @@ def _page(query: Select[Any], tenant: str, chosen: JobFilter, limit: int, before
         query = query.where(JobRow.owner == chosen.owner)
     if chosen.states:
         query = query.where(JobRow.state.in_(sorted(state.value for state in chosen.states)))
+    if chosen.ids:
+        query = query.where(JobRow.id.in_(chosen.ids))
     if chosen.sweep is not None:
         query = query.where(JobRow.sweep == chosen.sweep)
     if chosen.schedule is not None:

@@ -73,6 +73,7 @@ class JobRow(Base):
     retry_of: Mapped[str | None] = mapped_column(String(40))
     schedule: Mapped[str | None] = mapped_column(String(40))
     sweep: Mapped[str | None] = mapped_column(String(64))
+    sweep_parameters: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     # Where it stands.
     state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(Text)
@@ -125,6 +126,42 @@ class AttemptRow(Base):
     report: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     log_size: Mapped[int | None] = mapped_column(BigInteger)
     log_sha256: Mapped[str | None] = mapped_column(String(64))
+
+
+class MetricRow(Base):
+    """One series of an attempt's metrics: see domain.metrics.Series. ``changed`` is the number of the report that
+    changed it last, counted for the job; ``rebuilt`` that of the last one from which on it is kept thinner."""
+
+    __tablename__ = "metrics"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+    stride: Mapped[int] = mapped_column(BigInteger)
+    lowest_number: Mapped[int | None] = mapped_column(BigInteger)
+    lowest: Mapped[float | None] = mapped_column(Float(53))
+    highest_number: Mapped[int | None] = mapped_column(BigInteger)
+    highest: Mapped[float | None] = mapped_column(Float(53))
+    not_finite: Mapped[int | None] = mapped_column(BigInteger)
+    changed: Mapped[int] = mapped_column(Integer)
+    rebuilt: Mapped[int] = mapped_column(Integer)
+
+
+class MetricPointRow(Base):
+    """One point of a series: see domain.metrics.Point. ``batch`` is the number of the report that brought it; a null
+    ``value`` is NaN."""
+
+    __tablename__ = "metric_points"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    step: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[float] = mapped_column(Float(53))
+    value: Mapped[float | None] = mapped_column(Float(53))
+    batch: Mapped[int] = mapped_column(Integer)
 
 
 class ArtifactRow(Base):

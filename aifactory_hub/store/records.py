@@ -34,11 +34,13 @@ class LiveRun:
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs to list. ``states`` empty: all; ``text`` is looked for in name and command, or is a whole id."""
+    """Which jobs to list. ``states`` and ``ids`` empty: all; ``text`` is looked for in name and command, or is a
+    whole id."""
 
     owner: str | None = None
     states: tuple[JobState, ...] = ()
     text: str = ""
+    ids: tuple[str, ...] = ()
     sweep: str | None = None
     schedule: str | None = None
 

@@ -11,6 +11,7 @@ import type {
   Job,
   JobPage,
   Menu,
+  MetricsAnswer,
   Overview,
   Provenance,
   Subject,
@@ -25,6 +26,12 @@ export interface JobFilter {
   readonly text: string;
   readonly state: string;
 }
+
+/** Which jobs are put beside each other. */
+export type Runs = { readonly sweep: string } | { readonly ids: readonly string[] };
+
+/** As many as the service answers at once. */
+export const MOST_RUNS = 200;
 
 export class Api {
   constructor(private readonly settings: ServerConnection.ISettings = ServerConnection.makeSettings()) {}
@@ -48,6 +55,18 @@ export class Api {
   /** Where a job comes from, as far as who submitted it said so. */
   provenance(id: string): Promise<Provenance> {
     return this.json<Provenance>(`api/jobs/${id}/provenance`);
+  }
+
+  /** What it has reported of itself after the cursor `since`; 0 for all. */
+  metrics(id: string, since: number): Promise<MetricsAnswer> {
+    return this.json<MetricsAnswer>(`api/jobs/${id}/metrics${query([['since', String(since)]])}`);
+  }
+
+  /** The jobs of a sweep, or those with these ids, newest first, as many as one answer has. */
+  async runs(which: Runs): Promise<readonly Job[]> {
+    const asked: Pair[] =
+      'sweep' in which ? [['sweep', which.sweep]] : which.ids.map((id): Pair => ['id', id]);
+    return (await this.json<JobPage>(`api/jobs${query([...asked, ['limit', String(MOST_RUNS)]])}`)).jobs;
   }
 
   /** What its last attempt has printed, or the one of this number. */

@@ -14,6 +14,7 @@ import type { INotebookTracker } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { factoryIcon, sendIcon } from './icons';
 import { makeJobTab } from './jobview';
+import { MOST_RUNS, type Runs } from './api';
 import type { HubModel } from './model';
 import type { Start } from './submitview';
 import type { Job } from './types';
@@ -78,6 +79,9 @@ export function openJob(parts: Parts, id: string): void {
       openJob: (job: Job) => {
         openJob(parts, job.id);
       },
+      compareSweep: sweep => {
+        void compareJobs(parts, { sweep });
+      },
       submitAgain: (job: Job, path: string) => {
         void openForm(parts, path, startFrom(job));
       }
@@ -86,6 +90,29 @@ export function openJob(parts: Parts, id: string): void {
     void jobs.add(tab);
   }
   show(parts, tab, known === undefined);
+}
+
+/** Jobs beside each other, the newest ones where there are more than one answer has. Its code comes when asked for. */
+export async function compareJobs(parts: Parts, asked: Runs): Promise<void> {
+  const { makeRunsTab, runsTabId } = await import('./runsview');
+  const { app, model, trans, lab } = parts;
+  const which = 'ids' in asked ? { ids: asked.ids.slice(0, MOST_RUNS) } : asked;
+  const id = runsTabId(which);
+  for (const widget of app.shell.widgets(lab === null ? 'right' : 'main')) {
+    if (widget.id === id) {
+      show(parts, widget, false);
+      return;
+    }
+  }
+  const tab = makeRunsTab({
+    model,
+    trans,
+    which,
+    openJob: job => {
+      openJob(parts, job.id);
+    }
+  });
+  show(parts, tab, true);
 }
 
 /** The form's code comes when it is first asked for: it brings a validator of JSON Schemas, which no start needs. */

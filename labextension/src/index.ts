@@ -18,7 +18,7 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { Token } from '@lumino/coreutils';
 import { Api } from './api';
-import { addCommands, CommandIDs, openJob, type Parts } from './commands';
+import { addCommands, CommandIDs, compareJobs, openJob, type Parts } from './commands';
 import { HubModel } from './model';
 import { Notifier } from './notifier';
 import { Panel } from './panel';
@@ -28,6 +28,8 @@ import { Warner } from './warner';
 const NAMESPACE = '@aifactory/hub';
 const PLUGIN = `${NAMESPACE}:plugin`;
 const DOMAIN = 'aifactory_hub';
+/** What this server's part of the extension emits; `aifactory_hub/lab/nearby.py` knows the same name. */
+const JOBS_CHANGED = 'https://events.aifactory-hub.example/jobs-changed/v1';
 /** Milliseconds, until the settings have been read. */
 const BUSY = 5_000;
 
@@ -53,6 +55,12 @@ const hub: JupyterFrontEndPlugin<IHub> = {
     const model = new HubModel(new Api(app.serviceManager.serverSettings), { busyInterval: BUSY });
     // Not before the page is there: nobody waits for this.
     void app.restored.then(() => model.start());
+    // Cells and terminals say so when they have submitted a job.
+    app.serviceManager.events.stream.connect((_, event) => {
+      if (event.schema_id === JOBS_CHANGED && !document.hidden) {
+        void model.refresh();
+      }
+    });
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden) {
         void model.refresh();
@@ -118,7 +126,10 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const open = (job: { readonly id: string }) => {
       openJob(parts, job.id);
     };
-    const panel = new Panel({ model, trans, open });
+    const compare = (listed: readonly { readonly id: string }[]) => {
+      void compareJobs(parts, { ids: listed.map(job => job.id) });
+    };
+    const panel = new Panel({ model, trans, open, compare });
     app.shell.add(panel, 'left', { rank: 400, type: 'AI Factory' });
     addCommands(parts, panel.id);
     restorer?.add(panel, panel.id);

@@ -24,7 +24,9 @@ interface HeadProps extends JobOptions {
 }
 
 /** Its name and state, and what can be done to it. */
-export function JobHead({ job, from, trans, model, learn, openJob, submitAgain }: HeadProps): JSX.Element {
+export function JobHead(props: HeadProps): JSX.Element {
+  const { job, from, trans, model, learn, openJob, submitAgain, compareSweep } = props;
+  const { sweep } = job;
   const [trouble, setTrouble] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const again = useCan(model, 'retry');
@@ -109,6 +111,16 @@ export function JobHead({ job, from, trans, model, learn, openJob, submitAgain }
               }}
             />
           </>
+        )}
+        {sweep === null ? null : (
+          <Action
+            name={trans.__('Compare the sweep')}
+            about={trans.__('Show the jobs that were submitted together beside each other')}
+            busy={false}
+            act={() => {
+              compareSweep(sweep);
+            }}
+          />
         )}
       </div>
       {trouble === null ? null : (

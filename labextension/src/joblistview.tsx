@@ -4,7 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { type JSX, type KeyboardEvent, useEffect, useId, useLayoutEffect, useRef, useState } from 'react';
 import { duration, money, shortProfile, since } from './format';
 import { visibleRows } from './joblist';
-import type { HubModel } from './model';
+import { lastValues } from './metrics';
 import { printable } from './printable';
 import type { Job } from './types';
 import { useModel, useNow, type ViewProps } from './view';
@@ -17,6 +17,7 @@ const TYPING = 300;
 
 interface ListProps extends ViewProps {
   readonly open: (job: Job) => void;
+  readonly compare: (jobs: readonly Job[]) => void;
 }
 
 export function JobListView(props: ListProps): JSX.Element {
@@ -24,7 +25,7 @@ export function JobListView(props: ListProps): JSX.Element {
   useModel(model);
   return (
     <section className="aif-Jobs" aria-label={trans.__('Jobs')}>
-      <Filters model={model} trans={trans} />
+      <Filters {...props} />
       {model.jobs === null ? (
         <p className="aif-Empty" role="status">
           {model.link === 'unknown' || model.link === 'ok' ? trans.__('Asking for the jobs…') : ''}
@@ -38,7 +39,7 @@ export function JobListView(props: ListProps): JSX.Element {
   );
 }
 
-function Filters({ model, trans }: { model: HubModel; trans: TranslationBundle }): JSX.Element {
+function Filters({ model, trans, compare }: ListProps): JSX.Element {
   const filter = model.filter;
   const [text, setText] = useState(filter.text);
   useEffect(() => {
@@ -93,6 +94,16 @@ function Filters({ model, trans }: { model: HubModel; trans: TranslationBundle }
           setText(event.target.value);
         }}
       />
+      <button
+        type="button"
+        className="aif-Link"
+        disabled={(model.jobs ?? []).length === 0}
+        onClick={() => {
+          compare(model.jobs ?? []);
+        }}
+      >
+        {trans.__('Compare these jobs')}
+      </button>
     </div>
   );
 }
@@ -217,13 +228,15 @@ function Rows({ model, trans, open, jobs }: ListProps & { jobs: readonly Job[] }
   );
 }
 
-/** How far it is, or how long it has yet to wait; empty when neither is known. */
+/** Its last metrics, how far it is, or how long it has yet to wait; empty when nothing is known. */
 function outlook(job: Job, trans: TranslationBundle): string {
+  const metrics = lastValues(job.progress?.metrics, 2);
   if (job.final) {
-    return '';
+    return metrics;
   }
   const { percent, eta_seconds: left } = job.progress ?? { percent: null, eta_seconds: null };
   return [
+    metrics,
     percent == null ? '' : `${Math.round(percent)} %`,
     left == null ? '' : trans.__('%1 to go', duration(left)),
     job.state === 'QUEUED' && job.expected_wait != null ? job.expected_wait.words : ''

@@ -9,6 +9,7 @@ import { Follower } from './follower';
 import { factoryIcon } from './icons';
 import { Changes, Files, JobFacts, Log } from './jobdetails';
 import { JobHead } from './jobhead';
+import { MetricsSection } from './metricsview';
 import { append } from './log';
 import type { HubModel } from './model';
 import { printable } from './printable';
@@ -24,6 +25,8 @@ export interface JobOptions {
   /** Show a file that was saved below the server's folder. */
   readonly openFile: (path: string) => void;
   readonly openJob: (job: Job) => void;
+  /** Show all jobs of a sweep beside each other. */
+  readonly compareSweep: (sweep: string) => void;
   /** A form for what this job was made of, as it is now. */
   readonly submitAgain: (job: Job, path: string) => void;
 }
@@ -179,6 +182,7 @@ function JobView(props: JobOptions & { named: (name: string) => void }): JSX.Ele
       ) : null}
       <div className="aif-Job-columns">
         <div>
+          <MetricsSection job={seen.job} api={props.model.api} trans={trans} />
           <Steps job={seen.job} log={seen.log} chosen={chosen} choose={choose} trans={trans} />
           <JobFacts
             job={seen.job}

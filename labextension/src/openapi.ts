@@ -315,6 +315,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/jobs/{job}/metrics": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What the job has reported of itself, as series of points; with `since` only what is new. */
+        readonly get: operations["getMetrics"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/jobs/{job}/provenance": {
         readonly parameters: {
             readonly query?: never;
@@ -1143,6 +1160,13 @@ export interface components {
              */
             readonly sweep: string | null;
             /**
+             * Sweep Parameters
+             * @description What tells it from the others of its sweep.
+             */
+            readonly sweep_parameters: {
+                readonly [key: string]: boolean | number | string | null;
+            };
+            /**
              * Template
              * @description What the team has published that it runs.
              */
@@ -1354,6 +1378,52 @@ export interface components {
             readonly messages: readonly components["schemas"]["MessageAnswer"][];
         };
         /**
+         * MetricsAnswer
+         * @description What a job has reported of itself. ``cursor`` is what to pass as ``since`` for what comes after.
+         */
+        readonly MetricsAnswer: {
+            /** Cursor */
+            readonly cursor: number;
+            /** Series */
+            readonly series: readonly components["schemas"]["MetricSeries"][];
+            /**
+             * Simulated
+             * @description Whether the cluster's GPUs are simulated.
+             */
+            readonly simulated: boolean;
+        };
+        /**
+         * MetricSeries
+         * @description One metric of one attempt: for each point, in order, its step, its time and its value.
+         *
+         *     ``whole`` false: these come after those that an earlier answer had. ``thinned`` true: of the ``reported`` points not
+         *     all are kept or told; the first, the last, the lowest and the highest always are.
+         */
+        readonly MetricSeries: {
+            /** Attempt */
+            readonly attempt: number;
+            /** Name */
+            readonly name: string;
+            /**
+             * Reported
+             * @description How many points were reported in all.
+             */
+            readonly reported: number;
+            /** Steps */
+            readonly steps: readonly number[];
+            /** Thinned */
+            readonly thinned: boolean;
+            /**
+             * Times
+             * @description Seconds since 1970, UTC.
+             */
+            readonly times: readonly number[];
+            /** Values */
+            readonly values: readonly (number | ("NaN" | "Infinity" | "-Infinity"))[];
+            /** Whole */
+            readonly whole: boolean;
+        };
+        /**
          * Missing
          * @description Files that are not there.
          */
@@ -1482,6 +1552,14 @@ export interface components {
              */
             readonly sweep: string | null;
             /**
+             * Sweep Parameters
+             * @description What tells it from the others of its sweep, for people to read.
+             * @default {}
+             */
+            readonly sweep_parameters: {
+                readonly [key: string]: boolean | number | string | null;
+            };
+            /**
              * Template
              * @description What the team has published for the engine: a WorkflowTemplate, a training runtime.
              * @default null
@@ -1588,9 +1666,12 @@ export interface components {
             readonly at: string;
             /** Eta Seconds */
             readonly eta_seconds: number | null;
-            /** Metrics */
+            /**
+             * Metrics
+             * @description The last value of each.
+             */
             readonly metrics: {
-                readonly [key: string]: unknown;
+                readonly [key: string]: number | ("NaN" | "Infinity" | "-Infinity");
             };
             /** Percent */
             readonly percent: number | null;
@@ -1701,7 +1782,7 @@ export interface components {
              * @default null
              */
             readonly metrics: {
-                readonly [key: string]: number;
+                readonly [key: string]: number | ("NaN" | "Infinity" | "-Infinity");
             } | null;
             /**
              * Progress
@@ -1709,6 +1790,14 @@ export interface components {
              * @default null
              */
             readonly progress: number | null;
+            /**
+             * Series
+             * @description New points of each; runners of earlier versions send none.
+             * @default null
+             */
+            readonly series: {
+                readonly [key: string]: components["schemas"]["RunnerSeries"];
+            } | null;
         };
         /**
          * RunnerResult
@@ -1729,6 +1818,20 @@ export interface components {
              * @default null
              */
             readonly problem: string | null;
+        };
+        /**
+         * RunnerSeries
+         * @description New points of a metric, in order: how many were reported before each, steps, ages in seconds, values.
+         */
+        readonly RunnerSeries: {
+            /** Ages */
+            readonly ages: readonly number[];
+            /** Numbers */
+            readonly numbers: readonly number[];
+            /** Steps */
+            readonly steps: readonly number[];
+            /** Values */
+            readonly values: readonly (number | ("NaN" | "Infinity" | "-Infinity"))[];
         };
         /**
          * ScheduleAnswer
@@ -1882,6 +1985,14 @@ export interface components {
              * @default null
              */
             readonly sweep: string | null;
+            /**
+             * Sweep Parameters
+             * @description What tells it from the others of its sweep, for people to read.
+             * @default {}
+             */
+            readonly sweep_parameters: {
+                readonly [key: string]: boolean | number | string | null;
+            };
             /**
              * Template
              * @description What the team has published for the engine: a WorkflowTemplate, a training runtime.
@@ -2114,6 +2225,14 @@ export interface components {
              * @default null
              */
             readonly sweep: string | null;
+            /**
+             * Sweep Parameters
+             * @description What tells it from the others of its sweep, for people to read.
+             * @default {}
+             */
+            readonly sweep_parameters: {
+                readonly [key: string]: boolean | number | string | null;
+            };
             /**
              * Template
              * @description What the team has published for the engine: a WorkflowTemplate, a training runtime.
@@ -2735,12 +2854,16 @@ export interface operations {
             readonly query?: {
                 /** @description Those after this one: `next` of the page before. */
                 readonly before?: string | null;
+                /** @description With one of these ids; may come several times. */
+                readonly id?: readonly string[];
                 /** @description How many at most. */
                 readonly limit?: number;
                 /** @description Only one's own. */
                 readonly mine?: boolean;
                 /** @description In one of these states; may come several times. */
                 readonly state?: readonly components["schemas"]["JobState"][];
+                /** @description Of this sweep. */
+                readonly sweep?: string | null;
                 /** @description One team's only; by default all of the token's. */
                 readonly tenant?: string | null;
                 /** @description Something in the name or command, or a whole id. */
@@ -3062,6 +3185,46 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["MessagesAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getMetrics: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description One attempt; by default all. */
+                readonly attempt?: number | null;
+                /** @description One metric; by default all. */
+                readonly name?: string | null;
+                /** @description Of each series at most so many, thinned to that. */
+                readonly points?: number;
+                /** @description `cursor` of an earlier answer: only what came after it. */
+                readonly since?: number;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly job: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What the job has reported of itself, as series of points; with `since` only what is new. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MetricsAnswer"];
                 };
             };
             /** @description What went wrong. */

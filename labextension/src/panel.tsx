@@ -16,6 +16,8 @@ export interface PanelOptions {
   readonly model: HubModel;
   readonly trans: TranslationBundle;
   readonly open: (job: Job) => void;
+  /** Show these jobs beside each other. */
+  readonly compare: (jobs: readonly Job[]) => void;
 }
 
 export class Panel extends ReactWidget {
@@ -30,7 +32,7 @@ export class Panel extends ReactWidget {
   }
 
   protected render(): JSX.Element {
-    const { model, trans, open } = this.options;
+    const { model, trans, open, compare } = this.options;
     return (
       <>
         <div className="aif-Head">
@@ -38,7 +40,7 @@ export class Panel extends ReactWidget {
         </div>
         <Notices model={model} trans={trans} />
         <HereView model={model} trans={trans} />
-        <JobListView model={model} trans={trans} open={open} />
+        <JobListView model={model} trans={trans} open={open} compare={compare} />
       </>
     );
   }

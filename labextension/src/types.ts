@@ -16,6 +16,8 @@ export type Menu = Schemas['MenuAnswer'];
 export type Offer = Schemas['ProfileAnswer'];
 export type DryRun = Schemas['DryRun'];
 export type Provenance = Schemas['ProvenanceAnswer'];
+export type MetricsAnswer = Schemas['MetricsAnswer'];
+export type MetricValue = MetricsAnswer['series'][number]['values'][number];
 export type ArtifactFile = Schemas['ArtifactAnswer'];
 
 export interface JobPage {

@@ -1,7 +1,7 @@
 /** What every view gets: the model, the words, and a way to redraw when there is news. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { useEffect, useReducer } from 'react';
+import { type RefObject, useEffect, useLayoutEffect, useReducer, useState } from 'react';
 import type { HubModel } from './model';
 
 export interface ViewProps {
@@ -37,4 +37,23 @@ export function useNow(every: number): Date {
     };
   }, [every]);
   return new Date();
+}
+
+/** How wide an element is, in pixels, and a redraw when that changes; `first` before it is known. */
+export function useWidth(box: RefObject<HTMLElement>, first: number): number {
+  const [width, setWidth] = useState(first);
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (element === null) {
+      return undefined;
+    }
+    const watch = new ResizeObserver(() => {
+      setWidth(element.clientWidth || first);
+    });
+    watch.observe(element);
+    return () => {
+      watch.disconnect();
+    };
+  }, [box, first]);
+  return width;
 }

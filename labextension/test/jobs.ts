@@ -43,6 +43,7 @@ export function makeJob(index: number, state: JobState = 'SUCCEEDED', more: Part
     retry_of: null,
     schedule: null,
     sweep: null,
+    sweep_parameters: {},
     left: {},
     simulated: true,
     engine: 'kubernetes-job',

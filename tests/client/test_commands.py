@@ -41,7 +41,7 @@ async def test_a_job_by_hand(here: Path, tmp_path: Path) -> None:
     job_id = submitted.stdout.splitlines()[0]
     listed = await run(commands.job, "list", "--mine")
     assert [line.split() for line in listed.output.splitlines()] == [
-        ["JOB", "STATE", "PROFILE", "OWNER", "DONE", "NAME"],
+        ["JOB", "STATE", "PROFILE", "OWNER", "DONE", "NAME", "METRICS"],
         [job_id, "SUCCEEDED", "mig-1g.10gb", "ada", "one"],
     ]
     assert (await run(commands.job, "logs", job_id)).output == "accuracy 0.97\n"

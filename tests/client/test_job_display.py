@@ -9,7 +9,9 @@ import pytest
 from aifactory_hub.client import job_display
 from aifactory_hub.client.errors import ServiceUnavailable
 from aifactory_hub.client.job import Job
+from aifactory_hub.client.job_list import JobTable
 from aifactory_hub.client.session import Event
+from aifactory_hub.client.table_display import table_html
 
 BASE = {
     "id": "j1",
@@ -114,4 +116,4 @@ def test_a_terminal_gets_one_card_and_no_thread() -> None:
 def test_a_job_that_waits_says_for_how_long() -> None:
     said = job(state="QUEUED", position=2, expected_wait={"words": "10 to 20 min"}, times={}, cost=None)
     assert "2 ahead in the queue, 10 to 20 min" in said._repr_html_()
-    assert "2 ahead in the queue, 10 to 20 min" in job_display.table_html([said])
+    assert "2 ahead in the queue, 10 to 20 min" in table_html(JobTable([said]))

@@ -104,6 +104,7 @@ def hostile_job() -> Job:
         "exit_code": 1,
         "position": None,
         "progress": {"percent": 50, "metrics": {HOSTILE: 1.0}},
+        "sweep_parameters": {HOSTILE: HOSTILE},
         "cost": None,
     }
     return Job(None, told)  # type: ignore[arg-type]

@@ -73,6 +73,7 @@ def bodies() -> dict[str, bytes]:
         "good-schedule": json.dumps({"key": "k", "cron": "* * * * *", "job": job}).encode(),
         "good-wanted": json.dumps({"sha256": [SHA] * 10}).encode(),
         "good-progress": b'{"progress": 50, "eta": 1.5, "metrics": {"loss": 0.1}}',
+        "good-series": b'{"series": {"loss": {"numbers": [0], "steps": [0], "ages": [0.5], "values": ["NaN"]}}}',
         "good-result": b'{"exit_code": 1, "problem": "it \\u00fc failed", "left": {"a": "too large"}}',
         "good-texts": json.dumps(["é", "💥", "\\", '"', "\n", "[[[", "}"]).encode(),
         "bad-deep-array": b"[" * 20_000,

@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 
 from aifactory_hub.service.errors import ServiceError
-from aifactory_hub.service.request_types import Planned, RunnerProgress, RunnerResult, ScheduleRequest, Wanted, parse
+from aifactory_hub.service.report_types import RunnerProgress, RunnerResult
+from aifactory_hub.service.request_types import Planned, ScheduleRequest, Wanted, parse
 from aifactory_hub.untrusted.json_text import BadJson, read_json
 from aifactory_hub.untrusted.manifests import read_manifest
 from aifactory_hub.untrusted.packs import BadPack, PackLimits, pack_entries

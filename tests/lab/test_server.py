@@ -42,6 +42,8 @@ def test_unknown_memory_is_not_zero(tmp_path: Path) -> None:
     [
         ("GET", "jobs", True),
         ("GET", "jobs/abc123/logs", True),
+        ("GET", "jobs/abc123/metrics", True),
+        ("POST", "jobs/abc123/metrics", False),
         ("GET", "jobs/abc123/artifacts/a%20b/c.txt", True),
         ("GET", "jobs/abc123/artifacts/../../x", False),
         ("GET", "jobs/abc123/artifacts/%2E%2E/x", False),

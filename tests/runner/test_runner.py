@@ -297,3 +297,39 @@ async def test_a_reason_counts_only_when_the_command_has_failed(service: Running
     job = service.context.jobs.get(pod.job_id)
     assert job is not None
     assert job.current.report == {"exit_code": 0, "left": {}, "problem": None}
+
+
+REPORTS = "from aifactory_hub.client import report\nfor i in range(20): report(metrics={'i': i})\n"
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [("", 0), ("raise SystemExit(3)\n", 3), ("1 / 0\n", 1), ("import os; os._exit(4)\n", 4),
+     ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n", 137)],
+)  # fmt: skip
+async def test_the_last_report_is_kept_however_the_command_ends(
+    service: RunningService, tmp_path: Path, end: str, code: int
+) -> None:
+    pod = await make_pod(
+        service, tmp_path, f'exec {sys.executable} -c "$PROGRAM"', environment={"PROGRAM": REPORTS + end}
+    )
+    assert (await pod.run())[0] == code
+    async with service.http("ada") as http:
+        job = (await http.get(f"/jobs/{pod.job_id}")).json()
+        (series,) = (await http.get(f"/jobs/{pod.job_id}/metrics")).json()["series"]
+    assert job["progress"]["metrics"] == {"i": 19.0}
+    assert (series["steps"], series["values"]) == (list(range(20)), [float(i) for i in range(20)])
+
+
+async def test_a_command_that_is_stopped_keeps_what_it_reported(service: RunningService, tmp_path: Path) -> None:
+    program = f"{REPORTS}print('reported', flush=True)\nimport time; time.sleep(60)\n"
+    pod = await make_pod(service, tmp_path, f'exec {sys.executable} -c "$PROGRAM"', environment={"PROGRAM": program})
+    pod.start()
+    assert pod.process is not None
+    assert pod.process.stdout is not None
+    assert await asyncio.to_thread(pod.process.stdout.readline) == "reported\n"
+    pod.process.send_signal(signal.SIGTERM)
+    assert (await pod.end())[0] == 143
+    async with service.http("ada") as http:
+        job = (await http.get(f"/jobs/{pod.job_id}")).json()
+    assert job["progress"]["metrics"] == {"i": 19.0}

@@ -49,7 +49,8 @@ def test_a_status_is_heard(environment: dict[str, str], heard: list[Mapping[str,
         "metrics": [{"name": "loss", "value": "0.2347"}, {"name": "current_step", "value": "17"}],
     }
     assert post(environment, {"trainerStatus": status})[0] == 200
-    assert heard == [{"progress": 45.0, "eta": 3600.0, "metrics": {"loss": 0.2347, "current_step": 17.0}}]
+    metrics = {"loss": 0.2347, "current_step": 17.0}
+    assert heard == [{"progress": 45.0, "eta": 3600.0, "metrics": metrics, "steps": {"loss": 17, "current_step": 17}}]
 
 
 def test_only_the_command_of_this_job_is_heard(environment: dict[str, str], heard: list[Mapping[str, Any]]) -> None:
@@ -72,7 +73,11 @@ def test_the_token_is_the_owners_alone_and_no_proxy_is_asked(environment: dict[s
         ({"progressPercentage": 140}, {"progress": 100.0}),
         ({"progressPercentage": 0}, {"progress": 0.0}),
         ({"estimatedRemainingSeconds": -3}, {"eta": 0.0}),
-        ({"metrics": [{"name": "loss", "value": "NaN"}, {"name": "a", "value": "1"}]}, {"metrics": {"a": 1.0}}),
+        ({"metrics": [{"name": "a", "value": "1"}]}, {"metrics": {"a": 1.0}}),
+        ({"metrics": [{"name": "a", "value": "-inf"}]}, {"metrics": {"a": float("-inf")}}),
+        ({"metrics": [{"name": "a", "value": 1, "step": 7}]}, {"metrics": {"a": 1.0}, "steps": {"a": 7}}),
+        ({"metrics": [{"name": "a\x1b[1m\n", "value": 1}]}, {"metrics": {"a\\x1b[1m\\n": 1.0}}),
+        ({"metrics": [{"name": "n" * 101, "value": 1}]}, {"metrics": {"n" * 100: 1.0}}),
         ({"metrics": []}, {}),
     ],
 )
@@ -81,7 +86,17 @@ def test_what_a_status_says(status: dict[str, Any], found: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{}", b'{"trainerStatus": 1}', b'{"trainerStatus": {"metrics": [{"value": "x"}]}}', b"\xff"]
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"trainerStatus": 1}',
+        b'{"trainerStatus": {"metrics": [{"value": "x"}]}}',
+        b'{"trainerStatus": {"metrics": [{"name": "x", "value": 1, "step": 1e300}]}}',
+        b'{"trainerStatus": {"metrics": [{"name": "x", "value": 1, "step": Infinity}]}}',
+        b"\xff",
+    ],
 )
 def test_what_is_no_status(body: bytes) -> None:
     with pytest.raises(BadStatus):

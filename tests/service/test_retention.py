@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from aifactory_hub.domain.metrics import Point
 from aifactory_hub.store import Artifact
 
 from .world import World
@@ -37,6 +39,8 @@ async def test_each_kind_goes_in_its_time_and_a_live_job_keeps_all(world: World)
             with files.incoming(10) as incoming:
                 incoming.write(b"x")
                 incoming.keep(target)
+        said: dict[str, Any] = {"metrics": {"loss": 0.5}, "points": {"loss": [Point(0, 0, 1.0, 0.5)]}}
+        world.service.jobs.attempts.record_progress(job_id, 1, percent=None, eta=None, **said, now=1.0)
         world.service.jobs.put_artifact(job_id, Artifact("model", 1, "c" * 64, 1.0))
     world.engine.end("nlp", ended, 0)
     await world.settle()
@@ -50,6 +54,8 @@ async def test_each_kind_goes_in_its_time_and_a_live_job_keeps_all(world: World)
 
     def kept(job_id: str, digest: str) -> list[bool]:
         keys = (files.manifest("nlp", "ada", digest), files.log(job_id, 1), files.artifact(job_id, "model"))
+        metrics = world.service.jobs.metrics.read(job_id, most=10)
+        assert bool(metrics.series) == (files.size(keys[1]) is not None)  # they go with the log
         return [files.size(key) is not None for key in keys]
 
     assert await left(0.9) == [True, True, True]

@@ -68,6 +68,7 @@ def job_answer(
         "retry_of": job.retry_of,
         "schedule": job.schedule,
         "sweep": spec.sweep,
+        "sweep_parameters": dict(spec.sweep_parameters),
         "engine": spec.backend or registry.jobs.engines[0],
         "nodes": spec.nodes,
         "image": spec.image or registry.jobs.image,

@@ -10,7 +10,20 @@ from tornado.web import Application, RequestHandler
 
 from ... import __version__
 from ..request_types import MOST_BODY
-from . import engines, events, internal, job_actions, jobs, public, quota, room, schedules, tenants_file, uploads
+from . import (
+    engines,
+    events,
+    internal,
+    job_actions,
+    jobs,
+    metrics,
+    public,
+    quota,
+    room,
+    schedules,
+    tenants_file,
+    uploads,
+)
 from .base import NotFound
 from .connections import BoundedServer, most_connections
 from .context import Context
@@ -45,6 +58,7 @@ ROUTES: tuple[Route, ...] = (
     ("/jobs/{job}/retry", job_actions.Retry),
     ("/jobs/{job}/messages", schedules.Messages),
     ("/jobs/{job}/logs", jobs.JobLogs),
+    ("/jobs/{job}/metrics", metrics.JobMetrics),
     ("/jobs/{job}/provenance", jobs.Provenance),
     ("/jobs/{job}/artifacts", jobs.Artifacts),
     ("/jobs/{job}/artifacts/{name}", jobs.ArtifactOne),

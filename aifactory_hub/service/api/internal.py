@@ -14,11 +14,13 @@ from ..auth.runner_tokens import matches
 from ..errors import ServiceError, forbidden
 from ..executors import uploads
 from ..file_answer_types import Expected, Heard, Stored, StoredArtifact, Travelled
-from ..request_types import PieceQuery, RunnerProgress, RunnerResult, artifact_name
+from ..report_types import RunnerProgress, RunnerResult
+from ..request_types import PieceQuery, artifact_name
 from ..room import Reservation
 from .answers import artifacts_answer
 from .base import Handler, run_sync
 from .context import Context
+from .metrics import reported_points
 from .operations import Access, operation
 from .reader_access import Reader
 from .request_bodies import DIGEST_HEADER, ReceivingHandler, announced_digest, too_large
@@ -137,9 +139,10 @@ class RunnerProgressReport(_ForRunners):
 
     @operation("reportProgress", "How far the job is.", answer=Heard, body=RunnerProgress, access=Access.RUNNER)
     async def post(self, job_id: str) -> None:
-        """The newest word counts; what it leaves out stays as it was."""
+        """The newest word counts, and all points of metrics; what it leaves out stays as it was."""
         job = await self.own_job(job_id)
         said = await self.body(RunnerProgress, job.owner)
+        now = self.context.clock()
         await run_sync(
             self.context.jobs.attempts.record_progress,
             job.id,
@@ -147,7 +150,8 @@ class RunnerProgressReport(_ForRunners):
             percent=said.progress,
             eta=said.eta,
             metrics=said.metrics,
-            now=self.context.clock(),
+            points=reported_points(said, now=now),
+            now=now,
         )
         self.answer({"id": job.id})
 

@@ -35,7 +35,13 @@ class JobList(Handler):
         caller = await self.caller()
         asked = self.query(JobQuery)
         tenants = self.tenants_to_read(caller, asked.tenant)
-        wanted = JobFilter(owner=caller.name if asked.mine else None, states=tuple(asked.state), text=asked.text)
+        wanted = JobFilter(
+            owner=caller.name if asked.mine else None,
+            states=tuple(asked.state),
+            text=asked.text,
+            ids=tuple(asked.id),
+            sweep=asked.sweep,
+        )
         last = None if asked.before is None else await self.job_for(caller, asked.before)
         found = await run_sync(self.context.jobs.newest, tenants, where=wanted, limit=asked.limit + 1, before=last)
         registry, now = self.context.registry, self.context.clock()

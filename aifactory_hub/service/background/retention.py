@@ -22,7 +22,7 @@ _KEEP_JOURNAL = 30 * 86400.0
 
 @dataclass(frozen=True)
 class Retention:
-    """Inputs, logs and artifacts, each kept as long after a job's end as the registry says."""
+    """Inputs, logs with metrics, and artifacts, each kept as long after a job's end as the registry says."""
 
     limits: Callable[[], JobsConfig]
     jobs: Jobs
@@ -44,6 +44,8 @@ class Retention:
                 # The files first: a kill between the two only means that they are removed again.
                 if kind != "inputs":  # jobs share them: they go when none needs them, see Snapshots.collect
                     self.files.drop(job.id, kind)
+                if kind == "log":  # what a job reported of itself is kept as long as what it printed
+                    self.jobs.metrics.forget(job.id)
                 self.jobs.mark_dropped(job.id, kind, now=now)
             if old:
                 log.info("%s of %d jobs removed: they ended more than %d s ago", kind, len(old), seconds)

@@ -1,0 +1,86 @@
+"""Kernels and terminals tell the Jupyter server, and it tells the open pages."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+from aifactory_hub.lab.nearby import EVENT
+
+from .conftest import LOGIN, JupyterServer
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+# What a kernel of the server does, with the environment that the server gives to it.
+SUBMIT = """
+from aifactory_hub.client import submit
+for n in range(COUNT):
+    submit("true", files=None, idempotency_key=f"nearby-{COUNT}-{n}")
+"""
+
+
+async def listening(jupyter: JupyterServer) -> WebSocketClientConnection:
+    """As a page of JupyterLab listens."""
+    address = f"{jupyter.url.replace('http', 'ws', 1)}/api/events/subscribe"
+    return await websocket_connect(HTTPRequest(address, headers={"Authorization": f"token {LOGIN}"}))
+
+
+async def in_a_terminal(jupyter: JupyterServer, program: str) -> None:
+    """Run a program in a terminal of the server, with the environment that this gets."""
+    made = await jupyter.client.post(f"{jupyter.url}/api/terminals")
+    assert made.status_code == 200, made.text
+    address = f"{jupyter.url.replace('http', 'ws', 1)}/terminals/websocket/{made.json()['name']}"
+    terminal = await websocket_connect(HTTPRequest(address, headers={"Authorization": f"token {LOGIN}"}))
+    (jupyter.root / "program.py").write_text(f"{program}\nprint('it is', 'done')\n")
+    await terminal.write_message(json.dumps(["stdin", f"{sys.executable} {jupyter.root}/program.py\r"]))
+    said = ""
+    async with asyncio.timeout(90):
+        while "it is done" not in said:
+            said += str(await terminal.read_message())
+    terminal.close()
+    await jupyter.client.delete(f"{jupyter.url}/api/terminals/{made.json()['name']}")
+
+
+async def heard(page: WebSocketClientConnection, within: float) -> list[str]:
+    events: list[str] = []
+    try:
+        async with asyncio.timeout(within):
+            while (said := await page.read_message()) is not None:
+                if (schema := json.loads(said).get("schema_id")) == EVENT:
+                    events.append(schema)
+    except TimeoutError:
+        pass
+    return events
+
+
+async def test_a_job_of_a_terminal_is_told_to_the_page_at_once(jupyter: JupyterServer) -> None:
+    page = await listening(jupyter)
+    await in_a_terminal(jupyter, SUBMIT.replace("COUNT", "1"))
+    assert await heard(page, 2.0) == [EVENT]
+    page.close()
+
+
+async def test_many_jobs_are_few_words(jupyter: JupyterServer) -> None:
+    page = await listening(jupyter)
+    submitting = asyncio.create_task(in_a_terminal(jupyter, SUBMIT.replace("COUNT", "20")))
+    began = time.monotonic()
+    await submitting
+    took = time.monotonic() - began
+    events = await heard(page, 2.0)
+    page.close()
+    assert 1 <= len(events) <= took + 2
+
+
+async def test_the_socket_is_the_account_s_alone(jupyter: JupyterServer) -> None:
+    (jupyter.root / "where.txt").unlink(missing_ok=True)
+    program = f"import os; open('{jupyter.root}/where.txt', 'w').write(os.environ['AIFACTORY_LAB_SOCKET'])"
+    await in_a_terminal(jupyter, program)
+    path = (jupyter.root / "where.txt").read_text()
+    assert Path(path).parent.stat().st_mode & 0o077 == 0

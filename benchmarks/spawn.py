@@ -27,7 +27,7 @@ from kubespawner import KubeSpawner
 from traitlets.config import Config
 
 from aifactory_hub.domain.tenants import Role, hub_groups
-from aifactory_hub.registry import load_registry
+from aifactory_hub.registry import RegistryProvider, load_registry
 from aifactory_spawner import TenantKubeSpawner
 from aifactory_spawner.host_cluster import connect_cluster
 from aifactory_spawner.hub_process import HubProcess
@@ -83,7 +83,7 @@ async def work(contender: str, kubeconfig: str) -> None:
     registry = load_registry(TENANTS_FILE)
     if contender == "ours":
         # The container sleeps: nothing in it ever takes a connection, which ours waits for and the others do not.
-        cluster = await connect_cluster(registry, kubeconfig)
+        cluster = await connect_cluster(RegistryProvider(registry), kubeconfig)
         cluster.reach = taken_as_reached
         TenantKubeSpawner.hub_process = HubProcess(cluster)
     person = make_person(contender, registry)

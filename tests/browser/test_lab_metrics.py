@@ -51,7 +51,8 @@ def _theme(page: Page, name: str) -> None:
 
 
 def _run(page: Page, source: str) -> None:
-    cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None, "source": source}
+    plain: dict[str, object] = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": []}
+    cell = {**plain, "execution_count": None, "source": source}
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": [cell]}
     body = {"type": "file", "format": "text", "content": json.dumps(content)}

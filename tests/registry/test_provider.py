@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from traitlets.config import Config
 
-from aifactory_hub.registry import Registry, RegistryProvider, Turn
+from aifactory_hub.registry import Registry, RegistryProvider, Turn, contents
 from aifactory_hub.registry import provider as provider_module
 from aifactory_hub.registry.last_good import NAME
 from aifactory_hub.registry.load import LARGEST
@@ -287,7 +287,7 @@ async def test_no_right_is_granted_before_every_part_has_followed(site: Site, ca
 
 async def test_the_event_loop_goes_on_while_the_file_is_checked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The check waits for a coroutine, which it could never do in the event loop's own thread."""
-    going, judge, threads = threading.Event(), provider_module.judge, []
+    going, judge, threads = threading.Event(), contents.judge, []
 
     def slow(*args: object) -> object:
         threads.append(threading.current_thread())
@@ -310,7 +310,7 @@ async def test_it_runs_by_itself_and_survives_a_look_that_fails(
 ) -> None:
     monkeypatch.setattr(provider_module, "INTERVAL", 0.01)
     monkeypatch.setattr(provider_module, "SETTLE", 0.01)
-    look, failed = provider_module.look_at, asyncio.Event()
+    look, failed = contents.look_at, asyncio.Event()
 
     def once(*args: object) -> object:
         if not failed.is_set():

@@ -34,7 +34,7 @@ def section(of: str, /, **changed: Any) -> Registry:
 
 TABLE: dict[str, tuple[Registry, Update]] = {
     "nothing": (make_registry(), Update()),
-    "another order of teams": (replace(OLD, tenants=dict(reversed(OLD.tenants.items()))), Update()),
+    "another order of teams": (replace(OLD, tenants=dict(reversed(list(OLD.tenants.items())))), Update()),
     "a team more": (teams(robots=make_tenant("robots")), Update(added=("robots",))),
     "a team less": (teams(vision=None), Update(removed=("vision",))),
     "one comes, one goes": (

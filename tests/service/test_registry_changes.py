@@ -145,9 +145,13 @@ async def test_health_says_whether_the_file_is_in_use_and_the_site_s_token_reads
     async with running_service(tmp_path, hub=hub, reconciling=False) as service, service.http("site") as http:
         object.__setattr__(service.context, "site_token_hash", sha256(b"site"))
         provider = service.context.provider
-        states = {"in use": {}, "refused": {"trouble": "t:3: nlp"}, "waits": {"trouble": "t:3: nlp", "waits": True}}
+        states: dict[str, dict[str, Any]] = {
+            "in use": {},
+            "refused": {"trouble": "t:3: nlp"},
+            "waits": {"trouble": "t:3: nlp", "waits": True},
+        }
         for state, changed in states.items():
-            provider._status = replace(provider.status, **changed)  # type: ignore[arg-type]
+            provider._status = replace(provider.status, **changed)
             health = await http.get("/health")
             assert health.json()["tenants_file"] == state and health.status_code == 200
             assert "nlp" not in health.text, "anybody may ask"

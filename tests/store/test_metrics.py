@@ -150,7 +150,7 @@ def test_the_tables_come_and_go(open_it: Callable[[], Engine]) -> None:
     jobs.add(make_job(sweep_parameters={"lr": 0.1}))
     report(jobs, {"loss": [1.0]})
     with altering(db) as connection:
-        command.downgrade(migrations(connection), "0009")
+        command.downgrade(migrations(connection), "0010")
     migrate(db)
     job = jobs.get("j1")
     assert job is not None

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ..clusters.api import KubeApi
 from ..clusters.decoding import HasMetadata
-from ..clusters.listwatch import Change, ListWatch, Pace
+from ..clusters.listwatch import Change, ListWatch, Pace, Source
 from ..constants import LABEL_HUB
 from ..domain.tickets import Ticket, TicketState
 from .ticket_changes import TicketChanges
@@ -35,8 +35,8 @@ class TicketFeed:
         self.followers = 0
         self._tenant = tenant
         only = {"labelSelector": selector}
-        self._jobs = _Listing(host, jobs, JobShape, slim_job, params=only, on_change=self._job_changed, pace=pace)
-        self._workloads = _Listing(host, workloads, WorkloadShape, slim_workload, on_change=self._explained, pace=pace)
+        self._jobs = ListWatch(host, jobs, JobShape, slim_job, params=only, on_change=self._job_changed, pace=pace)
+        self._workloads = ListWatch(host, workloads, WorkloadShape, slim_workload, on_change=self._explained, pace=pace)
         self._by_job: dict[str, Json] = {}
         self._told: _Told | None = None
         self._beginning: asyncio.Task[None] | None = None
@@ -117,7 +117,7 @@ class TicketFeed:
     def _job_changed(self, change: Change[Json]) -> None:
         if (told := self._told) is None:
             return
-        before, after, live = change.before, change.after, not self._jobs.listing
+        before, after, live = change.before, change.after, change.source is not Source.LIST
         if before is not None and (after is None or after["metadata"]["uid"] != before["metadata"]["uid"]):
             told.forget(before, self._tenant, live=live)
         if after is not None:
@@ -131,20 +131,7 @@ class TicketFeed:
         uid = _job_uid(change.after)
         self._by_job[uid] = change.after
         if self._told is not None and (job := self._told.job(uid)) is not None:
-            self._told.explain(self._ticket(job), live=not self._workloads.listing)
-
-
-class _Listing(ListWatch[S, Json]):
-    """Knows whether what it reports is from a list: it then happened at some time before."""
-
-    listing = False
-
-    async def _list(self) -> str:
-        self.listing = True
-        try:
-            return await super()._list()
-        finally:
-            self.listing = False
+            self._told.explain(self._ticket(job), live=change.source is not Source.LIST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,10 +150,6 @@ async def test_health_says_whether_the_file_is_in_use_and_the_site_s_token_reads
             "refused": {"trouble": "t:3: nlp"},
             "waits": {"trouble": "t:3: nlp", "waits": True},
         }
-            "in use": {},
-            "refused": {"trouble": "t:3: nlp"},
-            "waits": {"trouble": "t:3: nlp", "waits": True},
-        }
         for state, changed in states.items():
             provider._status = replace(provider.status, **changed)
             health = await http.get("/health")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from ..clusters.api import KubeApi
-from ..clusters.decoding import HasMetadata
 from ..clusters.listwatch import Change, ListWatch, Pace, Source
 from ..constants import LABEL_HUB
 from ..domain.tickets import Ticket, TicketState
@@ -16,7 +15,6 @@ from .ticket_reader import JobShape, WorkloadShape, slim_job, slim_workload
 from .translate import JOB_UID_LABEL, ticket_of, version_of
 
 Json = dict[str, Any]
-S = TypeVar("S", bound=HasMetadata)
 
 # Somebody looks at the page and waits: notice a watch that went silent sooner than elsewhere.
 _PACE = Pace(watch=10, silence=13.0, longest_pause=5.0)

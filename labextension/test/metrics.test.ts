@@ -36,7 +36,7 @@ test('what is new is added, and a series that came whole takes the place of the 
 });
 
 test('numbers are short, and those that are none are named', () => {
-  expect([0.3125, 1e-5, 123456789, 2e12, NaN, -Infinity, 0].map(shortNumber)).toEqual([
+  expect([0.3125, 1e-5, 123456789, 2e12, NaN, -Infinity, 0].map(value => shortNumber(value))).toEqual([
     '0.3125',
     '1e-5',
     '123457000',

@@ -105,7 +105,7 @@ def test_a_third_team_joins_works_and_leaves(site: Site) -> None:
     site.write(AFTER.replace("tenants:", "tenant:", 1))
     within(SOON, lambda: site.health()["tenants_file"] == "refused", "the service says that the file is refused")
     within(SOON, lambda: "can't be used, so the last good one is" in site.log("hub"), "the hub says so too")
-    assert site.person.notebook("api/status").status_code == 200
+    assert site.person.notebook("lab").status_code == 200
     # And away with it.
     site.write(BEFORE)
     seconds = within(SOON, lambda: not site.person.servers(), "its server is ended")

@@ -74,11 +74,11 @@ def tell_of_restored(
 ) -> None:
     """Add the event of a job whose row was behind, at the last time that is known of it: one event for all that the
     database did not know. ``before`` is the state that it knew, None for none."""
-    times = [job["submitted_at"], job["finished_at"]]
+    times = [job["submitted_at"], job.get("finished_at")]
     times += [attempt.get(name) for attempt in attempts for name in _ATTEMPT_TIMES]
     values = {"job_id": job["id"], "attempt": job["attempt"], "from_state": before, "to_state": job["state"]}
     at = max(time for time in times if time is not None)
-    connection.execute(insert(JobEventRow).values(**values, at=at, reason=job["reason"]))
+    connection.execute(insert(JobEventRow).values(**values, at=at, reason=job.get("reason")))
 
 
 _ATTEMPT_TIMES = ("queued_at", "starting_at", "running_at", "ended_at")

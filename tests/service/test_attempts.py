@@ -28,7 +28,13 @@ def answer(world: World, job_id: str) -> Any:
 
 async def test_a_job_costs_what_all_its_attempts_cost(world: World) -> None:
     job_id = await world.submit(retries=2, retry_backoff=30, max_seconds=7200)
-    assert answer(world, job_id)["cost"] == {"per_hour": "0.40", "hours": 6.0, "at_most": "2.40", "so_far": "0.00"}
+    assert answer(world, job_id)["cost"] == {
+        "per_hour": "0.40",
+        "currency": "EUR",
+        "hours": 6.0,
+        "at_most": "2.40",
+        "so_far": "0.00",
+    }
     await world.settle()
     world.clock.pass_by(3600)
     world.engine.end("nlp", job_id, 1)
@@ -37,11 +43,17 @@ async def test_a_job_costs_what_all_its_attempts_cost(world: World) -> None:
     await world.settle()
     world.clock.pass_by(1800)
     cost = answer(world, job_id)["cost"]
-    assert cost == {"per_hour": "0.40", "hours": 5.0, "at_most": "2.00", "so_far": "0.60"}
+    assert cost == {**price, "hours": 5.0, "at_most": "2.00", "so_far": "0.60"}
     world.engine.end("nlp", f"{job_id}r2", 0)
     await world.settle()
     world.clock.pass_by(3600)
-    assert answer(world, job_id)["cost"] == {"per_hour": "0.40", "hours": 1.5, "at_most": "0.60", "so_far": "0.60"}
+    assert answer(world, job_id)["cost"] == {
+        "per_hour": "0.40",
+        "currency": "EUR",
+        "hours": 1.5,
+        "at_most": "0.60",
+        "so_far": "0.60",
+    }
 
 
 async def test_each_attempt_tells_what_it_held_and_for_how_long(world: World) -> None:

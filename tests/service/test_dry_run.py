@@ -31,7 +31,7 @@ async def test_it_says_what_would_run_and_when_and_for_how_much(service: Running
         {SMALL.resource: 1},
         [{**SMALL._asdict(), "count": 2}],
     )
-    assert said["cost"] == {"per_hour": "0.40", "hours": 24.0, "at_most": "9.60", "so_far": "0.00"}
+    assert said["cost"] == {"per_hour": "0.40", "currency": "EUR", "hours": 24.0, "at_most": "9.60", "so_far": "0.00"}
     assert (said["position"], said["expected_wait"]["most"]) == (0, 0.0)
     (process,) = said["manifest"]
     assert process["argv"] == ["python3", "-m", "aifactory_hub.runner"]
@@ -42,8 +42,8 @@ async def test_the_cost_is_that_of_the_longest_that_the_job_may_run(service: Run
     async with service.http("ada") as http:
         said = (await http.post("/jobs/dry-run", json={**JOB, "max_seconds": 7200})).json()
         again = (await http.post("/jobs/dry-run", json={**JOB, "max_seconds": 7200, "retries": 2})).json()
-    assert said["cost"] == {"per_hour": "0.40", "hours": 2.0, "at_most": "0.80", "so_far": "0.00"}
-    assert again["cost"] == {"per_hour": "0.40", "hours": 6.0, "at_most": "2.40", "so_far": "0.00"}
+    assert said["cost"] == {"per_hour": "0.40", "currency": "EUR", "hours": 2.0, "at_most": "0.80", "so_far": "0.00"}
+    assert again["cost"] == {"per_hour": "0.40", "currency": "EUR", "hours": 6.0, "at_most": "2.40", "so_far": "0.00"}
 
 
 async def test_nothing_is_stored_or_queued(service: RunningService) -> None:

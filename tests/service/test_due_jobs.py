@@ -253,10 +253,10 @@ async def test_changes_that_break_off_are_heard_anew(
     (job_id,) = await running(world, 1)
     changes, broken = world.admission.changes, [RuntimeError("broken")]
 
-    def breaks_once() -> Any:
+    def breaks_once(**asked: Any) -> Any:
         if broken:
             raise broken.pop()
-        return changes()
+        return changes(**asked)
 
     monkeypatch.setattr(world.admission, "changes", breaks_once)
     async with reconciling(world):

@@ -44,10 +44,11 @@ class World:
         )
         self._contexts.append(context)
         if wrap is not None:
+            provider = context.provider
             step_parts = replace(
                 context.reconciler._w,
                 jobs=wrap(context.jobs),
-                admission=gated(wrap(self.admission), lambda: self.registry.tenants, *self.policies),
+                admission=gated(wrap(self.admission), lambda: provider.tenants, *self.policies),
                 engines=Engines([wrap(self.engine)]),
             )
             context = replace(context, reconciler=type(context.reconciler)(step_parts))

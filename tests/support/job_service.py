@@ -152,7 +152,7 @@ def make_context(
         jobs=folder.jobs(),
         files=files or folder.files(),
         spool=LogSpool(folder.path / "spool", limit=registry.jobs.max_log),
-        admission=gated(admission, lambda: registry.tenants, *policies),
+        admission=gated(admission, lambda: provider.tenants, *policies),
         engines=Engines([engine]),
         reach=lambda: {"host": True, "tenants": len(registry.tenants), "tenants_reachable": 1},
         clock=clock,

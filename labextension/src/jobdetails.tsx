@@ -55,7 +55,10 @@ export function JobFacts({ job, from, showLog, trans }: FactsProps): JSX.Element
     rows.push([trans.__('Remaining'), duration(job.progress.eta_seconds)]);
   }
   if (job.cost?.so_far != null) {
-    rows.push([job.final ? trans.__('Cost') : trans.__('Cost so far'), money(Number(job.cost.so_far), job.cost.currency)]);
+    rows.push([
+      job.final ? trans.__('Cost') : trans.__('Cost so far'),
+      money(Number(job.cost.so_far), job.cost.currency)
+    ]);
   }
   if (job.cost?.at_most != null && !job.final) {
     rows.push([trans.__('Cost at most'), money(Number(job.cost.at_most), job.cost.currency)]);

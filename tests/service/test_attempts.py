@@ -26,6 +26,9 @@ def answer(world: World, job_id: str) -> Any:
     return job_answer(world.job(job_id), world.service.registry, now=world.clock())
 
 
+PRICE = {"per_hour": "0.40", "currency": "EUR"}
+
+
 async def test_a_job_costs_what_all_its_attempts_cost(world: World) -> None:
     job_id = await world.submit(retries=2, retry_backoff=30, max_seconds=7200)
     assert answer(world, job_id)["cost"] == {
@@ -43,7 +46,7 @@ async def test_a_job_costs_what_all_its_attempts_cost(world: World) -> None:
     await world.settle()
     world.clock.pass_by(1800)
     cost = answer(world, job_id)["cost"]
-    assert cost == {**price, "hours": 5.0, "at_most": "2.00", "so_far": "0.60"}
+    assert cost == {**PRICE, "hours": 5.0, "at_most": "2.00", "so_far": "0.60"}
     world.engine.end("nlp", f"{job_id}r2", 0)
     await world.settle()
     world.clock.pass_by(3600)

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -131,7 +132,7 @@ def test_the_table_is_sorted_filtered_and_saved(page: Page) -> None:
     expect(runs).to_contain_text("1 of 2 jobs")
     with page.expect_download() as waiting:
         runs.get_by_role("button", name="Save as CSV").click()
-    text = open(waiting.value.path()).read()  # noqa: PTH123, SIM115 - a path of Playwright's
+    text = Path(waiting.value.path()).read_text()
     assert text.splitlines()[0] == "Name,State,Profile,rate,loss,accuracy"
     assert text.count("\n") == 2
     runs.get_by_role("searchbox").fill("")

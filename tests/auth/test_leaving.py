@@ -77,7 +77,7 @@ def test_a_session_that_ran_out_ends_in_the_hub_without_an_error_in_its_log(site
     browser, before = site.sign_in("oda", "teams/nlp"), len(site.hub.log)
     site.provider.disabled.add("sub-oda")
     wait_until(
-        lambda: browser.get("/hub/spawn", follow_redirects=False).headers.get("location", "").startswith("/hub/login"),
+        lambda: browser.get("/hub/home", follow_redirects=False).headers.get("location", "").startswith("/hub/login"),
         "the hub asks for a sign-in",
     )
     site.provider.disabled.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from aifactory_profiles import Device
@@ -133,8 +133,7 @@ class KueueAdmission:
 
     def serve(self, tenant: Tenant) -> None:
         self._tenants.setdefault(tenant.name, tenant)
-        if self._listened:
-            self._overview(tenant.name).tell(self._changes, self._hub)
+        self._hear([tenant.name])
 
     def follow(self, tenants: Mapping[str, Tenant]) -> None:
         for name, tenant in tenants.items():
@@ -142,9 +141,7 @@ class KueueAdmission:
             if known is not None and known.vcluster != tenant.vcluster:
                 self.forget(name)
         self._tenants.update(tenants)
-        if self._listened:
-            for name in tenants:
-                self._overview(name).tell(self._changes, self._hub)
+        self._hear(tenants)
 
     def forget(self, tenant: str) -> None:
         self._tenants.pop(tenant, None)
@@ -191,7 +188,7 @@ class KueueAdmission:
         return Seen(ours, usage_of(ticket for _, ticket in seen), feed.age or 0.0)
 
     def _overview(self, tenant: str) -> TicketFeed:
-        """What is heard of all tickets in the tenant, of every hub."""
+        """The watch of all tickets in the tenant, of every hub; it begins with the first call."""
         feed = self._overviews.get(tenant)
         if feed is None:
             jobs, workloads = self._jobs(tenant), self._workloads(tenant)
@@ -203,9 +200,13 @@ class KueueAdmission:
     def changes(self, *, most: int = MOST_WAITING) -> ChangeStream:
         """From the watches of ``overview``, which begin with the first call; ours only."""
         self._listened = True
-        for tenant in self._tenants:
-            self._overview(tenant).tell(self._changes, self._hub)
+        self._hear(self._tenants)
         return self._changes.listen(most)
+
+    def _hear(self, tenants: Iterable[str]) -> None:
+        """Have ``changes`` told of these tenants, once anybody has listened."""
+        for tenant in tenants if self._listened else ():
+            self._overview(tenant).tell(self._changes, self._hub)
 
     def heard(self, tenant: str) -> float | None:
         feed = self._overviews.get(tenant)

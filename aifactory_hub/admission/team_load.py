@@ -197,7 +197,7 @@ class TeamLoads:
 
 
 def _held(tenants: Iterable[str], seen: Mapping[str, _Seen]) -> dict[str, Mapping[Device, int]] | None:
-    """What each tenant holds; None as soon as one of them is not known."""
+    """The devices that each tenant holds; None when one of them is not known."""
     held = {}
     for name in tenants:
         usage = seen[name].usage

@@ -36,7 +36,7 @@ class TicketFeed:
         self._jobs = ListWatch(host, jobs, JobShape, slim_job, params=only, on_change=self._job_changed, pace=pace)
         self._workloads = ListWatch(host, workloads, WorkloadShape, slim_workload, on_change=self._explained, pace=pace)
         self._by_job: dict[str, Json] = {}
-        self._told: _Told | None = None
+        self._notifier: _Notifier | None = None
         self._beginning: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -50,27 +50,28 @@ class TicketFeed:
             self._beginning.cancel()
             await asyncio.gather(self._beginning, return_exceptions=True)
         await asyncio.gather(self._jobs.stop(), self._workloads.stop())
-        if self._told is not None:
-            self._told.end()
+        if self._notifier is not None:
+            self._notifier.end()
 
     def tell(self, changes: TicketChanges, hub: str) -> None:
         """Have ``changes`` learn of the tickets of ``hub`` from now on; a second call does nothing."""
         if self._beginning is None:
-            self._beginning = asyncio.create_task(self._begin(_Told(changes, hub)), name=f"tickets of {self._tenant}")
+            begin = self._begin(_Notifier(changes, hub))
+            self._beginning = asyncio.create_task(begin, name=f"tickets of {self._tenant}")
 
-    async def _begin(self, told: _Told) -> None:
+    async def _begin(self, notifier: _Notifier) -> None:
         """With what there is, once both have been listed: a Job is not told of before its Workload could explain it."""
         while not await self._jobs.synced(3600):
             pass
         await self._workloads.synced(_FIRST_WORKLOADS)
-        self._told = told
+        self._notifier = notifier
         for job in self._jobs.items.values():
-            told.learn(job, self._ticket(job), live=False)
+            notifier.learn(job, self._ticket(job), live=False)
 
     @property
     def telling(self) -> bool:
         """Whether changes are told of by now."""
-        return self._told is not None
+        return self._notifier is not None
 
     @property
     def age(self) -> float | None:
@@ -113,13 +114,13 @@ class TicketFeed:
         return ticket_of(self._tenant, job, self._by_job.get(job["metadata"]["uid"]))
 
     def _job_changed(self, change: Change[Json]) -> None:
-        if (told := self._told) is None:
+        if (notifier := self._notifier) is None:
             return
         before, after, live = change.before, change.after, change.source is not Source.LIST
         if before is not None and (after is None or after["metadata"]["uid"] != before["metadata"]["uid"]):
-            told.forget(before, self._tenant, live=live)
+            notifier.forget(before, self._tenant, live=live)
         if after is not None:
-            told.learn(after, self._ticket(after), live=live)
+            notifier.learn(after, self._ticket(after), live=live)
 
     def _explained(self, change: Change[Json]) -> None:
         if change.before is not None:
@@ -128,8 +129,8 @@ class TicketFeed:
             return  # a Workload that goes says nothing new
         uid = _job_uid(change.after)
         self._by_job[uid] = change.after
-        if self._told is not None and (job := self._told.job(uid)) is not None:
-            self._told.explain(self._ticket(job), live=change.source is not Source.LIST)
+        if self._notifier is not None and (job := self._notifier.job(uid)) is not None:
+            self._notifier.explain(self._ticket(job), live=change.source is not Source.LIST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +142,11 @@ class _Waiting:
     timer: asyncio.TimerHandle
 
 
-class _Told:
-    """What of a feed is told to ``changes``. A ticket that came into a state is told of once its Workload has said
-    since when, or a moment later."""
+class _Notifier:
+    """Tells ``changes`` of the tickets of one hub in a feed.
+
+    A ticket that came into a state is told of once its Workload has said since when, or a moment later.
+    """
 
     def __init__(self, changes: TicketChanges, hub: str) -> None:
         self._changes = changes

@@ -19,6 +19,7 @@ from jupyterhub.utils import url_path_join
 from tornado import web
 from tornado.httputil import url_concat
 
+from ..domain.formatting import moment
 from ..domain.membership_policy import SessionStatus
 from ..domain.server_ends import duration, stopped_by_admin
 from ..domain.tenants import Role
@@ -191,10 +192,10 @@ def idle_text(active: float | None, now: float) -> str:
 
 
 def _seconds(moment: datetime | None) -> float | None:
-    """Of a time as the hub's database has it: in UTC, and saying nothing of that."""
+    """Seconds since 1970 of a time in the hub's database, which is in UTC without a time zone."""
     return None if moment is None else moment.replace(tzinfo=UTC).timestamp()
 
 
 def when_text(at: float | None) -> str:
     """A moment for a page."""
-    return "" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return "" if at is None else moment(at)

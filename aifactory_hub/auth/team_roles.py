@@ -7,7 +7,7 @@ from typing import Any
 
 from jupyterhub import orm, roles
 
-from ..registry import Registry, RegistryProvider, Turn
+from ..registry import Phase, Registry, RegistryProvider
 from .roles import tenant_roles
 
 log = logging.getLogger(__name__)
@@ -27,8 +27,8 @@ class TeamRoles:
     def begin(cls, provider: RegistryProvider, db: Any) -> None:
         """Follow ``provider``, and have it look at tenants.yaml."""
         followed = cls(db)
-        provider.listen(followed.take_away, Turn.REVOKE)
-        provider.listen(followed.give, Turn.GRANT)
+        provider.listen(followed.take_away, Phase.REVOKE)
+        provider.listen(followed.give, Phase.GRANT)
         provider.begin()
 
     def take_away(self, old: Registry, new: Registry) -> None:

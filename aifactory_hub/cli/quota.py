@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from ..client.command_parts import plainly as plainly
+from ..client.command_parts import plainly
+from ..client.prices import price_words
 from ..client.session import Session, read_account
 
 # Seconds: somebody looks at the terminal, so it is soon said that nothing answers.
@@ -44,8 +45,7 @@ def lines(answer: Mapping[str, Any]) -> list[str]:
 
 
 def _price(profile: Mapping[str, Any]) -> str:
-    price, currency = profile["price_per_hour"], profile["currency"]
-    return " ".join(part for part in (price, currency) if part) if price else "no price"
+    return price_words(profile["price_per_hour"], profile) if profile["price_per_hour"] else "no price"
 
 
 def _row(profile: Mapping[str, Any]) -> tuple[str, ...]:

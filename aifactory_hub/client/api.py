@@ -168,7 +168,7 @@ def prepare(
     template: str | None = None,
     image: str = "notebook",
 ) -> Prepared:
-    """What ``submit`` asks the service for, with its arguments. Nothing is sent yet. Raises ClientError."""
+    """Build the request of a job from the arguments of ``submit``. Nothing is sent yet. Raises ClientError."""
     folder = None if files is None else Path(files)
     work = _work(what, args, parameters, None if git is not None else folder)
     team = tenant or session.account.tenant

@@ -1,4 +1,4 @@
-"""What the commands for jobs and schedules have in common: their options, their errors, their tables."""
+"""Parts of the commands for jobs and schedules: options, errors, tables."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def asked_of(
     outputs: Sequence[str],
     **options: Any,
 ) -> tuple[str, dict[str, Any]]:
-    """What to run, and the other arguments of ``submit``. Raises UsageError."""
+    """Return the command to run and the other arguments of ``submit``. Raises UsageError."""
     first = command[0]
     if first.startswith("-"):
         # Options after the first word are the command's own; one before it can only be meant for us.

@@ -164,7 +164,7 @@ def logs(job_id: str, follow: bool, attempt: int | None) -> None:
 @as_json_option
 @plainly
 def metrics(job_id: str, name: str | None, as_csv: bool, as_json: bool) -> None:
-    """What a job has reported of itself: the last values, or with --csv or --json all points."""
+    """The metrics that a job has reported: the last values, or with --csv or --json all points."""
     print_metrics(api.get(job_id), name, as_csv=as_csv, as_json=as_json)
 
 

@@ -11,6 +11,7 @@ from .durations import spoken
 from .job import Job
 from .prices import price_words
 from .printable import line
+from .runs import metric_words
 
 COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "RUNNING": "cyan", "SUSPENDED": "magenta"}
 
@@ -49,7 +50,7 @@ def _plain_facts(job: Job) -> Iterable[tuple[str, str]]:
     if job.progress is not None:
         yield "done", percent(job)
     if job.metrics:
-        yield "metrics", ", ".join(f"{name} {value:.6g}" for name, value in job.metrics.items())
+        yield "metrics", ", ".join(metric_words(job))
     if job.cost is not None and job.cost["per_hour"] is not None:
         more = "" if job.final else f" so far, {price_words(job.cost['at_most'], job.cost)} at most"
         yield "cost", f"{price_words(job.cost['so_far'], job.cost)}{more}"
@@ -88,5 +89,5 @@ def percent(job: Job) -> str:
 
 def last_values(job: Job) -> str:
     """The last value of its first metrics, in one line."""
-    shown = [f"{name} {value:.6g}" for name, value in list(job.metrics.items())[:_MOST_SHOWN]]
-    return ", ".join(shown) + (", …" if len(job.metrics) > _MOST_SHOWN else "")
+    words = metric_words(job)
+    return ", ".join(words[:_MOST_SHOWN]) + (", …" if len(words) > _MOST_SHOWN else "")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from html import escape as html_escape
 from typing import TYPE_CHECKING, Any
 
 from .durations import spoken
 from .errors import ClientError
-from .notices import in_notebook
+from .live_display import LONGEST, Shown, show_live
 from .prices import price_words
 from .printable import line
+from .runs import metric_words
 
 if TYPE_CHECKING:
     from .job import Job
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 
 # A card is drawn again at most this often, in seconds: a job that reports each step is no film.
 _CALM = 1.0
-# A card or table is followed no longer than this, in seconds: the notebook may stay open for weeks.
-LONGEST = 24 * 3600.0
 # A mark besides the colour, so that nobody has to see colours to read it.
 _MARKS = {"SUCCEEDED": "✔", "FAILED": "✘", "CANCELLED": "■", "RUNNING": "▶", "SUSPENDED": "⏸"}
 _COLOURS = {
@@ -52,8 +52,7 @@ def job_html(job: Job, note: str = "") -> str:
     if job.progress is not None:
         lines.append(_bar(job))
     if job.metrics:
-        told = " · ".join(f"{name} {value:.6g}" for name, value in job.metrics.items())
-        lines.append(f"<div>{escape(told)}</div>")
+        lines.append(f"<div>{escape(' · '.join(metric_words(job)))}</div>")
     if job.reason:
         lines.append(f"<div>{escape(job.reason)}</div>")
     if note:
@@ -62,38 +61,33 @@ def job_html(job: Job, note: str = "") -> str:
     return f'<div style="{style}">{"".join(lines)}</div>'
 
 
+def html_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table. ``heads`` are escaped here; the cells of ``rows`` are HTML already."""
+    head = "".join(f'<th scope="col" style="text-align:left">{escape(name)}</th>' for name in heads)
+    body = "".join(
+        "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>" for cells in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
 def schedules_html(schedules: Iterable[Schedule]) -> str:
     """Schedules as a table."""
-    names = ("Schedule", "Name", "When", "Next", "Last")
-    heads = "".join(f'<th style="text-align:left">{head}</th>' for head in names)
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(map(_schedule_row, schedules))}</tbody></table>"
+    return html_table(("Schedule", "Name", "When", "Next", "Last"), map(_schedule_cells, schedules))
 
 
-def _schedule_row(one: Schedule) -> str:
+def _schedule_cells(one: Schedule) -> list[str]:
     when = f"{one.cron} ({one.time_zone})"
     told = (one.name, when, one.next or "paused", one.problem or one.last_state or "")
-    cells = [f"<code>{escape(one.id)}</code>", *map(escape, told)]
-    return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"
+    return [f"<code>{escape(one.id)}</code>", *map(escape, told)]
 
 
 def show(job: Job, *, display: Callable[..., Any] | None = None, every: float = _CALM) -> threading.Thread | None:
     """Show the job and, in a notebook, keep the card up to date until the job has ended. The thread that does so."""
-    if display is None:
-        from IPython.display import display as shown
-
-        display = shown
-    if job.final or not in_notebook():
-        display(_raw(job))
-        return None
-    handle = display(_raw(job), display_id=True)
-    if handle is None:
-        return None
-    thread = threading.Thread(target=_follow, args=(job, handle, every), name=f"card of {job.id}", daemon=True)
-    thread.start()
-    return thread
+    follow = None if job.final else partial(_follow, job, every)
+    return show_live(_shown(job), follow, name=f"card of {job.id}", display=display)
 
 
-def _follow(job: Job, handle: Any, every: float) -> None:
+def _follow(job: Job, every: float, handle: Any) -> None:
     """Follow a copy of the job, so that the person's own object does not change between two lines of their code."""
     copy = type(job)(job._session, job.data)
     give_up, drawn = time.monotonic() + LONGEST, 0.0
@@ -105,33 +99,19 @@ def _follow(job: Job, handle: Any, every: float) -> None:
                 break
             if event.name and time.monotonic() - drawn >= every:
                 drawn = time.monotonic()
-                handle.update(_Raw(copy, ""))
+                handle.update(_shown(copy))
             if time.monotonic() > give_up:
-                handle.update(_Raw(copy, "not followed any more"))
+                handle.update(_shown(copy, "not followed any more"))
                 return
         copy.refresh()
-        handle.update(_Raw(copy, ""))
+        handle.update(_shown(copy))
     except ClientError as error:
         with contextlib.suppress(Exception):
-            handle.update(_Raw(copy, f"not up to date any more: {error}"))
+            handle.update(_shown(copy, f"not up to date any more: {error}"))
 
 
-class _Raw:
-    """What is displayed: both forms at one moment, without the hook that shows a job."""
-
-    def __init__(self, job: Job, note: str) -> None:
-        self._html = job_html(job, note)
-        self._text = repr(job)
-
-    def _repr_html_(self) -> str:
-        return self._html
-
-    def __repr__(self) -> str:
-        return self._text
-
-
-def _raw(job: Job) -> _Raw:
-    return _Raw(job, "")
+def _shown(job: Job, note: str = "") -> Shown:
+    return Shown(job_html(job, note), repr(job))
 
 
 def state_html(job: Job) -> str:

@@ -74,6 +74,11 @@ def _apart(name: str, taken: Iterable[str], kind: str) -> str:
     return f"{name} ({kind})" if name in taken else name
 
 
+def metric_words(job: Job) -> list[str]:
+    """Each metric with its last value, such as ``loss 0.0523``."""
+    return [f"{name} {value:.6g}" for name, value in job.metrics.items()]
+
+
 def value_of(job: Job, name: str) -> Any:
     """The job's metric of this name, or its parameter, or its own; None when it has none."""
     for found in (job.metrics, parameters_of(job)):

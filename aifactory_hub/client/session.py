@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .beside import tell_server
 from .errors import BadToken, NotInNotebook, Refused, ServiceUnavailable, SubmitRefused, UnknownJob
+from .lab_socket import tell_server
 
 if TYPE_CHECKING:
     import httpx
@@ -116,7 +116,7 @@ class Session:
         return self._with_retries(lambda: self._client.get(path, params=params)).content.decode("utf-8", "replace")
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """A POST that carries its own key, so that it may be repeated: a new job."""
+        """A POST that carries its own key, so that it may be repeated: a new job or schedule."""
         answer = _json(self._with_retries(lambda: self._client.post(path, json=body), SubmitRefused))
         tell_server()
         return answer
@@ -130,7 +130,7 @@ class Session:
         return _json(self._with_retries(lambda: self._client.patch(path, json=body)))
 
     def delete(self, path: str) -> dict[str, Any]:
-        """A DELETE: the end of a job, or of its files."""
+        """A DELETE. The panel then asks for the jobs again."""
         answer = _json(self._with_retries(lambda: self._client.delete(path)))
         tell_server()
         return answer

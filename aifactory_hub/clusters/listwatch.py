@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from ..listeners import Listener, Listeners
 from .answers import AnswerTooLarge
 from .api import KubeApi, Params
 from .decoding import Decoder, HasMetadata, Key, Metadata, Unreadable
@@ -67,9 +68,6 @@ class Change(Generic[T]):
     version: str = ""
 
 
-Listener = Callable[[Change[T]], None]
-
-
 class ListWatch(Generic[S, T]):
     """Keeps ``items`` (by namespace and name) equal to a collection, however often the API goes away.
 
@@ -93,7 +91,7 @@ class ListWatch(Generic[S, T]):
         decode: Callable[[S], T],
         *,
         params: Params | None = None,
-        on_change: Listener[T] | None = None,
+        on_change: Listener[Change[T]] | None = None,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -110,7 +108,11 @@ class ListWatch(Generic[S, T]):
         self._params = dict(params or {})
         self._decoder = Decoder(shape, api.server)
         self._decode = decode
-        self._listeners: list[tuple[Listener[T], bool]] = [] if on_change is None else [(on_change, False)]
+        self._listeners = Listeners[Change[T]](f"changes of {path}")
+        # Of those also who asked for replays.
+        self._replay_listeners = Listeners[Change[T]](f"changes of {path}")
+        if on_change is not None:
+            self._listeners.add(on_change)
         self._pace = pace or Pace()
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
@@ -135,14 +137,18 @@ class ListWatch(Generic[S, T]):
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def subscribe(self, listener: Listener[T], *, replays: bool = False) -> Callable[[], None]:
+    def subscribe(self, listener: Listener[Change[T]], *, replays: bool = False) -> Callable[[], None]:
         """Call ``listener`` with each change, with ``replays`` also with those from before the first list.
 
         Returns the function that ends it.
         """
-        entry = (listener, replays)
-        self._listeners.append(entry)
-        return lambda: self._listeners.remove(entry) if entry in self._listeners else None
+        ends = [self._listeners.add(listener), *([self._replay_listeners.add(listener)] if replays else [])]
+
+        def end() -> None:
+            for each in ends:
+                each()
+
+        return end
 
     async def synced(self, timeout: float) -> bool:
         """Whether a whole list has been read, waiting up to ``timeout`` seconds for the first one."""
@@ -291,7 +297,8 @@ class ListWatch(Generic[S, T]):
         if read is None or kind not in ("ADDED", "MODIFIED", "DELETED"):
             return
         gone, version = kind == "DELETED", item.metadata.resourceVersion
-        self._report(Change(None, None if gone else read, read if gone else None, Source.REPLAY, version))
+        change = Change(None, None if gone else read, read if gone else None, Source.REPLAY, version)
+        self._replay_listeners.tell(change)
 
     def _read(self, item: S | Unreadable) -> T | None:
         """The item; for an unreadable one what was known of it before."""
@@ -317,22 +324,13 @@ class ListWatch(Generic[S, T]):
         before = self.items.get(key)
         if before != item:
             self.items[key] = item
-            self._report(Change(before, item, None, source, version))
+            self._listeners.tell(Change(before, item, None, source, version))
 
     def _forget(self, key: Key, source: Source, version: str, item: S | Unreadable | None = None) -> None:
         before = self.items.pop(key, None)
         if before is not None:
             last = None if item is None or isinstance(item, Unreadable) else self._read(item)
-            self._report(Change(before, None, last, source, version))
-
-    def _report(self, change: Change[T]) -> None:
-        for listener, replays in tuple(self._listeners):
-            if change.source is Source.REPLAY and not replays:
-                continue
-            try:
-                listener(change)
-            except Exception:
-                log.exception("a listener of %s failed", self._path)
+            self._listeners.tell(Change(before, None, last, source, version))
 
     def _tell(self) -> None:
         self._version += 1

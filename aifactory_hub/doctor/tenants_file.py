@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
 from ..domain.doctor import Finding, Stage, Verdict
+from ..domain.formatting import moment
 
 _SECONDS = 5.0
 
@@ -54,4 +54,4 @@ def tenants_file_finding(who: str, found: dict[str, Any] | str, digest: str) -> 
 
 def _moment(found: dict[str, Any]) -> str:
     at = found.get("read_at")
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC" if isinstance(at, int | float) else "never"
+    return moment(at) if isinstance(at, int | float) else "never"

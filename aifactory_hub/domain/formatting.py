@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from decimal import Decimal
 from math import ceil
 
@@ -59,6 +60,11 @@ def size(count: int) -> str:
 def span(least: str, most: str) -> str:
     """``1 to 2``, or one of them where both are the same."""
     return least if least == most else f"{least} to {most}"
+
+
+def moment(at: float) -> str:
+    """A time in seconds since 1970, such as ``2026-11-22 10:00:00 UTC``."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def money(price: Decimal, currency: str = "") -> str:

@@ -12,7 +12,7 @@ from .. import __version__
 from ..client.errors import NotInNotebook
 from ..client.session import read_account
 from .handlers import routes
-from .nearby import Nearby
+from .lab_socket import LabSocket
 from .notice import Notices
 from .server import ThisServer
 from .upstream import Upstream
@@ -63,13 +63,13 @@ class AIFactoryLab(ExtensionApp):
         if self.upstream is not None:
             self.here = ThisServer(self.serverapp, self.upstream.account, idle_timeout=self.idle_timeout or None)
             self.notices = Notices()
-            self.nearby = self._listen()
+            self.lab_socket = self._listen()
             self.handlers.extend(routes(self.upstream, self.here, self.notices))
 
-    def _listen(self) -> Nearby | None:
+    def _listen(self) -> LabSocket | None:
         """None where no socket can be had, as on a full disk: the panel then asks by the clock only."""
         try:
-            return Nearby(self.serverapp)
+            return LabSocket(self.serverapp)
         except OSError as error:
             self.log.warning("AI Factory's panel learns late of jobs that are submitted in cells: %s", error)
             return None
@@ -77,8 +77,8 @@ class AIFactoryLab(ExtensionApp):
     async def stop_extension(self) -> None:
         """Called when the Jupyter server stops."""
         if self.upstream is not None:
-            if self.nearby is not None:
-                self.nearby.close()
+            if self.lab_socket is not None:
+                self.lab_socket.close()
             await self.here.close()
             await self.notices.close()
             await self.upstream.close()

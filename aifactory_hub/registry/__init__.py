@@ -3,7 +3,7 @@
 from .load import load_registry, read_registry
 from .model import Addresses, ClusterConfig, IdentityConfig, JobsConfig, NotebookConfig, Registry
 from .problems import Problem, RegistryError
-from .provider import FileStatus, RegistryProvider, Turn
+from .provider import FileStatus, Phase, RegistryProvider
 
 __all__ = [
     "Addresses",
@@ -12,11 +12,11 @@ __all__ = [
     "IdentityConfig",
     "JobsConfig",
     "NotebookConfig",
+    "Phase",
     "Problem",
     "Registry",
     "RegistryError",
     "RegistryProvider",
-    "Turn",
     "load_registry",
     "read_registry",
 ]

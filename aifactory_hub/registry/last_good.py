@@ -6,12 +6,13 @@ neither another site's copy nor half a copy is ever used.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from .contents import digest_of
 
 log = logging.getLogger(__name__)
 
@@ -70,5 +71,5 @@ class LastGood:
                 raise
 
     def _head(self, text: str) -> str:
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        return f"# The last good copy of {self.source!r}, kept by aifactory-hub. Do not edit.\n# sha256: {digest}"
+        about = f"# The last good copy of {self.source!r}, kept by aifactory-hub. Do not edit."
+        return f"{about}\n# sha256: {digest_of(text)}"

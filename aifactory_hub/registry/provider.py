@@ -34,7 +34,7 @@ SETTLE = 1.0
 Listener = Callable[[Registry, Registry], None]
 
 
-class Turn(IntEnum):
+class Phase(IntEnum):
     """When a listener is told of a change: nobody has a right in a team that a part does not know.
 
     A listener that fails is told again at the next look. REVOKE and PARTS go on without it, GRANT waits for all.
@@ -70,7 +70,7 @@ class RegistryProvider:
         self._clock = clock
         self._copy: LastGood | None = None
         self._status = FileStatus("", clock())
-        self._listeners: list[tuple[Turn, Listener]] = []
+        self._listeners: list[tuple[Phase, Listener]] = []
         self._knows: dict[Listener, Registry] = {}
         # Keys of contents: the one in use, the one that was refused, and one that was seen once.
         self._used = self._refused = self._once = ""
@@ -126,9 +126,9 @@ class RegistryProvider:
         """The registry that is in use."""
         return self._registry
 
-    def listen(self, listener: Listener, turn: Turn = Turn.PARTS) -> None:
+    def listen(self, listener: Listener, phase: Phase = Phase.PARTS) -> None:
         """Call ``listener`` after each change, in the event loop. It must not wait for anything."""
-        self._listeners.append((turn, listener))
+        self._listeners.append((phase, listener))
         self._listeners.sort(key=lambda each: each[0])
         self._knows[listener] = self._registry
 
@@ -190,9 +190,9 @@ class RegistryProvider:
     def _tell(self) -> None:
         """Tell each listener that does not know the registry in use."""
         failed = False
-        for turn, listener in self._listeners:
+        for phase, listener in self._listeners:
             known = self._knows[listener]
-            if known is self._registry or (failed and turn is Turn.GRANT):
+            if known is self._registry or (failed and phase is Phase.GRANT):
                 continue
             try:
                 listener(known, self._registry)

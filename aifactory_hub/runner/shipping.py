@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from .measures import Batch, Measures
+from .metric_buffer import Batch, MetricBuffer
 from .reporter import NotDelivered, Refused, Reporter
 
 # What waits to be sent is at most this, in bytes; beyond it the oldest is dropped, never the command held up.
@@ -33,7 +33,7 @@ class Shipper:
         self._waiting = bytearray()
         self._offset = 0  # of what waits, in all that was printed
         self._progress: dict[str, Any] = {}
-        self._measures = Measures()
+        self._metrics = MetricBuffer()
         self._told_at: float | None = None
         self._closing = False
         self._given_up = threading.Event()
@@ -44,7 +44,7 @@ class Shipper:
     @property
     def left_out(self) -> bool:
         """Whether metrics were left out because the command has reported too many names."""
-        return self._measures.left_out
+        return self._metrics.left_out
 
     def add(self, chunk: bytes) -> None:
         """The command printed ``chunk``."""
@@ -61,7 +61,7 @@ class Shipper:
         with self._news:
             plain = {name: value for name, value in said.items() if name not in ("metrics", "steps")}
             self._progress = {**self._progress, **plain}
-            self._measures.add(said.get("metrics") or {}, said.get("steps") or {})
+            self._metrics.add(said.get("metrics") or {}, said.get("steps") or {})
             self._news.notify()
 
     def close(self, timeout: float) -> None:
@@ -91,7 +91,7 @@ class Shipper:
 
     @property
     def _said(self) -> bool:
-        return bool(self._progress or self._measures)
+        return bool(self._progress or self._metrics)
 
     def _due(self) -> float | None:
         """In how many seconds what the command said may be sent; None when it said nothing."""
@@ -132,8 +132,8 @@ class Shipper:
             if self._due() != 0:
                 return
             said, self._progress = self._progress, {}
-            batch: Batch = self._measures.take()
-            word = {**said, "metrics": self._measures.last, "series": self._measures.told(batch)}
+            batch: Batch = self._metrics.take()
+            word = {**said, "metrics": self._metrics.last, "series": self._metrics.told(batch)}
             self._told_at = time.monotonic()
         try:
             self._reporter.post_progress(word if batch else said)
@@ -142,6 +142,6 @@ class Shipper:
         except NotDelivered:
             with self._news:
                 self._progress = {**said, **self._progress}
-                self._measures.put_back(batch)
+                self._metrics.put_back(batch)
                 self._told_at = None
             raise

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
 import time
 from typing import Any
 
+from aifactory_hub.domain.formatting import moment
 from aifactory_hub.domain.orphans import HoldReason
 from aifactory_hub.domain.server_ends import duration
 from aifactory_hub.registry import FileStatus, RegistryProvider
@@ -56,23 +56,21 @@ def cluster_state(
 
 def file_state(status: FileStatus) -> dict[str, Any]:
     """Whether tenants.yaml is what the hub works with. ``read`` is when it last was."""
-    read = None if status.read_at is None else datetime.datetime.fromtimestamp(status.read_at, datetime.UTC)
     return {
         "trouble": status.trouble,
         "waits": status.waits,
         "digest": status.digest[:12],
-        "read": None if read is None else f"{read:%Y-%m-%d %H:%M:%S}",
+        "read": None if status.read_at is None else moment(status.read_at),
     }
 
 
 def _watch(cluster: HostCluster, at: float) -> dict[str, Any]:
     watch, age = cluster.watch, cluster.watch.age
-    heard = None if age is None else datetime.datetime.fromtimestamp(at - age, datetime.UTC)
     return {
         "stale": watch.stale,
         "pods": len(watch.pods()),
         "heard": None if age is None else duration(age),
-        "last_sync": None if heard is None else f"{heard:%Y-%m-%d %H:%M:%S}",
+        "last_sync": None if age is None else moment(at - age),
         "error": watch.last_error,
         "skipped": watch.skipped,
     }

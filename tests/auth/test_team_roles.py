@@ -131,7 +131,7 @@ def test_a_team_that_comes_again_begins_without_its_former_members(site: Changin
     wait_until(site.has_robots, "the team")
     token = site.token_of(eve, "eve")
     wait_until(lambda: site.may_submit_to_robots(token), "eve is a member")
-    # The provider says nothing of eve from here on: what she had must not come back with the name.
+    # The provider says nothing of eve from here on: what they had must not come back with the name.
     site.provider.loses_answers.add("sub-eve")
     site.keep(site.text)
     wait_until(lambda: not site.roles(), "the team is gone")

@@ -56,3 +56,13 @@ def work(tmp_path: Path) -> Path:
     )
     (folder / "measures.py").write_text("ACCURACY = 0.97\n")
     return folder
+
+
+@pytest.fixture
+def here(service: RunningService, work: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A terminal in the notebook."""
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "ada-token")
+    monkeypatch.setenv("AIFACTORY_SERVICE_URL", service.url)
+    monkeypatch.setenv("AIFACTORY_PROFILE", "mig-1g.10gb")
+    monkeypatch.chdir(work)
+    return work

@@ -9,30 +9,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from aifactory_hub.client import api, commands
+from aifactory_hub.client import commands
 
-from ..support.job_service import RunningService
-
-
-@pytest.fixture
-def here(service: RunningService, work: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A terminal in the notebook."""
-    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "ada-token")
-    monkeypatch.setenv("AIFACTORY_SERVICE_URL", service.url)
-    monkeypatch.setenv("AIFACTORY_PROFILE", "mig-1g.10gb")
-    monkeypatch.chdir(work)
-    return work
-
-
-async def run(command: object, *args: str) -> Result:
-    def invoke() -> Result:
-        result = CliRunner().invoke(command, args)  # type: ignore[arg-type]
-        api.forget_sessions()
-        return result
-
-    return await asyncio.to_thread(invoke)
+from .terminal import run
 
 
 async def test_a_job_by_hand(here: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aifactory_hub.client import job_display
+from aifactory_hub.client import job_display, live_display
 from aifactory_hub.client.errors import ServiceUnavailable
 from aifactory_hub.client.job import Job
 from aifactory_hub.client.job_list import JobTable
@@ -75,7 +75,7 @@ def test_a_card_says_all_and_runs_nothing_that_people_wrote() -> None:
 
 
 def test_a_card_is_kept_up_to_date_until_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_display, "in_notebook", lambda: True)
+    monkeypatch.setattr(live_display, "in_notebook", lambda: True)
     handle, first = Handle(), []
     stream = Stream(
         Event("job", {**BASE, "progress": {"percent": 10, "metrics": None, "eta_seconds": None}}),
@@ -99,7 +99,7 @@ def test_a_card_is_kept_up_to_date_until_the_end(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_card_that_is_not_up_to_date_any_more_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_display, "in_notebook", lambda: True)
+    monkeypatch.setattr(live_display, "in_notebook", lambda: True)
     handle = Handle()
     thread = job_display.show(job(Stream(ServiceUnavailable("gone"))), display=lambda *_, **__: handle)
     assert thread is not None

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from aifactory_hub.client import Job, jobs, sweep, table_display
+from aifactory_hub.client import Job, jobs, live_display, sweep, table_display
 from aifactory_hub.client.commands import job as command_line
 from aifactory_hub.client.errors import ServiceUnavailable
 from aifactory_hub.client.job_list import JobTable
@@ -89,7 +89,7 @@ async def test_the_command_line_prints_metrics(
 async def test_a_table_is_kept_up_to_date_until_all_have_ended(
     service: RunningService, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table_display, "in_notebook", lambda: True)
+    monkeypatch.setattr(live_display, "in_notebook", lambda: True)
     handle = Handle()
 
     def look() -> JobTable:
@@ -114,7 +114,7 @@ def test_a_table_that_is_not_up_to_date_any_more_says_so(monkeypatch: pytest.Mon
         def now(self) -> float:
             return 0.0
 
-    monkeypatch.setattr(table_display, "in_notebook", lambda: True)
+    monkeypatch.setattr(live_display, "in_notebook", lambda: True)
     handle = Handle()
     live = JobTable([Job(Away(), {**TABLE[0].data, "final": False})])  # type: ignore[arg-type]
     thread = table_display.show_table(live, display=lambda *_, **__: handle)

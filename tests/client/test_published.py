@@ -16,7 +16,7 @@ from aifactory_hub.engines.memory import MemoryEngine
 
 from ..support.fake_hub import FakeHub
 from ..support.job_service import RunningService, running_service
-from .test_commands import run
+from .terminal import run
 
 MIG = "mig-1g.10gb"
 ARGO = EngineFacts("argo-workflow", "steps", publishes="WorkflowTemplate", runs_commands=False, most_nodes=4)

@@ -8,34 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from aifactory_hub.client import Refused, Schedule, api, schedule, schedules
+from aifactory_hub.client import Refused, Schedule, schedule, schedules
 from aifactory_hub.client.commands import job as job_commands
 from aifactory_hub.client.schedule_commands import schedule as commands
 from aifactory_hub.client.session import Session
 
-from ..support.job_service import RunningService
-
-
-@pytest.fixture
-def here(service: RunningService, work: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A terminal in the notebook."""
-    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "ada-token")
-    monkeypatch.setenv("AIFACTORY_SERVICE_URL", service.url)
-    monkeypatch.setenv("AIFACTORY_TENANT", "nlp")
-    monkeypatch.setenv("AIFACTORY_PROFILE", "mig-1g.10gb")
-    monkeypatch.chdir(work)
-    return work
-
-
-async def run(command: object, *args: str) -> Result:
-    def invoke() -> Result:
-        result = CliRunner().invoke(command, args)  # type: ignore[arg-type]
-        api.forget_sessions()
-        return result
-
-    return await asyncio.to_thread(invoke)
+from .terminal import run
 
 
 async def made(session: Session, work: Path, **options: object) -> Schedule:

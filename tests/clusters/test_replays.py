@@ -175,7 +175,7 @@ async def test_no_listener_silences_another(caplog: pytest.LogCaptureFixture) ->
             server.put(PODS, host_pod(NLP, "nb"))
             await until(lambda: second)
         assert told(heard) == told(second) == [("watch", "nb")]
-        assert "a listener of /api/v1/pods failed" in caplog.text
+        assert "a listener to changes of /api/v1/pods failed" in caplog.text
         end()
         end()
         caplog.clear()

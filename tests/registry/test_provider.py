@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from traitlets.config import Config
 
-from aifactory_hub.registry import Registry, RegistryProvider, Turn, contents
+from aifactory_hub.registry import Phase, Registry, RegistryProvider, contents
 from aifactory_hub.registry import provider as provider_module
 from aifactory_hub.registry.last_good import NAME
 from aifactory_hub.registry.load import LARGEST
@@ -255,9 +255,9 @@ def recorder(told: list[str], name: str) -> Callable[[Registry, Registry], None]
 
 async def test_rights_go_before_the_parts_change_and_come_after(site: Site) -> None:
     told: list[str] = []
-    site.provider.listen(recorder(told, "grant"), Turn.GRANT)
+    site.provider.listen(recorder(told, "grant"), Phase.GRANT)
     site.provider.listen(recorder(told, "part"))
-    site.provider.listen(recorder(told, "revoke"), Turn.REVOKE)
+    site.provider.listen(recorder(told, "revoke"), Phase.REVOKE)
     site.file.write_text(MORE)
     await site.look()
     assert told == ["revoke", "part", "grant"]
@@ -273,7 +273,7 @@ async def test_no_right_is_granted_before_every_part_has_followed(site: Site, ca
             raise RuntimeError("not now")
         told.append("part")
 
-    site.provider.listen(recorder(told, "grant"), Turn.GRANT)
+    site.provider.listen(recorder(told, "grant"), Phase.GRANT)
     site.provider.listen(part)
     site.provider.listen(recorder(told, "other part"))
     site.file.write_text(MORE)

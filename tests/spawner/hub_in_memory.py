@@ -34,6 +34,8 @@ from ..support.fake_vcluster import FakeCluster
 from ..support.gate import gated
 from ..support.tenants import make_catalogue, make_tenant
 
+CHOICE = {"tenant": "nlp", "profile": "mig-1g.10gb"}
+
 
 class Person(User):  # type: ignore[misc] # JupyterHub has no types
     """A hub user whose memberships are set, and whose server is up as soon as its pod is."""
@@ -53,6 +55,12 @@ class Person(User):  # type: ignore[misc] # JupyterHub has no types
         if hasattr(User, "get_or_create_spawner"):
             return self.get_or_create_spawner(server, "")
         return self.get_spawner(server)
+
+
+async def start(person: Person, server: str = "", **choice: str) -> Any:
+    """Start a server on a small slice of nlp, or on what ``choice`` says otherwise."""
+    await person.spawn(server, options={**CHOICE, **choice})
+    return person.spawners[server]
 
 
 class NoStatistics:

@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY, generate_latest
 
 from aifactory_hub.auth.team_roles import TeamRoles
 from aifactory_hub.domain.tenants import Role, Tenant
-from aifactory_hub.registry import FileStatus, Registry, Turn
+from aifactory_hub.registry import FileStatus, Phase, Registry
 from aifactory_spawner.cluster_state import cluster_state
 from aifactory_spawner.hub_process import stored_servers
 from aifactory_spawner.metrics import HUB_METRICS
@@ -159,8 +159,8 @@ async def test_roles_come_last_and_go_first(hub: HubInMemory) -> None:
     def part(old: Registry, new: Registry) -> None:
         seen.append((set(new.tenants) - set(old.tenants), roles_in(hub)))
 
-    hub.provider.listen(made.give, Turn.GRANT)
-    hub.provider.listen(made.take_away, Turn.REVOKE)
+    hub.provider.listen(made.give, Phase.GRANT)
+    hub.provider.listen(made.take_away, Phase.REVOKE)
     hub.provider.listen(part)
     change(hub, robots=ROBOTS)
     assert seen == [({"robots"}, set())] and len(roles_in(hub)) == 3
@@ -170,8 +170,8 @@ async def test_roles_come_last_and_go_first(hub: HubInMemory) -> None:
 
 async def test_a_change_of_roles_that_fails_is_tried_again(hub: HubInMemory, monkeypatch: pytest.MonkeyPatch) -> None:
     made = TeamRoles(hub.db)
-    hub.provider.listen(made.take_away, Turn.REVOKE)
-    hub.provider.listen(made.give, Turn.GRANT)
+    hub.provider.listen(made.take_away, Phase.REVOKE)
+    hub.provider.listen(made.give, Phase.GRANT)
     grant, fails = roles.grant_role, True
 
     def unsure(*args: Any, **named: Any) -> Any:

@@ -11,22 +11,15 @@ from jupyterhub import orm
 
 from aifactory_hub.admission import AdmissionUnavailable, NotAdmitted
 from aifactory_hub.admission.queue_order import Eviction
-from aifactory_hub.domain import names
 from aifactory_hub.domain.tenants import Role
 from aifactory_hub.domain.tickets import TicketRequest, TicketState
 from aifactory_profiles import Resources
 from aifactory_spawner.refusals import SpawnRefused
 
 from ..support.tenants import SMALL
-from .hub_in_memory import HubInMemory, Person, make_hub
+from .hub_in_memory import CHOICE, HubInMemory, Person, make_hub, start
 
-CHOICE = {"tenant": "nlp", "profile": "mig-1g.10gb"}
 WHERE = ("vc-nlp", "nlp", "notebooks", "nb-ada")
-
-
-async def start(person: Person, server: str = "", **choice: str) -> Any:
-    await person.spawn(server, options={**CHOICE, **choice})
-    return person.spawners[server]
 
 
 async def pod_of(hub: HubInMemory, tenant: str = "nlp", name: str = "nb-ada") -> dict[str, Any]:
@@ -373,33 +366,3 @@ async def test_a_hub_that_dies_while_it_starts_a_server_finds_it_again(hub: HubI
     assert state["aifactory"]["tenant"] == "nlp"
     assert state["aifactory"]["namespace_uid"] == "uid-of-nlp"
     assert state["aifactory"]["started"] is False
-
-
-@pytest.fixture
-def colliding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody has worked for a second name with the same digest."""
-    monkeypatch.setattr(names, "_digest", lambda kind, *parts: "0123456789ab")
-
-
-@pytest.mark.usefixtures("colliding")
-async def test_two_people_whose_names_collide_do_not_get_at_each_other(hub: HubInMemory) -> None:
-    victim = await start(hub.person("Ada.B", nlp=Role.MEMBER))
-    claims = hub.cluster.claims_in("nlp")
-    assert len(claims) == 1
-    with pytest.raises(SpawnRefused, match="another person's lead to the same names"):
-        await start(hub.person("ada-b.", nlp=Role.MEMBER))
-    assert await victim.poll() is None
-    assert hub.cluster.claims_in("nlp") == claims
-
-
-@pytest.mark.usefixtures("colliding")
-async def test_the_volume_of_somebody_who_is_gone_is_nobody_else_s(
-    hub: HubInMemory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ada = hub.person("Ada.B", nlp=Role.MEMBER)
-    await start(ada)
-    await ada.stop()
-    monkeypatch.setattr("aifactory_spawner.team_choice.shares_name", lambda *_: None)
-    with pytest.raises(SpawnRefused, match="is another person's"):
-        await start(hub.person("ada-b.", nlp=Role.MEMBER))
-    assert (await start(ada)).server.url

@@ -24,6 +24,7 @@ from ...store import Artifact, Delivery, JobRecord, Schedule
 from .. import answer_types
 from ..controller.run_spec import longest
 from ..errors import ServiceError
+from ..schedule_answer_types import MessagesAnswer, ScheduleAnswer
 
 
 def job_answer(
@@ -230,7 +231,7 @@ def _attempt(attempt: Attempt) -> answer_types.AttemptAnswer:
     }
 
 
-def schedule_answer(schedule: Schedule, states: Mapping[str, JobState]) -> answer_types.ScheduleAnswer:
+def schedule_answer(schedule: Schedule, states: Mapping[str, JobState]) -> ScheduleAnswer:
     """A schedule as its team mates may see it: without the environment of its jobs. ``states`` are those of jobs."""
     request = schedule.request
     return {
@@ -253,7 +254,7 @@ def schedule_answer(schedule: Schedule, states: Mapping[str, JobState]) -> answe
     }
 
 
-def messages_answer(deliveries: Sequence[Delivery]) -> answer_types.MessagesAnswer:
+def messages_answer(deliveries: Sequence[Delivery]) -> MessagesAnswer:
     """What was told of a job."""
     return {
         "messages": [

@@ -8,10 +8,11 @@ from ... import constants
 from ...domain.refusals import Refusal
 from ...domain.schedules import next_time
 from ...store import Schedule
-from ..answer_types import JobAnswer, MessagesAnswer, ScheduleAnswer, SchedulePage, WebhookSecret
+from ..answer_types import JobAnswer
 from ..auth.permissions import Caller
 from ..errors import ServiceError, forbidden, from_refusal
 from ..request_types import RetryRequest, SchedulePatch, ScheduleQuery, ScheduleRequest
+from ..schedule_answer_types import MessagesAnswer, ScheduleAnswer, SchedulePage, WebhookSecret
 from ..webhooks import tenant_secret
 from .answers import job_answer, messages_answer, schedule_answer
 from .base import Handler, run_sync

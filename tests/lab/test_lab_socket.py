@@ -6,13 +6,15 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from aifactory_hub.lab.nearby import EVENT
+from aifactory_hub.lab.lab_socket import EVENT
 
 from .conftest import LOGIN, JupyterServer
 
@@ -22,30 +24,50 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 SUBMIT = """
 from aifactory_hub.client import submit
 for n in range(COUNT):
-    submit("true", files=None, idempotency_key=f"nearby-{COUNT}-{n}")
+    submit("true", files=None, idempotency_key=f"socket-{COUNT}-{n}")
 """
 
 
-async def listening(jupyter: JupyterServer) -> WebSocketClientConnection:
+@asynccontextmanager
+async def listening(jupyter: JupyterServer) -> AsyncIterator[WebSocketClientConnection]:
     """As a page of JupyterLab listens."""
     address = f"{jupyter.url.replace('http', 'ws', 1)}/api/events/subscribe"
-    return await websocket_connect(HTTPRequest(address, headers={"Authorization": f"token {LOGIN}"}))
+    page = await websocket_connect(HTTPRequest(address, headers={"Authorization": f"token {LOGIN}"}))
+    try:
+        yield page
+    finally:
+        page.close()
 
 
 async def in_a_terminal(jupyter: JupyterServer, program: str) -> None:
     """Run a program in a terminal of the server, with the environment that this gets."""
     made = await jupyter.client.post(f"{jupyter.url}/api/terminals")
     assert made.status_code == 200, made.text
-    address = f"{jupyter.url.replace('http', 'ws', 1)}/terminals/websocket/{made.json()['name']}"
+    name = made.json()["name"]
+    address = f"{jupyter.url.replace('http', 'ws', 1)}/terminals/websocket/{name}"
     terminal = await websocket_connect(HTTPRequest(address, headers={"Authorization": f"token {LOGIN}"}))
     (jupyter.root / "program.py").write_text(f"{program}\nprint('it is', 'done')\n")
-    await terminal.write_message(json.dumps(["stdin", f"{sys.executable} {jupyter.root}/program.py\r"]))
-    said = ""
-    async with asyncio.timeout(90):
-        while "it is done" not in said:
-            said += str(await terminal.read_message())
-    terminal.close()
-    await jupyter.client.delete(f"{jupyter.url}/api/terminals/{made.json()['name']}")
+    try:
+        await shown(terminal, "$ ", "# ", "% ", "> ")  # the prompt of any shell
+        await terminal.write_message(json.dumps(["stdin", f"{sys.executable} {jupyter.root}/program.py\r"]))
+        await shown(terminal, "it is done")
+    finally:
+        terminal.close()
+        await jupyter.client.delete(f"{jupyter.url}/api/terminals/{name}")
+
+
+async def shown(terminal: WebSocketClientConnection, *words: str) -> None:
+    """Wait until the terminal shows one of ``words``."""
+    output = ""
+    try:
+        async with asyncio.timeout(90):
+            while not any(word in output for word in words):
+                message = await terminal.read_message()
+                assert message is not None, f"the terminal ended after {output!r}"
+                kind, *rest = json.loads(message)
+                output += rest[0] if kind == "stdout" else ""
+    except TimeoutError:
+        raise AssertionError(f"the terminal shows none of {words} but {output!r}") from None
 
 
 async def heard(page: WebSocketClientConnection, within: float) -> list[str]:
@@ -61,20 +83,17 @@ async def heard(page: WebSocketClientConnection, within: float) -> list[str]:
 
 
 async def test_a_job_of_a_terminal_is_told_to_the_page_at_once(jupyter: JupyterServer) -> None:
-    page = await listening(jupyter)
-    await in_a_terminal(jupyter, SUBMIT.replace("COUNT", "1"))
-    assert await heard(page, 2.0) == [EVENT]
-    page.close()
+    async with listening(jupyter) as page:
+        await in_a_terminal(jupyter, SUBMIT.replace("COUNT", "1"))
+        assert await heard(page, 2.0) == [EVENT]
 
 
 async def test_many_jobs_are_few_words(jupyter: JupyterServer) -> None:
-    page = await listening(jupyter)
-    submitting = asyncio.create_task(in_a_terminal(jupyter, SUBMIT.replace("COUNT", "20")))
-    began = time.monotonic()
-    await submitting
-    took = time.monotonic() - began
-    events = await heard(page, 2.0)
-    page.close()
+    async with listening(jupyter) as page:
+        began = time.monotonic()
+        await in_a_terminal(jupyter, SUBMIT.replace("COUNT", "20"))
+        took = time.monotonic() - began
+        events = await heard(page, 2.0)
     assert 1 <= len(events) <= took + 2
 
 

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ..client.beside import VARIABLE
+from ..client.lab_socket import VARIABLE
 
 # Jupyter's own event bus takes it to every open page; the extension's TypeScript knows the same name.
 EVENT = "https://events.aifactory-hub.example/jobs-changed/v1"
@@ -26,7 +26,7 @@ _SCHEMA: dict[str, Any] = {
 CALM = 1.0
 
 
-class Nearby:
+class LabSocket:
     """A socket in a folder that only this server's account may enter. To be used in the server's event loop."""
 
     def __init__(self, serverapp: Any) -> None:

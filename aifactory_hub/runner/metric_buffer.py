@@ -24,7 +24,7 @@ class _Series:
     waiting: list[Point] = field(default_factory=list)
 
 
-class Measures:
+class MetricBuffer:
     """Collects points until they are sent. Not safe in several threads: the shipper has a lock."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

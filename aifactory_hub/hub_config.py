@@ -106,6 +106,8 @@ def _set_identity(c: Any, registry: Registry, settings: HubSettings) -> None:
     section.username_claim = identity.username_claim
     section.scope = list(identity.scopes)
     parents = ("GenericOAuthenticator", "OAuthenticator", "Authenticator")
+    if settings.ca_file is not None:
+        _default(c, "AIFactoryAuthenticator", "ca_file", str(settings.ca_file))
     _default(c, "AIFactoryAuthenticator", "auth_refresh_age", AUTH_REFRESH_AGE, *parents)
     # Who is let in is decided by the tenants' groups, which the hub can't see when it looks for a rule at its start.
     _default(c, "AIFactoryAuthenticator", "any_allow_config", True, *parents)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ T = TypeVar("T")
 
 _CRYPT_KEY_HINT = "a key of 32 bytes in hex, for example what `openssl rand -hex 32` prints"
 _HISTORY = "aifactory-run-lengths.json"
+_CA_FILE = "AIFACTORY_HUB_CA_FILE"
 _SHARED_HINT = "a long random text, for example what `openssl rand -hex 32` prints; the hub and the service share it"
 
 
@@ -63,6 +65,7 @@ class HubSettings:
     service_bind: Bind
     kubeconfig: str | None = None
     history: Path = Path(_HISTORY)
+    ca_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ def read_hub_settings(environment: Mapping[str, str] | None = None) -> HubSettin
         service_bind=reader.parsed("AIFACTORY_HUB_SERVICE_BIND", "127.0.0.1:8091", _parse_bind),
         kubeconfig=reader.text("KUBECONFIG", "") or None,
         history=Path(reader.text("AIFACTORY_HUB_HISTORY", _HISTORY)),
+        ca_file=reader.parsed(_CA_FILE, "", _parse_ca_file),
     )
     # JupyterHub reads this one itself, but would fail with a traceback, and only at the first sign-in.
     reader.required("JUPYTERHUB_CRYPT_KEY", _CRYPT_KEY_HINT)
@@ -118,6 +122,14 @@ def read_service_settings(environment: Mapping[str, str] | None = None) -> Servi
     )
     reader.finish()
     return settings
+
+
+def read_ca_file(environment: Mapping[str, str] | None = None) -> Path | None:
+    """The authorities of the identity provider, where no public one is. Raises SettingsError."""
+    reader = _Reader(os.environ if environment is None else environment)
+    file = reader.parsed(_CA_FILE, "", _parse_ca_file)
+    reader.finish()
+    return file
 
 
 class _Reader:
@@ -154,6 +166,17 @@ def _parse_bind(text: str) -> Bind:
     if match is None or not 0 < int(match[2]) < 65536:
         raise ValueError("write <address>:<port>, for example 127.0.0.1:8091")
     return Bind(match[1], int(match[2]))
+
+
+def _parse_ca_file(text: str) -> Path | None:
+    """The file that AIFACTORY_HUB_CA_FILE names; None when it is empty. Raises ValueError."""
+    if not text:
+        return None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(text)
+    except OSError as error:  # SSLError is one
+        raise ValueError(f"write the path of a file with certificates in PEM form ({error})") from None
+    return Path(text)
 
 
 def _parse_bucket(text: str) -> str:

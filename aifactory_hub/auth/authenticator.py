@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import time
 from collections.abc import Mapping
@@ -14,7 +15,6 @@ from jupyterhub.utils import url_path_join
 from oauthenticator.generic import GenericOAuthenticator
 from sqlalchemy import select
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
-from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from traitlets import Instance, Integer, TraitError, Unicode, default, validate
 
 from .. import hub_pages
@@ -47,6 +47,8 @@ _LARGEST_ANSWER = 4 * 2**20
 _LONGEST_SUBJECT = 1024
 # So many requests at once go to the provider: the poller's, and as many of people who sign in or send requests.
 _AT_ONCE = 2 * AT_ONCE
+# The status that tornado's clients give to a request without an answer; libcurl's to a refused connection, too.
+_NO_ANSWER = 599
 
 
 class SignedAnswer(Exception):
@@ -72,6 +74,11 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
     get_registry = Callable(None, allow_none=True, config=True, help="Returns the tenant registry; set by configure().")
     registry_provider = Instance(
         RegistryProvider, None, allow_none=True, config=True, help="Follows tenants.yaml; set by configure()."
+    )
+    ca_file = Unicode(
+        config=True,
+        help="File in PEM form with the authorities that vouch for the identity provider, in place of the public ones; "
+        "set by configure() from AIFACTORY_HUB_CA_FILE. A site that sets http_request_kwargs says ca_certs there.",
     )
     groups_function = Callable(
         None,
@@ -113,15 +120,18 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
 
     @default("http_request_kwargs")
     def _short_timeouts(self) -> dict[str, Any]:
-        return {"connect_timeout": 5.0, "request_timeout": 10.0}
+        # Not SSL_CERT_FILE: libcurl, which Zero to JupyterHub's chart has the hub use, does not read it.
+        authorities = {"ca_certs": self.ca_file} if self.ca_file else {}
+        return {"connect_timeout": 5.0, "request_timeout": 10.0, **authorities}
 
     @default("http_client")
     def _bounded_client(self) -> Any:
         # A client of its own: tornado's shared one makes ten requests at a time, and what waits longer than
         # connect_timeout for its turn counts as "no answer".
-        if AsyncHTTPClient.configured_class() is SimpleAsyncHTTPClient:
-            return SimpleAsyncHTTPClient(force_instance=True, max_clients=_AT_ONCE, max_body_size=_LARGEST_ANSWER)
-        return AsyncHTTPClient(force_instance=True, max_clients=_AT_ONCE)
+        client = AsyncHTTPClient.configured_class()
+        limited = "max_body_size" in inspect.signature(client.initialize).parameters
+        limits = {"max_body_size": _LARGEST_ANSWER} if limited else {}  # libcurl's has none before tornado 6.6
+        return AsyncHTTPClient(force_instance=True, max_clients=_AT_ONCE, **limits)
 
     @validate("auth_refresh_age")
     def _refresh_is_on(self, proposal: Any) -> Any:
@@ -218,7 +228,8 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         except HTTPClientError as error:
             if error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
-            raise ProviderUnreachable(f"the identity provider at {self.issuer} does not answer") from error
+            what = "can't be reached" if error.code == _NO_ANSWER else "does not answer"
+            raise ProviderUnreachable(f"the identity provider at {self.issuer} {what}") from error
         except OSError as error:
             raise ProviderUnreachable(f"the identity provider at {self.issuer} can't be reached") from error
         except (ValueError, RecursionError) as error:

@@ -27,6 +27,10 @@ ENVIRONMENT = {
     "AIFACTORY_HUB_SERVICE_BIND": ("both", "Where the job service listens; in the hub, where it is reached."),
     "AIFACTORY_HUB_SERVICE_DATABASE": ("service", "SQLAlchemy URL of the job service's database."),
     "AIFACTORY_HUB_HISTORY": ("hub", "File of how long servers and jobs took, for the menu's expected waits."),
+    "AIFACTORY_HUB_CA_FILE": (
+        "hub",
+        "File in PEM form with the authorities that vouch for the identity provider, where no public one does.",
+    ),
     "AIFACTORY_HUB_SERVICE_FILES": ("service", "Folder of uploads, results and logs, and of the service's keys."),
     "AIFACTORY_HUB_SERVICE_OBJECTS": ("service", "Where files are kept instead: s3://bucket/prefix."),
     "JUPYTERHUB_CRYPT_KEY": ("hub", "Encrypts what the hub keeps of a sign-in: 32 bytes in hex."),

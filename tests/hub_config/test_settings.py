@@ -56,6 +56,15 @@ def test_how_it_is_reached_on_this_machine(bind: str, url: str) -> None:
     assert read_hub_settings({**HUB, "AIFACTORY_HUB_SERVICE_BIND": bind}).service_bind.url == url
 
 
+@pytest.mark.parametrize("text", [None, "no certificates here"])
+def test_an_authority_that_is_none_is_refused(tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "ca.crt"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(SettingsError, match=f"AIFACTORY_HUB_CA_FILE is '{file}': write the path of a file"):
+        read_hub_settings({**HUB, "AIFACTORY_HUB_CA_FILE": str(file)})
+
+
 def test_the_service_takes_the_token_that_jupyterhub_gives_a_managed_service() -> None:
     given = {"JUPYTERHUB_API_TOKEN": "t", "JUPYTERHUB_API_URL": "http://hub"}
     assert read_service_settings(given).service_token.reveal() == "t"

@@ -19,6 +19,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tornado import httpserver, netutil, web
 
+from .certificates import ServerTls
+
 Json = dict[str, Any]
 BACK_CHANNEL = "http://schemas.openid.net/event/backchannel-logout"
 
@@ -60,6 +62,7 @@ class OidcProvider:
     # What an access token is and what a renewal brings, where groups are read from tokens.
     access_claims: Json | None = None
     renews_id_token: bool = True
+    tls: ServerTls | None = None
 
     def __post_init__(self) -> None:
         self.key, self.kid = make_key(), "first"
@@ -72,7 +75,7 @@ class OidcProvider:
 
     @property
     def issuer(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'http' if self.tls is None else 'https'}://127.0.0.1:{self.port}"
 
     def rotate(self) -> None:
         """Sign with a new key from now on, and publish it beside the old one."""
@@ -213,7 +216,8 @@ def oidc_provider(**settings: Any) -> Iterator[OidcProvider]:
     loops: list[asyncio.AbstractEventLoop] = []
 
     async def serve() -> None:
-        server = httpserver.HTTPServer(web.Application([(".*", _Handler, {"provider": provider})]))
+        context = None if provider.tls is None else provider.tls.context
+        server = httpserver.HTTPServer(web.Application([(".*", _Handler, {"provider": provider})]), ssl_options=context)
         sockets = netutil.bind_sockets(0, "127.0.0.1")
         provider.port = sockets[0].getsockname()[1]
         server.add_sockets(sockets)

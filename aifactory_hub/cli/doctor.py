@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # As grep and diff have it: 1 is an answer, 2 is trouble.
 EXIT_WRONG = 1
 EXIT_TROUBLE = 2
-_MARKS = {"ok": "ok     ", "wrong": "WRONG  ", "unknown": "unknown", "warning": "warning"}
+_MARKS = {"ok": "ok      ", "wrong": "WRONG   ", "unknown": "unknown ", "not seen": "not seen", "warning": "warning "}
 
 
 @click.command()
@@ -43,8 +43,8 @@ _MARKS = {"ok": "ok     ", "wrong": "WRONG  ", "unknown": "unknown", "warning": 
 def doctor(file: str, kubeconfig: str | None, objects: str | None, offline: bool, probe: bool, as_json: bool) -> None:
     """Compare a site with FILE (tenants.yaml): what is wrong, what to do, and which of five stages it has reached.
 
-    Reads only, unless --probe is given. Ends with 0 when all is well or there are only warnings, with 1 when something
-    is wrong or unknown, with 2 when FILE is.
+    Reads only, unless --probe is given. Ends with 0 when all that can be seen is well or has only warnings, with 1 when
+    something is wrong or unknown, with 2 when FILE is.
     """
     if probe and (offline or objects is not None):
         raise click.UsageError("--probe needs a cluster: leave out --offline and --objects")
@@ -121,11 +121,15 @@ def _show(findings: list[Finding], reached: Any, judge: Any, offline: bool) -> N
         for each in mine:
             click.echo(f"  {_MARKS[each.verdict.value]} {each.check}: {each.seen}")
             if each.todo:
-                click.echo(f"          to do: {each.todo}")
+                click.echo(f"           to do: {each.todo}")
     if offline:
         return
     label = "none yet" if reached is None else f"{reached.value} of {len(judge.Stage)}, {reached.label}"
     click.echo(f"\nstage reached: {label}")
+    unseen = sum(each.verdict is judge.Verdict.UNSEEN for each in findings)
+    if unseen:
+        checks = "1 check" if unseen == 1 else f"{unseen} checks"
+        click.echo(f"as far as it can be seen from here: {checks} not seen")
     lacking = [each for each in findings if each.verdict.holds]
     if lacking:
         first = min(each.stage for each in lacking)

@@ -7,7 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -27,6 +29,7 @@ from ..registry.api_servers import networks_of, uncovered, with_api_servers
 from ..registry.changes import MANAGER
 from ..registry.render import host_objects
 from .admission import try_admission
+from .authorities import authorities
 from .probe import METADATA, Probe
 from .rights import host_rights, vcluster_rights
 from .sources import Source
@@ -68,17 +71,20 @@ async def gather(
 
     ``probe`` starts a pod in each vCluster for a while; ``inside`` says that we run in the cluster, as the hub does.
     """
-    limit = asyncio.Semaphore(_SIDE_BY_SIDE)
+    limit, unseen = asyncio.Semaphore(_SIDE_BY_SIDE), set[str]()
     offline = gather_offline(registry)
     registry, servers = await _api_servers(registry, api)
     storage, nodes, exporters, daemonsets = await asyncio.gather(
-        _known(lambda: source.all("storage.k8s.io/v1", "StorageClass")),
-        _known(lambda: source.all("v1", "Node")),
-        _known(lambda: source.all("v1", "Pod", _EXPORTER)),
+        _known(lambda: source.all("storage.k8s.io/v1", "StorageClass"), unseen, "default_storage"),
+        _known(lambda: source.all("v1", "Node"), unseen, "allocatable"),
+        _known(lambda: source.all("v1", "Pod", _EXPORTER), unseen, "exporters"),
         _known(lambda: source.all("apps/v1", "DaemonSet")),
     )
     version, apis, web, teams = await asyncio.gather(
-        _known(source.version), _known(source.apis), _web_reached(registry), _tenants(registry, api, probe, inside)
+        _known(source.version),
+        _known(source.apis),
+        _web_reached(registry, inside),
+        _tenants(registry, api, probe, inside),
     )
     (charts, complete), rights, admission = await asyncio.gather(
         _charts(registry, source),
@@ -103,15 +109,22 @@ async def gather(
         admission=admission,
         gpu_runtime=None if daemonsets is None else gpu_runtime(daemonsets),
         simulated=registry.cluster.simulated,
+        unseen=frozenset(unseen),
     )
 
 
-async def _known(ask: Callable[[], Awaitable[T]]) -> T | None:
-    """The answer; None where there is none, or where the credential may not ask."""
+async def _known(ask: Callable[[], Awaitable[T]], unseen: set[str] | None = None, field: str = "") -> T | None:
+    """The answer; None where there is none. Where the credential may not ask, ``field`` is added to ``unseen``."""
     try:
         return await ask()
-    except _NO_ANSWER:
+    except _NO_ANSWER as error:
+        if unseen is not None and _may_not_look(error):
+            unseen.add(field)
         return None
+
+
+def _may_not_look(error: Exception) -> bool:
+    return isinstance(error, ApiError) and error.status == HTTPStatus.FORBIDDEN
 
 
 async def _compared(source: Source, manifest: dict[str, Any], limit: asyncio.Semaphore) -> Compared:
@@ -123,8 +136,8 @@ async def _compared(source: Source, manifest: dict[str, Any], limit: asyncio.Sem
     async with limit:
         try:
             found = await source.one(manifest)
-        except _NO_ANSWER:
-            return Compared(name, stage, None)
+        except _NO_ANSWER as error:
+            return Compared(name, stage, None, unseen=_may_not_look(error))
     if found is None:
         return Compared(name, stage, False)
     return Compared(name, stage, True, tuple(differences(manifest, found)))
@@ -233,7 +246,8 @@ async def _charts(registry: Registry, source: Source) -> tuple[list[Chart], bool
     return charts_of(each for each in found if each is not None), False
 
 
-async def _web_reached(registry: Registry) -> list[Reached]:
+async def _web_reached(registry: Registry, inside: bool) -> list[Reached]:
+    """Who answers at the addresses of tenants.yaml. Names of Services have a meaning in pods only."""
     addresses = registry.addresses
     issuer = f"{registry.identity.issuer.rstrip('/')}/.well-known/openid-configuration"
     web = (
@@ -241,18 +255,29 @@ async def _web_reached(registry: Registry) -> list[Reached]:
         ("the hub's API", addresses.hub_api, "look at the hub's log; addresses.hub_api is the address for pods"),
         ("the job service", addresses.service, "look at the service's log; addresses.service is the address for pods"),
     )
-    async with httpx.AsyncClient(timeout=_SECONDS) as client:
-        return list(await asyncio.gather(*(_web(client, *each) for each in web)))
+    here = [each for each in web if inside or not _for_pods(each[1])]
+    elsewhere = [Reached(_answers(*each[:2]), Stage.PLATFORM, for_pods=True) for each in web if each not in here]
+    async with httpx.AsyncClient(timeout=_SECONDS, verify=authorities()) as client:
+        return [*await asyncio.gather(*(_web(client, *each) for each in here)), *elsewhere]
+
+
+def _for_pods(url: str) -> bool:
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    return host.endswith((".svc", ".svc.cluster.local"))
+
+
+def _answers(name: str, url: str) -> str:
+    return f"{name} answers at {url}"
 
 
 async def _web(client: httpx.AsyncClient, name: str, url: str, todo: str) -> Reached:
     try:
         answer = await client.get(url)
     except httpx.HTTPError as error:
-        return Reached(f"{name} answers at {url}", Stage.PLATFORM, str(error) or type(error).__name__, todo=todo)
+        return Reached(_answers(name, url), Stage.PLATFORM, str(error) or type(error).__name__, todo=todo)
     # Not signed in is an answer; an error of its own is not.
     wrong = f"HTTP {answer.status_code}" if answer.status_code >= 500 or answer.status_code == 404 else ""
-    return Reached(f"{name} answers at {url}", Stage.PLATFORM, wrong, todo=todo)
+    return Reached(_answers(name, url), Stage.PLATFORM, wrong, todo=todo)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,10 @@ _STAGES = {
 class Verdict(StrEnum):
     GOOD = "ok"
     BAD = "wrong"
-    # Not the same as wrong: nobody could be asked, or the credential may not look.
+    # Not the same as wrong: nobody answered.
     UNKNOWN = "unknown"
+    # The credential may not look, or only pods can. Holds no stage: the hub's own account sees little, on purpose.
+    UNSEEN = "not seen"
     # It works, and somebody should look at it. Holds no stage.
     WARNING = "warning"
 
@@ -76,13 +78,15 @@ class Compared:
     stage: Stage
     found: bool | None
     differences: tuple[str, ...] = ()
+    unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
     """Whether one thing answers another. ``error`` is why not; ``tried`` is false when nobody could try.
 
-    ``seen`` is what is said when all is well.
+    ``seen`` is what is said when all is well. ``for_pods`` says that the address has a meaning in pods only and we are
+    in none.
     """
 
     check: str
@@ -91,6 +95,7 @@ class Reached:
     tried: bool = True
     todo: str = ""
     seen: str = "answers"
+    for_pods: bool = False
 
 
 # Whose versions are looked at, by stage. Absent is no fault: there are other ways to install each of them.
@@ -106,7 +111,8 @@ CHARTS: Mapping[str, tuple[Stage, Wanted]] = {
 
 @dataclass(frozen=True, slots=True)
 class SiteFacts:
-    """What was gathered of a site. None means that it is not known.
+    """What was gathered of a site. None means that it is not known; ``unseen`` names the fields of which the API said
+    that this credential may not look.
 
     ``allocatable``: device resource -> how many the nodes have together. ``mislabelled``: those on nodes whose product
     label fits no card. ``carved``: what tenants.yaml says of them.
@@ -131,13 +137,14 @@ class SiteFacts:
     admission: Sequence[AdmissionTry] = ()
     gpu_runtime: GpuRuntime | None = None
     simulated: bool = False
+    unseen: frozenset[str] = frozenset()
 
 
 def examine(facts: SiteFacts) -> list[Finding]:
     """Every finding, by stage and in the order in which one would look."""
     findings = [
         _version(facts.version),
-        _default_storage(facts.default_storage),
+        _default_storage(facts),
         *_homes(facts.home_reclaim),
         *_devices(facts),
         _api(facts.apis, Stage.WORKLOADS, KUEUE_API, "install Kueue 0.15 or newer with helm-values/kueue.yaml"),
@@ -149,7 +156,7 @@ def examine(facts: SiteFacts) -> list[Finding]:
         *(_admission(each) for each in facts.admission),
         *(_reach(each) for each in facts.reached),
         _api(facts.apis, Stage.FACTORY, MONITORING_API, "install kube-prometheus-stack with its helm-values file"),
-        _exporters(facts.exporters),
+        _exporters(facts),
     ]
     return sorted(findings, key=lambda finding: finding.stage)
 
@@ -184,11 +191,11 @@ def differences(wanted: Any, found: Any, path: str = "") -> list[str]:
     return [] if str(wanted) == str(found) else [path]
 
 
-def _judge(stage: Stage, check: str, good: bool | None, seen: str, todo: str) -> Finding:
+def _judge(stage: Stage, check: str, good: bool | None, seen: str, todo: str, *, unseen: bool = False) -> Finding:
     if good is None:
-        return Finding(
-            stage, check, Verdict.UNKNOWN, seen or "could not be asked", "ask with a credential that may read it"
-        )
+        verdict = Verdict.UNSEEN if unseen else Verdict.UNKNOWN
+        found = "this credential may not look" if unseen else "could not be asked"
+        return Finding(stage, check, verdict, seen or found, "ask with a credential that may read it")
     return Finding(stage, check, Verdict.GOOD if good else Verdict.BAD, seen, "" if good else todo)
 
 
@@ -199,10 +206,11 @@ def _version(version: tuple[int, int] | None) -> Finding:
     return _judge(Stage.CLUSTER, f"Kubernetes is {oldest} or newer", good, seen, f"upgrade to {oldest}")
 
 
-def _default_storage(found: bool | None) -> Finding:
+def _default_storage(facts: SiteFacts) -> Finding:
+    found, check = facts.default_storage, "a default storage class for vClusters and homes"
     seen = {True: "there is one", False: "there is none", None: ""}[found]
     todo = "mark one: storageclass.kubernetes.io/is-default-class, or name one in notebook.storage_class"
-    return _judge(Stage.CLUSTER, "a default storage class for vClusters and homes", found, seen, todo)
+    return _judge(Stage.CLUSTER, check, found, seen, todo, unseen="default_storage" in facts.unseen)
 
 
 def _homes(reclaim: str | None) -> list[Finding]:
@@ -217,13 +225,13 @@ def _homes(reclaim: str | None) -> list[Finding]:
 
 def _devices(facts: SiteFacts) -> list[Finding]:
     return [
-        _device(resource, count, facts.allocatable, facts.mislabelled.get(resource, {}))
+        _device(resource, count, facts.allocatable, facts.mislabelled.get(resource, {}), "allocatable" in facts.unseen)
         for resource, count in sorted(facts.carved.items())
     ]
 
 
 def _device(
-    resource: str, carved: int, allocatable: Mapping[str, int] | None, mislabelled: Mapping[str, int]
+    resource: str, carved: int, allocatable: Mapping[str, int] | None, mislabelled: Mapping[str, int], unseen: bool
 ) -> Finding:
     """Kueue does not look at nodes: with fewer devices than it gives out, tickets are admitted and pods wait."""
     have = None if allocatable is None else allocatable.get(resource, 0)
@@ -237,7 +245,7 @@ def _device(
             "or cut each node into one size; for a new model, add its card"
         )
     good = None if have is None else have >= carved
-    return _judge(Stage.CLUSTER, f"nodes have the {resource} that are given out", good, seen, todo)
+    return _judge(Stage.CLUSTER, f"nodes have the {resource} that are given out", good, seen, todo, unseen=unseen)
 
 
 def _quota_sums(facts: SiteFacts) -> list[Finding]:
@@ -261,7 +269,7 @@ def _api(apis: frozenset[str] | None, stage: Stage, wanted: str, todo: str) -> F
 
 
 def _drift(compared: Sequence[Compared]) -> list[Finding]:
-    """One finding for what is right, and one for each object that isn't."""
+    """One finding for what is right, one for what may not be read, and one for each object else."""
     findings = []
     for stage in Stage:
         mine = [each for each in compared if each.stage is stage]
@@ -269,7 +277,11 @@ def _drift(compared: Sequence[Compared]) -> list[Finding]:
         if same:
             text = f"{len(same)} of {len(mine)} are as rendered"
             findings.append(Finding(stage, "objects on the host", Verdict.GOOD, text))
-        findings += [_different(each) for each in mine if each not in same]
+        unseen = sum(each.unseen for each in mine)
+        if unseen:
+            check = f"{unseen} of {len(mine)} rendered objects"
+            findings.append(_judge(stage, check, None, "", "", unseen=True))
+        findings += [_different(each) for each in mine if each not in same and not each.unseen]
     return findings
 
 
@@ -281,6 +293,9 @@ def _different(each: Compared) -> Finding:
 
 
 def _reach(each: Reached) -> Finding:
+    if each.for_pods:
+        todo = "--probe tries it from a pod, or ask in the hub's pod"
+        return Finding(each.stage, each.check, Verdict.UNSEEN, "its name is for pods", todo)
     if not each.tried:
         return Finding(each.stage, each.check, Verdict.UNKNOWN, each.error or "was not tried", each.todo)
     return _judge(each.stage, each.check, not each.error, each.error or each.seen, each.todo)
@@ -359,7 +374,8 @@ def _listed(rights: Sequence[object]) -> str:
     return ", ".join(map(str, rights[:4])) + (f" and {len(rights) - 4} more" if len(rights) > 4 else "")
 
 
-def _exporters(found: bool | None) -> Finding:
-    seen = {True: "there is one", False: "there is none", None: ""}[found]
+def _exporters(facts: SiteFacts) -> Finding:
+    seen = {True: "there is one", False: "there is none", None: ""}[facts.exporters]
     todo = "install dcgm-exporter with helm-values/dcgm-exporter.yaml"
-    return _judge(Stage.FACTORY, "an exporter of GPU use", found, seen, todo)
+    unseen = "exporters" in facts.unseen
+    return _judge(Stage.FACTORY, "an exporter of GPU use", facts.exporters, seen, todo, unseen=unseen)

@@ -162,6 +162,27 @@ def test_a_site_without_gpus_needs_no_gpu_operator() -> None:
     assert not [each for each in findings if "GPU Operator" in each.check]
 
 
+def test_what_the_credential_may_not_read_holds_no_stage_and_is_one_line_a_stage() -> None:
+    """As the hub's own account sees a good site."""
+    hidden = [Compared(f"Role {n} in vc-nlp", Stage.TENANCY, None, unseen=True) for n in range(39)]
+    fields = frozenset({"default_storage", "allocatable", "exporters"})
+    seen = replace(WELL, default_storage=None, allocatable=None, exporters=None, unseen=fields)
+    findings = examine(replace(seen, compared=(*WELL.compared, *hidden)))
+    assert stage_reached(findings) is Stage.FACTORY
+    unseen = [each for each in findings if each.verdict is Verdict.UNSEEN]
+    assert [each.check for each in unseen if each.stage is Stage.TENANCY] == ["39 of 40 rendered objects"]
+    assert len(unseen) == 4
+    assert {each.seen for each in unseen} == {"this credential may not look"}
+
+
+def test_an_address_for_pods_holds_no_stage_outside_of_them() -> None:
+    service = Reached("the job service answers at http://x.svc/", Stage.PLATFORM, for_pods=True)
+    findings = examine(replace(WELL, reached=(*WELL.reached, service)))
+    assert stage_reached(findings) is Stage.FACTORY
+    (found,) = [each for each in findings if each.verdict is Verdict.UNSEEN]
+    assert "--probe" in found.todo
+
+
 def test_unknown_is_not_wrong_and_not_good() -> None:
     findings = examine(SiteFacts(carved={"nvidia.com/mig-1g.10gb": 7}))
     assert Verdict.BAD not in {finding.verdict for finding in findings}

@@ -31,15 +31,19 @@ state = "{run}/containerd"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"
 """
+# Two blocks: in one, CoreDNS would run `template` before `kubernetes`, and no Service would have a name.
 _COREFILE = """\
+cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {
+    bind 10.88.0.1
+    errors
+    kubernetes {
+        kubeconfig %s
+        pods insecure
+    }
+}
 .:53 {
     bind 10.88.0.1
     errors
-    kubernetes cluster.local in-addr.arpa ip6.arpa {
-        kubeconfig %s
-        pods insecure
-        fallthrough in-addr.arpa ip6.arpa
-    }
     # The cluster has no way out: say so at once instead of letting names time out.
     template ANY ANY . {
         rcode NXDOMAIN

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
+import struct
 import subprocess
 import time
 import uuid
@@ -18,9 +20,10 @@ from ..cluster.access import Access, access
 from ..cluster.console import ClusterError, wait_until
 from ..cluster.namespaces import Namespaces
 from ..cluster.pki import write_kubeconfig
-from ..cluster.settings import RESTRICTED, RESTRICTED_POD, TENANTS, layout
+from ..cluster.settings import BRIDGE_ADDRESS, RESTRICTED, RESTRICTED_POD, TENANTS, layout
 
 pytestmark = pytest.mark.cluster
+DNS = (BRIDGE_ADDRESS, 53)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,29 @@ JOB_RIGHTS = {
     "secrets [create get delete]",
     "events [get list watch]",
 }
+
+
+def name_server_says(name: str) -> tuple[int, int]:
+    """The status of the host's name server for the IPv4 addresses of a name, and how many it has."""
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(5)
+        asking.sendto(struct.pack("!6H", 1, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!2H", 1, 1), DNS)
+        _, flags, _, answers, _, _ = struct.unpack("!6H", asking.recv(512)[:12])
+    return flags & 15, answers
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("kubernetes.default.svc.cluster.local", (0, 1)),
+        *((f"{tenant}.vc-{tenant}.svc.cluster.local", (0, 1)) for tenant in TENANTS),
+        ("nothing.default.svc.cluster.local", (3, 0)),
+        ("registry.example.org", (3, 0)),
+    ],
+)
+def test_services_have_names_and_the_world_outside_has_none(name: str, wanted: tuple[int, int]) -> None:
+    assert name_server_says(name) == wanted
 
 
 @pytest.mark.parametrize("tenant", TENANTS)

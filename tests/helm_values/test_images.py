@@ -71,3 +71,19 @@ def test_what_a_dockerfile_copies_exists(image: str) -> None:
         if line.startswith("COPY ") and "--from" not in line:
             for source in line.split()[1:-1]:
                 assert (ROOT / source).exists(), source
+
+
+def test_the_notebook_s_image_builds_the_panel_with_what_the_tests_build_it_with() -> None:
+    tested = dict(
+        line.split("==") for line in (ROOT / "requirements/constraints.txt").read_text().splitlines() if "==" in line
+    )
+    lines = (IMAGES / "singleuser/requirements-build.txt").read_text(encoding="utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
+    assert pinned and pinned == {name: tested[name] for name in pinned}
+
+
+def test_an_image_takes_the_panel_s_sources_and_nothing_that_was_built_outside() -> None:
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    for line in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines():
+        if line.startswith("/labextension/"):
+            assert line.strip("/") in ignored

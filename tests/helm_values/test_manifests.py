@@ -16,7 +16,7 @@ from aifactory_hub.service.api.public import HEALTH_TIMEOUT
 from aifactory_hub.settings import read_service_settings
 
 from ..registry.files import GOOD, SOURCE
-from .values import FOLDER, documents
+from .values import FOLDER, ROOT, documents
 
 # The oldest and the newest that the product says it runs on.
 VERSIONS = ("1.33", "1.35")
@@ -27,7 +27,8 @@ OTHERS = ("kueue.x-k8s.io/", "monitoring.coreos.com/")
 
 
 def every_object() -> list[tuple[str, dict[str, Any]]]:
-    objects = [(path.name, each) for path in sorted(MANIFESTS.glob("*.yaml")) for each in documents(path)]
+    files = [path for path in sorted(MANIFESTS.glob("*.yaml")) if path.name != "kustomization.yaml"]
+    objects = [(path.name, each) for path in files for each in documents(path)]
     objects += [("host", each) for each in host_objects(REGISTRY)]
     objects += [("seeded", each) for each in seeded_objects(REGISTRY.tenants["nlp"])]
     return [(source, each) for source, each in objects if not each["apiVersion"].startswith(OTHERS)]
@@ -121,3 +122,11 @@ def test_where_the_job_service_may_connect_to(address: str, port: int, wanted: b
     policy = job_service()["NetworkPolicy"]["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     assert reachable(address, port) is wanted
+
+
+def test_the_kustomization_has_the_job_service_and_its_image_can_be_set_by_name() -> None:
+    (kustomization,) = documents(MANIFESTS / "kustomization.yaml")
+    assert [(MANIFESTS / name).is_file() for name in kustomization["resources"]] == [True]
+    image = job_service()["Deployment"]["spec"]["template"]["spec"]["containers"][0]["image"].rpartition(":")[0]
+    for page in (ROOT / "docs/install.md", MANIFESTS / "kustomization.yaml"):
+        assert f"name: {image}," in page.read_text(encoding="utf-8")

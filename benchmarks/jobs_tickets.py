@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
@@ -40,13 +40,13 @@ def listed(jobs: Sequence[JobRecord]) -> Iterator[str]:
 
 
 def _serve(jobs: Sequence[JobRecord], said: Connection) -> None:
-    bodies = {}
+    lists, objects = {}, {}
     for tenant in {job.tenant for job in jobs}:
         tickets = [_ticket(job) for job in jobs if job.tenant == tenant]
         collection = f"/apis/batch/v1/namespaces/vc-{tenant}/jobs"
-        bodies[collection] = _list(tickets)
-        bodies |= {f"{collection}/{each['metadata']['name']}": json.dumps(each).encode() for each in tickets}
-        bodies[f"/apis/kueue.x-k8s.io/v1beta2/namespaces/vc-{tenant}/workloads"] = _list(map(_workload, tickets))
+        lists[collection] = tickets
+        objects |= {f"{collection}/{each['metadata']['name']}": json.dumps(each).encode() for each in tickets}
+        lists[f"/apis/kueue.x-k8s.io/v1beta2/namespaces/vc-{tenant}/workloads"] = list(map(_workload, tickets))
 
     class Lists(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -57,7 +57,7 @@ def _serve(jobs: Sequence[JobRecord], said: Connection) -> None:
             if "watch" in asked:
                 self._watch(float(asked.get("timeoutSeconds", ["60"])[0]))
                 return
-            body = bodies.get(path, _list([]))
+            body = objects.get(path) or _page(lists.get(path, []), asked)
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -83,8 +83,12 @@ def _serve(jobs: Sequence[JobRecord], said: Connection) -> None:
     server.serve_forever()
 
 
-def _list(items: Any) -> bytes:
-    return json.dumps({"metadata": {"resourceVersion": "1"}, "items": list(items)}).encode()
+def _page(items: Sequence[Json], asked: Mapping[str, Sequence[str]]) -> bytes:
+    """As an API server answers ``limit`` and ``continue``."""
+    first = int(asked.get("continue", ["0"])[0])
+    after = first + int(asked.get("limit", [len(items)])[0])
+    metadata = {"resourceVersion": "1"} | ({"continue": str(after)} if after < len(items) else {})
+    return json.dumps({"metadata": metadata, "items": items[first:after]}).encode()
 
 
 def _ticket(job: JobRecord) -> Json:

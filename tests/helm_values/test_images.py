@@ -73,11 +73,11 @@ def test_what_a_dockerfile_copies_exists(image: str) -> None:
                 assert (ROOT / source).exists(), source
 
 
-def test_the_notebook_s_image_builds_the_panel_with_what_the_tests_build_it_with() -> None:
+def test_images_build_the_panel_and_the_jobs_page_with_what_the_tests_build_it_with() -> None:
     tested = dict(
         line.split("==") for line in (ROOT / "requirements/constraints.txt").read_text().splitlines() if "==" in line
     )
-    lines = (IMAGES / "singleuser/requirements-build.txt").read_text(encoding="utf-8").splitlines()
+    lines = (IMAGES / "requirements-build.txt").read_text(encoding="utf-8").splitlines()
     pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
     assert pinned and pinned == {name: tested[name] for name in pinned}
 

@@ -11,7 +11,7 @@ from jupyterhub.services.service import Service
 
 from .auth.roles import custom_scopes, load_roles
 from .constants import SERVICE_NAME
-from .hub_pages import TEMPLATES
+from .hub_pages import LOGO, TEMPLATES
 from .registry import Registry, RegistryError, RegistryProvider
 from .settings import HubSettings, SettingsError, read_hub_settings
 
@@ -72,8 +72,10 @@ def _set_hub(c: Any) -> None:
 
 
 def _set_pages(c: Any) -> None:
-    """Our templates after the administrator's and before JupyterHub's."""
+    """Our templates after the administrator's and before JupyterHub's, our logo, and Home after the sign-in."""
     c.JupyterHub.template_paths = [*_before(c, "JupyterHub", "template_paths", []), str(TEMPLATES)]
+    _default(c, "JupyterHub", "logo_file", str(LOGO))
+    _default(c, "JupyterHub", "redirect_to_server", False)
 
 
 def _set_outside(c: Any, public: str | None) -> None:

@@ -170,6 +170,7 @@ class MembershipPoller:
         kept = read_kept(await user.get_auth_state())
         now, servers = time.time(), _facts(user)
         found = affected_servers(servers, self._left(user.name, servers, kept, now), self._authenticator.leaving, now)
+        user.aifactory_leaves_at = {one.server: one.stops_at for one in found if one.action is Action.KEEP}
         user.aifactory_notices = [notice(one, one.tenant, now) for one in found if one.action is Action.KEEP]
         part = random.uniform(1 - _SPREAD, 1)  # noqa: S311 - no secret
         after = self._seconds_left(user.name, part)

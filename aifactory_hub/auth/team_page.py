@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -19,7 +18,7 @@ from jupyterhub.utils import url_path_join
 from tornado import web
 from tornado.httputil import url_concat
 
-from ..domain.formatting import moment
+from ..domain.formatting import moment, stored_seconds
 from ..domain.membership_policy import SessionStatus
 from ..domain.server_ends import duration, stopped_by_admin
 from ..domain.tenants import Role
@@ -85,7 +84,7 @@ class _ForTeamAdmins(BaseHandler):
                 if spawner.active and server_tenant(spawner) == tenant:
                     bound = (spawner.orm_spawner.state or {}).get("aifactory") or {}
                     stored, profile = spawner.orm_spawner, str(bound.get("profile", ""))
-                    since, active = _seconds(stored.started), _seconds(stored.last_activity)
+                    since, active = stored_seconds(stored.started), stored_seconds(stored.last_activity)
                     yield user, TeamServer(user.name, name, profile, since, active, spawner.pending)
 
 
@@ -189,11 +188,6 @@ class SignInsPage(BaseHandler):
 def idle_text(active: float | None, now: float) -> str:
     """How long ago JupyterHub last heard of activity, for a page."""
     return "" if active is None else f"{duration(now - active)} ago"
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    """Seconds since 1970 of a time in the hub's database, which is in UTC without a time zone."""
-    return None if moment is None else moment.replace(tzinfo=UTC).timestamp()
 
 
 def when_text(at: float | None) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from aifactory_spawner.cluster_state import file_state
 
 from ..admission import GatedAdmission, InProcessAdmission, MenuPolicy
 from ..admission.team_load import TeamLoads
 from ..clusters import TenantHealth
+from ..domain.formatting import moment
 from ..registry import Registry, RegistryProvider
 
 
@@ -55,3 +60,18 @@ def simulate(provider: RegistryProvider, homes: Path) -> DemoCluster:
     registry = provider.registry
     queue = InProcessAdmission(registry.tenants, reclaim=registry.cluster.reclaim)
     return DemoCluster(provider, GatedAdmission(queue, [MenuPolicy(lambda: provider.tenants)]), homes)
+
+
+def simulated_state(cluster: DemoCluster, running: int) -> dict[str, Any]:
+    """What the administrators' page shows, see ``aifactory_spawner.cluster_state``: ``running`` servers, all well."""
+    watch = {"stale": False, "pods": running, "heard": "0 s", "error": "", "skipped": 0}
+    return {
+        "watch": {**watch, "last_sync": moment(time.time())},
+        "teams": [
+            {"name": name, "ok": True, "reason": None, "since": "simulated"} for name in cluster.registry.tenants
+        ],
+        "orphans": [],
+        "held": [],
+        "removes": True,
+        "tenants_file": file_state(cluster.provider.status),
+    }

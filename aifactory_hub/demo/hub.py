@@ -68,6 +68,7 @@ def hub_config(folder: Path, ports: Ports, keys: Keys, proxy: list[str], provide
     c.ConfigurableHTTPProxy.auth_token = secrets.token_hex(32)
     c.ConfigurableHTTPProxy.pid_file = str(folder / "proxy.pid")
     c.AIFactoryAuthenticator.login_service = "the demo's accounts"
+    c.AIFactoryAuthenticator.admin_users = {person.name for person in PEOPLE if person.platform_admin}
     c.DemoSpawner.get_registry = provider.current
     c.DemoSpawner.poll_interval = _POLL_INTERVAL
     # JupyterLab's first import takes its time where the disk is slow or the machine busy.

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DemoPerson:
-    """One account of the demo's identity provider. ``groups`` are what tenants.yaml's rules match."""
+    """One account of the demo's identity provider. ``groups`` are what tenants.yaml's rules match.
+
+    ``platform_admin``: an administrator of the hub itself.
+    """
 
     name: str
     full_name: str
     groups: tuple[str, ...]
     about: str
+    platform_admin: bool = False
 
     def claims(self) -> dict[str, object]:
         """What the provider says of them, besides the token's own claims."""
@@ -30,5 +34,6 @@ PEOPLE = (
     DemoPerson("noor", "Noor Haddad", ("teams/nlp", "teams/nlp/admins"), "Admin of Language"),
     DemoPerson("kai", "Kai Lindqvist", ("teams/vision",), "Member of Vision"),
     DemoPerson("mika", "Mika Okafor", ("teams/nlp", "teams/vision"), "Member of Language and of Vision"),
+    DemoPerson("rene", "Rene Abara", (), "Administrator of the platform, in no team", platform_admin=True),
     DemoPerson("sam", "Sam Novak", (), "In no team: is told so, in words"),
 )

@@ -52,12 +52,15 @@ cluster:
 identity:
   issuer: {ports.issuer}
   client_id: {CLIENT_ID}
+  # The provider's port, and so its issuer, is another one at each start.
+  rebind_until: 2999-12-31
 addresses:
   hub_api: {ports.hub_api}
   service: {ports.address}{PREFIX}
 notebook: {{image: demo/local-process, start_timeout: 120}}
 jobs: {{image: demo/local-process}}
 billing: {{currency: EUR}}
+site: {{contact: help@demo.invalid}}
 profiles:
   cpu-small: {{gpu: none, cpu: 500m, memory: 1Gi}}
   "{SMALL}": {{cpu: "1", memory: 4Gi, price_per_hour: 0.40}}

@@ -28,7 +28,7 @@ from ..domain.names import home_id, server_id
 from ..domain.tickets import TicketState
 from ..engines.process_tree import Process, alive, family, kill, processes
 from . import labextension
-from .cluster import DemoCluster
+from .cluster import DemoCluster, simulated_state
 
 GONE = 1  # the exit code of a server that ended without having said how
 TOUR = Path(__file__).parent / "home"
@@ -40,6 +40,8 @@ class DemoSpawner(TeamChoiceDefaults, SimpleLocalProcessSpawner):
 
     # Set by the demo before the hub starts.
     cluster: ClassVar[DemoCluster]
+    # The ids of servers that run.
+    running_servers: ClassVar[set[str]] = set()
 
     # LocalProcessSpawner's traits, which the type checker does not see.
     pid: Any
@@ -68,6 +70,11 @@ class DemoSpawner(TeamChoiceDefaults, SimpleLocalProcessSpawner):
     async def _connected(self) -> DemoCluster:
         return self.cluster
 
+    @classmethod
+    def cluster_state(cls) -> dict[str, Any]:
+        """For the administrators' page: processes in the place of pods."""
+        return simulated_state(cls.cluster, len(cls.running_servers))
+
     def options_from_query(self, query_data: Any) -> Any:
         """Raises SpawnRefused."""
         raise refused_link()
@@ -92,6 +99,7 @@ class DemoSpawner(TeamChoiceDefaults, SimpleLocalProcessSpawner):
     def clear_state(self) -> None:
         # LocalProcessSpawner calls this, too, when it sees that the process has ended.
         super().clear_state()
+        self.running_servers.discard(server_id(self.user.name, self.name))
         self._binding = None
         self._began = None
         self.start_log = StartLog()
@@ -144,6 +152,7 @@ class DemoSpawner(TeamChoiceDefaults, SimpleLocalProcessSpawner):
             url = await super().start()
         found = processes().get(self.pid)
         self._began = None if found is None else found.began
+        self.running_servers.add(server_id(self.user.name, self.name))
         self.start_log.say("image", "no image is needed, JupyterLab is installed here")
         self.start_log.say("ready", f"process {self.pid} runs, JupyterLab is starting")
         return url

@@ -67,6 +67,16 @@ def moment(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def iso(at: float) -> str:
+    """A time in seconds since 1970 for programs, such as ``2026-11-22T10:00:00Z``."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def stored_seconds(at: datetime | None) -> float | None:
+    """Seconds since 1970 of a time in the hub's database, which is in UTC without a time zone."""
+    return None if at is None else at.replace(tzinfo=UTC).timestamp()
+
+
 def money(price: Decimal, currency: str = "") -> str:
     """An amount with its currency: at least two decimals, and all of those that the price has."""
     shortest = price.normalize()

@@ -380,3 +380,19 @@ def piece_name(profile: Profile) -> str:
     if profile.slice is None and profile.gpu_model is not None:
         return f"{profile.gpu_model} GPUs" if profile.shared_by is None else f"time-sliced {profile.gpu_model} GPUs"
     return profile.slice or profile.name
+
+
+_BADGES = {
+    Availability.NEVER: "not for this team",
+    Availability.JOBS: "for jobs only",
+    Availability.LIMITED: "you have your share",
+    Availability.UNAVAILABLE: "not now",
+    Availability.QUEUE: "none free: wait",
+}
+
+
+def badge_words(standing: ProfileAvailability) -> str:
+    """How it stands, in the two to four words that are read first."""
+    if standing.availability is Availability.FREE:
+        return "free" if standing.free_now is None else f"{standing.free_now} free now"
+    return _BADGES.get(standing.availability, "unknown now")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from typing_extensions import TypedDict
 
 from aifactory_profiles import Catalogue
 
-from .formatting import gpu_words, wait_words
+from .formatting import gpu_words, iso, wait_words
 from .menu import Held, Offer, ProfileAvailability, Share, TeamLoad, offers
 from .tenants import Tenant
 from .wait_forecast import Wait
@@ -103,7 +102,7 @@ def menu_answer(
     return {
         "tenant": tenant.name,
         "display_name": tenant.display_name,
-        "as_of": _iso(team_load.now),
+        "as_of": iso(team_load.now),
         "known": team_load.usage is not None,
         "unavailable": team_load.unavailable,
         "simulated": simulated,
@@ -171,10 +170,6 @@ def wait_answer(wait: Wait) -> WaitAnswer:
 
 def _held(held: Sequence[Held]) -> list[HeldAnswer]:
     return [
-        {"kind": h.kind, "user": h.user, "count": h.count, "ends_by": None if h.ends_by is None else _iso(h.ends_by)}
+        {"kind": h.kind, "user": h.user, "count": h.count, "ends_by": None if h.ends_by is None else iso(h.ends_by)}
         for h in held
     ]
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -11,14 +11,19 @@ from jupyterhub.handlers.base import BaseHandler
 from .cancel import CancelStart
 from .cluster import ClusterPage
 from .frame import frame_of
+from .home import HomePage, NamedServer
 from .menu import MenuNumbers
 from .notice import ServerNotice
+from .own_servers import DeleteOwnServer, StopOwnServer
 from .spawn import SpawnPage
 
 # Looked through before JupyterHub's own. A template extends the one that it replaces as "templates/<name>".
 TEMPLATES = Path(__file__).parent / "templates"
 
-__all__ = ["TEMPLATES", "routes"]
+# Served at /hub/logo, unless the site has its own (``c.JupyterHub.logo_file``).
+LOGO = Path(__file__).parent / "static" / "logo.svg"
+
+__all__ = ["LOGO", "TEMPLATES", "routes"]
 
 
 def begin(app: Any) -> None:
@@ -40,9 +45,14 @@ def routes() -> list[tuple[str, type]]:
     """Paths below the hub's prefix, each with its handler; the authenticator hands them to the hub."""
     return [
         # Found before JupyterHub's own of the same path.
+        (r"/home", HomePage),
         (r"/spawn", SpawnPage),
         (r"/spawn/([^/]+)", SpawnPage),
         (r"/spawn/([^/]+)/([^/]+)", SpawnPage),
+        (r"/aifactory/named-server", NamedServer),
+        (r"/aifactory/stop/(?P<user_name>[^/]+)", StopOwnServer),
+        (r"/aifactory/stop/(?P<user_name>[^/]+)/(?P<server_name>[^/]*)", StopOwnServer),
+        (r"/aifactory/delete/(?P<user_name>[^/]+)/(?P<server_name>[^/]+)", DeleteOwnServer),
         (r"/aifactory/cluster", ClusterPage),
         (r"/aifactory/menu/(?P<user_name>[^/]+)", MenuNumbers),
         (r"/aifactory/cancel/(?P<user_name>[^/]+)", CancelStart),

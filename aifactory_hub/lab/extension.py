@@ -11,6 +11,7 @@ from traitlets import Integer, default
 from .. import __version__
 from ..client.errors import NotInNotebook
 from ..client.session import read_account
+from ..constants import IDLE_VARIABLE
 from .handlers import routes
 from .lab_socket import LabSocket
 from .notice import Notices
@@ -20,8 +21,6 @@ from .upstream import Upstream
 NAME = "aifactory_hub_lab"
 # Where the page finds what it needs before its first request; the extension's TypeScript knows the same name.
 PAGE_CONFIG = "aifactoryHub"
-# Where the hub's configuration says how long a server may be idle.
-IDLE_VARIABLE = "AIFACTORY_IDLE_TIMEOUT"
 
 
 class AIFactoryLab(ExtensionApp):

@@ -1,7 +1,7 @@
 """The tenant registry: ``tenants.yaml`` read, checked and rendered."""
 
 from .load import load_registry, read_registry
-from .model import Addresses, ClusterConfig, IdentityConfig, JobsConfig, NotebookConfig, Registry
+from .model import Addresses, ClusterConfig, IdentityConfig, JobsConfig, NotebookConfig, Registry, Site
 from .problems import Problem, RegistryError
 from .provider import FileStatus, Phase, RegistryProvider
 
@@ -17,6 +17,7 @@ __all__ = [
     "Registry",
     "RegistryError",
     "RegistryProvider",
+    "Site",
     "load_registry",
     "read_registry",
 ]

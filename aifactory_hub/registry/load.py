@@ -22,7 +22,7 @@ from .document import read_document
 from .draft import Draft, read_draft
 from .explain import explain
 from .mapping import mapping_problems, rules_of
-from .model import Addresses, ClusterConfig, IdentityConfig, Isolation, JobsConfig, NotebookConfig, Registry
+from .model import Addresses, ClusterConfig, IdentityConfig, Isolation, JobsConfig, NotebookConfig, Registry, Site
 from .problems import Problem, RegistryError
 
 # Bytes. A thousand teams need about one million.
@@ -129,6 +129,7 @@ def _registry(file: schema.TenantsFile, source: str, own: Mapping[str, Card]) ->
         catalogue=load_catalogue(file.cluster.gpu_models, site, own),
         tenants={name: _tenant(name, section, devices) for name, section in file.tenants.items()},
         isolation=Isolation(**{name: tuple(each) for name, each in file.isolation.model_dump().items()}),
+        site=Site(**file.site.model_dump()),
     )
 
 

@@ -123,6 +123,20 @@ class Isolation:
 
 
 @dataclass(frozen=True, slots=True)
+class Site:
+    """What the hub's pages say of the site: the product's name, a page of help, and whom to ask."""
+
+    name: str = "AIFactory Hub"
+    help: str | None = None
+    contact: str | None = None
+
+    @property
+    def contact_link(self) -> str | None:
+        """The address that the contact leads to."""
+        return self.contact if self.contact is None or "://" in self.contact else f"mailto:{self.contact}"
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """The tenant registry: the one source of truth. Everything else is rendered from it."""
 
@@ -136,6 +150,7 @@ class Registry:
     catalogue: Catalogue
     tenants: Mapping[str, Tenant] = field(default_factory=dict)
     isolation: Isolation = field(default_factory=Isolation)
+    site: Site = field(default_factory=Site)
 
     def mapping(self) -> TenantMapping:
         """All rules from groups to tenants, compiled: keep it."""

@@ -23,11 +23,14 @@ from .shut import shut_part
 LONGEST_TENANT = 30
 # Characters. CEL, in which admission policies are written, takes no longer expression than 100,000.
 LONGEST_LIST = 60_000
+# Characters of the name that pages show, and of a mail address.
+LONGEST_NAME, LONGEST_CONTACT = 40, 254
 _RESERVED_ENDINGS = ("-admin", "-member", "-viewer")
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PROFILE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.:]{0,61}[a-z0-9])?")
 _PODS_PLACE = re.compile(r"[a-z0-9][-a-z0-9]*/[A-Za-z0-9][-A-Za-z0-9_./]*=[A-Za-z0-9][-A-Za-z0-9_.]*")
 _DURATION = re.compile(r"([0-9]+)(s|m|h|d)?")
+_MAIL = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -224,6 +227,24 @@ def read_url(value: object) -> str:
     return str(value)
 
 
+def read_contact(value: object) -> str:
+    """A mail address or a web address."""
+    if isinstance(value, str) and len(value) <= LONGEST_CONTACT and _MAIL.fullmatch(value):
+        return value
+    try:
+        return read_url(value)
+    except PydanticCustomError:
+        instead = "write for example gpu-help@example.org or https://help.example.org"
+        raise wrong(f"{shown(value)} is neither a mail address nor a web address", instead) from None
+
+
+def read_short_text(value: object) -> str:
+    """Words for a page's head."""
+    if isinstance(value, str) and value.strip() and value.isprintable() and len(value) <= LONGEST_NAME:
+        return value.strip()
+    raise wrong(f"{shown(value)} is not a name", f"write 1 to {LONGEST_NAME} characters on one line")
+
+
 def shown(value: object) -> str:
     """A value for a message: short, and on one line."""
     if value is None:
@@ -249,6 +270,8 @@ Price = Annotated[Decimal, BeforeValidator(read_price)]
 Count = Annotated[int, BeforeValidator(read_count)]
 RoleName = Annotated[str, BeforeValidator(read_role)]
 Url = Annotated[str, BeforeValidator(read_url)]
+Contact = Annotated[str, BeforeValidator(read_contact)]
+ShortText = Annotated[str, BeforeValidator(read_short_text)]
 Text = Annotated[str, Field(min_length=1)]
 Names = Annotated[list[Text], AfterValidator(short_enough)]
 Patterns = Annotated[list[Pattern], AfterValidator(short_enough)]

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from .scalars import (
+    Contact,
     Counts,
     Cpu,
     Currency,
@@ -29,6 +30,7 @@ from .scalars import (
     Seconds,
     ServiceName,
     Several,
+    ShortText,
     Size,
     SizeText,
     TenantName,
@@ -297,6 +299,16 @@ class BillingSection(Section):
     currency: Currency | None = key("Currency of all prices, as a code of ISO 4217.", "EUR", default=None)
 
 
+class SiteSection(Section):
+    name: ShortText = key("Name of the product on all pages.", "GPU Hub", default="AIFactory Hub")
+    help: Url | None = key(
+        "Page that the link Help leads to; no link when left out.", "https://wiki.example.org/gpu", default=None
+    )
+    contact: Contact | None = key(
+        "Whom pages name for questions: a mail address or a web address.", "gpu-help@example.org", default=None
+    )
+
+
 class TenantsFile(Section):
     apiVersion: Literal["aifactory-hub.io/v1"] = key("Version of this file's format.", API_VERSION)
     hub: Label = key("This hub's name; marks what it made.", "main")
@@ -311,6 +323,7 @@ class TenantsFile(Section):
         "Sizes and prices of profiles.", "{cpu-small: {gpu: none, cpu: 500m, memory: 2Gi}}", default={}
     )
     billing: BillingSection = key("What prices are in.", "{currency: EUR}", default_factory=BillingSection)
+    site: SiteSection = key("What the hub's pages say of the site.", "{name: GPU Hub}", default_factory=SiteSection)
     isolation: IsolationSection = key(
         "What guards the tenants.", "{egress: [0.0.0.0/0]}", default_factory=IsolationSection
     )

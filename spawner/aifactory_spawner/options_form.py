@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from aifactory_hub.domain.formatting import cores, gpu_words, money, size, span, wait_words
-from aifactory_hub.domain.menu import Availability, Offer, ProfileAvailability, TeamLoad, offers
+from aifactory_hub.domain.formatting import cores, gpu_words, iso, money, size, span, wait_words
+from aifactory_hub.domain.menu import Availability, Offer, ProfileAvailability, TeamLoad, badge_words, offers
 from aifactory_hub.domain.spawns import SpawnRequest
 from aifactory_hub.domain.tenants import Role, Tenant
 from aifactory_profiles import Catalogue, Profile
@@ -140,7 +139,7 @@ def render(shown: Menu, *, xsrf: str = "", refresh_url: str = "", last_end: str 
     faces = _faces_of(shown.catalogue)
     rows = {team.name: _rows(team, faces, texts) for team in shown.teams}
     page = _template("options_form.html")
-    as_of = moment(shown.now)
+    as_of = iso(shown.now)
     return page.render(
         menu=shown, rows=rows, xsrf=xsrf, refresh_url=refresh_url, as_of=as_of, last_end=last_end, note=note
     )
@@ -161,12 +160,7 @@ def numbers(shown: Menu) -> dict[str, Any]:
                 "state": at,
             }
     unavailable = {team.name: team.unavailable for team in shown.teams}
-    return {"as_of": moment(shown.now), "unavailable": unavailable, "rows": rows, "states": list(states)}
-
-
-def moment(seconds: float) -> str:
-    """In ISO 8601, UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"as_of": iso(shown.now), "unavailable": unavailable, "rows": rows, "states": list(states)}
 
 
 class _Shown(NamedTuple):
@@ -265,6 +259,7 @@ def _template(name: str) -> Any:
 @cache
 def _environment() -> Environment:
     made = Environment(loader=PackageLoader("aifactory_spawner"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    made.filters["moment"] = moment
+    made.filters["iso"] = iso
     made.filters["wait_words"] = wait_words
+    made.filters["badge_words"] = badge_words
     return made

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from jupyterhub import orm
 from jupyterhub.utils import url_path_join
 
 from aifactory_hub.auth.memberships import from_auth_state
+from aifactory_hub.domain.home import KnownLoads
 from aifactory_hub.domain.names import shares_name
 from aifactory_hub.domain.quota import Usage
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
@@ -76,6 +78,23 @@ class TeamChoice:
     async def menu_numbers(self) -> dict[str, Any]:
         """What has changed on a spawn page that is open, see ``options_form.numbers``."""
         return numbers(await self._menu(None))
+
+    async def known_loads(self, teams: Iterable[str], within: float) -> KnownLoads:
+        """The teams that the user may start servers in, with their loads and those of ``teams``, for the Home page.
+
+        What is not known after ``within`` seconds is left out. Raises nothing.
+        """
+        usable: tuple[str, ...] = ()
+        try:
+            async with asyncio.timeout(within):
+                memberships = await self._memberships()
+                cluster = await self._cluster()
+                usable = tuple(usable_teams(cluster.registry.tenants, memberships))
+                others = [team for team in teams if team in cluster.registry.tenants]
+                return KnownLoads(usable, await gather_team_loads(cluster, {*usable, *others}))
+        except (TimeoutError, SpawnRefused) as error:
+            log.info("what is free is not known now: %s", error or "no answer in time")
+            return KnownLoads(usable)
 
     async def read_menu(self, form: Mapping[str, Sequence[Any]]) -> dict[str, str]:
         """Check what was sent with the form, so that a refusal appears on the form. JupyterHub's ``options_from_form``.

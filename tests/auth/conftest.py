@@ -11,12 +11,18 @@ from ..support.oidc_provider import oidc_provider
 from ..support.still_servers import STILL
 from .leaving import POLICY, TWO_TENANTS, Site
 
+PAGES = """\
+site: {{name: "GPU <Hub>", help: "https://wiki.example.org/gpu?a=1&b=2", contact: gpu-help@example.org}}
+profiles: {{mig-1g.10gb: {{price_per_hour: 0.40}}}}
+"""
+
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with oidc_provider(refresh=True) as provider:
         folder = tmp_path_factory.mktemp("hub")
-        text = TWO_TENANTS.replace("username_claim: name}}", POLICY).format(issuer=provider.issuer)
+        text = TWO_TENANTS.replace("username_claim: name}}", POLICY)
+        text = text.replace("tenants:\n", f"{PAGES}tenants:\n", 1).format(issuer=provider.issuer)
         with hub_process(folder, text, STILL) as hub:
             yield Site(hub, provider)
 

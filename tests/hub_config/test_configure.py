@@ -95,6 +95,14 @@ def test_our_templates_come_after_the_administrators_own(tenants: Path) -> None:
     assert (Path(second) / "spawn_pending.html").is_file()
 
 
+def test_people_come_to_home_under_our_logo_unless_the_site_says_otherwise(tenants: Path) -> None:
+    c = configured()
+    assert c.JupyterHub.redirect_to_server is False
+    assert Path(c.JupyterHub.logo_file).is_file()
+    c = configured(JupyterHub={"redirect_to_server": True, "logo_file": "/site/logo.png"})
+    assert (c.JupyterHub.redirect_to_server, c.JupyterHub.logo_file) == (True, "/site/logo.png")
+
+
 def test_another_path_can_be_given(tenants: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
     other.write_text(tenants.read_text().replace("hub: test", "hub: second"))

@@ -47,6 +47,18 @@ def test_the_whole_file_is_read(tmp_path: Path) -> None:
     assert registry.catalogue.profile("cpu-small").devices == {}
 
 
+def test_what_pages_say_of_the_site_has_defaults_and_a_link_for_each_kind_of_contact() -> None:
+    plain = read_registry(GOOD, SOURCE).site
+    assert (plain.name, plain.help, plain.contact, plain.contact_link) == ("AIFactory Hub", None, None, None)
+    for contact, link in (
+        ("gpu-help@example.org", "mailto:gpu-help@example.org"),
+        ("https://help.example.org/a@b.c", "https://help.example.org/a@b.c"),
+    ):
+        text = GOOD.replace("profiles:\n", f"site: {{name: GPU Hub, contact: '{contact}'}}\nprofiles:\n", 1)
+        site = read_registry(text, SOURCE).site
+        assert (site.name, site.contact, site.contact_link) == ("GPU Hub", contact, link)
+
+
 def test_all_prices_are_in_the_site_s_currency() -> None:
     text = GOOD.replace("profiles:\n", "billing: {currency: CHF}\nprofiles:\n", 1)
     catalogue = read_registry(text, "tenants.yaml").catalogue

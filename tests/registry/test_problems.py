@@ -243,6 +243,22 @@ CASES: dict[str, tuple[str, str, str]] = {
         "billing: {currency: euro}\nprofiles:\n",
         "22: billing.currency: 'euro' is not a currency; write its code of ISO 4217, such as EUR or USD",
     ),
+    "a contact that can't be followed": (
+        "profiles:\n",
+        "site: {contact: 'javascript:alert(1)'}\nprofiles:\n",
+        "22: site.contact: 'javascript:alert(1)' is neither a mail address nor a web address; "
+        "write for example gpu-help@example.org or https://help.example.org",
+    ),
+    "a help page that is no web address": (
+        "profiles:\n",
+        "site: {help: wiki}\nprofiles:\n",
+        "22: site.help: 'wiki' is not a web address; write it in full, for example https://idp.example.org",
+    ),
+    "a name that does not fit on a page": (
+        "profiles:\n",
+        "site: {name: ''}\nprofiles:\n",
+        "22: site.name: '' is not a name; write 1 to 40 characters on one line",
+    ),
     # Quota
     "a quota that is not a number": (
         "quota: {mig-1g.10gb: 3}",

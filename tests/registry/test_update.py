@@ -57,6 +57,7 @@ TABLE: dict[str, tuple[Registry, Update]] = {
     "a limit of jobs": (section("jobs", max_log=1), Update(settings=("jobs.max_log",))),
     "images": (section("notebook", image="notebook:2"), Update(settings=("notebook.image",))),
     "who owns what is lent": (section("cluster", reclaim=Reclaim.NEVER), Update(settings=("cluster.reclaim",))),
+    "the product's name": (section("site", name="GPU Hub"), Update(settings=("site.name",))),
     "taints": (section("isolation", tolerations=("gpu",)), Update(settings=("isolation.tolerations",))),
     "rules, under the name that the file has for them": (
         section("identity", rules=(ExactRule("x", "nlp", Role.MEMBER, "rule 1"),)),

@@ -354,3 +354,24 @@ async def test_a_link_to_a_profile_that_is_taken_chooses_to_wait_for_it(hub: Hub
     ada = hub.person("ada", nlp=Role.MEMBER, vision=Role.MEMBER)
     html = await linked(ada.spawner, tenant=["nlp"], profile=["mig-3g.40gb"]).get_options_form()
     assert chosen(html, "profile") == ["nlp/mig-3g.40gb/wait"]
+
+
+async def test_home_knows_the_loads_of_the_menu_and_of_a_servers_team(hub: HubInMemory) -> None:
+    alice = hub.person("alice", nlp=Role.MEMBER, vision=Role.VIEWER)
+    known = await alice.spawner.team_choice.known_loads(["vision", "gone"], within=5.0)
+    assert known.usable == ("nlp",)
+    assert known.loads is not None
+    assert set(known.loads) == {"nlp", "vision"}
+
+
+async def test_a_cluster_that_hangs_leaves_home_without_numbers_and_in_time(
+    hub: HubInMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(_tenant: str) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(hub.host_cluster.admission, "overview", hang)
+    alice = hub.person("alice", nlp=Role.MEMBER)
+    async with asyncio.timeout(2):
+        known = await alice.spawner.team_choice.known_loads([], within=0.05)
+    assert (known.usable, known.loads) == (("nlp",), None)

@@ -32,6 +32,7 @@ from aifactory_hub.service.api.app import make_app, make_server
 from aifactory_hub.service.api.connections import BoundedServer
 from aifactory_hub.service.api.context import Context
 from aifactory_hub.service.auth.hub_auth import HubGate
+from aifactory_hub.service.auth.hub_sign_in import HubSignIn
 from aifactory_hub.service.background.schedules import Membership
 from aifactory_hub.service.controller.reconcile import Reconciler
 from aifactory_hub.service.wiring import assemble
@@ -141,6 +142,7 @@ def make_context(
     unheard: float | None = None,
     files: FileStore | None = None,
     policies: Sequence[TicketPolicy] = (),
+    sign_in: HubSignIn | None = None,
 ) -> Context:
     """The service's parts on this folder, nothing started. The caller closes ``jobs``."""
     provider = registry if isinstance(registry, RegistryProvider) else RegistryProvider(registry)
@@ -159,6 +161,7 @@ def make_context(
         tick=tick,
         quiet=quiet,
         unheard=unheard,
+        sign_in=sign_in,
     )
 
 
@@ -219,6 +222,7 @@ async def running_service(
         quiet=quiet,
         unheard=unheard,
         files=None if files is None else files(path / "files"),
+        sign_in=HubSignIn(hub.url, "service-token", PREFIX),
     )
     server = make_server(make_app(context, PREFIX))
     if socket is None:

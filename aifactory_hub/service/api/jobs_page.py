@@ -111,7 +111,7 @@ class JobsPage(_BrowserHandler):
         token = self.session_token()
         if token is not None:
             try:
-                visitor = await self.caller()
+                visitor = await self.caller(fresh=True)
             except ServiceError as error:
                 if error.status != 401:
                     raise

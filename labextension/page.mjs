@@ -26,7 +26,11 @@ function bundled() {
       entry: './lib/page/main.js',
       devtool: false,
       output: { path: target, filename: 'bundle.js' },
-      plugins: [new builder.WPPlugin.JSONLicenseWebpackPlugin({ excludedPackageTest: name => name === '@aifactory/hub' })],
+      plugins: [
+        new builder.WPPlugin.JSONLicenseWebpackPlugin({
+          excludedPackageTest: name => name === '@aifactory/hub'
+        })
+      ],
       performance: { hints: false }
     };
     rspack(config, (error, stats) => {

@@ -53,7 +53,9 @@ const hub: JupyterFrontEndPlugin<IHub> = {
       );
       return { model: null };
     }
-    const model = new HubModel(new Api(labTransport(app.serviceManager.serverSettings)), { busyInterval: BUSY });
+    const model = new HubModel(new Api(labTransport(app.serviceManager.serverSettings)), {
+      busyInterval: BUSY
+    });
     // Not before the page is there: nobody waits for this.
     void app.restored.then(() => model.start());
     // Cells and terminals say so when they have submitted a job.

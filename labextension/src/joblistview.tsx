@@ -119,10 +119,10 @@ function Empty({ model, trans, none }: ListProps): JSX.Element {
     <p className="aif-Empty" role="status">
       {narrowed
         ? trans.__('No matching jobs')
-        : none ??
+        : (none ??
           trans.__(
             'No jobs yet. Submit a notebook with the button in its toolbar, or any file from its context menu.'
-          )}
+          ))}
     </p>
   );
 }

@@ -35,6 +35,7 @@ from aifactory_hub.service.auth.hub_auth import HubGate
 from aifactory_hub.service.auth.hub_sign_in import HubSignIn
 from aifactory_hub.service.background.schedules import Membership
 from aifactory_hub.service.controller.reconcile import Reconciler
+from aifactory_hub.service.page_files import PageFile, PageFiles
 from aifactory_hub.service.wiring import assemble
 from aifactory_hub.store import FileStore, Jobs, LogSpool, migrate, open_db
 
@@ -43,6 +44,9 @@ from .gate import gated
 from .tenants import SMALL, make_catalogue, make_tenant
 
 PREFIX = "/services/aifactory/"
+# In place of the built one, so that no test needs a build.
+SCRIPT, STYLE = f"page.{'0' * 16}.js", f"page.{'0' * 16}.css"
+PAGE = PageFiles(SCRIPT, STYLE, {SCRIPT: PageFile("text/javascript; charset=utf-8", b"// script")})
 
 
 def make_registry(
@@ -224,7 +228,7 @@ async def running_service(
         files=None if files is None else files(path / "files"),
         sign_in=HubSignIn(hub.url, "service-token", PREFIX),
     )
-    server = make_server(make_app(context, PREFIX))
+    server = make_server(make_app(context, PREFIX, PAGE))
     if socket is None:
         server.listen(port, "127.0.0.1")
     else:

@@ -38,7 +38,8 @@ _PAGE = """<!doctype html>
 <link rel="stylesheet" href="{prefix}static/{style}">
 <script src="{prefix}static/{script}" defer></script>
 </head>
-<body data-prefix="{prefix}" data-hub="{hub}" data-user="{user}" data-version="{version}" data-tenants="{tenants}">
+<body data-prefix="{prefix}" data-hub="{hub}" data-user="{user}" data-version="{version}" data-tenants="{tenants}"
+  data-simulated="{simulated}">
 <div id="page"><p class="aif-Empty" role="status">Loading…</p></div>
 <noscript><p class="aif-Empty">This page needs JavaScript. Programs use the REST API.</p></noscript>
 </body>
@@ -136,8 +137,9 @@ class JobsPage(_BrowserHandler):
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Content-Security-Policy", _POLICY)
         given = {"prefix": self.settings["prefix"], "hub": self.settings["hub"], "user": visitor.name}
+        given |= {"simulated": self.context.registry.cluster.simulated, "version": __version__}
         given |= {"script": self.page.script, "style": self.page.style, "tenants": json.dumps(tenants)}
-        self.write(_PAGE.format(version=escape(__version__), **{n: escape(str(v)) for n, v in given.items()}))
+        self.write(_PAGE.format(**{n: escape(str(v)) for n, v in given.items()}))
 
 
 class Callback(_BrowserHandler):

@@ -21,8 +21,9 @@ function followTheme(): void {
 }
 
 function site(): Site {
-  const { prefix = '/', hub = '/hub/', user = '', tenants = '{}' } = document.body.dataset;
-  return { prefix, hub, user, tenants: JSON.parse(tenants) as Record<string, string> };
+  const { prefix = '/', hub = '/hub/', user = '', tenants = '{}', simulated } = document.body.dataset;
+  const called = JSON.parse(tenants) as Record<string, string>;
+  return { prefix, hub, user, tenants: called, simulated: simulated === 'True' };
 }
 
 function begin(): void {

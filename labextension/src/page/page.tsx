@@ -20,6 +20,8 @@ export interface Site {
   readonly user: string;
   /** The teams whose jobs this person may see, by name, with how they are called. */
   readonly tenants: Readonly<Record<string, string>>;
+  /** Whether the cluster's GPUs are simulated. */
+  readonly simulated: boolean;
 }
 
 interface PageProps {
@@ -42,7 +44,10 @@ export function Page({ site, model, trans }: PageProps): JSX.Element {
     const back = () => {
       const place = placeNow(site);
       setId(place.id);
-      if (place.id === null && listAddress(site.prefix, place.filter) !== listAddress(site.prefix, model.filter)) {
+      if (
+        place.id === null &&
+        listAddress(site.prefix, place.filter) !== listAddress(site.prefix, model.filter)
+      ) {
         void model.setFilter(place.filter);
       }
     };
@@ -123,6 +128,11 @@ function List({ site, model, trans, open }: ListProps): JSX.Element {
   return (
     <main className="aif-Panel aif-Page-list">
       <h1 className="aif-Hidden">{trans.__('Jobs')}</h1>
+      {site.simulated ? (
+        <p className="aif-Notice" data-kind="simulated">
+          {trans.__('The GPUs of this cluster are simulated.')}
+        </p>
+      ) : null}
       <div aria-live="polite">
         {trouble === null ? null : (
           <p className="aif-Notice" data-kind="trouble">
@@ -145,8 +155,7 @@ function Team({ site, model, trans }: PageProps): JSX.Element {
         aria-label={trans.__('Team')}
         value={filter.tenant ?? ''}
         onChange={event => {
-          const { tenant: _, ...rest } = filter;
-          void model.setFilter(event.target.value === '' ? rest : { ...rest, tenant: event.target.value });
+          void model.setFilter({ ...filter, tenant: event.target.value || undefined });
         }}
       >
         <option value="">{trans.__('All my teams')}</option>

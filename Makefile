@@ -69,7 +69,7 @@ $(VENV)-hub5/.ready: pyproject.toml requirements/constraints.txt requirements/co
 	$(VENV)-hub5/bin/python -m pip install --quiet -c $(VENV)-hub5/others.txt -c requirements/constraints-hub5.txt -e '.[dev]'
 	touch $@
 
-labextension: setup  ## build the JupyterLab panel if its sources have changed
+labextension: setup  ## build the JupyterLab panel and the Jobs page if their sources have changed
 	$(PY) labextension/build.py
 
 labextension-check: labextension  ## check the types and style of the panel and run its tests
@@ -146,4 +146,4 @@ bench: setup  ## run a benchmark of benchmarks/, for example NAME=watch
 	$(PY) -m benchmarks.$(NAME) $(ARGS)
 
 pictures: setup  ## make the screenshots of the documentation
-	AIFACTORY_TEST_PICTURES=docs/images $(PY) -m pytest -m browser tests/browser/test_the_menu.py tests/browser/test_the_home_page.py tests/browser/test_lab.py tests/browser/test_lab_metrics.py
+	AIFACTORY_TEST_PICTURES=docs/images $(PY) -m pytest -m browser tests/browser/test_the_menu.py tests/browser/test_the_home_page.py tests/browser/test_lab.py tests/browser/test_lab_metrics.py tests/browser/test_jobs_page.py

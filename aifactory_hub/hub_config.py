@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from jupyterhub.auth import Authenticator
 from jupyterhub.services.service import Service
 
-from .auth.roles import custom_scopes, load_roles
+from .auth.roles import custom_scopes, load_roles, session_scopes
 from .constants import SERVICE_NAME
 from .hub_pages import LOGO, TEMPLATES
 from .registry import Registry, RegistryError, RegistryProvider
@@ -143,6 +143,8 @@ def _set_service(c: Any, settings: HubSettings) -> None:
         "api_token": settings.service_token.reveal(),
         # The administrator runs it: asking each person whether they trust it would teach them to click "yes".
         "oauth_no_confirm": True,
+        # What the session of a browser may do there: no more than its person may.
+        "oauth_client_allowed_scopes": session_scopes(),
     }
     if "timeout" in Service.class_traits():
         # The hub would otherwise wait half a minute at its start for a service that starts after it.

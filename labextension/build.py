@@ -1,4 +1,4 @@
-"""Builds the JupyterLab extension into ``labextension/built``, from which wheels, the demo and images take it.
+"""Builds the JupyterLab extension and the Jobs page into ``labextension/built``: wheels, demo and images take them there.
 
     python labextension/build.py            # installs npm packages and builds, each only when something has changed
     python labextension/build.py npm test   # then runs npm with these words
@@ -24,8 +24,9 @@ HERE = Path(__file__).resolve().parent
 NAME = "@aifactory/hub"
 BUILT = HERE / "built"
 EXTENSION = BUILT / "labextensions" / NAME
+PAGE = BUILT / "page"
 # All that the result depends on.
-_SOURCES = ("package.json", "package-lock.json", "tsconfig.json", "src", "style", "schema")
+_SOURCES = ("package.json", "package-lock.json", "tsconfig.json", "page.mjs", "src", "style", "schema")
 _LOCK = ("package-lock.json",)
 _NOTE = BUILT / "sources.json"
 _INSTALLED = HERE / "node_modules" / ".installed.json"
@@ -54,7 +55,8 @@ def digest(names: tuple[str, ...]) -> str:
 
 def is_built() -> bool:
     """Whether what is there was built from the present sources."""
-    return (EXTENSION / "package.json").exists() and _noted(_NOTE) == digest(_SOURCES)
+    there = (EXTENSION / "package.json").exists() and (PAGE / "page.json").exists()
+    return there and _noted(_NOTE) == digest(_SOURCES)
 
 
 def build() -> None:

@@ -57,9 +57,11 @@ def test_the_base_install_is_whole_and_light(python: Path) -> None:
     assert done.stdout.strip() == "good", done.stderr
 
 
-def test_the_panel_is_in_the_wheel_when_it_has_been_built(python: Path) -> None:
+def test_the_panel_and_the_jobs_page_are_in_the_wheel_when_they_have_been_built(python: Path) -> None:
     there = (python.parents[1] / "share/jupyter/labextensions/@aifactory/hub/package.json").exists()
     assert there == (ROOT / "labextension/built/labextensions/@aifactory/hub/package.json").exists()
+    page = (python.parents[1] / "share/aifactory-hub/page/page.json").exists()
+    assert page == (ROOT / "labextension/built/page/page.json").exists()
     assert (python.parents[1] / "etc/jupyter/jupyter_server_config.d/aifactory_hub_lab.json").exists()
 
 

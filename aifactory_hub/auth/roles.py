@@ -74,7 +74,12 @@ def _service_role() -> dict[str, Any]:
 
 def server_token_scopes() -> list[str]:
     """What a server's token asks for at first; the spawner then drops all but the server's own tenant."""
-    return ["access:servers!server", "users:activity!user", ACCESS_SERVICE, *JOB_SCOPES]
+    return ["access:servers!server", "users:activity!user", *session_scopes()]
+
+
+def session_scopes() -> list[str]:
+    """What a browser's session at the service asks for; the hub grants what its person has of it, by team."""
+    return [ACCESS_SERVICE, *JOB_SCOPES]
 
 
 def keep_tenant(scopes: Iterable[str], tenant: str) -> list[str]:

@@ -20,6 +20,7 @@ from ..hub_config import configure
 from ..registry import RegistryProvider
 from ..service.api.app import make_app, make_server
 from ..service.auth.hub_auth import HubGate
+from ..service.auth.hub_sign_in import HubSignIn
 from ..service.background.schedules import HubMembership
 from ..service.wiring import assemble
 from ..store import FileStore, Jobs, LogSpool, migrate, open_db
@@ -141,6 +142,7 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
             engines=Engines([engine]),
             reach=reach,
             team_loads=cluster.team_loads,
+            sign_in=HubSignIn(ports.hub_api, keys.service_token, PREFIX),
             tick=_TICK,
         )
         server = make_server(make_app(context, PREFIX))

@@ -40,6 +40,7 @@ from ..store import (
 from ..store.owners import Owners
 from .api.context import Context
 from .auth.hub_auth import Gate, HubGate
+from .auth.hub_sign_in import HubSignIn
 from .auth.runner_tokens import token_hash
 from .background.departed_owners import Handovers, LeftOwners
 from .background.periodic import PeriodicTasks
@@ -85,6 +86,7 @@ def assemble(
     lease: Lease | None = None,
     images: Images | None = None,
     site_token_hash: str | None = None,
+    sign_in: HubSignIn | None = None,
     forget: Callable[[str], None] = lambda tenant: None,
     clock: Callable[[], float] = time.time,
     tick: float = 1.0,
@@ -180,6 +182,7 @@ def assemble(
         unavailable=unavailable,
         clock=clock,
         site_token_hash=site_token_hash,
+        sign_in=sign_in,
     )
 
 
@@ -269,6 +272,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             unavailable=lambda tenant: _unavailable(clients, tenant),
             images=Images(provider.current, watch),
             site_token_hash=token_hash(settings.service_token.reveal()),
+            sign_in=HubSignIn(settings.hub_api_url, settings.service_token.reveal(), settings.prefix),
             forget=clients.forget,
             quiet=_QUIET,
             unheard=_UNHEARD,

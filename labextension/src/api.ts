@@ -1,7 +1,5 @@
-/** Requests to this server's part of the extension. The browser never talks to the job service itself. */
+/** Requests to the job service: by way of the Jupyter server in JupyterLab, directly on the Jobs page. */
 
-import { URLExt } from '@jupyterlab/coreutils';
-import { ServerConnection } from '@jupyterlab/services';
 import { UUID } from '@lumino/coreutils';
 import { Offline, Refused } from './errors';
 import type { OpenApi } from './schema';
@@ -18,10 +16,18 @@ import type {
   Wanted
 } from './types';
 
-const PREFIX = 'aifactory-hub';
+/** The way that requests take. */
+export interface Transport {
+  /** The address of a path, as "api/jobs". */
+  readonly url: (path: string) => string;
+  /** Rejects with Offline when nobody answers. */
+  readonly send: (url: string, init: RequestInit) => Promise<Response>;
+}
 
 /** Which jobs are asked for. */
 export interface JobFilter {
+  /** One team's only. */
+  readonly tenant?: string;
   readonly mine: boolean;
   readonly text: string;
   readonly state: string;
@@ -34,7 +40,7 @@ export type Runs = { readonly sweep: string } | { readonly ids: readonly string[
 export const MOST_RUNS = 200;
 
 export class Api {
-  constructor(private readonly settings: ServerConnection.ISettings = ServerConnection.makeSettings()) {}
+  constructor(private readonly transport: Transport) {}
 
   /** Where I am, what my team has left, my newest jobs; with `filter` the first page of these jobs, too. */
   overview(filter: JobFilter | null): Promise<Overview> {
@@ -157,7 +163,7 @@ export class Api {
   }
 
   private url(path: string): string {
-    return URLExt.join(this.settings.baseUrl, PREFIX, path);
+    return this.transport.url(path);
   }
 
   private _description: OpenApi | null = null;
@@ -172,20 +178,7 @@ export class Api {
   }
 
   private async send(path: string, init: RequestInit = {}): Promise<Response> {
-    let response: Response;
-    try {
-      // The server says no-store. JupyterLab's own way would put the time into the address, which the service refuses.
-      response = await ServerConnection.makeRequest(
-        this.url(path),
-        { cache: 'default', ...init },
-        this.settings
-      );
-    } catch (error) {
-      if (error instanceof ServerConnection.NetworkError) {
-        throw new Offline();
-      }
-      throw error;
-    }
+    const response = await this.transport.send(this.url(path), init);
     if (!response.ok) {
       throw await refusal(response);
     }
@@ -216,6 +209,7 @@ type Pair = [string, string];
 function asked(filter: JobFilter): Pair[] {
   const states = filter.state.split(',').filter(state => state !== '');
   return [
+    ...(filter.tenant ? [['tenant', filter.tenant] satisfies Pair] : []),
     ...(filter.mine ? [['mine', 'true'] satisfies Pair] : []),
     ...(filter.text ? [['text', filter.text] satisfies Pair] : []),
     ...states.map((state): Pair => ['state', state])

@@ -13,7 +13,7 @@ import type { ILauncher } from '@jupyterlab/launcher';
 import type { INotebookTracker } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { factoryIcon, sendIcon } from './icons';
-import { makeJobTab } from './jobview';
+import { makeJobTab } from './jobtab';
 import { MOST_RUNS, type Runs } from './api';
 import type { HubModel } from './model';
 import type { Start } from './submitview';

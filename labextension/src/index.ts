@@ -19,6 +19,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { Token } from '@lumino/coreutils';
 import { Api } from './api';
 import { addCommands, CommandIDs, compareJobs, openJob, type Parts } from './commands';
+import { labTransport } from './labtransport';
 import { HubModel } from './model';
 import { Notifier } from './notifier';
 import { Panel } from './panel';
@@ -52,7 +53,9 @@ const hub: JupyterFrontEndPlugin<IHub> = {
       );
       return { model: null };
     }
-    const model = new HubModel(new Api(app.serviceManager.serverSettings), { busyInterval: BUSY });
+    const model = new HubModel(new Api(labTransport(app.serviceManager.serverSettings)), {
+      busyInterval: BUSY
+    });
     // Not before the page is there: nobody waits for this.
     void app.restored.then(() => model.start());
     // Cells and terminals say so when they have submitted a job.

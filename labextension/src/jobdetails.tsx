@@ -206,7 +206,7 @@ export function Files({
       .saveArtifact(job.id, file.name)
       .then(path => {
         setSaving(known => ({ ...known, [file.name]: trans.__('Saved as %1', path) }));
-        openFile(path);
+        openFile?.(path);
       })
       .catch((error: unknown) => {
         setSaving(known => ({ ...known, [file.name]: troubleWords(error, trans) }));
@@ -246,16 +246,18 @@ export function Files({
                   >
                     {trans.__('Download')}
                   </a>{' '}
-                  <button
-                    type="button"
-                    className="aif-Link"
-                    aria-label={trans.__('Save %1 among my files and open it', printable(file.name))}
-                    onClick={() => {
-                      save(file);
-                    }}
-                  >
-                    {trans.__('Open')}
-                  </button>
+                  {openFile === undefined ? null : (
+                    <button
+                      type="button"
+                      className="aif-Link"
+                      aria-label={trans.__('Save %1 among my files and open it', printable(file.name))}
+                      onClick={() => {
+                        save(file);
+                      }}
+                    >
+                      {trans.__('Open')}
+                    </button>
+                  )}
                   <span role="status">{saving[file.name] ?? ''}</span>
                 </td>
               </tr>

@@ -25,7 +25,7 @@ interface HeadProps extends JobOptions {
 
 /** Its name and state, and what can be done to it. */
 export function JobHead(props: HeadProps): JSX.Element {
-  const { job, from, trans, model, learn, openJob, submitAgain, compareSweep } = props;
+  const { job, from, trans, model, learn, openJob, submitAgain, compareSweep, confirm } = props;
   const { sweep } = job;
   const [trouble, setTrouble] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
@@ -69,7 +69,7 @@ export function JobHead(props: HeadProps): JSX.Element {
                 }}
               />
             )}
-            {path === '' ? null : (
+            {path === '' || submitAgain === undefined ? null : (
               <Action
                 name={trans.__('Submit again…')}
                 about={trans.__('Fill in the form for %1 as it is now', path)}
@@ -107,12 +107,16 @@ export function JobHead(props: HeadProps): JSX.Element {
               danger
               busy={busy || job.cancel_asked}
               act={() => {
-                act(() => model.api.cancel(job.id), learn);
+                void asked(confirm, trans.__('Cancel %1?', printable(job.name))).then(yes => {
+                  if (yes) {
+                    act(() => model.api.cancel(job.id), learn);
+                  }
+                });
               }}
             />
           </>
         )}
-        {sweep === null ? null : (
+        {sweep === null || compareSweep === undefined ? null : (
           <Action
             name={trans.__('Compare the sweep')}
             about={trans.__('Show the jobs that were submitted together beside each other')}
@@ -133,6 +137,11 @@ export function JobHead(props: HeadProps): JSX.Element {
       )}
     </div>
   );
+}
+
+/** What a person answered; yes where nobody is asked. */
+async function asked(confirm: JobOptions['confirm'], question: string): Promise<boolean> {
+  return confirm === undefined || (await confirm(question));
 }
 
 interface ActionProps {

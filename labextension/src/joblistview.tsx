@@ -17,7 +17,10 @@ const TYPING = 300;
 
 interface ListProps extends ViewProps {
   readonly open: (job: Job) => void;
-  readonly compare: (jobs: readonly Job[]) => void;
+  /** Show these jobs beside each other; absent where that can't be done. */
+  readonly compare?: (jobs: readonly Job[]) => void;
+  /** What to say while there are no jobs at all. */
+  readonly none?: string;
 }
 
 export function JobListView(props: ListProps): JSX.Element {
@@ -31,7 +34,7 @@ export function JobListView(props: ListProps): JSX.Element {
           {model.link === 'unknown' || model.link === 'ok' ? trans.__('Asking for the jobs…') : ''}
         </p>
       ) : model.jobs.length === 0 ? (
-        <Empty model={model} trans={trans} />
+        <Empty {...props} />
       ) : (
         <Rows {...props} jobs={model.jobs} />
       )}
@@ -94,29 +97,32 @@ function Filters({ model, trans, compare }: ListProps): JSX.Element {
           setText(event.target.value);
         }}
       />
-      <button
-        type="button"
-        className="aif-Link"
-        disabled={(model.jobs ?? []).length === 0}
-        onClick={() => {
-          compare(model.jobs ?? []);
-        }}
-      >
-        {trans.__('Compare these jobs')}
-      </button>
+      {compare === undefined ? null : (
+        <button
+          type="button"
+          className="aif-Link"
+          disabled={(model.jobs ?? []).length === 0}
+          onClick={() => {
+            compare(model.jobs ?? []);
+          }}
+        >
+          {trans.__('Compare these jobs')}
+        </button>
+      )}
     </div>
   );
 }
 
-function Empty({ model, trans }: ViewProps): JSX.Element {
+function Empty({ model, trans, none }: ListProps): JSX.Element {
   const narrowed = model.filter.text !== '' || model.filter.state !== '';
   return (
     <p className="aif-Empty" role="status">
       {narrowed
         ? trans.__('No matching jobs')
-        : trans.__(
+        : (none ??
+          trans.__(
             'No jobs yet. Submit a notebook with the button in its toolbar, or any file from its context menu.'
-          )}
+          ))}
     </p>
   );
 }

@@ -1,12 +1,9 @@
-/** One job, in a tab of its own: what it is, what it prints, what it gave back. */
+/** One job: what it is, what it prints, what it gave back. */
 
-import { MainAreaWidget } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { ReactWidget } from '@jupyterlab/ui-components';
 import { type JSX, useEffect, useRef, useState } from 'react';
 import { type Run, runBefore } from './compare';
 import { Follower } from './follower';
-import { factoryIcon } from './icons';
 import { Changes, Files, JobFacts, Log } from './jobdetails';
 import { JobHead } from './jobhead';
 import { MetricsSection } from './metricsview';
@@ -22,43 +19,15 @@ export interface JobOptions {
   readonly model: HubModel;
   readonly trans: TranslationBundle;
   readonly id: string;
-  /** Show a file that was saved below the server's folder. */
-  readonly openFile: (path: string) => void;
+  /** Show a file that was saved below the server's folder; absent where there is no server. */
+  readonly openFile?: (path: string) => void;
   readonly openJob: (job: Job) => void;
   /** Show all jobs of a sweep beside each other. */
-  readonly compareSweep: (sweep: string) => void;
+  readonly compareSweep?: (sweep: string) => void;
   /** A form for what this job was made of, as it is now. */
-  readonly submitAgain: (job: Job, path: string) => void;
-}
-
-class JobBody extends ReactWidget {
-  constructor(
-    private readonly options: JobOptions,
-    private readonly named: (name: string) => void
-  ) {
-    super();
-    this.addClass('aif-Job');
-  }
-
-  protected render(): JSX.Element {
-    return <JobView {...this.options} named={this.named} />;
-  }
-}
-
-/** A tab for one job. */
-export function makeJobTab(options: JobOptions): MainAreaWidget {
-  let tab: MainAreaWidget | null = null;
-  const content = new JobBody(options, name => {
-    if (tab !== null) {
-      tab.title.label = name;
-    }
-  });
-  tab = new MainAreaWidget({ content });
-  tab.id = `aifactory-hub-job-${options.id}`;
-  tab.title.label = options.id;
-  tab.title.icon = factoryIcon;
-  tab.title.closable = true;
-  return tab;
+  readonly submitAgain?: (job: Job, path: string) => void;
+  /** Ask before a job is cancelled; without it, it is cancelled at once. */
+  readonly confirm?: (question: string) => Promise<boolean>;
 }
 
 interface Seen {
@@ -150,7 +119,7 @@ async function earlierLog({ model, id, trans }: JobOptions, attempt: number): Pr
   return { attempt, text: append('', text, false) };
 }
 
-function JobView(props: JobOptions & { named: (name: string) => void }): JSX.Element {
+export function JobView(props: JobOptions & { named: (name: string) => void }): JSX.Element {
   const { trans, named } = props;
   const [seen, learn] = useJob(props);
   const [chosen, choose] = useState<Chosen | null>(null);

@@ -29,6 +29,7 @@ def scopes_for(*tenants: str, names: Sequence[str] = constants.JOB_SCOPES, acces
 class FakeHub:
     """``status`` other than 200 is what it answers to everybody; ``asked`` counts questions.
 
+    A code of OAuth is the name of the token that it gives.
     ``memberships`` says what the authenticator resolved; of whom it says nothing, the tokens tell.
     """
 
@@ -39,6 +40,8 @@ class FakeHub:
     watched: set[str] = field(default_factory=set)
     asked: int = 0
     url: str = ""
+    # The secret and the address to come back to that it knows of the service.
+    oauth_client: tuple[str, str] = ("service-token", "/services/aifactory/oauth_callback")
     _server: HTTPServer | None = None
 
     def start(self) -> None:
@@ -67,8 +70,20 @@ class FakeHub:
                 hub.watched.update(asked["users"] if asked.get("watch") else ())
                 self.write({"memberships": {name: hub.membership(name) for name in asked["users"]}})
 
+        class Token(RequestHandler):
+            def post(self) -> None:
+                code = self.get_body_argument("code")
+                secret, redirect = self.get_body_argument("client_secret"), self.get_body_argument("redirect_uri")
+                known = code in hub.models and (secret, redirect) == hub.oauth_client
+                self.set_status(200 if known and hub.status == 200 else 400 if hub.status == 200 else hub.status)
+                self.write({"access_token": code} if known else {"error": "invalid_grant"})
+
         socket, port = bind_unused_port()
-        routes = [("/hub/api/user", User), ("/hub/aifactory/api/memberships", Memberships)]
+        routes = [
+            ("/hub/api/user", User),
+            ("/hub/aifactory/api/memberships", Memberships),
+            ("/hub/api/oauth2/token", Token),
+        ]
         self._server = HTTPServer(Application(routes))
         self._server.add_socket(socket)
         self.url = f"http://127.0.0.1:{port}/hub/api"

@@ -32,8 +32,10 @@ from aifactory_hub.service.api.app import make_app, make_server
 from aifactory_hub.service.api.connections import BoundedServer
 from aifactory_hub.service.api.context import Context
 from aifactory_hub.service.auth.hub_auth import HubGate
+from aifactory_hub.service.auth.hub_sign_in import HubSignIn
 from aifactory_hub.service.background.schedules import Membership
 from aifactory_hub.service.controller.reconcile import Reconciler
+from aifactory_hub.service.page_files import PageFile, PageFiles
 from aifactory_hub.service.wiring import assemble
 from aifactory_hub.store import FileStore, Jobs, LogSpool, migrate, open_db
 
@@ -42,6 +44,9 @@ from .gate import gated
 from .tenants import SMALL, make_catalogue, make_tenant
 
 PREFIX = "/services/aifactory/"
+# In place of the built one, so that no test needs a build.
+SCRIPT, STYLE = f"page.{'0' * 16}.js", f"page.{'0' * 16}.css"
+PAGE = PageFiles(SCRIPT, STYLE, {SCRIPT: PageFile("text/javascript; charset=utf-8", b"// script")})
 
 
 def make_registry(
@@ -141,6 +146,7 @@ def make_context(
     unheard: float | None = None,
     files: FileStore | None = None,
     policies: Sequence[TicketPolicy] = (),
+    sign_in: HubSignIn | None = None,
 ) -> Context:
     """The service's parts on this folder, nothing started. The caller closes ``jobs``."""
     provider = registry if isinstance(registry, RegistryProvider) else RegistryProvider(registry)
@@ -159,6 +165,7 @@ def make_context(
         tick=tick,
         quiet=quiet,
         unheard=unheard,
+        sign_in=sign_in,
     )
 
 
@@ -219,8 +226,9 @@ async def running_service(
         quiet=quiet,
         unheard=unheard,
         files=None if files is None else files(path / "files"),
+        sign_in=HubSignIn(hub.url, "service-token", PREFIX),
     )
-    server = make_server(make_app(context, PREFIX))
+    server = make_server(make_app(context, PREFIX, PAGE))
     if socket is None:
         server.listen(port, "127.0.0.1")
     else:

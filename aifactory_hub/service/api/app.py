@@ -9,6 +9,8 @@ from typing import Any
 from tornado.web import Application, RequestHandler
 
 from ... import __version__
+from ..auth.hub_sign_in import CALLBACK
+from ..page_files import PageFiles, find_page_files, read_page_files
 from ..request_types import MOST_BODY
 from . import (
     engines,
@@ -16,6 +18,7 @@ from . import (
     internal,
     job_actions,
     jobs,
+    jobs_page,
     metrics,
     public,
     quota,
@@ -82,15 +85,34 @@ def describe(prefix: str) -> dict[str, Any]:
     return document(ROUTES, prefix=prefix, version=__version__)
 
 
-def make_app(context: Context, prefix: str) -> Application:
-    """The application below ``prefix``, e.g. /services/aifactory/."""
+def make_app(context: Context, prefix: str, page: PageFiles | None = None) -> Application:
+    """The application below ``prefix``, e.g. /services/aifactory/, with the Jobs page if it was built."""
+    page = page or read_page_files(find_page_files())
     arguments: dict[str, Any] = {"context": context}
     described = {"context": context, "document": describe(prefix)}
-    routes: list[tuple[str, Any, dict[str, Any]]] = [(re.escape(prefix), public.Page, arguments)]
+    routes = _page_routes(prefix, {**arguments, "page": page})
     for path, handler in ROUTES:
         given = described if handler is public.Description else arguments
         routes.append((f"{re.escape(prefix)}api/v1{_pattern(path)}", handler, given))
-    return Application(routes, default_handler_class=NotFound, default_handler_args=arguments)
+    return Application(
+        routes,
+        default_handler_class=NotFound,
+        default_handler_args=arguments,
+        prefix=prefix,
+        hub="/hub/" if context.sign_in is None else context.sign_in.hub,
+        cookie_secret=context.files.secret("sessions"),
+        proof_key=context.files.secret("session-proofs"),
+    )
+
+
+def _page_routes(prefix: str, given: dict[str, Any]) -> list[tuple[str, Any, dict[str, Any]]]:
+    own = re.escape(prefix)
+    return [
+        (f"{own}(?:jobs/?)?", jobs_page.JobsPage, given),
+        (f"{own}jobs/([^/]+)", jobs_page.JobsPage, given),
+        (f"{own}{CALLBACK}", jobs_page.Callback, {"context": given["context"]}),
+        (f"{own}static/([^/]+)", jobs_page.Static, given),
+    ]
 
 
 def make_server(application: Application) -> BoundedServer:

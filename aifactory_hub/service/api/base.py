@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy.exc import OperationalError
 from tornado.iostream import StreamClosedError
-from tornado.web import HTTPError, RequestHandler, stream_request_body
+from tornado.web import HTTPError, stream_request_body
 
 from ... import constants
 from ...domain.refusals import RefusalReason
@@ -25,8 +25,10 @@ from ..auth.permissions import Caller, choose_tenant
 from ..errors import MEDIA_TYPE, ServiceError, bad_field, from_refusal, unavailable, unknown_job
 from ..request_types import MOST_BODY, Model, checked, parse_query, read_body
 from .context import Context
+from .error_page import error_page
 from .limits import Kind
 from .reader_access import Reader
+from .session import SessionHandler
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ def _with_body(method: Callable[..., Awaitable[None] | None]) -> Callable[..., A
 
 
 @stream_request_body
-class Handler(RequestHandler):
+class Handler(SessionHandler):
     """A handler with the service's parts at hand.
 
     Bodies are read by ``data_received``, up to ``MOST_BODY``. One that is larger is read to its end in vain, so that
@@ -109,7 +111,7 @@ class Handler(RequestHandler):
         counted together.
         """
         first, self._some_came = not self._some_came, True
-        owner = self.context.gate.last_owner(self.request.headers.get("Authorization"))
+        owner = self.context.gate.last_owner(self.sent_authorization())
         holder = self._holder or ("strangers" if owner is None else f"person {owner}")
         return None if first or self.context.turns.alone(holder) else self.context.body_pace.wait(holder, size)
 
@@ -178,7 +180,7 @@ class Handler(RequestHandler):
 
     async def caller(self, *, fresh: bool = False) -> Caller:
         """Who asks. ``fresh`` asks the hub even if it was asked a moment ago: for whatever changes something."""
-        authorization = self.request.headers.get("Authorization")
+        authorization = self.authorization()
         owner = self.context.gate.last_owner(authorization)
         if owner is not None and self._release is None:
             # Before the hub is asked: a request that is one too many costs next to nothing.
@@ -202,7 +204,7 @@ class Handler(RequestHandler):
 
     def query(self, model: type[Model]) -> Model:
         """The URL's parameters. Raises ServiceError (400)."""
-        return parse_query(model, self.request.query_arguments)
+        return parse_query(model, self.asked_arguments())
 
     async def body(self, model: type[Model], person: str, change: Callable[[Any], Any] = lambda value: value) -> Model:
         """The request's body as ``model``, after ``change`` of the JSON value. Raises ServiceError (400).
@@ -297,7 +299,7 @@ class Handler(RequestHandler):
             reading.close()
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Every error as JSON; called by tornado."""
+        """Every error in one form; called by tornado."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         if isinstance(error, OperationalError):
             message = "The service's database does not answer now. Try again in a moment, with the same key."
@@ -317,8 +319,17 @@ class Handler(RequestHandler):
             self.set_header("Connection", "close")  # tornado closes it, because the body has not been read
         for name, value in error.headers.items():
             self.set_header(name, value)
-        self.answer(error.body(), error.status, media_type=MEDIA_TYPE)
+        self.answer_error(error)
         self.finish()
+
+    def answer_error(self, error: ServiceError) -> None:
+        """JSON for programs, a page for a person whose browser has opened this address."""
+        if self.request.method == "GET" and "text/html" in self.request.headers.get("Accept", ""):
+            self.set_status(error.status)
+            self.set_header("Content-Type", "text/html; charset=utf-8")
+            self.write(error_page(error, service=self.settings["prefix"], hub=self.settings["hub"]))
+        else:
+            self.answer(error.body(), error.status, media_type=MEDIA_TYPE)
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log what nobody expected; called by tornado. Never with the query or headers, which may hold a token."""

@@ -11,6 +11,7 @@ from ...engines.installed import Engines
 from ...registry import Registry, RegistryProvider
 from ...store import FileStore, Jobs, LogSpool, Snapshots
 from ..auth.hub_auth import Gate
+from ..auth.hub_sign_in import HubSignIn
 from ..background.periodic import PeriodicTasks
 from ..background.schedules import Scheduler
 from ..change_feed import ChangeFeed
@@ -35,7 +36,8 @@ class Context:
     disk, ``limits`` what each person has open, ``turns`` is whose requests are worked on, ``body_pace`` how fast one
     person's bodies come in. ``shared_events`` is what all streams tell of a change, ``stream_pace`` how often those of
     one person speak.
-    ``site_token_hash`` is that of the token which hub and service share; None where there is none.
+    ``site_token_hash`` is that of the token which hub and service share; None where there is none. ``sign_in`` is
+    how a browser gets a session; None where nobody can.
     """
 
     provider: RegistryProvider
@@ -59,6 +61,7 @@ class Context:
     unavailable: Callable[[str], str | None]
     clock: Callable[[], float]
     site_token_hash: str | None = None
+    sign_in: HubSignIn | None = None
     receiving: PersonalPool = field(default_factory=receiving_pool)
     parsing: PersonalPool = field(default_factory=parsing_pool)
     limits: Limits = field(default_factory=Limits)

@@ -1,10 +1,9 @@
-"""What may be asked without a token: the page, the service's health, its limits."""
+"""What may be asked without a token: the service's health, its limits, its description."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from html import escape
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,42 +23,6 @@ from .operations import Access, operation
 
 # Seconds that each part of the service may take to say that it works; a probe has to wait for two of them.
 HEALTH_TIMEOUT = 2.0
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>AIFactory jobs</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem; color: #1c2733; }}
-pre {{ background: #f2f5f8; padding: 1rem; border-radius: 6px; overflow-x: auto; }}
-.mark {{ background: #fff3cd; padding: .5rem 1rem; border-radius: 6px; }}
-</style>
-<h1>AIFactory jobs</h1>
-<p>This service takes training jobs from notebooks into the queue of your team, runs them in your team's vCluster
-and keeps their logs and files. It is used from a notebook, where everything that it needs is set up:</p>
-<pre>from aifactory_hub.client import submit
-
-job = submit("python train.py", profile="mig-1g.10gb")
-job.wait()
-print(job.logs())
-job.artifacts["model.joblib"].save("model.joblib")</pre>
-<p>From a terminal in the notebook: <code>aifactory-hub job submit --profile mig-1g.10gb -- python train.py</code>,
-<code>aifactory-hub job list</code>.</p>
-{mark}<p>Version {version}.</p>
-</html>
-"""
-_MARK = '<p class="mark">The GPUs of cluster {name} are simulated.</p>\n'
-
-
-class Page(Handler):
-    """The page at the service's address, for people who come with a browser."""
-
-    def get(self) -> None:
-        """Says what this is."""
-        cluster = self.context.registry.cluster
-        mark = _MARK.format(name=escape(cluster.name)) if cluster.simulated else ""
-        self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.write(_PAGE.format(mark=mark, version=escape(__version__)))
 
 
 class Health(Handler):

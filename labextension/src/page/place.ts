@@ -1,0 +1,58 @@
+/** What the page's address says: which jobs, or which job. Pure. */
+
+import type { JobFilter } from '../api';
+
+/** An id to show one job; null for the list. */
+export interface Place {
+  readonly id: string | null;
+  readonly filter: JobFilter;
+}
+
+export const ALL: JobFilter = { mine: false, text: '', state: '' };
+
+/** `prefix` is where the page begins, as "/services/aifactory/". */
+export function readPlace(prefix: string, path: string, search: string): Place {
+  const match = /^jobs\/([^/]+)$/.exec(path.startsWith(prefix) ? path.slice(prefix.length) : '');
+  const asked = new URLSearchParams(search);
+  const tenant = asked.get('team') ?? '';
+  return {
+    id: match?.[1] === undefined ? null : decoded(match[1]),
+    filter: {
+      ...(tenant === '' ? {} : { tenant }),
+      mine: asked.get('mine') === 'true',
+      text: asked.get('text') ?? '',
+      state: asked.get('state') ?? ''
+    }
+  };
+}
+
+/** The address of the list with this filter; what is not narrowed is left out. */
+export function listAddress(prefix: string, filter: JobFilter): string {
+  const asked = new URLSearchParams();
+  if (filter.tenant) {
+    asked.set('team', filter.tenant);
+  }
+  if (filter.mine) {
+    asked.set('mine', 'true');
+  }
+  if (filter.state) {
+    asked.set('state', filter.state);
+  }
+  if (filter.text) {
+    asked.set('text', filter.text);
+  }
+  const text = asked.toString();
+  return text ? `${prefix}?${text}` : prefix;
+}
+
+export function jobAddress(prefix: string, id: string): string {
+  return `${prefix}jobs/${encodeURIComponent(id)}`;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,42 @@
+import { Offline } from '../src/errors';
+import { PageApi } from '../src/page/pageapi';
+
+const PREFIX = '/services/aifactory/';
+const api = new PageApi(PREFIX, 'ada');
+const asked = jest.fn<Promise<Response>, [string, RequestInit]>();
+
+beforeEach(() => {
+  document.cookie = '_xsrf=proof';
+  global.fetch = asked as unknown as typeof fetch;
+  asked.mockReset();
+});
+
+function answer(status: number, body: unknown): Response {
+  return { ok: status < 400, status, json: () => Promise.resolve(body) } as Response;
+}
+
+test('each request goes to the service with the proof that this page asks', async () => {
+  asked.mockResolvedValue(answer(200, { jobs: [], next: null }));
+  await api.jobs({ mine: true, text: '', state: '', tenant: 'nlp' }, null);
+  const [address, init] = asked.mock.calls[0] ?? ['', {}];
+  expect(address).toBe(`${PREFIX}api/v1/jobs?tenant=nlp&mine=true&limit=100`);
+  expect(new Headers(init.headers).get('X-XSRFToken')).toBe('proof');
+});
+
+test('what can have no header has the proof in its address', () => {
+  expect(api.eventsUrl('j1', '')).toBe(`${PREFIX}api/v1/jobs/j1/events?log=true&_xsrf=proof`);
+  expect(api.artifactUrl('j1', 'a/b c')).toBe(`${PREFIX}api/v1/jobs/j1/artifacts/a/b%20c?_xsrf=proof`);
+});
+
+test('a session that is over is said in words, and a network that is away is no refusal', async () => {
+  asked.mockResolvedValue(answer(401, {}));
+  await expect(api.job('j1')).rejects.toThrow('Load this page again to sign in');
+  asked.mockRejectedValue(new TypeError('Failed to fetch'));
+  await expect(api.job('j1')).rejects.toThrow(Offline);
+});
+
+test('without a list on the screen nothing is asked', async () => {
+  const overview = await api.overview(null);
+  expect([overview.page, overview.here.user]).toEqual([null, 'ada']);
+  expect(asked).not.toHaveBeenCalled();
+});

@@ -1,0 +1,33 @@
+import { ALL, jobAddress, listAddress, readPlace } from '../src/page/place';
+
+const PREFIX = '/services/aifactory/';
+
+test.each([
+  ['', '', null, ALL],
+  ['jobs', '', null, ALL],
+  ['jobs/j0123456789ab', '', 'j0123456789ab', ALL],
+  ['jobs/j%20x', '', 'j x', ALL],
+  ['jobs/%ff', '', '%ff', ALL],
+  ['jobs/a/b', '', null, ALL],
+  ['', '?mine=true&state=FAILED&text=a%20b', null, { mine: true, text: 'a b', state: 'FAILED' }],
+  ['', '?team=nlp&mine=1', null, { ...ALL, tenant: 'nlp' }]
+])('the address %s%s is read', (path, search, id, filter) => {
+  expect(readPlace(PREFIX, PREFIX + path, search)).toEqual({ id, filter });
+});
+
+test('an address of another page is the whole list', () => {
+  expect(readPlace(PREFIX, '/hub/jobs/j1', '').id).toBeNull();
+});
+
+test.each([ALL, { mine: true, text: 'a&b=c', state: 'QUEUED,RUNNING' }, { ...ALL, tenant: 'vision' }])(
+  'the address of a list gives the same filter back',
+  filter => {
+    const address = new URL(listAddress(PREFIX, filter), 'http://hub');
+    expect(readPlace(PREFIX, address.pathname, address.search)).toEqual({ id: null, filter });
+  }
+);
+
+test('what is not narrowed is not in the address', () => {
+  expect(listAddress(PREFIX, ALL)).toBe(PREFIX);
+  expect(jobAddress(PREFIX, 'j/1')).toBe(`${PREFIX}jobs/j%2F1`);
+});

@@ -75,6 +75,11 @@ export class Api {
     return (await this.send(`api/jobs/${id}/logs${query(which)}`)).text();
   }
 
+  /** Where the browser gets all that an attempt has printed. */
+  logUrl(id: string, attempt: number): string {
+    return this.url(`api/jobs/${id}/logs`) + query([['attempt', String(attempt)]]);
+  }
+
   async artifacts(id: string): Promise<readonly ArtifactFile[]> {
     return (await this.json<{ artifacts: ArtifactFile[] }>(`api/jobs/${id}/artifacts`)).artifacts;
   }

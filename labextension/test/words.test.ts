@@ -2,7 +2,6 @@ import { startFrom } from '../src/again';
 import { differences, parametersOf, runBefore } from '../src/compare';
 import { costToday, idleLeft, pricePerHour } from '../src/cost';
 import { Offline, Refused } from '../src/errors';
-import { append } from '../src/log';
 import { settle } from '../src/settle';
 import type { Overview } from '../src/types';
 import { line } from '../src/chart';
@@ -113,14 +112,6 @@ test('jobs that ended while nobody looked are told once', () => {
   expect(first.underWay).toEqual(['j000003']);
   expect(first.lost).toEqual(['j000099']);
   expect(settle(first.underWay, mine).ended).toEqual([]);
-});
-
-test('a long log loses its beginning, at a line', () => {
-  expect(append('a\n', 'b\n', false)).toBe('a\nb\n');
-  expect(append('a', 'b', true)).toBe('a\n[…]\nb');
-  const long = append('x'.repeat(100) + '\n', ('y'.repeat(99) + '\n').repeat(5_000), false);
-  expect(long.length).toBeLessThanOrEqual(400_010);
-  expect(long.startsWith('[…]\ny')).toBe(true);
 });
 
 test('moments that nobody measured leave a gap in the chart', () => {

@@ -37,6 +37,8 @@ export function SubmitForm(props: FormProps): JSX.Element {
   const [checked, setChecked] = useState<Checked | null>(null);
   const [trouble, setTrouble] = useState<unknown>(null);
   const [busy, setBusy] = useState<'check' | 'submit' | null>(null);
+  // An answer that comes after the schedule was changed says nothing of what stands there now.
+  const sent = useRef<Timing | null>(null);
   // One key for all attempts to send this form, so that trying again after a lost answer makes no second job.
   const key = useRef('');
   const schema = useMemo(() => formSchema(description), [description]);
@@ -82,6 +84,7 @@ export function SubmitForm(props: FormProps): JSX.Element {
   const submit = () => {
     run('submit', async () => {
       key.current ||= UUID.uuid4();
+      sent.current = timing;
       if (timing === null) {
         submitted(await model.api.submit(wanted(), key.current));
       } else {
@@ -190,7 +193,7 @@ export function SubmitForm(props: FormProps): JSX.Element {
         <Repeat
           timing={timing}
           api={model.api}
-          refused={isOfTiming(trouble) ? trouble : null}
+          refused={isOfTiming(trouble) && sent.current === timing ? trouble : null}
           trans={trans}
           change={wish => {
             setTiming(wish);

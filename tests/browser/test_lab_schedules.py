@@ -46,7 +46,9 @@ def test_a_typo_is_refused_at_its_field_and_what_is_right_is_said_in_words(page:
     expect(_field(cron)).to_contain_text("write minute, hour, day, month, weekday")
     expect(cron).to_have_attribute("aria-invalid", "true")
     expect(form.locator(".aif-Repeat-preview")).to_have_text("")
-    form.get_by_role("button", name="Make the schedule").click()
+    make = form.get_by_role("button", name="Make the schedule")
+    make.click()
+    expect(make).to_be_enabled()
     expect(_field(cron)).to_contain_text("write minute, hour, day, month, weekday")
     expect(form.get_by_role("alert")).to_have_count(0)
     cron.fill("0 6 * * mon-fri")
@@ -58,7 +60,7 @@ def test_a_typo_is_refused_at_its_field_and_what_is_right_is_said_in_words(page:
     assert complaints(page, ".aif-Submit:visible") == []
     form.locator(".aif-Repeat").scroll_into_view_if_needed()
     picture(page, "lab-repeat", full=False)
-    form.get_by_role("button", name="Make the schedule").click()
+    make.click()
     toast(page, "train is scheduled, next on").get_by_role("button", name="Show").click()
 
 

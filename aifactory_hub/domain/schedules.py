@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -50,6 +53,30 @@ def check_schedule(cron: str, time_zone: str, *, now: float) -> float | Refusal:
     if first is None:
         return Refusal(RefusalReason.BAD_FIELD, f"{cron!r} names no time that will ever come.", field="cron")
     return first
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A cron expression in words, and its first times in epoch seconds."""
+
+    words: str
+    times: tuple[float, ...]
+
+
+def preview(cron: str, time_zone: str, *, now: float, count: int) -> Preview | Refusal:
+    """What a schedule that begins ``now`` would do, or why it can't be taken."""
+    first = check_schedule(cron, time_zone, now=now)
+    if isinstance(first, Refusal):
+        return first
+    words = CronSim(cron, datetime.fromtimestamp(now, UTC)).explain()
+    return Preview(words, tuple(islice(_times(cron, time_zone, first), count)))
+
+
+def _times(cron: str, time_zone: str, first: float) -> Iterator[float]:
+    at: float | None = first
+    while at is not None:
+        yield at
+        at = next_time(cron, time_zone, after=at)
 
 
 def missed(cron: str, time_zone: str, *, due: float, now: float) -> int:

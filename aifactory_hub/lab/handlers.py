@@ -20,7 +20,7 @@ from ..client.errors import ClientError, Refused, ServiceUnavailable
 from .notice import Notices
 from .server import ThisServer
 from .subjects import NotASubject, inspect
-from .submitting import BadForm, Submitting, read_form
+from .submitting import BadForm, Submitting, read_form, read_timing
 from .upstream import Unreachable, Upstream, is_allowed
 
 PREFIX = "/aifactory-hub"
@@ -181,6 +181,15 @@ class Submit(Asking):
         return await asyncio.to_thread(self.submitting.submit, form)
 
 
+class MakeSchedule(Asking):
+    """Let the service submit a job by the clock. The page's key makes it one schedule, however often it is sent."""
+
+    async def work(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See Asking."""
+        timing, form = read_timing(body)
+        return await asyncio.to_thread(self.submitting.schedule, form, timing)
+
+
 class Save(Asking):
     """Put a file of a job among the person's own."""
 
@@ -204,6 +213,11 @@ class Service(Handler):
         await self._pass_on(path)
 
     @authenticated
+    async def patch(self, path: str) -> None:
+        """Pause a schedule, resume it."""
+        await self._pass_on(path)
+
+    @authenticated
     async def delete(self, path: str) -> None:
         """Cancel."""
         await self._pass_on(path)
@@ -216,7 +230,7 @@ class Service(Handler):
             self.refuse(404, "unknown-path", f"The panel can't ask the job service for {method} {path!r}.")
             return
         headers = {name: self.request.headers[name] for name in _PASSED_ON if name in self.request.headers}
-        body = self.request.body if method == "POST" else None
+        body = self.request.body if method in ("POST", "PATCH") else None
         try:
             async with self.upstream.opened(
                 method, raw, query=_without_proof(self.request.query), body=body, headers=headers
@@ -287,6 +301,7 @@ def routes(upstream: Upstream, here: ThisServer, notices: Notices) -> list[tuple
         "inspect": Inspect,
         "check": Check,
         "submit": Submit,
+        "schedule": MakeSchedule,
         "save": Save,
         "api/(.+)": Service,
     }

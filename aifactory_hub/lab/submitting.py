@@ -21,6 +21,8 @@ from .subjects import NotASubject, below
 # Seconds. A person waits, and can press the button again: the same key makes the same job.
 _TIMEOUT = 15.0
 _JOBS = "jobs"
+# What the service wants to know of a schedule besides its job.
+_TIMING = ("cron", "time_zone", "overlap")
 
 
 class BadForm(Exception):
@@ -68,6 +70,15 @@ def read_form(body: Mapping[str, Any]) -> Form:
     return Form(folder, taken, path)
 
 
+def read_timing(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], Form]:
+    """When a schedule submits, as the service takes it, and what. Raises BadForm."""
+    timing = {name: value for name, value in body.items() if name in _TIMING}
+    form = read_form({name: value for name, value in body.items() if name not in (*_TIMING, "key")})
+    if not isinstance(body.get("key"), str):
+        raise BadForm("key is missing.")
+    return {**timing, "key": body["key"]}, form
+
+
 class Submitting:
     """Submits and saves as this server. Raises ClientError, NotASubject."""
 
@@ -90,13 +101,23 @@ class Submitting:
 
     def submit(self, form: Form) -> Mapping[str, Any]:
         """The job, as the service answers it."""
+        with closing(self._session()) as session:
+            return session.post("/jobs", self._sent(form, session))
+
+    def schedule(self, form: Form, timing: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The schedule of this job, as the service answers it. The files are sent now."""
+        with closing(self._session()) as session:
+            job = self._sent(form, session)
+            return session.post("/schedules", {**timing, "tenant": job.pop("tenant"), "job": job})
+
+    def _sent(self, form: Form, session: Session) -> dict[str, Any]:
+        """The job as the service takes it, with its files at the service."""
         folder = None if form.folder is None else self._folder(form.folder)
         told = provenance(folder) | ({} if form.path is None else {"path": form.path})
         fields = {**self.asked(form), "provenance": told}
-        with closing(self._session()) as session:
-            if folder is not None:
-                fields["files"] = client.upload(folder, session=session, tenant=fields["tenant"])
-            return session.post("/jobs", fields)
+        if folder is not None:
+            fields["files"] = client.upload(folder, session=session, tenant=fields["tenant"])
+        return fields
 
     def save(self, job_id: str, name: str) -> str:
         """Put a file of a job below the server's folder, checked against its digest; its path there."""

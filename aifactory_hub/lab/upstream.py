@@ -20,6 +20,7 @@ _ANSWER_WITHIN = httpx.Timeout(20.0, connect=5.0)
 _ID = r"[a-z0-9]{1,40}"
 _NAME = r"[^/?#]{1,200}"
 _JOB = rf"jobs/{_ID}"
+_SCHEDULE = rf"schedules/{_ID}"
 
 # All that may be passed on. Whatever is not here does not exist for the panel.
 _ALLOWED: Mapping[str, tuple[str, ...]] = {
@@ -32,9 +33,12 @@ _ALLOWED: Mapping[str, tuple[str, ...]] = {
         rf"{_JOB}/(?:logs|artifacts|events|provenance|metrics)",
         rf"{_JOB}/artifacts/.{{1,1500}}",
         rf"tenants/{_NAME}/profiles",
+        "schedules",
+        "schedules/preview",
     ),
-    "POST": ("jobs", "jobs/dry-run", rf"{_JOB}/(?:retry|suspend|resume)"),
-    "DELETE": (_JOB,),
+    "POST": ("jobs", "jobs/dry-run", rf"{_JOB}/(?:retry|suspend|resume)", rf"{_SCHEDULE}/runs"),
+    "PATCH": (_SCHEDULE,),
+    "DELETE": (_JOB, _SCHEDULE),
 }
 _PATTERNS = {method: re.compile("|".join(f"(?:{p})" for p in paths)) for method, paths in _ALLOWED.items()}
 

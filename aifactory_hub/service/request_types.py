@@ -174,6 +174,10 @@ class Planned(Submission):
     key: Annotated[str, AfterValidator(_key)] = "dry-run"
 
 
+Cron = Annotated[Line, Field(max_length=100, description="Minute, hour, day, month, weekday.")]
+TimeZone = Annotated[Line, Field(max_length=64, description="As in the tz database: Europe/Amsterdam.")]
+
+
 class Scheduled(Submission):
     """The job of a schedule: as Submission, but its key and tenant are the schedule's."""
 
@@ -187,8 +191,8 @@ class ScheduleRequest(BaseModel):
 
     key: Annotated[str, AfterValidator(_key)]
     tenant: Line | None = None
-    cron: Annotated[Line, Field(max_length=100, description="Minute, hour, day, month, weekday.")]
-    time_zone: Annotated[Line, Field(max_length=64, description="As in the tz database: Europe/Amsterdam.")] = "UTC"
+    cron: Cron
+    time_zone: TimeZone = "UTC"
     overlap: Annotated[
         Literal["skip", "allow"], Field(description="Whether a job is made while the one before still goes on.")
     ] = "skip"
@@ -292,6 +296,16 @@ class ScheduleQuery(BaseModel):
     tenant: Annotated[str | None, Field(description="One team's only; by default all of the token's.")] = None
     limit: Annotated[int, Field(ge=1, le=MOST_AT_ONCE, description="How many at most.")] = 50
     before: Annotated[str | None, Field(description="Those after this one: `next` of the page before.")] = None
+
+
+class PreviewQuery(BaseModel):
+    """When a schedule would submit."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cron: Cron
+    time_zone: TimeZone = "UTC"
+    count: Annotated[int, Field(ge=1, le=10, description="How many times at most.")] = 3
 
 
 def parse(model: type[Model], body: bytes) -> Model:

@@ -41,6 +41,13 @@ class SchedulePage(TypedDict):
     next: str | None
 
 
+class SchedulePreview(TypedDict):
+    """What a schedule would do: its cron expression in words, and its first times."""
+
+    words: str
+    times: list[Moment]
+
+
 class MessageAnswer(TypedDict):
     """A message to a webhook. With neither ``delivered`` nor ``next_try`` it was given up."""
 

@@ -15,28 +15,55 @@ export interface Segment {
   readonly background?: string;
 }
 
-interface Look {
-  bold: boolean;
-  underline: boolean;
-  inverse: boolean;
-  fg: string | null;
-  bg: string | null;
+/** Which colours are on. */
+export interface Look {
+  readonly bold: boolean;
+  readonly underline: boolean;
+  readonly inverse: boolean;
+  readonly fg: string | null;
+  readonly bg: string | null;
 }
 
-/** The text in pieces, each with its look. */
-export function segments(text: string): readonly Segment[] {
+type Changing = { -readonly [Part in keyof Look]: Look[Part] };
+
+const NONE: Look = { bold: false, underline: false, inverse: false, fg: null, bg: null };
+
+/** The text in pieces, each with its look; `before` is what the text before it left on, null for nothing. */
+export function segments(text: string, before: Look | null = null): readonly Segment[] {
   const found: Segment[] = [];
-  const look: Look = { bold: false, underline: false, inverse: false, fg: null, bg: null };
+  const look: Changing = { ...(before ?? NONE) };
   let place = 0;
   for (const code of text.matchAll(CODES)) {
     push(found, text.slice(place, code.index), look);
     place = code.index + code[0].length;
-    if (code[2] === 'm') {
-      apply(look, (code[1] ?? '').split(/[;:]/).map(Number));
-    }
+    obey(look, code);
   }
   push(found, text.slice(place), look);
   return found;
+}
+
+/** What this text leaves on for the text after it; null for nothing. */
+export function lookAfter(text: string, before: Look | null): Look | null {
+  if (!text.includes('\x1b')) {
+    return before;
+  }
+  const look: Changing = { ...(before ?? NONE) };
+  for (const code of text.matchAll(CODES)) {
+    obey(look, code);
+  }
+  const on = look.bold || look.underline || look.inverse || look.fg !== null || look.bg !== null;
+  return on ? look : null;
+}
+
+/** The text as `segments` has it, without its looks. */
+export function withoutCodes(text: string): string {
+  return text.replace(CODES, '');
+}
+
+function obey(look: Changing, code: RegExpMatchArray): void {
+  if (code[2] === 'm') {
+    apply(look, (code[1] ?? '').split(/[;:]/).map(Number));
+  }
 }
 
 function push(found: Segment[], text: string, look: Look): void {
@@ -79,7 +106,7 @@ function same(one: Segment, other: Segment): boolean {
   return one.classes === other.classes && one.color === other.color && one.background === other.background;
 }
 
-function apply(look: Look, codes: number[]): void {
+function apply(look: Changing, codes: number[]): void {
   for (let index = 0; index < codes.length; index += 1) {
     const code = codes[index] ?? 0;
     if (code === 38 || code === 48) {
@@ -92,9 +119,9 @@ function apply(look: Look, codes: number[]): void {
   }
 }
 
-function one(look: Look, code: number): void {
+function one(look: Changing, code: number): void {
   if (code === 0) {
-    Object.assign(look, { bold: false, underline: false, inverse: false, fg: null, bg: null });
+    Object.assign(look, NONE);
   } else if (code === 1 || code === 22) {
     look.bold = code === 1;
   } else if (code === 4 || code === 24) {
@@ -111,7 +138,7 @@ function one(look: Look, code: number): void {
 }
 
 /** 30 to 37 and 90 to 97 are letters' colours, 40 to 47 and 100 to 107 those behind them. */
-function plain(look: Look, code: number): void {
+function plain(look: Changing, code: number): void {
   const name = NAMES[code % 10];
   if (name === undefined) {
     return;

@@ -1,7 +1,7 @@
 /** Requests to the job service: by way of the Jupyter server in JupyterLab, directly on the Jobs page. */
 
 import { UUID } from '@lumino/coreutils';
-import { Offline, Refused } from './errors';
+import { Offline, Refused, SignedOut, Stopped } from './errors';
 import type { OpenApi } from './schema';
 import type {
   ArtifactFile,
@@ -12,7 +12,11 @@ import type {
   MetricsAnswer,
   Overview,
   Provenance,
+  Schedule,
+  SchedulePage,
+  SchedulePreview,
   Subject,
+  Timing,
   Wanted
 } from './types';
 
@@ -22,6 +26,8 @@ export interface Transport {
   readonly url: (path: string) => string;
   /** Rejects with Offline when nobody answers. */
   readonly send: (url: string, init: RequestInit) => Promise<Response>;
+  /** Where the server that takes them is started again; null where none of a person's own does. */
+  readonly startUrl: string | null;
 }
 
 /** Which jobs are asked for. */
@@ -81,6 +87,11 @@ export class Api {
     return (await this.send(`api/jobs/${id}/logs${query(which)}`)).text();
   }
 
+  /** Where the browser gets all that an attempt has printed. */
+  logUrl(id: string, attempt: number): string {
+    return this.url(`api/jobs/${id}/logs`) + query([['attempt', String(attempt)]]);
+  }
+
   async artifacts(id: string): Promise<readonly ArtifactFile[]> {
     return (await this.json<{ artifacts: ArtifactFile[] }>(`api/jobs/${id}/artifacts`)).artifacts;
   }
@@ -133,6 +144,39 @@ export class Api {
     return this.post<Job>('submit', { ...wanted, key });
   }
 
+  /** The team's schedules, the newest first; those after one of them. */
+  schedules(before: string | null): Promise<SchedulePage> {
+    const after: Pair[] = before === null ? [] : [['before', before]];
+    return this.json<SchedulePage>(`api/schedules${query([['limit', '100'], ...after])}`);
+  }
+
+  /** A cron expression in words, and its first times. */
+  previewSchedule(cron: string, timeZone: string): Promise<SchedulePreview> {
+    const asked: Pair[] = [
+      ['cron', cron],
+      ['time_zone', timeZone]
+    ];
+    return this.json<SchedulePreview>(`api/schedules/preview${query(asked)}`);
+  }
+
+  /** `key` makes it one schedule, however often it is sent. */
+  makeSchedule(wanted: Wanted, timing: Timing, key: string): Promise<Schedule> {
+    return this.post<Schedule>('schedule', { ...wanted, ...timing, key });
+  }
+
+  pauseSchedule(id: string, paused: boolean): Promise<Schedule> {
+    return this.json<Schedule>(`api/schedules/${id}`, { method: 'PATCH', body: JSON.stringify({ paused }) });
+  }
+
+  /** Submit its job now, besides those of its times. */
+  runSchedule(id: string): Promise<Job> {
+    return this.post<Job>(`api/schedules/${id}/runs`, { key: UUID.uuid4() });
+  }
+
+  deleteSchedule(id: string): Promise<Schedule> {
+    return this.json<Schedule>(`api/schedules/${id}`, { method: 'DELETE' });
+  }
+
   /** Put a file of a job among my own; its path there. */
   async saveArtifact(id: string, name: string): Promise<string> {
     return (await this.post<{ path: string }>('save', { job: id, name })).path;
@@ -157,6 +201,11 @@ export class Api {
     return this.url(`api/jobs/${id}/events`) + query(pairs);
   }
 
+  /** Where this server is started again; null where there is none. */
+  get startUrl(): string | null {
+    return this.transport.startUrl;
+  }
+
   /** Say that a person is here. */
   async stay(): Promise<void> {
     await this.send('presence', { method: 'POST', body: '{}' });
@@ -174,6 +223,10 @@ export class Api {
 
   private async json<T>(path: string, init: RequestInit = {}): Promise<T> {
     const response = await this.send(path, init);
+    if (!(response.headers.get('Content-Type') ?? '').includes('json')) {
+      // The hub's page to sign in or to start a server.
+      throw new SignedOut();
+    }
     return (await response.json()) as T;
   }
 
@@ -200,6 +253,13 @@ async function refusal(response: Response): Promise<Error> {
     }
   } catch {
     // Not the service's own words: the hub's page for a server that has stopped, a proxy's for one that restarts.
+  }
+  // 424 is the hub's, for a server that does not run.
+  if (response.status === 424) {
+    return new Stopped();
+  }
+  if (response.status === 403) {
+    return new SignedOut();
   }
   return response.status >= 500 ? new Offline() : new Refused(response.status, 'http', response.statusText);
 }

@@ -20,12 +20,14 @@ import type { Start } from './submitview';
 import type { Job } from './types';
 import type { Widget } from '@lumino/widgets';
 import { startFrom } from './again';
+import { momentIn } from './format';
 import { printable } from './printable';
 
 export namespace CommandIDs {
   export const panel = 'aifactory-hub:show-panel';
   export const job = 'aifactory-hub:show-job';
   export const submit = 'aifactory-hub:submit';
+  export const schedules = 'aifactory-hub:show-schedules';
   export const submitSelected = 'aifactory-hub:submit-selected';
 }
 
@@ -95,14 +97,13 @@ export function openJob(parts: Parts, id: string): void {
 /** Jobs beside each other, the newest ones where there are more than one answer has. Its code comes when asked for. */
 export async function compareJobs(parts: Parts, asked: Runs): Promise<void> {
   const { makeRunsTab, runsTabId } = await import('./runsview');
-  const { app, model, trans, lab } = parts;
+  const { model, trans } = parts;
   const which = 'ids' in asked ? { ids: asked.ids.slice(0, MOST_RUNS) } : asked;
   const id = runsTabId(which);
-  for (const widget of app.shell.widgets(lab === null ? 'right' : 'main')) {
-    if (widget.id === id) {
-      show(parts, widget, false);
-      return;
-    }
+  const known = opened(parts, id);
+  if (known !== null) {
+    show(parts, known, false);
+    return;
   }
   const tab = makeRunsTab({
     model,
@@ -115,21 +116,43 @@ export async function compareJobs(parts: Parts, asked: Runs): Promise<void> {
   show(parts, tab, true);
 }
 
+/** All schedules of the team. Their code comes when asked for. */
+export async function openSchedules(parts: Parts): Promise<void> {
+  const { makeSchedulesTab, SCHEDULES_TAB } = await import('./schedulesview');
+  const known = opened(parts, SCHEDULES_TAB);
+  const tab =
+    known ??
+    makeSchedulesTab({
+      model: parts.model,
+      trans: parts.trans,
+      openJob: job => {
+        openJob(parts, job.id);
+      }
+    });
+  show(parts, tab, known === null);
+}
+
+/** The tab with this id, where there is one. */
+function opened({ app, lab }: Parts, id: string): Widget | null {
+  for (const widget of app.shell.widgets(lab === null ? 'right' : 'main')) {
+    if (widget.id === id) {
+      return widget;
+    }
+  }
+  return null;
+}
+
 /** The form's code comes when it is first asked for: it brings a validator of JSON Schemas, which no start needs. */
 async function openForm(parts: Parts, path: string, start: Start | null = null): Promise<void> {
   const { makeSubmitTab } = await import('./submitview');
-  const { app, model, trans, documents } = parts;
+  const { model, trans, documents } = parts;
   const id = `aifactory-hub-submit-${path}`;
-  for (const widget of app.shell.widgets(parts.lab === null ? 'right' : 'main')) {
-    if (widget.id === id) {
-      if (start !== null) {
-        widget.dispose();
-        break;
-      }
-      show(parts, widget, false);
-      return;
-    }
+  const known = opened(parts, id);
+  if (known !== null && start === null) {
+    show(parts, known, false);
+    return;
   }
+  known?.dispose();
   const tab = makeSubmitTab({
     model,
     trans,
@@ -154,6 +177,14 @@ async function openForm(parts: Parts, path: string, start: Start | null = null):
             }
           }
         ],
+        autoClose: 8_000
+      });
+    },
+    scheduled: schedule => {
+      const name = printable(schedule.name ?? schedule.command);
+      const next = schedule.next === null ? '' : momentIn(schedule.next, schedule.time_zone);
+      Notification.success(trans.__('%1 is scheduled, next on %2', name, next), {
+        actions: [{ label: trans.__('Show'), callback: () => void openSchedules(parts) }],
         autoClose: 8_000
       });
     }
@@ -191,6 +222,11 @@ export function addCommands(parts: Parts, panelId: string): void {
       }
     }
   });
+  commands.addCommand(CommandIDs.schedules, {
+    label: trans.__('Show schedules'),
+    icon: args => (args.isPalette ? undefined : factoryIcon),
+    execute: () => openSchedules(parts)
+  });
   commands.addCommand(CommandIDs.submit, {
     label: args => (args.isLauncher ? trans.__('Submit a job') : trans.__('Submit as job…')),
     caption: trans.__('Run this notebook or folder as a job of the team'),
@@ -215,7 +251,7 @@ export function addCommands(parts: Parts, panelId: string): void {
       }
     }
   });
-  for (const command of [CommandIDs.panel, CommandIDs.submit]) {
+  for (const command of [CommandIDs.panel, CommandIDs.schedules, CommandIDs.submit]) {
     palette?.addItem({ command, category, args: { isPalette: true } });
   }
   launcher?.add({ command: CommandIDs.submit, category, args: { isLauncher: true }, rank: 1 });

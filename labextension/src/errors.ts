@@ -20,3 +20,19 @@ export class Offline extends Error {
     this.name = 'Offline';
   }
 }
+
+/** The hub answered in place of the server that this page came from: that one does not run. */
+export class Stopped extends Error {
+  constructor() {
+    super('stopped');
+    this.name = 'Stopped';
+  }
+}
+
+/** This page's sign-in is not taken any more: it has ended, or the server is a new one. */
+export class SignedOut extends Error {
+  constructor() {
+    super('signed out');
+    this.name = 'SignedOut';
+  }
+}

@@ -3,7 +3,7 @@
 import type { IDisposable } from '@lumino/disposable';
 import type { Api } from './api';
 import { Offline } from './errors';
-import { append, placeOf } from './log';
+import { append, type Log, NOTHING_PRINTED, placeOf } from './log';
 import type { ArtifactFile, Job } from './types';
 
 /** Milliseconds. */
@@ -11,7 +11,7 @@ const READ_EVERY = 5_000;
 
 export interface Listener {
   readonly job: (job: Job) => void;
-  readonly log: (text: string) => void;
+  readonly log: (log: Log) => void;
   readonly files: (files: readonly ArtifactFile[]) => void;
   /** What is wrong now; null when it is right again. */
   readonly trouble: (error: unknown) => void;
@@ -102,14 +102,14 @@ export class Follower implements IDisposable {
    */
   private readLater(job: Job): void {
     window.clearTimeout(this._reading);
-    if (job.steps.length === 0 || job.final || this._log !== '') {
+    if (job.steps.length === 0 || job.final || this._log.rows.length > 0) {
       return;
     }
     this.api
       .log(this.id)
       .then(log => {
-        if (this._source !== null && this._log === '') {
-          this.listener.log(append('', log, false));
+        if (this._source !== null && this._log.rows.length === 0) {
+          this.listener.log(append(NOTHING_PRINTED, log, false));
         }
       })
       // Its state goes on to be told; the log comes the next time.
@@ -137,7 +137,7 @@ export class Follower implements IDisposable {
       if (!this._disposed) {
         this.listener.trouble(null);
         this.listener.job(job);
-        this.listener.log(append('', log, false));
+        this.listener.log(append(NOTHING_PRINTED, log, false));
         this.listener.files(files);
       }
     } catch (error) {
@@ -157,7 +157,7 @@ export class Follower implements IDisposable {
   }
 
   private _source: EventSource | null = null;
-  private _log = '';
+  private _log = NOTHING_PRINTED;
   private _place = '';
   private _after = '';
   private _over = false;

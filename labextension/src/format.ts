@@ -42,6 +42,24 @@ export function clock(moment: Date, locale?: string): string {
   return moment.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 }
 
+/** "Mon, Mar 30, 06:00" on the clocks of a time zone; of the browser's own where it does not know that zone. */
+export function momentIn(iso: string, timeZone: string, locale?: string): string {
+  const parts: Intl.DateTimeFormatOptions = {
+    weekday: 'short',
+    month: 'short',
+    day: 'numeric',
+    hour: '2-digit',
+    minute: '2-digit',
+    hourCycle: 'h23'
+  };
+  const moment = new Date(iso);
+  try {
+    return moment.toLocaleString(locale, { ...parts, timeZone });
+  } catch {
+    return moment.toLocaleString(locale, parts);
+  }
+}
+
 /** Seconds between an ISO time and `now` (or a second ISO time); null when there is none. */
 export function since(iso: string | null, until: Date | string | null): number | null {
   if (iso === null || until === null) {

@@ -18,7 +18,7 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { Token } from '@lumino/coreutils';
 import { Api } from './api';
-import { addCommands, CommandIDs, compareJobs, openJob, type Parts } from './commands';
+import { addCommands, CommandIDs, compareJobs, openJob, openSchedules, type Parts } from './commands';
 import { labTransport } from './labtransport';
 import { HubModel } from './model';
 import { Notifier } from './notifier';
@@ -132,7 +132,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const compare = (listed: readonly { readonly id: string }[]) => {
       void compareJobs(parts, { ids: listed.map(job => job.id) });
     };
-    const panel = new Panel({ model, trans, open, compare });
+    const panel = new Panel({ model, trans, open, compare, showSchedules: () => void openSchedules(parts) });
     app.shell.add(panel, 'left', { rank: 400, type: 'AI Factory' });
     addCommands(parts, panel.id);
     restorer?.add(panel, panel.id);

@@ -1,8 +1,7 @@
 /** What a job's tab tells below its head. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { type JSX, useLayoutEffect, useMemo, useRef, useState } from 'react';
-import { segments } from './ansi';
+import { type JSX, useState } from 'react';
 import { commandOf, commitOf, differences, type Field, parametersOf, type Run } from './compare';
 import { bytes, duration, money, since } from './format';
 import type { JobOptions } from './jobview';
@@ -18,12 +17,10 @@ interface Shown {
 
 interface FactsProps extends Shown {
   readonly from: Provenance | null;
-  /** Show what this attempt has printed. */
-  readonly showLog: (attempt: number) => void;
 }
 
 /** What is known of it, and of the attempts before this one. */
-export function JobFacts({ job, from, showLog, trans }: FactsProps): JSX.Element {
+export function JobFacts({ job, from, trans }: FactsProps): JSX.Element {
   const now = useNow(5_000);
   const rows: [string, string][] = [
     [trans.__('Id'), job.id],
@@ -96,12 +93,12 @@ export function JobFacts({ job, from, showLog, trans }: FactsProps): JSX.Element
           </div>
         ))}
       </dl>
-      <Attempts job={job} showLog={showLog} trans={trans} />
+      <Attempts job={job} trans={trans} />
     </section>
   );
 }
 
-function Attempts({ job, showLog, trans }: Omit<FactsProps, 'from'>): JSX.Element | null {
+function Attempts({ job, trans }: Shown): JSX.Element | null {
   const before = job.attempts.filter(attempt => attempt.attempt < job.attempt);
   if (before.length === 0) {
     return null;
@@ -112,19 +109,7 @@ function Attempts({ job, showLog, trans }: Omit<FactsProps, 'from'>): JSX.Elemen
       <ol className="aif-Attempts">
         {before.map(attempt => (
           <li key={attempt.attempt} value={attempt.attempt}>
-            {attemptWords(attempt, trans)}{' '}
-            {attempt.log_size === null ? null : (
-              <button
-                type="button"
-                className="aif-Link"
-                aria-label={trans.__('Log of attempt %1', attempt.attempt)}
-                onClick={() => {
-                  showLog(attempt.attempt);
-                }}
-              >
-                {trans.__('Log')}
-              </button>
-            )}
+            {attemptWords(attempt, trans)}
           </li>
         ))}
       </ol>
@@ -273,86 +258,5 @@ export function Files({
         </ul>
       )}
     </section>
-  );
-}
-
-interface LogProps extends Shown {
-  readonly text: string;
-  /** Whose log it is, when it is not the whole log of the present attempt. */
-  readonly of: string | null;
-  readonly back: { readonly label: string; readonly show: () => void };
-}
-
-/** What it printed. It follows the end as long as the end is what is looked at. */
-export function Log({ job, text, of, back, trans }: LogProps): JSX.Element {
-  const box = useRef<HTMLPreElement>(null);
-  const [follow, setFollow] = useState(true);
-  useLayoutEffect(() => {
-    if (follow && box.current !== null) {
-      box.current.scrollTop = box.current.scrollHeight;
-    }
-  }, [follow, text]);
-  return (
-    <section className="aif-Log jp-RenderedText" aria-label={trans.__('Log')}>
-      <div className="aif-Log-head">
-        <h2>{of === null ? trans.__('Log') : trans.__('Log of %1', of)}</h2>
-        {of === null ? null : (
-          <button type="button" className="aif-Link" onClick={back.show}>
-            {back.label}
-          </button>
-        )}
-      </div>
-      <pre
-        ref={box}
-        tabIndex={0}
-        aria-label={trans.__('What the job has printed')}
-        onScroll={event => {
-          const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
-          setFollow(scrollHeight - scrollTop - clientHeight < 24);
-        }}
-      >
-        {text === '' ? (
-          job.final || of !== null ? (
-            trans.__('It printed nothing.')
-          ) : (
-            trans.__('Nothing yet.')
-          )
-        ) : (
-          <Output text={text} />
-        )}
-      </pre>
-    </section>
-  );
-}
-
-/** Pieces that keep their colours, from the end: more elements make the page slow. */
-const COLOURED = 4_000;
-
-/** What was printed, with its colours, as JupyterLab shows output. */
-function Output({ text }: { readonly text: string }): JSX.Element {
-  const [before, pieces] = useMemo(() => {
-    const all = segments(text);
-    const first = Math.max(0, all.length - COLOURED);
-    return [
-      all
-        .slice(0, first)
-        .map(piece => piece.text)
-        .join(''),
-      all.slice(first)
-    ];
-  }, [text]);
-  return (
-    <>
-      {before}
-      {pieces.map(({ text: part, classes, color, background }, index) =>
-        classes === '' && color === undefined && background === undefined ? (
-          part
-        ) : (
-          <span key={index} className={classes} style={{ color, backgroundColor: background }}>
-            {part}
-          </span>
-        )
-      )}
-    </>
   );
 }

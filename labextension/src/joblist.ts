@@ -18,19 +18,6 @@ export function merge(known: readonly Job[], news: readonly Job[]): readonly Job
   return fresh.size === 0 ? kept : [...kept, ...fresh.values()].sort(newer);
 }
 
-/** Which rows to draw: from the first one that shows to the last, and some around so that fast scrolling sees no gaps. */
-export function visibleRows(
-  count: number,
-  rowHeight: number,
-  scrollTop: number,
-  height: number,
-  around = 6
-): readonly [number, number] {
-  const first = Math.max(0, Math.floor(scrollTop / rowHeight) - around);
-  const last = Math.min(count, Math.ceil((scrollTop + height) / rowHeight) + around);
-  return [Math.min(first, last), last];
-}
-
 /** Those that have ended since: live in `before`, final in `now`. */
 export function ended(before: readonly Job[], now: readonly Job[]): readonly Job[] {
   const live = new Set(before.filter(job => !job.final).map(job => job.id));

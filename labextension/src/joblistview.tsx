@@ -3,11 +3,11 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { type JSX, type KeyboardEvent, useEffect, useId, useLayoutEffect, useRef, useState } from 'react';
 import { duration, money, shortProfile, since } from './format';
-import { visibleRows } from './joblist';
 import { lastValues } from './metrics';
 import { printable } from './printable';
 import type { Job } from './types';
 import { useModel, useNow, type ViewProps } from './view';
+import { evenRows, visibleRows } from './windowing';
 import { jobReason, SIGNS, stateName } from './words';
 
 /** Pixels; the style sheet has the same. */
@@ -147,7 +147,7 @@ function Rows({ model, trans, open, jobs }: ListProps & { jobs: readonly Job[] }
       watch.disconnect();
     };
   }, []);
-  const [first, last] = visibleRows(jobs.length, ROW, scrollTop, height);
+  const [first, last] = visibleRows(evenRows(jobs.length, ROW), scrollTop, height);
   useEffect(() => {
     if (last >= jobs.length - 10) {
       void model.loadMore();

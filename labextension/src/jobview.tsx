@@ -1,16 +1,17 @@
 /** One job: what it is, what it prints, what it gave back. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { type JSX, useEffect, useRef, useState } from 'react';
+import { type JSX, useEffect, useMemo, useRef, useState } from 'react';
 import { type Run, runBefore } from './compare';
 import { Follower } from './follower';
-import { Changes, Files, JobFacts, Log } from './jobdetails';
+import { Changes, Files, JobFacts } from './jobdetails';
 import { JobHead } from './jobhead';
+import { JobLog } from './joblog';
 import { MetricsSection } from './metricsview';
-import { append } from './log';
+import { type Log, NOTHING_PRINTED, shownRows } from './log';
 import type { HubModel } from './model';
 import { printable } from './printable';
-import { type Chosen, logOf } from './steps';
+import { type Chosen, logOf, sections } from './steps';
 import { Steps } from './stepsview';
 import type { ArtifactFile, Job, Provenance } from './types';
 import { troubleWords } from './words';
@@ -32,14 +33,21 @@ export interface JobOptions {
 
 interface Seen {
   readonly job: Job | null;
-  readonly log: string;
+  readonly log: Log;
   readonly files: readonly ArtifactFile[] | null;
   readonly from: Provenance | null;
   readonly before: Run | null;
   readonly trouble: string | null;
 }
 
-const NOTHING: Seen = { job: null, log: '', files: null, from: null, before: null, trouble: null };
+const NOTHING: Seen = {
+  job: null,
+  log: NOTHING_PRINTED,
+  files: null,
+  from: null,
+  before: null,
+  trouble: null
+};
 
 /** Follows a job until it has ended, and only while the page is seen: the service tells, nobody asks again and again. */
 function useJob({ model, id, trans }: JobOptions): readonly [Seen, (job: Job) => void] {
@@ -108,22 +116,12 @@ async function lastRun(model: HubModel, job: Job): Promise<Run | null> {
   }
 }
 
-interface EarlierLog {
-  readonly attempt: number;
-  readonly text: string;
-}
-
-/** What an attempt before the present one has printed, or why that can't be had. */
-async function earlierLog({ model, id, trans }: JobOptions, attempt: number): Promise<EarlierLog> {
-  const text = await model.api.log(id, attempt).catch((error: unknown) => troubleWords(error, trans));
-  return { attempt, text: append('', text, false) };
-}
-
 export function JobView(props: JobOptions & { named: (name: string) => void }): JSX.Element {
   const { trans, named } = props;
   const [seen, learn] = useJob(props);
   const [chosen, choose] = useState<Chosen | null>(null);
-  const [earlier, setEarlier] = useState<EarlierLog | null>(null);
+  const hasSteps = (seen.job?.steps.length ?? 0) > 0;
+  const parts = useMemo(() => (hasSteps ? sections(shownRows(seen.log)) : []), [hasSteps, seen.log]);
   const name = seen.job?.name;
   useEffect(() => {
     if (name !== undefined) {
@@ -139,7 +137,7 @@ export function JobView(props: JobOptions & { named: (name: string) => void }): 
   if (seen.job === null) {
     return trouble ?? <p className="aif-Empty">{trans.__('Asking for the job…')}</p>;
   }
-  const part = chosen === null ? null : logOf(seen.log, chosen);
+  const part = chosen === null ? null : logOf(parts, chosen);
   return (
     <>
       <JobHead {...props} job={seen.job} from={seen.from} learn={learn} />
@@ -152,45 +150,21 @@ export function JobView(props: JobOptions & { named: (name: string) => void }): 
       <div className="aif-Job-columns">
         <div>
           <MetricsSection job={seen.job} api={props.model.api} trans={trans} />
-          <Steps job={seen.job} log={seen.log} chosen={chosen} choose={choose} trans={trans} />
-          <JobFacts
-            job={seen.job}
-            from={seen.from}
-            showLog={attempt => {
-              void earlierLog(props, attempt).then(setEarlier);
-            }}
-            trans={trans}
-          />
+          <Steps job={seen.job} parts={parts} chosen={chosen} choose={choose} trans={trans} />
+          <JobFacts job={seen.job} from={seen.from} trans={trans} />
           <Changes now={{ job: seen.job, from: seen.from }} before={seen.before} {...props} />
           <Files job={seen.job} files={seen.files} {...props} />
         </div>
-        {earlier === null ? (
-          <Log
-            job={seen.job}
-            text={part ?? seen.log}
-            of={part === null ? null : (chosen?.name ?? null)}
-            back={{
-              label: trans.__('Show the whole log'),
-              show: () => {
-                choose(null);
-              }
-            }}
-            trans={trans}
-          />
-        ) : (
-          <Log
-            job={seen.job}
-            text={earlier.text}
-            of={trans.__('attempt %1', earlier.attempt)}
-            back={{
-              label: trans.__('Show the present log'),
-              show: () => {
-                setEarlier(null);
-              }
-            }}
-            trans={trans}
-          />
-        )}
+        <JobLog
+          job={seen.job}
+          api={props.model.api}
+          log={seen.log}
+          part={chosen === null || part === null ? null : { name: chosen.name, rows: part }}
+          showAll={() => {
+            choose(null);
+          }}
+          trans={trans}
+        />
       </div>
     </>
   );

@@ -1,6 +1,6 @@
 /** The way to this server's part of the extension: in JupyterLab the browser never talks to the job service itself. */
 
-import { URLExt } from '@jupyterlab/coreutils';
+import { PageConfig, URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 import type { Transport } from './api';
 import { Offline } from './errors';
@@ -20,6 +20,15 @@ export function labTransport(settings: ServerConnection.ISettings): Transport {
         }
         throw error;
       }
-    }
+    },
+    startUrl: startUrl()
   };
+}
+
+/** Where this server is started again; null on a page that is not a hub's. */
+function startUrl(): string | null {
+  const user = PageConfig.getOption('hubUser');
+  const parts = ['spawn', user, PageConfig.getOption('hubServerName')].map(encodeURIComponent);
+  const below = URLExt.join(PageConfig.getOption('hubPrefix'), ...parts.filter(part => part !== ''));
+  return user === '' ? null : PageConfig.getOption('hubHost') + below;
 }

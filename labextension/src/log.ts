@@ -1,8 +1,38 @@
 /** The log of a job, as far as it is shown: pure. */
 
-/** Characters of the log that are kept; the whole of it can be downloaded. */
-const KEPT = 400_000;
+import { type Look, lookAfter, withoutCodes } from './ansi';
+
+/** What is kept of a log on the page; the whole of it can be downloaded. */
+const MOST_CHARACTERS = 8_000_000;
+const MOST_ROWS = 300_000;
+/** Characters. A line that is longer is several rows, since a row is drawn as a whole. */
+const LONGEST_ROW = 10_000;
+/** Characters. No code of a colour is longer. */
+const LONGEST_CODE = 32;
 const CUT = '[…]';
+
+/** One row of a log: a line, or a part of a very long one. */
+export interface LogRow {
+  /** As it was printed, with its codes of colours. */
+  readonly text: string;
+  /** As it is read. */
+  readonly plain: string;
+  /** The colours that the rows before it left on; null for none. */
+  readonly look: Look | null;
+}
+
+export interface Log {
+  readonly rows: readonly LogRow[];
+  /** The text of the last line, to which more may come. */
+  readonly open: string;
+  /** How many rows the last line has. */
+  readonly openRows: number;
+  /** Characters of all rows. */
+  readonly size: number;
+}
+
+/** Of a job that has printed nothing. */
+export const NOTHING_PRINTED: Log = { rows: [], open: '', openRows: 0, size: 0 };
 
 /**
  * What there is of the log, with what has come since; its beginning goes when it gets too long.
@@ -10,18 +40,68 @@ const CUT = '[…]';
  * A carriage return writes over the line and a backspace takes a character away, as in a terminal and in JupyterLab's
  * own output. A return at the very end is kept, because what it writes over comes with the next piece.
  */
-export function append(log: string, text: string, skipped: boolean): string {
-  const joined = overwritten(log, skipped ? `\n${CUT}\n${text}` : text);
-  return joined.length <= KEPT ? joined : shortened(joined);
+export function append(log: Log, text: string, skipped: boolean): Log {
+  const lines = overwritten(log.open + (skipped ? `\n${CUT}\n${text}` : text)).split('\n');
+  const rows = log.rows.slice(0, log.rows.length - log.openRows);
+  let look = log.rows[rows.length]?.look ?? lookAtEnd(rows);
+  let size = log.size - log.open.length;
+  let openRows = 0;
+  for (const line of lines) {
+    const parts = rowsOf(line, look);
+    openRows = parts.length;
+    rows.push(...parts);
+    look = lookAtEnd(parts);
+    size += line.length;
+  }
+  return shortened({ rows, open: lines[lines.length - 1] ?? '', openRows, size });
 }
 
-function overwritten(log: string, text: string): string {
-  const start = log.lastIndexOf('\n') + 1;
-  const line = erased(log.slice(start) + text);
-  if (!line.includes('\r')) {
-    return log.slice(0, start) + line;
+/** The rows that are shown: an empty last line is only where the next one begins. */
+export function shownRows({ rows, open }: Log): readonly LogRow[] {
+  return open === '' ? rows.slice(0, -1) : rows;
+}
+
+function lookAtEnd(rows: readonly LogRow[]): Look | null {
+  const last = rows[rows.length - 1];
+  return last === undefined ? null : lookAfter(last.text, last.look);
+}
+
+function rowsOf(line: string, before: Look | null): readonly LogRow[] {
+  const rows: LogRow[] = [];
+  let look = before;
+  let rest = line;
+  while (rest.length > LONGEST_ROW) {
+    const place = cutBefore(rest, LONGEST_ROW);
+    rows.push(rowOf(rest.slice(0, place), look));
+    look = lookAtEnd(rows);
+    rest = rest.slice(place);
   }
-  return log.slice(0, start) + line.replace(/\r+\n/g, '\n').split('\n').map(collapsed).join('\n');
+  rows.push(rowOf(rest, look));
+  return rows;
+}
+
+// Everything that `withoutCodes` takes away has one of these.
+// eslint-disable-next-line no-control-regex
+const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/;
+
+function rowOf(text: string, look: Look | null): LogRow {
+  return { text, plain: CONTROLS.test(text) ? withoutCodes(text) : text, look };
+}
+
+/** A place at or shortly before `place` that is neither within a character of two units nor within a code. */
+function cutBefore(text: string, place: number): number {
+  const code = text.lastIndexOf('\x1b', place);
+  if (code > place - LONGEST_CODE) {
+    return code;
+  }
+  const unit = text.charCodeAt(place);
+  return unit >= 0xdc00 && unit <= 0xdfff ? place - 1 : place;
+}
+
+/** The text after all its carriage returns and backspaces. */
+function overwritten(text: string): string {
+  const kept = erased(text);
+  return kept.includes('\r') ? kept.replace(/\r+\n/g, '\n').split('\n').map(collapsed).join('\n') : kept;
 }
 
 /** The text after all its backspaces: each takes the character before it in its line, and no code of a colour. */
@@ -61,15 +141,21 @@ function collapsed(line: string): string {
   return open ? `${shown}\r` : shown;
 }
 
-/** Cut at a line's begin, or within a line that has none; never within a character of two units. */
-function shortened(log: string): string {
-  const place = log.length - KEPT;
-  const line = log.indexOf('\n', place);
-  if (line !== -1 && line - place < KEPT / 2) {
-    return CUT + log.slice(line);
+/** Without its first rows, where there is too much; somewhat more goes, so that not each new line cuts again. */
+function shortened(log: Log): Log {
+  if (log.size <= MOST_CHARACTERS && log.rows.length <= MOST_ROWS) {
+    return log;
   }
-  const unit = log.charCodeAt(place);
-  return `${CUT}\n${log.slice(unit >= 0xdc00 && unit <= 0xdfff ? place + 1 : place)}`;
+  let { size } = log;
+  let first = 0;
+  while (size > 0.9 * MOST_CHARACTERS || log.rows.length - first > 0.9 * MOST_ROWS) {
+    size -= log.rows[first]?.text.length ?? 0;
+    first += 1;
+  }
+  const rows = [rowOf(CUT, null), ...log.rows.slice(first)];
+  const openRows = Math.min(log.openRows, rows.length - 1);
+  const open = openRows === log.openRows ? log.open : log.open.slice(-size);
+  return { rows, open, openRows, size };
 }
 
 /**

@@ -4,7 +4,7 @@ import type { IDisposable } from '@lumino/disposable';
 import { Poll } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 import type { Api, JobFilter } from './api';
-import { Offline } from './errors';
+import { Offline, SignedOut, Stopped } from './errors';
 import { merge } from './joblist';
 import type { Job, Overview } from './types';
 
@@ -12,7 +12,7 @@ import type { Job, Overview } from './types';
 const IDLE = 30_000;
 const LONGEST = 60_000;
 
-export type Link = 'unknown' | 'ok' | 'offline' | 'no-service' | 'failed';
+export type Link = 'unknown' | 'ok' | 'offline' | 'no-service' | 'stopped' | 'signed-out' | 'failed';
 
 /** Asks while the page is seen, by itself, and tells who listens. It holds nothing that the service does not know. */
 export class HubModel implements IDisposable {
@@ -178,8 +178,8 @@ export class HubModel implements IDisposable {
   }
 
   private note(error: unknown): void {
-    this._link = error instanceof Offline ? 'offline' : 'failed';
-    this._trouble = error instanceof Offline || !(error instanceof Error) ? null : error.message;
+    this._link = linkOf(error);
+    this._trouble = this._link === 'failed' && error instanceof Error ? error.message : null;
   }
 
   private setPace(): void {
@@ -206,4 +206,11 @@ export class HubModel implements IDisposable {
   private _asOf: Date | null = null;
   private _listShown = false;
   private _loading = false;
+}
+
+function linkOf(error: unknown): Link {
+  if (error instanceof Offline) {
+    return 'offline';
+  }
+  return error instanceof Stopped ? 'stopped' : error instanceof SignedOut ? 'signed-out' : 'failed';
 }

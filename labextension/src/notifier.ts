@@ -5,10 +5,9 @@ import type { IStateDB } from '@jupyterlab/statedb';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Refused } from './errors';
 import type { HubModel } from './model';
-import { printable } from './printable';
-import { settle } from './settle';
+import { type Group, grouped, settle } from './settle';
 import type { Job } from './types';
-import { jobReason, stateName } from './words';
+import { endedWords } from './words';
 
 const KEY = '@aifactory/hub:under-way';
 /** How many that are not among the newest are asked for one by one at a time. */
@@ -49,12 +48,12 @@ export class Notifier {
       await state?.save(KEY, now);
     }
     const user = model.overview?.here.user;
-    [...ended, ...found.filter(job => job.final)]
+    const told = [...ended, ...found.filter(job => job.final)]
       // Who has cancelled it knows that it has ended.
-      .filter(job => user == null || job.cancelled_by !== user)
-      .forEach(job => {
-        this.tell(job);
-      });
+      .filter(job => user == null || job.cancelled_by !== user);
+    if (told.length > 0 && this.enabled) {
+      this.tell(told, now.length);
+    }
   }
 
   private async find(id: string): Promise<Job | 'gone' | 'unknown'> {
@@ -65,34 +64,41 @@ export class Notifier {
     }
   }
 
-  private tell(job: Job): void {
-    if (!this.enabled) {
+  /** One notification for what ends together: the one before is changed while it is recent. */
+  private tell(ended: readonly Job[], underWay: number): void {
+    const { trans, open } = this.options;
+    const group = grouped(this._group, ended, Date.now());
+    const [first] = group.jobs;
+    if (first === undefined) {
       return;
     }
-    const { trans, open } = this.options;
-    const reason = jobReason(job, trans);
-    const text = `${printable(job.name)}: ${stateName(job.state, trans)}${reason === '' ? '' : ` (${reason})`}`;
-    const actions = [
-      {
-        label: trans.__('Show'),
-        callback: () => {
-          open(job);
-        }
+    const type = first.state === 'FAILED' ? 'error' : group.jobs.every(succeeded) ? 'success' : 'info';
+    const message = endedWords(group.jobs, underWay, trans);
+    const label =
+      group.jobs.length > 1 && type === 'error' ? trans.__('Show the first failure') : trans.__('Show');
+    const action = {
+      label,
+      callback: () => {
+        open(first);
       }
-    ];
-    const options = { actions, autoClose: job.state === 'SUCCEEDED' ? 10_000 : (false as const) };
-    if (job.state === 'SUCCEEDED') {
-      Notification.success(text, options);
-    } else if (job.state === 'FAILED') {
-      Notification.error(text, options);
-    } else {
-      Notification.info(text, options);
+    };
+    const said = { actions: [action], autoClose: type === 'success' ? 10_000 : (false as const) };
+    const same = group.jobs.length > ended.length;
+    if (!same || !Notification.update({ id: this._told, message, type, ...said })) {
+      this._told = Notification.emit(message, type, said);
     }
+    this._group = group;
   }
 
   private _work: Promise<void> = Promise.resolve();
+  private _group: Group | null = null;
+  private _told = '';
   private _seen: readonly Job[] | null = null;
   private _remembered: readonly string[] | null = null;
+}
+
+function succeeded(job: Job): boolean {
+  return job.state === 'SUCCEEDED';
 }
 
 async function recall(state: IStateDB | null): Promise<readonly string[]> {

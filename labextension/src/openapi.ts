@@ -522,6 +522,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/schedules/preview": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A cron expression in words, and its first times; nothing is stored. */
+        readonly get: operations["previewSchedule"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/site/room": {
         readonly parameters: {
             readonly query?: never;
@@ -2022,6 +2039,16 @@ export interface components {
         readonly SchedulePatch: {
             /** Paused */
             readonly paused: boolean;
+        };
+        /**
+         * SchedulePreview
+         * @description What a schedule would do: its cron expression in words, and its first times.
+         */
+        readonly SchedulePreview: {
+            /** Times */
+            readonly times: readonly string[];
+            /** Words */
+            readonly words: string;
         };
         /**
          * ScheduleRequest
@@ -3706,6 +3733,42 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly previewSchedule: {
+        readonly parameters: {
+            readonly query: {
+                /** @description How many times at most. */
+                readonly count?: number;
+                /** @description Minute, hour, day, month, weekday. */
+                readonly cron: string;
+                /** @description As in the tz database: Europe/Amsterdam. */
+                readonly time_zone?: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A cron expression in words, and its first times; nothing is stored. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SchedulePreview"];
                 };
             };
             /** @description What went wrong. */

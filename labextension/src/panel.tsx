@@ -18,6 +18,7 @@ export interface PanelOptions {
   readonly open: (job: Job) => void;
   /** Show these jobs beside each other. */
   readonly compare: (jobs: readonly Job[]) => void;
+  readonly showSchedules: () => void;
 }
 
 export class Panel extends ReactWidget {
@@ -32,11 +33,14 @@ export class Panel extends ReactWidget {
   }
 
   protected render(): JSX.Element {
-    const { model, trans, open, compare } = this.options;
+    const { model, trans, open, compare, showSchedules } = this.options;
     return (
       <>
         <div className="aif-Head">
           <h2>{trans.__('AI Factory')}</h2>
+          <button type="button" className="aif-Link" onClick={showSchedules}>
+            {trans.__('Schedules')}
+          </button>
         </div>
         <Notices model={model} trans={trans} />
         <HereView model={model} trans={trans} />
@@ -52,6 +56,21 @@ export class Panel extends ReactWidget {
   protected onAfterHide(): void {
     this.options.model.listShown = false;
   }
+}
+
+/** A link to the hub's page that starts this server; nothing where there is no hub. */
+function StartAgain({
+  address,
+  trans
+}: {
+  address: string | null;
+  trans: TranslationBundle;
+}): JSX.Element | null {
+  return address === null ? null : (
+    <a className="aif-Link" href={address}>
+      {trans.__('Start it again')}
+    </a>
+  );
 }
 
 /** What is simulated, and what can't be heard now. */
@@ -75,7 +94,10 @@ export function Notices({ model, trans }: ViewProps): JSX.Element {
       )}
       {trouble === null ? null : (
         <p className="aif-Notice" data-kind="trouble">
-          {trouble}
+          {trouble}{' '}
+          {model.link === 'stopped' || model.link === 'signed-out' ? (
+            <StartAgain address={model.api.startUrl} trans={trans} />
+          ) : null}
         </p>
       )}
     </div>

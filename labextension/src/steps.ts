@@ -1,5 +1,6 @@
 /** The steps of a job that has several, and what each of them printed: pure. */
 
+import type { LogRow } from './log';
 import type { Job, Step } from './types';
 
 /** Which step is meant. Steps change their place as they begin, and several may have one name. */
@@ -28,27 +29,29 @@ export function areNodes(job: Job): boolean {
   return job.steps.length > 0 && job.steps.every(step => /^node \d+$/.test(step.name));
 }
 
-interface Section {
+/** What one step printed. */
+export interface Section {
   readonly name: string;
-  readonly text: string;
+  readonly rows: readonly LogRow[];
 }
 
 /** The parts of a workflow's log, which stand one after the other below "=== name ===". */
-function sections(log: string): readonly Section[] {
-  const found: Section[] = [];
-  const heads = [...log.matchAll(/^=== (.+) ===$/gm)];
-  heads.forEach((head, index) => {
-    const begin = head.index + head[0].length + 1;
-    found.push({ name: head[1] ?? '', text: log.slice(begin, heads[index + 1]?.index) });
+export function sections(log: readonly LogRow[]): readonly Section[] {
+  const heads: { readonly name: string; readonly row: number }[] = [];
+  log.forEach(({ plain }, row) => {
+    const name = plain.startsWith('=== ') ? /^=== (.+) ===$/.exec(plain)?.[1] : undefined;
+    if (name !== undefined) {
+      heads.push({ name, row });
+    }
   });
-  return found;
+  return heads.map(({ name, row }, index) => ({ name, rows: log.slice(row + 1, heads[index + 1]?.row) }));
 }
 
 /**
  * What a step printed, as far as the job's log has it; null when it says nothing of that step. A step of a template
  * within another one is called "outer.inner" there, or "[0].inner".
  */
-export function logOf(log: string, { name, nth }: Chosen): string | null {
-  const named = sections(log).filter(section => section.name === name || section.name.endsWith(`.${name}`));
-  return named[nth]?.text ?? null;
+export function logOf(parts: readonly Section[], { name, nth }: Chosen): readonly LogRow[] | null {
+  const named = parts.filter(section => section.name === name || section.name.endsWith(`.${name}`));
+  return named[nth]?.rows ?? null;
 }

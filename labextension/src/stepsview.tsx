@@ -4,21 +4,22 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { JSX } from 'react';
 import { duration, since } from './format';
 import { printable } from './printable';
-import { areNodes, type Chosen, logOf, placed, type PlacedStep } from './steps';
+import { areNodes, type Chosen, logOf, placed, type PlacedStep, type Section } from './steps';
 import type { Job } from './types';
 import { useNow } from './view';
 import { STEP_SIGNS, stepStateName } from './words';
 
 interface StepsProps {
   readonly job: Job;
-  readonly log: string;
+  /** The parts of its log. */
+  readonly parts: readonly Section[];
   readonly chosen: Chosen | null;
   readonly choose: (step: Chosen) => void;
   readonly trans: TranslationBundle;
 }
 
 /** Nothing for a job that is one command on one node. */
-export function Steps({ job, log, chosen, choose, trans }: StepsProps): JSX.Element | null {
+export function Steps({ job, parts, chosen, choose, trans }: StepsProps): JSX.Element | null {
   const now = useNow(5_000);
   const steps = placed(job.steps);
   if (steps.length === 0) {
@@ -49,7 +50,7 @@ export function Steps({ job, log, chosen, choose, trans }: StepsProps): JSX.Elem
                 step={step}
                 now={now}
                 chosen={step.name === chosen?.name && step.nth === chosen.nth}
-                readable={logOf(log, step) !== null}
+                readable={logOf(parts, step) !== null}
                 choose={choose}
                 trans={trans}
               />

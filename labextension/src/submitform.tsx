@@ -5,21 +5,24 @@ import { FormComponent } from '@jupyterlab/ui-components';
 import { type ReadonlyJSONObject, UUID } from '@lumino/coreutils';
 import { customizeValidator } from '@rjsf/validator-ajv8';
 import { type JSX, useMemo, useRef, useState } from 'react';
+import { fieldTrouble, type Titles } from './formtrouble';
 import { firstChoice } from './offers';
 import { filledIn, formSchema } from './schema';
 import type { Known } from './submitknown';
 import { Parameters } from './submitparameters';
 import { Profiles } from './submitprofiles';
+import { isOfTiming, Repeat } from './submitrepeat';
 import { Verdict } from './submitverdict';
 import type { SubmitOptions } from './submitview';
-import type { Checked, Subject, Wanted } from './types';
+import type { Checked, Subject, Timing, Wanted } from './types';
 import { formTroubleWords } from './words';
 
 const validator = customizeValidator<ReadonlyJSONObject>();
 
 type FormProps = SubmitOptions & { readonly known: Known };
 
-export function SubmitForm({ model, trans, profile, start, save, submitted, known }: FormProps): JSX.Element {
+export function SubmitForm(props: FormProps): JSX.Element {
+  const { model, trans, profile, start, save, submitted, scheduled, known } = props;
   const { subject, menu, description } = known;
   const wishes = [start?.profile, profile, model.overview?.here.profile];
   const [chosen, setChosen] = useState(() => firstChoice(menu, wishes));
@@ -29,13 +32,22 @@ export function SubmitForm({ model, trans, profile, start, save, submitted, know
   const [unread, setUnread] = useState<ReadonlySet<string>>(new Set());
   const [sends, setSends] = useState(true);
   const [fields, setFields] = useState<ReadonlyJSONObject>(start?.fields ?? { name: subject.name });
+  const [more, setMore] = useState(start !== null);
+  const [timing, setTiming] = useState<Timing | null>(null);
   const [checked, setChecked] = useState<Checked | null>(null);
   const [trouble, setTrouble] = useState<unknown>(null);
   const [busy, setBusy] = useState<'check' | 'submit' | null>(null);
+  // An answer that comes after the schedule was changed says nothing of what stands there now.
+  const sent = useRef<Timing | null>(null);
   // One key for all attempts to send this form, so that trying again after a lost answer makes no second job.
   const key = useRef('');
   const schema = useMemo(() => formSchema(description), [description]);
-  const uiSchema = useMemo(() => uiFor(trans), [trans]);
+  const titles = useMemo(() => titlesOf(trans), [trans]);
+  const uiSchema = useMemo(
+    () => Object.fromEntries(Object.entries(titles).map(([name, title]) => [name, { 'ui:title': title }])),
+    [titles]
+  );
+  const atField = fieldTrouble(trouble, titles);
 
   const touch = () => {
     key.current = '';
@@ -72,7 +84,12 @@ export function SubmitForm({ model, trans, profile, start, save, submitted, know
   const submit = () => {
     run('submit', async () => {
       key.current ||= UUID.uuid4();
-      submitted(await model.api.submit(wanted(), key.current));
+      sent.current = timing;
+      if (timing === null) {
+        submitted(await model.api.submit(wanted(), key.current));
+      } else {
+        scheduled(await model.api.makeSchedule(wanted(), timing, key.current));
+      }
     });
   };
   const held = busy !== null || unread.size > 0 || (subject.kind !== 'notebook' && command.trim() === '');
@@ -147,12 +164,21 @@ export function SubmitForm({ model, trans, profile, start, save, submitted, know
           )}
         </p>
       )}
-      <details className="aif-More" open={start !== null}>
+      <details
+        className="aif-More"
+        open={more || atField !== null}
+        onToggle={event => {
+          setMore(event.currentTarget.open);
+        }}
+      >
         <summary>{trans.__('Name, time limit, retries, variables, results')}</summary>
         <FormComponent
           schema={schema}
           uiSchema={uiSchema}
           validator={validator}
+          liveValidate={true}
+          showErrorList={false}
+          extraErrors={atField === null ? {} : { [atField.field]: { __errors: [atField.words] } }}
           formData={fields}
           tagName="div"
           compact={true}
@@ -163,9 +189,21 @@ export function SubmitForm({ model, trans, profile, start, save, submitted, know
           }}
         />
       </details>
+      {'/schedules/preview' in (description.paths ?? {}) ? (
+        <Repeat
+          timing={timing}
+          api={model.api}
+          refused={isOfTiming(trouble) && sent.current === timing ? trouble : null}
+          trans={trans}
+          change={wish => {
+            setTiming(wish);
+            touch();
+          }}
+        />
+      ) : null}
       <div aria-live="polite">
         {checked === null ? null : <Verdict checked={checked} trans={trans} />}
-        {trouble === null ? null : (
+        {trouble === null || isOfTiming(trouble) || atField !== null ? null : (
           <p className="aif-Notice" data-kind="trouble" role="alert">
             {formTroubleWords(trouble, trans)}
           </p>
@@ -176,7 +214,11 @@ export function SubmitForm({ model, trans, profile, start, save, submitted, know
           {busy === 'check' ? trans.__('Checking…') : trans.__('Check')}
         </button>
         <button type="submit" className="jp-mod-styled jp-mod-accept" disabled={held}>
-          {busy === 'submit' ? trans.__('Submitting…') : trans.__('Submit')}
+          {busy === 'submit'
+            ? trans.__('Submitting…')
+            : timing === null
+              ? trans.__('Submit')
+              : trans.__('Make the schedule')}
         </button>
       </div>
     </form>
@@ -213,18 +255,18 @@ function Travels({ subject, sends, trans, change }: TravelsProps): JSX.Element {
   );
 }
 
-/** Labels that read better than a field's name; whatever is not here has the service's own. */
-function uiFor(trans: TranslationBundle): Record<string, object> {
-  const titled = (title: string, more: object = {}) => ({ 'ui:title': title, ...more });
+/** Names that read better than a field's; whatever is not here has the service's own. */
+function titlesOf(trans: TranslationBundle): Titles {
   return {
-    name: titled(trans.__('Name')),
-    outputs: titled(trans.__('Files to bring back (patterns; empty: all that are new or changed)')),
-    environment: titled(trans.__('Variables (others see their names, not their values)')),
-    priority: titled(trans.__('Priority')),
-    max_seconds: titled(trans.__('Longest run, in seconds')),
-    engine: titled(trans.__('Engine (empty: the site’s first)')),
-    nodes: titled(trans.__('Nodes, each with the whole profile')),
-    retries: titled(trans.__('Tries after a failure')),
-    retry_backoff: titled(trans.__('Seconds before the first of them'))
+    name: trans.__('Name'),
+    outputs: trans.__('Files to bring back (patterns; empty: all that are new or changed)'),
+    environment: trans.__('Variables (others see their names, not their values)'),
+    priority: trans.__('Priority'),
+    max_seconds: trans.__('Longest run, in seconds'),
+    engine: trans.__('Engine (empty: the site’s first)'),
+    nodes: trans.__('Nodes, each with the whole profile'),
+    retries: trans.__('Tries after a failure'),
+    retry_backoff: trans.__('Seconds before the first of them'),
+    notify: trans.__('Notify')
   };
 }

@@ -9,7 +9,7 @@ import { sendIcon } from './icons';
 import type { HubModel } from './model';
 import { SubmitForm } from './submitform';
 import { useKnown } from './submitknown';
-import type { Job } from './types';
+import type { Job, Schedule } from './types';
 import { formTroubleWords } from './words';
 
 export interface SubmitOptions {
@@ -23,6 +23,7 @@ export interface SubmitOptions {
   /** Save what is open in an editor, so that what runs is what is seen. */
   readonly save: () => Promise<void>;
   readonly submitted: (job: Job) => void;
+  readonly scheduled: (schedule: Schedule) => void;
 }
 
 /** What the form is filled in with at first; `variables` names those whose values are to be typed again. */
@@ -46,6 +47,10 @@ class SubmitBody extends ReactWidget {
         {...this.options}
         submitted={job => {
           this.options.submitted(job);
+          this.parent?.dispose();
+        }}
+        scheduled={schedule => {
+          this.options.scheduled(schedule);
           this.parent?.dispose();
         }}
       />

@@ -18,6 +18,9 @@ export type DryRun = Schemas['DryRun'];
 export type Provenance = Schemas['ProvenanceAnswer'];
 export type MetricsAnswer = Schemas['MetricsAnswer'];
 export type MetricValue = MetricsAnswer['series'][number]['values'][number];
+export type Schedule = Schemas['ScheduleAnswer'];
+export type SchedulePage = Schemas['SchedulePage'];
+export type SchedulePreview = Schemas['SchedulePreview'];
 export type ArtifactFile = Schemas['ArtifactAnswer'];
 
 export interface JobPage {
@@ -97,6 +100,13 @@ export interface Wanted {
   readonly notebook?: string;
   readonly parameters?: Readonly<Record<string, unknown>>;
   readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** When a schedule submits, and whether also while its job before goes on. */
+export interface Timing {
+  readonly cron: string;
+  readonly time_zone: string;
+  readonly overlap: Schedule['overlap'];
 }
 
 /** What would happen, and how many bytes would travel. */

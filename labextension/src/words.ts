@@ -1,7 +1,7 @@
 /** What states and troubles are called. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { Offline, Refused } from './errors';
+import { Offline, Refused, SignedOut, Stopped } from './errors';
 import { clock, duration } from './format';
 import type { Link } from './model';
 import { printable } from './printable';
@@ -87,6 +87,33 @@ export function attemptWords(attempt: Attempt, trans: TranslationBundle): string
   return [why, attempt.nodes.map(printable).join(', '), held].filter(part => part !== '').join(' · ');
 }
 
+/** How many failures are named in one notification. */
+const NAMED = 3;
+
+/** What is told of jobs that have ended, failures first: "18 of 20 ended, 2 failed: a (exit code 1), b". */
+export function endedWords(jobs: readonly Job[], under: number, trans: TranslationBundle): string {
+  const [only] = jobs;
+  const withReason = (job: Job) => {
+    const reason = jobReason(job, trans);
+    return printable(job.name) + (reason === '' ? '' : ` (${reason})`);
+  };
+  if (only !== undefined && jobs.length === 1) {
+    const reason = jobReason(only, trans);
+    return `${printable(only.name)}: ${stateName(only.state, trans)}${reason === '' ? '' : ` (${reason})`}`;
+  }
+  const ended =
+    under === 0
+      ? trans.__('%1 jobs ended', jobs.length)
+      : trans.__('%1 of %2 jobs ended', jobs.length, jobs.length + under);
+  const failed = jobs.filter(job => job.state === 'FAILED');
+  if (failed.length === 0) {
+    return ended;
+  }
+  const more = failed.length > NAMED ? ', …' : '';
+  const names = failed.slice(0, NAMED).map(withReason).join(', ');
+  return trans.__('%1, %2 failed: %3', ended, failed.length, names + more);
+}
+
 /** What to say above everything else; null when all is well. */
 export function linkTrouble(
   link: Link,
@@ -95,6 +122,7 @@ export function linkTrouble(
   trans: TranslationBundle
 ): string | null {
   const last = asOf === null ? '' : ` ${trans.__('What you see is from %1.', clock(asOf))}`;
+  const said = trouble?.replace(/[^.!?]$/, '$&.');
   switch (link) {
     case 'offline':
       return (
@@ -102,9 +130,13 @@ export function linkTrouble(
           'No connection to your server: the network or the hub is away. Your jobs go on. Trying again.'
         ) + last
       );
+    case 'stopped':
+      return stoppedWords(trans) + last;
+    case 'signed-out':
+      return signedOutWords(trans) + last;
     case 'no-service':
     case 'failed':
-      return (trouble ?? trans.__('The job service gave an answer that is not understood.')) + last;
+      return (said ?? trans.__('The job service gave an answer that is not understood.')) + last;
     default:
       return null;
   }
@@ -115,8 +147,22 @@ export function waitWords(job: Job, trans: TranslationBundle): string | null {
   return job.state === 'QUEUED' ? (job.expected_wait?.words ?? trans.__('unknown')) : null;
 }
 
+function stoppedWords(trans: TranslationBundle): string {
+  return trans.__('Your server has stopped. Your jobs go on.');
+}
+
+function signedOutWords(trans: TranslationBundle): string {
+  return trans.__('This page is signed out of your server, or the server has stopped. Your jobs go on.');
+}
+
 /** What went wrong with a job, for a person: the service's own words where it said something. */
 export function troubleWords(error: unknown, trans: TranslationBundle): string {
+  if (error instanceof Stopped) {
+    return stoppedWords(trans);
+  }
+  if (error instanceof SignedOut) {
+    return signedOutWords(trans);
+  }
   if (error instanceof Offline) {
     return trans.__('No connection to your server or to the job service. The job goes on; trying again.');
   }
@@ -125,6 +171,9 @@ export function troubleWords(error: unknown, trans: TranslationBundle): string {
 
 /** What went wrong with the form. */
 export function formTroubleWords(error: unknown, trans: TranslationBundle): string {
+  if (error instanceof Stopped || error instanceof SignedOut) {
+    return `${troubleWords(error, trans)} ${trans.__('What you typed is kept on this page.')}`;
+  }
   if (error instanceof Offline) {
     return trans.__('No connection to your server. What you typed is kept; try again in a moment.');
   }

@@ -1,4 +1,4 @@
-import { bytes, duration, money, shortResource, since } from '../src/format';
+import { bytes, duration, momentIn, money, shortResource, since } from '../src/format';
 
 test.each([
   [0, '0 s'],
@@ -39,4 +39,10 @@ test('what has not happened yet has no time', () => {
 test('a resource without its maker', () => {
   expect(shortResource('nvidia.com/mig-1g.10gb')).toBe('mig-1g.10gb');
   expect(shortResource('cpu')).toBe('cpu');
+});
+
+test('a time of a schedule is read on the clocks of its zone', () => {
+  expect(momentIn('2026-03-30T04:00:00.000+00:00', 'Europe/Amsterdam', 'en-US')).toBe('Mon, Mar 30, 06:00');
+  expect(momentIn('2026-03-29T22:30:00.000+00:00', 'Europe/Amsterdam', 'en-US')).toBe('Mon, Mar 30, 00:30');
+  expect(momentIn('2026-03-30T04:00:00.000+00:00', 'No/Where', 'en-US')).toMatch(/Mar (29|30)/);
 });

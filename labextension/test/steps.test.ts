@@ -1,6 +1,7 @@
 import { Follower } from '../src/follower';
 import type { Api } from '../src/api';
-import { areNodes, logOf, placed } from '../src/steps';
+import { append, NOTHING_PRINTED, shownRows } from '../src/log';
+import { areNodes, type Chosen, logOf, placed, sections } from '../src/steps';
 import type { Job, Step } from '../src/types';
 import { makeJob } from './jobs';
 
@@ -10,13 +11,17 @@ function step(name: string, state: Step['state'] = 'RUNNING'): Step {
 
 const LOG = '=== load ===\nread 5 files\n=== [0].train ===\nepoch 1\nepoch 2\n=== [1].train ===\nother\n';
 
+function partOf(log: string, step: Chosen): readonly string[] | null {
+  return logOf(sections(shownRows(append(NOTHING_PRINTED, log, false))), step)?.map(row => row.plain) ?? null;
+}
+
 test('each step has its own part of the log, also when two have one name', () => {
-  expect(logOf(LOG, { name: 'load', nth: 0 })).toBe('read 5 files\n');
-  expect(logOf(LOG, { name: 'train', nth: 0 })).toBe('epoch 1\nepoch 2\n');
-  expect(logOf(LOG, { name: 'train', nth: 1 })).toBe('other\n');
-  expect(logOf(LOG, { name: 'train', nth: 2 })).toBeNull();
-  expect(logOf(LOG, { name: 'rain', nth: 0 })).toBeNull();
-  expect(logOf('no parts here\n', { name: 'load', nth: 0 })).toBeNull();
+  expect(partOf(LOG, { name: 'load', nth: 0 })).toEqual(['read 5 files']);
+  expect(partOf(LOG, { name: 'train', nth: 0 })).toEqual(['epoch 1', 'epoch 2']);
+  expect(partOf(LOG, { name: 'train', nth: 1 })).toEqual(['other']);
+  expect(partOf(LOG, { name: 'train', nth: 2 })).toBeNull();
+  expect(partOf(LOG, { name: 'rain', nth: 0 })).toBeNull();
+  expect(partOf('no parts here\n', { name: 'load', nth: 0 })).toBeNull();
 });
 
 test('steps of one name are told apart', () => {
@@ -62,7 +67,7 @@ async function follow(job: Job): Promise<{ logs: string[]; asked: () => number; 
   } as unknown as Api;
   const follower = new Follower(api, job.id, {
     job: () => undefined,
-    log: log => logs.push(log),
+    log: log => logs.push(log.rows.map(row => row.plain).join('\n')),
     files: () => undefined,
     trouble: () => undefined
   });

@@ -1,13 +1,12 @@
 import { startFrom } from '../src/again';
 import { differences, parametersOf, runBefore } from '../src/compare';
 import { costToday, idleLeft, pricePerHour } from '../src/cost';
-import { Offline, Refused } from '../src/errors';
-import { append } from '../src/log';
-import { settle } from '../src/settle';
+import { Offline, Refused, SignedOut, Stopped } from '../src/errors';
+import { grouped, settle } from '../src/settle';
 import type { Overview } from '../src/types';
 import { line } from '../src/chart';
 import { readValue } from '../src/values';
-import { formTroubleWords, jobReason, linkTrouble } from '../src/words';
+import { endedWords, formTroubleWords, jobReason, linkTrouble, troubleWords } from '../src/words';
 import { makeAttempt, makeJob } from './jobs';
 import { trans } from './trans';
 
@@ -115,14 +114,6 @@ test('jobs that ended while nobody looked are told once', () => {
   expect(settle(first.underWay, mine).ended).toEqual([]);
 });
 
-test('a long log loses its beginning, at a line', () => {
-  expect(append('a\n', 'b\n', false)).toBe('a\nb\n');
-  expect(append('a', 'b', true)).toBe('a\n[…]\nb');
-  const long = append('x'.repeat(100) + '\n', ('y'.repeat(99) + '\n').repeat(5_000), false);
-  expect(long.length).toBeLessThanOrEqual(400_010);
-  expect(long.startsWith('[…]\ny')).toBe(true);
-});
-
 test('moments that nobody measured leave a gap in the chart', () => {
   const samples = [0, 30, 60, 90].map((at, index) => ({
     at,
@@ -168,4 +159,31 @@ test('a form whose answer is lost says that what was typed is kept, and a refusa
   );
   const no = new Refused(422, 'invalid', 'profile: there is none');
   expect(formTroubleWords(no, trans)).toBe('profile: there is none');
+});
+
+test('a server that has stopped is said to have, and what the service said ends with a full stop', () => {
+  const asOf = new Date(2026, 0, 5, 14, 5, 9);
+  const words = linkTrouble('stopped', null, asOf, trans) ?? '';
+  expect(words).toMatch(/^Your server has stopped\. Your jobs go on\. What you see is from .*05.*09.*\.$/);
+  expect(linkTrouble('signed-out', null, null, trans)).toContain('signed out of your server');
+  expect(linkTrouble('failed', 'Failed', asOf, trans)).toMatch(/^Failed\. What you see/);
+  expect(linkTrouble('failed', 'It is so.', null, trans)).toBe('It is so.');
+  expect(troubleWords(new Stopped(), trans)).toBe('Your server has stopped. Your jobs go on.');
+  expect(formTroubleWords(new SignedOut(), trans)).toMatch(
+    /signed out.* What you typed is kept on this page\.$/
+  );
+});
+
+test('what ends together is told together, failures first', () => {
+  const failed = { reason: null, exit_code: 3 };
+  const first = grouped(null, [makeJob(1), makeJob(2, 'FAILED', { name: 'b', ...failed })], 1_000);
+  expect(endedWords(first.jobs, 0, trans)).toBe('2 jobs ended, 1 failed: b (exit code 3)');
+  const second = grouped(first, [makeJob(3)], 20_000);
+  expect(second.jobs.map(job => job.id)).toEqual(['j000002', 'j000001', 'j000003']);
+  expect(endedWords(second.jobs, 17, trans)).toBe('3 of 20 jobs ended, 1 failed: b (exit code 3)');
+  const later = grouped(second, [makeJob(4)], 60_000);
+  expect(later.jobs.map(job => job.id)).toEqual(['j000004']);
+  expect(endedWords(later.jobs, 3, trans)).toBe(`${makeJob(4).name}: Succeeded`);
+  const four = [1, 2, 3, 4].map(id => makeJob(id, 'FAILED', { name: `n${id}`, ...failed, exit_code: null }));
+  expect(endedWords(four, 0, trans)).toBe('4 jobs ended, 4 failed: n1, n2, n3, …');
 });

@@ -34,6 +34,14 @@ NOTEBOOK = """
 """
 
 
+# As the hub's own page does it.
+STOP = """async () => {
+  const token = document.cookie.match(/_xsrf=([^;]*)/)?.[1] ?? '';
+  const answer = await fetch('/hub/api/users/ada/server', {method: 'DELETE', headers: {'X-XSRFToken': token}});
+  return answer.status;
+}"""
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with running_demo(tmp_path_factory.mktemp("lab")) as running:
@@ -128,11 +136,10 @@ def test_a_job_is_suspended_resumed_cancelled_and_tried_again(page: Page) -> Non
     job.get_by_role("button", name="Resume").click()
     expect(job.locator(".aif-Job-head")).to_contain_text("Running")
     expect(job).to_contain_text("Previous attempts")
-    job.get_by_role("button", name="Log of attempt 1").click()
-    expect(job.locator(".aif-Log h2")).to_have_text("Log of attempt 1")
+    job.get_by_role("tab", name="Attempt 2").press("ArrowLeft")
+    expect(job.get_by_role("tab", name="Attempt 1")).to_have_attribute("aria-selected", "true")
     expect(job.locator(".aif-Log pre")).to_contain_text("attempt")
-    job.get_by_role("button", name="Show the present log").click()
-    expect(job.locator(".aif-Log h2")).to_have_text("Log")
+    job.get_by_role("tab", name="Attempt 2").click()
     job.get_by_role("button", name="Cancel job").click()
     expect(job.locator(".aif-Job-head")).to_contain_text("Cancelled")
     first = _fact(job, "Id")
@@ -265,6 +272,30 @@ def test_a_refusal_is_in_the_service_s_own_words(page: Page) -> None:
     assert "none" in answer["body"]["detail"]
 
 
+def test_what_is_refused_stands_at_its_field_as_it_is_called_there(page: Page) -> None:
+    submit_as_job(page, "train.py")
+    form = shown(page, ".aif-Submit")
+    form.get_by_text("Name, time limit, retries").click()
+    form.locator("#root_max_seconds").fill("-5")
+    expect(form.locator(".validationErrors")).to_contain_text("must be >= 1")
+    form.get_by_role("button", name="Check").click()
+    expect(form.locator(".validationErrors")).to_contain_text("Longest run, in seconds is -5: it should be greater")
+    expect(form.get_by_role("alert")).to_have_count(0)
+    form.locator("#root_max_seconds").fill("60")
+    expect(form.locator(".validationErrors")).to_have_count(0)
+
+
+def test_what_ends_together_is_told_together_with_the_failures_first(page: Page) -> None:
+    for name, command in (("together-a", "true"), ("together-b", "true"), ("together-bad", "exit 3")):
+        post(page, name, command)
+    side(page, "aifactory-hub-panel")
+    told = toast(page, "together-bad")
+    expect(told).to_contain_text(re.compile(r"[2-9] jobs ended, 1 failed: together-bad \(exit code 3\)"))
+    expect(toast(page, "together-")).to_have_count(1)
+    told.get_by_role("button", name="Show the first failure").click()
+    expect(shown(page, ".aif-Job").locator("h1")).to_have_text("together-bad")
+
+
 def test_offline_is_said_and_goes_by_itself(page: Page) -> None:
     side(page, "aifactory-hub-panel")
     page.context.set_offline(True)
@@ -308,6 +339,20 @@ def test_axe_finds_nothing_of_ours_and_pictures(page: Page, theme: str) -> None:
         side(page, "aifactory-hub-panel")
     page.set_viewport_size({"width": 1280, "height": 900})
     assert found == []
+
+
+def test_a_server_that_was_stopped_is_said_to_have_with_a_way_to_start_it(page: Page, demo: Demo) -> None:
+    """The last one here: afterwards there is no JupyterLab."""
+    gone = page.get_by_role("dialog", name=re.compile("Server (unavailable|not running)", re.IGNORECASE))
+    page.add_locator_handler(gone, lambda dialog: dialog.get_by_role("button", name="Dismiss").click())
+    hub = page.context.new_page()
+    hub.goto(f"{demo.address}/hub/home")
+    assert hub.evaluate(STOP) in (202, 204)
+    hub.close()
+    page.get_by_role("button", name="The team's").click()
+    notice = page.locator(".aif-Panel .aif-Notice[data-kind=trouble]")
+    expect(notice).to_contain_text("Your server has stopped. Your jobs go on.")
+    assert "/hub/spawn/ada" in str(notice.get_by_role("link", name="Start it again").get_attribute("href"))
 
 
 def _afresh(page: Page) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aifactory_hub.domain.refusals import Refusal
-from aifactory_hub.domain.schedules import check_schedule, missed, next_time
+from aifactory_hub.domain.schedules import Preview, check_schedule, missed, next_time, preview
 
 AMSTERDAM = "Europe/Amsterdam"
 
@@ -76,3 +76,26 @@ def test_a_daily_time_comes_within_about_a_day(after: float, minute: int, hour: 
     assert due is not None
     assert after < due <= after + 26 * 3600
     assert datetime.fromtimestamp(due, UTC).second == 0
+
+
+def test_a_preview_says_it_in_words_and_names_the_first_times() -> None:
+    friday = datetime(2026, 3, 27, 12, tzinfo=UTC).timestamp()
+    found = preview("0 6 * * mon-fri", "Europe/Amsterdam", now=friday, count=2)
+    assert isinstance(found, Preview)
+    assert found.words == "At 06:00 on Monday through Friday"
+    # The clock is put forward on Sunday.
+    assert [datetime.fromtimestamp(at, UTC).isoformat() for at in found.times] == [
+        "2026-03-30T04:00:00+00:00",
+        "2026-03-31T04:00:00+00:00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cron", "time_zone", "field"),
+    [("0 6 * *", "UTC", "cron"), ("0 0 30 2 *", "UTC", "cron"), ("* * * * *", "Nowhere", "time_zone")],
+)
+def test_a_preview_refuses_what_a_schedule_would(cron: str, time_zone: str, field: str) -> None:
+    refused = preview(cron, time_zone, now=0.0, count=3)
+    assert refused == check_schedule(cron, time_zone, now=0.0)
+    assert isinstance(refused, Refusal)
+    assert refused.field == field

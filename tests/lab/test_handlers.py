@@ -107,6 +107,8 @@ async def test_a_refusal_comes_in_the_service_s_own_words(jupyter: JupyterServer
         ("GET", "jobs/abc/artifacts/..%2f..%2fx"),
         ("POST", "uploads/abc"),
         ("DELETE", "jobs"),
+        ("POST", "schedules"),
+        ("PATCH", "jobs/abc"),
     ],
 )
 async def test_nothing_else_of_the_service_can_be_asked(jupyter: JupyterServer, method: str, path: str) -> None:
@@ -261,3 +263,31 @@ async def test_an_open_stream_ends_when_the_person_in_the_browser_may_not_be_her
                         prints(b"third")
         assert "second" in got
         assert "third" not in got
+
+
+async def test_a_schedule_is_made_with_its_files_paused_run_and_deleted(jupyter: JupyterServer) -> None:
+    base = f"{jupyter.url}/aifactory-hub"
+    fields = {"command": "true", "profile": "mig-1g.10gb", "name": "nightly"}
+    form = {"folder": None, "fields": fields, "cron": "0 3 * * *", "time_zone": "Europe/Amsterdam", "key": "nightly"}
+    seen = await jupyter.client.get(f"{base}/api/schedules/preview", params={"cron": form["cron"]})
+    assert seen.json()["words"] == "At 03:00 every day"
+    taken = [await jupyter.client.post(f"{base}/schedule", json=form) for _ in range(2)]
+    assert [answer.status_code for answer in taken] == [200, 200], taken[0].text
+    made = taken[0].json()
+    assert taken[1].json()["id"] == made["id"]
+    assert (made["name"], made["cron"], made["time_zone"]) == ("nightly", "0 3 * * *", "Europe/Amsterdam")
+    path = f"{base}/api/schedules/{made['id']}"
+    assert (await jupyter.client.patch(path, json={"paused": True})).json()["paused"] is True
+    assert (await jupyter.client.post(f"{path}/runs", json={"key": "now"})).json()["name"] == "nightly"
+    assert [one["id"] for one in (await jupyter.client.get(f"{base}/api/schedules")).json()["schedules"]] == [
+        made["id"]
+    ]
+    assert (await jupyter.client.delete(path)).status_code == 200
+    assert (await jupyter.client.get(f"{base}/api/schedules")).json()["schedules"] == []
+
+
+async def test_a_typo_in_a_schedule_is_refused_with_its_field(jupyter: JupyterServer) -> None:
+    form = {"folder": None, "fields": {"command": "true"}, "cron": "0 25 * * *", "key": "typo"}
+    refused = await jupyter.client.post(f"{jupyter.url}/aifactory-hub/schedule", json=form)
+    assert (refused.status_code, refused.json()["field"]) == (400, "cron")
+    assert "write minute, hour, day, month, weekday" in refused.json()["detail"]

@@ -167,6 +167,19 @@ async def test_a_schedule_rests_and_is_forgotten(service: RunningService) -> Non
         assert (await http.get(path)).status_code == 404
 
 
+async def test_a_schedule_is_previewed_before_it_is_made(service: RunningService) -> None:
+    asked = {"cron": SCHEDULE["cron"], "time_zone": SCHEDULE["time_zone"]}
+    async with service.http("ada") as http:
+        seen = (await http.get("/schedules/preview", params={**asked, "count": 2})).json()
+        assert seen["words"] == "At 03:00 every day"
+        assert len(seen["times"]) == 2
+        assert (await http.post("/schedules", json=SCHEDULE)).json()["next"] == seen["times"][0]
+        refused = await http.get("/schedules/preview", params={**asked, "cron": "0 25 * * *"})
+        made = await http.post("/schedules", json={**SCHEDULE, "key": "typo", "cron": "0 25 * * *"})
+        assert (refused.status_code, refused.json()["field"]) == (400, "cron")
+        assert refused.json()["detail"] == made.json()["detail"]
+
+
 async def test_schedules_are_listed_in_pages_the_newest_first(service: RunningService) -> None:
     async with service.http("both") as http, service.http("ada") as ada:
         made = []

@@ -66,6 +66,7 @@ ROUTES: tuple[Route, ...] = (
     ("/jobs/{job}/artifacts", jobs.Artifacts),
     ("/jobs/{job}/artifacts/{name}", jobs.ArtifactOne),
     ("/schedules", schedules.ScheduleList),
+    ("/schedules/preview", schedules.ScheduleTimes),
     ("/schedules/{schedule}", schedules.ScheduleOne),
     ("/schedules/{schedule}/runs", schedules.ScheduleRuns),
     ("/tenants/{tenant}/webhook-secret", schedules.Secret),

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from ... import constants
 from ...domain.refusals import Refusal
-from ...domain.schedules import next_time
+from ...domain.schedules import next_time, preview
 from ...store import Schedule
 from ..answer_types import JobAnswer
 from ..auth.permissions import Caller
 from ..errors import ServiceError, forbidden, from_refusal
-from ..request_types import RetryRequest, SchedulePatch, ScheduleQuery, ScheduleRequest
-from ..schedule_answer_types import MessagesAnswer, ScheduleAnswer, SchedulePage, WebhookSecret
+from ..request_types import PreviewQuery, RetryRequest, SchedulePatch, ScheduleQuery, ScheduleRequest
+from ..schedule_answer_types import MessagesAnswer, ScheduleAnswer, SchedulePage, SchedulePreview, WebhookSecret
 from ..webhooks import tenant_secret
-from .answers import job_answer, messages_answer, schedule_answer
+from .answers import job_answer, messages_answer, moment, schedule_answer
 from .base import Handler, run_sync
 from .operations import operation
 
@@ -86,6 +86,25 @@ class ScheduleList(_OfSchedules):
             raise from_refusal(made)
         schedule, new = made
         await self.answer_schedule(schedule, 201 if new else 200)
+
+
+class ScheduleTimes(Handler):
+    """When a schedule would submit."""
+
+    @operation(
+        "previewSchedule",
+        "A cron expression in words, and its first times; nothing is stored.",
+        answer=SchedulePreview,
+        query=PreviewQuery,
+    )
+    async def get(self) -> None:
+        """What can't be read is refused as it would be by a new schedule."""
+        await self.caller()
+        asked = self.query(PreviewQuery)
+        found = await run_sync(preview, asked.cron, asked.time_zone, now=self.context.clock(), count=asked.count)
+        if isinstance(found, Refusal):
+            raise from_refusal(found)
+        self.answer({"words": found.words, "times": [moment(at) for at in found.times]})
 
 
 class ScheduleOne(_OfSchedules):

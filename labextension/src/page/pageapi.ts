@@ -25,7 +25,8 @@ function pageTransport(prefix: string): Transport {
         throw new Refused(401, 'not-signed-in', 'Your session is over. Load this page again to sign in.');
       }
       return response;
-    }
+    },
+    startUrl: null
   };
 }
 
@@ -57,6 +58,10 @@ export class PageApi extends Api {
       mine: null,
       page: filter === null ? null : await this.jobs(filter, null)
     };
+  }
+
+  override logUrl(id: string, attempt: number): string {
+    return `${super.logUrl(id, attempt)}&_xsrf=${encodeURIComponent(proof())}`;
   }
 
   /** A browser says for a download who has asked for it only on https; where it does not, the proof says it. */

@@ -154,6 +154,7 @@ def _server(
     profile = catalogue.profiles.get(server.profile or "")
     holder = _holder(loads.get(server.team or ""), server_id(user, server.name))
     since = holder.since if holder is not None else None
+    begun = since if since is not None else server.started
     runs = server.state is ServerState.RUNNING
     return HomeServer(
         server.name,
@@ -162,8 +163,8 @@ def _server(
         team=tenant.display_name if tenant is not None else server.team or "",
         size=server.profile or "" if profile is None else size_words(profile, catalogue),
         profile=server.profile or "",
-        since=since if since is not None else server.started,
-        runs=_runs(server, since, now) if runs else "",
+        since=None if server.state is ServerState.STOPPED else begun,
+        runs=(UNKNOWN if begun is None else duration(now - begun)) if runs else "",
         cost=_cost(profile, since, now) if runs else "",
         rate=_rate(profile) if runs else "",
         ends=_coming_end(server, holder, now) if server.state is not ServerState.STOPPED else None,
@@ -181,11 +182,6 @@ def size_words(profile: Profile, catalogue: Catalogue) -> str:
     words = gpu_words(profile, catalogue.cards)
     count = cores(profile.requests.cpu_millicores)
     return words or f"no GPU: {count} {'core' if count == '1' else 'cores'}, {size(profile.requests.memory_bytes)}"
-
-
-def _runs(server: ServerFacts, since: float | None, now: float) -> str:
-    begun = since if since is not None else server.started
-    return UNKNOWN if begun is None else duration(now - begun)
 
 
 def _cost(profile: Profile | None, since: float | None, now: float) -> str:

@@ -81,7 +81,7 @@ def test_axe_finds_nothing_wide_or_on_a_phone(page: Page, site: str, theme: Any)
     if theme == "light":
         picture(page, "home")
     assert complaints(page) == []
-    page.set_viewport_size(PHONE)
+    page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
     assert complaints(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     if theme == "dark":

@@ -102,8 +102,8 @@ def test_a_profile_and_a_team_that_are_gone_are_shown_by_name() -> None:
 
 
 def test_what_does_not_run_costs_nothing_and_ends_at_no_time() -> None:
-    server = shown(replace(RUNNING, state=ServerState.STOPPED, started=None, idle_at=NOW + 60), load())
-    assert (server.runs, server.cost, server.rate, server.ends) == ("", "", "", None)
+    server = shown(replace(RUNNING, state=ServerState.STOPPED, idle_at=NOW + 60), load())
+    assert (server.since, server.runs, server.cost, server.rate, server.ends) == (None, "", "", "", None)
 
 
 def told(until: float) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Builds the JupyterLab extension and the Jobs page into ``labextension/built``: wheels, demo and images take them there.
+"""Builds the JupyterLab extension and the Jobs page into ``labextension/built``, from which wheels and demo take them.
 
     python labextension/build.py            # installs npm packages and builds, each only when something has changed
     python labextension/build.py npm test   # then runs npm with these words

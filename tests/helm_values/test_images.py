@@ -10,7 +10,8 @@ from packaging.requirements import Requirement
 
 from .values import FOLDER, ROOT
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CONTENT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = CONTENT["project"]
 IMAGES = FOLDER / "images"
 # The chart's hub image 4.4.0 has these.
 OF_THE_CHART = {
@@ -50,6 +51,12 @@ def test_the_hub_s_image_lacks_nothing() -> None:
     asked = [*PROJECT["dependencies"], *extras["hub"], *extras["service"]]
     missing = {name_of(requirement) for requirement in asked} - OF_THE_CHART - set(pins("hub"))
     assert not missing
+
+
+def test_the_hub_s_image_has_the_jobs_page() -> None:
+    page = "labextension/built/page"
+    assert page in CONTENT["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
+    assert f"COPY {page} /source/{page}" in (IMAGES / "hub/Dockerfile").read_text(encoding="utf-8")
 
 
 def test_the_notebook_s_image_lacks_nothing_and_has_no_cluster_client() -> None:

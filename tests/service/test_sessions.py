@@ -72,6 +72,13 @@ async def test_who_has_no_session_is_sent_to_the_hub_and_comes_back(service: Run
     assert "script-src 'self';" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
 
 
+async def test_behind_https_no_cookie_goes_over_http(service: RunningService) -> None:
+    async with browser(service) as http:
+        for protocol, wanted in (("http", False), ("https", True)):
+            answer = await http.get(PREFIX, headers={"X-Forwarded-Proto": protocol})
+            assert ("Secure" in answer.headers["Set-Cookie"]) == wanted
+
+
 @pytest.mark.parametrize("given", ["", "-", "ä", "x" * 43, "../" * 20])
 async def test_a_state_that_did_not_begin_here_is_refused(service: RunningService, given: str) -> None:
     async with browser(service) as http:

@@ -52,8 +52,10 @@ export function LogRows(props: LogRowsProps): JSX.Element {
   const { rows, label, empty, wrap, follow, setFollow, matches, current, firstSeen } = props;
   const box = useRef<HTMLPreElement>(null);
   const probe = useRef<HTMLSpanElement>(null);
-  const face = useFace(box, probe);
   const [scrollTop, setScrollTop] = useState(0);
+  const face = useFace(box, probe, element => {
+    element.scrollTop = follow ? element.scrollHeight : scrollTop;
+  });
   const [places, measure] = usePlaces(rows, wrap, face);
   const longest = useMemo(() => rows.reduce((most, row) => Math.max(most, row.plain.length), 0), [rows]);
   const [first, last] = visibleRows(places, scrollTop, face.height);
@@ -150,8 +152,19 @@ function same(one: Match, other: Match | undefined): boolean {
   return one.start === other?.start && one.end === other.end;
 }
 
-/** How large letters and box are, as often as that changes. */
-function useFace(box: RefObject<HTMLElement>, probe: RefObject<HTMLElement>): Face {
+/**
+ * How large letters and box are, as often as that changes; `place` then puts the box where it was, since browsers may
+ * forget that of a tab that is not seen.
+ */
+function useFace(
+  box: RefObject<HTMLElement>,
+  probe: RefObject<HTMLElement>,
+  place: (box: HTMLElement) => void
+): Face {
+  const latest = useRef(place);
+  useLayoutEffect(() => {
+    latest.current = place;
+  });
   const [face, setFace] = useState<Face>({ letter: 8, line: 18, width: 640, height: 400 });
   useLayoutEffect(() => {
     const [element, letters] = [box.current, probe.current];
@@ -165,6 +178,7 @@ function useFace(box: RefObject<HTMLElement>, probe: RefObject<HTMLElement>): Fa
         const { paddingLeft, paddingRight } = getComputedStyle(element);
         const width = element.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
         setFace({ letter: ten / PROBE.length, line, width, height: element.clientHeight });
+        latest.current(element);
       }
     };
     read();

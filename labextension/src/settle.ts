@@ -29,10 +29,10 @@ export interface Group {
   readonly at: number;
 }
 
-/** The group with those that have ended now, a new one when the last end is long ago; failures come first. */
+/** The group with those that have ended now, a new one when the last end is long ago: failures come first, and the last ones. */
 export function grouped(group: Group | null, ended: readonly Job[], now: number): Group {
   const before = group !== null && now - group.at <= TOGETHER ? group.jobs : [];
-  const jobs = [...before, ...ended];
+  const jobs = [...ended, ...before];
   const failed = (job: Job) => job.state === 'FAILED';
   return { jobs: [...jobs.filter(failed), ...jobs.filter(job => !failed(job))], at: now };
 }

@@ -87,31 +87,32 @@ export function attemptWords(attempt: Attempt, trans: TranslationBundle): string
   return [why, attempt.nodes.map(printable).join(', '), held].filter(part => part !== '').join(' · ');
 }
 
-/** How many failures are named in one notification. */
+/** How many jobs are named in one notification. */
 const NAMED = 3;
 
-/** What is told of jobs that have ended, failures first: "18 of 20 ended, 2 failed: a (exit code 1), b". */
-export function endedWords(jobs: readonly Job[], under: number, trans: TranslationBundle): string {
+/** What is told of jobs that have ended: "18 of 20 jobs ended, 2 failed: a (exit code 1), b", or the names of all. */
+export function endedWords(jobs: readonly Job[], underWay: number, trans: TranslationBundle): string {
   const [only] = jobs;
-  const withReason = (job: Job) => {
-    const reason = jobReason(job, trans);
-    return printable(job.name) + (reason === '' ? '' : ` (${reason})`);
-  };
   if (only !== undefined && jobs.length === 1) {
     const reason = jobReason(only, trans);
     return `${printable(only.name)}: ${stateName(only.state, trans)}${reason === '' ? '' : ` (${reason})`}`;
   }
   const ended =
-    under === 0
+    underWay === 0
       ? trans.__('%1 jobs ended', jobs.length)
-      : trans.__('%1 of %2 jobs ended', jobs.length, jobs.length + under);
+      : trans.__('%1 of %2 jobs ended', jobs.length, jobs.length + underWay);
   const failed = jobs.filter(job => job.state === 'FAILED');
-  if (failed.length === 0) {
-    return ended;
-  }
-  const more = failed.length > NAMED ? ', …' : '';
-  const names = failed.slice(0, NAMED).map(withReason).join(', ');
-  return trans.__('%1, %2 failed: %3', ended, failed.length, names + more);
+  return failed.length === 0
+    ? `${ended}: ${named(jobs, trans)}`
+    : trans.__('%1, %2 failed: %3', ended, failed.length, named(failed, trans));
+}
+
+function named(jobs: readonly Job[], trans: TranslationBundle): string {
+  const names = jobs.slice(0, NAMED).map(job => {
+    const reason = jobReason(job, trans);
+    return printable(job.name) + (reason === '' ? '' : ` (${reason})`);
+  });
+  return names.join(', ') + (jobs.length > NAMED ? ', …' : '');
 }
 
 /** What to say above everything else; null when all is well. */

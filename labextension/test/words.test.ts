@@ -179,11 +179,12 @@ test('what ends together is told together, failures first', () => {
   const first = grouped(null, [makeJob(1), makeJob(2, 'FAILED', { name: 'b', ...failed })], 1_000);
   expect(endedWords(first.jobs, 0, trans)).toBe('2 jobs ended, 1 failed: b (exit code 3)');
   const second = grouped(first, [makeJob(3)], 20_000);
-  expect(second.jobs.map(job => job.id)).toEqual(['j000002', 'j000001', 'j000003']);
+  expect(second.jobs.map(job => job.id)).toEqual(['j000002', 'j000003', 'j000001']);
   expect(endedWords(second.jobs, 17, trans)).toBe('3 of 20 jobs ended, 1 failed: b (exit code 3)');
   const later = grouped(second, [makeJob(4)], 60_000);
   expect(later.jobs.map(job => job.id)).toEqual(['j000004']);
   expect(endedWords(later.jobs, 3, trans)).toBe(`${makeJob(4).name}: Succeeded`);
+  expect(endedWords([makeJob(4), makeJob(5)], 0, trans)).toBe('2 jobs ended: job 4, job 5');
   const four = [1, 2, 3, 4].map(id => makeJob(id, 'FAILED', { name: `n${id}`, ...failed, exit_code: null }));
   expect(endedWords(four, 0, trans)).toBe('4 jobs ended, 4 failed: n1, n2, n3, …');
 });

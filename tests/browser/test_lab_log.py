@@ -109,7 +109,8 @@ def test_the_end_is_followed_until_one_scrolls_up(page: Page, demo: Demo) -> Non
     go = demo.folder / "go"
     ticks = f"i=0; until test -e {go}; do i=$((i+1)); echo tick $i; sleep 0.1; done; echo over"
     log = _open(page, "ticking", f"seq 1 500; {ticks}")
-    pre, follow = log.locator("pre"), log.get_by_role("button", name="Follow")
+    job = page.locator(".aif-Job", has=page.locator("h1:text-is('ticking')"))
+    pre, follow = job.locator(".aif-Log pre"), log.get_by_role("button", name="Follow")
     expect(pre).to_contain_text("tick 20")
     expect(follow).to_have_attribute("aria-pressed", "true")
     assert _from_end(log) < 30
@@ -123,7 +124,12 @@ def test_the_end_is_followed_until_one_scrolls_up(page: Page, demo: Demo) -> Non
     )
     follow.click()
     expect(follow).to_have_attribute("aria-pressed", "true")
+    # What comes while another tab is in front is followed, too.
+    page.get_by_role("tab", name="many").click()
+    expect(pre).to_be_hidden()
     go.touch()
+    expect(page.locator(".aif-Row", has_text="ticking")).to_contain_text("Succeeded")
+    page.get_by_role("tab", name="ticking").click()
     expect(pre).to_contain_text("over")
     assert _from_end(log) < 2
 

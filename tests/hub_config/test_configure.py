@@ -49,6 +49,8 @@ def test_one_call_sets_up_the_hub(tenants: Path) -> None:
     service = lazy(c.JupyterHub.services)[0]
     assert service["name"] == "aifactory"
     assert service["url"] == "http://127.0.0.1:9"
+    # Without them the session of a browser there could do nothing.
+    assert set(service["oauth_client_allowed_scopes"]) > {"custom:aifactory:jobs:read"}
     assert {role["name"] for role in lazy(c.JupyterHub.load_roles)} >= {"tenant-nlp-member", "aifactory-service"}
     assert "load_groups" not in c.JupyterHub
 

@@ -12,7 +12,8 @@ beforeEach(() => {
 });
 
 function answer(status: number, body: unknown): Response {
-  return { ok: status < 400, status, json: () => Promise.resolve(body) } as Response;
+  const headers = new Headers({ 'Content-Type': 'application/json' });
+  return { ok: status < 400, status, headers, json: () => Promise.resolve(body) } as Response;
 }
 
 test('each request goes to the service with the proof that this page asks', async () => {

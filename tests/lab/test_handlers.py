@@ -269,7 +269,7 @@ async def test_a_schedule_is_made_with_its_files_paused_run_and_deleted(jupyter:
     base = f"{jupyter.url}/aifactory-hub"
     fields = {"command": "true", "profile": "mig-1g.10gb", "name": "nightly"}
     form = {"folder": None, "fields": fields, "cron": "0 3 * * *", "time_zone": "Europe/Amsterdam", "key": "nightly"}
-    seen = await jupyter.client.get(f"{base}/api/schedules/preview", params={"cron": form["cron"]})
+    seen = await jupyter.client.get(f"{base}/api/schedules/preview", params={"cron": "0 3 * * *"})
     assert seen.json()["words"] == "At 03:00 every day"
     taken = [await jupyter.client.post(f"{base}/schedule", json=form) for _ in range(2)]
     assert [answer.status_code for answer in taken] == [200, 200], taken[0].text

@@ -40,7 +40,8 @@ def listed(jobs: Sequence[JobRecord]) -> Iterator[str]:
 
 
 def _serve(jobs: Sequence[JobRecord], said: Connection) -> None:
-    lists, objects = {}, {}
+    lists: dict[str, list[Json]] = {}
+    objects: dict[str, bytes] = {}
     for tenant in {job.tenant for job in jobs}:
         tickets = [_ticket(job) for job in jobs if job.tenant == tenant]
         collection = f"/apis/batch/v1/namespaces/vc-{tenant}/jobs"

@@ -168,7 +168,7 @@ async def test_a_schedule_rests_and_is_forgotten(service: RunningService) -> Non
 
 
 async def test_a_schedule_is_previewed_before_it_is_made(service: RunningService) -> None:
-    asked = {"cron": SCHEDULE["cron"], "time_zone": SCHEDULE["time_zone"]}
+    asked: dict[str, Any] = {name: SCHEDULE[name] for name in ("cron", "time_zone")}
     async with service.http("ada") as http:
         seen = (await http.get("/schedules/preview", params={**asked, "count": 2})).json()
         assert seen["words"] == "At 03:00 every day"

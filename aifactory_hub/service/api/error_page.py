@@ -24,7 +24,7 @@ _PAGE = """<!doctype html>
 body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 15vh auto 0; padding: 0 1rem;
   background: light-dark(#fff, #16191d); color: light-dark(#1c2733, #e4e8ec); overflow-wrap: anywhere; }}
 h1 {{ font-size: 1.5rem; }}
-a {{ color: light-dark(#0b5cad, #7db8f5); }}
+a {{ color: light-dark(#0d6573, #6bc4d2); }}
 </style>
 <main>
 <h1>{title}</h1>

@@ -38,8 +38,8 @@ _PAGE = """<!doctype html>
 <link rel="stylesheet" href="{prefix}static/{style}">
 <script src="{prefix}static/{script}" defer></script>
 </head>
-<body data-prefix="{prefix}" data-hub="{hub}" data-user="{user}" data-version="{version}" data-tenants="{tenants}"
-  data-simulated="{simulated}">
+<body data-prefix="{prefix}" data-hub="{hub}" data-name="{name}" data-user="{user}" data-version="{version}"
+  data-tenants="{tenants}" data-simulated="{simulated}">
 <div id="page"><p class="aif-Empty" role="status">Loading…</p></div>
 <noscript><p class="aif-Empty">This page needs JavaScript. Programs use the REST API.</p></noscript>
 </body>
@@ -137,6 +137,7 @@ class JobsPage(_BrowserHandler):
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Content-Security-Policy", _POLICY)
         given = {"prefix": self.settings["prefix"], "hub": self.settings["hub"], "user": visitor.name}
+        given["name"] = self.context.registry.site.name
         given |= {"simulated": self.context.registry.cluster.simulated, "version": __version__}
         given |= {"script": self.page.script, "style": self.page.style, "tenants": json.dumps(tenants)}
         self.write(_PAGE.format(**{n: escape(str(v)) for n, v in given.items()}))

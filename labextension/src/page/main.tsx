@@ -21,9 +21,9 @@ function followTheme(): void {
 }
 
 function site(): Site {
-  const { prefix = '/', hub = '/hub/', user = '', tenants = '{}', simulated } = document.body.dataset;
+  const { prefix = '/', hub = '/hub/', user = '', name = '', tenants = '{}', simulated } = document.body.dataset;
   const called = JSON.parse(tenants) as Record<string, string>;
-  return { prefix, hub, user, tenants: called, simulated: simulated === 'True' };
+  return { prefix, hub, user, name, tenants: called, simulated: simulated === 'True' };
 }
 
 function begin(): void {

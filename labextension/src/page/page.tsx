@@ -13,6 +13,8 @@ import { type Question, QuestionBox } from './question';
 
 /** What the service says about this page and who looks at it. */
 export interface Site {
+  /** The product's name at this site. */
+  readonly name: string;
   /** Where the page begins, as "/services/aifactory/". */
   readonly prefix: string;
   /** Where the hub's pages begin, as "/hub/". */
@@ -98,11 +100,14 @@ interface HeaderProps {
 function Header({ site, toList, trans }: HeaderProps): JSX.Element {
   return (
     <header className="aif-Page-head">
-      <a className="aif-Page-name" href={site.prefix} onClick={toList}>
-        {trans.__('Jobs')}
+      <a className="aif-Page-name" href={`${site.hub}home`}>
+        {site.name}
       </a>
       <nav aria-label={trans.__('Hub')}>
         <a href={`${site.hub}home`}>{trans.__('Home')}</a>
+        <a href={site.prefix} onClick={toList} aria-current="page">
+          {trans.__('Jobs')}
+        </a>
         <span className="aif-Page-user">{site.user}</span>
         <a href={`${site.hub}logout`}>{trans.__('Sign out')}</a>
       </nav>

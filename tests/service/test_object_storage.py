@@ -116,7 +116,8 @@ async def test_a_job_travels_through_the_bucket_and_back(
     kinds = {key.split("/")[0] for key in there.kept()}
     assert {"jobs", "packs", "snapshots", "journal"} <= kinds
     own = {path.name for path in (tmp_path / "service" / "files").rglob("*") if path.is_file()}
-    assert own <= {"job-tokens.secret", "webhooks.secret"}, "what is kept is in the bucket alone"
+    keys = {f"{name}.secret" for name in ("job-tokens", "webhooks", "sessions", "session-proofs")}
+    assert own <= keys, "what is kept is in the bucket alone"
     before = there.kept("packs")
     await asyncio.to_thread(run_job, session, work)
     assert there.kept("packs") == before, "the same files are not sent again"

@@ -21,7 +21,14 @@ function followTheme(): void {
 }
 
 function site(): Site {
-  const { prefix = '/', hub = '/hub/', user = '', name = '', tenants = '{}', simulated } = document.body.dataset;
+  const {
+    prefix = '/',
+    hub = '/hub/',
+    user = '',
+    name = '',
+    tenants = '{}',
+    simulated
+  } = document.body.dataset;
   const called = JSON.parse(tenants) as Record<string, string>;
   return { prefix, hub, user, name, tenants: called, simulated: simulated === 'True' };
 }

@@ -49,7 +49,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 def test_the_launcher_s_card_is_for_the_folder_that_is_open(page: Page) -> None:
     page.locator(".jp-LauncherCard", has_text="Submit a job").click()
     expect(_form(page).locator("h1")).to_have_text("Submit your home folder as a job")
-    expect(_form(page).get_by_role("checkbox")).to_be_checked()
+    expect(_form(page).get_by_role("checkbox", name=re.compile("with the job"))).to_be_checked()
 
 
 def test_the_context_menu_of_a_folder_takes_a_command(page: Page) -> None:

@@ -40,7 +40,7 @@ JOB_PRIORITIES = {"low": "batch-low", "normal": PRIORITY_BATCH, "high": "batch-h
 # WorkloadPriorityClass -> value. Every notebook goes before every job: a person waits for it.
 PRIORITIES = {PRIORITY_NOTEBOOK: 1000, "batch-high": 200, PRIORITY_BATCH: 100, "batch-low": 50}
 
-# Where the hub's configuration says to a server after how many seconds without activity the site's culler stops it.
+# Tells a server after how many seconds without activity the site's culler stops it; set in the hub's configuration.
 IDLE_VARIABLE = "AIFACTORY_IDLE_TIMEOUT"
 
 SERVICE_NAME = "aifactory"

@@ -78,7 +78,7 @@ def server_token_scopes() -> list[str]:
 
 
 def session_scopes() -> list[str]:
-    """What a browser's session at the service asks for; the hub grants what its person has of it, by team."""
+    """Scopes that a browser's session at the service asks for; the hub grants those that its person has, by team."""
     return [ACCESS_SERVICE, *JOB_SCOPES]
 
 

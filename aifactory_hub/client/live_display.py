@@ -13,7 +13,7 @@ LONGEST = 24 * 3600.0
 
 
 class Shown:
-    """What is displayed: both forms at one moment, without the hook that begins to follow."""
+    """Both forms of a job or table at one moment, without the hook that begins to follow."""
 
     def __init__(self, html: str, text: str) -> None:
         self._html = html

@@ -109,7 +109,7 @@ class ListWatch(Generic[S, T]):
         self._decoder = Decoder(shape, api.server)
         self._decode = decode
         self._listeners = Listeners[Change[T]](f"changes of {path}")
-        # Of those also who asked for replays.
+        # The listeners among them that asked for replays.
         self._replay_listeners = Listeners[Change[T]](f"changes of {path}")
         if on_change is not None:
             self._listeners.add(on_change)

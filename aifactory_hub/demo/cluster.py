@@ -63,7 +63,7 @@ def simulate(provider: RegistryProvider, homes: Path) -> DemoCluster:
 
 
 def simulated_state(cluster: DemoCluster, running: int) -> dict[str, Any]:
-    """What the administrators' page shows, see ``aifactory_spawner.cluster_state``: ``running`` servers, all well."""
+    """For the administrators' page, as ``aifactory_spawner.cluster_state`` has it: ``running`` servers, all well."""
     watch = {"stale": False, "pods": running, "heard": "0 s", "error": "", "skipped": 0}
     return {
         "watch": {**watch, "last_sync": moment(time.time())},

@@ -1,4 +1,4 @@
-"""Who may vouch for the addresses that the doctor asks."""
+"""Certificate authorities for the addresses that the doctor asks."""
 
 from __future__ import annotations
 

@@ -247,7 +247,7 @@ async def _charts(registry: Registry, source: Source) -> tuple[list[Chart], bool
 
 
 async def _web_reached(registry: Registry, inside: bool) -> list[Reached]:
-    """Who answers at the addresses of tenants.yaml. Names of Services have a meaning in pods only."""
+    """Ask the addresses of tenants.yaml. Names of Services have a meaning in pods only."""
     addresses = registry.addresses
     issuer = f"{registry.identity.issuer.rstrip('/')}/.well-known/openid-configuration"
     web = (

@@ -111,8 +111,9 @@ CHARTS: Mapping[str, tuple[Stage, Wanted]] = {
 
 @dataclass(frozen=True, slots=True)
 class SiteFacts:
-    """What was gathered of a site. None means that it is not known; ``unseen`` names the fields of which the API said
-    that this credential may not look.
+    """Facts of a site. None means that it is not known.
+
+    ``unseen`` names the fields that this credential may not read.
 
     ``allocatable``: device resource -> how many the nodes have together. ``mislabelled``: those on nodes whose product
     label fits no card. ``carved``: what tenants.yaml says of them.

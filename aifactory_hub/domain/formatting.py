@@ -72,6 +72,11 @@ def iso(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
+def iso_millis(at: float) -> str:
+    """As ``iso``, with milliseconds, such as ``2026-11-22T10:00:00.250+00:00``: the form of the REST API."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
 def stored_seconds(at: datetime | None) -> float | None:
     """Seconds since 1970 of a time in the hub's database, which is in UTC without a time zone."""
     return None if at is None else at.replace(tzinfo=UTC).timestamp()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
+from ..domain.formatting import iso_millis
 from .database import writing
 from .jobs import COLUMNS, read_jobs
 from .models import DeliveryRow, JobRow
@@ -42,7 +42,7 @@ def message(job: JobRecord, event: str, now: float) -> dict[str, Any]:
     """What is told of a job: no environment and no command, which may hold secrets."""
     return {
         "event": event,
-        "at": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
+        "at": iso_millis(now),
         "job": {
             "id": job.id,
             "name": job.spec.name,

@@ -19,6 +19,7 @@ import type {
   Timing,
   Wanted
 } from './types';
+import { xsrf } from './xsrf';
 
 /** The way that requests take. */
 export interface Transport {
@@ -194,7 +195,7 @@ export class Api {
       pairs.push(['after', after]);
     }
     // An event stream can't send headers, and JupyterHub wants the proof of origin from it: as its own pages do.
-    const proof = /\b_xsrf=([^;]*)/.exec(document.cookie)?.[1];
+    const proof = xsrf();
     if (proof !== undefined) {
       pairs.push(['_xsrf', proof]);
     }

@@ -16,7 +16,7 @@ def ida(site: Site) -> Iterator[httpx.Client]:
     browser = site.sign_in("ida", "teams/nlp")
     yield browser
     browser.delete("/hub/api/users/ida/server", headers=site.xsrf(browser))
-    wait_until(lambda: not site.running("ida"), "her server is stopped")
+    wait_until(lambda: not site.running("ida"), "the server is stopped")
 
 
 def post(browser: httpx.Client, path: str, token: str | None = None) -> httpx.Response:
@@ -45,7 +45,7 @@ def test_a_server_is_shown_with_its_team_and_opened_and_stopped_from_there(site:
     assert site.running("ida")
     stopped = post(ida, "/hub/aifactory/stop/ida")
     assert (stopped.status_code, stopped.headers["location"]) == (302, "/hub/home")
-    wait_until(lambda: not site.running("ida"), "her server is stopped")
+    wait_until(lambda: not site.running("ida"), "the server is stopped")
 
 
 def test_a_start_is_shown_and_can_be_called_off(site: Site, ida: httpx.Client) -> None:

@@ -108,7 +108,7 @@ def test_the_pages_tell_of_a_coming_end_and_of_the_last_one(site: Site) -> None:
     expected = {"why": "<b> takes it back", "until": "1970-01-01T00:01:00+00:00"}
     assert _notice(site, "zoe", "zoe") == (200, {"notice": expected})
     assert browser.delete("/hub/api/users/zoe/server", headers=site.xsrf(browser)).status_code in (202, 204)
-    wait_until(lambda: not site.running("zoe"), "her server is stopped")
+    wait_until(lambda: not site.running("zoe"), "the server is stopped")
     gone = browser.get("/hub/user/zoe/lab")
     assert "Server not running" in gone.text
     assert "Your server ended on 1970-01-01" in gone.text

@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from aifactory_hub.demo.folder import find_ports
+
+from .chromium import browser
 
 ROOT = Path(__file__).resolve().parents[2]
 SLICE = "mig-1g.10gb"
@@ -74,6 +77,23 @@ def _answering(process: subprocess.Popen[bytes], address: str, output: Path) -> 
                 continue
         assert client.get(f"{address}/hub/health").status_code == 200
     return address
+
+
+@contextmanager
+def patient_browser(**options: Any) -> Iterator[BrowserContext]:
+    """A browser that waits for a small machine; ``options`` are Playwright's of a context."""
+    with browser(**options) as context:
+        context.set_default_timeout(TIMEOUT)
+        expect.set_options(timeout=TIMEOUT)
+        yield context
+
+
+@contextmanager
+def panel_of_ada(demo: Demo, **options: Any) -> Iterator[Page]:
+    """ada's JupyterLab in the demo, with the panel open; ``options`` as of ``patient_browser``."""
+    with patient_browser(**options) as context:
+        enter(context.pages[0], demo.address)
+        yield context.pages[0]
 
 
 def enter(page: Page, address: str) -> None:
@@ -139,6 +159,16 @@ def submit_as_job(page: Page, file: str) -> None:
 def shown(page: Page, which: str) -> Locator:
     """The one in the tab that is in front."""
     return page.locator(f"{which}:visible")
+
+
+def open_job(page: Page, name: str) -> Locator:
+    """The tab of the newest job of that name, opened from the list."""
+    side(page, "aifactory-hub-panel")
+    page.get_by_role("button", name="The team's").click()  # it asks at once
+    page.locator(".aif-Row", has=page.locator(f".aif-Row-name:text-is('{name}')")).first.click()
+    job = shown(page, ".aif-Job")
+    expect(job.locator("h1")).to_have_text(name)
+    return job
 
 
 def toast(page: Page, words: str) -> Locator:

@@ -12,8 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from .chromium import browser, picture
-from .lab import SLICE, TIMEOUT, Demo, running_demo
+from .chromium import picture
+from .lab import SLICE, Demo, patient_browser
 
 pytestmark = pytest.mark.browser
 
@@ -47,17 +47,9 @@ SUBMIT = """async ([prefix, job]) => {
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with running_demo(tmp_path_factory.mktemp("jobs-page")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def page(demo: Demo) -> Iterator[Page]:
     """ada's Jobs page."""
-    with browser() as context:
-        context.set_default_timeout(TIMEOUT)
-        expect.set_options(timeout=TIMEOUT)
+    with patient_browser() as context:
         opened(context.pages[0], demo.address + PREFIX, "ada")
         yield context.pages[0]
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,8 +13,22 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from .chromium import browser, picture
-from .lab import CALL, SLICE, TIMEOUT, Demo, complaints, enter, post, running_demo, shown, side, submit_as_job, toast
+from .chromium import picture
+from .demo_jobs import ago, give_steps, job_database, state_of
+from .lab import (
+    CALL,
+    SLICE,
+    TIMEOUT,
+    Demo,
+    complaints,
+    open_job,
+    panel_of_ada,
+    post,
+    shown,
+    side,
+    submit_as_job,
+    toast,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -43,19 +55,10 @@ STOP = """async () => {
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with running_demo(tmp_path_factory.mktemp("lab")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def page(demo: Demo) -> Iterator[Page]:
     """ada's JupyterLab with the panel open."""
-    with browser() as context:
-        context.set_default_timeout(TIMEOUT)
-        expect.set_options(timeout=TIMEOUT)
-        enter(context.pages[0], demo.address)
-        yield context.pages[0]
+    with panel_of_ada(demo) as found:
+        yield found
 
 
 def test_the_panel_says_where_she_is_and_what_is_left(page: Page) -> None:
@@ -129,7 +132,7 @@ def test_one_that_runs_is_followed_and_cancelled_by_keyboard(page: Page) -> None
 
 def test_a_job_is_suspended_resumed_cancelled_and_tried_again(page: Page) -> None:
     post(page, "steered", "echo attempt; sleep 600")
-    job = _open(page, "steered")
+    job = open_job(page, "steered")
     expect(job.locator(".aif-Log pre")).to_contain_text("attempt")
     job.get_by_role("button", name="Suspend").click()
     expect(job.locator(".aif-Job-head")).to_contain_text("Suspended")
@@ -155,10 +158,10 @@ def test_a_job_is_suspended_resumed_cancelled_and_tried_again(page: Page) -> Non
 def test_the_steps_of_a_workflow_and_the_log_of_one_of_them(page: Page, demo: Demo) -> None:
     """The demo has no engine of steps: a job prints as those of a workflow do, and its row gets what Argo would say."""
     post(page, "engine", "echo '=== load ==='; echo read 5 files; echo '=== train ==='; echo epoch 1; sleep 600")
-    job = _open(page, "engine")
+    job = open_job(page, "engine")
     log = job.locator(".aif-Log")
     expect(log).to_contain_text("epoch 1")
-    _give_steps(demo, _fact(job, "Id"))
+    give_steps(demo, _fact(job, "Id"))
     steps = job.locator(".aif-Steps tbody tr")
     for index, words in enumerate(("load✓ Succeeded12 s", "train▶ Running", "evaluateno node has room")):
         expect(steps.nth(index)).to_contain_text(words)
@@ -175,7 +178,7 @@ def test_the_steps_of_a_workflow_and_the_log_of_one_of_them(page: Page, demo: De
 
 
 def test_submitted_again_with_another_value_it_says_what_differs(page: Page) -> None:
-    job = _open(page, "fit")
+    job = open_job(page, "fit")
     job.get_by_role("button", name="Submit again").click()
     form = shown(page, ".aif-Submit")
     rate = form.get_by_label("rate")
@@ -194,20 +197,20 @@ def test_submitted_again_with_another_value_it_says_what_differs(page: Page) -> 
 def test_the_end_of_a_job_is_told_after_a_reload(page: Page, demo: Demo) -> None:
     lab, go = page.url, demo.folder / "go"
     post(page, "meanwhile", f"until test -e {go}; do sleep 0.2; done; echo went")
-    job = _open(page, "meanwhile")
+    job = open_job(page, "meanwhile")
     expect(job.locator(".aif-Job-head")).to_contain_text("Running")
     name = _fact(job, "Id")
     _until(lambda: any(name in kept.read_text() for kept in demo.folder.glob("homes/**/*.jupyterlab-workspace")))
     page.goto("about:blank")
     go.touch()
-    _until(lambda: _state_of(demo, name) == "SUCCEEDED")
+    _until(lambda: state_of(demo, name) == "SUCCEEDED")
     page.goto(lab)
     toast(page, "meanwhile").get_by_role("button", name="Show").click()
     expect(shown(page, ".aif-Job").locator(".aif-Log pre")).to_contain_text("went")
 
 
 def test_before_an_idle_stop_one_click_keeps_the_server(page: Page) -> None:
-    quiet = {"stops_after": 1200, "last_activity": _ago(700)}
+    quiet = {"stops_after": 1200, "last_activity": ago(700)}
     page.route("**/aifactory-hub/overview*", lambda route: _with(route, idle=quiet))
     warning = page.locator(".aif-Status").get_by_role("button", name=re.compile("still here"))
     page.get_by_role("button", name="Mine").click()
@@ -260,7 +263,7 @@ def test_a_form_outlives_a_hub_that_does_not_answer_and_submits_once(page: Page,
     form.get_by_role("button", name="Submit").click()
     expect(toast(page, "fit is submitted")).to_be_visible()
     # The first click's request may have been carried out once the hub went on.
-    with closing(_service(demo)) as service:
+    with closing(job_database(demo)) as service:
         found = service.execute("SELECT count(*) FROM jobs WHERE command LIKE '%0.3125%'").fetchall()
     assert found == [(1,)]
 
@@ -362,16 +365,6 @@ def _afresh(page: Page) -> None:
     page.wait_for_selector(".jp-Launcher")
 
 
-def _open(page: Page, name: str) -> Locator:
-    """The tab of the newest job of that name."""
-    side(page, "aifactory-hub-panel")
-    page.get_by_role("button", name="The team's").click()  # it asks at once
-    page.locator(".aif-Row", has=page.locator(f".aif-Row-name:text-is('{name}')")).first.click()
-    job = shown(page, ".aif-Job")
-    expect(job.locator("h1")).to_have_text(name)
-    return job
-
-
 def _row(job: Locator, name: str) -> Locator:
     return job.locator(".aif-Facts > div", has=job.page.locator(f"dt:text-is('{name}')")).locator("dd")
 
@@ -385,36 +378,6 @@ def _until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.2)
-
-
-def _give_steps(demo: Demo, job: str) -> None:
-    """As service/controller/steps.py records them."""
-    begun = {
-        "name": "load",
-        "state": "SUCCEEDED",
-        "reason": None,
-        "started": _ago(60),
-        "finished": _ago(48),
-        "pod": "a",
-    }
-    train = {**begun, "name": "train", "state": "RUNNING", "started": _ago(48), "finished": None}
-    later = {**train, "name": "evaluate", "state": "PENDING", "reason": "no node has room", "started": None}
-    with closing(_service(demo)) as service, service:
-        service.execute("UPDATE attempts SET steps = ? WHERE job_id = ?", (json.dumps([begun, train, later]), job))
-
-
-def _service(demo: Demo) -> sqlite3.Connection:
-    return sqlite3.connect(demo.folder / "service.sqlite", timeout=30)
-
-
-def _state_of(demo: Demo, job: str) -> str:
-    with closing(_service(demo)) as service:
-        ((state,),) = service.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchall()
-    return str(state)
-
-
-def _ago(seconds: float) -> str:
-    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
 
 
 def _with(route: Route, **here: Any) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from .chromium import browser, picture
-from .lab import TIMEOUT, Demo, complaints, enter, post, running_demo, shown, side
+from .chromium import picture
+from .lab import Demo, complaints, open_job, panel_of_ada, post, shown
 
 pytestmark = pytest.mark.browser
 
@@ -20,30 +20,16 @@ MANY = f"seq 1 {LINES} | sed 's/^/line /'; echo 'x{'y' * 400}z'; printf '\\033[3
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with running_demo(tmp_path_factory.mktemp("log")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def page(demo: Demo) -> Iterator[Page]:
     """ada's JupyterLab with the panel open."""
-    with browser() as context:
-        context.set_default_timeout(TIMEOUT)
-        expect.set_options(timeout=TIMEOUT)
-        enter(context.pages[0], demo.address)
-        yield context.pages[0]
+    with panel_of_ada(demo) as found:
+        yield found
 
 
 def _open(page: Page, name: str, command: str) -> Locator:
     """The log of a job of this name, which is submitted first."""
-    side(page, "aifactory-hub-panel")
     post(page, name, command)
-    page.get_by_role("button", name="The team's").click()  # it asks at once
-    page.locator(".aif-Row", has=page.locator(f".aif-Row-name:text-is('{name}')")).first.click()
-    job = shown(page, ".aif-Job")
-    expect(job.locator("h1")).to_have_text(name)
-    return job.locator(".aif-Log")
+    return open_job(page, name).locator(".aif-Log")
 
 
 def _from_end(log: Locator) -> float:

@@ -14,8 +14,8 @@ from playwright.sync_api import CDPSession, Locator, Page, expect
 from ..lab.conftest import account
 from ..support.jupyterlab import CHECKOUT, in_thread, running_lab
 from ..support.many_jobs import NAMES, many_jobs
-from .chromium import browser, picture
-from .lab import TIMEOUT, complaints
+from .chromium import picture
+from .lab import TIMEOUT, complaints, patient_browser
 
 pytestmark = pytest.mark.browser
 
@@ -38,10 +38,8 @@ def page(tmp_path_factory: pytest.TempPathFactory, asked: list[str]) -> Iterator
     with (
         in_thread(many_jobs(place / "service", JOBS)) as service,
         running_lab(place / "lab", account(service.url)) as lab,
-        browser() as context,
+        patient_browser() as context,
     ):
-        context.set_default_timeout(TIMEOUT)
-        expect.set_options(timeout=TIMEOUT)
         found = context.pages[0]
         found.on("request", lambda request: asked.append(request.url) if "/api/jobs?" in request.url else None)
         found.goto(lab.url)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from .chromium import browser, picture
-from .lab import CALL, SLICE, TIMEOUT, complaints, enter, running_demo, shown, side
+from .chromium import picture
+from .lab import CALL, SLICE, Demo, complaints, panel_of_ada, shown, side
 
 pytestmark = pytest.mark.browser
 
@@ -35,13 +35,10 @@ runs
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(demo: Demo) -> Iterator[Page]:
     """ada's JupyterLab with the panel open."""
-    with running_demo(tmp_path_factory.mktemp("metrics")) as demo, browser() as context:
-        context.set_default_timeout(TIMEOUT)
-        expect.set_options(timeout=TIMEOUT)
-        enter(context.pages[0], demo.address)
-        yield context.pages[0]
+    with panel_of_ada(demo) as found:
+        yield found
 
 
 def _theme(page: Page, name: str) -> None:

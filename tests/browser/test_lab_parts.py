@@ -15,8 +15,8 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from ..lab.conftest import account
 from ..support.jupyterlab import CHECKOUT, hub_side, running_lab
-from .chromium import browser, picture
-from .lab import TIMEOUT, complaints, shown, side
+from .chromium import picture
+from .lab import complaints, patient_browser, shown, side
 from .test_lab_versions import PARAMETRISED
 
 pytestmark = pytest.mark.browser
@@ -32,14 +32,12 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     with (
         hub_side(place / "hub") as service,
         running_lab(place / "lab", account(service.url)) as lab,
-        browser() as context,
+        patient_browser() as context,
     ):
         home = Path(place / "lab/home")
         (home / "fit.ipynb").write_text(PARAMETRISED)
         (home / "model").mkdir()
         (home / "model/train.py").write_text("print('trained')")
-        context.set_default_timeout(TIMEOUT)
-        expect.set_options(timeout=TIMEOUT)
         found = context.pages[0]
         found.goto(lab.url)
         found.wait_for_selector(".jp-Launcher")

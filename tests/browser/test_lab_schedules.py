@@ -8,20 +8,17 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from .chromium import browser, picture
-from .lab import TIMEOUT, complaints, enter, running_demo, shown, side, submit_as_job, toast
+from .chromium import picture
+from .lab import Demo, complaints, panel_of_ada, shown, side, submit_as_job, toast
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(demo: Demo) -> Iterator[Page]:
     """ada's JupyterLab with the panel open."""
-    with running_demo(tmp_path_factory.mktemp("schedules")) as demo, browser(timezone_id="Europe/Amsterdam") as context:
-        context.set_default_timeout(TIMEOUT)
-        expect.set_options(timeout=TIMEOUT)
-        enter(context.pages[0], demo.address)
-        yield context.pages[0]
+    with panel_of_ada(demo, timezone_id="Europe/Amsterdam") as found:
+        yield found
 
 
 def _field(inside: Locator) -> Locator:

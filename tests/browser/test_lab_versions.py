@@ -17,8 +17,8 @@ from playwright.sync_api import Page, expect
 
 from ..lab.conftest import account
 from ..support.jupyterlab import LOGIN, Lab, hub_side, running_lab
-from .chromium import browser, picture
-from .lab import CALL, TIMEOUT, toast
+from .chromium import picture
+from .lab import CALL, TIMEOUT, patient_browser, toast
 from .lab_versions import CHECKOUT, OLDEST, TRIED, Version
 
 pytestmark = pytest.mark.browser
@@ -57,9 +57,7 @@ def version(request: pytest.FixtureRequest) -> Version:
 @contextmanager
 def looking(url: str, said: list[str]) -> Iterator[Page]:
     """A page; what it says on its console of ours, and every error, goes to ``said``."""
-    with browser() as context:
-        context.set_default_timeout(TIMEOUT)
-        expect.set_options(timeout=TIMEOUT)
+    with patient_browser() as context:
         page = context.pages[0]
         page.on("console", lambda message: said.append(message.text) if "AI Factory" in message.text else None)
         page.on("pageerror", lambda error: said.append(str(error)))

@@ -11,8 +11,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from ..lab.conftest import account
 from ..support.jupyterlab import hub_side, running_lab
-from .chromium import browser, picture
-from .lab import TIMEOUT
+from .chromium import picture
+from .lab import patient_browser
 from .lab_versions import OLDEST
 from .test_lab_versions import PARAMETRISED
 
@@ -39,13 +39,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         running_lab(
             place / "lab", {**account(service.url), "JUPYTER_CONFIG_DIR": str(config)}, python=OLDEST.python()
         ) as lab,
-        browser() as context,
+        patient_browser() as context,
     ):
         home = place / "lab/home"
         (home / "fit.ipynb").write_text(PARAMETRISED)
         (home / "slow.ipynb").write_text(SLOW)
-        context.set_default_timeout(TIMEOUT)
-        expect.set_options(timeout=TIMEOUT)
         found = context.pages[0]
         found.on("pageerror", lambda error: wrong.append(str(error)))
         found.goto(lab.url)

@@ -61,7 +61,7 @@ def ada(tmp_path: Path) -> Iterator[Person]:
 
 @pytest.fixture
 def page(ada: Person) -> Iterator[Page]:
-    """Her JupyterLab."""
+    """ada's JupyterLab."""
     expect.set_options(timeout=TIMEOUT)
     assert ada.notebook("lab").status_code == 200
     with browser() as context:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +10,7 @@ from aifactory_profiles import Device, Profile
 
 from ...domain.attempts import Attempt, held_seconds, most_seconds
 from ...domain.forecasts import Forecast, cost, forecast
+from ...domain.formatting import iso_millis
 from ...domain.images import JobImage
 from ...domain.jobs import JobPlan, JobState, Priority, StepState
 from ...domain.menu import TeamLoad
@@ -78,7 +78,7 @@ def job_answer(
         "parameters": dict(spec.parameters),
         "steps": [_step(step) for step in current.steps],
         "times": {
-            "submitted": moment(job.submitted_at),
+            "submitted": iso_millis(job.submitted_at),
             "queued": _iso(current.queued_at),
             "starting": _iso(current.starting_at),
             "running": _iso(current.running_at),
@@ -174,7 +174,7 @@ def _image_verdict(image: JobImage) -> answer_types.Verdict:
 def _unreachable(job: JobRecord) -> answer_types.Unreachable | None:
     if job.unreachable_since is None:
         return None
-    return {"since": moment(job.unreachable_since), "reason": job.unreachable or ""}
+    return {"since": iso_millis(job.unreachable_since), "reason": job.unreachable or ""}
 
 
 def _progress(said: Attempt) -> answer_types.Progress | None:
@@ -184,7 +184,7 @@ def _progress(said: Attempt) -> answer_types.Progress | None:
         "percent": said.progress_percent,
         "eta_seconds": said.eta_seconds,
         "metrics": dict(said.metrics or {}),
-        "at": moment(said.progress_at),
+        "at": iso_millis(said.progress_at),
     }
 
 
@@ -207,7 +207,7 @@ def _earlier(attempt: Attempt) -> answer_types.EarlierAttempt:
         "reason": attempt.reason,
         "exit_code": attempt.exit_code,
         "running": _iso(attempt.running_at),
-        "ended": moment(attempt.ended_at),
+        "ended": iso_millis(attempt.ended_at),
         "log_size": attempt.log_size,
     }
 
@@ -245,7 +245,7 @@ def schedule_answer(schedule: Schedule, states: Mapping[str, JobState]) -> Sched
         "name": request.get("name"),
         "command": request["command"],
         "profile": request.get("profile"),
-        "created": moment(schedule.created_at),
+        "created": iso_millis(schedule.created_at),
         "next": _iso(schedule.next_at),
         "last": _iso(schedule.last_at),
         "last_job": schedule.last_job,
@@ -262,7 +262,7 @@ def messages_answer(deliveries: Sequence[Delivery]) -> MessagesAnswer:
                 "id": delivery.id,
                 "event": delivery.event,
                 "url": delivery.url,
-                "created": moment(delivery.created_at),
+                "created": iso_millis(delivery.created_at),
                 "tries": delivery.tries,
                 "delivered": _iso(delivery.delivered_at),
                 "next_try": _iso(delivery.next_at),
@@ -299,7 +299,7 @@ def artifact_answer(artifact: Artifact) -> answer_types.ArtifactAnswer:
         "name": artifact.name,
         "size": artifact.size,
         "sha256": artifact.sha256,
-        "created": moment(artifact.created_at),
+        "created": iso_millis(artifact.created_at),
     }
 
 
@@ -359,9 +359,4 @@ def _money(amount: Decimal | None) -> str | None:
 
 
 def _iso(seconds: float | None) -> str | None:
-    return None if seconds is None else moment(seconds)
-
-
-def moment(seconds: float) -> str:
-    """Epoch seconds as every answer has them."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return None if seconds is None else iso_millis(seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ... import constants
+from ...domain.formatting import iso_millis
 from ...domain.refusals import Refusal
 from ...domain.schedules import next_time, preview
 from ...store import Schedule
@@ -14,7 +15,7 @@ from ..errors import ServiceError, forbidden, from_refusal
 from ..request_types import PreviewQuery, RetryRequest, SchedulePatch, ScheduleQuery, ScheduleRequest
 from ..schedule_answer_types import MessagesAnswer, ScheduleAnswer, SchedulePage, SchedulePreview, WebhookSecret
 from ..webhooks import tenant_secret
-from .answers import job_answer, messages_answer, moment, schedule_answer
+from .answers import job_answer, messages_answer, schedule_answer
 from .base import Handler, run_sync
 from .operations import operation
 
@@ -104,7 +105,7 @@ class ScheduleTimes(Handler):
         found = await run_sync(preview, asked.cron, asked.time_zone, now=self.context.clock(), count=asked.count)
         if isinstance(found, Refusal):
             raise from_refusal(found)
-        self.answer({"words": found.words, "times": [moment(at) for at in found.times]})
+        self.answer({"words": found.words, "times": [iso_millis(at) for at in found.times]})
 
 
 class ScheduleOne(_OfSchedules):

@@ -3,10 +3,16 @@
 import { Api, type JobFilter, type Transport } from '../api';
 import { Offline, Refused } from '../errors';
 import type { Overview } from '../types';
+import { xsrf } from '../xsrf';
 
 /** What proves that this page asks; the service sets it with the page. */
 function proof(): string {
-  return /(?:^|;\s*)_xsrf=([^;]*)/.exec(document.cookie)?.[1] ?? '';
+  return xsrf() ?? '';
+}
+
+/** A browser says for a download who has asked for it only on https; where it does not, the proof says it. */
+function proven(address: string): string {
+  return `${address}${address.includes('?') ? '&' : '?'}_xsrf=${encodeURIComponent(proof())}`;
 }
 
 function pageTransport(prefix: string): Transport {
@@ -61,11 +67,10 @@ export class PageApi extends Api {
   }
 
   override logUrl(id: string, attempt: number): string {
-    return `${super.logUrl(id, attempt)}&_xsrf=${encodeURIComponent(proof())}`;
+    return proven(super.logUrl(id, attempt));
   }
 
-  /** A browser says for a download who has asked for it only on https; where it does not, the proof says it. */
   override artifactUrl(id: string, name: string): string {
-    return `${super.artifactUrl(id, name)}?_xsrf=${encodeURIComponent(proof())}`;
+    return proven(super.artifactUrl(id, name));
   }
 }

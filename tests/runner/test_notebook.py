@@ -119,6 +119,23 @@ def test_a_kernel_that_dies_is_one_line_with_the_memory_and_what_to_do(tmp_path:
     assert reason.read_text().endswith("Choose a profile with more memory.")
 
 
+# The kernel is still at its last answer when it is told to end.
+SLOW = """
+import time
+kernel = get_ipython().kernel
+answer = kernel.shell_handlers["kernel_info_request"]
+async def slow(*message):
+    await answer(*message)
+    time.sleep(1)
+kernel.shell_handlers["kernel_info_request"] = slow
+"""
+
+
+def test_a_kernel_that_is_still_at_its_last_answer_writes_no_error_into_the_log(tmp_path: Path) -> None:
+    done = run(notebook(tmp_path, PARAMETERS, SLOW, SAYS))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the rate is 3\n", "")
+
+
 def test_a_cell_that_is_meant_to_raise_ends_nothing(tmp_path: Path) -> None:
     path = notebook(tmp_path, PARAMETERS, "1 / 0", "print('after')")
     content = json.loads(path.read_text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 import msgspec
 
@@ -36,11 +37,19 @@ class _Annotations(msgspec.Struct, gc=False):
 class _PodMetadata(Metadata, gc=False):
     labels: dict[str, str] | None = None
     annotations: _Annotations | None = None
+    creationTimestamp: str | None = None
     deletionTimestamp: str | None = None
+    deletionGracePeriodSeconds: int | None = None
+
+
+class _Resources(msgspec.Struct, gc=False):
+    # Quantities are texts, or whole numbers in what other programs than kubectl write.
+    limits: dict[str, str | int] | None = None
 
 
 class _Container(msgspec.Struct, gc=False):
     name: str
+    resources: _Resources | None = None
 
 
 class _Spec(msgspec.Struct, gc=False):
@@ -73,6 +82,7 @@ class _Condition(msgspec.Struct, gc=False):
     status: str
     reason: str | None = None
     message: str | None = None
+    lastTransitionTime: str | None = None
 
 
 class _Status(msgspec.Struct, gc=False):
@@ -94,6 +104,10 @@ class HostPod(msgspec.Struct, gc=False):
 
 _NO_DETAIL, _NO_STATE, _NO_STATUS = _Detail(), _State(), _Status()
 _NO_CONTAINER = _ContainerStatus("")
+# Why the host deletes pods of a node that it does not hear any more.
+_NODE_LOST = ("DeletionByTaintManager", "DeletionByPodGC")
+# More than any node has: what a tenant writes is never a number of any size.
+_MOST_DEVICES = 1_000_000
 
 
 def fact_of(pod: HostPod) -> PodFact:
@@ -111,7 +125,7 @@ def fact_of(pod: HostPod) -> PodFact:
     container = _main_container(spec, status)
     state = container.state or _NO_STATE
     ended, waiting = state.terminated or _NO_DETAIL, state.waiting or _NO_DETAIL
-    ready, unscheduled = _conditions(status)
+    conditions = _conditions(status)
     # By position, which is twice as fast: each event of each pod of the host passes here.
     return PodFact(
         metadata.namespace,
@@ -123,7 +137,7 @@ def fact_of(pod: HostPod) -> PodFact:
         status.phase or "Pending",
         status.podIP or None,
         spec.nodeName,
-        ready,
+        conditions.ready,
         metadata.deletionTimestamp is not None,
         labels,
         ended.exitCode,
@@ -134,8 +148,16 @@ def fact_of(pod: HostPod) -> PodFact:
         ended.startedAt or (state.running or _NO_DETAIL).startedAt,
         ended.finishedAt,
         virtual_uid,
-        unscheduled and printable(unscheduled),
+        conditions.unscheduled and printable(conditions.unscheduled),
         container.imageID or None,
+        metadata.creationTimestamp,
+        conditions.scheduled_at,
+        _ended_at(spec, status),
+        conditions.lost_at,
+        conditions.changed_at,
+        metadata.deletionTimestamp,
+        metadata.deletionGracePeriodSeconds or 0,
+        _devices(spec),
     )
 
 
@@ -170,12 +192,64 @@ def _main_container(spec: _Spec, status: _Status) -> _ContainerStatus:
     return _NO_CONTAINER
 
 
-def _conditions(status: _Status) -> tuple[bool, str | None]:
-    """Whether it is ready, and why no node was found for it."""
-    ready, unscheduled = False, None
+class _Conditions(NamedTuple):
+    ready: bool = False
+    unscheduled: str | None = None
+    scheduled_at: str | None = None
+    lost_at: str | None = None
+    changed_at: str | None = None
+
+
+def _conditions(status: _Status) -> _Conditions:
+    """What the pod's conditions say: whether it is ready, why no node was found for it, and when what was so."""
+    ready, unscheduled, scheduled_at, changed_at = False, None, None, None
+    unready_since, lost = None, False
     for condition in status.conditions or ():
-        if condition.type == "Ready":
-            ready = condition.status == "True"
-        elif condition.type == "PodScheduled" and condition.status == "False":
-            unscheduled = condition.message or condition.reason or "no node was found"
-    return ready, unscheduled
+        kind, true, since = condition.type, condition.status == "True", condition.lastTransitionTime
+        if since is not None and (changed_at is None or since > changed_at):
+            changed_at = since
+        if kind == "Ready":
+            ready = true
+            unready_since = None if true else since
+        elif kind == "PodScheduled":
+            if true:
+                scheduled_at = since
+            elif condition.status == "False":
+                unscheduled = condition.message or condition.reason or "no node was found"
+        elif kind == "DisruptionTarget":
+            lost = true and condition.reason in _NODE_LOST
+    return _Conditions(ready, unscheduled, scheduled_at, unready_since if lost else None, changed_at)
+
+
+def _ended_at(spec: _Spec, status: _Status) -> str | None:
+    """When the last container ended, once the pod is over; None where one of them does not say."""
+    if status.phase not in ("Succeeded", "Failed"):
+        return None
+    latest: str | None = None
+    statuses = status.containerStatuses or ()
+    for container in statuses:
+        ended = None if container.state is None else container.state.terminated
+        if ended is None or ended.finishedAt is None:
+            return None
+        # Of one form and in UTC, so their order as texts is that of the times.
+        if latest is None or ended.finishedAt > latest:
+            latest = ended.finishedAt
+    return latest if len(statuses) >= len(spec.containers or ()) else None
+
+
+def _devices(spec: _Spec) -> tuple[tuple[str, int], ...]:
+    """The extended resources of all containers. A count that is none counts as nothing."""
+    found: dict[str, int] = {}
+    for container in spec.containers or ():
+        limits = None if container.resources is None else container.resources.limits
+        for name, count in (limits or {}).items():
+            if "/" in name and (number := _count(count)):
+                found[name] = found.get(name, 0) + number
+    return tuple(sorted(found.items())) if found else ()
+
+
+def _count(quantity: str | int) -> int:
+    try:
+        return min(max(0, int(quantity)), _MOST_DEVICES)
+    except ValueError:
+        return 0

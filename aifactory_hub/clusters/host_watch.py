@@ -36,6 +36,7 @@ class HostWatch:
         stale_after: float = STALE_AFTER,
     ) -> None:
         self._stale_after = stale_after
+        self._host = host
         self._by_virtual: dict[_VirtualKey, PodFact] = {}
         self._watch = ListWatch(
             host,
@@ -73,6 +74,10 @@ class HostWatch:
     def age(self) -> float | None:
         """Seconds since the host last said anything; None before the first list."""
         return self._watch.age()
+
+    def host_time(self) -> float | None:
+        """Seconds since 1970 by the host's clock; None before it has said anything."""
+        return self._host.server_time()
 
     @property
     def stale(self) -> bool:

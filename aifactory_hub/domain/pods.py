@@ -19,6 +19,11 @@ class PodFact(NamedTuple):
     ``host_namespace`` and ``vcluster`` say whose it is; ``uid`` is the host pod's. ``exit_code`` and ``reason`` are the
     main container's when it has ended. ``waiting`` is the container's reason for not having started yet,
     ``unscheduled`` the scheduler's for not having found a node, ``image_id`` what the node says that it runs.
+
+    Times are as the host tells them. ``scheduled_at`` is when a node was chosen, ``ended_at`` when its last container
+    ended, once none of them runs or will; ``lost_at`` since when nothing was heard of its node, once the host gave it
+    up for that. ``changed_at`` is when one of its conditions changed last. Its deletion was asked for ``grace``
+    seconds before ``delete_by``. ``devices`` are the extended resources of all its containers and how many of each.
     """
 
     host_namespace: str
@@ -43,6 +48,14 @@ class PodFact(NamedTuple):
     virtual_uid: str | None = None
     unscheduled: str | None = None
     image_id: str | None = None
+    created_at: str | None = None
+    scheduled_at: str | None = None
+    ended_at: str | None = None
+    lost_at: str | None = None
+    changed_at: str | None = None
+    delete_by: str | None = None
+    grace: int = 0
+    devices: tuple[tuple[str, int], ...] = ()
 
     @property
     def over(self) -> bool:

@@ -1,0 +1,196 @@
+"""From holds and prices to the lines of a bill: exact, and rounded once."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from .months import Span
+from .prices import EXACT, Prices, PriceVersion, shared_out
+from .usage import Hold, clip
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LineKey:
+    """What one line of a bill is for. ``price`` is the number of the price's version, 0 where there is no price."""
+
+    tenant: str
+    user: str
+    profile: str
+    kind: str
+    price: int
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """How long pods of one line held their profile, and how much of GPUs that was, in GPU-seconds."""
+
+    key: LineKey
+    held: int
+    gpu: Fraction = Fraction(0)
+    pods: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BillLine:
+    """One line: seconds at a price. ``exact`` is their product, ``amount`` what is to be paid, in whole coins.
+
+    ``per_second`` None: no price is set. ``pods`` is how many pods there were.
+    """
+
+    key: LineKey
+    seconds: int
+    gpu_seconds: Fraction
+    pods: int
+    per_second: Decimal | None
+    currency: str
+    exact: Decimal | None
+    amount: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A team's lines of one month. ``amount`` is the sum of theirs, None where no line has a price."""
+
+    tenant: str
+    lines: tuple[BillLine, ...]
+
+    @property
+    def amount(self) -> Decimal | None:
+        amounts = [line.amount for line in self.lines if line.amount is not None]
+        return sum(amounts, Decimal(0)) if amounts else None
+
+    @property
+    def currency(self) -> str:
+        return next((line.currency for line in self.lines if line.amount is not None), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """The part of one hold that one price counts for: ``[start, end)``. ``version`` None: no price is set."""
+
+    hold: Hold
+    start: int
+    end: int
+    version: PriceVersion | None
+
+    @property
+    def seconds(self) -> int:
+        return self.end - self.start
+
+    @property
+    def key(self) -> LineKey:
+        """The line that it is part of."""
+        whose = self.hold.possession
+        number = 0 if self.version is None else self.version.number
+        return LineKey(whose.tenant, whose.user, whose.profile, whose.kind, number, whose.simulated)
+
+    @property
+    def exact(self) -> Decimal | None:
+        """What it costs, not rounded."""
+        per_second = None if self.version is None else self.version.per_second
+        return None if per_second is None else EXACT.multiply(per_second, Decimal(self.seconds))
+
+
+def charges(hold: Hold, prices: Prices, start: int, end: int) -> list[Charge]:
+    """The hold's seconds within ``[start, end)``: a price that changes meanwhile splits it."""
+    if not clip(hold, start, end):
+        return []
+    since, until = max(hold.start, start), end if hold.end is None else min(hold.end, end)
+    cuts = [since, *prices.starts(since, until, hold.possession.profile), until]
+    return [Charge(hold, a, b, prices.at(hold.possession.profile, a)) for a, b in itertools.pairwise(cuts)]
+
+
+def bills(seconds: Iterable[Seconds], prices: Prices) -> list[Bill]:
+    """A bill for each team. Each is rounded by itself: what another team used changes no cent of it."""
+    versions = {v.number: v for each in prices.versions.values() for v in each}
+    by_tenant: dict[str, list[BillLine]] = {}
+    for each in sorted(seconds, key=lambda s: s.key):
+        by_tenant.setdefault(each.key.tenant, []).append(_line(each, versions.get(each.key.price)))
+    return [Bill(tenant, tuple(_round(lines))) for tenant, lines in by_tenant.items()]
+
+
+def _line(seconds: Seconds, version: PriceVersion | None) -> BillLine:
+    per_second = None if version is None else version.per_second
+    exact = None if per_second is None else EXACT.multiply(per_second, Decimal(seconds.held))
+    currency = "" if version is None else version.currency
+    return BillLine(seconds.key, seconds.held, seconds.gpu, seconds.pods, per_second, currency, exact, None)
+
+
+def _round(lines: Sequence[BillLine]) -> list[BillLine]:
+    priced = [line for line in lines if line.exact is not None]
+    currency = priced[0].currency if priced else ""
+    amounts = iter(shared_out([line.exact for line in priced if line.exact is not None], currency))
+    return [line if line.exact is None else replace(line, amount=next(amounts)) for line in lines]
+
+
+def line_json(line: BillLine) -> dict[str, Any]:
+    """The line as it is stored and digested."""
+    key = line.key
+    return {
+        "tenant": key.tenant,
+        "user": key.user,
+        "profile": key.profile,
+        "kind": key.kind,
+        "price": key.price,
+        "simulated": key.simulated,
+        "seconds": line.seconds,
+        "gpu_seconds": str(line.gpu_seconds),
+        "pods": line.pods,
+        "per_second": None if line.per_second is None else f"{line.per_second:f}",
+        "currency": line.currency,
+        "exact": None if line.exact is None else f"{line.exact:f}",
+        "amount": None if line.amount is None else f"{line.amount:f}",
+    }
+
+
+def line_of(row: Mapping[str, Any]) -> BillLine:
+    """The line that was stored."""
+    key = LineKey(row["tenant"], row["user"], row["profile"], row["kind"], row["price"], row["simulated"])
+    return BillLine(
+        key,
+        row["seconds"],
+        Fraction(row["gpu_seconds"]),
+        row["pods"],
+        _decimal(row["per_second"]),
+        row["currency"],
+        _decimal(row["exact"]),
+        _decimal(row["amount"]),
+    )
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def digest(span: Span, lines: Iterable[BillLine]) -> str:
+    """SHA-256 of a month's lines in their order: two bills with one digest are the same to the last digit."""
+    rows = [line_json(line) for line in sorted(lines, key=lambda line: line.key)]
+    text = json.dumps([span.name, span.start, span.end, rows], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a closed month has to be corrected by: ``retracted`` was billed, ``restated`` is what should have been."""
+
+    retracted: BillLine | None
+    restated: BillLine | None
+
+
+def corrections(billed: Iterable[BillLine], right: Iterable[BillLine]) -> list[Correction]:
+    """The lines in which what was billed, with all corrections so far, differs from what is right."""
+    before, after = {line.key: line for line in billed}, {line.key: line for line in right}
+    found = []
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if old is None or new is None or (old.seconds, old.gpu_seconds) != (new.seconds, new.gpu_seconds):
+            found.append(Correction(old, new))
+    return found

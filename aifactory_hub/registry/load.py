@@ -22,7 +22,17 @@ from .document import read_document
 from .draft import Draft, read_draft
 from .explain import explain
 from .mapping import mapping_problems, rules_of
-from .model import Addresses, ClusterConfig, IdentityConfig, Isolation, JobsConfig, NotebookConfig, Registry, Site
+from .model import (
+    Addresses,
+    BillingConfig,
+    ClusterConfig,
+    IdentityConfig,
+    Isolation,
+    JobsConfig,
+    NotebookConfig,
+    Registry,
+    Site,
+)
 from .problems import Problem, RegistryError
 
 # Bytes. A thousand teams need about one million.
@@ -130,6 +140,9 @@ def _registry(file: schema.TenantsFile, source: str, own: Mapping[str, Card]) ->
         tenants={name: _tenant(name, section, devices) for name, section in file.tenants.items()},
         isolation=Isolation(**{name: tuple(each) for name, each in file.isolation.model_dump().items()}),
         site=Site(**file.site.model_dump()),
+        billing=BillingConfig(
+            currency, file.billing.time_zone, file.billing.close_after, chargeback=file.billing.mode == "chargeback"
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 from aifactory_profiles import Catalogue, Device
 
@@ -137,6 +138,23 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class BillingConfig:
+    """How usage is billed. Months begin in ``time_zone`` and are closed ``close_after`` seconds after their end.
+
+    ``currency`` is empty where the site names none. ``chargeback``: bills are to be paid, and not only shown.
+    """
+
+    currency: str = ""
+    time_zone: str = "UTC"
+    close_after: int = 72 * 3600
+    chargeback: bool = False
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """The tenant registry: the one source of truth. Everything else is rendered from it."""
 
@@ -151,6 +169,7 @@ class Registry:
     tenants: Mapping[str, Tenant] = field(default_factory=dict)
     isolation: Isolation = field(default_factory=Isolation)
     site: Site = field(default_factory=Site)
+    billing: BillingConfig = field(default_factory=BillingConfig)
 
     def mapping(self) -> TenantMapping:
         """All rules from groups to tenants, compiled: keep it."""

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from ipaddress import ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
@@ -125,6 +126,15 @@ def read_currency(value: object) -> str:
     if isinstance(value, str) and re.fullmatch(r"[A-Z]{3}", value):
         return value
     raise wrong(f"{shown(value)} is not a currency", "write its code of ISO 4217, such as EUR or USD")
+
+
+def read_time_zone(value: object) -> str:
+    """The name of a time zone, as the IANA's database has it."""
+    if isinstance(value, str):
+        # What is no name at all is refused with one error or another.
+        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+            return ZoneInfo(value).key
+    raise wrong(f"{shown(value)} is not a time zone", "write its name, such as Europe/Berlin or UTC")
 
 
 def read_price(value: object) -> Decimal:
@@ -265,6 +275,7 @@ Day = Annotated[float, BeforeValidator(read_day)]
 Network = Annotated[str, BeforeValidator(read_network)]
 PodsPlace = Annotated[str, BeforeValidator(read_pods_place)]
 Pattern = Annotated[str, BeforeValidator(read_pattern)]
+TimeZone = Annotated[str, BeforeValidator(read_time_zone)]
 Currency = Annotated[str, BeforeValidator(read_currency)]
 Price = Annotated[Decimal, BeforeValidator(read_price)]
 Count = Annotated[int, BeforeValidator(read_count)]

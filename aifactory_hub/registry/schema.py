@@ -35,6 +35,7 @@ from .scalars import (
     SizeText,
     TenantName,
     Text,
+    TimeZone,
     Url,
     Weight,
 )
@@ -297,6 +298,15 @@ class IsolationSection(Section):
 
 class BillingSection(Section):
     currency: Currency | None = key("Currency of all prices, as a code of ISO 4217.", "EUR", default=None)
+    time_zone: TimeZone = key("Where months and days begin.", "Europe/Berlin", default="UTC")
+    close_after: Seconds = key(
+        "How long after its end a month stays open for facts that come late; then it is closed.",
+        "72h",
+        default=72 * 3600,
+    )
+    mode: Literal["showback", "chargeback"] = key(
+        "Whether bills only show what was used, or are to be paid.", "chargeback", default="showback"
+    )
 
 
 class SiteSection(Section):
@@ -322,7 +332,9 @@ class TenantsFile(Section):
     profiles: dict[ProfileName, ProfileSection] = key(
         "Sizes and prices of profiles.", "{cpu-small: {gpu: none, cpu: 500m, memory: 2Gi}}", default={}
     )
-    billing: BillingSection = key("What prices are in.", "{currency: EUR}", default_factory=BillingSection)
+    billing: BillingSection = key(
+        "How usage is billed.", "{currency: EUR, time_zone: Europe/Berlin}", default_factory=BillingSection
+    )
     site: SiteSection = key("What the hub's pages say of the site.", "{name: GPU Hub}", default_factory=SiteSection)
     isolation: IsolationSection = key(
         "What guards the tenants.", "{egress: [0.0.0.0/0]}", default_factory=IsolationSection

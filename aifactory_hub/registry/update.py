@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from .model import Registry
 from .problems import Path, show_path
 
-_SECTIONS = ("cluster", "identity", "addresses", "notebook", "jobs", "isolation", "site")
+_SECTIONS = ("cluster", "identity", "addresses", "notebook", "jobs", "isolation", "site", "billing")
 # What the registry has under another name than the file.
 _KEYS: dict[Path, Path] = {("identity", "rules"): ("identity", "tenant_mapping")}
 # What is read once, when a process starts: it marks objects, is registered at the identity provider, stands in the

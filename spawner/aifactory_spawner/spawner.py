@@ -6,7 +6,6 @@ here every write goes to the tenant's own API, and what runs is read from the on
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any, ClassVar
@@ -143,6 +142,11 @@ class TenantKubeSpawner(TeamChoiceDefaults, PodDefaults, LifeTraits, KubeSpawner
         """For the administrators' page."""
         process = cls._process()
         return cluster_state(process.cluster, process.orphans, process.provider)
+
+    @classmethod
+    async def usage_facts(cls, after: int) -> dict[str, Any] | None:
+        """For the job service."""
+        return await cls._process().usage_facts(after)
 
     @classmethod
     def begin_for(cls, app: Any) -> None:

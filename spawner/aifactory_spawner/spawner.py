@@ -6,6 +6,7 @@ here every write goes to the tenant's own API, and what runs is read from the on
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any, ClassVar

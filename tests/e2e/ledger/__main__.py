@@ -90,9 +90,8 @@ def _double(db: sqlite3.Connection) -> None:
     columns = [row[1] for row in db.execute("PRAGMA table_info(usage_holds)")]
     names = ", ".join(f'"{name}"' for name in columns)
     values = ", ".join("'twice'" if name == "pod" else f'"{name}"' for name in columns)
-    db.execute(
-        f'INSERT INTO usage_holds ({names}) SELECT {values} FROM usage_holds ORDER BY "end" - start DESC LIMIT 1'
-    )  # noqa: S608
+    copied = f'INSERT INTO usage_holds ({names}) SELECT {values} FROM usage_holds ORDER BY "end" - start DESC LIMIT 1'  # noqa: S608
+    db.execute(copied)
 
 
 def _shift(db: sqlite3.Connection) -> None:

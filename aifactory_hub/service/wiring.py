@@ -37,7 +37,10 @@ from ..store import (
     migrate,
     open_db,
 )
+from ..store.billing import Billing
+from ..store.ledger import Ledger
 from ..store.owners import Owners
+from ..store.usage_reports import UsageReports
 from .api.context import Context
 from .auth.hub_auth import Gate, HubGate
 from .auth.hub_sign_in import HubSignIn
@@ -93,10 +96,12 @@ def assemble(
     quiet: float | None = None,
     unheard: float | None = None,
     pods_heard: Callable[[], bool] = lambda: True,
+    heard_at: Callable[[], int] | None = None,
 ) -> Context:
     """The context of these parts; nothing is started. ``tick``, ``quiet`` and ``unheard`` in seconds: see Reconciler.
 
-    ``pods_heard``: whether changes of pods would be heard now. ``forget`` is called with a removed tenant when
+    ``pods_heard``: whether changes of pods would be heard now; ``heard_at``: up to which second the ledger is complete,
+    by default now. ``forget`` is called with a removed tenant when
     it has no live job any more.
     """
     registry = provider.registry
@@ -181,6 +186,10 @@ def assemble(
         team_loads=team_loads,
         unavailable=unavailable,
         clock=clock,
+        ledger=Ledger(jobs.db),
+        usage=UsageReports(jobs.db),
+        billing=Billing(jobs.db),
+        heard_at=heard_at or (lambda: int(clock())),
         site_token_hash=site_token_hash,
         sign_in=sign_in,
     )

@@ -573,6 +573,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/site/usage": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What a user used in all teams in a month. */
+        readonly get: operations["getUsageOf"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/tenants/{tenant}/profiles": {
         readonly parameters: {
             readonly query?: never;
@@ -599,6 +616,74 @@ export interface paths {
         };
         /** What a team has published for engines to run. */
         readonly get: operations["listTemplates"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/usage": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What a team used, added up: for its admins all of it, for others their own in it. */
+        readonly get: operations["getTeamUsage"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/usage/heatmap": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** How many pods, and how much of GPUs, were held at each hour of the week. */
+        readonly get: operations["getTeamHeatmap"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/usage/holds": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What single pods held in a month, in order of their start: for a team's admins all, for others their own. */
+        readonly get: operations["listHolds"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/usage/holds/{pod}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What one pod held, and all that was seen of it. */
+        readonly get: operations["getHold"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -668,6 +753,23 @@ export interface paths {
         readonly get?: never;
         /** Keep files for a job to come: a tar.gz whose entries are named by their content's SHA-256. */
         readonly put: operations["uploadPack"];
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/usage/me": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What the caller used in all teams in a month. */
+        readonly get: operations["getMyUsage"];
+        readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
         readonly options?: never;
@@ -930,6 +1032,40 @@ export interface components {
             readonly next: number;
         };
         /**
+         * FactAnswer
+         * @description One thing that one witness saw. It happened between ``earliest`` and ``latest`` and counts as of ``at``.
+         */
+        readonly FactAnswer: {
+            /**
+             * At
+             * @description Seconds since 1970.
+             */
+            readonly at: number;
+            /**
+             * Earliest
+             * @description Seconds since 1970.
+             */
+            readonly earliest: number;
+            /** Kind */
+            readonly kind: string;
+            /**
+             * Latest
+             * @description Seconds since 1970.
+             */
+            readonly latest: number;
+            /** Note */
+            readonly note: string;
+            /**
+             * Observed At
+             * @description Seconds since 1970.
+             */
+            readonly observed_at: number;
+            /** Seq */
+            readonly seq: number;
+            /** Source */
+            readonly source: string;
+        };
+        /**
          * GpuAnswer
          * @description ``usable_gib`` is what a program can allocate; null where nobody has measured it.
          */
@@ -980,6 +1116,56 @@ export interface components {
             readonly id: string;
         };
         /**
+         * Heatmap
+         * @description How many pods, and how much of GPUs, were held on average in each hour of the week.
+         */
+        readonly Heatmap: {
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /**
+             * Cells
+             * @description Seven rows from Monday on, of 24 hours each: the mean.
+             */
+            readonly cells: readonly (readonly number[])[];
+            /** Currency */
+            readonly currency: string | null;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /**
+             * Gpus
+             * @description Seven rows from Monday on, of 24 hours each: the mean.
+             */
+            readonly gpus: readonly (readonly number[])[];
+            /**
+             * Scope
+             * @enum {string}
+             */
+            readonly scope: "own" | "team" | "platform";
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+            /** Zone */
+            readonly zone: string;
+        };
+        /**
          * HeldAnswer
          * @description Who holds pieces of the profile; ``ends_by`` null: nothing ends it, or not known.
          */
@@ -992,6 +1178,64 @@ export interface components {
             readonly kind: string;
             /** User */
             readonly user: string;
+        };
+        /**
+         * HoldAnswer
+         * @description What one pod held, from ``start`` to ``end``; null: it goes on.
+         *
+         *     ``seconds`` and ``amount`` are for the asked time. ``ended_by`` and ``source`` say what the end is from.
+         */
+        readonly HoldAnswer: {
+            /** Amount */
+            readonly amount: string | null;
+            /** Devices */
+            readonly devices: {
+                readonly [key: string]: number;
+            };
+            /** End */
+            readonly end: number | null;
+            /** Ended By */
+            readonly ended_by: string | null;
+            /** Kind */
+            readonly kind: string;
+            /** Name */
+            readonly name: string;
+            /** Node */
+            readonly node: string;
+            /** Note */
+            readonly note: string;
+            /** Owner */
+            readonly owner: string;
+            /** Pod */
+            readonly pod: string;
+            /** Profile */
+            readonly profile: string;
+            /**
+             * Seconds
+             * @description Seconds of pods that held a profile.
+             */
+            readonly seconds: number;
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Source */
+            readonly source: string | null;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+            /**
+             * User
+             * @description Empty: unknown, of a pod that the team made without the hub.
+             */
+            readonly user: string;
+            /** Void */
+            readonly void: boolean;
         };
         /**
          * Holder
@@ -1028,6 +1272,117 @@ export interface components {
             readonly owner: string;
             /** User */
             readonly user: string;
+        };
+        /**
+         * HoldEvidence
+         * @description One hold with all that was seen of its pod.
+         */
+        readonly HoldEvidence: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /** Currency */
+            readonly currency: string | null;
+            /** Devices */
+            readonly devices: {
+                readonly [key: string]: number;
+            };
+            /** End */
+            readonly end: number | null;
+            /** Ended By */
+            readonly ended_by: string | null;
+            /** Facts */
+            readonly facts: readonly components["schemas"]["FactAnswer"][];
+            /** Kind */
+            readonly kind: string;
+            /** Name */
+            readonly name: string;
+            /** Node */
+            readonly node: string;
+            /** Note */
+            readonly note: string;
+            /** Owner */
+            readonly owner: string;
+            /** Pod */
+            readonly pod: string;
+            /** Profile */
+            readonly profile: string;
+            /**
+             * Seconds
+             * @description Seconds of pods that held a profile.
+             */
+            readonly seconds: number;
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Source */
+            readonly source: string | null;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /** Tenant */
+            readonly tenant: string;
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+            /**
+             * User
+             * @description Empty: unknown, of a pod that the team made without the hub.
+             */
+            readonly user: string;
+            /** Void */
+            readonly void: boolean;
+        };
+        /**
+         * HoldPage
+         * @description Holds in order of their start. ``next`` is what to pass as ``after`` for those after; null at the end.
+         */
+        readonly HoldPage: {
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /** Currency */
+            readonly currency: string | null;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /** Holds */
+            readonly holds: readonly components["schemas"]["HoldAnswer"][];
+            /** Next */
+            readonly next: string | null;
+            /**
+             * Scope
+             * @enum {string}
+             */
+            readonly scope: "own" | "team";
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /** Tenant */
+            readonly tenant: string;
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
         };
         /**
          * JobAnswer
@@ -1447,6 +1802,85 @@ export interface components {
         readonly Missing: {
             /** Missing */
             readonly missing: readonly string[];
+        };
+        /**
+         * OwnLine
+         * @description What somebody held of one profile in one team, at one price.
+         */
+        readonly OwnLine: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * Gpu Seconds
+             * @description Seconds, each pod counted as the part of a GPU that it held.
+             */
+            readonly gpu_seconds: number;
+            /** Kind */
+            readonly kind: string;
+            /** Per Hour */
+            readonly per_hour: string | null;
+            /** Pods */
+            readonly pods: number;
+            /** Profile */
+            readonly profile: string;
+            /**
+             * Seconds
+             * @description Seconds of pods that held a profile.
+             */
+            readonly seconds: number;
+            /** Tenant */
+            readonly tenant: string;
+        };
+        /**
+         * OwnUsage
+         * @description The caller's own use in all teams, of a month.
+         */
+        readonly OwnUsage: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /** Currency */
+            readonly currency: string | null;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /**
+             * Gpu Seconds
+             * @description Seconds, each pod counted as the part of a GPU that it held.
+             */
+            readonly gpu_seconds: number;
+            /** Lines */
+            readonly lines: readonly components["schemas"]["OwnLine"][];
+            /** Month */
+            readonly month: string;
+            /** Pods */
+            readonly pods: number;
+            /**
+             * Seconds
+             * @description Seconds of pods that held a profile.
+             */
+            readonly seconds: number;
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
         };
         /**
          * ParameterAnswer
@@ -2273,6 +2707,56 @@ export interface components {
             readonly tenant: string | null;
         };
         /**
+         * TeamUsage
+         * @description A team's use, or with ``scope`` own the caller's own in it.
+         */
+        readonly TeamUsage: {
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /**
+             * By
+             * @enum {string}
+             */
+            readonly by: "user" | "profile" | "kind" | "day" | "hour";
+            /** Currency */
+            readonly currency: string | null;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /** Rows */
+            readonly rows: readonly components["schemas"]["UsageRowAnswer"][];
+            /**
+             * Scope
+             * @enum {string}
+             */
+            readonly scope: "own" | "team";
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /** Tenant */
+            readonly tenant: string;
+            readonly total: components["schemas"]["UsageRowAnswer"];
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+            /** Zone */
+            readonly zone: string;
+        };
+        /**
          * TemplateAnswer
          * @description What a team has published for an engine to run.
          */
@@ -2371,6 +2855,32 @@ export interface components {
              * @description UTC, RFC 3339.
              */
             readonly since: string;
+        };
+        /**
+         * UsageRowAnswer
+         * @description Lines that are added up. ``key`` is a user, a profile, a kind, a team, a day or an hour.
+         *
+         *     ``unpriced_seconds`` are those of profiles without a price, which are not in ``amount``.
+         */
+        readonly UsageRowAnswer: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * Gpu Seconds
+             * @description Seconds, each pod counted as the part of a GPU that it held.
+             */
+            readonly gpu_seconds: number;
+            /** Key */
+            readonly key: string;
+            /** Pods */
+            readonly pods: number;
+            /**
+             * Seconds
+             * @description Seconds of pods that held a profile.
+             */
+            readonly seconds: number;
+            /** Unpriced Seconds */
+            readonly unpriced_seconds: number;
         };
         /**
          * Verdict
@@ -3840,6 +4350,40 @@ export interface operations {
             };
         };
     };
+    readonly getUsageOf: {
+        readonly parameters: {
+            readonly query: {
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+                /** @description The user's name at the hub. */
+                readonly user: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What a user used in all teams in a month. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OwnUsage"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly getProfiles: {
         readonly parameters: {
             readonly query?: never;
@@ -3889,6 +4433,154 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["TemplatesAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getTeamUsage: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description What is added up to one row. */
+                readonly by?: "user" | "profile" | "kind" | "day" | "hour";
+                /** @description Instead of a month: a day, or seconds since 1970. */
+                readonly from?: string | null;
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+                /** @description With `from`: up to before it; by default now. */
+                readonly to?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What a team used, added up: for its admins all of it, for others their own in it. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TeamUsage"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getTeamHeatmap: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description How many pods, and how much of GPUs, were held at each hour of the week. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Heatmap"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listHolds: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Those after this one: `next` of the page before. */
+                readonly after?: string | null;
+                /** @description How many at most. */
+                readonly limit?: number;
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+                /** @description Of one profile only. */
+                readonly profile?: string | null;
+                /** @description One user's only; empty: of unknown users. */
+                readonly user?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What single pods held in a month, in order of their start: for a team's admins all, for others their own. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HoldPage"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getHold: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly pod: string;
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What one pod held, and all that was seen of it. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HoldEvidence"];
                 };
             };
             /** @description What went wrong. */
@@ -4029,6 +4721,38 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Stored"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getMyUsage: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What the caller used in all teams in a month. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OwnUsage"];
                 };
             };
             /** @description What went wrong. */

@@ -26,6 +26,7 @@ from . import (
     schedules,
     tenants_file,
     uploads,
+    usage,
 )
 from .base import NotFound
 from .connections import BoundedServer, most_connections
@@ -46,6 +47,12 @@ ROUTES: tuple[Route, ...] = (
     ("/tenants/{tenant}/profiles", quota.Profiles),
     ("/site/room", room.SiteRoom),
     ("/site/tenants-file", tenants_file.SiteTenantsFile),
+    ("/site/usage", usage.SiteUsage),
+    ("/usage/me", usage.MyUsage),
+    ("/tenants/{tenant}/usage", usage.TeamUsageOne),
+    ("/tenants/{tenant}/usage/heatmap", usage.TeamHeatmap),
+    ("/tenants/{tenant}/usage/holds", usage.Holds),
+    ("/tenants/{tenant}/usage/holds/{pod}", usage.HoldOne),
     ("/engines", engines.EngineList),
     ("/tenants/{tenant}/templates", engines.Templates),
     ("/uploads/missing", uploads.MissingUploads),

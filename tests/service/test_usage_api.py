@@ -366,3 +366,21 @@ async def test_an_administrator_sees_what_a_removed_team_used_and_no_team_that_n
     service.context.ledger.append(life("g1", whose("gone", "zoe"), NOVEMBER.start, NOVEMBER.start + HOUR))
     assert (await get(service, "platform", "/tenants/gone/usage"))["total"]["seconds"] == HOUR
     assert (await get(service, "platform", "/tenants/never/usage", 404))["field"] == "tenant"
+
+
+async def test_a_job_costs_what_the_ledger_has_of_its_runs(service: RunningService) -> None:
+    async with service.http("ada") as http:
+        asked = {"command": "true", "profile": "mig-1g.10gb", "key": "k"}
+        job = (await http.post("/jobs", json=asked)).json()["id"]
+        await service.reconciler.settle()
+        before = (await http.get(f"/jobs/{job}")).json()["cost"]
+        held = replace(whose("nlp", "ada", kind="job"), owner=job)
+        forged = replace(whose("vision", "eve", kind="job"), owner=job)
+        service.context.ledger.append(
+            [*life("j1", held, NOW - 2 * HOUR, None), *life("j2", forged, NOW - 9 * HOUR, None)]
+        )
+        one, page = (await http.get(f"/jobs/{job}")).json(), (await http.get("/jobs")).json()["jobs"]
+    assert before["so_far"] == "0.00"
+    assert one["cost"]["so_far"] == page[0]["cost"]["so_far"] == "3.00"
+    assert Decimal(one["cost"]["at_most"]) >= Decimal("3.00")
+    assert one["cost"]["per_hour"] == before["per_hour"]

@@ -573,6 +573,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/tenants/{tenant}/overview": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Who holds what in a team since when, and what waits. */
+        readonly get: operations["getTeamOverview"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/tenants/{tenant}/profiles": {
         readonly parameters: {
             readonly query?: never;
@@ -820,6 +837,18 @@ export interface components {
             readonly used: number | null;
         };
         /**
+         * DeviceCount
+         * @description So many devices of one flavor.
+         */
+        readonly DeviceCount: {
+            /** Count */
+            readonly count: number;
+            /** Flavor */
+            readonly flavor: string;
+            /** Resource */
+            readonly resource: string;
+        };
+        /**
          * DryRun
          * @description What would happen if this job were submitted now. Nothing was stored or created.
          *
@@ -1026,6 +1055,33 @@ export interface components {
             readonly kind: string;
             /** Owner */
             readonly owner: string;
+            /** User */
+            readonly user: string;
+        };
+        /**
+         * HoldingAnswer
+         * @description What somebody holds. ``owner`` is the job's id or the server's. ``size`` is the profile in words.
+         *
+         *     ``since`` is when it was admitted, null where that is not known; ``ends_by`` when it ends at the latest, null where
+         *     nothing ends it.
+         */
+        readonly HoldingAnswer: {
+            /** Devices */
+            readonly devices: readonly components["schemas"]["DeviceCount"][];
+            /** Ends By */
+            readonly ends_by: string | null;
+            /** Kind */
+            readonly kind: string;
+            /** Name */
+            readonly name: string;
+            /** Owner */
+            readonly owner: string;
+            /** Profile */
+            readonly profile: string;
+            /** Since */
+            readonly since: string | null;
+            /** Size */
+            readonly size: string;
             /** User */
             readonly user: string;
         };
@@ -1447,6 +1503,32 @@ export interface components {
         readonly Missing: {
             /** Missing */
             readonly missing: readonly string[];
+        };
+        /**
+         * OverviewAnswer
+         * @description ``known`` false: the cluster did not say what is in use; ``holding`` and ``waiting`` are null then, never empty.
+         *
+         *     ``role`` is the caller's in the team.
+         */
+        readonly OverviewAnswer: {
+            /** As Of */
+            readonly as_of: string;
+            /** Display Name */
+            readonly display_name: string;
+            /** Holding */
+            readonly holding: readonly components["schemas"]["HoldingAnswer"][] | null;
+            /** Known */
+            readonly known: boolean;
+            /** Role */
+            readonly role: string;
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Tenant */
+            readonly tenant: string;
+            /** Unavailable */
+            readonly unavailable: string | null;
+            /** Waiting */
+            readonly waiting: readonly components["schemas"]["WaitingAnswer"][] | null;
         };
         /**
          * ParameterAnswer
@@ -2400,6 +2482,26 @@ export interface components {
             readonly most: number | null;
             /** Words */
             readonly words: string;
+        };
+        /**
+         * WaitingAnswer
+         * @description Who waits, in the order of service. ``user`` and ``owner`` are null where the caller may not see whose it is.
+         */
+        readonly WaitingAnswer: {
+            /** Kind */
+            readonly kind: string;
+            /** Name */
+            readonly name: string | null;
+            /** Owner */
+            readonly owner: string | null;
+            /** Profile */
+            readonly profile: string;
+            /** Since */
+            readonly since: string | null;
+            /** Size */
+            readonly size: string;
+            /** User */
+            readonly user: string | null;
         };
         /**
          * Wanted
@@ -3827,6 +3929,37 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["TenantsFileAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getTeamOverview: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Who holds what in a team since when, and what waits. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OverviewAnswer"];
                 };
             };
             /** @description What went wrong. */

@@ -24,6 +24,7 @@ from . import (
     quota,
     room,
     schedules,
+    team,
     tenants_file,
     uploads,
 )
@@ -44,6 +45,7 @@ ROUTES: tuple[Route, ...] = (
     ("/limits", public.Limits),
     ("/quota", jobs.Quota),
     ("/tenants/{tenant}/profiles", quota.Profiles),
+    ("/tenants/{tenant}/overview", team.Overview),
     ("/site/room", room.SiteRoom),
     ("/site/tenants-file", tenants_file.SiteTenantsFile),
     ("/engines", engines.EngineList),

@@ -22,8 +22,10 @@ from ..service.api.app import make_app, make_server
 from ..service.auth.hub_auth import HubGate
 from ..service.auth.hub_sign_in import HubSignIn
 from ..service.background.schedules import HubMembership
+from ..service.metering.ticket_witness import TicketWitness
 from ..service.wiring import assemble
 from ..store import FileStore, Jobs, LogSpool, migrate, open_db
+from ..store.ledger import Ledger
 from .cluster import DemoCluster
 from .folder import Keys
 from .people import PEOPLE
@@ -131,6 +133,7 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
             return {"host": True, "tenants": teams, "tenants_reachable": teams}
 
         ending.callback(jobs.close)
+        witness = TicketWitness(cluster.admission, cluster.provider, Ledger(db))
         context = assemble(
             provider=cluster.provider,
             gate=gate,
@@ -144,7 +147,10 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
             team_loads=cluster.team_loads,
             sign_in=HubSignIn(ports.hub_api, keys.service_token, PREFIX),
             tick=_TICK,
+            heard_at=witness.heard_at,
         )
+        await witness.start()
+        ending.push_async_callback(_cancel, asyncio.create_task(witness.run(), name="witness of usage"))
         server = make_server(make_app(context, PREFIX))
         server.listen(ports.service, "127.0.0.1")
         ending.push_async_callback(server.close_all_connections)

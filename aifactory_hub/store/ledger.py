@@ -89,13 +89,6 @@ class Ledger:
             query = select(_EVENTS).where(UsageEventRow.pod == pod).order_by(UsageEventRow.seq)
             return [fact_of(row._mapping) for row in connection.execute(query)]
 
-    def hand_over(self, connection: Connection, name: str, former: str, at: int) -> None:
-        """What the account held before ``at`` is the former owner's from now on; in a transaction of the caller's."""
-        new: Any = _insert(connection)(UsageHandoverRow)
-        connection.execute(new.values(name=name, at=at, former=former).on_conflict_do_nothing())
-        mine = HoldRow.user.in_({name, slug(name)})
-        connection.execute(update(HoldRow).where(mine, HoldRow.start < at).values(user=former))
-
     def verify(self) -> Verdict:
         """Whether every event is as it was written and every hold is what follows from them. Reads all of it."""
         with self.db.connect() as connection:
@@ -136,6 +129,14 @@ class Ledger:
                 connection.execute(insert(UsageEventRow), some)
                 _project(connection, {row["pod"] for row in some}, last)
         return len(taken)
+
+
+def hand_over(connection: Connection, name: str, former: str, at: int) -> None:
+    """What the account held before ``at`` is the former owner's from now on; in a transaction of the caller's."""
+    new: Any = _insert(connection)(UsageHandoverRow)
+    connection.execute(new.values(name=name, at=at, former=former).on_conflict_do_nothing())
+    mine = HoldRow.user.in_({name, slug(name)})
+    connection.execute(update(HoldRow).where(mine, HoldRow.start < at).values(user=former))
 
 
 def _some(items: Iterable[T]) -> Iterator[list[T]]:

@@ -24,6 +24,7 @@ from . import (
     quota,
     room,
     schedules,
+    site_jobs,
     team,
     tenants_file,
     uploads,
@@ -47,6 +48,7 @@ ROUTES: tuple[Route, ...] = (
     ("/tenants/{tenant}/profiles", quota.Profiles),
     ("/tenants/{tenant}/overview", team.Overview),
     ("/site/room", room.SiteRoom),
+    ("/site/jobs", site_jobs.SiteJobs),
     ("/site/tenants-file", tenants_file.SiteTenantsFile),
     ("/engines", engines.EngineList),
     ("/tenants/{tenant}/templates", engines.Templates),
@@ -113,6 +115,8 @@ def _page_routes(prefix: str, given: dict[str, Any]) -> list[tuple[str, Any, dic
     return [
         (f"{own}(?:jobs/?)?", jobs_page.JobsPage, given),
         (f"{own}jobs/([^/]+)", jobs_page.JobsPage, given),
+        (f"{own}team/([^/]+)", jobs_page.TeamPage, given),
+        (f"{own}platform", jobs_page.PlatformPage, given),
         (f"{own}{CALLBACK}", jobs_page.Callback, {"context": given["context"]}),
         (f"{own}static/([^/]+)", jobs_page.Static, given),
     ]

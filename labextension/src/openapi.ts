@@ -539,6 +539,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/site/jobs": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A person's newest jobs in these teams. */
+        readonly get: operations["getJobsOf"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/site/room": {
         readonly parameters: {
             readonly query?: never;
@@ -565,6 +582,23 @@ export interface paths {
         };
         /** Whether the service works with tenants.yaml as it is. */
         readonly get: operations["getTenantsFile"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/site/usage": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What a user used in all teams in a month. */
+        readonly get: operations["getUsageOf"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -616,6 +650,74 @@ export interface paths {
         };
         /** What a team has published for engines to run. */
         readonly get: operations["listTemplates"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/usage": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What a team used, added up: for its admins all of it, for others their own in it. */
+        readonly get: operations["getTeamUsage"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/usage/heatmap": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** How many pods, and how much of GPUs, were held at each hour of the week. */
+        readonly get: operations["getTeamHeatmap"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/usage/holds": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What single pods held in a month, in order of their start: for a team's admins all, for others their own. */
+        readonly get: operations["listHolds"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/usage/holds/{pod}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What one pod held, and all that was seen of it. */
+        readonly get: operations["getHold"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -685,6 +787,23 @@ export interface paths {
         readonly get?: never;
         /** Keep files for a job to come: a tar.gz whose entries are named by their content's SHA-256. */
         readonly put: operations["uploadPack"];
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/usage/me": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What the caller used in all teams in a month. */
+        readonly get: operations["getMyUsage"];
+        readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
         readonly options?: never;
@@ -959,6 +1078,40 @@ export interface components {
             readonly next: number;
         };
         /**
+         * FactAnswer
+         * @description One thing that one witness saw. It happened between ``earliest`` and ``latest`` and counts as of ``at``.
+         */
+        readonly FactAnswer: {
+            /**
+             * At
+             * @description Seconds since 1970.
+             */
+            readonly at: number;
+            /**
+             * Earliest
+             * @description Seconds since 1970.
+             */
+            readonly earliest: number;
+            /** Kind */
+            readonly kind: string;
+            /**
+             * Latest
+             * @description Seconds since 1970.
+             */
+            readonly latest: number;
+            /** Note */
+            readonly note: string;
+            /**
+             * Observed At
+             * @description Seconds since 1970.
+             */
+            readonly observed_at: number;
+            /** Seq */
+            readonly seq: number;
+            /** Source */
+            readonly source: string;
+        };
+        /**
          * GpuAnswer
          * @description ``usable_gib`` is what a program can allocate; null where nobody has measured it.
          */
@@ -1009,6 +1162,56 @@ export interface components {
             readonly id: string;
         };
         /**
+         * Heatmap
+         * @description How many pods, and how much of GPUs, were held on average in each hour of the week.
+         */
+        readonly Heatmap: {
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /**
+             * Cells
+             * @description Seven rows from Monday on, of 24 hours each: the mean.
+             */
+            readonly cells: readonly (readonly number[])[];
+            /** Currency */
+            readonly currency: string | null;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /**
+             * Gpus
+             * @description Seven rows from Monday on, of 24 hours each: the mean.
+             */
+            readonly gpus: readonly (readonly number[])[];
+            /**
+             * Scope
+             * @enum {string}
+             */
+            readonly scope: "own" | "team" | "platform";
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+            /** Zone */
+            readonly zone: string;
+        };
+        /**
          * HeldAnswer
          * @description Who holds pieces of the profile; ``ends_by`` null: nothing ends it, or not known.
          */
@@ -1021,6 +1224,64 @@ export interface components {
             readonly kind: string;
             /** User */
             readonly user: string;
+        };
+        /**
+         * HoldAnswer
+         * @description What one pod held, from ``start`` to ``end``; null: it goes on.
+         *
+         *     ``seconds`` and ``amount`` are for the asked time. ``ended_by`` and ``source`` say what the end is from.
+         */
+        readonly HoldAnswer: {
+            /** Amount */
+            readonly amount: string | null;
+            /** Devices */
+            readonly devices: {
+                readonly [key: string]: number;
+            };
+            /** End */
+            readonly end: number | null;
+            /** Ended By */
+            readonly ended_by: string | null;
+            /** Kind */
+            readonly kind: string;
+            /** Name */
+            readonly name: string;
+            /** Node */
+            readonly node: string;
+            /** Note */
+            readonly note: string;
+            /** Owner */
+            readonly owner: string;
+            /** Pod */
+            readonly pod: string;
+            /** Profile */
+            readonly profile: string;
+            /**
+             * Seconds
+             * @description Seconds of pods that held a profile.
+             */
+            readonly seconds: number;
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Source */
+            readonly source: string | null;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+            /**
+             * User
+             * @description Empty: unknown, of a pod that the team made without the hub.
+             */
+            readonly user: string;
+            /** Void */
+            readonly void: boolean;
         };
         /**
          * Holder
@@ -1059,6 +1320,73 @@ export interface components {
             readonly user: string;
         };
         /**
+         * HoldEvidence
+         * @description One hold with all that was seen of its pod.
+         */
+        readonly HoldEvidence: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /** Currency */
+            readonly currency: string | null;
+            /** Devices */
+            readonly devices: {
+                readonly [key: string]: number;
+            };
+            /** End */
+            readonly end: number | null;
+            /** Ended By */
+            readonly ended_by: string | null;
+            /** Facts */
+            readonly facts: readonly components["schemas"]["FactAnswer"][];
+            /** Kind */
+            readonly kind: string;
+            /** Name */
+            readonly name: string;
+            /** Node */
+            readonly node: string;
+            /** Note */
+            readonly note: string;
+            /** Owner */
+            readonly owner: string;
+            /** Pod */
+            readonly pod: string;
+            /** Profile */
+            readonly profile: string;
+            /**
+             * Seconds
+             * @description Seconds of pods that held a profile.
+             */
+            readonly seconds: number;
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Source */
+            readonly source: string | null;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /** Tenant */
+            readonly tenant: string;
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+            /**
+             * User
+             * @description Empty: unknown, of a pod that the team made without the hub.
+             */
+            readonly user: string;
+            /** Void */
+            readonly void: boolean;
+        };
+        /**
          * HoldingAnswer
          * @description What somebody holds. ``owner`` is the job's id or the server's. ``size`` is the profile in words.
          *
@@ -1086,6 +1414,50 @@ export interface components {
             readonly user: string;
         };
         /**
+         * HoldPage
+         * @description Holds in order of their start. ``next`` is what to pass as ``after`` for those after; null at the end.
+         */
+        readonly HoldPage: {
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /** Currency */
+            readonly currency: string | null;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /** Holds */
+            readonly holds: readonly components["schemas"]["HoldAnswer"][];
+            /** Next */
+            readonly next: string | null;
+            /**
+             * Scope
+             * @enum {string}
+             */
+            readonly scope: "own" | "team";
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /** Tenant */
+            readonly tenant: string;
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+        };
+        /**
          * JobAnswer
          * @description A job as its team mates may see it: of its environment the names only, because values may be secrets.
          */
@@ -1102,6 +1474,11 @@ export interface components {
             readonly attempts: readonly components["schemas"]["AttemptAnswer"][];
             /** Cancel Asked */
             readonly cancel_asked: boolean;
+            /**
+             * Cancel Word
+             * @description What they said to its owner.
+             */
+            readonly cancel_word: string | null;
             /**
              * Cancelled By
              * @description Who asked for it to be cancelled, unless it ended before.
@@ -1529,6 +1906,109 @@ export interface components {
             readonly unavailable: string | null;
             /** Waiting */
             readonly waiting: readonly components["schemas"]["WaitingAnswer"][] | null;
+        };
+        /**
+         * OwnJob
+         * @description A person's job, as the hub's Home page shows it.
+         */
+        readonly OwnJob: {
+            /** Id */
+            readonly id: string;
+            /** Name */
+            readonly name: string;
+            /** Reason */
+            readonly reason: string | null;
+            readonly state: components["schemas"]["JobState"];
+            /** Tenant */
+            readonly tenant: string;
+            readonly times: components["schemas"]["Times"];
+        };
+        /**
+         * OwnJobs
+         * @description A person's newest jobs.
+         */
+        readonly OwnJobs: {
+            /** Jobs */
+            readonly jobs: readonly components["schemas"]["OwnJob"][];
+        };
+        /**
+         * OwnLine
+         * @description What somebody held of one profile in one team, at one price.
+         */
+        readonly OwnLine: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * Gpu Seconds
+             * @description Seconds, each pod counted as the part of a GPU that it held.
+             */
+            readonly gpu_seconds: number;
+            /** Kind */
+            readonly kind: string;
+            /** Per Hour */
+            readonly per_hour: string | null;
+            /** Pods */
+            readonly pods: number;
+            /** Profile */
+            readonly profile: string;
+            /**
+             * Seconds
+             * @description Seconds of pods that held a profile.
+             */
+            readonly seconds: number;
+            /** Tenant */
+            readonly tenant: string;
+        };
+        /**
+         * OwnUsage
+         * @description The caller's own use in all teams, of a month.
+         */
+        readonly OwnUsage: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /** Currency */
+            readonly currency: string | null;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /**
+             * Gpu Seconds
+             * @description Seconds, each pod counted as the part of a GPU that it held.
+             */
+            readonly gpu_seconds: number;
+            /** Lines */
+            readonly lines: readonly components["schemas"]["OwnLine"][];
+            /** Month */
+            readonly month: string;
+            /** Pods */
+            readonly pods: number;
+            /**
+             * Seconds
+             * @description Seconds of pods that held a profile.
+             */
+            readonly seconds: number;
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
         };
         /**
          * ParameterAnswer
@@ -2355,6 +2835,56 @@ export interface components {
             readonly tenant: string | null;
         };
         /**
+         * TeamUsage
+         * @description A team's use, or with ``scope`` own the caller's own in it.
+         */
+        readonly TeamUsage: {
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /**
+             * By
+             * @enum {string}
+             */
+            readonly by: "user" | "profile" | "kind" | "day" | "hour";
+            /** Currency */
+            readonly currency: string | null;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /** Rows */
+            readonly rows: readonly components["schemas"]["UsageRowAnswer"][];
+            /**
+             * Scope
+             * @enum {string}
+             */
+            readonly scope: "own" | "team";
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /** Tenant */
+            readonly tenant: string;
+            readonly total: components["schemas"]["UsageRowAnswer"];
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+            /** Zone */
+            readonly zone: string;
+        };
+        /**
          * TemplateAnswer
          * @description What a team has published for an engine to run.
          */
@@ -2453,6 +2983,32 @@ export interface components {
              * @description UTC, RFC 3339.
              */
             readonly since: string;
+        };
+        /**
+         * UsageRowAnswer
+         * @description Lines that are added up. ``key`` is a user, a profile, a kind, a team, a day or an hour.
+         *
+         *     ``unpriced_seconds`` are those of profiles without a price, which are not in ``amount``.
+         */
+        readonly UsageRowAnswer: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * Gpu Seconds
+             * @description Seconds, each pod counted as the part of a GPU that it held.
+             */
+            readonly gpu_seconds: number;
+            /** Key */
+            readonly key: string;
+            /** Pods */
+            readonly pods: number;
+            /**
+             * Seconds
+             * @description Seconds of pods that held a profile.
+             */
+            readonly seconds: number;
+            /** Unpriced Seconds */
+            readonly unpriced_seconds: number;
         };
         /**
          * Verdict
@@ -3101,7 +3657,10 @@ export interface operations {
     };
     readonly cancelJob: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description A word to the job's owner, who sees it with the job. */
+                readonly reason?: string;
+            };
             readonly header?: never;
             readonly path: {
                 readonly job: string;
@@ -3884,6 +4443,42 @@ export interface operations {
             };
         };
     };
+    readonly getJobsOf: {
+        readonly parameters: {
+            readonly query: {
+                /** @description How many at most. */
+                readonly limit?: number;
+                /** @description Jobs of this team; may come several times. */
+                readonly tenant?: readonly string[];
+                /** @description The user's name at the hub. */
+                readonly user: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A person's newest jobs in these teams. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OwnJobs"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly getRoom: {
         readonly parameters: {
             readonly query?: never;
@@ -3929,6 +4524,40 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["TenantsFileAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getUsageOf: {
+        readonly parameters: {
+            readonly query: {
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+                /** @description The user's name at the hub. */
+                readonly user: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What a user used in all teams in a month. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OwnUsage"];
                 };
             };
             /** @description What went wrong. */
@@ -4022,6 +4651,154 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["TemplatesAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getTeamUsage: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description What is added up to one row. */
+                readonly by?: "user" | "profile" | "kind" | "day" | "hour";
+                /** @description Instead of a month: a day, or seconds since 1970. */
+                readonly from?: string | null;
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+                /** @description With `from`: up to before it; by default now. */
+                readonly to?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What a team used, added up: for its admins all of it, for others their own in it. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TeamUsage"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getTeamHeatmap: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description How many pods, and how much of GPUs, were held at each hour of the week. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Heatmap"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listHolds: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Those after this one: `next` of the page before. */
+                readonly after?: string | null;
+                /** @description How many at most. */
+                readonly limit?: number;
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+                /** @description Of one profile only. */
+                readonly profile?: string | null;
+                /** @description One user's only; empty: of unknown users. */
+                readonly user?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What single pods held in a month, in order of their start: for a team's admins all, for others their own. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HoldPage"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getHold: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly pod: string;
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What one pod held, and all that was seen of it. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HoldEvidence"];
                 };
             };
             /** @description What went wrong. */
@@ -4162,6 +4939,38 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Stored"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getMyUsage: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What the caller used in all teams in a month. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OwnUsage"];
                 };
             };
             /** @description What went wrong. */

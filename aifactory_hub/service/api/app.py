@@ -28,6 +28,7 @@ from . import (
     team,
     tenants_file,
     uploads,
+    usage,
 )
 from .base import NotFound
 from .connections import BoundedServer, most_connections
@@ -50,6 +51,12 @@ ROUTES: tuple[Route, ...] = (
     ("/site/room", room.SiteRoom),
     ("/site/jobs", site_jobs.SiteJobs),
     ("/site/tenants-file", tenants_file.SiteTenantsFile),
+    ("/site/usage", usage.SiteUsage),
+    ("/usage/me", usage.MyUsage),
+    ("/tenants/{tenant}/usage", usage.TeamUsageOne),
+    ("/tenants/{tenant}/usage/heatmap", usage.TeamHeatmap),
+    ("/tenants/{tenant}/usage/holds", usage.Holds),
+    ("/tenants/{tenant}/usage/holds/{pod}", usage.HoldOne),
     ("/engines", engines.EngineList),
     ("/tenants/{tenant}/templates", engines.Templates),
     ("/uploads/missing", uploads.MissingUploads),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ from ..store import FileStore, Jobs, LogSpool, migrate, open_db
 from ..store.ledger import Ledger
 from .cluster import DemoCluster
 from .folder import Keys
+from .history import fill
 from .people import PEOPLE
 from .provider import DemoProvider, make_provider_app
 from .proxy import TIMEOUTS
@@ -134,7 +136,9 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
             return {"host": True, "tenants": teams, "tenants_reachable": teams}
 
         ending.callback(jobs.close)
-        witness = TicketWitness(cluster.admission, cluster.provider, Ledger(db))
+        ledger = Ledger(db)
+        await asyncio.to_thread(fill, ledger, cluster.registry, int(time.time()))
+        witness = TicketWitness(cluster.admission, cluster.provider, ledger)
         context = assemble(
             provider=cluster.provider,
             gate=gate,

@@ -46,12 +46,13 @@ class Witness:
         watch: HostWatch,
         ledger: Ledger,
         possession: Callable[[PodFact], Awaitable[Possession | None]],
-        clock: Callable[[], float] = time.time,
+        now: Callable[[], float] | None = None,
     ) -> None:
+        """``now`` is the host's clock; by default what the host's answers say."""
         self._watch = watch
         self._ledger = ledger
         self._possession = possession
-        self._clock = clock
+        self._clock = now or (lambda: told if (told := watch.host_time()) is not None else time.time())
         self._waiting: list[_Seen] = []
         self._news = asyncio.Event()
         # Pods of which the ledger knows, or will know, that they hold something, and what was told of each.
@@ -152,8 +153,7 @@ class Witness:
 
     def _now(self) -> int:
         """By the host's clock, on which the times of pods are, too."""
-        told = self._watch.host_time()
-        return int(self._clock() if told is None else told)
+        return int(self._clock())
 
     def _position(self) -> Position | None:
         """How far the watch has come. What follows from the first list has to be known before that is noted."""

@@ -2,7 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { JSX } from 'react';
-import { amount, everyDay, type Heat, hours, mean, shade, type UsageRow } from './ledger';
+import { amount, everyDay, type Heat, hours, lengthOf, mean, shade, type UsageRow } from './ledger';
 
 interface DaysProps {
   readonly rows: readonly UsageRow[];
@@ -32,7 +32,7 @@ export function Days({ rows, month, asOf, currency, trans }: DaysProps): JSX.Ele
     <>
       <svg
         className="aif-Days"
-        viewBox={`0 0 ${31 * STEP} ${HEIGHT}`}
+        viewBox={`0 0 ${lengthOf(month) * STEP} ${HEIGHT}`}
         preserveAspectRatio="none"
         role="img"
         aria-label={trans.__('Hours held on each day. %1', said)}
@@ -52,7 +52,7 @@ export function Days({ rows, month, asOf, currency, trans }: DaysProps): JSX.Ele
       <p className="aif-Quiet aif-Days-foot">
         <span>1</span>
         <span>{said}</span>
-        <span>31</span>
+        <span>{lengthOf(month)}</span>
       </p>
       <details>
         <summary>{trans.__('Days as a table')}</summary>
@@ -94,34 +94,36 @@ export function HeatTable({ heat, trans }: { heat: Heat; trans: TranslationBundl
     trans.__('Sun')
   ];
   return (
-    <div className="aif-Wide" role="region" aria-label={trans.__('Hours of the week')} tabIndex={0}>
-      <table className="aif-Heat">
-        <caption>
-          {trans.__('Servers and jobs held at once on average, by hour of the week (%1)', heat.zone)}
-        </caption>
-        <thead>
-          <tr>
-            <td />
-            {Array.from({ length: 24 }, (_, hour) => (
-              <th key={hour} scope="col">
-                {hour}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {heat.cells.map((row, day) => (
-            <tr key={names[day]}>
-              <th scope="row">{names[day]}</th>
-              {row.map((value, hour) => (
-                <td key={hour} data-shade={shade(value, most)}>
-                  {mean(value)}
-                </td>
+    <>
+      <h3 id="aif-heat">
+        {trans.__('Servers and jobs held at once on average, by hour of the week (%1)', heat.zone)}
+      </h3>
+      <div className="aif-Wide" role="region" aria-label={trans.__('Hours of the week')} tabIndex={0}>
+        <table className="aif-Heat" aria-labelledby="aif-heat">
+          <thead>
+            <tr>
+              <td />
+              {Array.from({ length: 24 }, (_, hour) => (
+                <th key={hour} scope="col">
+                  {hour}
+                </th>
               ))}
             </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+          </thead>
+          <tbody>
+            {heat.cells.map((row, day) => (
+              <tr key={names[day]}>
+                <th scope="row">{names[day]}</th>
+                {row.map((value, hour) => (
+                  <td key={hour} data-shade={shade(value, most)}>
+                    {mean(value)}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </>
   );
 }

@@ -104,21 +104,13 @@ export interface Bill extends Told {
   readonly corrections: readonly { readonly month: string; readonly booked_at: number }[];
 }
 
-/** Of one team in the list of all. */
-export interface TeamBill {
-  readonly tenant: string;
-  readonly seconds: number;
-  readonly amount: string | null;
-  readonly uncertain_seconds: number;
-}
-
 export interface Bills extends Told {
   readonly month: string;
   readonly state: BillState;
   readonly closed_at: number | null;
   readonly closed_by: string | null;
   readonly amount: string | null;
-  readonly bills: readonly TeamBill[];
+  readonly bills: readonly Bill[];
 }
 
 /** "41.25 h"; what is less than a hundredth of an hour and not nothing says so. */
@@ -128,6 +120,11 @@ export function hours(seconds: number, locale?: string): string {
     return '< 0.01 h';
   }
   return `${count.toLocaleString(locale, { maximumFractionDigits: 2 })} h`;
+}
+
+/** All that the lines of a bill are for, in seconds. */
+export function heldBy(bill: Pick<Bill, 'lines'>): number {
+  return bill.lines.reduce((sum, line) => sum + line.seconds, 0);
 }
 
 /** Decimal text with its currency, every digit as the service says it. */
@@ -195,18 +192,25 @@ export function mean(value: number, locale?: string): string {
   return value.toLocaleString(locale, { maximumFractionDigits: value < 10 ? 1 : 0 });
 }
 
+/** How many days a month has. */
+export function lengthOf(month: string): number {
+  const [year = 1970, number = 1] = month.split('-').map(Number);
+  return new Date(year, number, 0).getDate();
+}
+
 /** Every day of a month in order, with 0 for those of which nothing is said; days to come are left out. */
 export function everyDay(
   rows: readonly UsageRow[],
   month: string,
   asOf: number
 ): readonly { readonly day: string; readonly seconds: number; readonly amount: string | null }[] {
-  const [year = 1970, number = 1] = month.split('-').map(Number);
-  const count = new Date(year, number, 0).getDate();
   const known = new Map(rows.map(row => [row.key, row]));
   const last = rows.reduce((latest, row) => (row.key > latest ? row.key : latest), '');
   const today = new Date(asOf * 1000).toISOString().slice(0, 10);
-  return Array.from({ length: count }, (_, index) => `${month}-${String(index + 1).padStart(2, '0')}`)
+  return Array.from(
+    { length: lengthOf(month) },
+    (_, index) => `${month}-${String(index + 1).padStart(2, '0')}`
+  )
     .filter(day => day <= today || day <= last)
     .map(day => ({ day, seconds: known.get(day)?.seconds ?? 0, amount: known.get(day)?.amount ?? null }));
 }

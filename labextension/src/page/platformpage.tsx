@@ -5,7 +5,7 @@ import { type JSX, useCallback, useEffect, useState } from 'react';
 import { Answered, words } from './answered';
 import { stateWords } from './billview';
 import { Days, HeatTable } from './dayviews';
-import { amount, type Bills, hours, monthName, months } from './ledger';
+import { amount, type Bills, heldBy, hours, monthName, months } from './ledger';
 import { MonthChoice, Totals, uncertainWords, UsageTable } from './monthviews';
 import type { PageApi } from './pageapi';
 import { PageHead, SimulatedNotice, type Site } from './pagehead';
@@ -177,7 +177,7 @@ function Teams({
           {bills.bills.map(each => (
             <tr key={each.tenant}>
               <th scope="row">{site.tenants[each.tenant] ?? each.tenant}</th>
-              <td className="aif-Number">{hours(each.seconds)}</td>
+              <td className="aif-Number">{hours(heldBy(each))}</td>
               <td className="aif-Number">{amount(each.amount, bills.currency, trans)}</td>
               <td className="aif-Number">{hours(each.uncertain_seconds)}</td>
             </tr>

@@ -64,7 +64,7 @@ export function QuestionBox({ words, more, yes, no, word, answer }: Question): J
           type="button"
           className="jp-mod-styled aif-Danger"
           onClick={() => {
-            answer(true, text.trim());
+            answer(true, text.trim().replace(/\s+/g, ' '));
           }}
         >
           {yes}

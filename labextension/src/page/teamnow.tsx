@@ -6,7 +6,7 @@ import { clock, duration, since } from '../format';
 import { printable } from '../printable';
 import { useNow } from '../view';
 import { words } from './answered';
-import { type Holding, kindName, type TeamOverview, type Waiting } from './ledger';
+import { type Holding, kindName, moment, type TeamOverview, type Waiting } from './ledger';
 import type { PageApi } from './pageapi';
 import type { Site } from './pagehead';
 import { jobAddress } from './place';
@@ -249,5 +249,7 @@ function sinceWords(iso: string | null, now: Date, trans: TranslationBundle): st
 }
 
 function endWords(held: Holding, trans: TranslationBundle): string {
-  return held.ends_by === null ? trans.__('not limited') : trans.__('by %1', clock(new Date(held.ends_by)));
+  return held.ends_by === null
+    ? trans.__('not limited')
+    : trans.__('by %1', moment(Date.parse(held.ends_by) / 1000));
 }

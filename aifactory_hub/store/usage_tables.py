@@ -38,6 +38,7 @@ class HoldRow(Base):
     __table_args__ = (
         Index("ix_usage_holds_tenant", "tenant", "start"),
         Index("ix_usage_holds_end", "end"),
+        Index("ix_usage_holds_owner", "owner"),
         Index("ix_usage_holds_changed", "changed"),
     )
 

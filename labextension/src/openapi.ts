@@ -451,6 +451,91 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/platform/bills/{month}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The bills of all teams of a month; with `format=csv` their lines as CSV. */
+        readonly get: operations["getBills"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/platform/bills/{month}/close": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Close a month that is over: its bills never change any more. */
+        readonly post: operations["closeMonth"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/platform/heatmap": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** How many pods of all teams, and how much of GPUs, were held at each hour of the week. */
+        readonly get: operations["getPlatformHeatmap"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/platform/usage": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What all teams used in a month. */
+        readonly get: operations["getPlatformUsage"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/platform/usage/verify": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Whether the ledger is as it was written; all of it is read. */
+        readonly post: operations["verifyUsage"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/quota": {
         readonly parameters: {
             readonly query?: never;
@@ -607,6 +692,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/tenants/{tenant}/bills/{month}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A team's bill of a month, for its admins; with `format=csv` its lines as CSV. */
+        readonly get: operations["getBill"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/tenants/{tenant}/overview": {
         readonly parameters: {
             readonly query?: never;
@@ -720,6 +822,23 @@ export interface paths {
         readonly get: operations["getHold"];
         readonly put?: never;
         readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/usage/holds/{pod}/corrections": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Give a hold another end, or strike it out; the evidence stays, and the last correction counts. */
+        readonly post: operations["correctHold"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -901,6 +1020,172 @@ export interface components {
             readonly running: string | null;
             /** Starting */
             readonly starting: string | null;
+        };
+        /**
+         * BillAnswer
+         * @description A team's bill of a month.
+         *
+         *     ``state`` is closing when the month is over and is not closed yet. ``corrections`` of earlier months are booked in
+         *     this one: ``total`` is ``amount`` with them. ``corrected_later`` are those of this month in later bills.
+         */
+        readonly BillAnswer: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /** Closed At */
+            readonly closed_at: number | null;
+            /** Closed By */
+            readonly closed_by: string | null;
+            /** Corrected Later */
+            readonly corrected_later: readonly components["schemas"]["CorrectionAnswer"][];
+            /** Corrections */
+            readonly corrections: readonly components["schemas"]["CorrectionAnswer"][];
+            /** Corrections Amount */
+            readonly corrections_amount: string | null;
+            /** Currency */
+            readonly currency: string | null;
+            /** Digest */
+            readonly digest: string | null;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /** Lines */
+            readonly lines: readonly components["schemas"]["BillLineAnswer"][];
+            /** Month */
+            readonly month: string;
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            readonly state: "open" | "closing" | "closed";
+            /** Tenant */
+            readonly tenant: string;
+            /** Total */
+            readonly total: string | null;
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+        };
+        /**
+         * BillLineAnswer
+         * @description One line of a bill: seconds at a price.
+         */
+        readonly BillLineAnswer: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * Gpu Seconds
+             * @description Seconds, each pod counted as the part of a GPU that it held.
+             */
+            readonly gpu_seconds: number;
+            /** Kind */
+            readonly kind: string;
+            /** Per Hour */
+            readonly per_hour: string | null;
+            /** Pods */
+            readonly pods: number;
+            /** Profile */
+            readonly profile: string;
+            /**
+             * Seconds
+             * @description Seconds of pods that held a profile.
+             */
+            readonly seconds: number;
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Tenant */
+            readonly tenant: string;
+            /**
+             * User
+             * @description Empty: unknown, of a pod that the team made without the hub.
+             */
+            readonly user: string;
+        };
+        /**
+         * ClosedAnswer
+         * @description A month that is closed now.
+         */
+        readonly ClosedAnswer: {
+            /**
+             * Closed At
+             * @description Seconds since 1970.
+             */
+            readonly closed_at: number;
+            /** Closed By */
+            readonly closed_by: string;
+            /** Digest */
+            readonly digest: string;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /** Month */
+            readonly month: string;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+        };
+        /**
+         * CorrectionAnswer
+         * @description A line that was taken back (retraction) or put in its place (restatement) in the bill of ``booked_in``.
+         */
+        readonly CorrectionAnswer: {
+            /**
+             * Booked At
+             * @description Seconds since 1970.
+             */
+            readonly booked_at: number;
+            /** Booked In */
+            readonly booked_in: string;
+            readonly line: components["schemas"]["BillLineAnswer"];
+            /** Month */
+            readonly month: string;
+            /**
+             * Record
+             * @enum {string}
+             */
+            readonly record: "retraction" | "restatement";
+        };
+        /**
+         * CorrectionRequest
+         * @description A hold's other end, or that it does not count at all.
+         */
+        readonly CorrectionRequest: {
+            /**
+             * End
+             * @description When it ended, in seconds since 1970.
+             * @default null
+             */
+            readonly end: number | null;
+            /** Reason */
+            readonly reason: string;
+            /**
+             * Void
+             * @description Whether it is struck out.
+             * @default false
+             */
+            readonly void: boolean;
         };
         /**
          * Cost
@@ -2151,6 +2436,99 @@ export interface components {
             readonly tenant: string | null;
         };
         /**
+         * PlatformBills
+         * @description The bills of all teams of a month. ``digest`` is that of all lines.
+         */
+        readonly PlatformBills: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /** Bills */
+            readonly bills: readonly components["schemas"]["BillAnswer"][];
+            /** Closed At */
+            readonly closed_at: number | null;
+            /** Closed By */
+            readonly closed_by: string | null;
+            /** Currency */
+            readonly currency: string | null;
+            /** Digest */
+            readonly digest: string | null;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /** Month */
+            readonly month: string;
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            readonly state: "open" | "closing" | "closed";
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+        };
+        /**
+         * PlatformUsage
+         * @description The use of all teams.
+         */
+        readonly PlatformUsage: {
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /**
+             * By
+             * @enum {string}
+             */
+            readonly by: "tenant" | "profile" | "day";
+            /** Currency */
+            readonly currency: string | null;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /** Rows */
+            readonly rows: readonly components["schemas"]["UsageRowAnswer"][];
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            readonly total: components["schemas"]["UsageRowAnswer"];
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+            /** Zone */
+            readonly zone: string;
+        };
+        /**
          * Priority
          * @description How urgent a job is among its tenant's. No job is as urgent as a notebook: a person waits for that one.
          * @enum {string}
@@ -3024,6 +3402,18 @@ export interface components {
             readonly detail: string;
             /** Ok */
             readonly ok: boolean;
+        };
+        /**
+         * VerdictAnswer
+         * @description Whether the ledger is as it was written; ``problem`` is the first thing that is wrong.
+         */
+        readonly VerdictAnswer: {
+            /** Events */
+            readonly events: number;
+            /** Holds */
+            readonly holds: number;
+            /** Problem */
+            readonly problem: string | null;
         };
         /**
          * WaitAnswer
@@ -4156,6 +4546,166 @@ export interface operations {
             };
         };
     };
+    readonly getBills: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The form of the answer. */
+                readonly format?: "json" | "csv";
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly month: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The bills of all teams of a month; with `format=csv` their lines as CSV. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PlatformBills"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly closeMonth: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly month: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Close a month that is over: its bills never change any more. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ClosedAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getPlatformHeatmap: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description How many pods of all teams, and how much of GPUs, were held at each hour of the week. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Heatmap"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getPlatformUsage: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description What is added up to one row. */
+                readonly by?: "tenant" | "profile" | "day";
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What all teams used in a month. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PlatformUsage"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly verifyUsage: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Whether the ledger is as it was written; all of it is read. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["VerdictAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly getQuota: {
         readonly parameters: {
             readonly query?: {
@@ -4571,6 +5121,41 @@ export interface operations {
             };
         };
     };
+    readonly getBill: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The form of the answer. */
+                readonly format?: "json" | "csv";
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly month: string;
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A team's bill of a month, for its admins; with `format=csv` its lines as CSV. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["BillAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly getTeamOverview: {
         readonly parameters: {
             readonly query?: never;
@@ -4794,6 +5379,42 @@ export interface operations {
         readonly responses: {
             /** @description What one pod held, and all that was seen of it. */
             readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HoldEvidence"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly correctHold: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly pod: string;
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["CorrectionRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Give a hold another end, or strike it out; the evidence stays, and the last correction counts. */
+            readonly 201: {
                 headers: {
                     readonly [name: string]: unknown;
                 };

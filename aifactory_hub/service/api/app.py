@@ -13,6 +13,7 @@ from ..auth.hub_sign_in import CALLBACK
 from ..page_files import PageFiles, find_page_files, read_page_files
 from ..request_types import MOST_BODY
 from . import (
+    bills,
     engines,
     events,
     internal,
@@ -57,6 +58,13 @@ ROUTES: tuple[Route, ...] = (
     ("/tenants/{tenant}/usage/heatmap", usage.TeamHeatmap),
     ("/tenants/{tenant}/usage/holds", usage.Holds),
     ("/tenants/{tenant}/usage/holds/{pod}", usage.HoldOne),
+    ("/tenants/{tenant}/usage/holds/{pod}/corrections", bills.Corrections),
+    ("/tenants/{tenant}/bills/{month}", bills.TeamBill),
+    ("/platform/usage", bills.PlatformUsageAll),
+    ("/platform/usage/verify", bills.Verify),
+    ("/platform/heatmap", bills.PlatformHeatmap),
+    ("/platform/bills/{month}", bills.PlatformBillsAll),
+    ("/platform/bills/{month}/close", bills.CloseMonth),
     ("/engines", engines.EngineList),
     ("/tenants/{tenant}/templates", engines.Templates),
     ("/uploads/missing", uploads.MissingUploads),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ... import constants
 from ...domain.months import Span
@@ -65,6 +66,13 @@ class OfUsage(Handler):
             raise bad_field(error.field, f"{error}.") from error
         return found
 
+    async def tell(self, call: Callable[[], Mapping[str, Any]], status: int = 200) -> None:
+        """Answer with what ``call`` makes in a thread, as JSON: it may be thousands of lines."""
+        text = await self.told(lambda: json.dumps(call()))
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.write(text)
+
 
 class MyUsage(OfUsage):
     """One's own."""
@@ -73,11 +81,8 @@ class MyUsage(OfUsage):
     async def get(self) -> None:
         """By team, profile and kind. A profile without a price has no amount, which is not the same as free."""
         caller = await self.caller()
-        self.answer(
-            await self.told(
-                partial(_own, self.usage_reader(), caller.name, self.query(MonthQuery).month, self.currency)
-            )
-        )
+        month = self.query(MonthQuery).month
+        await self.tell(partial(_own, self.usage_reader(), caller.name, month, self.currency))
 
 
 class SiteUsage(OfUsage):
@@ -95,7 +100,7 @@ class SiteUsage(OfUsage):
         if not matches(bearer(self.request.headers.get("Authorization")), self.context.site_token_hash):
             raise forbidden("This takes the token that hub and service share.")
         asked = self.query(SiteUsageQuery)
-        self.answer(await self.told(partial(_own, self.usage_reader(), asked.user, asked.month, self.currency)))
+        await self.tell(partial(_own, self.usage_reader(), asked.user, asked.month, self.currency))
 
 
 def _own(reader: UsageReader, user: str, month: str | None, currency: str) -> OwnUsage:
@@ -116,9 +121,7 @@ class TeamUsageOne(OfUsage):
         """``scope`` says which of both it is."""
         caller = await self.caller()
         scope, whose = await self.seen_in(caller, tenant)
-        self.answer(
-            await self.told(partial(_team, self.usage_reader(), scope, whose, self.query(UsageQuery), self.currency))
-        )
+        await self.tell(partial(_team, self.usage_reader(), scope, whose, self.query(UsageQuery), self.currency))
 
 
 def _team(reader: UsageReader, scope: Scope, whose: Whose, asked: UsageQuery, currency: str) -> TeamUsage:
@@ -143,9 +146,7 @@ class TeamHeatmap(OfUsage):
         """For the team's admins all of it, for others their own in it."""
         scope, whose = await self.seen_in(await self.caller(), tenant)
         month = self.query(MonthQuery).month
-        self.answer(
-            await self.told(partial(heatmap_answer, self.usage_reader(), whose, scope.value, month, self.currency))
-        )
+        await self.tell(partial(heatmap_answer, self.usage_reader(), whose, scope.value, month, self.currency))
 
 
 def heatmap_answer(reader: UsageReader, whose: Whose, scope: str, month: str | None, currency: str) -> Heatmap:
@@ -186,7 +187,7 @@ class Holds(OfUsage):
                 raise ServiceError(403, "forbidden", message, field="user")
             whose = Whose(whose.tenant, names_of(asked.user) if asked.user else ("",))
         whose = Whose(whose.tenant, whose.users, asked.profile)
-        self.answer(await self.told(partial(_holds, self.usage_reader(), scope, whose, asked, self.currency)))
+        await self.tell(partial(_holds, self.usage_reader(), scope, whose, asked, self.currency))
 
 
 def _holds(reader: UsageReader, scope: Scope, whose: Whose, asked: HoldQuery, currency: str) -> HoldPage:
@@ -220,17 +221,13 @@ def _place(after: str | None) -> tuple[int, str]:
     return int(start), pod
 
 
-class HoldOne(OfUsage):
-    """One hold with its evidence."""
+class OfHold(OfUsage):
+    """Of one hold."""
 
-    @operation("getHold", "What one pod held, and all that was seen of it.", answer=HoldEvidence)
-    async def get(self, tenant: str, pod: str) -> None:
-        """For the team's admins, and for whose it is."""
-        scope, whose = await self.seen_in(await self.caller(), tenant)
-        reader = self.usage_reader()
-        hold = await self.hold(whose, pod)
-        facts = await run_sync(self.context.ledger.facts, pod)
-        self.answer(await self.told(partial(_evidence, reader, scope, hold, facts, self.currency)))
+    async def tell_hold(self, hold: Hold, scope: Scope, status: int = 200) -> None:
+        """Answer with the hold and what was seen of it."""
+        facts = await run_sync(self.context.ledger.facts, hold.pod)
+        await self.tell(partial(_evidence, self.usage_reader(), scope, hold, facts, self.currency), status)
 
     async def hold(self, whose: Whose, pod: str) -> Hold:
         """Raises ServiceError (404) for a hold that the caller does not see and for none alike."""
@@ -240,6 +237,16 @@ class HoldOne(OfUsage):
             message = f"There is no hold of pod {pod!r} that you can see in team {whose.tenant}."
             raise ServiceError(404, "unknown-hold", message, field="pod")
         return hold
+
+
+class HoldOne(OfHold):
+    """One hold with its evidence."""
+
+    @operation("getHold", "What one pod held, and all that was seen of it.", answer=HoldEvidence)
+    async def get(self, tenant: str, pod: str) -> None:
+        """For the team's admins, and for whose it is."""
+        scope, whose = await self.seen_in(await self.caller(), tenant)
+        await self.tell_hold(await self.hold(whose, pod), scope)
 
 
 def _evidence(reader: UsageReader, scope: Scope, hold: Hold, facts: list[UsageFact], currency: str) -> HoldEvidence:

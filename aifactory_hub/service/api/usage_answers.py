@@ -54,7 +54,7 @@ def _own_line(line: BillLine, versions: Mapping[int, PriceVersion]) -> types.Own
         "seconds": line.seconds,
         "gpu_seconds": number(line.gpu_seconds),
         "pods": line.pods,
-        "per_hour": _per_hour(line, versions),
+        "per_hour": per_hour(line, versions),
         "amount": money(line.amount),
     }
 
@@ -64,7 +64,8 @@ def versions_of(prices: Prices) -> dict[int, PriceVersion]:
     return {version.number: version for each in prices.versions.values() for version in each}
 
 
-def _per_hour(line: BillLine, versions: Mapping[int, PriceVersion]) -> str | None:
+def per_hour(line: BillLine, versions: Mapping[int, PriceVersion]) -> str | None:
+    """What an hour of this line costs; None: no price."""
     version = versions.get(line.key.price)
     return None if version is None else money(version.per_hour)
 

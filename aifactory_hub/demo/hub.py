@@ -22,6 +22,7 @@ from ..registry import RegistryProvider
 from ..service.api.app import make_app, make_server
 from ..service.auth.hub_auth import HubGate
 from ..service.auth.hub_sign_in import HubSignIn
+from ..service.auth.runner_tokens import token_hash
 from ..service.background.schedules import HubMembership
 from ..service.metering.ticket_witness import TicketWitness
 from ..service.wiring import assemble
@@ -149,6 +150,7 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
             engines=Engines([engine]),
             reach=reach,
             team_loads=cluster.team_loads,
+            site_token_hash=token_hash(keys.service_token),
             sign_in=HubSignIn(ports.hub_api, keys.service_token, PREFIX),
             tick=_TICK,
             heard_at=witness.heard_at,

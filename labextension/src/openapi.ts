@@ -624,6 +624,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/site/jobs": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A person's newest jobs in these teams. */
+        readonly get: operations["getJobsOf"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/site/room": {
         readonly parameters: {
             readonly query?: never;
@@ -684,6 +701,23 @@ export interface paths {
         };
         /** A team's bill of a month, for its admins; with `format=csv` its lines as CSV. */
         readonly get: operations["getBill"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/overview": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Who holds what in a team since when, and what waits. */
+        readonly get: operations["getTeamOverview"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -1207,6 +1241,18 @@ export interface components {
             readonly used: number | null;
         };
         /**
+         * DeviceCount
+         * @description So many devices of one flavor.
+         */
+        readonly DeviceCount: {
+            /** Count */
+            readonly count: number;
+            /** Flavor */
+            readonly flavor: string;
+            /** Resource */
+            readonly resource: string;
+        };
+        /**
          * DryRun
          * @description What would happen if this job were submitted now. Nothing was stored or created.
          *
@@ -1626,6 +1672,33 @@ export interface components {
             readonly void: boolean;
         };
         /**
+         * HoldingAnswer
+         * @description What somebody holds. ``owner`` is the job's id or the server's. ``size`` is the profile in words.
+         *
+         *     ``since`` is when it was admitted, null where that is not known; ``ends_by`` when it ends at the latest, null where
+         *     nothing ends it.
+         */
+        readonly HoldingAnswer: {
+            /** Devices */
+            readonly devices: readonly components["schemas"]["DeviceCount"][];
+            /** Ends By */
+            readonly ends_by: string | null;
+            /** Kind */
+            readonly kind: string;
+            /** Name */
+            readonly name: string;
+            /** Owner */
+            readonly owner: string;
+            /** Profile */
+            readonly profile: string;
+            /** Since */
+            readonly since: string | null;
+            /** Size */
+            readonly size: string;
+            /** User */
+            readonly user: string;
+        };
+        /**
          * HoldPage
          * @description Holds in order of their start. ``next`` is what to pass as ``after`` for those after; null at the end.
          */
@@ -1686,6 +1759,11 @@ export interface components {
             readonly attempts: readonly components["schemas"]["AttemptAnswer"][];
             /** Cancel Asked */
             readonly cancel_asked: boolean;
+            /**
+             * Cancel Word
+             * @description What they said to its owner.
+             */
+            readonly cancel_word: string | null;
             /**
              * Cancelled By
              * @description Who asked for it to be cancelled, unless it ended before.
@@ -2087,6 +2165,56 @@ export interface components {
         readonly Missing: {
             /** Missing */
             readonly missing: readonly string[];
+        };
+        /**
+         * OverviewAnswer
+         * @description ``known`` false: the cluster did not say what is in use; ``holding`` and ``waiting`` are null then, never empty.
+         *
+         *     ``role`` is the caller's in the team.
+         */
+        readonly OverviewAnswer: {
+            /** As Of */
+            readonly as_of: string;
+            /** Display Name */
+            readonly display_name: string;
+            /** Holding */
+            readonly holding: readonly components["schemas"]["HoldingAnswer"][] | null;
+            /** Known */
+            readonly known: boolean;
+            /** Role */
+            readonly role: string;
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Tenant */
+            readonly tenant: string;
+            /** Unavailable */
+            readonly unavailable: string | null;
+            /** Waiting */
+            readonly waiting: readonly components["schemas"]["WaitingAnswer"][] | null;
+        };
+        /**
+         * OwnJob
+         * @description A person's job, as the hub's Home page shows it.
+         */
+        readonly OwnJob: {
+            /** Id */
+            readonly id: string;
+            /** Name */
+            readonly name: string;
+            /** Reason */
+            readonly reason: string | null;
+            readonly state: components["schemas"]["JobState"];
+            /** Tenant */
+            readonly tenant: string;
+            readonly times: components["schemas"]["Times"];
+        };
+        /**
+         * OwnJobs
+         * @description A person's newest jobs.
+         */
+        readonly OwnJobs: {
+            /** Jobs */
+            readonly jobs: readonly components["schemas"]["OwnJob"][];
         };
         /**
          * OwnLine
@@ -3302,6 +3430,26 @@ export interface components {
             readonly words: string;
         };
         /**
+         * WaitingAnswer
+         * @description Who waits, in the order of service. ``user`` and ``owner`` are null where the caller may not see whose it is.
+         */
+        readonly WaitingAnswer: {
+            /** Kind */
+            readonly kind: string;
+            /** Name */
+            readonly name: string | null;
+            /** Owner */
+            readonly owner: string | null;
+            /** Profile */
+            readonly profile: string;
+            /** Since */
+            readonly since: string | null;
+            /** Size */
+            readonly size: string;
+            /** User */
+            readonly user: string | null;
+        };
+        /**
          * Wanted
          * @description Files that somebody is about to send, by the SHA-256 of their content.
          */
@@ -3899,7 +4047,10 @@ export interface operations {
     };
     readonly cancelJob: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description A word to the job's owner, who sees it with the job. */
+                readonly reason?: string;
+            };
             readonly header?: never;
             readonly path: {
                 readonly job: string;
@@ -4842,6 +4993,42 @@ export interface operations {
             };
         };
     };
+    readonly getJobsOf: {
+        readonly parameters: {
+            readonly query: {
+                /** @description How many at most. */
+                readonly limit?: number;
+                /** @description Jobs of this team; may come several times. */
+                readonly tenant?: readonly string[];
+                /** @description The user's name at the hub. */
+                readonly user: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A person's newest jobs in these teams. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OwnJobs"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly getRoom: {
         readonly parameters: {
             readonly query?: never;
@@ -4956,6 +5143,37 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["BillAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getTeamOverview: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Who holds what in a team since when, and what waits. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OverviewAnswer"];
                 };
             };
             /** @description What went wrong. */

@@ -61,6 +61,7 @@ def job_answer(
         "cost": _cost(job, registry, now, held),
         "cancel_asked": job.cancel_asked_at is not None,
         "cancelled_by": None if ended and job.state is not JobState.CANCELLED else job.cancel_asked_by,
+        "cancel_word": None if ended and job.state is not JobState.CANCELLED else job.cancel_word,
         "suspend_asked": job.suspend_asked_at is not None,
         "unreachable": _unreachable(job),
         "attempt": job.attempt,

@@ -43,8 +43,6 @@ class Context:
     everything up to the second ``heard_at``.
     ``site_token_hash`` is that of the token which hub and service share; None where there is none. ``sign_in`` is
     how a browser gets a session; None where nobody can.
-    ``ledger`` has what pods held, ``usage`` reports it and ``billing`` prices it; ``heard_at`` is up to which second,
-    since 1970, the ledger is complete.
     """
 
     provider: RegistryProvider

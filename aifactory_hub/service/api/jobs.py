@@ -16,6 +16,7 @@ from ..answer_types import ArtifactsAnswer, JobAnswer, JobPage, ProvenanceAnswer
 from ..answer_types import DryRun as DryRunAnswer
 from ..errors import ServiceError, bad_field, forbidden, from_refusal, gone, unavailable
 from ..executors import uploads
+from ..page_request_types import CancelQuery
 from ..request_types import JobQuery, LogQuery, Planned, Submission, TenantQuery, artifact_name
 from .answers import artifacts_answer, dry_run_answer, job_answer, quota_answer, refused_answer
 from .base import Handler, run_sync
@@ -125,17 +126,19 @@ class JobOne(Handler):
         "cancelJob",
         "Ask for a job to be stopped; nothing changes for one that has ended.",
         answer=JobAnswer,
+        query=CancelQuery,
         statuses=(202,),
     )
     async def delete(self, job_id: str) -> None:
         """Its owner may, and the tenant's admins."""
         caller = await self.caller(fresh=True)
+        word = " ".join(self.query(CancelQuery).reason.split())
         job = await self.job_for(caller, job_id)
         if not caller.tenants(constants.SCOPE_CANCEL, [job.tenant]):
             raise forbidden("This token may not cancel jobs.")
         if job.owner != caller.name and not caller.administers(job.tenant):
             raise forbidden(f"Job {job.id} is {job.owner}'s: its owner and the team's admins can cancel it.")
-        await run_sync(self.context.jobs.ask_cancel, job.id, by=caller.name, now=self.context.clock())
+        await run_sync(self.context.jobs.ask_cancel, job.id, by=caller.name, now=self.context.clock(), word=word)
         self.context.reconciler.hurry(job.id)
         job = await self.job_for(caller, job_id)
         held = await cost_of(self.context, job)

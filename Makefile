@@ -9,7 +9,7 @@ IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 PARALLEL := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: lab-versions help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-jobs e2e-restarts e2e-engines e2e-dra e2e-focus docs generated
+.PHONY: lab-versions help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-jobs e2e-restarts e2e-ledger e2e-engines e2e-dra e2e-focus docs generated
 
 ##@ Start
 
@@ -123,6 +123,9 @@ e2e-faults: setup cluster-up  ## stop, hang and kill each part around a running 
 e2e-jobs: setup cluster-up  ## run 20 random jobs while parts fail: seven minutes; ARGS="--seed 7" repeats a run
 	python3 -m tests.cluster.engines jobset
 	$(IN_CLUSTER) -m tests.e2e.jobs_under_faults --engines kubernetes-job jobset $(ARGS)
+
+e2e-ledger: setup cluster-up  ## compare the ledger with etcd's history while parts are killed: twenty minutes
+	$(IN_CLUSTER) -m tests.e2e.ledger $(ARGS)
 
 e2e-restarts: setup cluster-up  ## restart each part while people work: ten minutes
 	$(IN_CLUSTER) -m tests.e2e.restarts $(ARGS)

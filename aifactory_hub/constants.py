@@ -48,6 +48,8 @@ SCOPE_SUBMIT = "custom:aifactory:jobs:submit"
 SCOPE_READ = "custom:aifactory:jobs:read"
 SCOPE_CANCEL = "custom:aifactory:jobs:cancel"
 JOB_SCOPES = (SCOPE_SUBMIT, SCOPE_READ, SCOPE_CANCEL)
+# JupyterHub's own, which its administrators have: it shows the administration page and allows nothing by itself.
+SCOPE_PLATFORM = "admin-ui"
 SCOPE_MEMBERSHIPS = "custom:aifactory:memberships"  # for the service alone: who belongs where
 
 # Files that one job may give back. A list of more helps nobody.

@@ -8,7 +8,13 @@ import { rspack } from '@rspack/core';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const target = `${here}built/page`;
-const STYLES = ['style/page/page.css', 'style/base.css', 'style/log.css', 'style/page/layout.css'];
+const STYLES = [
+  'style/page/page.css',
+  'style/base.css',
+  'style/log.css',
+  'style/page/layout.css',
+  'style/page/ledger.css'
+];
 
 /** The digest in a name is of the content: what is kept under a name never changes. */
 function write(name, extension, content) {

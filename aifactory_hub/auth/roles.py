@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..constants import JOB_SCOPES, SCOPE_CANCEL, SCOPE_MEMBERSHIPS, SCOPE_READ, SCOPE_SUBMIT, SERVICE_NAME
+from ..constants import (
+    JOB_SCOPES,
+    SCOPE_CANCEL,
+    SCOPE_MEMBERSHIPS,
+    SCOPE_PLATFORM,
+    SCOPE_READ,
+    SCOPE_SUBMIT,
+    SERVICE_NAME,
+)
 
 ACCESS_SERVICE = f"access:services!service={SERVICE_NAME}"
 
@@ -74,12 +82,12 @@ def _service_role() -> dict[str, Any]:
 
 def server_token_scopes() -> list[str]:
     """What a server's token asks for at first; the spawner then drops all but the server's own tenant."""
-    return ["access:servers!server", "users:activity!user", *session_scopes()]
+    return ["access:servers!server", "users:activity!user", ACCESS_SERVICE, *JOB_SCOPES]
 
 
 def session_scopes() -> list[str]:
     """Scopes that a browser's session at the service asks for; the hub grants those that its person has, by team."""
-    return [ACCESS_SERVICE, *JOB_SCOPES]
+    return [ACCESS_SERVICE, *JOB_SCOPES, SCOPE_PLATFORM]
 
 
 def keep_tenant(scopes: Iterable[str], tenant: str) -> list[str]:

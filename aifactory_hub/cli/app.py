@@ -22,6 +22,8 @@ _ELSEWHERE = {
     "schedule": "aifactory_hub.client.schedule_commands:schedule",
     "focus": "aifactory_hub.cli.focus:focus",
     "quota": "aifactory_hub.cli.quota:quota",
+    "usage": "aifactory_hub.cli.usage:usage",
+    "bill": "aifactory_hub.cli.usage:bill",
     "demo": "aifactory_hub.cli.demo:demo",
     "doctor": "aifactory_hub.cli.doctor:doctor",
 }

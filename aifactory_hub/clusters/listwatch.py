@@ -206,6 +206,8 @@ class ListWatch(Generic[S, T]):
         if self._resume is None:
             listed = await self._list()
             since, self._since = self._since, None
+            # A replay that could not go on where it was.
+            self._end_replay(complete=False)
             self._replayed_until = None if since is None else listed
             self._resume = self.position = listed if since is None else since
         await self._follow(self._resume)

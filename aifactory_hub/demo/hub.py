@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -21,11 +22,15 @@ from ..registry import RegistryProvider
 from ..service.api.app import make_app, make_server
 from ..service.auth.hub_auth import HubGate
 from ..service.auth.hub_sign_in import HubSignIn
+from ..service.auth.runner_tokens import token_hash
 from ..service.background.schedules import HubMembership
+from ..service.metering.ticket_witness import TicketWitness
 from ..service.wiring import assemble
 from ..store import FileStore, Jobs, LogSpool, migrate, open_db
+from ..store.ledger import Ledger
 from .cluster import DemoCluster
 from .folder import Keys
+from .history import fill
 from .people import PEOPLE
 from .provider import DemoProvider, make_provider_app
 from .proxy import TIMEOUTS
@@ -131,6 +136,9 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
             return {"host": True, "tenants": teams, "tenants_reachable": teams}
 
         ending.callback(jobs.close)
+        ledger = Ledger(db)
+        await asyncio.to_thread(fill, ledger, cluster.registry, int(time.time()))
+        witness = TicketWitness(cluster.admission, cluster.provider, ledger)
         context = assemble(
             provider=cluster.provider,
             gate=gate,
@@ -142,9 +150,13 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
             engines=Engines([engine]),
             reach=reach,
             team_loads=cluster.team_loads,
+            site_token_hash=token_hash(keys.service_token),
             sign_in=HubSignIn(ports.hub_api, keys.service_token, PREFIX),
             tick=_TICK,
+            heard_at=witness.heard_at,
         )
+        await witness.start()
+        ending.push_async_callback(_cancel, asyncio.create_task(witness.run(), name="witness of usage"))
         server = make_server(make_app(context, PREFIX))
         server.listen(ports.service, "127.0.0.1")
         ending.push_async_callback(server.close_all_connections)

@@ -104,3 +104,9 @@ def administered(groups: Iterable[str], tenants: Iterable[str]) -> list[str]:
     """Those of ``tenants`` whose admin a member of these JupyterHub groups was at their last sign-in or refresh."""
     mine = set(groups)
     return [tenant for tenant in tenants if f"tenant-{tenant}-admin" in mine]
+
+
+def seen(groups: Iterable[str], tenants: Iterable[str]) -> list[str]:
+    """Those of ``tenants`` that a member of these JupyterHub groups belonged to, in whichever role."""
+    mine = set(groups)
+    return [tenant for tenant in tenants if {f"tenant-{tenant}", f"tenant-{tenant}-viewer"} & mine]

@@ -7,16 +7,17 @@ from typing import Any
 
 from ..domain.error_words import ErrorWords, error_words
 from ..domain.server_ends import ServerMessage, end_messages, notice_messages
-from ..domain.tenants import administered
+from ..domain.tenants import administered, seen
 from ..registry import Site
 
 
 @dataclass(frozen=True, slots=True)
 class TeamLink:
-    """To the page of a team that one administers."""
+    """To the page of a team. ``admin``: one administers it, so that the hub has a page of its servers, too."""
 
     team: str
     title: str
+    admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,12 @@ def frame_of(app: Any, user: Any) -> Frame:
         return Frame(registry.site, watches=watches)
     tenants = registry.tenants
     # The page itself asks what the provider said; the groups are good enough for a link.
-    teams = administered((group.name for group in user.groups), tenants)
+    groups = [group.name for group in user.groups]
+    admin = administered(groups, tenants)
     states = {name: stored.state for name, stored in sorted(user.orm_user.orm_spawners.items())}
     return Frame(
         registry.site,
-        teams=tuple(TeamLink(team, tenants[team].display_name) for team in teams),
+        teams=tuple(TeamLink(team, tenants[team].display_name, team in admin) for team in seen(groups, tenants)),
         notices=notice_messages(states),
         ends=end_messages(states),
         watches=watches,

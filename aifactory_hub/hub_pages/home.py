@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -12,7 +13,7 @@ from jupyterhub.utils import url_escape_path, url_path_join
 from tornado import web
 from tornado.httputil import url_concat
 
-from ..constants import IDLE_VARIABLE
+from ..constants import IDLE_VARIABLE, SERVICE_NAME
 from ..domain.formatting import iso, moment, stored_seconds
 from ..domain.home import (
     KnownLoads,
@@ -23,6 +24,9 @@ from ..domain.home import (
     server_state,
     teams_free,
 )
+from ..domain.home_jobs import month_words
+from ..domain.tenants import seen
+from .job_service import Ask, JobService, Said, asking
 
 # Seconds. What the cluster has not said by then is shown as unknown.
 WITHIN = 1.0
@@ -40,7 +44,7 @@ class HomePage(HomeHandler):
         """Shown within ``WITHIN`` seconds, whatever the cluster does."""
         user = self.current_user
         servers = list(_servers(user, time.time()))
-        known = await _known_loads(user, servers)
+        known, said = await asyncio.gather(_known_loads(user, servers), self._said(user))
         registry, now = self.authenticator.registry, time.time()
         named, limit = self.allow_named_servers, await self.get_current_user_named_server_limit()
         self.set_header("Cache-Control", "no-store")
@@ -53,6 +57,8 @@ class HomePage(HomeHandler):
             names=named,
             limit=limit,
             longest_name=LONGEST_NAME,
+            month=month_words(said.month, now) if said is not None else None,
+            jobs=None if said is None else said.jobs,
             auth_state=await user.get_auth_state(),
             simulated=registry.cluster.simulated,
             iso=iso,
@@ -60,6 +66,21 @@ class HomePage(HomeHandler):
             now=now,
         )
         self.finish(page)
+
+    async def _said(self, user: Any) -> Said | None:
+        """What the job service says of the person; None where this hub has none."""
+        service: Any = self.services.get(SERVICE_NAME)
+        if service is None or not service.url:
+            return None
+        # One for the whole hub: it remembers.
+        job_service, ask = self.settings.setdefault("aifactory_job_service", (JobService(), _ask(service)))
+        teams = seen((group.name for group in user.groups), self.authenticator.registry.tenants)
+        found: Said = await job_service.of(ask, user.name, teams)
+        return found
+
+
+def _ask(service: Any) -> Ask:
+    return asking(url_path_join(service.url, service.prefix), service.api_token)
 
 
 class NamedServer(HomeHandler):

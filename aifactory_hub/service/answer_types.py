@@ -134,6 +134,23 @@ class AttemptAnswer(TypedDict):
     log_size: Bytes | None
 
 
+class OwnJob(TypedDict):
+    """A person's job, as the hub's Home page shows it."""
+
+    id: str
+    name: str
+    tenant: str
+    state: JobState
+    reason: str | None
+    times: Times
+
+
+class OwnJobs(TypedDict):
+    """A person's newest jobs."""
+
+    jobs: list[OwnJob]
+
+
 class StepAnswer(TypedDict):
     """One step of a job that has several, or one of its nodes."""
 
@@ -166,6 +183,7 @@ class JobAnswer(TypedDict):
     cost: Cost | None
     cancel_asked: bool
     cancelled_by: Annotated[str | None, Field(description="Who asked for it to be cancelled, unless it ended before.")]
+    cancel_word: Annotated[str | None, Field(description="What they said to its owner.")]
     suspend_asked: bool
     unreachable: Unreachable | None
     attempt: Annotated[int, Field(ge=1, description="Counts up with each retry, preemption and suspension.")]

@@ -17,6 +17,8 @@ from ..domain.membership_policy import Policy
 from ..domain.room import RoomLimits
 from ..engines.base import Site
 from ..engines.installed import Engines, load_engines
+from ..metering.claims import Claims
+from ..metering.witness import Witness
 from ..registry import JobsConfig, Registry, RegistryProvider
 from ..registry.gone_tenants import GoneTenants
 from ..settings import ServiceSettings, SettingsError
@@ -37,7 +39,11 @@ from ..store import (
     migrate,
     open_db,
 )
+from ..store.billing import Billing
+from ..store.ledger import Ledger
+from ..store.ledger_journal import LedgerJournal
 from ..store.owners import Owners
+from ..store.usage_reports import UsageReports
 from .api.context import Context
 from .auth.hub_auth import Gate, HubGate
 from .auth.hub_sign_in import HubSignIn
@@ -50,7 +56,11 @@ from .change_feed import ChangeFeed
 from .controller.reconcile import Reconciler
 from .controller.steps import StepParts
 from .executors import clock as clock_pool
+from .executors import metering
 from .images import Images
+from .metering.hub_facts import HubFacts
+from .metering.job_claims import job_claims
+from .metering.months import Months
 from .room import Room
 from .submissions import Submissions
 from .webhooks import Messenger
@@ -66,6 +76,10 @@ _LEASE_EVERY = 5.0
 _OWNERS_EVERY = 30.0
 # How often teams that were removed and of which no job is left are forgotten. In seconds.
 _FORGET_EVERY = 60.0
+# How often the hub is asked what it saw of pods, in seconds.
+_HUB_FACTS_EVERY = 15.0
+# How often prices are compared with tenants.yaml, and months looked at, in seconds.
+_MONTHS_EVERY = 30.0
 # How long a new process waits for the one before it to end, in seconds.
 _LEASE_TIMEOUT = 60.0
 
@@ -93,10 +107,12 @@ def assemble(
     quiet: float | None = None,
     unheard: float | None = None,
     pods_heard: Callable[[], bool] = lambda: True,
+    heard_at: Callable[[], int] | None = None,
 ) -> Context:
     """The context of these parts; nothing is started. ``tick``, ``quiet`` and ``unheard`` in seconds: see Reconciler.
 
-    ``pods_heard``: whether changes of pods would be heard now. ``forget`` is called with a removed tenant when
+    ``pods_heard``: whether changes of pods would be heard now; ``heard_at``: up to which second the ledger knows
+    everything, where something fills it. ``forget`` is called with a removed tenant when
     it has no live job any more.
     """
     registry = provider.registry
@@ -140,6 +156,11 @@ def assemble(
     snapshots.adopt(now=clock())
     snapshots.measure()
     room.recount_now()
+    ledger, usage, billing = Ledger(jobs.db), UsageReports(jobs.db), Billing(jobs.db)
+    ledger_journal = LedgerJournal(ledger, files)
+    ledger_journal.recover()
+    heard = heard_at or (lambda: int(clock()))
+    months = Months(provider.current, billing, heard, usage.first_second, clock)
     gone = GoneTenants((admission.forget, forget))
     provider.listen(gone.follow)
     periodic_tasks: dict[str, tuple[float, Callable[[], Awaitable[None]]]] = {
@@ -148,6 +169,8 @@ def assemble(
         "messages": (tick, messenger.tick),
         "retention": (_RETENTION_EVERY, retention.tick),
         "room": (_COUNT_EVERY, room.recount),
+        "ledger's journal": (tick, _in_metering(ledger_journal.flush)),
+        "prices and months": (_MONTHS_EVERY, months.tick),
         "removed teams": (_FORGET_EVERY, partial(_forget_gone, gone, jobs)),
         **watched,
     }
@@ -181,6 +204,10 @@ def assemble(
         team_loads=team_loads,
         unavailable=unavailable,
         clock=clock,
+        ledger=ledger,
+        usage=usage,
+        billing=billing,
+        heard_at=heard,
         site_token_hash=site_token_hash,
         sign_in=sign_in,
     )
@@ -221,6 +248,13 @@ def _in_thread(call: Callable[[], object]) -> Callable[[], Awaitable[None]]:
     return run
 
 
+def _in_metering(call: Callable[[], object]) -> Callable[[], Awaitable[None]]:
+    async def run() -> None:
+        await metering.run(call)
+
+    return run
+
+
 @asynccontextmanager
 async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
     """The service on the real cluster, with its watch and its reconciler running; the caller runs its periodic_tasks.
@@ -255,6 +289,9 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             healthy = [clients.health(tenant).ok for tenant in provider.registry.tenants]
             return {"host": not watch.stale, "tenants": len(healthy), "tenants_reachable": sum(healthy)}
 
+        witness = Witness(watch, Ledger(db), Claims(provider, admission, job_claims(jobs)).possession, metering.run)
+        hub_facts = HubFacts(settings.hub_api_url, settings.service_token.reveal(), Ledger(db), job_claims(jobs))
+        ending.push_async_callback(hub_facts.close)
         provider.listen(lambda _old, new: clients.follow(new.tenants))
         cluster, learned = registry.cluster, settings.files / "run-lengths.json"
         context = assemble(
@@ -277,14 +314,20 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             quiet=_QUIET,
             unheard=_UNHEARD,
             pods_heard=lambda: not watch.stale,
+            heard_at=witness.heard_at,
         )
-        watch.start()
+        await witness.start()
         watch.subscribe(lambda change: _wake_for_jobs(context.reconciler, change))
         tasks = [
             clients.watch_health(),
             asyncio.create_task(provider.run(), name="look at tenants.yaml"),
             asyncio.create_task(context.reconciler.run(), name="reconciler"),
             asyncio.create_task(context.team_loads.run(), name="team_loads"),
+            asyncio.create_task(witness.run(), name="witness of usage"),
+            asyncio.create_task(
+                PeriodicTasks({"the hub's facts of pods": (_HUB_FACTS_EVERY, hub_facts.tick)}).run(),
+                name="the hub's facts of pods",
+            ),
         ]
         ending.push_async_callback(_end, tasks)
         yield context

@@ -82,13 +82,17 @@ class Billing:
             rows = connection.execute(select(UsageMonthRow.__table__).order_by(UsageMonthRow.start))
             return {row.name: _closed(row) for row in rows}
 
-    def records(self, *, month: str | None = None, booked_in: str | None = None) -> list[BillRecord]:
+    def records(
+        self, *, month: str | None = None, booked_in: str | None = None, tenant: str | None = None
+    ) -> list[BillRecord]:
         """The rows of a closed month, or those that were booked in a month; originals first."""
         query = select(_ROWS)
         if month is not None:
             query = query.where(BillRow.month == month)
         if booked_in is not None:
             query = query.where(BillRow.booked_in == booked_in)
+        if tenant is not None:
+            query = query.where(BillRow.tenant == tenant)
         with self._db.connect() as connection:
             return [_record(row) for row in connection.execute(query.order_by(BillRow.month, BillRow.place))]
 

@@ -20,6 +20,10 @@ from .blobs import Blobs, FolderBlobs, Reading, remove_leftovers
 _JOB_ID = re.compile(r"[a-z][a-z0-9]{4,38}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
+# Journals, each a folder: of jobs, and of the ledger.
+JOURNAL = "journal"
+LEDGER_JOURNAL = "ledger"
+
 
 class TooLarge(Exception):
     """More bytes came than ``limit``."""
@@ -175,29 +179,29 @@ class FileStore:
             touched[job_id] = max(blob.modified, touched.get(job_id, 0.0))
         return [job_id for job_id, at in touched.items() if at < older_than]
 
-    def journal_write(self, number: int, content: bytes) -> None:
-        """Keep a batch of the journal, whole or not at all."""
+    def journal_write(self, number: int, content: bytes, *, of: str = JOURNAL) -> None:
+        """Keep a batch of a journal, whole or not at all."""
         with self.incoming(len(content)) as incoming:
             incoming.write(content)
-            incoming.keep(_journal(number))
+            incoming.keep(_journal(of, number))
 
-    def journal_read(self, number: int) -> bytes:
-        """A batch of the journal."""
-        return self._blobs.read(_journal(number))
+    def journal_read(self, number: int, *, of: str = JOURNAL) -> bytes:
+        """A batch of a journal."""
+        return self._blobs.read(_journal(of, number))
 
-    def journal_numbers(self) -> list[int]:
+    def journal_numbers(self, *, of: str = JOURNAL) -> list[int]:
         """The numbers of the batches that are kept, in order."""
-        return sorted(number for number, _ in self._journals())
+        return sorted(number for number, _ in self._journals(of))
 
-    def journal_drop(self, *, older_than: float) -> int:
+    def journal_drop(self, *, older_than: float, of: str = JOURNAL) -> int:
         """Remove batches written before ``older_than`` (epoch seconds), never the last one; how many went."""
-        kept = sorted(self._journals())[:-1]
-        old = [_journal(number) for number, modified in kept if modified < older_than]
+        kept = sorted(self._journals(of))[:-1]
+        old = [_journal(of, number) for number, modified in kept if modified < older_than]
         self._blobs.delete(old)
         return len(old)
 
-    def _journals(self) -> list[tuple[int, float]]:
-        found = self._blobs.list("journal/")
+    def _journals(self, of: str) -> list[tuple[int, float]]:
+        found = self._blobs.list(f"{of}/")
         return [(int(Path(blob.key).stem), blob.modified) for blob in found if blob.key.endswith(".jsonl")]
 
     def secret(self, name: str) -> bytes:
@@ -234,5 +238,5 @@ def _digest(sha256: str) -> str:
     return sha256
 
 
-def _journal(number: int) -> str:
-    return f"journal/{number:012d}.jsonl"
+def _journal(of: str, number: int) -> str:
+    return f"{of}/{number:012d}.jsonl"

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Select,
+    case,
     delete,
     exists,
     func,
@@ -223,9 +224,11 @@ class Jobs:
             move_job(connection, job.id, onward.state, changes, now=now, where=JobRow.attempt == job.attempt)
         self._tell(job.id)
 
-    def ask_cancel(self, job_id: str, *, by: str, now: float) -> None:
-        """Record that the job is to be stopped. No-op once it has ended; the first asker is kept."""
+    def ask_cancel(self, job_id: str, *, by: str, now: float, word: str = "") -> None:
+        """Record that the job is to be stopped. No-op once it has ended; the first asker is kept, with their word."""
+        first = JobRow.cancel_asked_at.is_(None)
         values = {
+            "cancel_word": case((first, word or None), else_=JobRow.cancel_word),
             "cancel_asked_at": func.coalesce(JobRow.cancel_asked_at, now),
             "cancel_asked_by": func.coalesce(JobRow.cancel_asked_by, by),
         }

@@ -85,6 +85,7 @@ class JobRow(Base):
     # What people ask of it while it lives.
     cancel_asked_at: Mapped[float | None] = mapped_column(Float(53))
     cancel_asked_by: Mapped[str | None] = mapped_column(String(255))
+    cancel_word: Mapped[str | None] = mapped_column(Text)
     suspend_asked_at: Mapped[float | None] = mapped_column(Float(53))
     suspend_asked_by: Mapped[str | None] = mapped_column(String(255))
     submitted_at: Mapped[float] = mapped_column(Float(53))

@@ -12,6 +12,7 @@ from ..domain.jobs import JobState
 from ..domain.membership_policy import LiveJob
 from .database import writing
 from .files import FileStore
+from .ledger import hand_over
 from .models import AccountRow, JobRow, LeavingRow, PackFileRow, PackRow, ScheduleRow, SnapshotRow
 
 # As who asked for the cancelling of such jobs, and as the problem of such schedules.
@@ -50,6 +51,7 @@ class Owners:
         with writing(self._db) as connection:
             former = former_owner(name, known)
             going = _rename(connection, name, former, now)
+            hand_over(connection, name, former, int(now))
             connection.execute(delete(LeavingRow).where(LeavingRow.owner == name))
             connection.execute(delete(AccountRow).where(AccountRow.name == name))
             connection.execute(insert(AccountRow).values(name=name, generation=generation))

@@ -76,6 +76,7 @@ class JobRecord:
     unreachable: str | None = None
     cancel_asked_at: float | None = None
     cancel_asked_by: str | None = None
+    cancel_word: str | None = None
     suspend_asked_at: float | None = None
     suspend_asked_by: str | None = None
     finished_at: float | None = None

@@ -80,6 +80,11 @@ class UsageReports:
             row = connection.execute(select(_HOLDS).where(HoldRow.pod == pod)).one_or_none()
         return None if row is None else hold_of(row._mapping)
 
+    def first_second(self) -> int | None:
+        """When the first hold of all began; None while there is none."""
+        with self._db.connect() as connection:
+            return connection.scalar(select(func.min(HoldRow.start)))
+
     def of_owners(self, kind: str, owners: Iterable[str]) -> dict[str, list[Hold]]:
         """The holds of these servers or runs, by the owner's id."""
         found: dict[str, list[Hold]] = {}

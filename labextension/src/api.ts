@@ -97,8 +97,10 @@ export class Api {
     return (await this.json<{ artifacts: ArtifactFile[] }>(`api/jobs/${id}/artifacts`)).artifacts;
   }
 
-  cancel(id: string): Promise<Job> {
-    return this.json<Job>(`api/jobs/${id}`, { method: 'DELETE' });
+  /** `reason` is a word to its owner. */
+  cancel(id: string, reason = ''): Promise<Job> {
+    const said: Pair[] = reason === '' ? [] : [['reason', reason]];
+    return this.json<Job>(`api/jobs/${id}${query(said)}`, { method: 'DELETE' });
   }
 
   /** The same once more, as a new job. */
@@ -212,17 +214,17 @@ export class Api {
     await this.send('presence', { method: 'POST', body: '{}' });
   }
 
-  private url(path: string): string {
+  protected url(path: string): string {
     return this.transport.url(path);
   }
 
   private _description: OpenApi | null = null;
 
-  private post<T>(path: string, body: object): Promise<T> {
+  protected post<T>(path: string, body: object): Promise<T> {
     return this.json<T>(path, { method: 'POST', body: JSON.stringify(body) });
   }
 
-  private async json<T>(path: string, init: RequestInit = {}): Promise<T> {
+  protected async json<T>(path: string, init: RequestInit = {}): Promise<T> {
     const response = await this.send(path, init);
     if (!(response.headers.get('Content-Type') ?? '').includes('json')) {
       // The hub's page to sign in or to start a server.
@@ -265,7 +267,7 @@ async function refusal(response: Response): Promise<Error> {
   return response.status >= 500 ? new Offline() : new Refused(response.status, 'http', response.statusText);
 }
 
-type Pair = [string, string];
+export type Pair = [string, string];
 
 function asked(filter: JobFilter): Pair[] {
   const states = filter.state.split(',').filter(state => state !== '');
@@ -277,7 +279,7 @@ function asked(filter: JobFilter): Pair[] {
   ];
 }
 
-function query(values: Pair[]): string {
-  const text = new URLSearchParams(values).toString();
+export function query(values: readonly Pair[]): string {
+  const text = new URLSearchParams([...values]).toString();
   return text ? `?${text}` : '';
 }

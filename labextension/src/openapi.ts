@@ -451,6 +451,91 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/platform/bills/{month}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The bills of all teams of a month; with `format=csv` their lines as CSV. */
+        readonly get: operations["getBills"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/platform/bills/{month}/close": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Close a month that is over: its bills never change any more. */
+        readonly post: operations["closeMonth"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/platform/heatmap": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** How many pods of all teams, and how much of GPUs, were held at each hour of the week. */
+        readonly get: operations["getPlatformHeatmap"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/platform/usage": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What all teams used in a month. */
+        readonly get: operations["getPlatformUsage"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/platform/usage/verify": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Whether the ledger is as it was written; all of it is read. */
+        readonly post: operations["verifyUsage"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/quota": {
         readonly parameters: {
             readonly query?: never;
@@ -539,6 +624,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/site/jobs": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A person's newest jobs in these teams. */
+        readonly get: operations["getJobsOf"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/site/room": {
         readonly parameters: {
             readonly query?: never;
@@ -565,6 +667,57 @@ export interface paths {
         };
         /** Whether the service works with tenants.yaml as it is. */
         readonly get: operations["getTenantsFile"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/site/usage": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What a user used in all teams in a month. */
+        readonly get: operations["getUsageOf"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/bills/{month}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A team's bill of a month, for its admins; with `format=csv` its lines as CSV. */
+        readonly get: operations["getBill"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/overview": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Who holds what in a team since when, and what waits. */
+        readonly get: operations["getTeamOverview"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -601,6 +754,91 @@ export interface paths {
         readonly get: operations["listTemplates"];
         readonly put?: never;
         readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/usage": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What a team used, added up: for its admins all of it, for others their own in it. */
+        readonly get: operations["getTeamUsage"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/usage/heatmap": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** How many pods, and how much of GPUs, were held at each hour of the week. */
+        readonly get: operations["getTeamHeatmap"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/usage/holds": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What single pods held in a month, in order of their start: for a team's admins all, for others their own. */
+        readonly get: operations["listHolds"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/usage/holds/{pod}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What one pod held, and all that was seen of it. */
+        readonly get: operations["getHold"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/usage/holds/{pod}/corrections": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Give a hold another end, or strike it out; the evidence stays, and the last correction counts. */
+        readonly post: operations["correctHold"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -668,6 +906,23 @@ export interface paths {
         readonly get?: never;
         /** Keep files for a job to come: a tar.gz whose entries are named by their content's SHA-256. */
         readonly put: operations["uploadPack"];
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/usage/me": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What the caller used in all teams in a month. */
+        readonly get: operations["getMyUsage"];
+        readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
         readonly options?: never;
@@ -767,6 +1022,172 @@ export interface components {
             readonly starting: string | null;
         };
         /**
+         * BillAnswer
+         * @description A team's bill of a month.
+         *
+         *     ``state`` is closing when the month is over and is not closed yet. ``corrections`` of earlier months are booked in
+         *     this one: ``total`` is ``amount`` with them. ``corrected_later`` are those of this month in later bills.
+         */
+        readonly BillAnswer: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /** Closed At */
+            readonly closed_at: number | null;
+            /** Closed By */
+            readonly closed_by: string | null;
+            /** Corrected Later */
+            readonly corrected_later: readonly components["schemas"]["CorrectionAnswer"][];
+            /** Corrections */
+            readonly corrections: readonly components["schemas"]["CorrectionAnswer"][];
+            /** Corrections Amount */
+            readonly corrections_amount: string | null;
+            /** Currency */
+            readonly currency: string | null;
+            /** Digest */
+            readonly digest: string | null;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /** Lines */
+            readonly lines: readonly components["schemas"]["BillLineAnswer"][];
+            /** Month */
+            readonly month: string;
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            readonly state: "open" | "closing" | "closed";
+            /** Tenant */
+            readonly tenant: string;
+            /** Total */
+            readonly total: string | null;
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+        };
+        /**
+         * BillLineAnswer
+         * @description One line of a bill: seconds at a price.
+         */
+        readonly BillLineAnswer: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * Gpu Seconds
+             * @description Seconds, each pod counted as the part of a GPU that it held.
+             */
+            readonly gpu_seconds: number;
+            /** Kind */
+            readonly kind: string;
+            /** Per Hour */
+            readonly per_hour: string | null;
+            /** Pods */
+            readonly pods: number;
+            /** Profile */
+            readonly profile: string;
+            /**
+             * Seconds
+             * @description Seconds of pods that held a profile.
+             */
+            readonly seconds: number;
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Tenant */
+            readonly tenant: string;
+            /**
+             * User
+             * @description Empty: unknown, of a pod that the team made without the hub.
+             */
+            readonly user: string;
+        };
+        /**
+         * ClosedAnswer
+         * @description A month that is closed now.
+         */
+        readonly ClosedAnswer: {
+            /**
+             * Closed At
+             * @description Seconds since 1970.
+             */
+            readonly closed_at: number;
+            /** Closed By */
+            readonly closed_by: string;
+            /** Digest */
+            readonly digest: string;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /** Month */
+            readonly month: string;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+        };
+        /**
+         * CorrectionAnswer
+         * @description A line that was taken back (retraction) or put in its place (restatement) in the bill of ``booked_in``.
+         */
+        readonly CorrectionAnswer: {
+            /**
+             * Booked At
+             * @description Seconds since 1970.
+             */
+            readonly booked_at: number;
+            /** Booked In */
+            readonly booked_in: string;
+            readonly line: components["schemas"]["BillLineAnswer"];
+            /** Month */
+            readonly month: string;
+            /**
+             * Record
+             * @enum {string}
+             */
+            readonly record: "retraction" | "restatement";
+        };
+        /**
+         * CorrectionRequest
+         * @description A hold's other end, or that it does not count at all.
+         */
+        readonly CorrectionRequest: {
+            /**
+             * End
+             * @description When it ended, in seconds since 1970.
+             * @default null
+             */
+            readonly end: number | null;
+            /** Reason */
+            readonly reason: string;
+            /**
+             * Void
+             * @description Whether it is struck out.
+             * @default false
+             */
+            readonly void: boolean;
+        };
+        /**
          * Cost
          * @description What a job costs: null where the site sets no price, which is not the same as free.
          *
@@ -818,6 +1239,18 @@ export interface components {
             readonly resource: string;
             /** Used */
             readonly used: number | null;
+        };
+        /**
+         * DeviceCount
+         * @description So many devices of one flavor.
+         */
+        readonly DeviceCount: {
+            /** Count */
+            readonly count: number;
+            /** Flavor */
+            readonly flavor: string;
+            /** Resource */
+            readonly resource: string;
         };
         /**
          * DryRun
@@ -930,6 +1363,40 @@ export interface components {
             readonly next: number;
         };
         /**
+         * FactAnswer
+         * @description One thing that one witness saw. It happened between ``earliest`` and ``latest`` and counts as of ``at``.
+         */
+        readonly FactAnswer: {
+            /**
+             * At
+             * @description Seconds since 1970.
+             */
+            readonly at: number;
+            /**
+             * Earliest
+             * @description Seconds since 1970.
+             */
+            readonly earliest: number;
+            /** Kind */
+            readonly kind: string;
+            /**
+             * Latest
+             * @description Seconds since 1970.
+             */
+            readonly latest: number;
+            /** Note */
+            readonly note: string;
+            /**
+             * Observed At
+             * @description Seconds since 1970.
+             */
+            readonly observed_at: number;
+            /** Seq */
+            readonly seq: number;
+            /** Source */
+            readonly source: string;
+        };
+        /**
          * GpuAnswer
          * @description ``usable_gib`` is what a program can allocate; null where nobody has measured it.
          */
@@ -980,6 +1447,56 @@ export interface components {
             readonly id: string;
         };
         /**
+         * Heatmap
+         * @description How many pods, and how much of GPUs, were held on average in each hour of the week.
+         */
+        readonly Heatmap: {
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /**
+             * Cells
+             * @description Seven rows from Monday on, of 24 hours each: the mean.
+             */
+            readonly cells: readonly (readonly number[])[];
+            /** Currency */
+            readonly currency: string | null;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /**
+             * Gpus
+             * @description Seven rows from Monday on, of 24 hours each: the mean.
+             */
+            readonly gpus: readonly (readonly number[])[];
+            /**
+             * Scope
+             * @enum {string}
+             */
+            readonly scope: "own" | "team" | "platform";
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+            /** Zone */
+            readonly zone: string;
+        };
+        /**
          * HeldAnswer
          * @description Who holds pieces of the profile; ``ends_by`` null: nothing ends it, or not known.
          */
@@ -992,6 +1509,64 @@ export interface components {
             readonly kind: string;
             /** User */
             readonly user: string;
+        };
+        /**
+         * HoldAnswer
+         * @description What one pod held, from ``start`` to ``end``; null: it goes on.
+         *
+         *     ``seconds`` and ``amount`` are for the asked time. ``ended_by`` and ``source`` say what the end is from.
+         */
+        readonly HoldAnswer: {
+            /** Amount */
+            readonly amount: string | null;
+            /** Devices */
+            readonly devices: {
+                readonly [key: string]: number;
+            };
+            /** End */
+            readonly end: number | null;
+            /** Ended By */
+            readonly ended_by: string | null;
+            /** Kind */
+            readonly kind: string;
+            /** Name */
+            readonly name: string;
+            /** Node */
+            readonly node: string;
+            /** Note */
+            readonly note: string;
+            /** Owner */
+            readonly owner: string;
+            /** Pod */
+            readonly pod: string;
+            /** Profile */
+            readonly profile: string;
+            /**
+             * Seconds
+             * @description Seconds of pods that held a profile.
+             */
+            readonly seconds: number;
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Source */
+            readonly source: string | null;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+            /**
+             * User
+             * @description Empty: unknown, of a pod that the team made without the hub.
+             */
+            readonly user: string;
+            /** Void */
+            readonly void: boolean;
         };
         /**
          * Holder
@@ -1030,6 +1605,144 @@ export interface components {
             readonly user: string;
         };
         /**
+         * HoldEvidence
+         * @description One hold with all that was seen of its pod.
+         */
+        readonly HoldEvidence: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /** Currency */
+            readonly currency: string | null;
+            /** Devices */
+            readonly devices: {
+                readonly [key: string]: number;
+            };
+            /** End */
+            readonly end: number | null;
+            /** Ended By */
+            readonly ended_by: string | null;
+            /** Facts */
+            readonly facts: readonly components["schemas"]["FactAnswer"][];
+            /** Kind */
+            readonly kind: string;
+            /** Name */
+            readonly name: string;
+            /** Node */
+            readonly node: string;
+            /** Note */
+            readonly note: string;
+            /** Owner */
+            readonly owner: string;
+            /** Pod */
+            readonly pod: string;
+            /** Profile */
+            readonly profile: string;
+            /**
+             * Seconds
+             * @description Seconds of pods that held a profile.
+             */
+            readonly seconds: number;
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Source */
+            readonly source: string | null;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /** Tenant */
+            readonly tenant: string;
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+            /**
+             * User
+             * @description Empty: unknown, of a pod that the team made without the hub.
+             */
+            readonly user: string;
+            /** Void */
+            readonly void: boolean;
+        };
+        /**
+         * HoldingAnswer
+         * @description What somebody holds. ``owner`` is the job's id or the server's. ``size`` is the profile in words.
+         *
+         *     ``since`` is when it was admitted, null where that is not known; ``ends_by`` when it ends at the latest, null where
+         *     nothing ends it.
+         */
+        readonly HoldingAnswer: {
+            /** Devices */
+            readonly devices: readonly components["schemas"]["DeviceCount"][];
+            /** Ends By */
+            readonly ends_by: string | null;
+            /** Kind */
+            readonly kind: string;
+            /** Name */
+            readonly name: string;
+            /** Owner */
+            readonly owner: string;
+            /** Profile */
+            readonly profile: string;
+            /** Since */
+            readonly since: string | null;
+            /** Size */
+            readonly size: string;
+            /** User */
+            readonly user: string;
+        };
+        /**
+         * HoldPage
+         * @description Holds in order of their start. ``next`` is what to pass as ``after`` for those after; null at the end.
+         */
+        readonly HoldPage: {
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /** Currency */
+            readonly currency: string | null;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /** Holds */
+            readonly holds: readonly components["schemas"]["HoldAnswer"][];
+            /** Next */
+            readonly next: string | null;
+            /**
+             * Scope
+             * @enum {string}
+             */
+            readonly scope: "own" | "team";
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /** Tenant */
+            readonly tenant: string;
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+        };
+        /**
          * JobAnswer
          * @description A job as its team mates may see it: of its environment the names only, because values may be secrets.
          */
@@ -1046,6 +1759,11 @@ export interface components {
             readonly attempts: readonly components["schemas"]["AttemptAnswer"][];
             /** Cancel Asked */
             readonly cancel_asked: boolean;
+            /**
+             * Cancel Word
+             * @description What they said to its owner.
+             */
+            readonly cancel_word: string | null;
             /**
              * Cancelled By
              * @description Who asked for it to be cancelled, unless it ended before.
@@ -1449,6 +2167,135 @@ export interface components {
             readonly missing: readonly string[];
         };
         /**
+         * OverviewAnswer
+         * @description ``known`` false: the cluster did not say what is in use; ``holding`` and ``waiting`` are null then, never empty.
+         *
+         *     ``role`` is the caller's in the team.
+         */
+        readonly OverviewAnswer: {
+            /** As Of */
+            readonly as_of: string;
+            /** Display Name */
+            readonly display_name: string;
+            /** Holding */
+            readonly holding: readonly components["schemas"]["HoldingAnswer"][] | null;
+            /** Known */
+            readonly known: boolean;
+            /** Role */
+            readonly role: string;
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Tenant */
+            readonly tenant: string;
+            /** Unavailable */
+            readonly unavailable: string | null;
+            /** Waiting */
+            readonly waiting: readonly components["schemas"]["WaitingAnswer"][] | null;
+        };
+        /**
+         * OwnJob
+         * @description A person's job, as the hub's Home page shows it.
+         */
+        readonly OwnJob: {
+            /** Id */
+            readonly id: string;
+            /** Name */
+            readonly name: string;
+            /** Reason */
+            readonly reason: string | null;
+            readonly state: components["schemas"]["JobState"];
+            /** Tenant */
+            readonly tenant: string;
+            readonly times: components["schemas"]["Times"];
+        };
+        /**
+         * OwnJobs
+         * @description A person's newest jobs.
+         */
+        readonly OwnJobs: {
+            /** Jobs */
+            readonly jobs: readonly components["schemas"]["OwnJob"][];
+        };
+        /**
+         * OwnLine
+         * @description What somebody held of one profile in one team, at one price.
+         */
+        readonly OwnLine: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * Gpu Seconds
+             * @description Seconds, each pod counted as the part of a GPU that it held.
+             */
+            readonly gpu_seconds: number;
+            /** Kind */
+            readonly kind: string;
+            /** Per Hour */
+            readonly per_hour: string | null;
+            /** Pods */
+            readonly pods: number;
+            /** Profile */
+            readonly profile: string;
+            /**
+             * Seconds
+             * @description Seconds of pods that held a profile.
+             */
+            readonly seconds: number;
+            /** Tenant */
+            readonly tenant: string;
+        };
+        /**
+         * OwnUsage
+         * @description The caller's own use in all teams, of a month.
+         */
+        readonly OwnUsage: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /** Currency */
+            readonly currency: string | null;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /**
+             * Gpu Seconds
+             * @description Seconds, each pod counted as the part of a GPU that it held.
+             */
+            readonly gpu_seconds: number;
+            /** Lines */
+            readonly lines: readonly components["schemas"]["OwnLine"][];
+            /** Month */
+            readonly month: string;
+            /** Pods */
+            readonly pods: number;
+            /**
+             * Seconds
+             * @description Seconds of pods that held a profile.
+             */
+            readonly seconds: number;
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+        };
+        /**
          * ParameterAnswer
          * @description What a template lets be set; ``default`` null: it must be.
          */
@@ -1587,6 +2434,99 @@ export interface components {
              * @default null
              */
             readonly tenant: string | null;
+        };
+        /**
+         * PlatformBills
+         * @description The bills of all teams of a month. ``digest`` is that of all lines.
+         */
+        readonly PlatformBills: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /** Bills */
+            readonly bills: readonly components["schemas"]["BillAnswer"][];
+            /** Closed At */
+            readonly closed_at: number | null;
+            /** Closed By */
+            readonly closed_by: string | null;
+            /** Currency */
+            readonly currency: string | null;
+            /** Digest */
+            readonly digest: string | null;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /** Month */
+            readonly month: string;
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            readonly state: "open" | "closing" | "closed";
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+        };
+        /**
+         * PlatformUsage
+         * @description The use of all teams.
+         */
+        readonly PlatformUsage: {
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /**
+             * By
+             * @enum {string}
+             */
+            readonly by: "tenant" | "profile" | "day";
+            /** Currency */
+            readonly currency: string | null;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /** Rows */
+            readonly rows: readonly components["schemas"]["UsageRowAnswer"][];
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            readonly total: components["schemas"]["UsageRowAnswer"];
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+            /** Zone */
+            readonly zone: string;
         };
         /**
          * Priority
@@ -2273,6 +3213,56 @@ export interface components {
             readonly tenant: string | null;
         };
         /**
+         * TeamUsage
+         * @description A team's use, or with ``scope`` own the caller's own in it.
+         */
+        readonly TeamUsage: {
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /**
+             * By
+             * @enum {string}
+             */
+            readonly by: "user" | "profile" | "kind" | "day" | "hour";
+            /** Currency */
+            readonly currency: string | null;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            readonly end: number;
+            /** Rows */
+            readonly rows: readonly components["schemas"]["UsageRowAnswer"][];
+            /**
+             * Scope
+             * @enum {string}
+             */
+            readonly scope: "own" | "team";
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /**
+             * Start
+             * @description Seconds since 1970.
+             */
+            readonly start: number;
+            /** Tenant */
+            readonly tenant: string;
+            readonly total: components["schemas"]["UsageRowAnswer"];
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+            /** Zone */
+            readonly zone: string;
+        };
+        /**
          * TemplateAnswer
          * @description What a team has published for an engine to run.
          */
@@ -2373,6 +3363,32 @@ export interface components {
             readonly since: string;
         };
         /**
+         * UsageRowAnswer
+         * @description Lines that are added up. ``key`` is a user, a profile, a kind, a team, a day or an hour.
+         *
+         *     ``unpriced_seconds`` are those of profiles without a price, which are not in ``amount``.
+         */
+        readonly UsageRowAnswer: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * Gpu Seconds
+             * @description Seconds, each pod counted as the part of a GPU that it held.
+             */
+            readonly gpu_seconds: number;
+            /** Key */
+            readonly key: string;
+            /** Pods */
+            readonly pods: number;
+            /**
+             * Seconds
+             * @description Seconds of pods that held a profile.
+             */
+            readonly seconds: number;
+            /** Unpriced Seconds */
+            readonly unpriced_seconds: number;
+        };
+        /**
          * Verdict
          * @description What one check says of a job that is not submitted yet.
          */
@@ -2388,6 +3404,18 @@ export interface components {
             readonly ok: boolean;
         };
         /**
+         * VerdictAnswer
+         * @description Whether the ledger is as it was written; ``problem`` is the first thing that is wrong.
+         */
+        readonly VerdictAnswer: {
+            /** Events */
+            readonly events: number;
+            /** Holds */
+            readonly holds: number;
+            /** Problem */
+            readonly problem: string | null;
+        };
+        /**
          * WaitAnswer
          * @description Seconds; null: not known. Four waits of five end between ``low`` and ``high``; none is longer than ``most``.
          */
@@ -2400,6 +3428,26 @@ export interface components {
             readonly most: number | null;
             /** Words */
             readonly words: string;
+        };
+        /**
+         * WaitingAnswer
+         * @description Who waits, in the order of service. ``user`` and ``owner`` are null where the caller may not see whose it is.
+         */
+        readonly WaitingAnswer: {
+            /** Kind */
+            readonly kind: string;
+            /** Name */
+            readonly name: string | null;
+            /** Owner */
+            readonly owner: string | null;
+            /** Profile */
+            readonly profile: string;
+            /** Since */
+            readonly since: string | null;
+            /** Size */
+            readonly size: string;
+            /** User */
+            readonly user: string | null;
         };
         /**
          * Wanted
@@ -2999,7 +4047,10 @@ export interface operations {
     };
     readonly cancelJob: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description A word to the job's owner, who sees it with the job. */
+                readonly reason?: string;
+            };
             readonly header?: never;
             readonly path: {
                 readonly job: string;
@@ -3495,6 +4546,166 @@ export interface operations {
             };
         };
     };
+    readonly getBills: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The form of the answer. */
+                readonly format?: "json" | "csv";
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly month: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The bills of all teams of a month; with `format=csv` their lines as CSV. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PlatformBills"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly closeMonth: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly month: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Close a month that is over: its bills never change any more. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ClosedAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getPlatformHeatmap: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description How many pods of all teams, and how much of GPUs, were held at each hour of the week. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Heatmap"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getPlatformUsage: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description What is added up to one row. */
+                readonly by?: "tenant" | "profile" | "day";
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What all teams used in a month. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PlatformUsage"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly verifyUsage: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Whether the ledger is as it was written; all of it is read. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["VerdictAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly getQuota: {
         readonly parameters: {
             readonly query?: {
@@ -3782,6 +4993,42 @@ export interface operations {
             };
         };
     };
+    readonly getJobsOf: {
+        readonly parameters: {
+            readonly query: {
+                /** @description How many at most. */
+                readonly limit?: number;
+                /** @description Jobs of this team; may come several times. */
+                readonly tenant?: readonly string[];
+                /** @description The user's name at the hub. */
+                readonly user: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A person's newest jobs in these teams. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OwnJobs"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly getRoom: {
         readonly parameters: {
             readonly query?: never;
@@ -3827,6 +5074,106 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["TenantsFileAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getUsageOf: {
+        readonly parameters: {
+            readonly query: {
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+                /** @description The user's name at the hub. */
+                readonly user: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What a user used in all teams in a month. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OwnUsage"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getBill: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The form of the answer. */
+                readonly format?: "json" | "csv";
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly month: string;
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A team's bill of a month, for its admins; with `format=csv` its lines as CSV. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["BillAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getTeamOverview: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Who holds what in a team since when, and what waits. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OverviewAnswer"];
                 };
             };
             /** @description What went wrong. */
@@ -3889,6 +5236,190 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["TemplatesAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getTeamUsage: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description What is added up to one row. */
+                readonly by?: "user" | "profile" | "kind" | "day" | "hour";
+                /** @description Instead of a month: a day, or seconds since 1970. */
+                readonly from?: string | null;
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+                /** @description With `from`: up to before it; by default now. */
+                readonly to?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What a team used, added up: for its admins all of it, for others their own in it. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TeamUsage"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getTeamHeatmap: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description How many pods, and how much of GPUs, were held at each hour of the week. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Heatmap"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listHolds: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Those after this one: `next` of the page before. */
+                readonly after?: string | null;
+                /** @description How many at most. */
+                readonly limit?: number;
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+                /** @description Of one profile only. */
+                readonly profile?: string | null;
+                /** @description One user's only; empty: of unknown users. */
+                readonly user?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What single pods held in a month, in order of their start: for a team's admins all, for others their own. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HoldPage"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getHold: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly pod: string;
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What one pod held, and all that was seen of it. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HoldEvidence"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly correctHold: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly pod: string;
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["CorrectionRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Give a hold another end, or strike it out; the evidence stays, and the last correction counts. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HoldEvidence"];
                 };
             };
             /** @description What went wrong. */
@@ -4029,6 +5560,38 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Stored"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getMyUsage: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A month of the site's zone; by default the present. */
+                readonly month?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What the caller used in all teams in a month. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OwnUsage"];
                 };
             };
             /** @description What went wrong. */

@@ -75,7 +75,8 @@ export function jobReason(job: Job, trans: TranslationBundle): string {
   }
   if (job.state === 'CANCELLED' && job.cancelled_by !== null) {
     // Its state stands before it.
-    return trans.__('by %1', printable(job.cancelled_by));
+    const by = trans.__('by %1', printable(job.cancelled_by));
+    return job.cancel_word ? `${by}: ${printable(job.cancel_word)}` : by;
   }
   return printable(job.reason ?? '');
 }

@@ -20,6 +20,7 @@ export function makeJob(index: number, state: JobState = 'SUCCEEDED', more: Part
     position: null,
     cancel_asked: false,
     cancelled_by: null,
+    cancel_word: null,
     times: {
       submitted: new Date(1_800_000_000_000 + index * 1000).toISOString(),
       queued: null,

@@ -41,3 +41,32 @@ test('without a list on the screen nothing is asked', async () => {
   expect([overview.page, overview.here.user]).toEqual([null, 'ada']);
   expect(asked).not.toHaveBeenCalled();
 });
+
+test('a word to the owner of a job goes with the request that cancels it', async () => {
+  asked.mockResolvedValue(answer(202, {}));
+  await api.cancel('j1', 'we need it & soon');
+  await api.cancel('j1');
+  expect(asked.mock.calls.map(([address]) => address)).toEqual([
+    `${PREFIX}api/v1/jobs/j1?reason=we+need+it+%26+soon`,
+    `${PREFIX}api/v1/jobs/j1`
+  ]);
+});
+
+test('pods behind a line are asked for by its person and profile, page after page', async () => {
+  asked.mockResolvedValue(answer(200, { holds: [], next: null }));
+  await api.holds(
+    'nlp',
+    '2026-11',
+    [
+      ['user', ''],
+      ['profile', 'small']
+    ],
+    '5.pod'
+  );
+  expect(asked.mock.calls[0]?.[0]).toBe(
+    `${PREFIX}api/v1/tenants/nlp/usage/holds?month=2026-11&user=&profile=small&limit=100&after=5.pod`
+  );
+  expect(api.billUrl('nlp', '2026-11')).toBe(
+    `${PREFIX}api/v1/tenants/nlp/bills/2026-11?format=csv&_xsrf=proof`
+  );
+});

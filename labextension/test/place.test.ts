@@ -1,4 +1,4 @@
-import { ALL, jobAddress, listAddress, readPlace } from '../src/page/place';
+import { ALL, jobAddress, listAddress, readHere, readPlace, teamAddress } from '../src/page/place';
 
 const PREFIX = '/services/aifactory/';
 
@@ -30,4 +30,19 @@ test.each([ALL, { mine: true, text: 'a&b=c', state: 'QUEUED,RUNNING' }, { ...ALL
 test('what is not narrowed is not in the address', () => {
   expect(listAddress(PREFIX, ALL)).toBe(PREFIX);
   expect(jobAddress(PREFIX, 'j/1')).toBe(`${PREFIX}jobs/j%2F1`);
+});
+
+test.each([
+  ['', { page: 'jobs' }],
+  ['jobs/j1', { page: 'jobs' }],
+  ['team/nlp', { page: 'team', tenant: 'nlp' }],
+  ['team/', { page: 'jobs' }],
+  ['platform', { page: 'platform' }],
+  ['platform/x', { page: 'jobs' }]
+])('%s is of its page', (path, here) => {
+  expect(readHere(PREFIX, PREFIX + path)).toEqual(here);
+});
+
+test('the address of a team is read as that team', () => {
+  expect(readHere(PREFIX, teamAddress(PREFIX, 'a b'))).toEqual({ page: 'team', tenant: 'a b' });
 });

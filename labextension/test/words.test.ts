@@ -149,6 +149,8 @@ test('who cancelled a job is said once', () => {
   expect(jobReason(makeJob(1, 'CANCELLED', more), trans)).toBe('by ada');
   expect(jobReason(makeJob(1, 'CANCELLED', { reason: 'cancelled by ada' }), trans)).toBe('cancelled by ada');
   expect(jobReason(makeJob(1, 'STARTING', more), trans)).toBe('cancelled by ada');
+  const told = { ...more, cancel_word: 'we need it' };
+  expect(jobReason(makeJob(1, 'CANCELLED', told), trans)).toBe('by ada: we need it');
 });
 
 test('a form whose answer is lost says that what was typed is kept, and a refusal only what is wrong', () => {

@@ -51,8 +51,13 @@ def test_everything_of_the_former_person_ends_before_the_next_one_is_let_in(site
     assert site.ask(own).status_code == site.ask(server_token).status_code == 403
     assert former.get("/hub/home", follow_redirects=False).status_code == 302
     assert asked(site, "vera") == {
-        "standing": "signed-out", "tenants": {}, "last": None, "resolved_at": None, "generation": 1
-    }  # fmt: skip
+        "standing": "signed-out",
+        "tenants": {},
+        "last": None,
+        "resolved_at": None,
+        "generation": 1,
+        "admin": False,
+    }
     assert "boss hands account vera over, from subject 'sub-vera' of" in site.hub.log
     # The service may have cached what it knew of the former person for some seconds.
     page = attempt(site, "vera", "sub-vera-2", "teams/vision")

@@ -182,8 +182,13 @@ def test_only_the_service_is_told_who_belongs_where(site: Site) -> None:
     said = asked(SERVICE_TOKEN).json()["memberships"]
     assert said["rosa"]["tenants"] == {"nlp": "member"}
     assert said["ghost"] == {
-        "standing": SessionStatus.SIGNED_OUT.value, "tenants": {}, "last": None, "resolved_at": None, "generation": 0
-    }  # fmt: skip
+        "standing": SessionStatus.SIGNED_OUT.value,
+        "tenants": {},
+        "last": None,
+        "resolved_at": None,
+        "generation": 0,
+        "admin": False,
+    }
     bad: Any
     for bad in ({}, [], {"users": "rosa"}, {"users": [1]}, {"users": ["x"] * 501}):
         assert asked(SERVICE_TOKEN, bad).status_code == 400

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from aifactory_hub.domain.usage import Attribution, FactKind, Hold, Possession, Source, UsageFact
 from aifactory_hub.store.database import altering, writing
-from aifactory_hub.store.ledger import Ledger, Position
+from aifactory_hub.store.ledger import Ledger, Position, hand_over
 from aifactory_hub.store.ledger_rows import hold_of as read
 from aifactory_hub.store.usage_tables import HoldRow
 
@@ -129,7 +129,7 @@ def test_what_an_account_held_before_it_was_handed_over_stays_the_former_owners(
     later = [replace(each, pod="p2", at=each.at + 1000) for each in LIFE]
     ledger.append(LIFE)
     with writing(ledger.db) as connection:
-        ledger.hand_over(connection, "ada", "ada/former-1", 500)
+        hand_over(connection, "ada", "ada/former-1", 500)
     ledger.append(later)
     assert users_of(ledger) == {"p1": "ada/former-1", "p2": "ada"}
     ledger.rebuild()

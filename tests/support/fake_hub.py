@@ -31,12 +31,14 @@ class FakeHub:
 
     A code of OAuth is the name of the token that it gives.
     ``memberships`` says what the authenticator resolved; of whom it says nothing, the tokens tell.
+    ``administrators`` are those of the hub itself.
     """
 
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
     status: int = 200
     memberships_status: int = 200
     memberships: dict[str, dict[str, Any]] = field(default_factory=dict)
+    administrators: set[str] = field(default_factory=set)
     watched: set[str] = field(default_factory=set)
     asked: int = 0
     url: str = ""
@@ -102,7 +104,8 @@ class FakeHub:
             for group in model["groups"]:
                 if group.endswith("-admin"):
                     tenants[group.removeprefix("tenant-").removesuffix("-admin")] = "admin"
-        return {"standing": "known", "tenants": tenants, "resolved_at": 0}
+        admin = name in self.administrators
+        return {"standing": "known", "tenants": tenants, "resolved_at": 0, "admin": admin}
 
     async def stop(self) -> None:
         """Close the port."""

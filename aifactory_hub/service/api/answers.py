@@ -12,6 +12,7 @@ from ...domain.attempts import Attempt, held_seconds, most_seconds
 from ...domain.forecasts import Forecast, cost, forecast
 from ...domain.formatting import iso_millis
 from ...domain.images import JobImage
+from ...domain.job_costs import HeldCost
 from ...domain.jobs import JobPlan, JobState, Priority, StepState
 from ...domain.menu import TeamLoad
 from ...domain.menu_json import WaitAnswer, wait_answer
@@ -33,8 +34,12 @@ def job_answer(
     *,
     now: float,
     seen: Forecast = Forecast(),  # noqa: B008 - frozen
+    held: HeldCost | None = None,
 ) -> answer_types.JobAnswer:
-    """A job as its team mates may see it: of its environment the names only, because values may be secrets."""
+    """A job as its team mates may see it: of its environment the names only, because values may be secrets.
+
+    ``held`` is what the ledger knows of its cost.
+    """
     spec, current, ended = job.spec, job.current, job.state.final
     return {
         "id": job.id,
@@ -53,9 +58,10 @@ def job_answer(
         "exit_code": job.exit_code,
         "position": seen.position,
         "expected_wait": _wait(seen),
-        "cost": _cost(job, registry, now),
+        "cost": _cost(job, registry, now, held),
         "cancel_asked": job.cancel_asked_at is not None,
         "cancelled_by": None if ended and job.state is not JobState.CANCELLED else job.cancel_asked_by,
+        "cancel_word": None if ended and job.state is not JobState.CANCELLED else job.cancel_word,
         "suspend_asked": job.suspend_asked_at is not None,
         "unreachable": _unreachable(job),
         "attempt": job.attempt,
@@ -102,13 +108,28 @@ def cost_answer(profile: Profile, *, at_most: float, so_far: float, nodes: int =
     }
 
 
-def _cost(job: JobRecord, registry: Registry, now: float) -> answer_types.Cost | None:
+def _cost(job: JobRecord, registry: Registry, now: float, held: HeldCost | None) -> answer_types.Cost | None:
     """Of all its attempts; null when its profile is not known any more."""
     if job.spec.profile not in registry.catalogue.names:
         return None
     profile, so_far = registry.catalogue.profile(job.spec.profile), held_seconds(job.attempts, now)
     at_most = so_far if job.state.final else _most(job, registry, now)
-    return cost_answer(profile, at_most=at_most, so_far=so_far, nodes=job.spec.nodes)
+    answer = cost_answer(profile, at_most=at_most, so_far=so_far, nodes=job.spec.nodes)
+    return answer if held is None else _billed(answer, job, profile, held, now)
+
+
+def _billed(
+    answer: answer_types.Cost, job: JobRecord, profile: Profile, held: HeldCost, now: float
+) -> answer_types.Cost:
+    """The answer with what the ledger knows in place of what follows from the job's own times."""
+    older = held_seconds((each for each in job.attempts if each.number < held.first), now)
+    before = cost_answer(profile, at_most=older, so_far=older, nodes=job.spec.nodes)["so_far"] if older else None
+    parts = [amount for amount in (held.amount, None if before is None else Decimal(before)) if amount is not None]
+    so_far = sum(parts, Decimal(0)) if parts else None
+    at_most = None if answer["at_most"] is None else Decimal(answer["at_most"])
+    if so_far is not None and (job.state.final or (at_most is not None and at_most < so_far)):
+        at_most = so_far
+    return {**answer, "so_far": _money(so_far), "at_most": _money(at_most)}
 
 
 def _most(job: JobRecord, registry: Registry, now: float) -> float:

@@ -13,6 +13,7 @@ from ..auth.hub_sign_in import CALLBACK
 from ..page_files import PageFiles, find_page_files, read_page_files
 from ..request_types import MOST_BODY
 from . import (
+    bills,
     engines,
     events,
     internal,
@@ -24,8 +25,12 @@ from . import (
     quota,
     room,
     schedules,
+    site_jobs,
+    team,
     tenants_file,
     uploads,
+    usage,
+    usage_metrics,
 )
 from .base import NotFound
 from .connections import BoundedServer, most_connections
@@ -44,8 +49,23 @@ ROUTES: tuple[Route, ...] = (
     ("/limits", public.Limits),
     ("/quota", jobs.Quota),
     ("/tenants/{tenant}/profiles", quota.Profiles),
+    ("/tenants/{tenant}/overview", team.Overview),
     ("/site/room", room.SiteRoom),
+    ("/site/jobs", site_jobs.SiteJobs),
     ("/site/tenants-file", tenants_file.SiteTenantsFile),
+    ("/site/usage", usage.SiteUsage),
+    ("/usage/me", usage.MyUsage),
+    ("/tenants/{tenant}/usage", usage.TeamUsageOne),
+    ("/tenants/{tenant}/usage/heatmap", usage.TeamHeatmap),
+    ("/tenants/{tenant}/usage/holds", usage.Holds),
+    ("/tenants/{tenant}/usage/holds/{pod}", usage.HoldOne),
+    ("/tenants/{tenant}/usage/holds/{pod}/corrections", bills.Corrections),
+    ("/tenants/{tenant}/bills/{month}", bills.TeamBill),
+    ("/platform/usage", bills.PlatformUsageAll),
+    ("/platform/usage/verify", bills.Verify),
+    ("/platform/heatmap", bills.PlatformHeatmap),
+    ("/platform/bills/{month}", bills.PlatformBillsAll),
+    ("/platform/bills/{month}/close", bills.CloseMonth),
     ("/engines", engines.EngineList),
     ("/tenants/{tenant}/templates", engines.Templates),
     ("/uploads/missing", uploads.MissingUploads),
@@ -109,8 +129,11 @@ def make_app(context: Context, prefix: str, page: PageFiles | None = None) -> Ap
 def _page_routes(prefix: str, given: dict[str, Any]) -> list[tuple[str, Any, dict[str, Any]]]:
     own = re.escape(prefix)
     return [
+        (f"{own}metrics", usage_metrics.UsageMetrics, {"context": given["context"]}),
         (f"{own}(?:jobs/?)?", jobs_page.JobsPage, given),
         (f"{own}jobs/([^/]+)", jobs_page.JobsPage, given),
+        (f"{own}team/([^/]+)", jobs_page.TeamPage, given),
+        (f"{own}platform", jobs_page.PlatformPage, given),
         (f"{own}{CALLBACK}", jobs_page.Callback, {"context": given["context"]}),
         (f"{own}static/([^/]+)", jobs_page.Static, given),
     ]

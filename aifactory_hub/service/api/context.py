@@ -10,6 +10,9 @@ from ...admission.team_load import TeamLoads
 from ...engines.installed import Engines
 from ...registry import Registry, RegistryProvider
 from ...store import FileStore, Jobs, LogSpool, Snapshots
+from ...store.billing import Billing
+from ...store.ledger import Ledger
+from ...store.usage_reports import UsageReports
 from ..auth.hub_auth import Gate
 from ..auth.hub_sign_in import HubSignIn
 from ..background.periodic import PeriodicTasks
@@ -36,6 +39,8 @@ class Context:
     disk, ``limits`` what each person has open, ``turns`` is whose requests are worked on, ``body_pace`` how fast one
     person's bodies come in. ``shared_events`` is what all streams tell of a change, ``stream_pace`` how often those of
     one person speak.
+    ``ledger`` has what pods held, ``usage`` reads it, ``billing`` has prices and closed months; the ledger knows
+    everything up to the second ``heard_at``.
     ``site_token_hash`` is that of the token which hub and service share; None where there is none. ``sign_in`` is
     how a browser gets a session; None where nobody can.
     """
@@ -60,6 +65,10 @@ class Context:
     team_loads: TeamLoads
     unavailable: Callable[[str], str | None]
     clock: Callable[[], float]
+    ledger: Ledger
+    usage: UsageReports
+    billing: Billing
+    heard_at: Callable[[], int]
     site_token_hash: str | None = None
     sign_in: HubSignIn | None = None
     receiving: PersonalPool = field(default_factory=receiving_pool)

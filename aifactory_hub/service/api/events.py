@@ -22,6 +22,7 @@ from .answers import job_answer
 from .base import Handler, run_sync
 from .context import Context
 from .forecasts import forecasts_of
+from .job_costs import cost_of, costs_of
 from .limits import Kind
 from .operations import operation
 from .shared_events import Event
@@ -117,7 +118,8 @@ class JobEvents(Streaming):
             if job is None:
                 return
             seen = (await forecasts_of(self.context, [job])).get(job.id, Forecast())
-            answer = job_answer(job, self.context.registry, now=self.context.clock(), seen=seen)
+            held = await cost_of(self.context, job)
+            answer = job_answer(job, self.context.registry, now=self.context.clock(), seen=seen, held=held)
             # Its cost grows by itself and its wait shrinks, which is no news.
             if (told := {**answer, "cost": None, "expected_wait": None}) != shown:
                 shown = told
@@ -220,5 +222,6 @@ class AllEvents(Streaming):
 
     async def _made(self, job_ids: Collection[str]) -> Mapping[str, Event]:
         jobs, now = await run_sync(self.context.jobs.some, job_ids), self.context.clock()
-        told = [(job, event("job", job_answer(job, self.context.registry, now=now))) for job in jobs]
+        held, registry = await costs_of(self.context, jobs), self.context.registry
+        told = [(job, event("job", job_answer(job, registry, now=now, held=held.get(job.id)))) for job in jobs]
         return {job.id: Event(text, job.tenant) for job, text in told}

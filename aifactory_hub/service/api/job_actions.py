@@ -11,6 +11,7 @@ from ..errors import ServiceError, forbidden, from_refusal
 from ..request_types import RetryRequest
 from .answers import job_answer
 from .base import Handler, run_sync
+from .job_costs import cost_of
 from .operations import operation
 
 
@@ -29,7 +30,8 @@ class _Steering(Handler):
         """The job as it is now."""
         self.context.reconciler.hurry(job_id)
         job = await self.job_for(caller, job_id)
-        self.answer(job_answer(job, self.context.registry, now=self.context.clock()), status)
+        held = await cost_of(self.context, job)
+        self.answer(job_answer(job, self.context.registry, now=self.context.clock(), held=held), status)
 
 
 class Suspend(_Steering):

@@ -16,10 +16,12 @@ from ..answer_types import ArtifactsAnswer, JobAnswer, JobPage, ProvenanceAnswer
 from ..answer_types import DryRun as DryRunAnswer
 from ..errors import ServiceError, bad_field, forbidden, from_refusal, gone, unavailable
 from ..executors import uploads
+from ..page_request_types import CancelQuery
 from ..request_types import JobQuery, LogQuery, Planned, Submission, TenantQuery, artifact_name
 from .answers import artifacts_answer, dry_run_answer, job_answer, quota_answer, refused_answer
 from .base import Handler, run_sync
 from .forecasts import forecast_of, forecasts_of, look, preview
+from .job_costs import cost_of, costs_of
 from .operations import operation
 
 # What people wait for at most for a detail that an answer can do without, in seconds.
@@ -46,8 +48,11 @@ class JobList(Handler):
         found = await run_sync(self.context.jobs.newest, tenants, where=wanted, limit=asked.limit + 1, before=last)
         registry, now = self.context.registry, self.context.clock()
         shown = found[: asked.limit]
-        seen = await forecasts_of(self.context, shown)
-        page = [job_answer(job, registry, now=now, seen=seen.get(job.id, Forecast())) for job in shown]
+        seen, held = await forecasts_of(self.context, shown), await costs_of(self.context, shown)
+        page = [
+            job_answer(job, registry, now=now, seen=seen.get(job.id, Forecast()), held=held.get(job.id))
+            for job in shown
+        ]
         rest = page[-1]["id"] if len(found) > asked.limit else None
         self.answer({"jobs": page, "next": rest, "simulated": registry.cluster.simulated})
 
@@ -68,7 +73,8 @@ class JobList(Handler):
         if isinstance(taken, Refusal):
             raise from_refusal(taken)
         self.context.reconciler.hurry(taken.job.id)
-        body = job_answer(taken.job, self.context.registry, now=self.context.clock())
+        held = await cost_of(self.context, taken.job)
+        body = job_answer(taken.job, self.context.registry, now=self.context.clock(), held=held)
         self.answer(body, 201 if taken.new else 200)
 
     def _with_key(self, asked: Any) -> Any:
@@ -113,27 +119,30 @@ class JobOne(Handler):
         """Its state now."""
         caller = await self.caller()
         job = await self.job_for(caller, job_id)
-        seen = await forecast_of(self.context, job)
-        self.answer(job_answer(job, self.context.registry, now=self.context.clock(), seen=seen))
+        seen, held = await forecast_of(self.context, job), await cost_of(self.context, job)
+        self.answer(job_answer(job, self.context.registry, now=self.context.clock(), seen=seen, held=held))
 
     @operation(
         "cancelJob",
         "Ask for a job to be stopped; nothing changes for one that has ended.",
         answer=JobAnswer,
+        query=CancelQuery,
         statuses=(202,),
     )
     async def delete(self, job_id: str) -> None:
         """Its owner may, and the tenant's admins."""
         caller = await self.caller(fresh=True)
+        word = " ".join(self.query(CancelQuery).reason.split())
         job = await self.job_for(caller, job_id)
         if not caller.tenants(constants.SCOPE_CANCEL, [job.tenant]):
             raise forbidden("This token may not cancel jobs.")
         if job.owner != caller.name and not caller.administers(job.tenant):
             raise forbidden(f"Job {job.id} is {job.owner}'s: its owner and the team's admins can cancel it.")
-        await run_sync(self.context.jobs.ask_cancel, job.id, by=caller.name, now=self.context.clock())
+        await run_sync(self.context.jobs.ask_cancel, job.id, by=caller.name, now=self.context.clock(), word=word)
         self.context.reconciler.hurry(job.id)
         job = await self.job_for(caller, job_id)
-        self.answer(job_answer(job, self.context.registry, now=self.context.clock()), 202)
+        held = await cost_of(self.context, job)
+        self.answer(job_answer(job, self.context.registry, now=self.context.clock(), held=held), 202)
 
 
 class Provenance(Handler):
@@ -213,7 +222,9 @@ class Artifacts(Handler):
         await uploads.run(self.context.files.drop, job.id, "artifacts")
         await run_sync(self.context.jobs.mark_dropped, job.id, "artifacts", now=self.context.clock())
         self.context.room.changed()
-        self.answer(job_answer(await self.job_for(caller, job_id), self.context.registry, now=self.context.clock()))
+        job = await self.job_for(caller, job_id)
+        held = await cost_of(self.context, job)
+        self.answer(job_answer(job, self.context.registry, now=self.context.clock(), held=held))
 
 
 class ArtifactOne(Handler):

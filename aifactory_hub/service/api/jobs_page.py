@@ -1,4 +1,4 @@
-"""The Jobs page for a browser, and the way in: sign-in at the hub, and the built files."""
+"""The pages for a browser, and the way in: sign-in at the hub, and the built files."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _PAGE = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Jobs</title>
+<title>{title}</title>
 <link rel="stylesheet" href="{prefix}static/{style}">
 <script src="{prefix}static/{script}" defer></script>
 </head>
 <body data-prefix="{prefix}" data-hub="{hub}" data-name="{name}" data-user="{user}" data-version="{version}"
-  data-tenants="{tenants}" data-simulated="{simulated}">
+  data-tenants="{tenants}" data-simulated="{simulated}" data-administrator="{administrator}">
 <div id="page"><p class="aif-Empty" role="status">Loading…</p></div>
 <noscript><p class="aif-Empty">This page needs JavaScript. Programs use the REST API.</p></noscript>
 </body>
@@ -84,25 +84,13 @@ class _BrowserHandler(Handler):
         self.redirect(address)
 
 
-class JobsPage(_BrowserHandler):
-    """The list of jobs, or one of them; what is shown in it is asked for by its script."""
+class _Page(_BrowserHandler):
+    """A page for whoever has a session; what is shown in it is asked for by its script."""
 
     def initialize(self, context: Context, page: PageFiles | None = None) -> None:
         """Called by tornado with the route's arguments."""
         super().initialize(context)
         self.page = page
-
-    async def get(self, job_id: str | None = None) -> None:
-        """The page for whoever has a session, a redirect to sign in for all others.
-
-        Raises ServiceError: 404 when there is no such job in the person's teams, 403, 503.
-        """
-        visitor = await self.visitor()
-        if visitor is None:
-            return
-        if job_id is not None:
-            await self.job_for(visitor, job_id)
-        self.show(visitor)
 
     async def visitor(self) -> Caller | None:
         """Whose session it is. None when the browser was sent to sign in. Raises ServiceError: 403, 503."""
@@ -127,10 +115,10 @@ class JobsPage(_BrowserHandler):
         token = self.session_token()
         return None if token is None else f"Bearer {token}"
 
-    def show(self, visitor: Caller) -> None:
+    def show(self, visitor: Caller, title: str) -> None:
         """Send the page. Raises ServiceError (503) when it was not built."""
         if self.page is None:
-            message = "The Jobs page is not in this installation. In a checkout, make labextension builds it."
+            message = "This page is not in this installation. In a checkout, make labextension builds it."
             raise unavailable("page-not-built", message)
         known = self.context.registry.tenants
         tenants = {name: known[name].display_name for name in self.tenants_to_read(visitor, None)}
@@ -139,8 +127,50 @@ class JobsPage(_BrowserHandler):
         given = {"prefix": self.settings["prefix"], "hub": self.settings["hub"], "user": visitor.name}
         given["name"] = self.context.registry.site.name
         given |= {"simulated": self.context.registry.cluster.simulated, "version": __version__}
+        given |= {"title": title, "administrator": bool(visitor.administers_platform)}
         given |= {"script": self.page.script, "style": self.page.style, "tenants": json.dumps(tenants)}
         self.write(_PAGE.format(**{n: escape(str(v)) for n, v in given.items()}))
+
+
+class JobsPage(_Page):
+    """The list of jobs, or one of them."""
+
+    async def get(self, job_id: str | None = None) -> None:
+        """The page for whoever has a session, a redirect to sign in for all others.
+
+        Raises ServiceError: 404 when there is no such job in the person's teams, 403, 503.
+        """
+        visitor = await self.visitor()
+        if visitor is None:
+            return
+        if job_id is not None:
+            await self.job_for(visitor, job_id)
+        self.show(visitor, "Jobs")
+
+
+class TeamPage(_Page):
+    """What a team holds, what waits, and what it has used."""
+
+    async def get(self, tenant: str) -> None:
+        """The page for the people of the team. Raises ServiceError: 403 for all others, 503."""
+        visitor = await self.visitor()
+        if visitor is None:
+            return
+        if tenant not in self.tenants_to_read(visitor, None):
+            raise forbidden(f"You are in no team {tenant!r}. Your team's admin can add you to it.")
+        self.show(visitor, "Team")
+
+
+class PlatformPage(_Page):
+    """All teams, for administrators of the platform; others read there that it is not for them."""
+
+    async def get(self) -> None:
+        """The page. Raises ServiceError: 503."""
+        visitor = await self.visitor()
+        if visitor is None:
+            return
+        self.set_status(200 if visitor.administers_platform else 403)
+        self.show(visitor, "Platform")
 
 
 class Callback(_BrowserHandler):

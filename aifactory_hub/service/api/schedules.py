@@ -17,6 +17,7 @@ from ..schedule_answer_types import MessagesAnswer, ScheduleAnswer, SchedulePage
 from ..webhooks import tenant_secret
 from .answers import job_answer, messages_answer, schedule_answer
 from .base import Handler, run_sync
+from .job_costs import cost_of
 from .operations import operation
 
 
@@ -156,8 +157,8 @@ class ScheduleRuns(_OfSchedules):
         if isinstance(taken, Refusal):
             raise from_refusal(taken)
         self.context.reconciler.hurry(taken.job.id)
-        context = self.context
-        self.answer(job_answer(taken.job, context.registry, now=context.clock()), 201 if taken.new else 200)
+        context, held = self.context, await cost_of(self.context, taken.job)
+        self.answer(job_answer(taken.job, context.registry, now=context.clock(), held=held), 201 if taken.new else 200)
 
 
 class Messages(Handler):

@@ -70,10 +70,10 @@ def refusal(asking: Asking, proof: str) -> str | None:
         return None
     if asking.method in ("GET", "HEAD") and asking.fetch_mode == "navigate":
         return None
-    return "This request does not come from the Jobs page of your session. Load the page again."
+    return "This request does not come from a page of your session. Load the page again."
 
 
 def page_refusal(asking: Asking, destination: str | None) -> str | None:
     """Why the page itself can't be had like this: only a person opens it, not a script or a frame of another page."""
     opened = asking.fetch_mode in (None, "navigate") and destination in (None, "document")
-    return None if opened else "The Jobs page can only be opened as a page of its own."
+    return None if opened else "This page can only be opened as a page of its own."

@@ -100,7 +100,7 @@ class HubGate:
         membership = (await self.members.of([model["name"]]))[model["name"]]
         if membership.standing is not SessionStatus.KNOWN:
             raise not_known(membership.standing)
-        return Caller(model["name"], frozenset(model["scopes"]), membership.tenants)
+        return Caller(model["name"], frozenset(model["scopes"]), membership.tenants, admin=membership.admin)
 
     async def close(self) -> None:
         """Let go of connections. JupyterHub 6 keeps a client for each event loop; earlier ones keep none of ours."""

@@ -28,13 +28,14 @@ class Membership:
     """What is known of one person. ``tenants`` is empty unless ``standing`` is KNOWN.
 
     ``last`` is what was known last, whatever the standing: empty for an account that the provider closed, None where
-    nothing ever was. ``generation`` counts the account's handovers to another person.
+    nothing ever was. ``generation`` counts the account's handovers to another person. ``admin``: of the hub itself.
     """
 
     standing: SessionStatus
     tenants: Mapping[str, Role] = field(default_factory=dict)
     last: Mapping[str, Role] | None = None
     generation: int = 0
+    admin: bool = False
 
     def may_start(self, tenant: str) -> bool | None:
         """Whether new work of this person may begin in the team; None while nobody knows."""
@@ -101,6 +102,7 @@ def read_membership(said: Mapping[str, Any]) -> Membership:
         tenants if standing is SessionStatus.KNOWN else {},
         known if last is None else {tenant: _ROLES[role] for tenant, role in last.items()},
         int(said.get("generation") or 0),
+        admin=standing is SessionStatus.KNOWN and said.get("admin") is True,
     )
 
 

@@ -7,18 +7,27 @@ from dataclasses import dataclass, field
 
 from jupyterhub.services.auth import check_scopes
 
-from ...constants import SCOPE_READ
+from ...constants import SCOPE_PLATFORM, SCOPE_READ
 from ...domain.refusals import Refusal, RefusalReason
 from ...domain.tenants import Role
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A token's owner. ``scopes`` are the token's; ``roles`` are the owner's, by tenant, as the provider said last."""
+    """A token's owner. ``scopes`` are the token's; ``roles`` are the owner's, by tenant, as the provider said last.
+
+    ``admin``: the owner is an administrator of the hub, whatever the token is for.
+    """
 
     name: str
     scopes: frozenset[str]
     roles: Mapping[str, Role] = field(default_factory=dict)
+    admin: bool = False
+
+    @property
+    def administers_platform(self) -> bool:
+        """Whether this is an administrator of the hub, with a token that is for administrating: a notebook's is not."""
+        return self.admin and check_scopes({SCOPE_PLATFORM}, set(self.scopes))
 
     def tenants(self, scope: str, known: Iterable[str]) -> tuple[str, ...]:
         """Those of the ``known`` tenants for which the token has ``scope`` and its owner the role that it takes.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ...registry.model import JobsConfig
 from ...store import Deliveries, FileStore, Jobs, Outbox
+from ...store.files import JOURNAL, LEDGER_JOURNAL
 from ..executors import reconciling
 
 log = logging.getLogger(__name__)
@@ -51,4 +52,5 @@ class Retention:
                 log.info("%s of %d jobs removed: they ended more than %d s ago", kind, len(old), seconds)
         self.deliveries.forget(before=now - _KEEP_MESSAGES)
         Outbox(self.jobs.db).forget(before=now - _KEEP_EVENTS)
-        self.files.journal_drop(older_than=now - _KEEP_JOURNAL)
+        for journal in (JOURNAL, LEDGER_JOURNAL):
+            self.files.journal_drop(older_than=now - _KEEP_JOURNAL, of=journal)

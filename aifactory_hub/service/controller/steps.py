@@ -329,9 +329,10 @@ class JobSteps:
 
 
 def _why(job: JobRecord, decision: JobDecision) -> str | None:
-    """The decision's reason; of a cancelled job also who asked for it."""
+    """The decision's reason; of a cancelled job also who asked for it, and their word to its owner."""
     if decision.state is JobState.CANCELLED or (decision.step is JobStep.STOP_RUN and job.cancel_asked_by):
-        return f"cancelled by {job.cancel_asked_by}"
+        word = f": {job.cancel_word}" if job.cancel_word else ""
+        return f"cancelled by {job.cancel_asked_by}{word}"
     return decision.reason
 
 

@@ -1,10 +1,14 @@
-/** The Jobs page outside JupyterLab: begins here, with what the service wrote into the page. */
+/** The pages outside JupyterLab: they begin here, with what the service wrote into the page. */
 
+import type { JSX } from 'react';
 import { createRoot } from 'react-dom/client';
 import { HubModel } from '../model';
-import { Page, type Site } from './page';
+import { Page } from './page';
 import { PageApi } from './pageapi';
-import { readPlace } from './place';
+import type { Site } from './pagehead';
+import { readHere, readPlace } from './place';
+import { PlatformPage } from './platformpage';
+import { TeamPage } from './teampage';
 import { english } from './translation';
 
 /** Milliseconds between requests while something runs. */
@@ -27,10 +31,16 @@ function site(): Site {
     user = '',
     name = '',
     tenants = '{}',
-    simulated
+    simulated,
+    administrator,
+    version = ''
   } = document.body.dataset;
   const called = JSON.parse(tenants) as Record<string, string>;
-  return { prefix, hub, user, name, tenants: called, simulated: simulated === 'True' };
+  return {
+    ...{ prefix, hub, user, name, version, tenants: called },
+    simulated: simulated === 'True',
+    administrator: administrator === 'True'
+  };
 }
 
 function begin(): void {
@@ -40,10 +50,22 @@ function begin(): void {
   }
   followTheme();
   const here = site();
-  const model = new HubModel(new PageApi(here.prefix, here.user), { busyInterval: BUSY });
+  const api = new PageApi(here.prefix, here.user);
+  createRoot(box).render(page(here, api));
+}
+
+function page(here: Site, api: PageApi): JSX.Element {
+  const place = readHere(here.prefix, location.pathname);
+  if (place.page === 'team') {
+    return <TeamPage site={here} tenant={place.tenant} api={api} trans={english} />;
+  }
+  if (place.page === 'platform') {
+    return <PlatformPage site={here} api={api} trans={english} />;
+  }
+  const model = new HubModel(api, { busyInterval: BUSY });
   void model.setFilter(readPlace(here.prefix, location.pathname, location.search).filter);
   void model.start();
-  createRoot(box).render(<Page site={here} model={model} trans={english} />);
+  return <Page site={here} model={model} trans={english} />;
 }
 
 begin();

@@ -9,22 +9,8 @@ import type { Job } from '../types';
 import { useModel } from '../view';
 import { linkTrouble } from '../words';
 import { jobAddress, listAddress, type Place, readPlace } from './place';
+import { PageHead, SimulatedNotice, type Site } from './pagehead';
 import { type Question, QuestionBox } from './question';
-
-/** What the service says about this page and who looks at it. */
-export interface Site {
-  /** The product's name at this site. */
-  readonly name: string;
-  /** Where the page begins, as "/services/aifactory/". */
-  readonly prefix: string;
-  /** Where the hub's pages begin, as "/hub/". */
-  readonly hub: string;
-  readonly user: string;
-  /** The teams whose jobs this person may see, by name, with how they are called. */
-  readonly tenants: Readonly<Record<string, string>>;
-  /** Whether the cluster's GPUs are simulated. */
-  readonly simulated: boolean;
-}
 
 interface PageProps {
   readonly site: Site;
@@ -76,7 +62,7 @@ export function Page({ site, model, trans }: PageProps): JSX.Element {
   );
   return (
     <>
-      <Header site={site} toList={toList} trans={trans} />
+      <PageHead site={site} here={{ page: 'jobs' }} toJobs={toList} trans={trans} />
       {id === null ? (
         <List site={site} model={model} trans={trans} open={openJob} />
       ) : (
@@ -89,30 +75,6 @@ export function Page({ site, model, trans }: PageProps): JSX.Element {
 /** Whether a click means "here": with a key held down the browser opens another tab. */
 function plain(event: MouseEvent): boolean {
   return event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
-}
-
-interface HeaderProps {
-  readonly site: Site;
-  readonly toList: (event: MouseEvent) => void;
-  readonly trans: TranslationBundle;
-}
-
-function Header({ site, toList, trans }: HeaderProps): JSX.Element {
-  return (
-    <header className="aif-Page-head">
-      <a className="aif-Page-name" href={`${site.hub}home`}>
-        {site.name}
-      </a>
-      <nav aria-label={trans.__('Hub')}>
-        <a href={`${site.hub}home`}>{trans.__('Home')}</a>
-        <a href={site.prefix} onClick={toList} aria-current="page">
-          {trans.__('Jobs')}
-        </a>
-        <span className="aif-Page-user">{site.user}</span>
-        <a href={`${site.hub}logout`}>{trans.__('Sign out')}</a>
-      </nav>
-    </header>
-  );
 }
 
 interface ListProps extends PageProps {
@@ -133,11 +95,7 @@ function List({ site, model, trans, open }: ListProps): JSX.Element {
   return (
     <main className="aif-Panel aif-Page-list">
       <h1 className="aif-Hidden">{trans.__('Jobs')}</h1>
-      {site.simulated ? (
-        <p className="aif-Notice" data-kind="simulated">
-          {trans.__('The GPUs of this cluster are simulated.')}
-        </p>
-      ) : null}
+      <SimulatedNotice shown={site.simulated} trans={trans} />
       <div aria-live="polite">
         {trouble === null ? null : (
           <p className="aif-Notice" data-kind="trouble">

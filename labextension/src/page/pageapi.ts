@@ -1,9 +1,11 @@
 /** Requests to the job service itself, with the browser's session. */
 
-import { Api, type JobFilter, type Transport } from '../api';
+import { Api, type JobFilter, type Pair, query, type Transport } from '../api';
 import { Offline, Refused } from '../errors';
+import type { components } from '../openapi';
 import type { Overview } from '../types';
 import { xsrf } from '../xsrf';
+import type { Bill, Bills, By, Heat, HoldPage, OneHold, TeamOverview, TeamUsage, Usage } from './ledger';
 
 /** What proves that this page asks; the service sets it with the page. */
 function proof(): string {
@@ -14,6 +16,8 @@ function proof(): string {
 function proven(address: string): string {
   return `${address}${address.includes('?') ? '&' : '?'}_xsrf=${encodeURIComponent(proof())}`;
 }
+
+type Health = components['schemas']['HealthAnswer'];
 
 function pageTransport(prefix: string): Transport {
   return {
@@ -73,4 +77,74 @@ export class PageApi extends Api {
   override artifactUrl(id: string, name: string): string {
     return proven(super.artifactUrl(id, name));
   }
+
+  /** Who holds what in a team, and who waits. */
+  team(tenant: string): Promise<TeamOverview> {
+    return this.json<TeamOverview>(`${ofTeam(tenant)}/overview`);
+  }
+
+  /** What a team has held in a month; for who is no admin of it, their own. */
+  teamUsage(tenant: string, month: string, by: By): Promise<TeamUsage> {
+    return this.json<TeamUsage>(
+      `${ofTeam(tenant)}/usage${query([
+        ['month', month],
+        ['by', by]
+      ])}`
+    );
+  }
+
+  teamHeat(tenant: string, month: string): Promise<Heat> {
+    return this.json<Heat>(`${ofTeam(tenant)}/usage/heatmap${query([['month', month]])}`);
+  }
+
+  /** The pods behind a line of a bill, or behind all of a team's month; `after` is where the page before ended. */
+  holds(tenant: string, month: string, of: readonly Pair[], after: string | null): Promise<HoldPage> {
+    const next: Pair[] = after === null ? [] : [['after', after]];
+    const asked: Pair[] = [['month', month], ...of, ['limit', '100'], ...next];
+    return this.json<HoldPage>(`${ofTeam(tenant)}/usage/holds${query(asked)}`);
+  }
+
+  /** One pod's hold, with its evidence. */
+  hold(tenant: string, pod: string): Promise<OneHold> {
+    return this.json<OneHold>(`${ofTeam(tenant)}/usage/holds/${encodeURIComponent(pod)}`);
+  }
+
+  bill(tenant: string, month: string): Promise<Bill> {
+    return this.json<Bill>(`${ofTeam(tenant)}/bills/${month}`);
+  }
+
+  /** Where the browser gets a bill as CSV. */
+  billUrl(tenant: string, month: string): string {
+    return proven(this.url(`${ofTeam(tenant)}/bills/${month}`) + query([['format', 'csv']]));
+  }
+
+  platformUsage(month: string, by: By): Promise<Usage> {
+    return this.json<Usage>(
+      `api/platform/usage${query([
+        ['month', month],
+        ['by', by]
+      ])}`
+    );
+  }
+
+  platformHeat(month: string): Promise<Heat> {
+    return this.json<Heat>(`api/platform/heatmap${query([['month', month]])}`);
+  }
+
+  bills(month: string): Promise<Bills> {
+    return this.json<Bills>(`api/platform/bills/${month}`);
+  }
+
+  closeMonth(month: string): Promise<unknown> {
+    return this.post(`api/platform/bills/${month}/close`, {});
+  }
+
+  /** How the service does; it answers also when it is not well. */
+  health(): Promise<Health> {
+    return this.json<Health>('api/health');
+  }
+}
+
+function ofTeam(tenant: string): string {
+  return `api/tenants/${encodeURIComponent(tenant)}`;
 }

@@ -8,6 +8,10 @@ export interface Place {
   readonly filter: JobFilter;
 }
 
+/** Which of the pages an address is of. */
+export type Here =
+  { readonly page: 'jobs' | 'platform' } | { readonly page: 'team'; readonly tenant: string };
+
 export const ALL: JobFilter = { mine: false, text: '', state: '' };
 
 /** `prefix` is where the page begins, as "/services/aifactory/". */
@@ -47,6 +51,19 @@ export function listAddress(prefix: string, filter: JobFilter): string {
 
 export function jobAddress(prefix: string, id: string): string {
   return `${prefix}jobs/${encodeURIComponent(id)}`;
+}
+
+export function teamAddress(prefix: string, tenant: string): string {
+  return `${prefix}team/${encodeURIComponent(tenant)}`;
+}
+
+export function readHere(prefix: string, path: string): Here {
+  const rest = path.startsWith(prefix) ? path.slice(prefix.length) : '';
+  const team = /^team\/([^/]+)$/.exec(rest)?.[1];
+  if (team !== undefined) {
+    return { page: 'team', tenant: decoded(team) };
+  }
+  return { page: rest === 'platform' ? 'platform' : 'jobs' };
 }
 
 function decoded(text: string): string {

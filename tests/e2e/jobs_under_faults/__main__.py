@@ -29,6 +29,8 @@ from tests.cluster.settings import layout
 
 from ...support.tenants import make_tenant
 from ..faults.proxy import in_front_of
+from ..ledger.oracle import Oracle
+from ..ledger.verdict import compare, holds
 from ..processes import ROOT, HubUnderTest
 from ..restarts.parts import Parts
 from ..rig import TENANTS_FILE, Rig, apply_registry, clear_tenants, finish, open_rig
@@ -46,6 +48,9 @@ TENANTS = ROOT / "tests/e2e/jobs_under_faults/tenants.yaml"
 # How long the service may take, after the last job's end, until nothing of them is left, in seconds.
 CLEAN_WITHIN = 90.0
 QUICK_COUNT = 5
+# How long the ledger may take to know of the last pod's end, in seconds.
+LEDGER_WITHIN = 60.0
+DATABASE = "service.sqlite"
 
 
 @dataclass
@@ -138,6 +143,18 @@ def report(site: Site, outcomes: Sequence[Outcome], problems: Sequence[str], sec
     return right == len(outcomes) and not lost and not doubled and not problems
 
 
+def report_ledger(oracle: Oracle, hub: HubUnderTest) -> bool:
+    """Whether the ledger has what etcd saw, to the second, some moments after the last pod's end."""
+    wait_until(lambda: not compare(oracle.pods, holds(hub.folder / DATABASE)).problems, LEDGER_WITHIN)
+    drift = compare(oracle.pods, holds(hub.folder / DATABASE))
+    for problem in drift.problems:
+        print(f"not so: {problem}")
+    if not oracle.sees:
+        print("not so: the watch of etcd's history ended")
+    print(f"{drift.line()}, {drift.uncertain} s named as uncertain", flush=True)
+    return oracle.sees and bool(drift.pods) and not drift.seconds
+
+
 def _attempts(history: Sequence[dict[str, object]], last: int) -> str:
     return " ".join([*(f"{entry['attempt']}:{entry['kind']}" for entry in history), str(last)])
 
@@ -192,6 +209,9 @@ def main() -> int:
         witness = Witness(rig.cluster, HUB)
         stack.callback(witness.stop)
         witness.start()
+        oracle = Oracle(rig.cluster)
+        stack.callback(oracle.stop)
+        oracle.start()
         everybody = stack.enter_context(rig.people(hub.url))
         tokens = {}
         for team in TEAMS:
@@ -206,6 +226,7 @@ def main() -> int:
             begun = time.monotonic()
             outcomes, problems = run(site, workloads, Troubles(wanted, seed), options.spoil)
             good = report(site, outcomes, problems, time.monotonic() - begun)
+            good = report_ledger(oracle, hub) and good
         if options.preemption or not options.quick:
             good = try_preemption(people, everybody["vision-user"]) and good
     return finish(folder, good=good)

@@ -1,0 +1,1 @@
+"""Meters what the teams' pods hold: witnesses tell the ledger, and months are closed by the clock."""

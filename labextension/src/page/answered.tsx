@@ -1,0 +1,47 @@
+/** What an answer of the service looks like before it is there, while it is not, and once it is. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { JSX, ReactNode } from 'react';
+import { Offline, SignedOut } from '../errors';
+import { printable } from '../printable';
+import type { Answer } from './useanswer';
+
+interface AnsweredProps<T> {
+  readonly answer: Answer<T>;
+  readonly children: (value: T) => ReactNode;
+  readonly trans: TranslationBundle;
+}
+
+export function Answered<T>({ answer, children, trans }: AnsweredProps<T>): JSX.Element {
+  const { value, trouble, again } = answer;
+  return (
+    <>
+      <div role="status">
+        {trouble === null ? (
+          value === null ? (
+            <p className="aif-Quiet">{trans.__('Loading…')}</p>
+          ) : null
+        ) : (
+          <p className="aif-Notice" data-kind="trouble">
+            {words(trouble, trans)}{' '}
+            <button type="button" className="aif-Link" onClick={again}>
+              {trans.__('Try again')}
+            </button>
+          </p>
+        )}
+      </div>
+      {value === null ? null : children(value)}
+    </>
+  );
+}
+
+/** What went wrong with a question of these pages. */
+export function words(error: unknown, trans: TranslationBundle): string {
+  if (error instanceof SignedOut) {
+    return trans.__('Your session is over. Load this page again to sign in.');
+  }
+  if (error instanceof Offline) {
+    return trans.__('The job service does not answer now. What runs is not affected.');
+  }
+  return printable(error instanceof Error ? error.message : String(error));
+}

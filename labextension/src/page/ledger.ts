@@ -1,0 +1,216 @@
+/** What the ledger says of a span of time, as the service answers it; and how it is said to people. Pure. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { components } from '../openapi';
+
+export type TeamOverview = components['schemas']['OverviewAnswer'];
+export type Holding = components['schemas']['HoldingAnswer'];
+export type Waiting = components['schemas']['WaitingAnswer'];
+
+/** What every answer of the ledger says of itself. `as_of` is in seconds since 1970. */
+interface Told {
+  readonly as_of: number;
+  readonly uncertain_seconds: number;
+  readonly simulated: boolean;
+  readonly currency: string | null;
+}
+
+/** Money is decimal text; null where a profile of it has no price. */
+export interface UsageRow {
+  readonly key: string;
+  readonly seconds: number;
+  readonly gpu_seconds: number | string;
+  readonly pods: number;
+  readonly amount: string | null;
+}
+
+export type By = 'user' | 'profile' | 'kind' | 'day' | 'tenant';
+
+export interface Usage extends Told {
+  readonly start: number;
+  readonly end: number;
+  readonly rows: readonly UsageRow[];
+  readonly total: Omit<UsageRow, 'key'>;
+}
+
+/** `scope` says whether it is the team's, or only the caller's own. */
+export interface TeamUsage extends Usage {
+  readonly scope: 'own' | 'team';
+}
+
+/** Seven rows from Monday on, of 24 hours each. */
+export interface Heat extends Told {
+  readonly cells: readonly (readonly number[])[];
+  readonly zone: string;
+}
+
+export interface HoldRow {
+  readonly pod: string;
+  readonly name: string;
+  readonly user: string;
+  readonly profile: string;
+  readonly kind: string;
+  readonly node: string;
+  readonly start: number;
+  readonly end: number | null;
+  readonly uncertain_seconds: number;
+  readonly seconds: number;
+  readonly amount: string | null;
+  readonly ended_by: string | null;
+  readonly source: string | null;
+  readonly note: string;
+}
+
+export interface HoldPage extends Told {
+  readonly holds: readonly HoldRow[];
+  readonly next: string | null;
+}
+
+export interface Fact {
+  readonly seq: number;
+  readonly kind: string;
+  readonly source: string;
+  readonly at: number;
+  readonly earliest: number;
+  readonly latest: number;
+  readonly observed_at: number;
+  readonly note: string;
+}
+
+export interface OneHold extends HoldRow {
+  readonly facts: readonly Fact[];
+}
+
+export interface BillLine {
+  readonly user: string;
+  readonly profile: string;
+  readonly kind: string;
+  readonly seconds: number;
+  readonly pods: number;
+  readonly per_hour?: string | null;
+  readonly amount: string | null;
+}
+
+export type BillState = 'open' | 'closing' | 'closed';
+
+export interface Bill extends Told {
+  readonly tenant: string;
+  readonly month: string;
+  readonly state: BillState;
+  readonly closed_at: number | null;
+  readonly closed_by: string | null;
+  readonly amount: string | null;
+  readonly lines: readonly BillLine[];
+  readonly corrections: readonly { readonly month: string; readonly booked_at: number }[];
+}
+
+export interface Bills extends Told {
+  readonly month: string;
+  readonly state: BillState;
+  readonly closed_at: number | null;
+  readonly closed_by: string | null;
+  readonly amount: string | null;
+  readonly bills: readonly Bill[];
+}
+
+/** "41.25 h"; what is less than a hundredth of an hour and not nothing says so. */
+export function hours(seconds: number, locale?: string): string {
+  const count = seconds / 3600;
+  if (seconds > 0 && count < 0.01) {
+    return '< 0.01 h';
+  }
+  return `${count.toLocaleString(locale, { maximumFractionDigits: 2 })} h`;
+}
+
+/** All that the lines of a bill are for, in seconds. */
+export function heldBy(bill: Pick<Bill, 'lines'>): number {
+  return bill.lines.reduce((sum, line) => sum + line.seconds, 0);
+}
+
+/** Decimal text with its currency, every digit as the service says it. */
+export function amount(text: string | null, currency: string | null, trans: TranslationBundle): string {
+  if (text === null) {
+    return trans.__('no price');
+  }
+  return currency ? `${text} ${currency}` : text;
+}
+
+/** Nobody's name is said as what it is: the pod was made without the hub. */
+export function person(user: string, trans: TranslationBundle): string {
+  return user === '' ? trans.__('unknown (made without the hub)') : user;
+}
+
+export function kindName(kind: string, trans: TranslationBundle): string {
+  const names: Record<string, string> = {
+    server: trans.__('server'),
+    job: trans.__('job'),
+    pod: trans.__('pod of the team')
+  };
+  return names[kind] ?? kind;
+}
+
+/** "Nov 3, 14:05" on the reader's clocks. */
+export function moment(seconds: number, locale?: string): string {
+  return new Date(seconds * 1000).toLocaleString(locale, {
+    month: 'short',
+    day: 'numeric',
+    hour: '2-digit',
+    minute: '2-digit',
+    hourCycle: 'h23'
+  });
+}
+
+/** The same with seconds: what evidence is told by. */
+export function second(seconds: number): string {
+  return `${new Date(seconds * 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+}
+
+/** The names of this month and of those before it, as "2026-11", the newest first. */
+export function months(now: Date, count: number): readonly string[] {
+  return Array.from({ length: count }, (_, back) => {
+    const first = new Date(now.getFullYear(), now.getMonth() - back, 1);
+    return `${first.getFullYear()}-${String(first.getMonth() + 1).padStart(2, '0')}`;
+  });
+}
+
+/** "November 2026" */
+export function monthName(month: string, locale?: string): string {
+  const [year, number] = month.split('-').map(Number);
+  return new Date(year ?? 1970, (number ?? 1) - 1, 1).toLocaleDateString(locale, {
+    month: 'long',
+    year: 'numeric'
+  });
+}
+
+/** How dark a cell of the heatmap is, from 0 for nothing to 4 for the most there is. */
+export function shade(value: number, most: number): number {
+  return value <= 0 || most <= 0 ? 0 : Math.max(1, Math.ceil((value / most) * 4));
+}
+
+/** "0", "0.3", "12" */
+export function mean(value: number, locale?: string): string {
+  return value.toLocaleString(locale, { maximumFractionDigits: value < 10 ? 1 : 0 });
+}
+
+/** How many days a month has. */
+export function lengthOf(month: string): number {
+  const [year = 1970, number = 1] = month.split('-').map(Number);
+  return new Date(year, number, 0).getDate();
+}
+
+/** Every day of a month in order, with 0 for those of which nothing is said; days to come are left out. */
+export function everyDay(
+  rows: readonly UsageRow[],
+  month: string,
+  asOf: number
+): readonly { readonly day: string; readonly seconds: number; readonly amount: string | null }[] {
+  const known = new Map(rows.map(row => [row.key, row]));
+  const last = rows.reduce((latest, row) => (row.key > latest ? row.key : latest), '');
+  const today = new Date(asOf * 1000).toISOString().slice(0, 10);
+  return Array.from(
+    { length: lengthOf(month) },
+    (_, index) => `${month}-${String(index + 1).padStart(2, '0')}`
+  )
+    .filter(day => day <= today || day <= last)
+    .map(day => ({ day, seconds: known.get(day)?.seconds ?? 0, amount: known.get(day)?.amount ?? null }));
+}

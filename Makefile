@@ -9,7 +9,7 @@ IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 PARALLEL := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: lab-versions help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-jobs e2e-restarts e2e-engines e2e-dra docs generated
+.PHONY: lab-versions help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-jobs e2e-restarts e2e-ledger e2e-engines e2e-dra e2e-focus docs generated
 
 ##@ Start
 
@@ -124,6 +124,9 @@ e2e-jobs: setup cluster-up  ## run 20 random jobs while parts fail: seven minute
 	python3 -m tests.cluster.engines jobset
 	$(IN_CLUSTER) -m tests.e2e.jobs_under_faults --engines kubernetes-job jobset $(ARGS)
 
+e2e-ledger: setup cluster-up  ## compare the ledger with etcd's history while parts are killed: twenty minutes
+	$(IN_CLUSTER) -m tests.e2e.ledger $(ARGS)
+
 e2e-restarts: setup cluster-up  ## restart each part while people work: ten minutes
 	$(IN_CLUSTER) -m tests.e2e.restarts $(ARGS)
 
@@ -138,6 +141,18 @@ e2e-dra: setup cluster-up  ## serve the same pod by DRA; restarts the cluster wi
 	$(IN_CLUSTER) -m pytest tests/e2e/dra.py
 
 ##@ Other tests and measurements
+
+# The official validator of FOCUS needs a Python 3.12, and numpy before 2; pyarrow of today wants a newer one.
+FOCUS_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python) python3.12)
+e2e-focus: setup $(VENV)-focus/.ready  ## check bills in FOCUS 1.2 with the official validator (needs a Python 3.12)
+	$(PY) -m tests.e2e.focus_validator $(VENV)-focus
+
+$(VENV)-focus/.ready:
+	@$(FOCUS_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' || { \
+		echo "This needs a Python 3.12: make e2e-focus FOCUS_PYTHON=/path/to/python3.12"; exit 1; }
+	$(FOCUS_PYTHON) -m venv $(VENV)-focus
+	$(VENV)-focus/bin/python -m pip install --quiet focus-validator==2.2.1 'pyarrow<22'
+	touch $@
 
 lab-versions: setup labextension  ## test the panel in JupyterLab 4.4, 4.5, 4.6 and Notebook 7
 	AIFACTORY_TEST_LABS=all $(PY) -m pytest -m browser tests/browser/test_lab_versions.py

@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 _CRYPT_KEY_HINT = "a key of 32 bytes in hex, for example what `openssl rand -hex 32` prints"
 _HISTORY = "aifactory-run-lengths.json"
+_DATABASE = "sqlite:///aifactory-service.sqlite"
 _CA_FILE = "AIFACTORY_HUB_CA_FILE"
 _SHARED_HINT = "a long random text, for example what `openssl rand -hex 32` prints; the hub and the service share it"
 
@@ -115,13 +116,30 @@ def read_service_settings(environment: Mapping[str, str] | None = None) -> Servi
         hub_api_url=reader.required("JUPYTERHUB_API_URL", "the hub's API, for example http://hub:8081/hub/api"),
         prefix=reader.parsed("JUPYTERHUB_SERVICE_PREFIX", "/services/aifactory/", _parse_prefix),
         bind=reader.parsed("AIFACTORY_HUB_SERVICE_BIND", "127.0.0.1:8091", _parse_bind),
-        database=reader.text("AIFACTORY_HUB_SERVICE_DATABASE", "sqlite:///aifactory-service.sqlite"),
+        database=reader.text("AIFACTORY_HUB_SERVICE_DATABASE", _DATABASE),
         files=Path(reader.text("AIFACTORY_HUB_SERVICE_FILES", "aifactory-files")),
         objects=reader.parsed("AIFACTORY_HUB_SERVICE_OBJECTS", "", _parse_bucket) or None,
         kubeconfig=reader.text("KUBECONFIG", "") or None,
     )
     reader.finish()
     return settings
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """What a command needs that reads the service's database."""
+
+    tenants: Path
+    database: str
+
+
+def read_database_settings(environment: Mapping[str, str] | None = None) -> DatabaseSettings:
+    """Where tenants.yaml and the service's database are."""
+    reader = _Reader(os.environ if environment is None else environment)
+    return DatabaseSettings(
+        tenants=Path(reader.text("AIFACTORY_HUB_TENANTS", "tenants.yaml")),
+        database=reader.text("AIFACTORY_HUB_SERVICE_DATABASE", _DATABASE),
+    )
 
 
 def read_ca_file(environment: Mapping[str, str] | None = None) -> Path | None:

@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import get, notebook_command, quota, submit, upload
+    from .api import get, notebook_command, quota, submit, upload, usage
     from .artifact import Artifact
     from .dryrun import DryRun
     from .errors import (
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from .sweeps import sweep
 
 _WHERE = {
-    "api": ("get", "notebook_command", "quota", "submit", "upload"),
+    "api": ("get", "notebook_command", "quota", "submit", "upload", "usage"),
     "artifact": ("Artifact",),
     "dryrun": ("DryRun",),
     "errors": (
@@ -124,4 +124,5 @@ __all__ = [
     "sweep",
     "templates",
     "upload",
+    "usage",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -86,6 +87,11 @@ class Charge:
         return self.end - self.start
 
     @property
+    def gpu_seconds(self) -> Fraction:
+        """Seconds of GPUs, 0 where the card does not say."""
+        return (self.hold.possession.gpus or Fraction(0)) * self.seconds
+
+    @property
     def key(self) -> LineKey:
         """The line that it is part of."""
         whose = self.hold.possession
@@ -106,6 +112,19 @@ def charges(hold: Hold, prices: Prices, start: int, end: int) -> list[Charge]:
     since, until = max(hold.start, start), end if hold.end is None else min(hold.end, end)
     cuts = [since, *prices.starts(since, until, hold.possession.profile), until]
     return [Charge(hold, a, b, prices.at(hold.possession.profile, a)) for a, b in itertools.pairwise(cuts)]
+
+
+def summed(charged: Iterable[Charge]) -> list[Seconds]:
+    """The charges by line; a pod is counted once for each."""
+    held: Counter[LineKey] = Counter()
+    gpu: dict[LineKey, Fraction] = {}
+    pods: dict[LineKey, set[str]] = {}
+    for charge in charged:
+        key = charge.key
+        held[key] += charge.seconds
+        gpu[key] = gpu.get(key, Fraction(0)) + charge.gpu_seconds
+        pods.setdefault(key, set()).add(charge.hold.pod)
+    return [Seconds(key, held[key], gpu[key], len(pods[key])) for key in sorted(held)]
 
 
 def bills(seconds: Iterable[Seconds], prices: Prices) -> list[Bill]:
@@ -194,3 +213,39 @@ def corrections(billed: Iterable[BillLine], right: Iterable[BillLine]) -> list[C
         if old is None or new is None or (old.seconds, old.gpu_seconds) != (new.seconds, new.gpu_seconds):
             found.append(Correction(old, new))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedMonth:
+    """A month that is closed: when and by whom, with which events, and the digest of its lines."""
+
+    span: Span
+    zone: str
+    closed_at: int
+    closed_by: str
+    through: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class BillRecord:
+    """A line as it was billed for ``month``, or a correction of one: ``record`` is original, retraction or
+    restatement. It is booked in the month that was open at ``booked_at``."""
+
+    month: str
+    place: int
+    record: str
+    booked_in: str
+    booked_at: int
+    line: BillLine
+
+
+def standing(records: Iterable[BillRecord]) -> list[BillLine]:
+    """What was billed, with all corrections, which come in their order."""
+    found: dict[LineKey, BillLine] = {}
+    for record in records:
+        if record.record == "retraction":
+            found.pop(record.line.key, None)
+        else:
+            found[record.line.key] = record.line
+    return list(found.values())

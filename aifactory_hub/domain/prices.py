@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 
 # A price per second has this many decimals, so that price times seconds is exact to the last of them.
@@ -54,12 +55,9 @@ class Prices:
 
     def at(self, profile: str, at: int) -> PriceVersion | None:
         """The version that counts in this second; None where there is none yet."""
-        found = None
-        for version in self.versions.get(profile, ()):
-            if version.effective_from > at:
-                break
-            found = version
-        return found
+        versions = self.versions.get(profile, ())
+        place = bisect_right(versions, at, key=lambda v: v.effective_from)
+        return versions[place - 1] if place else None
 
     def starts(self, start: int, end: int, profile: str | None = None) -> list[int]:
         """The seconds within ``(start, end)`` at which the profile's price changes, or that of any."""
@@ -67,50 +65,70 @@ class Prices:
         return sorted({v.effective_from for each in those for v in each if start < v.effective_from < end})
 
 
-@dataclass(frozen=True, slots=True)
 class PriceRefused(ValueError):
     """A price that can't be taken. The text names the field, the value and what to do."""
 
-    text: str
 
-    def __str__(self) -> str:
-        return self.text
+def changed(known: Prices, wanted: Mapping[str, Decimal | None], currency: str, begin: int) -> list[PriceVersion]:
+    """The versions that begin at ``begin``, because the site's prices are ``wanted`` and were others before.
 
-
-def changed(known: Prices, wanted: Mapping[str, Decimal | None], currency: str, now: int) -> list[PriceVersion]:
-    """The versions that begin now, because the site's prices are ``wanted`` and were others before.
-
-    A profile that is not in ``wanted`` any more keeps its last price: what runs of it goes on.
+    A profile that is not in ``wanted`` any more keeps its last price: what runs of it goes on. Only where the currency
+    is another one, it has no price from then on.
     """
     new = []
-    for profile, per_hour in sorted(wanted.items()):
+    for profile in sorted({*wanted, *(p for p in known.versions if other_currency(known, currency))}):
         last = known.versions.get(profile, ())[-1:]
-        if last and (last[0].per_hour, last[0].currency) == (per_hour, currency):
+        per_hour = wanted.get(profile)
+        if last and last[0].per_hour == per_hour and (per_hour is None or last[0].currency == currency):
+            continue
+        if profile not in wanted and last[0].currency == currency:
             continue
         if not last and per_hour is None:
             continue
-        new.append(PriceVersion(profile, now, per_hour, currency))
+        new.append(PriceVersion(profile, begin, per_hour, currency))
     return new
 
 
-def refuse(version: PriceVersion, known: Prices, *, open_from: int) -> None:
-    """Raises PriceRefused for a version that would change what is closed, or mix currencies in one month.
+def other_currency(known: Prices, currency: str) -> bool:
+    """Whether a price that counts now is in another currency."""
+    last = [versions[-1] for versions in known.versions.values()]
+    return any(each.per_hour is not None and each.currency != currency for each in last)
+
+
+def refuse(new: Sequence[PriceVersion], known: Prices, *, open_from: int) -> None:
+    """Raises PriceRefused for versions that would change what is closed, or mix currencies in what is open.
 
     ``open_from`` is the first second that no closed month has.
     """
-    if version.effective_from < open_from:
-        raise PriceRefused(
-            f"the price of {version.profile} from {version.effective_from} on is in a closed month: "
-            f"let it begin at {open_from} or later, and correct the closed month with a correction"
-        )
-    for other in known.versions.values():
-        for each in other:
-            if each.effective_from >= open_from and each.per_hour is not None and each.currency != version.currency:
+    for version in new:
+        if version.effective_from < open_from:
+            raise PriceRefused(
+                f"the price of {version.profile} from {version.effective_from} on is in a closed month: "
+                f"let it begin at {open_from} or later, and correct the closed month with a correction"
+            )
+    every = Prices.of([*(v for each in known.versions.values() for v in each), *_numbered(new, known)])
+    count = [each for profile in every.versions for each in _since(every, profile, open_from)]
+    for version in new:
+        for each in count:
+            if version.per_hour is not None and each.currency != version.currency:
                 raise PriceRefused(
                     f"billing.currency is {version.currency or 'not set'}, and {each.profile} is billed in "
                     f"{each.currency or 'no currency'} in the month that is open: close that month first, or keep "
                     f"{each.currency or 'it unset'} until then"
                 )
+
+
+def _numbered(new: Sequence[PriceVersion], known: Prices) -> list[PriceVersion]:
+    """The new versions with the numbers after those that there are."""
+    last = max((v.number for each in known.versions.values() for v in each), default=0)
+    return [replace(version, number=last + 1 + place) for place, version in enumerate(new)]
+
+
+def _since(prices: Prices, profile: str, start: int) -> list[PriceVersion]:
+    """The profile's prices that count at ``start`` or later."""
+    at = {start, *(v.effective_from for v in prices.versions[profile] if v.effective_from > start)}
+    found = [prices.at(profile, each) for each in sorted(at)]
+    return [version for version in found if version is not None and version.per_hour is not None]
 
 
 def digits(currency: str) -> int:
@@ -123,13 +141,23 @@ def rounded(amount: Decimal, currency: str) -> Decimal:
     return amount.quantize(Decimal(1).scaleb(-digits(currency)), ROUND_HALF_EVEN, EXACT)
 
 
-def shared_out(amounts: Sequence[Decimal], currency: str) -> list[Decimal]:
-    """The amounts in whole coins, so that their sum is the rounded sum: the largest remainders are rounded up."""
+def shared_out(amounts: Sequence[Decimal], currency: str, total: Decimal | None = None) -> list[Decimal]:
+    """The amounts in whole coins, so that their sum is the rounded sum: the largest remainders are rounded up.
+
+    ``total``: the sum that they have, less than a coin from their exact one.
+    """
     coin = Decimal(1).scaleb(-digits(currency))
-    total = rounded(sum(amounts, Decimal(0)), currency)
+    whole = rounded(_sum(amounts), currency) if total is None else total
     floors = [amount.quantize(coin, ROUND_FLOOR, EXACT) for amount in amounts]
-    left = int((total - sum(floors, Decimal(0))) / coin)
+    left = int(EXACT.divide(EXACT.subtract(whole, _sum(floors)), coin))
     by_remainder = sorted(range(len(amounts)), key=lambda i: (floors[i] - amounts[i], i))
     for place in by_remainder[:left]:
         floors[place] += coin
     return floors
+
+
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    found = Decimal(0)
+    for amount in amounts:
+        found = EXACT.add(found, amount)
+    return found

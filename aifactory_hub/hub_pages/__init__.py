@@ -16,6 +16,7 @@ from .menu import MenuNumbers
 from .notice import ServerNotice
 from .own_servers import DeleteOwnServer, StopOwnServer
 from .spawn import SpawnPage
+from .usage_facts import UsageFacts
 
 # Looked through before JupyterHub's own. A template extends the one that it replaces as "templates/<name>".
 TEMPLATES = Path(__file__).parent / "templates"
@@ -54,6 +55,7 @@ def routes() -> list[tuple[str, type]]:
         (r"/aifactory/stop/(?P<user_name>[^/]+)/(?P<server_name>[^/]*)", StopOwnServer),
         (r"/aifactory/delete/(?P<user_name>[^/]+)/(?P<server_name>[^/]+)", DeleteOwnServer),
         (r"/aifactory/cluster", ClusterPage),
+        (r"/aifactory/api/usage-facts", UsageFacts),
         (r"/aifactory/menu/(?P<user_name>[^/]+)", MenuNumbers),
         (r"/aifactory/cancel/(?P<user_name>[^/]+)", CancelStart),
         (r"/aifactory/cancel/(?P<user_name>[^/]+)/(?P<server_name>[^/]*)", CancelStart),

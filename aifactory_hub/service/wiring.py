@@ -17,6 +17,8 @@ from ..domain.membership_policy import Policy
 from ..domain.room import RoomLimits
 from ..engines.base import Site
 from ..engines.installed import Engines, load_engines
+from ..metering.claims import Claims
+from ..metering.witness import Witness
 from ..registry import JobsConfig, Registry, RegistryProvider
 from ..registry.gone_tenants import GoneTenants
 from ..settings import ServiceSettings, SettingsError
@@ -56,9 +58,9 @@ from .controller.steps import StepParts
 from .executors import clock as clock_pool
 from .executors import metering
 from .images import Images
-from .metering.claims import Claims
+from .metering.hub_facts import HubFacts
+from .metering.job_claims import job_claims
 from .metering.months import Months
-from .metering.witness import Witness
 from .room import Room
 from .submissions import Submissions
 from .webhooks import Messenger
@@ -74,6 +76,8 @@ _LEASE_EVERY = 5.0
 _OWNERS_EVERY = 30.0
 # How often teams that were removed and of which no job is left are forgotten. In seconds.
 _FORGET_EVERY = 60.0
+# How often the hub is asked what it saw of pods, in seconds.
+_HUB_FACTS_EVERY = 15.0
 # How often prices are compared with tenants.yaml, and months looked at, in seconds.
 _MONTHS_EVERY = 30.0
 # How long a new process waits for the one before it to end, in seconds.
@@ -285,7 +289,9 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             healthy = [clients.health(tenant).ok for tenant in provider.registry.tenants]
             return {"host": not watch.stale, "tenants": len(healthy), "tenants_reachable": sum(healthy)}
 
-        witness = Witness(watch, Ledger(db), Claims(provider, jobs, admission).possession)
+        witness = Witness(watch, Ledger(db), Claims(provider, admission, job_claims(jobs)).possession, metering.run)
+        hub_facts = HubFacts(settings.hub_api_url, settings.service_token.reveal(), Ledger(db), job_claims(jobs))
+        ending.push_async_callback(hub_facts.close)
         provider.listen(lambda _old, new: clients.follow(new.tenants))
         cluster, learned = registry.cluster, settings.files / "run-lengths.json"
         context = assemble(
@@ -318,6 +324,10 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             asyncio.create_task(context.reconciler.run(), name="reconciler"),
             asyncio.create_task(context.team_loads.run(), name="team_loads"),
             asyncio.create_task(witness.run(), name="witness of usage"),
+            asyncio.create_task(
+                PeriodicTasks({"the hub's facts of pods": (_HUB_FACTS_EVERY, hub_facts.tick)}).run(),
+                name="the hub's facts of pods",
+            ),
         ]
         ending.push_async_callback(_end, tasks)
         yield context

@@ -4,46 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
-from ..domain.bills import BillLine, Seconds, bills, corrections, digest, line_json, line_of
+from ..domain.bills import (
+    BillLine,
+    BillRecord,
+    ClosedMonth,
+    Seconds,
+    bills,
+    corrections,
+    digest,
+    line_json,
+    line_of,
+    standing,
+)
 from ..domain.months import Span, month_of
-from ..domain.prices import Prices, PriceVersion, changed, refuse
+from ..domain.prices import Prices, PriceVersion, changed, other_currency, refuse
 from .database import writing
 from .usage_reports import UsageReports, Whose
 from .usage_tables import BillRow, HoldRow, PriceRow, UsageMonthRow
 
+__all__ = ["BillRecord", "Billing", "ClosedMonth", "MonthRefused"]
+
 _PRICES, _ROWS = PriceRow.__table__, BillRow.__table__
-
-
-@dataclass(frozen=True, slots=True)
-class ClosedMonth:
-    """A month that is closed: when and by whom, with which events, and the digest of its lines."""
-
-    span: Span
-    zone: str
-    closed_at: int
-    closed_by: str
-    through: int
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class BillRecord:
-    """A line as it was billed for ``month``, or a correction of one: ``record`` is original, retraction or
-    restatement. It is booked in the month that was open at ``booked_at``."""
-
-    month: str
-    place: int
-    record: str
-    booked_in: str
-    booked_at: int
-    line: BillLine
 
 
 class MonthRefused(ValueError):
@@ -65,30 +53,28 @@ class Billing:
     def follow(self, wanted: Mapping[str, Decimal | None], currency: str, now: int) -> list[PriceVersion]:
         """Let the site's prices be these from now on; the versions that are new. Raises PriceRefused, changing nothing.
 
-        The first prices of all count for what was held before them, too.
+        The first prices of all count for what was held before them, too, and those in another currency for the whole of
+        what is not closed: no month is billed in two.
         """
         with writing(self._db) as connection:
-            known = _prices(connection)
-            begin = now if known.versions else 0
-            return [self._add(connection, version, known) for version in changed(known, wanted, currency, begin)]
+            known, open_from = _prices(connection), _open_from(connection)
+            begin = open_from if not known.versions or other_currency(known, currency) else now
+            return self._add(connection, changed(known, wanted, currency, begin), known, open_from)
 
     def add_price(self, version: PriceVersion) -> PriceVersion:
         """Add a version that begins at another time than now. Raises PriceRefused."""
         with writing(self._db) as connection:
-            return self._add(connection, version, _prices(connection))
+            return self._add(connection, [version], _prices(connection), _open_from(connection))[0]
 
-    def _add(self, connection: Connection, version: PriceVersion, known: Prices) -> PriceVersion:
-        refuse(version, known, open_from=_open_from(connection))
-        number = int(connection.scalar(select(func.max(PriceRow.number))) or 0) + 1
-        values = {
-            "number": number,
-            "profile": version.profile,
-            "effective_from": version.effective_from,
-            "per_hour": None if version.per_hour is None else f"{version.per_hour:f}",
-            "currency": version.currency,
-        }
-        connection.execute(insert(PriceRow).values(**values))
-        return PriceVersion(version.profile, version.effective_from, version.per_hour, version.currency, number)
+    def _add(
+        self, connection: Connection, versions: list[PriceVersion], known: Prices, open_from: int
+    ) -> list[PriceVersion]:
+        refuse(versions, known, open_from=open_from)
+        last = int(connection.scalar(select(func.max(PriceRow.number))) or 0)
+        added = [replace(version, number=last + place) for place, version in enumerate(versions, 1)]
+        if added:
+            connection.execute(insert(PriceRow), [_price_values(version) for version in added])
+        return added
 
     def closed(self) -> dict[str, ClosedMonth]:
         """The closed months by name, the oldest first."""
@@ -124,19 +110,15 @@ class Billing:
 
         ``heard_at`` is when the host was heard last: a month whose end has not been heard is not closed.
         """
-        known = self.closed()
-        if span.name in known:
-            raise MonthRefused(f"{span.name} was closed already, by {known[span.name].closed_by}")
-        if min(now, heard_at) < span.end:
-            raise MonthRefused(f"{span.name} is not over, or its end was not heard of yet: close it later")
-        if known and span.start != max(each.span.end for each in known.values()):
-            raise MonthRefused(f"{span.name} does not follow on {list(known)[-1]}, the last closed month")
-        lines = self.lines(span, span.end)
-        with writing(self._db) as connection:
+        _refuse_close(span, self.closed(), min(now, heard_at))
+        with self._db.connect() as connection:
+            # Before the lines are read: a fact that comes meanwhile is a late one.
             through = _last_change(connection)
-            made = ClosedMonth(span, zone, now, by, through, digest(span, lines))
+        lines = self.lines(span, span.end)
+        made = ClosedMonth(span, zone, now, by, through, digest(span, lines))
+        with writing(self._db) as connection:
             connection.execute(insert(UsageMonthRow).values(**_month_values(made)))
-            _add_rows(connection, span.name, span.name, now, (("original", line) for line in lines))
+            _add_rows(connection, span.name, span.name, now, [("original", line) for line in lines])
         return made
 
     def correct(self, now: int) -> list[BillRecord]:
@@ -150,23 +132,18 @@ class Billing:
 
     def _correct(self, month: Any, last: int, now: int) -> list[BillRecord]:
         closed = _closed(month)
-        span, place = closed.span, len(self.records(month=closed.span.name))
+        span, records = closed.span, self.records(month=closed.span.name)
+        rows: list[tuple[str, BillLine]] = []
         if self._touched(span, month.checked):
-            found = corrections(_standing(self.records(month=span.name)), self.lines(span, span.end))
-        else:
-            found = []
-        rows = [
-            row
-            for each in found
-            for row in (("retraction", each.retracted), ("restatement", each.restated))
-            if row[1] is not None
-        ]
+            for each in corrections(standing(records), self.lines(span, span.end)):
+                both = (("retraction", each.retracted), ("restatement", each.restated))
+                rows += [(record, line) for record, line in both if line is not None]
         booked_in = month_of(now, ZoneInfo(closed.zone)).name
         with writing(self._db) as connection:
-            _add_rows(connection, span.name, booked_in, now, rows, place=place)
+            _add_rows(connection, span.name, booked_in, now, rows, place=len(records))
             checked = update(UsageMonthRow).where(UsageMonthRow.name == span.name).values(checked=last)
             connection.execute(checked)
-        return self.records(month=span.name)[place:]
+        return self.records(month=span.name)[len(records) :]
 
     def _touched(self, span: Span, since: int) -> bool:
         query = select(HoldRow.pod).where(HoldRow.changed > since, HoldRow.start < span.end).limit(1)
@@ -174,15 +151,24 @@ class Billing:
             return connection.execute(query).first() is not None
 
 
-def _standing(records: Iterable[BillRecord]) -> list[BillLine]:
-    """What was billed, with all corrections."""
-    standing: dict[Any, BillLine] = {}
-    for record in records:
-        if record.record == "retraction":
-            standing.pop(record.line.key, None)
-        else:
-            standing[record.line.key] = record.line
-    return list(standing.values())
+def _refuse_close(span: Span, known: Mapping[str, ClosedMonth], heard: int) -> None:
+    """Raises MonthRefused for a month that is closed, not over, or not the next one."""
+    if span.name in known:
+        raise MonthRefused(f"{span.name} was closed already, by {known[span.name].closed_by}")
+    if heard < span.end:
+        raise MonthRefused(f"{span.name} is not over, or its end was not heard of yet: close it later")
+    if known and span.start != max(each.span.end for each in known.values()):
+        raise MonthRefused(f"{span.name} does not follow on {list(known)[-1]}, the last closed month")
+
+
+def _price_values(version: PriceVersion) -> dict[str, Any]:
+    return {
+        "number": version.number,
+        "profile": version.profile,
+        "effective_from": version.effective_from,
+        "per_hour": None if version.per_hour is None else f"{version.per_hour:f}",
+        "currency": version.currency,
+    }
 
 
 def _prices(connection: Connection) -> Prices:
@@ -212,7 +198,7 @@ def _add_rows(
     month: str,
     booked_in: str,
     now: int,
-    rows: Iterable[tuple[str, BillLine | None]],
+    rows: Iterable[tuple[str, BillLine]],
     place: int = 0,
 ) -> None:
     values = [
@@ -226,7 +212,6 @@ def _add_rows(
             "line": json.dumps(line_json(line), sort_keys=True),
         }
         for number, (record, line) in enumerate(rows)
-        if line is not None
     ]
     if values:
         connection.execute(insert(BillRow), values)

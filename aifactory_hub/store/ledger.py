@@ -22,7 +22,8 @@ from .usage_tables import HoldRow, UsageEventRow, UsageHandoverRow, UsagePositio
 
 T = TypeVar("T")
 
-_HOST = "host"
+# Whose position: of the host's watch, or of another ledger that is read.
+HOST, HUB = "host", "hub"
 # Pods that one question names: databases take a few thousand parameters.
 _AT_ONCE = 500
 # Events that are read at once when all are.
@@ -53,7 +54,7 @@ class Ledger:
     def __init__(self, db: Engine) -> None:
         self.db = db
 
-    def append(self, facts: Sequence[UsageFact], position: Position | None = None) -> int:
+    def append(self, facts: Sequence[UsageFact], position: Position | None = None, *, of: str = HOST) -> int:
         """Add the facts that are not known yet, and the position with them; how many were new."""
         with writing(self.db) as connection:
             new = _new_rows(connection, facts)
@@ -62,14 +63,20 @@ class Ledger:
             if new:
                 _project(connection, {row["pod"] for row in new}, new[-1]["seq"])
             if position is not None:
-                _set_position(connection, position)
+                _set_position(connection, position, of)
         return len(new)
 
-    def position(self) -> Position | None:
-        """Where the host's watch stood; None before anything was heard."""
+    def add_missing(self, facts: Sequence[UsageFact], position: Position, *, of: str) -> int:
+        """Add those facts of another ledger that this one does not know for certain; how many."""
+        with self.db.connect() as connection:
+            known = _certain(connection, {fact.pod for fact in facts})
+        return self.append([fact for fact in facts if (fact.pod, str(fact.kind)) not in known], position, of=of)
+
+    def position(self, *, of: str = HOST) -> Position | None:
+        """Where the host's watch stood, or how far another ledger was read; None before anything was heard."""
         columns = (UsagePositionRow.version, UsagePositionRow.heard_at)
         with self.db.connect() as connection:
-            row = connection.execute(select(*columns).where(UsagePositionRow.name == _HOST)).one_or_none()
+            row = connection.execute(select(*columns).where(UsagePositionRow.name == of)).one_or_none()
         return None if row is None else Position(row.version, row.heard_at)
 
     def head(self) -> int:
@@ -175,6 +182,16 @@ def _known(connection: Connection, pods: set[str]) -> dict[tuple[str, str, str],
     return found
 
 
+def _certain(connection: Connection, pods: set[str]) -> set[tuple[str, str]]:
+    """The facts of these pods whose second is certain, by pod and kind."""
+    found: set[tuple[str, str]] = set()
+    for some in _some(sorted(pods)):
+        certain = (UsageEventRow.pod.in_(some), UsageEventRow.earliest == UsageEventRow.latest)
+        query = select(UsageEventRow.pod, UsageEventRow.kind).where(*certain)
+        found |= {(pod, kind) for pod, kind in connection.execute(query)}
+    return found
+
+
 def _head(connection: Connection) -> tuple[int, str]:
     query = select(UsageEventRow.seq, UsageEventRow.hash).order_by(UsageEventRow.seq.desc()).limit(1)
     row = connection.execute(query).one_or_none()
@@ -217,10 +234,10 @@ def _owned(hold: Hold, handovers: Sequence[tuple[str, int, str]]) -> Hold:
     return hold
 
 
-def _set_position(connection: Connection, position: Position) -> None:
+def _set_position(connection: Connection, position: Position, of: str) -> None:
     new: Any = _insert(connection)(UsagePositionRow)
     values = {"version": position.version, "heard_at": position.heard_at}
-    statement = new.values(name=_HOST, **values)
+    statement = new.values(name=of, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
 
 

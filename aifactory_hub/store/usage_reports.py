@@ -45,13 +45,15 @@ class UsageReports:
 
     def seconds(self, start: int, end: int, prices: Prices, whose: Whose | None = None) -> list[Seconds]:
         """The seconds within ``[start, end)`` by line of a bill. The database adds up seconds and never money."""
-        held: dict[LineKey, Seconds] = {}
-        cuts = [start, *prices.starts(start, end), end]
+        change = [profile for profile in prices.versions if prices.starts(start, end, profile)]
+        found: list[Seconds] = []
         with self._db.connect() as connection:
-            for a, b in itertools.pairwise(cuts):
-                for found in _seconds(connection, a, b, prices, whose or Whose()):
-                    held[found.key] = _sum(held.get(found.key), found)
-        return [held[key] for key in sorted(held)]
+            found += _seconds(connection, start, end, prices, whose or Whose(), HoldRow.profile.not_in(change))
+            for profile in change:
+                cuts = [start, *prices.starts(start, end, profile), end]
+                for a, b in itertools.pairwise(cuts):
+                    found += _seconds(connection, a, b, prices, whose or Whose(), HoldRow.profile == profile)
+        return sorted(_by_key(found), key=lambda each: each.key)
 
     def total(self, start: int, end: int, whose: Whose | None = None) -> Total:
         """All of it in three numbers."""
@@ -110,11 +112,14 @@ class UsageReports:
         return found
 
 
-def _seconds(connection: Connection, start: int, end: int, prices: Prices, whose: Whose) -> Iterable[Seconds]:
+def _seconds(
+    connection: Connection, start: int, end: int, prices: Prices, whose: Whose, profiles: ColumnElement[bool]
+) -> Iterable[Seconds]:
+    """By line and part of a GPU, of profiles whose price does not change within."""
     columns = (HoldRow.tenant, HoldRow.user, HoldRow.profile, HoldRow.kind, HoldRow.simulated, HoldRow.gpus)
     held, pods = func.sum(_within(start, end)).label("held"), func.count().label("pods")
-    query = select(*columns, held, pods).where(*_touching(start, end, whose)).group_by(*columns)
-    for row in connection.execute(query):
+    query = select(*columns, held, pods).where(*_touching(start, end, whose), profiles, _within(start, end) > 0)
+    for row in connection.execute(query.group_by(*columns)):
         version = prices.at(row.profile, start)
         number = 0 if version is None else version.number
         key = LineKey(row.tenant, row.user, row.profile, row.kind, number, bool(row.simulated))
@@ -122,9 +127,15 @@ def _seconds(connection: Connection, start: int, end: int, prices: Prices, whose
         yield Seconds(key, seconds, Fraction(row.gpus or 0) * seconds, row.pods)
 
 
-def _sum(one: Seconds | None, other: Seconds) -> Seconds:
-    if one is None:
-        return other
+def _by_key(found: Iterable[Seconds]) -> Iterable[Seconds]:
+    held: dict[LineKey, Seconds] = {}
+    for each in found:
+        known = held.get(each.key)
+        held[each.key] = each if known is None else _sum(known, each)
+    return held.values()
+
+
+def _sum(one: Seconds, other: Seconds) -> Seconds:
     return Seconds(one.key, one.held + other.held, one.gpu + other.gpu, one.pods + other.pods)
 
 

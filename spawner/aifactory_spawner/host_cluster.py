@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from aifactory_hub.admission import GatedAdmission, KueueAdmission, MenuPolicy
 from aifactory_hub.admission.team_load import TeamLoads
@@ -13,12 +17,16 @@ from aifactory_hub.constants import NOTEBOOKS_SECRET
 from aifactory_hub.domain.quota import Quota
 from aifactory_hub.domain.tenants import Tenant
 from aifactory_hub.domain.tickets import Ticket
+from aifactory_hub.metering.claims import Claims
+from aifactory_hub.metering.hub_ledger import HubLedger
+from aifactory_hub.metering.witness import Witness
 from aifactory_hub.registry import Registry, RegistryProvider
 from aifactory_hub.registry.gone_tenants import GoneTenants
 
 from .binding import Binding
 from .shared_reads import SharedReads, takes_connections
 
+FORGET_USAGE_EVERY = 3600.0
 # Seconds for which all servers together take one answer.
 TICKETS_FOR = 3.0
 NAMESPACE_FOR = 10.0
@@ -28,8 +36,8 @@ NAMESPACE_FOR = 10.0
 class HostCluster:
     """One watch of the host's pods, one client for each tenant's vCluster, one queue.
 
-    ``history`` is the file of how long runs took. ``reach`` tells whether something takes connections at an address
-    and port.
+    ``history`` is the file of how long runs took. ``witness`` tells ``ledger`` what pods hold. ``reach`` tells whether
+    something takes connections at an address and port.
     """
 
     provider: RegistryProvider
@@ -39,6 +47,8 @@ class HostCluster:
     admission: GatedAdmission
     history: Path | None = None
     reach: Callable[[str, int], Awaitable[bool]] = takes_connections
+    witness: Witness | None = None
+    ledger: HubLedger | None = None
     team_loads: TeamLoads = field(init=False)
     _gone: GoneTenants = field(init=False, repr=False)
     _tickets: SharedReads[str, dict[str, Ticket]] = field(init=False, repr=False)
@@ -107,6 +117,19 @@ class HostCluster:
             self.admission.serve(tenant)
             self._gone.names.add(tenant.name)
 
+    async def meter(self) -> None:
+        """Keep what pods hold, for ever: the job service asks for what it missed."""
+        if self.witness is None or self.ledger is None:
+            return
+        writing = asyncio.create_task(self.witness.run(), name="witness of usage")
+        try:
+            while True:
+                await asyncio.sleep(FORGET_USAGE_EVERY)
+                with suppress(SQLAlchemyError):  # tried again the next time
+                    await asyncio.to_thread(self.ledger.forget)
+        finally:
+            writing.cancel()
+
     async def close(self) -> None:
         """Stop the watch and close all connections."""
         await self.watch.stop()
@@ -126,10 +149,12 @@ async def connect_cluster(
     """
     host = await connect_host(kubeconfig)
     watch = HostWatch(host)
-    watch.start()
     registry = provider.registry
     clients = TenantClients(host, registry.tenants, NOTEBOOKS_SECRET)
     clients.watch_health()
     queue = KueueAdmission(host, registry.tenants, registry.hub)
     admission = GatedAdmission(queue, [MenuPolicy(lambda: provider.tenants)])
-    return HostCluster(provider, host, watch, clients, admission, history)
+    ledger = await asyncio.to_thread(HubLedger.open, None if history is None else history.parent)
+    witness = Witness(watch, ledger, Claims(provider, admission).possession, asyncio.to_thread)
+    await witness.start()
+    return HostCluster(provider, host, watch, clients, admission, history, witness=witness, ledger=ledger)

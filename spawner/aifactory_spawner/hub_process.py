@@ -57,6 +57,12 @@ class HubProcess:
         """All servers of the hub, by the tickets that they hold; also those that have no spawner object yet."""
         return {**(self._stored() if self._stored is not None else {}), **self.live}
 
+    async def usage_facts(self, after: int) -> dict[str, Any] | None:
+        """What the hub saw of pods, after this number; None while no cluster is connected."""
+        if self.cluster is None or self.cluster.ledger is None:
+            return None
+        return await asyncio.to_thread(self.cluster.ledger.answer, after)
+
     def begin(self, db: Any, rules: OrphanRules, provider: RegistryProvider) -> None:
         """Open the hub's database, a SQLAlchemy session, and connect to the cluster in the background.
 
@@ -94,7 +100,9 @@ class HubProcess:
     async def _run_loops(self, cluster: HostCluster) -> None:
         # JupyterHub has no hook for spawners at its end, but cancels all tasks.
         try:
-            await asyncio.gather(self.orphans.run(cluster), cluster.team_loads.run(), self._forget_gone(cluster))
+            await asyncio.gather(
+                self.orphans.run(cluster), cluster.team_loads.run(), self._forget_gone(cluster), cluster.meter()
+            )
         finally:
             await cluster.close()
 

@@ -145,6 +145,11 @@ class TenantKubeSpawner(TeamChoiceDefaults, PodDefaults, LifeTraits, KubeSpawner
         return cluster_state(process.cluster, process.orphans, process.provider)
 
     @classmethod
+    async def usage_facts(cls, after: int) -> dict[str, Any] | None:
+        """For the job service."""
+        return await cls._process().usage_facts(after)
+
+    @classmethod
     def begin_for(cls, app: Any) -> None:
         """When the hub starts: watch the host, and look for what an earlier hub left, before anybody comes."""
         end_if_refused(app.config)

@@ -12,7 +12,7 @@ from aifactory_hub.hub_pages import job_service
 from aifactory_hub.hub_pages.job_service import KEPT, OLDEST, JobService
 
 MONTH = {"seconds": 3600, "amount": "0.40", "currency": "EUR", "uncertain_seconds": 0, "as_of": 5}
-JOBS = {"jobs": [{"id": "j1", "name": "train", "state": "RUNNING", "reason": None, "times": {}}]}
+JOBS: dict[str, Any] = {"jobs": [{"id": "j1", "name": "train", "state": "RUNNING", "reason": None, "times": {}}]}
 
 
 class Service:

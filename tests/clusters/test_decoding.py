@@ -99,3 +99,65 @@ def test_a_pod_whose_annotations_hold_no_name_is_not_known(name: str) -> None:
     spoiled = {**POD, "metadata": {**POD["metadata"], "uid": "u", "annotations": annotations}}
     with pytest.raises(ValueError, match="no names"):
         fact_of(msgspec.json.decode(json.dumps(spoiled).encode(), type=HostPod))
+
+
+def ended(at: str, name: str = "notebook") -> dict[str, object]:
+    return {"name": name, "state": {"terminated": {"exitCode": 0, "finishedAt": at}}}
+
+
+def test_what_a_pod_held_and_when_is_read_of_all_its_containers() -> None:
+    limits = [{"cpu": "1", "nvidia.com/mig-1g.10gb": "1"}, {"nvidia.com/mig-1g.10gb": 1, "example.org/odd": "1k"}]
+    conditions = [
+        {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-22T10:00:00Z"},
+        {"type": "Ready", "status": "False", "lastTransitionTime": "2026-11-22T10:09:00Z"},
+    ]
+    pod = {
+        "metadata": {
+            **POD["metadata"],
+            "uid": "u1",
+            "creationTimestamp": "2026-11-22T09:59:00Z",
+            "deletionTimestamp": "2026-11-22T10:20:00Z",
+            "deletionGracePeriodSeconds": 30,
+        },
+        "spec": {"containers": [{"name": f"c{n}", "resources": {"limits": each}} for n, each in enumerate(limits)]},
+        "status": {
+            "phase": "Succeeded",
+            "conditions": conditions,
+            "containerStatuses": [ended("2026-11-22T10:11:00Z", "c0"), ended("2026-11-22T10:12:00Z", "c1")],
+        },
+    }
+    (event,) = decoder().events(memoryview(line("MODIFIED", pod)))
+    assert isinstance(event.object, HostPod)
+    fact = fact_of(event.object)
+    assert fact.devices == (("nvidia.com/mig-1g.10gb", 2),)
+    assert (fact.created_at, fact.scheduled_at) == ("2026-11-22T09:59:00Z", "2026-11-22T10:00:00Z")
+    assert (fact.ended_at, fact.changed_at) == ("2026-11-22T10:12:00Z", "2026-11-22T10:09:00Z")
+    assert (fact.delete_by, fact.grace, fact.lost_at) == ("2026-11-22T10:20:00Z", 30, None)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"phase": "Running", "containerStatuses": [ended("2026-11-22T10:11:00Z"), ended("2026-11-22T10:12:00Z", "s")]},
+        {"phase": "Succeeded", "containerStatuses": [ended("2026-11-22T10:11:00Z")]},
+        {"phase": "Failed", "containerStatuses": [ended("2026-11-22T10:11:00Z"), {"name": "s", "state": {}}]},
+        {"phase": "Failed"},
+    ],
+)
+def test_a_pod_has_ended_once_all_of_its_containers_say_when(status: dict[str, object]) -> None:
+    pod = {"metadata": {**POD["metadata"], "uid": "u1"}, "spec": POD["spec"], "status": status}
+    (event,) = decoder().events(memoryview(line("MODIFIED", pod)))
+    assert isinstance(event.object, HostPod)
+    assert fact_of(event.object).ended_at is None
+
+
+@pytest.mark.parametrize(("reason", "lost"), [("DeletionByTaintManager", True), ("PreemptionByScheduler", False)])
+def test_a_lost_node_is_told_by_why_the_host_deletes_its_pod(reason: str, lost: bool) -> None:
+    conditions = [
+        {"type": "Ready", "status": "False", "lastTransitionTime": "2026-11-22T10:09:00Z"},
+        {"type": "DisruptionTarget", "status": "True", "reason": reason, "lastTransitionTime": "2026-11-22T10:14:00Z"},
+    ]
+    pod = {"metadata": {**POD["metadata"], "uid": "u1"}, "spec": POD["spec"], "status": {"conditions": conditions}}
+    (event,) = decoder().events(memoryview(line("MODIFIED", pod)))
+    assert isinstance(event.object, HostPod)
+    assert fact_of(event.object).lost_at == ("2026-11-22T10:09:00Z" if lost else None)

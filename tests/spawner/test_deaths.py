@@ -130,7 +130,8 @@ async def hubs() -> AsyncIterator[Callable[[], HubInMemory]]:
     made: list[HubInMemory] = []
 
     def make() -> HubInMemory:
-        made.append(make_hub())
+        # A busy machine may let a start wait for seconds.
+        made.append(make_hub(start_timeout=60))
         made[-1].person("ada", nlp=Role.MEMBER)
         return made[-1]
 

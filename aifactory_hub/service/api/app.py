@@ -30,6 +30,7 @@ from . import (
     tenants_file,
     uploads,
     usage,
+    usage_metrics,
 )
 from .base import NotFound
 from .connections import BoundedServer, most_connections
@@ -129,6 +130,7 @@ def make_app(context: Context, prefix: str, page: PageFiles | None = None) -> Ap
 def _page_routes(prefix: str, given: dict[str, Any]) -> list[tuple[str, Any, dict[str, Any]]]:
     own = re.escape(prefix)
     return [
+        (f"{own}metrics", usage_metrics.UsageMetrics, {"context": given["context"]}),
         (f"{own}(?:jobs/?)?", jobs_page.JobsPage, given),
         (f"{own}jobs/([^/]+)", jobs_page.JobsPage, given),
         (f"{own}team/([^/]+)", jobs_page.TeamPage, given),

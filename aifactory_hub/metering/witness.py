@@ -7,14 +7,14 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
-from ...clusters import HostWatch, PodChange
-from ...clusters.listwatch import Source as Told
-from ...domain.pod_usage import Heard, facts_of, facts_of_gone
-from ...domain.pods import PodFact
-from ...domain.usage import FactKind, Possession, Source, UsageFact
-from ...store.ledger import Ledger, Position
-from ..executors import metering
+from ..clusters import HostWatch, PodChange
+from ..clusters.listwatch import Source as Told
+from ..domain.pod_usage import Heard, facts_of, facts_of_gone
+from ..domain.pods import PodFact
+from ..domain.usage import FactKind, Possession, Source, UsageFact
+from ..store.ledger import Ledger, Position
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,10 @@ _GATHER = 0.05
 _NOTE_EVERY = 5.0
 _PAUSE = 1.0
 _SOURCES = {Told.WATCH: Source.WATCH, Told.LIST: Source.LIST, Told.REPLAY: Source.REPLAY}
+
+
+# Makes a blocking call elsewhere than in the event loop, with its arguments.
+Blocking = Callable[..., Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,14 @@ class Witness:
         watch: HostWatch,
         ledger: Ledger,
         possession: Callable[[PodFact], Awaitable[Possession | None]],
+        run: Blocking,
         now: Callable[[], float] | None = None,
     ) -> None:
-        """``now`` is the host's clock; by default what the host's answers say."""
+        """``run`` makes calls that block. ``now`` is the host's clock; by default what the host's answers say."""
         self._watch = watch
         self._ledger = ledger
         self._possession = possession
+        self._run = run
         self._clock = now or (lambda: told if (told := watch.host_time()) is not None else time.time())
         self._waiting: list[_Seen] = []
         self._news = asyncio.Event()
@@ -65,11 +71,11 @@ class Witness:
 
     async def start(self) -> None:
         """Listen, and let the watch begin where the ledger has come to."""
-        position = await metering.run(self._ledger.position)
+        position: Position | None = await self._run(self._ledger.position)
         self._noted = position
         self._heard_before = 0 if position is None else position.heard_at
         self._since = None if position is None else position.version
-        self._open = {hold.pod for hold in await metering.run(self._ledger.going_on)}
+        self._open = {hold.pod for hold in await self._run(self._ledger.going_on)}
         self._told = {pod: {FactKind.BOUND} for pod in self._open}
         self._watch.subscribe(self._changed, replays=True)
         self._watch.start(self._since)
@@ -104,7 +110,7 @@ class Witness:
             facts = [fact for each in seen for fact in await self._owned(each)]
             if not facts and position == self._noted:
                 return 0
-            new = await metering.run(self._ledger.append, facts, position)
+            new: int = await self._run(self._ledger.append, facts, position)
         except BaseException:
             self._waiting = [*seen, *self._waiting]
             raise

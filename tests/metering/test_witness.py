@@ -20,7 +20,7 @@ from aifactory_hub.domain.months import utc
 from aifactory_hub.domain.pods import PodFact
 from aifactory_hub.domain.tenants import VCluster
 from aifactory_hub.domain.usage import FactKind, Hold, Possession, Source
-from aifactory_hub.service.metering.witness import Witness
+from aifactory_hub.metering.witness import Witness
 from aifactory_hub.store import migrate, open_db
 from aifactory_hub.store.ledger import Ledger
 from aifactory_hub.store.ledger_rows import hold_of
@@ -94,7 +94,7 @@ async def witnessing(cluster: Cluster, ledger: Ledger) -> AsyncIterator[Witness]
     """A witness of a process of its own, which is killed at the end."""
     host = KubeApi(Credential(cluster.server.url), connect_timeout=0.5, timeout=1.0)
     watch = HostWatch(host, pace=FAST)
-    witness = Witness(watch, ledger, whose, now=lambda: cluster.now + 0.5)
+    witness = Witness(watch, ledger, whose, asyncio.to_thread, now=lambda: cluster.now + 0.5)
     await witness.start()
     running = asyncio.create_task(witness.run())
     try:
@@ -211,7 +211,7 @@ async def test_a_database_that_is_away_loses_nothing(db: Engine, monkeypatch: py
         return append(*arguments)
 
     monkeypatch.setattr(ledger, "append", away)
-    monkeypatch.setattr("aifactory_hub.service.metering.witness._PAUSE", 0.05)
+    monkeypatch.setattr("aifactory_hub.metering.witness._PAUSE", 0.05)
     async with kube_server(bookmark_every=0.1) as server:
         cluster = Cluster(server)
         async with witnessing(cluster, ledger):

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
-from ... import constants
-from ...admission.base import Admission, AdmissionRefused, AdmissionUnavailable
-from ...domain.jobs import job_of
-from ...domain.pods import PodFact
-from ...domain.possessions import Claim, is_metered, label_claim, owner_of, possession
-from ...domain.tenants import Tenant
-from ...domain.usage import Attribution, Possession
-from ...registry import RegistryProvider
-from ...store import Jobs
-from ..executors import metering
+from .. import constants
+from ..admission.base import Admission, AdmissionRefused, AdmissionUnavailable
+from ..domain.pods import PodFact
+from ..domain.possessions import Claim, is_metered, label_claim, owner_of, possession
+from ..domain.tenants import Tenant
+from ..domain.usage import Attribution, Possession
+from ..registry import RegistryProvider
 
 log = logging.getLogger(__name__)
 
@@ -22,13 +20,18 @@ log = logging.getLogger(__name__)
 _TIMEOUT = 5.0
 
 
+# Whose the run of this id is, in the team of this name; None: not known.
+JobClaim = Callable[[str, str], Awaitable[Claim | None]]
+
+
 class Claims:
     """Whose pods are. A ticket is filed before its pod is created, so the ticket is there when the pod is seen."""
 
-    def __init__(self, provider: RegistryProvider, jobs: Jobs, admission: Admission) -> None:
+    def __init__(self, provider: RegistryProvider, admission: Admission, job_claim: JobClaim | None = None) -> None:
+        """``job_claim`` knows whose a job of a team is; None where nobody here does."""
         self._provider = provider
-        self._jobs = jobs
         self._admission = admission
+        self._job_claim = job_claim
 
     async def possession(self, pod: PodFact) -> Possession | None:
         """What the pod holds and for whom; None for a pod that is not metered."""
@@ -49,17 +52,11 @@ class Claims:
     async def _claim(self, tenant: Tenant, pod: PodFact, owner: tuple[str, str]) -> Claim | None:
         kind, name = owner
         found = None
-        if kind == constants.KIND_JOB:
-            found = await metering.run(self._of_job, tenant, name)
+        if kind == constants.KIND_JOB and self._job_claim is not None:
+            found = await self._job_claim(tenant.name, name)
         elif kind == constants.KIND_SERVER:
             found = await self._of_ticket(tenant, name)
         return found or label_claim(pod)
-
-    def _of_job(self, tenant: Tenant, run: str) -> Claim | None:
-        job = self._jobs.get(job_of(run))
-        if job is None or job.tenant != tenant.name:
-            return None
-        return Claim(job.owner, job.spec.profile, Attribution.JOB)
 
     async def _of_ticket(self, tenant: Tenant, owner: str) -> Claim | None:
         try:

@@ -47,6 +47,7 @@ def test_an_admin_sees_who_holds_what_and_the_month_of_the_team(page: Page) -> N
     expect(members).to_contain_text("ada")
     expect(members).to_contain_text("EUR")
     expect(page.get_by_role("img", name=re.compile("Hours held on each day"))).to_be_visible()
+    expect(page.get_by_role("region", name="Hours of the week")).to_be_visible()
     heat = page.get_by_role("table", name=re.compile("hour of the week"))
     assert heat.get_by_role("cell").count() >= 7 * 24
     assert heat.locator("[data-shade='4']").count() > 0

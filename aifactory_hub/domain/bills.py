@@ -6,8 +6,8 @@ import hashlib
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -27,6 +27,11 @@ class LineKey:
     kind: str
     price: int
     simulated: bool = False
+
+    @property
+    def order(self) -> tuple[str, str, str, str, int, bool]:
+        """What lines are sorted by: the same as they compare, and faster."""
+        return self.tenant, self.user, self.profile, self.kind, self.price, self.simulated
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,25 +134,22 @@ def summed(charged: Iterable[Charge]) -> list[Seconds]:
 
 def bills(seconds: Iterable[Seconds], prices: Prices) -> list[Bill]:
     """A bill for each team. Each is rounded by itself: what another team used changes no cent of it."""
-    versions = {v.number: v for each in prices.versions.values() for v in each}
-    by_tenant: dict[str, list[BillLine]] = {}
-    for each in sorted(seconds, key=lambda s: s.key):
-        by_tenant.setdefault(each.key.tenant, []).append(_line(each, versions.get(each.key.price)))
-    return [Bill(tenant, tuple(_round(lines))) for tenant, lines in by_tenant.items()]
+    costs = {v.number: (v.per_second, v.currency) for each in prices.versions.values() for v in each}
+    by_tenant: dict[str, list[Seconds]] = {}
+    for each in sorted(seconds, key=lambda s: s.key.order):
+        by_tenant.setdefault(each.key.tenant, []).append(each)
+    return [Bill(tenant, tuple(_lines(found, costs))) for tenant, found in by_tenant.items()]
 
 
-def _line(seconds: Seconds, version: PriceVersion | None) -> BillLine:
-    per_second = None if version is None else version.per_second
-    exact = None if per_second is None else EXACT.multiply(per_second, Decimal(seconds.held))
-    currency = "" if version is None else version.currency
-    return BillLine(seconds.key, seconds.held, seconds.gpu, seconds.pods, per_second, currency, exact, None)
-
-
-def _round(lines: Sequence[BillLine]) -> list[BillLine]:
-    priced = [line for line in lines if line.exact is not None]
-    currency = priced[0].currency if priced else ""
-    amounts = iter(shared_out([line.exact for line in priced if line.exact is not None], currency))
-    return [line if line.exact is None else replace(line, amount=next(amounts)) for line in lines]
+def _lines(seconds: Sequence[Seconds], costs: Mapping[int, tuple[Decimal | None, str]]) -> Iterator[BillLine]:
+    """A team's lines, rounded together. ``costs`` are the price of a second, and its currency, by version."""
+    priced = [(each, *costs.get(each.key.price, (None, ""))) for each in seconds]
+    exact = [None if cost is None else EXACT.multiply(cost, Decimal(each.held)) for each, cost, _ in priced]
+    currency = next((currency for _, cost, currency in priced if cost is not None), "")
+    amounts = iter(shared_out([each for each in exact if each is not None], currency))
+    for (each, cost, currency), whole in zip(priced, exact, strict=True):
+        amount = None if whole is None else next(amounts)
+        yield BillLine(each.key, each.held, each.gpu, each.pods, cost, currency, whole, amount)
 
 
 def line_json(line: BillLine) -> dict[str, Any]:

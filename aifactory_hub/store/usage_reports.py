@@ -45,20 +45,16 @@ class UsageReports:
 
     def seconds(self, start: int, end: int, prices: Prices, whose: Whose | None = None) -> list[Seconds]:
         """The seconds within ``[start, end)`` by line of a bill. The database adds up seconds and never money."""
-        change = [profile for profile in prices.versions if prices.starts(start, end, profile)]
         found: list[Seconds] = []
         with self._db.connect() as connection:
-            found += _seconds(connection, start, end, prices, whose or Whose(), HoldRow.profile.not_in(change))
-            for profile in change:
-                cuts = [start, *prices.starts(start, end, profile), end]
-                for a, b in itertools.pairwise(cuts):
-                    found += _seconds(connection, a, b, prices, whose or Whose(), HoldRow.profile == profile)
-        return sorted(_by_key(found), key=lambda each: each.key)
+            for cuts, profiles in _by_cuts(prices, start, end):
+                found += _seconds(connection, cuts, prices, whose or Whose(), profiles)
+        return _by_key(found)
 
     def total(self, start: int, end: int, whose: Whose | None = None) -> Total:
         """All of it in three numbers."""
-        columns = (func.sum(_within(start, end)), func.sum(_uncertain(start, end)), func.count())
         with self._db.connect() as connection:
+            columns = (func.sum(_within(connection, start, end)), func.sum(_uncertain(start, end)), func.count())
             row = connection.execute(select(*columns).where(*_touching(start, end, whose or Whose()))).one()
         return Total(*(int(number or 0) for number in row))
 
@@ -112,27 +108,52 @@ class UsageReports:
         return found
 
 
+def _by_cuts(prices: Prices, start: int, end: int) -> list[tuple[list[int], ColumnElement[bool]]]:
+    """The seconds between which no price changes, and the profiles that they are of. Most change in one second."""
+    change: dict[tuple[int, ...], list[str]] = {}
+    for profile in prices.versions:
+        if at := prices.starts(start, end, profile):
+            change.setdefault(tuple(at), []).append(profile)
+    every = [profile for profiles in change.values() for profile in profiles]
+    cut = [([start, *at, end], HoldRow.profile.in_(profiles)) for at, profiles in change.items()]
+    return [([start, end], HoldRow.profile.not_in(every)), *cut]
+
+
 def _seconds(
-    connection: Connection, start: int, end: int, prices: Prices, whose: Whose, profiles: ColumnElement[bool]
+    connection: Connection, cuts: list[int], prices: Prices, whose: Whose, profiles: ColumnElement[bool]
 ) -> Iterable[Seconds]:
-    """By line and part of a GPU, of profiles whose price does not change within."""
+    """By line and part of a GPU: between each two cuts the seconds, and how many pods there were."""
     columns = (HoldRow.tenant, HoldRow.user, HoldRow.profile, HoldRow.kind, HoldRow.simulated, HoldRow.gpus)
-    held, pods = func.sum(_within(start, end)).label("held"), func.count().label("pods")
-    query = select(*columns, held, pods).where(*_touching(start, end, whose), profiles, _within(start, end) > 0)
-    for row in connection.execute(query.group_by(*columns)):
-        version = prices.at(row.profile, start)
-        number = 0 if version is None else version.number
-        key = LineKey(row.tenant, row.user, row.profile, row.kind, number, bool(row.simulated))
-        seconds = int(row.held)
-        yield Seconds(key, seconds, Fraction(row.gpus or 0) * seconds, row.pods)
+    spans = list(itertools.pairwise(cuts))
+    sums = [each for a, b in spans for each in (func.sum(_within(connection, a, b)), func.count(_in(a, b)))]
+    query = select(*columns, *sums).where(*_touching(cuts[0], cuts[-1], whose), profiles).group_by(*columns)
+    numbers: dict[tuple[str, int], int] = {}
+    parts: dict[str | None, Fraction] = {}
+    for tenant, user, profile, kind, simulated, gpus, *found in connection.execute(query).all():
+        part = parts.get(gpus)
+        if part is None:
+            part = parts[gpus] = Fraction(gpus or 0)
+        for (start, _), seconds, pods in zip(spans, found[::2], found[1::2], strict=True):
+            if not seconds:
+                continue
+            number = numbers.get((profile, start))
+            if number is None:
+                version = prices.at(profile, start)
+                number = numbers[profile, start] = 0 if version is None else version.number
+            yield Seconds(
+                LineKey(tenant, user, profile, kind, number, bool(simulated)),
+                int(seconds),
+                part * int(seconds),
+                int(pods),
+            )
 
 
-def _by_key(found: Iterable[Seconds]) -> Iterable[Seconds]:
+def _by_key(found: Iterable[Seconds]) -> list[Seconds]:
     held: dict[LineKey, Seconds] = {}
     for each in found:
         known = held.get(each.key)
         held[each.key] = each if known is None else _sum(known, each)
-    return held.values()
+    return sorted(held.values(), key=lambda each: each.key.order)
 
 
 def _sum(one: Seconds, other: Seconds) -> Seconds:
@@ -154,11 +175,17 @@ def _touching(start: int, end: int, whose: Whose) -> list[ColumnElement[bool]]:
     return found
 
 
-def _within(start: int, end: int) -> ColumnElement[int]:
+def _within(connection: Connection, start: int, end: int) -> ColumnElement[int]:
     """A hold's seconds within ``[start, end)``."""
-    until: ColumnElement[Any] = case((HoldRow.end.is_(None), end), (HoldRow.end > end, end), else_=HoldRow.end)
-    since: ColumnElement[Any] = case((HoldRow.start < start, start), else_=HoldRow.start)
-    return case((until > since, until - since), else_=0)
+    least, most = (func.min, func.max) if connection.dialect.name == "sqlite" else (func.least, func.greatest)
+    until = least(func.coalesce(HoldRow.end, end), end)
+    return most(until - most(HoldRow.start, start), 0)
+
+
+def _in(start: int, end: int) -> ColumnElement[Any]:
+    """Not null where a hold has a second within ``[start, end)``."""
+    held = (HoldRow.start < end) & (func.coalesce(HoldRow.end, end) > HoldRow.start)
+    return case((held & (func.coalesce(HoldRow.end, end) > start), 1))
 
 
 def _uncertain(start: int, end: int) -> ColumnElement[int]:

@@ -8,6 +8,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from .models import Base
 
 
+# What the holds of one line of a bill share.
+_LINE = ("tenant", "user", "profile", "kind", "simulated", "gpus")
+
+
 class UsageEventRow(Base):
     """One fact: see domain.usage.UsageFact. Rows are only ever added; ``hash`` covers the row and the hash before it.
 
@@ -32,10 +36,14 @@ class UsageEventRow(Base):
 
 
 class HoldRow(Base):
-    """What follows from a pod's events: see domain.usage.Hold. ``changed`` is the event that changed it last."""
+    """What follows from a pod's events: see domain.usage.Hold. ``changed`` is the event that changed it last.
+
+    The index of lines has all that a bill asks, in a bill's order: a month is summed up from it alone.
+    """
 
     __tablename__ = "usage_holds"
     __table_args__ = (
+        Index("ix_usage_holds_line", *_LINE, "start", "end", "latest_end", "void"),
         Index("ix_usage_holds_tenant", "tenant", "start"),
         Index("ix_usage_holds_end", "end"),
         Index("ix_usage_holds_owner", "owner"),

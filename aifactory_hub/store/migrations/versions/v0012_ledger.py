@@ -8,6 +8,7 @@ from alembic import op
 revision = "0012"
 down_revision = "0011"
 
+_LINE = ("tenant", "user", "profile", "kind", "simulated", "gpus")
 _APPEND_ONLY = ("usage_events", "usage_prices", "usage_bill_rows")
 
 
@@ -86,6 +87,7 @@ def _create_holds() -> None:
         sa.Column("note", sa.Text, nullable=False),
         _time("changed"),
     )
+    op.create_index("ix_usage_holds_line", "usage_holds", [*_LINE, "start", "end", "latest_end", "void"])
     op.create_index("ix_usage_holds_tenant", "usage_holds", ["tenant", "start"])
     op.create_index("ix_usage_holds_end", "usage_holds", ["end"])
     op.create_index("ix_usage_holds_owner", "usage_holds", ["owner"])

@@ -30,7 +30,8 @@ test('money is shown digit by digit, and no price is not nothing', () => {
   expect(amount('12.30', 'EUR', trans)).toBe('12.30 EUR');
   expect(amount('0.0040', null, trans)).toBe('0.0040');
   expect(amount(null, 'EUR', trans)).toBe('no price');
-  expect(amount('0', 'EUR', trans)).toBe('0 EUR');
+  expect(amount('0', 'EUR', trans)).toBe('0.00 EUR');
+  expect(amount('-1.5', 'EUR', trans)).toBe('-1.50 EUR');
 });
 
 test('who is nobody is said to be unknown', () => {

@@ -211,7 +211,9 @@ export function Holds({ title, of, kind, api, tenant, month, trans }: HoldsProps
           const shown = pages.flatMap(each => each.holds).filter(each => kind === null || each.kind === kind);
           return (
             <>
-              <HoldTable holds={shown} currency={page.currency} {...{ api, tenant, trans }} />
+              {shown.length === 0 && next !== null ? null : (
+                <HoldTable holds={shown} currency={page.currency} {...{ api, tenant, trans }} />
+              )}
               {trouble === null ? null : (
                 <p className="aif-Notice" data-kind="trouble" role="status">
                   {trouble}

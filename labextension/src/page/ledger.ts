@@ -40,12 +40,14 @@ export function heldBy(bill: { readonly lines: readonly Pick<BillLine, 'seconds'
   return bill.lines.reduce((sum, line) => sum + line.seconds, 0);
 }
 
-/** Decimal text with its currency, every digit as the service says it. */
+/** Decimal text with its currency: every digit that the service says, and at least two decimals. */
 export function amount(text: string | null, currency: string | null, trans: TranslationBundle): string {
   if (text === null) {
     return trans.__('no price');
   }
-  return currency ? `${text} ${currency}` : text;
+  const [whole = '', decimals = ''] = text.split('.');
+  const shown = `${whole}.${decimals.padEnd(2, '0')}`;
+  return currency ? `${shown} ${currency}` : shown;
 }
 
 /** Nobody's name is said as what it is: the pod was made without the hub. */

@@ -7,7 +7,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from .models import Base
 
-
 # What the holds of one line of a bill share.
 _LINE = ("tenant", "user", "profile", "kind", "simulated", "gpus")
 

@@ -20,7 +20,6 @@ from .tickets import tickets
 _ELSEWHERE = {
     "job": "aifactory_hub.client.commands:job",
     "schedule": "aifactory_hub.client.schedule_commands:schedule",
-    "focus": "aifactory_hub.cli.focus:focus",
     "quota": "aifactory_hub.cli.quota:quota",
     "usage": "aifactory_hub.cli.usage:usage",
     "bill": "aifactory_hub.cli.usage:bill",

@@ -1,4 +1,4 @@
-"""``aifactory-hub focus``: a month's bills as files in FOCUS, from the service's database."""
+"""``aifactory-hub bill --focus``: a month's bills as files in FOCUS, from the service's database."""
 
 from __future__ import annotations
 
@@ -6,39 +6,21 @@ from pathlib import Path
 
 import click
 
-from ..domain.focus_columns import VERSIONS
 from ..settings import read_database_settings
 from .loading import load
 from .registry import open_registry
 
 
-@click.command()
-@click.argument("month", metavar="MONTH")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--focus-version", "version", type=click.Choice(VERSIONS), default="1.4", show_default=True, help="Of FOCUS."
-)
-@click.option(
-    "--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True, help="Of the files."
-)
-def focus(month: str, folder: Path, version: str, form: str) -> None:
-    """Write the bills of MONTH, such as 2026-10, in FOCUS into FOLDER.
-
-    Reads the service's database (AIFACTORY_HUB_SERVICE_DATABASE) and the teams (AIFACTORY_HUB_TENANTS). A month that is
-    not closed is told as far as the host was heard.
-    """
-    write_focus_of(month, folder, version=version, form=form)
-
-
 def write_focus_of(month: str, folder: Path, *, version: str = "1.4", form: str = "csv") -> None:
-    """Write the month's files and print what was written. Raises ClickException."""
+    """Write the month's files and print what was written. Raises ClickException.
+
+    A month that is not closed is told as far as the host was heard.
+    """
     settings = read_database_settings()
     registry = open_registry(str(settings.tenants))
     errors = load("sqlalchemy.exc", "service")
-    database, months = (
-        load("aifactory_hub.store.database", "service"),
-        load("aifactory_hub.store.focus_month", "service"),
-    )
+    database = load("aifactory_hub.store.database", "service")
+    months = load("aifactory_hub.store.focus_month", "service")
     not_written = load("aifactory_hub.store.focus_files", "service").FocusNotWritten
     if settings.database.startswith("sqlite:///") and not Path(settings.database.removeprefix("sqlite:///")).is_file():
         raise click.ClickException(f"there is no database at {settings.database}: set AIFACTORY_HUB_SERVICE_DATABASE")
@@ -55,4 +37,7 @@ def write_focus_of(month: str, folder: Path, *, version: str = "1.4", form: str 
     for file, rows in written.rows.items():
         click.echo(f"{folder / f'{file}.{form}'}: {rows} rows")
     if written.unpriced:
-        click.echo(f"{written.unpriced} lines have no price and are not in it; manifest.json names them.")
+        lines = (
+            "1 line has no price and is" if written.unpriced == 1 else f"{written.unpriced} lines have no price and are"
+        )
+        click.echo(f"{lines} not in it; see manifest.json.")

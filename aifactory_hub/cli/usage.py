@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +18,8 @@ from ..client.command_parts import plainly, table
 from ..client.prices import price_words
 from ..client.printable import line
 from ..client.session import Account, Session, read_account
+from ..domain.focus_columns import FORMS, VERSIONS
+from .focus import write_focus_of
 
 # Seconds: somebody looks at the terminal. All of the ledger is read by ``verify``, and closing adds a month up.
 TIMEOUT, LONG = 10.0, 90.0
@@ -83,15 +86,40 @@ def usage(ctx: click.Context, month: str | None, by: str | None, team: str | Non
 @_TEAM
 @click.option("--all", "all_teams", is_flag=True, help="Of all teams; for the hub's administrators.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the lines as CSV.")
+@click.option(
+    "--focus",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Write the bills of all teams in FOCUS into this folder, which is not there yet. Run it where the service"
+    " runs: it reads AIFACTORY_HUB_SERVICE_DATABASE and AIFACTORY_HUB_TENANTS.",
+)
+@click.option("--focus-version", type=click.Choice(VERSIONS), default="1.4", show_default=True, help="Of --focus.")
+@click.option(
+    "--format", "form", type=click.Choice(FORMS), default="csv", show_default=True, help="Of --focus's files."
+)
 @_JSON
 @plainly
-def bill(month: str, team: str | None, all_teams: bool, as_csv: bool, as_json: bool) -> None:
+def bill(
+    month: str,
+    team: str | None,
+    all_teams: bool,
+    as_csv: bool,
+    folder: Path | None,
+    focus_version: str,
+    form: str,
+    as_json: bool,
+) -> None:
     """Show a team's bill of MONTH, such as 2026-10; for the team's admins.
 
     Of a month that is closed it is what was billed, and never changes. Before that it is what the ledger has so far.
     """
     if all_teams and team is not None:
         raise click.UsageError("say --team or --all, one of them")
+    if folder is not None:
+        if team is not None or as_csv or as_json:
+            raise click.UsageError("--focus writes files of all teams: leave --team, --csv and --json out")
+        write_focus_of(month, folder, version=focus_version, form=form)
+        return
     account = read_account()
     path = f"/platform/bills/{month}" if all_teams else f"/tenants/{_team(account, team)}/bills/{month}"
     with closing(Session(account, timeout=TIMEOUT)) as session:

@@ -11,6 +11,8 @@ Row = Mapping[str, Cell]
 
 COST_AND_USAGE, BILLING_PERIOD, INVOICE_DETAIL = "cost_and_usage", "billing_period", "invoice_detail"
 VERSIONS = ("1.4", "1.2")
+# How its rows are written.
+FORMS = ("csv", "parquet")
 
 # FOCUS lets its users add columns of their own, with this prefix.
 _OURS = (

@@ -139,6 +139,7 @@ class Hold:
         return 0 if self.end is None or self.latest_end is None else self.latest_end - self.end
 
 
+_RANKS = {attribution: rank for rank, attribution in enumerate(Attribution)}
 # What an end is from, the best first.
 _ENDS = (FactKind.ENDED, FactKind.LOST, FactKind.GONE)
 
@@ -183,11 +184,12 @@ def clip(hold: Hold, start: int, end: int) -> int:
 
 def _possession(bound: list[UsageFact]) -> Possession:
     """That of the witness who knew best whose it is; of equals the first that was heard."""
-    ranks = list(Attribution)
     known = [(fact, fact.possession) for fact in bound if fact.possession is not None]
     if not known:
         return Possession(tenant="")
-    return min(known, key=lambda each: (ranks.index(each[1].attribution), *_order(each[0])))[1]
+    if len(known) == 1:
+        return known[0][1]
+    return min(known, key=lambda each: (_RANKS[each[1].attribution], *_order(each[0])))[1]
 
 
 def _end(by_kind: Mapping[FactKind, list[UsageFact]], start: int) -> UsageFact | None:
@@ -202,6 +204,8 @@ def _end(by_kind: Mapping[FactKind, list[UsageFact]], start: int) -> UsageFact |
 
 def _narrowed(facts: list[UsageFact]) -> UsageFact:
     """All were seen, so it happened where their bounds overlap; where they don't, the narrowest is believed."""
+    if len(facts) == 1:
+        return facts[0]
     best = min(facts, key=lambda fact: (fact.latest - fact.earliest, fact.at, *_order(fact)))
     earliest, latest = max(fact.earliest for fact in facts), min(fact.latest for fact in facts)
     if earliest > latest or (earliest, latest) == (best.earliest, best.latest):

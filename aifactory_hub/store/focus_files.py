@@ -31,7 +31,6 @@ from ..domain.prices import Prices
 from ..domain.usage import Hold
 
 MANIFEST = "manifest.json"
-FORMATS = ("csv", "parquet")
 # What a spreadsheet would take for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 # Rows that a Parquet file takes at once.
@@ -84,12 +83,11 @@ def write_focus(
 
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
-    """A folder that takes this one's place at a good end, and is gone at a bad one."""
+    """A folder that takes this one's place at a good end, and is gone at a bad one. Only its owner may look into it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         yield made
-        made.chmod(0o750)
         made.replace(folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)

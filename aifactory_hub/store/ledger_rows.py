@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -20,6 +21,11 @@ FIRST = ""
 COVERED = ("seq", "pod", "kind", "source", "number", "at", "earliest", "latest", "observed_at", "body", "note")
 
 Row = RowMapping | Mapping[str, Any]
+
+# Looked up a million times when all of a ledger is read.
+_KINDS = {str(kind): kind for kind in FactKind}
+_SOURCES = {str(source): source for source in Source}
+_ATTRIBUTIONS = {str(attribution): attribution for attribution in Attribution}
 
 
 def event_values(fact: UsageFact, seq: int, number: int, before: str) -> dict[str, Any]:
@@ -49,13 +55,13 @@ def fact_of(row: Row) -> UsageFact:
     """The fact of a row."""
     return UsageFact(
         pod=row["pod"],
-        kind=FactKind(row["kind"]),
-        source=Source(row["source"]),
+        kind=_KINDS[row["kind"]],
+        source=_SOURCES[row["source"]],
         at=row["at"],
         earliest=row["earliest"],
         latest=row["latest"],
         observed_at=row["observed_at"],
-        possession=_possession(json.loads(row["body"])) if row["body"] else None,
+        possession=_possession(msgspec.json.decode(row["body"])) if row["body"] else None,
         note=row["note"],
         place=row["seq"],
     )
@@ -99,9 +105,9 @@ def hold_of(row: Row) -> Hold:
         owner=row["owner"],
         name=row["name"],
         node=row["node"],
-        devices=json.loads(row["devices"]),
-        gpus=None if row["gpus"] is None else Fraction(row["gpus"]),
-        attribution=Attribution(row["attribution"]),
+        devices=msgspec.json.decode(row["devices"]),
+        gpus=_part(row["gpus"]),
+        attribution=_ATTRIBUTIONS[row["attribution"]],
         simulated=bool(row["simulated"]),
     )
     return Hold(
@@ -111,8 +117,8 @@ def hold_of(row: Row) -> Hold:
         end=row["end"],
         latest_end=row["latest_end"],
         running_from=row["running_from"],
-        ended_by=None if row["ended_by"] is None else FactKind(row["ended_by"]),
-        source=None if row["source"] is None else Source(row["source"]),
+        ended_by=None if row["ended_by"] is None else _KINDS[row["ended_by"]],
+        source=None if row["source"] is None else _SOURCES[row["source"]],
         void=bool(row["void"]),
         note=row["note"],
     )
@@ -140,12 +146,13 @@ def _body(whose: Possession) -> str:
     return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
 
-def _possession(values: Mapping[str, Any]) -> Possession:
-    gpus = values["gpus"]
-    return Possession(
-        **{
-            **values,
-            "gpus": None if gpus is None else Fraction(gpus),
-            "attribution": Attribution(values["attribution"]),
-        }
-    )
+def _possession(values: dict[str, Any]) -> Possession:
+    values["gpus"] = _part(values["gpus"])
+    values["attribution"] = _ATTRIBUTIONS[values["attribution"]]
+    return Possession(**values)
+
+
+@lru_cache(maxsize=1000)
+def _part(gpus: str | None) -> Fraction | None:
+    """How much of a GPU a text says; there are as many as sizes of slices."""
+    return None if gpus is None else Fraction(gpus)

@@ -9,6 +9,7 @@ import click
 from ..settings import read_database_settings
 from .loading import load
 from .registry import open_registry
+from .service_database import service_database
 
 
 def write_focus_of(month: str, folder: Path, *, version: str = "1.4", form: str = "csv") -> None:
@@ -18,20 +19,11 @@ def write_focus_of(month: str, folder: Path, *, version: str = "1.4", form: str 
     """
     settings = read_database_settings()
     registry = open_registry(str(settings.tenants))
-    errors = load("sqlalchemy.exc", "service")
-    database = load("aifactory_hub.store.database", "service")
     months = load("aifactory_hub.store.focus_month", "service")
     not_written = load("aifactory_hub.store.focus_files", "service").FocusNotWritten
-    if settings.database.startswith("sqlite:///") and not Path(settings.database.removeprefix("sqlite:///")).is_file():
-        raise click.ClickException(f"there is no database at {settings.database}: set AIFACTORY_HUB_SERVICE_DATABASE")
     try:
-        db = database.open_db(settings.database)
-        written = months.write_month(db, registry, month, folder, version=version, form=form)
-        db.dispose()
-    except errors.SQLAlchemyError as error:
-        # Its own text may have the address, and with it a password.
-        text = f"the service's database can't be read ({type(error).__name__}): has the service of this version run?"
-        raise click.ClickException(text) from None
+        with service_database(settings.database) as db:
+            written = months.write_month(db, registry, month, folder, version=version, form=form)
     except (ValueError, OSError, not_written) as error:
         raise click.ClickException(str(error)) from error
     for file, rows in written.rows.items():

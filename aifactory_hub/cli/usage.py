@@ -19,7 +19,10 @@ from ..client.prices import price_words
 from ..client.printable import line
 from ..client.session import Account, Session, read_account
 from ..domain.focus_columns import FORMS, VERSIONS
+from ..settings import read_database_settings
 from .focus import write_focus_of
+from .loading import load
+from .service_database import service_database
 
 # Seconds: somebody looks at the terminal. All of the ledger is read by ``verify``, and closing adds a month up.
 TIMEOUT, LONG = 10.0, 90.0
@@ -144,6 +147,15 @@ def verify() -> None:
     click.echo(f"{found['events']} events, {found['holds']} holds: {line(found['problem'] or 'all as written')}")
     if found["problem"] is not None:
         sys.exit(1)
+
+
+@usage.command()
+@plainly
+def rebuild() -> None:
+    """Make all holds anew from the facts, where the service's database is."""
+    ledger = load("aifactory_hub.store.ledger", "service")
+    with service_database(read_database_settings().database) as db:
+        click.echo(f"{ledger.Ledger(db).rebuild()} holds are made anew.")
 
 
 @usage.command()

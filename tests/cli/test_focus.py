@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from focus_data_toolkit import lint_focus_1_4_structure
+from sqlalchemy import text
 
 from aifactory_hub.cli.app import main
 from aifactory_hub.store.billing import Billing
-from aifactory_hub.store.database import migrate, open_db
+from aifactory_hub.store.database import migrate, open_db, writing
 from aifactory_hub.store.ledger import Ledger, Position
 
 from ..registry.files import GOOD
@@ -118,3 +119,23 @@ def test_a_database_that_is_not_there_is_said_without_its_password(
     assert says in done.output
     assert "s3cret" not in done.output
     assert not (tmp_path / "none.sqlite").exists()
+
+
+def test_holds_are_made_anew_where_the_database_is(site: Billing, tmp_path: Path) -> None:
+    db = open_db(f"sqlite:///{tmp_path / 'service.sqlite'}")
+    with writing(db) as connection:
+        connection.execute(text("UPDATE usage_holds SET start = 0"))
+    assert "run `aifactory-hub usage rebuild`" in str(Ledger(db).verify().problem)
+    done = CliRunner().invoke(main, ["usage", "rebuild"])
+    assert (done.exit_code, done.output.endswith("holds are made anew.\n")) == (0, True)
+    assert Ledger(db).verify().problem is None
+    db.dispose()
+
+
+def test_a_database_that_is_not_there_is_named(site: Billing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(DATABASE, "sqlite:////nowhere/service.sqlite")
+    done = CliRunner().invoke(main, ["usage", "rebuild"])
+    assert done.exit_code == 1
+    assert (
+        "there is no database at sqlite:////nowhere/service.sqlite: set AIFACTORY_HUB_SERVICE_DATABASE" in done.output
+    )

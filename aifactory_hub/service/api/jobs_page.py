@@ -127,7 +127,7 @@ class _Page(_BrowserHandler):
         given = {"prefix": self.settings["prefix"], "hub": self.settings["hub"], "user": visitor.name}
         given["name"] = self.context.registry.site.name
         given |= {"simulated": self.context.registry.cluster.simulated, "version": __version__}
-        given |= {"title": title, "administrator": bool(visitor.administers_platform)}
+        given |= {"title": title, "administrator": visitor.administers_platform}
         given |= {"script": self.page.script, "style": self.page.style, "tenants": json.dumps(tenants)}
         self.write(_PAGE.format(**{n: escape(str(v)) for n, v in given.items()}))
 

@@ -27,7 +27,7 @@ class Caller:
     @property
     def administers_platform(self) -> bool:
         """Whether this is an administrator of the hub, with a token that is for administrating: a notebook's is not."""
-        return self.admin and check_scopes({SCOPE_PLATFORM}, set(self.scopes))
+        return self.admin and bool(check_scopes({SCOPE_PLATFORM}, set(self.scopes)))
 
     def tenants(self, scope: str, known: Iterable[str]) -> tuple[str, ...]:
         """Those of the ``known`` tenants for which the token has ``scope`` and its owner the role that it takes.

@@ -82,6 +82,7 @@ class ServiceSettings:
     files: Path
     objects: str | None = None
     kubeconfig: str | None = None
+    metrics_token: Secret | None = None
 
 
 def read_hub_settings(environment: Mapping[str, str] | None = None) -> HubSettings:
@@ -120,6 +121,7 @@ def read_service_settings(environment: Mapping[str, str] | None = None) -> Servi
         files=Path(reader.text("AIFACTORY_HUB_SERVICE_FILES", "aifactory-files")),
         objects=reader.parsed("AIFACTORY_HUB_SERVICE_OBJECTS", "", _parse_bucket) or None,
         kubeconfig=reader.text("KUBECONFIG", "") or None,
+        metrics_token=Secret(metrics) if (metrics := reader.text("AIFACTORY_HUB_METRICS_TOKEN", "")) else None,
     )
     reader.finish()
     return settings

@@ -254,6 +254,10 @@ def _upload(session: Session, found: Travelling, params: Mapping[str, str]) -> s
         tell(f"not sent: {entry} ({why})")
     if (more := len(found.skipped) - _NAMED) > 0:
         tell(f"not sent: {more} more")
+    for entry, target in list(found.outside.items())[:_NAMED]:
+        tell(f"{entry} is a link out of the folder: what is in {target} is sent")
+    if (more := len(found.outside) - _NAMED) > 0:
+        tell(f"{more} more links out of the folder: what is in their files is sent")
     wanted = [found.contents[digest] for digest in _missing(session, list(found.contents), params)]
     if wanted:
         size, whole = readable(sum(item.size for item in wanted)), readable(found.size)

@@ -23,6 +23,7 @@ from .facts import facts, last_values, percent
 from .job import Job
 from .job_list import jobs as team
 from .metrics_output import print_metrics
+from .notices import tell
 from .printable import line, lines, print_output
 from .save_paths import Hidden, NotSaved
 from .session import Session, read_account
@@ -220,6 +221,8 @@ def artifacts(job_id: str, folder: Path | None, hidden: bool, as_json: bool) -> 
     found = api.get(job_id).artifacts
     if as_json:
         click.echo(json.dumps([{"name": n, "size": a.size, "sha256": a.sha256} for n, a in found.items()], indent=2))
+    if not found and not as_json:
+        tell(f"job {job_id} gave back no files")
     refused = False
     for name, artifact in found.items():
         if not as_json:

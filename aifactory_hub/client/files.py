@@ -100,6 +100,13 @@ def _entry(
         skipped[name] = "a link to a folder or to nothing" if item.is_symlink() else "not a plain file"
 
 
+def led_outside(folder: Path, found: Sequence[Entry]) -> dict[str, str]:
+    """The links among them to files that are not below the folder, by name, each with where it leads."""
+    home = folder.resolve()
+    links = {shown(entry.name): entry.path.resolve() for entry in found if entry.path.is_symlink()}
+    return {name: shown(str(target)) for name, target in links.items() if not target.is_relative_to(home)}
+
+
 def unreadable(error: OSError) -> str:
     """Why a file or folder stays."""
     return f"it can't be read: {error.strerror or error}"

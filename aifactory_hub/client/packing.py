@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from ..untrusted.texts import shown
 from .errors import ClientError, FilesTooLarge
-from .files import Entry, entries, unreadable
+from .files import Entry, entries, led_outside, unreadable
 
 if TYPE_CHECKING:
     import tarfile
@@ -55,10 +55,14 @@ class Item:
 
 @dataclass(frozen=True)
 class Travelling:
-    """All that travels. ``skipped`` are entries that can't, each with why; ``size`` in bytes, of all files."""
+    """All that travels. ``skipped`` are entries that can't, each with why; ``size`` in bytes, of all files.
+
+    ``outside`` are links among them that lead out of the folder, each with where to.
+    """
 
     items: tuple[Item, ...]
     skipped: Mapping[str, str]
+    outside: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -113,7 +117,8 @@ def look(load: Load | Path, *, limit: int) -> Travelling:
         except OSError as error:
             skipped[shown(entry.name)] = unreadable(error)
     extra = [Item(name, hashlib.sha256(c).hexdigest(), len(c), c) for name, c in load.extra.items()]
-    return Travelling(tuple(sorted([*items, *extra], key=lambda item: item.name)), skipped)
+    outside = {} if load.folder is None else led_outside(load.folder, found)
+    return Travelling(tuple(sorted([*items, *extra], key=lambda item: item.name)), skipped, outside)
 
 
 def packs(items: Sequence[Item], scratch: Path) -> Iterator[Path]:

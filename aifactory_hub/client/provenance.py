@@ -14,6 +14,7 @@ from typing import Any
 from ..domain.addresses import BadAddress, check_git_remote
 from .errors import ClientError
 from .notices import tell
+from .printable import line
 
 # A diff that is longer than this, in bytes, is cut: it is a note of what ran, and the files travel anyway.
 _LONGEST_DIFF = 128 * 1024
@@ -191,6 +192,11 @@ def _must(folder: Path, *words: str, said: str = "", protocols: str = "https:ssh
         raise ClientError(f"git could not be run: {error}") from error
     if done.returncode != 0:
         why = done.stderr.strip() or "there is no such commit here"
+        if "not a git repository" in why:
+            why = (
+                f"{line(str(folder))} is in no git repository. Work in a clone of one, or name one: "
+                "git='<address>@<commit>'. Without git the folder's files travel as they are."
+            )
         raise ClientError(f"{said or 'git ' + words[0]}: {why}")
     return done.stdout
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import BadToken, NotInNotebook, Refused, ServiceUnavailable, SubmitRefused, UnknownJob
 from .lab_socket import tell_server
+from .notices import tell
 
 if TYPE_CHECKING:
     import httpx
@@ -22,6 +23,8 @@ _CHUNK = 256 * 1024
 _READ, _CONNECT, _SILENCE = 60.0, 5.0, 45.0
 # Also 500: what the proxy says when the service goes away while it answers.
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
+# Seconds after which it is said that the service is waited for.
+_SAY_AFTER = 3.0
 # How long to try, in seconds: a restart of hub and service takes less.
 TIMEOUT = 90.0
 
@@ -207,7 +210,8 @@ class Session:
             return  # not said: the clock here is the best that there is
 
     def _with_retries(self, call: Callable[[], httpx.Response], refusal: type[Refused] = Refused) -> httpx.Response:
-        give_up = time.monotonic() + self._timeout
+        began, told = time.monotonic(), False
+        give_up = began + self._timeout
         pause = 0.2
         while True:
             try:
@@ -229,6 +233,9 @@ class Session:
                     f"The job service at {self.account.url} did not answer within {self._timeout:.0f} s. "
                     f"Last: {problem}. Jobs that were submitted go on; try again in a while."
                 )
+            if not told and time.monotonic() - began > _SAY_AFTER:
+                told = True
+                tell(f"the job service does not answer; it is asked again for up to {self._timeout:.0f} s")
             self._sleep(pause)
             pause = min(pause * 2, 5.0)
 

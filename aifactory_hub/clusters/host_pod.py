@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 import msgspec
 
 from .. import constants
 from ..domain.pods import PodFact
+from .answers import UNPARSABLE
 from .decoding import Metadata
 from .text import printable
 
@@ -20,6 +20,8 @@ _MOST_LABELS = 50
 _NAME = re.compile(r"[a-z0-9][-a-z0-9.]{0,252}").fullmatch
 # Names that were found good: each event of each pod asks.
 _names: set[str] = set()
+# Resources of containers that were read.
+_resources: dict[bytes, tuple[tuple[str, int], ...]] = {}
 _MOST_NAMES = 50_000
 
 
@@ -49,7 +51,8 @@ class _Resources(msgspec.Struct, gc=False):
 
 class _Container(msgspec.Struct, gc=False):
     name: str
-    resources: _Resources | None = None
+    # Read only where no container has had the same text before: there are as many as profiles.
+    resources: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Spec(msgspec.Struct, gc=False):
@@ -104,6 +107,7 @@ class HostPod(msgspec.Struct, gc=False):
 
 _NO_DETAIL, _NO_STATE, _NO_STATUS = _Detail(), _State(), _Status()
 _NO_CONTAINER = _ContainerStatus("")
+_OVER = ("Succeeded", "Failed")
 # Why the host deletes pods of a node that it does not hear any more.
 _NODE_LOST = ("DeletionByTaintManager", "DeletionByPodGC")
 # More than any node has: what a tenant writes is never a number of any size.
@@ -125,7 +129,8 @@ def fact_of(pod: HostPod) -> PodFact:
     container = _main_container(spec, status)
     state = container.state or _NO_STATE
     ended, waiting = state.terminated or _NO_DETAIL, state.waiting or _NO_DETAIL
-    conditions = _conditions(status)
+    ready, unscheduled, scheduled_at, lost_at = _conditions(status)
+    over = status.phase in _OVER
     # By position, which is twice as fast: each event of each pod of the host passes here.
     return PodFact(
         metadata.namespace,
@@ -137,7 +142,7 @@ def fact_of(pod: HostPod) -> PodFact:
         status.phase or "Pending",
         status.podIP or None,
         spec.nodeName,
-        conditions.ready,
+        ready,
         metadata.deletionTimestamp is not None,
         labels,
         ended.exitCode,
@@ -148,13 +153,13 @@ def fact_of(pod: HostPod) -> PodFact:
         ended.startedAt or (state.running or _NO_DETAIL).startedAt,
         ended.finishedAt,
         virtual_uid,
-        conditions.unscheduled and printable(conditions.unscheduled),
+        unscheduled and printable(unscheduled),
         container.imageID or None,
         metadata.creationTimestamp,
-        conditions.scheduled_at,
-        _ended_at(spec, status),
-        conditions.lost_at,
-        conditions.changed_at,
+        scheduled_at,
+        _ended_at(spec, status) if over else None,
+        lost_at,
+        _changed_at(status) if over else None,
         metadata.deletionTimestamp,
         metadata.deletionGracePeriodSeconds or 0,
         _devices(spec),
@@ -192,60 +197,74 @@ def _main_container(spec: _Spec, status: _Status) -> _ContainerStatus:
     return _NO_CONTAINER
 
 
-class _Conditions(NamedTuple):
-    ready: bool = False
-    unscheduled: str | None = None
-    scheduled_at: str | None = None
-    lost_at: str | None = None
-    changed_at: str | None = None
-
-
-def _conditions(status: _Status) -> _Conditions:
-    """What the pod's conditions say: whether it is ready, why no node was found for it, and when what was so."""
-    ready, unscheduled, scheduled_at, changed_at = False, None, None, None
-    unready_since, lost = None, False
+def _conditions(status: _Status) -> tuple[bool, str | None, str | None, str | None]:
+    """Whether it is ready, why no node was found for it, when one was, and since when that was lost."""
+    ready, unscheduled, scheduled_at, lost = False, None, None, False
+    unready_since = None
     for condition in status.conditions or ():
-        kind, true, since = condition.type, condition.status == "True", condition.lastTransitionTime
-        if since is not None and (changed_at is None or since > changed_at):
-            changed_at = since
+        kind = condition.type
         if kind == "Ready":
-            ready = true
-            unready_since = None if true else since
+            ready = condition.status == "True"
+            unready_since = condition.lastTransitionTime
         elif kind == "PodScheduled":
-            if true:
-                scheduled_at = since
+            if condition.status == "True":
+                scheduled_at = condition.lastTransitionTime
             elif condition.status == "False":
                 unscheduled = condition.message or condition.reason or "no node was found"
         elif kind == "DisruptionTarget":
-            lost = true and condition.reason in _NODE_LOST
-    return _Conditions(ready, unscheduled, scheduled_at, unready_since if lost else None, changed_at)
+            lost = condition.status == "True" and condition.reason in _NODE_LOST
+    return ready, unscheduled, scheduled_at, unready_since if lost and not ready else None
+
+
+def _changed_at(status: _Status) -> str | None:
+    """When a condition changed last. Times are of one form and in UTC, so their order as texts is theirs."""
+    return max((each.lastTransitionTime or "" for each in status.conditions or ()), default="") or None
 
 
 def _ended_at(spec: _Spec, status: _Status) -> str | None:
-    """When the last container ended, once the pod is over; None where one of them does not say."""
-    if status.phase not in ("Succeeded", "Failed"):
-        return None
-    latest: str | None = None
-    statuses = status.containerStatuses or ()
+    """When the last container of a pod that is over ended; None where one of them does not say."""
+    latest, statuses = "", status.containerStatuses or ()
     for container in statuses:
         ended = None if container.state is None else container.state.terminated
         if ended is None or ended.finishedAt is None:
             return None
-        # Of one form and in UTC, so their order as texts is that of the times.
-        if latest is None or ended.finishedAt > latest:
-            latest = ended.finishedAt
-    return latest if len(statuses) >= len(spec.containers or ()) else None
+        latest = max(latest, ended.finishedAt)
+    return latest if latest and len(statuses) >= len(spec.containers or ()) else None
 
 
 def _devices(spec: _Spec) -> tuple[tuple[str, int], ...]:
     """The extended resources of all containers. A count that is none counts as nothing."""
-    found: dict[str, int] = {}
+    found: tuple[tuple[str, int], ...] = ()
     for container in spec.containers or ():
-        limits = None if container.resources is None else container.resources.limits
-        for name, count in (limits or {}).items():
-            if "/" in name and (number := _count(count)):
-                found[name] = found.get(name, 0) + number
-    return tuple(sorted(found.items())) if found else ()
+        if more := _extended(bytes(container.resources)):
+            found = more if not found else _sum(found, more)
+    return found
+
+
+def _extended(resources: bytes) -> tuple[tuple[str, int], ...]:
+    known = _resources.get(resources)
+    if known is None:
+        if len(_resources) >= _MOST_NAMES:
+            _resources.clear()
+        known = _resources[resources] = _read_resources(resources)
+    return known
+
+
+def _read_resources(resources: bytes) -> tuple[tuple[str, int], ...]:
+    try:
+        read = msgspec.json.decode(resources, type=_Resources | None)
+        limits = {} if read is None else read.limits or {}
+    except UNPARSABLE:
+        return ()
+    counted = ((name, _count(count)) for name, count in limits.items() if "/" in name)
+    return tuple(sorted((name, count) for name, count in counted if count))
+
+
+def _sum(one: tuple[tuple[str, int], ...], other: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
+    total = dict(one)
+    for name, count in other:
+        total[name] = total.get(name, 0) + count
+    return tuple(sorted(total.items()))
 
 
 def _count(quantity: str | int) -> int:

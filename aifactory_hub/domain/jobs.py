@@ -204,7 +204,8 @@ class RunStep:
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
-    """What the engine says of an attempt's run: ``exists`` False only when the tenant's API said so.
+    """What the engine says of an attempt's run: ``exists`` False only when the tenant's API said so. ``reason`` of one
+    that does not exist is why it may have gone, where the engine knows.
 
     ``state`` is PENDING (no pod yet), RUNNING, SUCCEEDED or FAILED; ``overdue`` says that it ran longer than it may.
     ``blocked`` says that it has not started for a ``reason`` that may last, or, with ``blocked_after``, that a step of
@@ -363,7 +364,7 @@ def _decide_by_ticket(
         runs = run.state is JobState.RUNNING or state is JobState.RUNNING
         return JobDecision(JobState.RUNNING if runs else JobState.STARTING, JobStep.WAIT, run.reason)
     if run_created:
-        return _failed(state, "its run was removed from the team's vCluster", again=again)
+        return _failed(state, run.reason or "its run was removed from the team's vCluster", again=again)
     if ticket.state is TicketState.FINISHED:
         # A ticket that is over holds no quota any more: a run on it would take what is another's.
         return _failed(state, "its ticket ended before it could run", again=again)

@@ -22,8 +22,9 @@ class PodFact(NamedTuple):
 
     Times are as the host tells them. ``scheduled_at`` is when a node was chosen, ``ended_at`` when its last container
     ended, once none of them runs or will; ``lost_at`` since when nothing was heard of its node, once the host gave it
-    up for that. ``changed_at`` is when one of its conditions changed last. Its deletion was asked for ``grace``
-    seconds before ``delete_by``. ``devices`` are the extended resources of all its containers and how many of each.
+    up for that. ``changed_at`` is when a condition of one that is over changed last. Its deletion was asked for
+    ``grace`` seconds before ``delete_by``. ``devices`` are the extended resources of all its containers and how many of
+    each.
     """
 
     host_namespace: str

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from aifactory_profiles import Catalogue, Device
 
-from ..constants import KIND_SERVER
+from ..constants import KIND_JOB, KIND_SERVER
 from .formatting import iso
 from .home import size_words
 from .menu import TeamLoad
@@ -74,6 +74,24 @@ class OverviewAnswer(TypedDict):
     waiting: list[WaitingAnswer] | None
 
 
+class TeamLoadAnswer(TypedDict):
+    """How much a team holds now. Counts are null where the cluster did not say, never 0."""
+
+    tenant: str
+    display_name: str
+    unavailable: str | None
+    servers: int | None
+    jobs: int | None
+    waiting: int | None
+
+
+class PlatformOverviewAnswer(TypedDict):
+    """All teams of the site, in the order of tenants.yaml."""
+
+    simulated: bool
+    teams: list[TeamLoadAnswer]
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """Who reads the overview."""
@@ -98,6 +116,26 @@ def overview(
         "simulated": simulated,
         "holding": None if load.usage is None else [_holding(each, catalogue) for each in ordered],
         "waiting": None if load.queue is None else [_waiting(each, catalogue, reader) for each in load.queue],
+    }
+
+
+def platform_overview(
+    tenants: Mapping[str, Tenant], loads: Mapping[str, TeamLoad], *, simulated: bool
+) -> PlatformOverviewAnswer:
+    """All teams, each with how much it holds and how many wait. Names nobody."""
+    teams = [_team(tenant, loads[name]) for name, tenant in tenants.items() if name in loads]
+    return {"simulated": simulated, "teams": teams}
+
+
+def _team(tenant: Tenant, load: TeamLoad) -> TeamLoadAnswer:
+    kinds = None if load.usage is None else [holder.kind for holder in load.usage.holders]
+    return {
+        "tenant": tenant.name,
+        "display_name": tenant.display_name,
+        "unavailable": load.unavailable,
+        "servers": None if kinds is None else kinds.count(KIND_SERVER),
+        "jobs": None if kinds is None else kinds.count(KIND_JOB),
+        "waiting": None if load.queue is None else len(load.queue),
     }
 
 

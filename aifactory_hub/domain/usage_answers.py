@@ -18,7 +18,7 @@ from .names import slug
 from .prices import EXACT, Prices, shared_out
 from .tenants import Role
 from .usage import Hold, clip
-from .usage_series import by_span, gpus
+from .usage_series import by_span
 
 # The longest time that one question may be about, in days, and that in hours.
 MOST_DAYS, MOST_DAYS_IN_HOURS = 400, 62
@@ -134,16 +134,17 @@ KEYS: Mapping[By, Callable[[LineKey], str]] = {
 
 def rows(lines: Iterable[BillLine], by: By) -> list[UsageRow]:
     """The lines added up. Of each team exact amounts are added up and rounded once, so that they sum to its bill."""
-    key_of, found = KEYS[by], dict[str, UsageRow]()
+    key_of, all_lines = KEYS[by], list(lines)
+    groups: dict[str, list[BillLine]] = {}
     exact: dict[str, dict[str, Decimal]] = {}
-    all_lines = list(lines)
     for line in all_lines:
         key = key_of(line.key)
-        found[key] = _with(found.get(key, UsageRow(key)), line)
+        groups.setdefault(key, []).append(line)
         if line.exact is not None:
             of_team = exact.setdefault(line.key.tenant, {})
             of_team[key] = EXACT.add(of_team.get(key, Decimal(0)), line.exact)
-    return _with_amounts([found[key] for key in sorted(found)], exact, currency_of(all_lines))
+    found = [_row(key, groups[key]) for key in sorted(groups)]
+    return _with_amounts(found, exact, currency_of(all_lines))
 
 
 def currency_of(lines: Iterable[BillLine]) -> str | None:
@@ -152,13 +153,13 @@ def currency_of(lines: Iterable[BillLine]) -> str | None:
     return "" if not found else found.pop() if len(found) == 1 else None
 
 
-def _with(row: UsageRow, line: BillLine) -> UsageRow:
-    return replace(
-        row,
-        seconds=row.seconds + line.seconds,
-        gpu_seconds=row.gpu_seconds + line.gpu_seconds,
-        pods=row.pods + line.pods,
-        unpriced=row.unpriced + (line.seconds if line.exact is None else 0),
+def _row(key: str, lines: Sequence[BillLine]) -> UsageRow:
+    return UsageRow(
+        key,
+        sum(line.seconds for line in lines),
+        sum((line.gpu_seconds for line in lines), Fraction(0)),
+        sum(line.pods for line in lines),
+        unpriced=sum(line.seconds for line in lines if line.exact is None),
     )
 
 
@@ -193,25 +194,50 @@ def rows_by_span(pages: Iterable[Sequence[Hold]], spans: Sequence[Span], prices:
     gpu, pods = [Fraction(0)] * len(spans), [0] * len(spans)
     for page in pages:
         for key, parts in _by_price(page, spans, prices).items():
-            _add(held.setdefault(key, [0] * len(spans)), by_span(parts, spans))
-        _add(gpu, by_span(page, spans, gpus))
+            add_seconds(parts, spans, held.setdefault(key, [0] * len(spans)), gpu)
         _count(pods, page, spans)
     return _span_rows(spans, held, gpu, pods, prices)
+
+
+def add_seconds(holds: Iterable[Hold], spans: Sequence[Span], seconds: list[int], gpu_seconds: list[Fraction]) -> None:
+    """Add to each of the spans what the holds have in it. Holds of one part of a GPU are added up together."""
+    by_part: dict[Fraction | None, list[Hold]] = {}
+    for hold in holds:
+        by_part.setdefault(hold.possession.gpus, []).append(hold)
+    for part, some in by_part.items():
+        for place, held in enumerate(by_span(some, spans)):
+            if held:
+                seconds[place] += int(held)
+                gpu_seconds[place] += (part or 0) * held
 
 
 def _by_price(holds: Iterable[Hold], spans: Sequence[Span], prices: Prices) -> dict[_Price, list[Hold]]:
     """The holds cut where prices change, by team, profile and the price's number."""
     found: dict[_Price, list[Hold]] = {}
+    if not spans:
+        return found
+    start, end = spans[0].start, spans[-1].end
+    numbers: dict[str, int | None] = {}
     for hold in holds:
-        for charge in charges(hold, prices, spans[0].start, spans[-1].end) if spans else ():
-            key = charge.key.tenant, charge.key.profile, charge.key.price
-            found.setdefault(key, []).append(replace(hold, start=charge.start, end=charge.end))
+        whose = hold.possession
+        if whose.profile not in numbers:
+            numbers[whose.profile] = _only_price(whose.profile, prices, start, end)
+        number = numbers[whose.profile]
+        if number is not None:
+            found.setdefault((whose.tenant, whose.profile, number), []).append(hold)
+            continue
+        for charge in charges(hold, prices, start, end):
+            part = replace(hold, start=charge.start, end=charge.end)
+            found.setdefault((whose.tenant, whose.profile, charge.key.price), []).append(part)
     return found
 
 
-def _add(sums: list[int] | list[Fraction], more: Sequence[int | Fraction]) -> None:
-    for place, each in enumerate(more):
-        sums[place] += each  # type: ignore[assignment]
+def _only_price(profile: str, prices: Prices, start: int, end: int) -> int | None:
+    """The number of the price that counts in all of ``[start, end)``, 0 for none; None where it changes meanwhile."""
+    if prices.starts(start, end, profile):
+        return None
+    version = prices.at(profile, start)
+    return 0 if version is None else version.number
 
 
 def _count(pods: list[int], holds: Iterable[Hold], spans: Sequence[Span]) -> None:

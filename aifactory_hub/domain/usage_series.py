@@ -56,9 +56,14 @@ def heatmap(holds: Iterable[Hold], start: int, end: int, zone: ZoneInfo, weight:
     """How many were held on average at each hour of each weekday within ``[start, end)``: seven rows from Monday on, of
     24 hours each. An hour that the clock skips or repeats counts as what it was; one that never came is 0."""
     spans = hours(start, end, zone)
+    return week_of(spans, by_span(holds, spans, weight), zone)
+
+
+def week_of(spans: Sequence[Span], sums: Sequence[int | Fraction], zone: ZoneInfo) -> list[list[Fraction]]:
+    """See heatmap: the means of what was held in these hours, each given as its sum of seconds."""
     held = [[Fraction(0)] * 24 for _ in range(7)]
     length = [[0] * 24 for _ in range(7)]
-    for span, seconds in zip(spans, by_span(holds, spans, weight), strict=True):
+    for span, seconds in zip(spans, sums, strict=True):
         there = datetime.fromtimestamp(span.start, zone)
         held[there.weekday()][there.hour] += seconds
         length[there.weekday()][there.hour] += span.seconds

@@ -81,7 +81,7 @@ async def _answer(ask: Ask, path: str, read: Callable[[Mapping[str, Any]], Any])
         async with asyncio.timeout(WITHIN):
             return read(await ask(path))
     except Exception as error:  # Home is shown whatever the service does
-        log.warning("the job service does not say %s: %s", path.partition("?")[0], error)
+        log.info("the job service does not say %s: %s", path.partition("?")[0], error)
         return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -11,14 +10,10 @@ from zoneinfo import ZoneInfo
 from ..domain.bills import BillLine, bills
 from ..domain.months import Span, days, hours
 from ..domain.prices import Prices
-from ..domain.usage import Hold
-from ..domain.usage_answers import By, UsageRow, currency_of, period, rows, rows_by_span, summed
-from ..domain.usage_series import gpus, heatmap, one
+from ..domain.usage_answers import By, UsageRow, add_seconds, currency_of, period, rows, rows_by_span, summed
+from ..domain.usage_series import week_of
 from ..store.billing import Billing, BillRecord, ClosedMonth
 from ..store.usage_reports import Total, UsageReports, Whose
-
-# Holds that are in memory at once.
-_PAGE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,42 +78,22 @@ class UsageReader:
         if by in (By.DAY, By.HOUR):
             until = self.until(span)
             spans = (days if by is By.DAY else hours)(span.start, until, self.zone)
-            found = rows_by_span(self.pages(span, whose), spans, self.prices)
+            found = rows_by_span(self.usage.stream(span.start, until, whose), spans, self.prices)
         else:
             found = rows(lines, by)
         return Summary(span, found, summed(found, total.pods), total.uncertain, simulated, currency), lines
-
-    def pages(self, span: Span, whose: Whose) -> Iterator[Sequence[Hold]]:
-        """The holds of a span, some at a time."""
-        until, after = self.until(span), (0, "")
-        while until > span.start:
-            page = self.usage.holds(span.start, until, whose, limit=_PAGE, after=after)
-            if page:
-                yield page
-            if len(page) < _PAGE:
-                return
-            after = page[-1].start, page[-1].pod
 
     def heatmaps(self, span: Span, whose: Whose) -> tuple[list[list[Fraction]], list[list[Fraction]], bool]:
         """How many pods, and how much of GPUs, were held on average at each hour of the week; whether any is simulated.
 
         Of a month that goes on, up to now.
         """
-        pods = [[Fraction(0)] * 24 for _ in range(7)]
-        devices = [[Fraction(0)] * 24 for _ in range(7)]
-        simulated = False
-        for page in self.pages(span, whose):
-            until = self.until(span)
-            _add(pods, heatmap(page, span.start, until, self.zone, one))
-            _add(devices, heatmap(page, span.start, until, self.zone, gpus))
+        spans = hours(span.start, self.until(span), self.zone)
+        pods, devices, simulated = [0] * len(spans), [Fraction(0)] * len(spans), False
+        for page in self.usage.stream(span.start, self.until(span), whose):
+            add_seconds(page, spans, pods, devices)
             simulated = simulated or any(hold.possession.simulated for hold in page)
-        return pods, devices, simulated
-
-
-def _add(sums: list[list[Fraction]], more: list[list[Fraction]]) -> None:
-    for row, others in zip(sums, more, strict=True):
-        for hour, each in enumerate(others):
-            row[hour] += each
+        return week_of(spans, pods, self.zone), week_of(spans, devices, self.zone), simulated
 
 
 def _is_of(record: BillRecord, whose: Whose) -> bool:

@@ -100,6 +100,7 @@ def assemble(
     lease: Lease | None = None,
     images: Images | None = None,
     site_token_hash: str | None = None,
+    metrics_token_hash: str | None = None,
     sign_in: HubSignIn | None = None,
     forget: Callable[[str], None] = lambda tenant: None,
     clock: Callable[[], float] = time.time,
@@ -209,6 +210,7 @@ def assemble(
         billing=billing,
         heard_at=heard,
         site_token_hash=site_token_hash,
+        metrics_token_hash=metrics_token_hash,
         sign_in=sign_in,
     )
 
@@ -262,6 +264,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
     Raises what load_registry and connect_host raise, and LeaseTaken; a cluster that does not answer does not keep it
     from starting.
     """
+    metrics_token = settings.metrics_token
     provider = await clock_pool.run(RegistryProvider.open, settings.tenants, settings.files)
     registry = provider.registry
     db = open_db(settings.database)
@@ -309,6 +312,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             unavailable=lambda tenant: _unavailable(clients, tenant),
             images=Images(provider.current, watch),
             site_token_hash=token_hash(settings.service_token.reveal()),
+            metrics_token_hash=None if metrics_token is None else token_hash(metrics_token.reveal()),
             sign_in=HubSignIn(settings.hub_api_url, settings.service_token.reveal(), settings.prefix),
             forget=clients.forget,
             quiet=_QUIET,

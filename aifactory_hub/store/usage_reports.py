@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -12,11 +12,13 @@ from sqlalchemy import ColumnElement, Connection, Engine, case, func, select
 
 from ..domain.bills import LineKey, Seconds
 from ..domain.prices import Prices
-from ..domain.usage import Hold
+from ..domain.usage import Hold, Possession
 from .ledger_rows import hold_of
 from .usage_tables import HoldRow
 
 _HOLDS = HoldRow.__table__
+# Holds that are in memory at once where all are added up.
+_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,16 @@ class UsageReports:
         with self._db.connect() as connection:
             return [hold_of(row._mapping) for row in connection.execute(query)]
 
+    def stream(self, start: int, end: int, whose: Whose | None = None) -> Iterator[list[Hold]]:
+        """The holds that touch ``[start, end)``, some at a time and in no order, for adding up: of each only when it
+        was, and its team, profile and part of a GPU."""
+        columns = (HoldRow.start, HoldRow.end, HoldRow.tenant, HoldRow.profile, HoldRow.gpus, HoldRow.simulated)
+        query = select(*columns).where(*_touching(start, end, whose or Whose()))
+        known: dict[tuple[Any, ...], Possession] = {}
+        with self._db.connect().execution_options(yield_per=_AT_ONCE) as connection:
+            for rows in connection.execute(query).partitions():
+                yield [Hold("", _brief(row[2:], known), row[0], row[1]) for row in rows]
+
     def hold(self, pod: str) -> Hold | None:
         """That of one pod."""
         with self._db.connect() as connection:
@@ -106,6 +118,14 @@ class UsageReports:
             for row in connection.execute(select(rows).where(rows.c.place <= each).order_by(rows.c.place)):
                 found.setdefault((row.kind, row.profile), []).append(row.end - row.start)
         return found
+
+
+def _brief(columns: tuple[Any, ...], known: dict[tuple[Any, ...], Possession]) -> Possession:
+    if (found := known.get(columns)) is None:
+        tenant, profile, gpus, simulated = columns
+        part = None if gpus is None else Fraction(gpus)
+        found = known[columns] = Possession(tenant, profile=profile, gpus=part, simulated=bool(simulated))
+    return found
 
 
 def _by_cuts(prices: Prices, start: int, end: int) -> list[tuple[list[int], ColumnElement[bool]]]:

@@ -46,6 +46,7 @@ class HoldRow(Base):
         Index("ix_usage_holds_tenant", "tenant", "start"),
         Index("ix_usage_holds_end", "end"),
         Index("ix_usage_holds_owner", "owner"),
+        Index("ix_usage_holds_user", "user", "start"),
         Index("ix_usage_holds_changed", "changed"),
     )
 

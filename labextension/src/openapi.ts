@@ -502,6 +502,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/platform/overview": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** How much each team holds now, and how many wait. */
+        readonly get: operations["getPlatformOverview"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/platform/usage": {
         readonly parameters: {
             readonly query?: never;
@@ -2486,6 +2503,16 @@ export interface components {
             readonly uncertain_seconds: number;
         };
         /**
+         * PlatformOverviewAnswer
+         * @description All teams of the site, in the order of tenants.yaml.
+         */
+        readonly PlatformOverviewAnswer: {
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Teams */
+            readonly teams: readonly components["schemas"]["TeamLoadAnswer"][];
+        };
+        /**
          * PlatformUsage
          * @description The use of all teams.
          */
@@ -3211,6 +3238,24 @@ export interface components {
              * @default null
              */
             readonly tenant: string | null;
+        };
+        /**
+         * TeamLoadAnswer
+         * @description How much a team holds now. Counts are null where the cluster did not say, never 0.
+         */
+        readonly TeamLoadAnswer: {
+            /** Display Name */
+            readonly display_name: string;
+            /** Jobs */
+            readonly jobs: number | null;
+            /** Servers */
+            readonly servers: number | null;
+            /** Tenant */
+            readonly tenant: string;
+            /** Unavailable */
+            readonly unavailable: string | null;
+            /** Waiting */
+            readonly waiting: number | null;
         };
         /**
          * TeamUsage
@@ -4630,6 +4675,35 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Heatmap"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getPlatformOverview: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description How much each team holds now, and how many wait. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PlatformOverviewAnswer"];
                 };
             };
             /** @description What went wrong. */

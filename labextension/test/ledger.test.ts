@@ -13,7 +13,7 @@ import {
 import { trans } from './trans';
 
 function row(key: string, seconds: number): UsageRow {
-  return { key, seconds, gpu_seconds: 0, pods: 1, amount: '1.00' };
+  return { key, seconds, gpu_seconds: 0, pods: 1, amount: '1.00', unpriced_seconds: 0 };
 }
 
 test.each([
@@ -30,7 +30,8 @@ test('money is shown digit by digit, and no price is not nothing', () => {
   expect(amount('12.30', 'EUR', trans)).toBe('12.30 EUR');
   expect(amount('0.0040', null, trans)).toBe('0.0040');
   expect(amount(null, 'EUR', trans)).toBe('no price');
-  expect(amount('0', 'EUR', trans)).toBe('0 EUR');
+  expect(amount('0', 'EUR', trans)).toBe('0.00 EUR');
+  expect(amount('-1.5', 'EUR', trans)).toBe('-1.50 EUR');
 });
 
 test('who is nobody is said to be unknown', () => {
@@ -64,6 +65,5 @@ test('the darkest shade is the most there is, and what is something is never bla
 });
 
 test('what a team held is the sum of its lines', () => {
-  const line = { user: 'ada', profile: 'p', kind: 'job', seconds: 5, pods: 1, amount: null };
-  expect(heldBy({ lines: [line, { ...line, seconds: 7 }] })).toBe(12);
+  expect(heldBy({ lines: [{ seconds: 5 }, { seconds: 7 }] })).toBe(12);
 });

@@ -15,7 +15,8 @@ const SITE: Site = {
   ...{ tenants: { nlp: 'Language' }, simulated: false, administrator: false }
 };
 const TOLD = { as_of: 1_793_527_200, uncertain_seconds: 0, simulated: false, currency: 'EUR' };
-const TOTAL = { key: 'total', seconds: 0, gpu_seconds: 0, pods: 0, amount: null };
+const SPAN = { start: 0, end: 1, zone: 'UTC' };
+const TOTAL = { key: 'total', seconds: 0, gpu_seconds: 0, pods: 0, amount: null, unpriced_seconds: 0 };
 const TEAM: TeamOverview = {
   ...{ tenant: 'nlp', display_name: 'Language', role: 'member', as_of: '2026-11-01T10:00:00Z' },
   ...{ known: true, unavailable: null, simulated: false, holding: [], waiting: [] }
@@ -26,7 +27,9 @@ const HELD = {
 };
 const BILLS: Bills = {
   ...TOLD,
-  ...{ month: '2026-10', state: 'closing', closed_at: null, closed_by: null, amount: '3.00', bills: [] }
+  ...SPAN,
+  ...{ month: '2026-10', state: 'closing', closed_at: null, closed_by: null, digest: null },
+  ...{ amount: '3.00', bills: [] }
 };
 
 let api: PageApi;
@@ -36,14 +39,20 @@ let box: HTMLElement;
 beforeEach(() => {
   (globalThis as unknown as { IS_REACT_ACT_ENVIRONMENT: boolean }).IS_REACT_ACT_ENVIRONMENT = true;
   api = new PageApi('/s/', 'ada');
-  const usage = { ...TOLD, start: 0, end: 1, scope: 'own' as const, rows: [], total: TOTAL };
+  const usage = { ...TOLD, ...SPAN, by: 'day' as const, rows: [], total: TOTAL };
+  const heat = { ...TOLD, ...SPAN, scope: 'team' as const, cells: [], gpus: [] };
   jest.spyOn(api, 'team').mockResolvedValue(TEAM);
-  jest.spyOn(api, 'teamUsage').mockResolvedValue(usage);
-  jest.spyOn(api, 'teamHeat').mockResolvedValue({ ...TOLD, cells: [], zone: 'UTC' });
-  jest.spyOn(api, 'holds').mockResolvedValue({ ...TOLD, holds: [], next: null });
+  jest.spyOn(api, 'teamUsage').mockResolvedValue({ ...usage, tenant: 'nlp', scope: 'own' });
+  jest.spyOn(api, 'teamHeat').mockResolvedValue(heat);
+  jest
+    .spyOn(api, 'holds')
+    .mockResolvedValue({ ...TOLD, ...SPAN, tenant: 'nlp', scope: 'own', holds: [], next: null });
   jest.spyOn(api, 'platformUsage').mockResolvedValue(usage);
-  jest.spyOn(api, 'platformHeat').mockResolvedValue({ ...TOLD, cells: [], zone: 'UTC' });
+  jest.spyOn(api, 'platformHeat').mockResolvedValue(heat);
   jest.spyOn(api, 'bills').mockResolvedValue(BILLS);
+  const counts = { servers: 2, jobs: 1, waiting: null };
+  const teams = [{ tenant: 'nlp', display_name: 'Language', unavailable: null, ...counts }];
+  jest.spyOn(api, 'teams').mockResolvedValue({ simulated: false, teams });
   jest.spyOn(api, 'health').mockResolvedValue({
     status: 'ok',
     database: null,
@@ -144,6 +153,7 @@ test('a month is closed after a question, and not without', async () => {
   const close = jest.spyOn(api, 'closeMonth').mockResolvedValue({});
   const text = await shown(platform(true));
   expect(text).toContain('The month is over and is closed soon.');
+  expect(text).toContain('2 servers, 1 jobnot known0 h');
   await click('Close the month…');
   await click('Leave it open');
   expect(close).not.toHaveBeenCalled();

@@ -85,7 +85,7 @@ def test_a_server_of_ones_own_name_is_chosen_started_nowhere_and_deleted(site: S
     wait_until(lambda: "Delete mine" in ida.get("/hub/home").text, "it is shown as stopped")
     assert "Delete the server mine?" in ida.get("/hub/aifactory/delete/ida/mine").text
     assert post(ida, "/hub/aifactory/delete/ida/mine").status_code == 302
-    assert "mine" not in ida.get("/hub/home").text
+    assert "Delete mine" not in ida.get("/hub/home").text
     assert post(ida, "/hub/aifactory/delete/ida/mine").status_code == 404
 
 
@@ -133,3 +133,10 @@ def test_who_is_in_no_team_reads_so_first_and_the_claims_only_when_they_unfold_t
     before, _, details = text.partition("<details>")
     assert "Ask your team&#x27;s admin" in before
     assert "did arrive" in details and "did arrive" not in before
+
+
+def test_a_job_service_that_is_away_is_said_and_does_not_hold_up_home(site: Site, ida: httpx.Client) -> None:
+    page = ida.get("/hub/home").text
+    assert "This month: <strong>not known now</strong>" in page
+    assert "Not known now: the job service does not answer. Jobs go on." in page
+    assert 'href="/services/aifactory/team/nlp">Team Language: who holds what' in page

@@ -97,7 +97,8 @@ def test_the_pages_tell_of_a_coming_end_and_of_the_last_one(site: Site) -> None:
     home = browser.get("/hub/home").text
     assert "is stopped at 00:01:00 UTC, to give its quota back: &lt;b&gt; takes it back." in home
     assert "Your server ended on 1970-01-01 at 00:02 UTC. The vCluster of team nlp was deleted" in home
-    assert 'href="/hub/aifactory/team/nlp">Team Language<' in home
+    assert 'href="/services/aifactory/team/nlp">Team Language<' in home
+    assert "aifactory/platform" not in home
     assert "aifactory/cluster" not in home
     assert "is stopped at" in browser.get("/hub/token").text
     # The server itself may ask, for JupyterLab to say it; nobody else's server may.
@@ -120,7 +121,7 @@ def test_the_cluster_page_is_for_administrators_and_linked_for_them(site: Site) 
     home = root.get("/hub/home").text
     assert 'href="/hub/aifactory/cluster"' in home
     assert 'href="/hub/aifactory/sign-ins"' in home
-    assert "aifactory/team/" not in home
+    assert 'href="/services/aifactory/platform">Platform<' in home
     assert "no &lt;cluster&gt; here" in root.get("/hub/aifactory/cluster").text
 
 

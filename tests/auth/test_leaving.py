@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from aifactory_hub.constants import SCOPE_READ, SCOPE_SUBMIT
+from aifactory_hub.constants import SCOPE_PLATFORM, SCOPE_READ, SCOPE_SUBMIT
 from aifactory_hub.domain.membership_policy import SessionStatus
 from aifactory_hub.domain.tenants import Role
 from aifactory_hub.service.errors import ServiceError
@@ -192,6 +192,33 @@ def test_only_the_service_is_told_who_belongs_where(site: Site) -> None:
     bad: Any
     for bad in ({}, [], {"users": "rosa"}, {"users": [1]}, {"users": ["x"] * 501}):
         assert asked(SERVICE_TOKEN, bad).status_code == 400
+
+
+def test_the_service_is_told_who_administers_the_hub(site: Site) -> None:
+    """An administrator's own token is for administrating; the one in their notebook is not."""
+    member = site.sign_in("rita", "teams/nlp")
+    browser = site.sign_in("root", "teams/nlp")
+    assert site.start(browser, "root", tenant="nlp").status_code == 201
+    url, head = f"{site.hub.url}/hub/aifactory/api/memberships", {"Authorization": f"token {SERVICE_TOKEN}"}
+    said = httpx.post(url, json={"users": ["rita", "root", "ghost"]}, headers=head, trust_env=False).json()
+    assert {name: each["admin"] for name, each in said["memberships"].items()} == {
+        "rita": False,
+        "root": True,
+        "ghost": False,
+    }
+
+    def own_token(whose: httpx.Client, name: str) -> Any:
+        path = f"/hub/api/users/{name}/tokens"
+        return whose.post(path, json={"note": "mine"}, headers=site.xsrf(whose)).json()["token"]
+
+    def administrates(token: str) -> bool:
+        head = {"Authorization": f"token {token}"}
+        model = httpx.get(f"{site.hub.url}/hub/api/user", headers=head, trust_env=False).json()
+        return SCOPE_PLATFORM in model["scopes"]
+
+    assert administrates(own_token(browser, "root"))
+    assert not administrates(site.token("root"))
+    assert not administrates(own_token(member, "rita"))
 
 
 def test_owners_of_live_jobs_are_asked_about_though_they_run_no_server(site: Site) -> None:

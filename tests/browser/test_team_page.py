@@ -47,6 +47,7 @@ def test_an_admin_sees_who_holds_what_and_the_month_of_the_team(page: Page) -> N
     expect(members).to_contain_text("ada")
     expect(members).to_contain_text("EUR")
     expect(page.get_by_role("img", name=re.compile("Hours held on each day"))).to_be_visible()
+    expect(page.get_by_role("region", name="Hours of the week")).to_be_visible()
     heat = page.get_by_role("table", name=re.compile("hour of the week"))
     assert heat.get_by_role("cell").count() >= 7 * 24
     assert heat.locator("[data-shade='4']").count() > 0
@@ -143,6 +144,10 @@ def test_each_page_leads_to_the_others(page: Page, demo: Demo) -> None:
     page.get_by_role("link", name="Jobs of the team").click()
     page.wait_for_url(re.compile(r"\?team=nlp$"))
     page.get_by_role("link", name="Home", exact=True).click()
+    expect(page.locator("#af-month")).to_contain_text(re.compile(r"This month: \d+ h, \d+\.\d\d EUR"))
+    expect(page.locator("#af-jobs")).to_contain_text("You have no jobs yet")
+    assert complaints(page) == []
+    picture(page, "team-page/home", full=True)
     page.get_by_role("link", name="Team Language", exact=True).click()
     page.wait_for_url(re.compile(f"{TEAM}$"))
     assert page.get_by_role("link", name="Platform").count() == 0

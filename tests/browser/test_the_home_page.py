@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ from aifactory_hub.domain.home import (
     next_server,
     teams_free,
 )
+from aifactory_hub.domain.home_jobs import HomeJob, OwnMonth, month_words
+from aifactory_hub.domain.jobs import JobState
 from aifactory_hub.domain.menu import TeamLoad
 from aifactory_hub.domain.quota import Holder, Usage
 from aifactory_hub.domain.server_ends import NOTICE, Notice
@@ -28,6 +32,10 @@ from .test_the_menu import PHONE, complaints
 
 pytestmark = pytest.mark.browser
 
+JOBS = (
+    HomeJob("j2", "train", JobState.RUNNING, "", 1_793_527_209.0),
+    HomeJob("j1", "evaluate", JobState.FAILED, "exit code 3", None),
+)
 TENANTS = {name: make_tenant(name, quota={SMALL: 2, LARGE: 1}) for name in ("nlp", "vision")}
 CATALOGUE = make_catalogue()
 
@@ -52,6 +60,9 @@ def context(*states: ServerState, known: bool = True) -> dict[str, Any]:
         "limit": 0,
         "longest_name": 100,
         "xsrf_token": "x",
+        "services": [SimpleNamespace(name="aifactory", href="/services/aifactory/")],
+        "month": month_words(OwnMonth(147_600, Decimal("12.30"), "EUR", 1800, now - 120) if known else None, now),
+        "jobs": JOBS if known else None,
     }
 
 
@@ -78,6 +89,8 @@ def test_axe_finds_nothing_wide_or_on_a_phone(page: Page, site: str, theme: Any)
     page.goto(f"{site}/hub/home")
     expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
     expect(page.locator(".af-running")).to_contain_text("0.40 EUR")
+    expect(page.locator("#af-month")).to_contain_text("41 h, 12.30 EUR (counted until 2 min ago)")
+    expect(page.locator("#af-jobs")).to_contain_text("exit code 3")
     if theme == "light":
         picture(page, "home")
     assert complaints(page) == []
@@ -95,6 +108,8 @@ def test_numbers_that_are_not_known_are_said_to_be_and_axe_finds_nothing(
     page.goto(f"{site}/hub/home")
     expect(page.locator(".af-running dl")).to_contain_text("unknown")
     expect(page.locator("#af-free")).to_contain_text("did not answer in time")
+    expect(page.locator("#af-month")).to_contain_text("not known now")
+    expect(page.locator("#af-jobs")).to_contain_text("the job service does not answer")
     assert "0 free" not in page.locator("#af-free").inner_text()
     assert complaints(page) == []
 

@@ -127,6 +127,9 @@ async def test_files_that_are_there_are_not_sent_again(
         Path("copy.py").write_text("print(1)")
         assert submit("python3 copy.py", session=session).wait(60) == "SUCCEEDED"
         assert "sending 1 of 3 files, 8 B of 29 B" in capsys.readouterr().err
+        Path("away.txt").symlink_to("/etc/hostname")
+        submit("true", session=session)
+        assert "away.txt is a link out of the folder: what is in /etc/hostname is sent" in capsys.readouterr().err
 
     await asyncio.to_thread(day)
 

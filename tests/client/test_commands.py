@@ -28,6 +28,9 @@ async def test_a_job_by_hand(here: Path, tmp_path: Path) -> None:
     saved = await run(commands.job, "artifacts", job_id, "--save", str(tmp_path / "got"))
     assert saved.output.split()[::2] == ["700", "model.bin"]
     assert (tmp_path / "got" / "model.bin").stat().st_size == 700
+    nothing = (await run(commands.job, "submit", "--wait", "--", "true")).stdout.splitlines()[0]
+    none = await run(commands.job, "artifacts", nothing)
+    assert (none.stdout, none.stderr) == ("", f"job {nothing} gave back no files\n")
 
 
 async def test_a_job_of_a_commit_by_hand(here: Path) -> None:

@@ -123,6 +123,13 @@ def test_what_names_no_commit_is_refused_in_words(project: Path, tmp_path: Path,
     assert "secret" not in str(refused.value)
 
 
+def test_a_folder_that_is_in_no_repository_is_said_with_what_to_do(tmp_path: Path) -> None:
+    (folder := tmp_path / "plain").mkdir()
+    with pytest.raises(ClientError, match=r"plain is in no git repository\. Work in a clone of one") as refused:
+        exported("HEAD", folder, tmp_path)
+    assert "fatal" not in str(refused.value)
+
+
 def test_a_commit_travels_as_it_is_in_git_whatever_its_attributes_say(
     project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

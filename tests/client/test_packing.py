@@ -192,6 +192,16 @@ def test_a_link_to_a_file_travels_as_the_file_and_others_are_named(tmp_path: Pat
     assert sorted(done.skipped) == ["around", "lost.txt", "pipe"]
 
 
+def test_a_link_out_of_the_folder_is_named(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "in", {"real.txt": b"real"})
+    fill(tmp_path, {"secret.txt": b"secret"})
+    (folder / "own.txt").symlink_to("real.txt")
+    (folder / "out.txt").symlink_to("../secret.txt")
+    done = sent(folder)
+    assert names(done) == ["out.txt", "own.txt", "real.txt"]
+    assert done.outside == {"out.txt": str((tmp_path / "secret.txt").resolve())}
+
+
 def test_what_is_no_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(ClientError, match="is not a folder"):
         sent(tmp_path / "none")

@@ -85,6 +85,18 @@ def test_a_service_that_takes_the_connection_and_says_nothing_is_waited_for_no_l
         assert time.monotonic() - begun < 10
 
 
+def test_a_wait_for_the_service_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("aifactory_hub.client.session._SAY_AFTER", 0.0)
+    client, seen = session(*[httpx.ConnectError("refused")] * 5, httpx.Response(200, json={}))
+    client.get("/jobs/j1")
+    assert len(seen) == 6
+    assert capsys.readouterr().err == "the job service does not answer; it is asked again for up to 5 s\n"
+    client.get("/jobs/j1")
+    assert capsys.readouterr().err == ""
+
+
 def test_a_refusal_is_not_repeated_and_carries_everything() -> None:
     body = {"reason": "never-fits", "detail": "No.", "field": "profile", "asked": 1, "limit": 0}
     client, seen = session(httpx.Response(409, json=body))

@@ -56,6 +56,12 @@ async def until_gone(engine: LocalEngine) -> None:
             await asyncio.sleep(0.05)
 
 
+async def test_a_run_of_a_demo_that_was_killed_says_why_it_is_gone(tmp_path: Path) -> None:
+    run = await LocalEngine(tmp_path / "runs").get("nlp", "j1")
+    assert not run.exists
+    assert run.reason is not None and run.reason.startswith("the demo ended, or was killed, while it ran")
+
+
 async def test_only_the_owner_can_read_a_runs_secrets(engine: LocalEngine, tmp_path: Path) -> None:
     await engine.create(spec("sleep 30"))
     (folder,) = found(tmp_path, "runs/*/secrets")

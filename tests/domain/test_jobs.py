@@ -224,6 +224,8 @@ def test_the_next_step_of_a_job(case: Case) -> None:
 def test_a_decision_says_why() -> None:
     assert decide(CASES["in the queue"]).reason == "1 more needed"
     assert decide(CASES["its run was deleted"]).reason == "its run was removed from the team's vCluster"
+    known = replace(CASES["its run was deleted"], run=JobRun(exists=False, reason="the demo was killed"))
+    assert decide(known).reason == "the demo was killed"
     assert decide(CASES["it gave its quota back"]).reason == "stopped to give its quota back: preempted"
     failed = decide(CASES["failed"])
     assert (failed.reason, failed.exit_code) == ("Error", 3)

@@ -8,7 +8,7 @@ import pytest
 
 from aifactory_hub.domain.menu import TeamLoad
 from aifactory_hub.domain.quota import Holder, Usage
-from aifactory_hub.domain.team_overview import OverviewAnswer, Reader, overview
+from aifactory_hub.domain.team_overview import OverviewAnswer, Reader, overview, platform_overview
 from aifactory_hub.domain.tenants import Role
 from aifactory_hub.domain.tickets import Ticket, TicketState
 
@@ -63,3 +63,16 @@ def test_what_is_not_known_is_null_and_not_empty() -> None:
     answer = seen(TeamLoad(NOW, None, unavailable="its vCluster is away"))
     assert (answer["known"], answer["holding"], answer["waiting"]) == (False, None, None)
     assert answer["unavailable"] == "its vCluster is away"
+
+
+def test_all_teams_in_numbers_that_name_nobody() -> None:
+    held = (holder("job", "j1", None), holder("server", "ada", None), holder("server", "ada--b", None))
+    tenants = {name: make_tenant(name) for name in ("nlp", "vision", "new")}
+    loads = {
+        "nlp": TeamLoad(NOW, Usage({SMALL: 3}, held), queue=(waits("job", "j2", "kim"),)),
+        "vision": TeamLoad(NOW, None, unavailable="its vCluster is away"),
+    }
+    answer = platform_overview(tenants, loads, simulated=False)
+    counts = [(team["tenant"], team["servers"], team["jobs"], team["waiting"]) for team in answer["teams"]]
+    assert counts == [("nlp", 2, 1, 1), ("vision", None, None, None)]
+    assert "ada" not in str(answer) and "kim" not in str(answer)

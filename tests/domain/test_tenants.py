@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aifactory_hub.domain.tenants import Role, administered, hub_groups
+from aifactory_hub.domain.tenants import Role, administered, hub_groups, seen
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,8 @@ def test_hub_groups_of_memberships(memberships: dict[str, Role], wanted: list[st
 def test_who_administers_what() -> None:
     groups = hub_groups({"nlp": Role.ADMIN, "vision": Role.MEMBER, "gone": Role.ADMIN})
     assert administered(groups, ["vision", "nlp"]) == ["nlp"]
+
+
+def test_who_belongs_where_in_whichever_role() -> None:
+    groups = hub_groups({"nlp": Role.ADMIN, "vision": Role.VIEWER, "gone": Role.MEMBER})
+    assert seen(groups, ["vision", "audio", "nlp"]) == ["vision", "nlp"]

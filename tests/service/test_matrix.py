@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from aifactory_hub import constants
+from aifactory_hub.domain.usage import FactKind, Possession, Source, UsageFact
 from aifactory_hub.service.api.app import describe
 from aifactory_hub.store import Artifact
 
@@ -35,6 +36,8 @@ NOWHERE = {
     "tenant": "nowhere",
     "sha256": "0" * 64,
     "name": "nothing.txt",
+    "pod": "11111111-nothing",
+    "month": "2019-01",
 }
 # By operationId, for those with a body. A body that is a file is in FILE_BODIES.
 BODIES: dict[str, Any] = {
@@ -47,6 +50,7 @@ BODIES: dict[str, Any] = {
     "findMissingFiles": {"sha256": []},
     "reportProgress": {"progress": 66},
     "reportEnd": {"exit_code": 0},
+    "correctHold": {"void": True, "reason": "evil"},
 }
 FILE_BODIES = {
     "uploadPack": pack_of(FILES),
@@ -57,9 +61,9 @@ FILE_BODIES = {
 }
 # Whose body names the team that it acts in.
 NAMES_TENANT = {"submitJob", "dryRunJob", "makeSchedule", "findMissingFiles"}
-QUERIES = {"offset": "0", "cron": "0 5 * * *"}
+QUERIES = {"offset": "0", "cron": "0 5 * * *", "user": "ada"}
 # Parameters that name no object and no team.
-OF_NOTHING = {"cron", "time_zone", "count"}
+OF_NOTHING = {"cron", "time_zone", "count", "month"}
 # Headers that differ between any two answers.
 OF_THE_MOMENT = {"date", "content-length", "etag"}
 
@@ -103,7 +107,10 @@ async def site(tmp_path: Path, hub: FakeHub) -> AsyncIterator[Site]:
             "tenant": "nlp",
             "sha256": digest,
             "name": f"{MARK}.txt",
+            "pod": "22222222-of-nlp",
+            "month": "2019-02",
         }
+        service.context.ledger.append([hold_of_nlp(real["pod"])])
         tokens = {
             "nobody": None,
             "garbage": "garbage",
@@ -117,6 +124,12 @@ async def site(tmp_path: Path, hub: FakeHub) -> AsyncIterator[Site]:
             "a service": "robot",
         }
         yield Site(service, real, tokens, job_id, specs[job_id])
+
+
+def hold_of_nlp(pod: str) -> UsageFact:
+    """A pod of ada's that goes on since January 2019."""
+    whose = Possession("nlp", "ada", MARK, "job", MARK, MARK, MARK, {MARK: 1})
+    return UsageFact.exact(pod, FactKind.BOUND, Source.WATCH, 1_546_500_000, 1_546_500_000, possession=whose, note=MARK)
 
 
 def fill(service: RunningService, job_id: str) -> None:
@@ -225,6 +238,7 @@ async def untouched(site: Site) -> None:
         log = (await ada.get(f"/jobs/{site.own_job}/logs")).text
     assert (job["cancel_asked"], job["progress"], job["name"]) == (False, None, MARK)
     assert (schedule["paused"], len(listed), log) == (False, 1, MARK)
+    assert (site.service.context.ledger.head(), site.service.context.billing.closed()) == (1, {})
 
 
 async def test_a_viewer_of_the_team_changes_nothing(site: Site) -> None:

@@ -47,6 +47,12 @@ async def test_the_platforms_page_tells_others_that_it_is_not_for_them(service: 
         answer = await page(service, token, "platform")
         assert answer.status_code == status
         assert f'data-administrator="{status == 200}"' in answer.text
+        async with service.http(token) as http:
+            overview = await http.get("/platform/overview")
+        assert overview.status_code == status
+    async with service.http("rene") as http:
+        teams = (await http.get("/platform/overview")).json()["teams"]
+    assert [(team["tenant"], team["servers"]) for team in teams] == [("nlp", 0), ("vision", 0)]
 
 
 async def test_a_page_that_another_page_asks_for_is_not_given(service: RunningService) -> None:

@@ -21,18 +21,18 @@ def life(pod: str, start: int, end: int | None) -> list[UsageFact]:
     return [bound] if end is None else [bound, UsageFact.exact(pod, FactKind.ENDED, Source.WATCH, end, end)]
 
 
-async def test_counters_are_the_table_and_only_for_the_site(service: RunningService) -> None:
+async def test_counters_are_the_table_and_only_for_prometheus(service: RunningService) -> None:
     context = service.context
     now = context.heard_at()
     context.ledger.append([*life("p1", now - 700, now - 100), *life("p2", now - 60, None)])
-    object.__setattr__(context, "site_token_hash", hashlib.sha256(b"site-secret").hexdigest())
+    object.__setattr__(context, "metrics_token_hash", hashlib.sha256(b"metrics-secret").hexdigest())
     address = f"{service.url}metrics"
     async with httpx.AsyncClient(trust_env=False) as http:
         for token in ("ada", "grace", "everything"):
             refused = await http.get(address, headers={"Authorization": f"token {token}"})
             assert refused.status_code == 403
         assert (await http.get(address)).status_code == 401
-        text = (await http.get(address, headers={"Authorization": "token site-secret"})).text
+        text = (await http.get(address, headers={"Authorization": "token metrics-secret"})).text
     found = {
         (sample.name, sample.labels.get("tenant", "")): sample.value
         for family in text_string_to_metric_families(text)

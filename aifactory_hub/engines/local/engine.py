@@ -23,6 +23,8 @@ from ..process_tree import Process, alive, family, kill, processes
 
 # Seconds that a run has from the signal to its end; its runner brings results home meanwhile.
 GRACE = 20.0
+# Why a run is gone that nobody has ended: runs are processes of the one that started them.
+ENDED_WITH_DEMO = "the demo ended, or was killed, while it ran: its runs end with it"
 # Of the environment, what a program needs to be found and to print; nothing of the hub's secrets.
 _KEPT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ", "TMPDIR")
 
@@ -70,7 +72,7 @@ class LocalEngine:
         """The run now. One whose deadline has passed is told to stop."""
         run = self._runs.get((tenant, run_id))
         if run is None:
-            return JobRun(exists=False)
+            return JobRun(exists=False, reason=ENDED_WITH_DEMO)
         if run.deadline is not None and time.monotonic() > run.deadline and run.process.poll() is None:
             run.overdue = True
             self._stop((tenant, run_id), run)

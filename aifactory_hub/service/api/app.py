@@ -50,6 +50,7 @@ ROUTES: tuple[Route, ...] = (
     ("/quota", jobs.Quota),
     ("/tenants/{tenant}/profiles", quota.Profiles),
     ("/tenants/{tenant}/overview", team.Overview),
+    ("/platform/overview", team.PlatformOverview),
     ("/site/room", room.SiteRoom),
     ("/site/jobs", site_jobs.SiteJobs),
     ("/site/tenants-file", tenants_file.SiteTenantsFile),

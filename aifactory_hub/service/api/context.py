@@ -41,7 +41,8 @@ class Context:
     one person speak.
     ``ledger`` has what pods held, ``usage`` reads it, ``billing`` has prices and closed months; the ledger knows
     everything up to the second ``heard_at``.
-    ``site_token_hash`` is that of the token which hub and service share; None where there is none. ``sign_in`` is
+    ``site_token_hash`` is that of the token which hub and service share; None where there is none, as is
+    ``metrics_token_hash``, that of Prometheus' token. ``sign_in`` is
     how a browser gets a session; None where nobody can.
     """
 
@@ -71,6 +72,7 @@ class Context:
     heard_at: Callable[[], int]
     site_token_hash: str | None = None
     sign_in: HubSignIn | None = None
+    metrics_token_hash: str | None = None
     receiving: PersonalPool = field(default_factory=receiving_pool)
     parsing: PersonalPool = field(default_factory=parsing_pool)
     limits: Limits = field(default_factory=Limits)

@@ -1,9 +1,10 @@
-"""A team as its people see it: who holds what since when, and what waits."""
+"""Teams as they are now: one as its people see it, and all of them for administrators of the platform."""
 
 from __future__ import annotations
 
 from ... import constants
-from ...domain.team_overview import OverviewAnswer, Reader, overview
+from ...domain.team_overview import OverviewAnswer, PlatformOverviewAnswer, Reader, overview, platform_overview
+from ..errors import forbidden
 from .base import Handler
 from .operations import operation
 
@@ -21,3 +22,17 @@ class Overview(Handler):
         reader = Reader(caller.name, caller.roles[name])
         simulated = registry.cluster.simulated
         self.answer(overview(registry.tenants[name], registry.catalogue, load, reader, simulated=simulated))
+
+
+class PlatformOverview(Handler):
+    """All teams."""
+
+    @operation("getPlatformOverview", "How much each team holds now, and how many wait.", answer=PlatformOverviewAnswer)
+    async def get(self) -> None:
+        """For the hub's administrators. What is not known is null, never 0."""
+        caller = await self.caller()
+        if not caller.administers_platform:
+            raise forbidden("This is for the hub's administrators, with a token that is for administrating.")
+        registry = self.context.registry
+        loads = await self.context.team_loads.of({name: self.context.unavailable(name) for name in registry.tenants})
+        self.answer(platform_overview(registry.tenants, loads, simulated=registry.cluster.simulated))

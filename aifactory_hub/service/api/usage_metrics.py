@@ -23,12 +23,12 @@ _LABELS = ("tenant", "profile", "kind")
 
 
 class UsageMetrics(Handler):
-    """For the site's Prometheus, with the token that hub and service share."""
+    """For the site's Prometheus, with a token that is good for nothing else."""
 
     async def get(self) -> None:
         """Plain text in Prometheus' form. Nobody's name is in it."""
-        if not matches(bearer(self.request.headers.get("Authorization")), self.context.site_token_hash):
-            raise forbidden("This takes the token that hub and service share.")
+        if not matches(bearer(self.request.headers.get("Authorization")), self.context.metrics_token_hash):
+            raise forbidden("This takes the token of AIFACTORY_HUB_METRICS_TOKEN.")
         text = await metering.run(_text, self.context)
         self.set_header("Content-Type", CONTENT_TYPE_LATEST)
         self.finish(text)

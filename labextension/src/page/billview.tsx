@@ -4,9 +4,18 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { type JSX, useCallback, useState } from 'react';
 import type { Pair } from '../api';
 import { Answered, words } from './answered';
-import { amount, type Bill, type BillLine, hours, kindName, monthName, moment, person } from './ledger';
+import {
+  amount,
+  type Bill,
+  type BillLine,
+  type HoldPage,
+  hours,
+  kindName,
+  moment,
+  monthName,
+  person
+} from './ledger';
 import { HoldTable } from './holdviews';
-import type { HoldPage } from './ledger';
 import { uncertainWords } from './monthviews';
 import type { PageApi } from './pageapi';
 import { useAnswer } from './useanswer';
@@ -33,16 +42,7 @@ export function BillView({ api, tenant, month, trans }: BillProps): JSX.Element 
             {bill.uncertain_seconds > 0 ? (
               <p className="aif-Quiet">{uncertainWords(bill.uncertain_seconds, trans)}</p>
             ) : null}
-            {bill.corrections.length > 0 ? (
-              <p className="aif-Quiet">
-                {trans._n(
-                  'It has %1 correction of an earlier month.',
-                  'It has %1 corrections of earlier months.',
-                  bill.corrections.length,
-                  bill.corrections.length
-                )}
-              </p>
-            ) : null}
+            <Corrections bill={bill} trans={trans} />
             {bill.lines.length === 0 ? (
               <p className="aif-Quiet">
                 {trans.__('This month has no lines yet: a line appears once a server or job holds devices.')}
@@ -59,6 +59,33 @@ export function BillView({ api, tenant, month, trans }: BillProps): JSX.Element 
         )}
       </Answered>
     </section>
+  );
+}
+
+/** What was booked afterwards: of earlier months in this bill, of this month in later ones. */
+function Corrections({ bill, trans }: { bill: Bill; trans: TranslationBundle }): JSX.Element {
+  return (
+    <>
+      {bill.corrections.length > 0 ? (
+        <p>
+          {trans.__(
+            'Corrections of earlier months: %1. With them it is %2.',
+            amount(bill.corrections_amount, bill.currency, trans),
+            amount(bill.total, bill.currency, trans)
+          )}
+        </p>
+      ) : null}
+      {bill.corrected_later.length > 0 ? (
+        <p>
+          {trans._n(
+            '%1 line of this month was corrected in a later bill.',
+            '%1 lines of this month were corrected in later bills.',
+            bill.corrected_later.length,
+            bill.corrected_later.length
+          )}
+        </p>
+      ) : null}
+    </>
   );
 }
 
@@ -109,7 +136,7 @@ function Lines({ bill, api, tenant, trans }: LinesProps): JSX.Element {
                 <td>{each.profile || trans.__('none')}</td>
                 <td>{kindName(each.kind, trans)}</td>
                 <td className="aif-Number">{hours(each.seconds)}</td>
-                <td className="aif-Number">{amount(each.per_hour ?? null, bill.currency, trans)}</td>
+                <td className="aif-Number">{amount(each.per_hour, bill.currency, trans)}</td>
                 <td className="aif-Number">{amount(each.amount, bill.currency, trans)}</td>
                 <td>
                   <button
@@ -184,7 +211,9 @@ export function Holds({ title, of, kind, api, tenant, month, trans }: HoldsProps
           const shown = pages.flatMap(each => each.holds).filter(each => kind === null || each.kind === kind);
           return (
             <>
-              <HoldTable holds={shown} currency={page.currency} {...{ api, tenant, trans }} />
+              {shown.length === 0 && next !== null ? null : (
+                <HoldTable holds={shown} currency={page.currency} {...{ api, tenant, trans }} />
+              )}
               {trouble === null ? null : (
                 <p className="aif-Notice" data-kind="trouble" role="status">
                   {trouble}

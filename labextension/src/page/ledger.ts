@@ -3,115 +3,28 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { components } from '../openapi';
 
-export type TeamOverview = components['schemas']['OverviewAnswer'];
-export type Holding = components['schemas']['HoldingAnswer'];
-export type Waiting = components['schemas']['WaitingAnswer'];
+type Schemas = components['schemas'];
 
-/** What every answer of the ledger says of itself. `as_of` is in seconds since 1970. */
-interface Told {
-  readonly as_of: number;
-  readonly uncertain_seconds: number;
-  readonly simulated: boolean;
-  readonly currency: string | null;
-}
-
-/** Money is decimal text; null where a profile of it has no price. */
-export interface UsageRow {
-  readonly key: string;
-  readonly seconds: number;
-  readonly gpu_seconds: number | string;
-  readonly pods: number;
-  readonly amount: string | null;
-}
+export type TeamOverview = Schemas['OverviewAnswer'];
+export type PlatformOverview = Schemas['PlatformOverviewAnswer'];
+export type Holding = Schemas['HoldingAnswer'];
+export type Waiting = Schemas['WaitingAnswer'];
+export type UsageRow = Schemas['UsageRowAnswer'];
+export type TeamUsage = Schemas['TeamUsage'];
+export type PlatformUsage = Schemas['PlatformUsage'];
+export type Heat = Schemas['Heatmap'];
+export type HoldRow = Schemas['HoldAnswer'];
+export type HoldPage = Schemas['HoldPage'];
+export type OneHold = Schemas['HoldEvidence'];
+export type Fact = Schemas['FactAnswer'];
+export type BillLine = Schemas['BillLineAnswer'];
+export type Bill = Schemas['BillAnswer'];
+export type Bills = Schemas['PlatformBills'];
 
 export type By = 'user' | 'profile' | 'kind' | 'day' | 'tenant';
 
-export interface Usage extends Told {
-  readonly start: number;
-  readonly end: number;
-  readonly rows: readonly UsageRow[];
-  readonly total: Omit<UsageRow, 'key'>;
-}
-
-/** `scope` says whether it is the team's, or only the caller's own. */
-export interface TeamUsage extends Usage {
-  readonly scope: 'own' | 'team';
-}
-
-/** Seven rows from Monday on, of 24 hours each. */
-export interface Heat extends Told {
-  readonly cells: readonly (readonly number[])[];
-  readonly zone: string;
-}
-
-export interface HoldRow {
-  readonly pod: string;
-  readonly name: string;
-  readonly user: string;
-  readonly profile: string;
-  readonly kind: string;
-  readonly node: string;
-  readonly start: number;
-  readonly end: number | null;
-  readonly uncertain_seconds: number;
-  readonly seconds: number;
-  readonly amount: string | null;
-  readonly ended_by: string | null;
-  readonly source: string | null;
-  readonly note: string;
-}
-
-export interface HoldPage extends Told {
-  readonly holds: readonly HoldRow[];
-  readonly next: string | null;
-}
-
-export interface Fact {
-  readonly seq: number;
-  readonly kind: string;
-  readonly source: string;
-  readonly at: number;
-  readonly earliest: number;
-  readonly latest: number;
-  readonly observed_at: number;
-  readonly note: string;
-}
-
-export interface OneHold extends HoldRow {
-  readonly facts: readonly Fact[];
-}
-
-export interface BillLine {
-  readonly user: string;
-  readonly profile: string;
-  readonly kind: string;
-  readonly seconds: number;
-  readonly pods: number;
-  readonly per_hour?: string | null;
-  readonly amount: string | null;
-}
-
-export type BillState = 'open' | 'closing' | 'closed';
-
-export interface Bill extends Told {
-  readonly tenant: string;
-  readonly month: string;
-  readonly state: BillState;
-  readonly closed_at: number | null;
-  readonly closed_by: string | null;
-  readonly amount: string | null;
-  readonly lines: readonly BillLine[];
-  readonly corrections: readonly { readonly month: string; readonly booked_at: number }[];
-}
-
-export interface Bills extends Told {
-  readonly month: string;
-  readonly state: BillState;
-  readonly closed_at: number | null;
-  readonly closed_by: string | null;
-  readonly amount: string | null;
-  readonly bills: readonly Bill[];
-}
+/** What both answers about a month have. */
+export type Usage = Omit<TeamUsage, 'by' | 'scope' | 'tenant'>;
 
 /** "41.25 h"; what is less than a hundredth of an hour and not nothing says so. */
 export function hours(seconds: number, locale?: string): string {
@@ -123,16 +36,18 @@ export function hours(seconds: number, locale?: string): string {
 }
 
 /** All that the lines of a bill are for, in seconds. */
-export function heldBy(bill: Pick<Bill, 'lines'>): number {
+export function heldBy(bill: { readonly lines: readonly Pick<BillLine, 'seconds'>[] }): number {
   return bill.lines.reduce((sum, line) => sum + line.seconds, 0);
 }
 
-/** Decimal text with its currency, every digit as the service says it. */
+/** Decimal text with its currency: every digit that the service says, and at least two decimals. */
 export function amount(text: string | null, currency: string | null, trans: TranslationBundle): string {
   if (text === null) {
     return trans.__('no price');
   }
-  return currency ? `${text} ${currency}` : text;
+  const [whole = '', decimals = ''] = text.split('.');
+  const shown = `${whole}.${decimals.padEnd(2, '0')}`;
+  return currency ? `${shown} ${currency}` : shown;
 }
 
 /** Nobody's name is said as what it is: the pod was made without the hub. */

@@ -68,6 +68,9 @@ export function Totals({ usage, trans }: { usage: Usage; trans: TranslationBundl
       <p className="aif-Quiet">
         {trans.__('Counted up to %1.', moment(usage.as_of))}
         {uncertain > 0 ? ` ${uncertainWords(uncertain, trans)}` : ''}
+        {total.amount !== null && total.unpriced_seconds > 0
+          ? ` ${trans.__('%1 of it have no price and are not in the amount.', hours(total.unpriced_seconds))}`
+          : ''}
         {simulated ? ` ${trans.__('Some of the devices are simulated.')}` : ''}
       </p>
     </>

@@ -5,7 +5,18 @@ import { Offline, Refused } from '../errors';
 import type { components } from '../openapi';
 import type { Overview } from '../types';
 import { xsrf } from '../xsrf';
-import type { Bill, Bills, By, Heat, HoldPage, OneHold, TeamOverview, TeamUsage, Usage } from './ledger';
+import type {
+  Bill,
+  Bills,
+  By,
+  Heat,
+  HoldPage,
+  OneHold,
+  PlatformOverview,
+  PlatformUsage,
+  TeamOverview,
+  TeamUsage
+} from './ledger';
 
 /** What proves that this page asks; the service sets it with the page. */
 function proof(): string {
@@ -118,8 +129,13 @@ export class PageApi extends Api {
     return proven(this.url(`${ofTeam(tenant)}/bills/${month}`) + query([['format', 'csv']]));
   }
 
-  platformUsage(month: string, by: By): Promise<Usage> {
-    return this.json<Usage>(
+  /** How much each team holds now. */
+  teams(): Promise<PlatformOverview> {
+    return this.json<PlatformOverview>('api/platform/overview');
+  }
+
+  platformUsage(month: string, by: By): Promise<PlatformUsage> {
+    return this.json<PlatformUsage>(
       `api/platform/usage${query([
         ['month', month],
         ['by', by]
@@ -133,6 +149,11 @@ export class PageApi extends Api {
 
   bills(month: string): Promise<Bills> {
     return this.json<Bills>(`api/platform/bills/${month}`);
+  }
+
+  /** Where the browser gets the bills of all teams as CSV. */
+  billsUrl(month: string): string {
+    return proven(this.url(`api/platform/bills/${month}`) + query([['format', 'csv']]));
   }
 
   closeMonth(month: string): Promise<unknown> {

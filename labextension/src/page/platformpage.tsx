@@ -5,7 +5,7 @@ import { type JSX, useCallback, useEffect, useState } from 'react';
 import { Answered, words } from './answered';
 import { stateWords } from './billview';
 import { Days, HeatTable } from './dayviews';
-import { amount, type Bills, heldBy, hours, monthName, months } from './ledger';
+import { amount, type Bills, heldBy, hours, monthName, months, type PlatformOverview } from './ledger';
 import { MonthChoice, Totals, uncertainWords, UsageTable } from './monthviews';
 import type { PageApi } from './pageapi';
 import { PageHead, SimulatedNotice, type Site } from './pagehead';
@@ -62,7 +62,7 @@ function Whole({ site, api, trans }: PlatformProps): JSX.Element {
       <section aria-labelledby="aif-teams">
         <h2 id="aif-teams">{trans.__('All teams')}</h2>
         <MonthChoice month={month} choose={setMonth} trans={trans} />
-        <MonthOfAll key={month} {...{ site, api, month, trans }} />
+        <MonthOfAll key={month} {...{ api, month, trans }} />
       </section>
     </>
   );
@@ -119,11 +119,15 @@ function said(answers: boolean | null | undefined, trans: TranslationBundle): st
       : trans.__('does not answer');
 }
 
-function MonthOfAll({ site, api, month, trans }: PlatformProps & { month: string }): JSX.Element {
+function MonthOfAll({ api, month, trans }: Omit<PlatformProps, 'site'> & { month: string }): JSX.Element {
   const bills = useAnswer(useCallback(() => api.bills(month), [api, month]));
   const days = useAnswer(useCallback(() => api.platformUsage(month, 'day'), [api, month]));
   const profiles = useAnswer(useCallback(() => api.platformUsage(month, 'profile'), [api, month]));
   const heat = useAnswer(useCallback(() => api.platformHeat(month), [api, month]));
+  const now = useAnswer(
+    useCallback(() => api.teams(), [api]),
+    OFTEN
+  );
   return (
     <>
       <Answered answer={days} trans={trans}>
@@ -137,7 +141,7 @@ function MonthOfAll({ site, api, month, trans }: PlatformProps & { month: string
       <Answered answer={bills} trans={trans}>
         {found => (
           <>
-            <Teams bills={found} site={site} trans={trans} />
+            <Teams bills={found} now={now.value} trans={trans} />
             <Closing bills={found} again={bills.again} {...{ api, trans }} />
           </>
         )}
@@ -150,17 +154,20 @@ function MonthOfAll({ site, api, month, trans }: PlatformProps & { month: string
   );
 }
 
-function Teams({
-  bills,
-  site,
-  trans
-}: {
-  bills: Bills;
-  site: Site;
-  trans: PlatformProps['trans'];
-}): JSX.Element {
-  if (bills.bills.length === 0) {
-    return <p>{trans.__('No team held anything in this month.')}</p>;
+interface TeamsProps {
+  readonly bills: Bills;
+  /** Null while it is not known. */
+  readonly now: PlatformOverview | null;
+  readonly trans: TranslationBundle;
+}
+
+/** Each team that there is, and those of the month that are none any more. */
+function Teams({ bills, now, trans }: TeamsProps): JSX.Element {
+  const known = new Map(now?.teams.map(team => [team.tenant, team]));
+  const billed = new Map(bills.bills.map(bill => [bill.tenant, bill]));
+  const names = [...new Set([...known.keys(), ...billed.keys()])];
+  if (names.length === 0) {
+    return <p>{trans.__('There is no team yet: add one to tenants.yaml.')}</p>;
   }
   return (
     <div className="aif-Wide" role="region" aria-label={trans.__('Teams')} tabIndex={0}>
@@ -168,24 +175,42 @@ function Teams({
         <thead>
           <tr>
             <th scope="col">{trans.__('Team')}</th>
-            <th scope="col">{trans.__('Held')}</th>
+            <th scope="col">{trans.__('Held now')}</th>
+            <th scope="col">{trans.__('Waiting')}</th>
+            <th scope="col">{trans.__('Month')}</th>
             <th scope="col">{trans.__('Amount')}</th>
             <th scope="col">{trans.__('Uncertain')}</th>
           </tr>
         </thead>
         <tbody>
-          {bills.bills.map(each => (
-            <tr key={each.tenant}>
-              <th scope="row">{site.tenants[each.tenant] ?? each.tenant}</th>
-              <td className="aif-Number">{hours(heldBy(each))}</td>
-              <td className="aif-Number">{amount(each.amount, bills.currency, trans)}</td>
-              <td className="aif-Number">{hours(each.uncertain_seconds)}</td>
-            </tr>
-          ))}
+          {names.map(name => {
+            const bill = billed.get(name);
+            const team = known.get(name);
+            return (
+              <tr key={name}>
+                <th scope="row">{team?.display_name ?? name}</th>
+                <td>{heldWords(team, trans)}</td>
+                <td className="aif-Number">{team?.waiting ?? trans.__('not known')}</td>
+                <td className="aif-Number">{hours(bill === undefined ? 0 : heldBy(bill))}</td>
+                <td className="aif-Number">
+                  {bill === undefined ? '' : amount(bill.amount, bills.currency, trans)}
+                </td>
+                <td className="aif-Number">{hours(bill?.uncertain_seconds ?? 0)}</td>
+              </tr>
+            );
+          })}
         </tbody>
       </table>
     </div>
   );
+}
+
+function heldWords(team: PlatformOverview['teams'][number] | undefined, trans: TranslationBundle): string {
+  if (team?.servers == null || team.jobs === null) {
+    return trans.__('not known');
+  }
+  const servers = trans._n('%1 server', '%1 servers', team.servers, team.servers);
+  return `${servers}, ${trans._n('%1 job', '%1 jobs', team.jobs, team.jobs)}`;
 }
 
 interface ClosingProps {
@@ -235,6 +260,11 @@ function Closing({ bills, again, api, trans }: ClosingProps): JSX.Element {
       {bills.uncertain_seconds > 0 ? (
         <p className="aif-Quiet">{uncertainWords(bills.uncertain_seconds, trans)}</p>
       ) : null}
+      <p>
+        <a className="aif-Link" href={api.billsUrl(bills.month)} download={`bills-${bills.month}.csv`}>
+          {trans.__('Download all bills as CSV')}
+        </a>
+      </p>
       {bills.state === 'closing' ? (
         <button type="button" className="jp-mod-styled" onClick={ask}>
           {trans.__('Close the month…')}

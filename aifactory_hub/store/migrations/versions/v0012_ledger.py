@@ -91,6 +91,7 @@ def _create_holds() -> None:
     op.create_index("ix_usage_holds_tenant", "usage_holds", ["tenant", "start"])
     op.create_index("ix_usage_holds_end", "usage_holds", ["end"])
     op.create_index("ix_usage_holds_owner", "usage_holds", ["owner"])
+    op.create_index("ix_usage_holds_user", "usage_holds", ["user", "start"])
     op.create_index("ix_usage_holds_changed", "usage_holds", ["changed"])
 
 

@@ -21,6 +21,10 @@ _TITLES = {
     502: "A part of the hub does not answer",
     503: "Not available now",
 }
+_NO_ANSWER = (
+    "If it is your server, look at Home whether it runs, and start it again. If it is a page of the hub, such as Jobs, "
+    "try again in a minute."
+)
 _TEXTS = {
     404: "There is no page at this address. The link is old, or a letter in it is wrong.",
     405: "Open the page again from Home.",
@@ -38,9 +42,14 @@ class ErrorWords:
     details: str = ""
 
 
-def error_words(status: int, message: str | None) -> ErrorWords:
-    """By the status of the answer and the ``message`` of who refused, which may be empty."""
+def error_words(status: int, message: str | None, *, from_proxy: bool = False) -> ErrorWords:
+    """By the status of the answer and the ``message`` of who refused, which may be empty.
+
+    ``from_proxy``: what is at the address does not answer, and the proxy asks the hub for a page that says so.
+    """
     said = (message or "").strip()
+    if from_proxy and status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return ErrorWords("This does not answer now", _NO_ANSWER)
     if status == HTTPStatus.FORBIDDEN and said.startswith(_NO_SCOPE):
         text = "Your account does not have the right to see this page or to do this. An administrator can give it."
         return ErrorWords("This is not for your account", text, said)

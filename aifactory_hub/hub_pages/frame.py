@@ -30,9 +30,9 @@ class Frame:
     ends: tuple[ServerMessage, ...] = ()
     watches: bool = False
 
-    def error(self, status: int, message: str | None) -> ErrorWords:
-        """What an error page says."""
-        return error_words(status, message)
+    def error(self, status: int, message: str | None, from_proxy: bool = False) -> ErrorWords:
+        """What an error page says; see ``error_words``."""
+        return error_words(status, message, from_proxy=from_proxy)
 
 
 def frame_of(app: Any, user: Any) -> Frame:

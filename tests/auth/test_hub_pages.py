@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 from click.testing import CliRunner
 
 from aifactory_hub.cli import main
@@ -45,6 +46,24 @@ def test_an_administrator_sees_the_groups_of_who_is_signed_in(site: Site) -> Non
         refused = command(name, token)
         assert refused.exit_code == 1
         assert said in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "title"),
+    [
+        (503, "/user/uma/lab", "This does not answer now"),
+        (503, "/services/aifactory/jobs", "This does not answer now"),
+        (404, "/nowhere", "This was not found"),
+    ],
+)
+def test_what_the_proxy_says_of_what_does_not_answer_is_a_page_in_words(
+    site: Site, status: int, path: str, title: str
+) -> None:
+    """The proxy asks the hub for the page, without a session, when a server or service behind it is away."""
+    answer = httpx.get(f"{site.hub.url}/hub/error/{status}", params={"url": path}, trust_env=False)
+    assert answer.status_code == 200
+    assert f"<h1>{title}</h1>" in answer.text
+    assert "Your server appears to be down" not in answer.text
 
 
 def test_a_teams_admin_sees_and_stops_servers_of_her_team_only(site: Site) -> None:

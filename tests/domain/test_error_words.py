@@ -39,3 +39,10 @@ def test_an_error_page_says_what_happened_and_where_to_go(
     assert words.title == title
     assert text in words.text
     assert details in words.details and bool(details) == bool(words.details)
+
+
+def test_what_the_proxy_can_not_reach_is_a_server_or_a_page_of_the_hub() -> None:
+    words = error_words(503, "", from_proxy=True)
+    assert words.title == "This does not answer now"
+    assert "look at Home whether it runs" in words.text
+    assert error_words(404, "", from_proxy=True) == error_words(404, "")

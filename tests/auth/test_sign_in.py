@@ -12,8 +12,9 @@ import httpx
 import jwt
 import pytest
 
-from ..support.hub_process import TENANTS, HubProcess, free_port, hub_process
+from ..support.hub_process import TENANTS, HubProcess, hub_process
 from ..support.oidc_provider import OidcProvider, make_key, oidc_provider
+from ..support.ports import free_port
 
 NLP = ["teams/nlp"]
 

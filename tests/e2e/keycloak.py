@@ -21,7 +21,8 @@ from typing import Any
 import httpx
 
 from ..cluster.settings import layout
-from ..support.hub_process import CLIENT_SECRET, free_port
+from ..support.hub_process import CLIENT_SECRET
+from ..support.ports import free_port
 
 VERSION = "26.7.3"
 REALM, CLIENT = "company", "hub"

@@ -11,7 +11,8 @@ from traitlets.config import Config
 
 from aifactory_hub.hub_config import configure
 
-from ..support.hub_process import TENANTS, environment, free_port, hub_command
+from ..support.hub_process import TENANTS, environment, hub_command
+from ..support.ports import free_port
 
 
 @pytest.fixture

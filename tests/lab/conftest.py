@@ -14,11 +14,11 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from tornado.testing import bind_unused_port
 
 from ..support.fake_hub import FakeHub, scopes_for
 from ..support.job_service import RunningService, running_service
 from ..support.local_runs import LocalRuns
+from ..support.ports import free_port
 
 LOGIN = "the-person's-login-of-this-server"
 HUB_TOKEN = "ada-token"
@@ -41,8 +41,7 @@ class JupyterServer:
 @asynccontextmanager
 async def running_jupyter(folder: Path, environment: dict[str, str], *arguments: str) -> AsyncIterator[JupyterServer]:
     """A Jupyter server that finds the extension in its configuration, as an installed wheel puts it there."""
-    socket, port = bind_unused_port()
-    socket.close()
+    port = free_port()
     root, log = folder / "home", folder / "jupyter.log"
     root.mkdir(parents=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "AIFACTORY"))}

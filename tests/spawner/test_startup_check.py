@@ -11,7 +11,7 @@ from jupyterhub.utils import AnyTimeoutError
 from aifactory_hub.domain.tenants import Role
 from aifactory_spawner.shared_reads import takes_connections
 
-from ..support.hub_process import free_port
+from ..support.ports import free_port
 from .hub_in_memory import HubInMemory
 
 CHOICE = {"tenant": "nlp", "profile": "mig-1g.10gb"}

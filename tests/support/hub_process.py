@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from .ports import free_port
 
 SERVICE_TOKEN = "0123456789abcdef0123456789abcdef"
 CLIENT_SECRET = "secret-of-the-hub"
@@ -127,9 +128,3 @@ def _wait_up(hub: HubProcess) -> None:
             pass
         time.sleep(0.1)
     raise RuntimeError(f"the hub did not come up:\n{hub.log}")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

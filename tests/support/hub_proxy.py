@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from tornado.testing import bind_unused_port
 
 from aifactory_hub.demo.proxy import install
 
 from .job_service import PREFIX
+from .ports import free_port
 
 _TIMEOUT = 30.0
 
@@ -53,10 +53,7 @@ class HubProxy:
 @contextmanager
 def hub_proxy(service: str, *, silence: float) -> Iterator[HubProxy]:
     """A proxy to the service at ``service`` that cuts a connection on which nothing came for ``silence`` seconds."""
-    (first, port), (second, api) = bind_unused_port(), bind_unused_port()
-    first.close()
-    second.close()
-    proxy = HubProxy(service, port, api, silence)
+    proxy = HubProxy(service, free_port(), free_port(), silence)
     try:
         proxy.start()
         yield proxy

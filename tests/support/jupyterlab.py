@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import httpx
-from tornado.testing import bind_unused_port
 
 from ..lab.conftest import running_hub_side
 from .job_service import RunningService
+from .ports import free_port
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LOGIN = "the-login-of-this-server"
@@ -80,8 +80,7 @@ def running_lab(
     extension: bool = True,
 ) -> Iterator[Lab]:
     """``program`` of ``python``'s environment, with this checkout's extension or without. Its home is in ``folder``."""
-    socket, port = bind_unused_port()
-    socket.close()
+    port = free_port()
     root, log = folder / "home", folder / "lab.log"
     root.mkdir(parents=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "AIFACTORY"))}

@@ -15,10 +15,14 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
-from tornado.testing import bind_unused_port
+
+from .ports import free_port
 
 # What the package postgresql makes; the server refuses to run as root.
 _USER = "postgres"
+_TRIES = 5
+# What the server says of a port that it can't have.
+_TAKEN = "Address already in use"
 
 
 class NoPostgres(Exception):
@@ -57,8 +61,6 @@ def running_postgres() -> Iterator[Postgres]:
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, user)
-        socket, port = bind_unused_port()
-        socket.close()
         password = secrets.token_hex(16)
         secret = folder / "password"
         secret.write_text(password)
@@ -67,14 +69,31 @@ def running_postgres() -> Iterator[Postgres]:
         data = folder / "data"
         init = ["-D", str(data), "-U", "test", f"--pwfile={secret}", "--auth=scram-sha-256", "--no-sync", "-E", "UTF8"]
         _run([programs / "initdb", *init, "--locale=C"], user)
-        settings = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off -c max_connections=50"
-        _run([programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", settings, "start"], user)
+        port = _start(programs, folder, user)
         try:
             yield Postgres(port, password)
         finally:
             _run([programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"], user)
     finally:
         shutil.rmtree(folder)
+
+
+def _start(programs: Path, folder: Path, user: str) -> int:
+    """Start the server on a free port, which is returned. Between its choice and the start another may take it."""
+    for _ in range(_TRIES):
+        port = free_port()
+        settings = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off -c max_connections=50"
+        command = [programs / "pg_ctl", "-D", folder / "data", "-w", "-l", folder / "log", "-o", settings, "start"]
+        try:
+            _run(command, user)
+        except RuntimeError as error:
+            said = (folder / "log").read_text(errors="replace")
+            if _TAKEN not in said:
+                raise RuntimeError(f"{error}\n{said}") from error
+            (folder / "log").unlink()
+        else:
+            return port
+    raise RuntimeError(f"each of {_TRIES} free ports was taken before the server had it")
 
 
 def _programs() -> Path:

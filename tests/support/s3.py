@@ -18,10 +18,10 @@ from typing import Any
 
 import httpx
 from obstore.store import S3Store
-from tornado.testing import bind_unused_port
 
 from ..cluster.console import ClusterError
 from ..cluster.toolchain import go_toolchain
+from .ports import free_port
 
 _SOURCES = Path(__file__).parent / "s3server"
 _TIMEOUT = 60.0
@@ -86,8 +86,7 @@ def running_s3() -> Iterator[S3Server]:
     """Raises NoS3."""
     program = _program()
     folder = Path(tempfile.mkdtemp(prefix="aifactory-s3-"))
-    socket, port = bind_unused_port()
-    socket.close()
+    port = free_port()
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": secrets.token_hex(16)}
     for name in ("data", "meta"):
         (folder / name).mkdir()

@@ -12,6 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
+from aifactory_hub.service.auth.hub_auth import SHARED
+
 from .chromium import picture
 from .lab import SLICE, Demo, patient_browser
 
@@ -240,5 +242,7 @@ def test_signing_out_at_the_hub_ends_the_session(page: Page, demo: Demo) -> None
     page.wait_for_url(re.compile("/hub/log"))
     page.wait_for_load_state()
     page.context.add_cookies(kept)  # type: ignore[arg-type]
+    # The service takes one answer of the hub about a token for a moment.
+    page.wait_for_timeout(2000 * SHARED)
     page.goto(demo.address + PREFIX)
     expect(page).to_have_url(re.compile("/hub/login"))

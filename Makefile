@@ -58,9 +58,12 @@ check: setup  ## run ruff, mypy and the import contracts
 unit: setup  ## run the tests that need no cluster (about five minutes)
 	$(PY) -m pytest $(PARALLEL) -m "not cluster and not e2e and not browser"
 
+# Of the service and its client only what asks the hub who somebody is: the rest never meets JupyterHub.
+HUB5 := tests/auth tests/spawner tests/hub_config tests/demo $(addprefix tests/service/test_,access.py sessions.py matrix.py pages.py departed_owners.py)
+
 unit-hub5: $(VENV)-hub5/.ready  ## run the tests of what touches JupyterHub, on JupyterHub 5.5
 	$(VENV)-hub5/bin/python -m pytest $(PARALLEL) -p no:cacheprovider -m "not cluster and not e2e and not browser" \
-		--ignore tests/auth/test_hostile.py --ignore tests/service/test_fuzz.py tests/auth tests/spawner tests/hub_config tests/service tests/client tests/demo
+		--ignore tests/auth/test_hostile.py $(HUB5)
 
 $(VENV)-hub5/.ready: pyproject.toml requirements/constraints.txt requirements/constraints-hub5.txt
 	$(need-python)
@@ -101,7 +104,8 @@ e2e: setup labextension cluster-up  ## run the tests that need the cluster, the 
 	$(IN_CLUSTER) -m tests.e2e.day
 	$(IN_CLUSTER) -m tests.e2e.jobs_under_faults --quick --seed 7
 	$(IN_CLUSTER) -m tests.e2e.faults --quick
-	$(IN_CLUSTER) -m pytest -m "cluster or e2e or browser"
+	$(IN_CLUSTER) -m pytest -n 2 --dist loadfile -m browser
+	$(IN_CLUSTER) -m pytest -m "(cluster or e2e) and not browser"
 
 cluster-up:  ## build and start the test cluster (root); leaves a running one as it is
 	$(CLUSTER) up

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,6 +53,8 @@ def running_demo(above: Path) -> Iterator[Demo]:
     folder, port = above / "demo", find_ports(0).public
     code = "from aifactory_hub.cli import main; main()"
     words = [sys.executable, "-c", code, "demo", "--port", str(port), "--folder", str(folder), "--speed", "0"]
+    # `make setup` has installed the proxy: in the cluster's network npm would wait for one that it can't reach.
+    shutil.copytree(Path(sys.prefix) / "proxy", folder / "proxy", symlinks=True)
     output = (folder.parent / "demo.out").open("wb")
     process = subprocess.Popen(words, stdout=output, stderr=output, start_new_session=True)
     try:

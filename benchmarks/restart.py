@@ -35,8 +35,9 @@ from aifactory_hub.domain.tickets import TicketRequest
 from aifactory_profiles import Resources
 from aifactory_spawner import overrides
 from aifactory_spawner.binding import Binding
-from tests.support.hub_process import CONFIG, TENANTS, environment, free_port, hub_command
+from tests.support.hub_process import CONFIG, TENANTS, environment, hub_command
 from tests.support.kube_server import KubeServer
+from tests.support.ports import free_port
 
 from .frame import Report, summary
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +16,7 @@ from .answers import TENANT_LIMITS, AnswerReader, AnswerTooLarge, GuardedRespons
 from .credentials import Credential, CredentialError
 from .decoding import decode_list, decode_object
 from .errors import ApiError, ApiNonsense, ApiUnreachable
+from .server_clock import ServerClock
 from .tenant_objects import TenantObject
 from .text import printable
 
@@ -69,18 +67,7 @@ class KubeApi:
         self._on_trouble = on_trouble
         self._client = _build_client(credential, limits)
         self._core_v1 = client.CoreV1Api(self._client)
-        # When the server last told the time, and what it said.
-        self._told_at: tuple[float, float] | None = None
-
-    def server_time(self) -> float | None:
-        """Seconds since 1970 by the server's clock, a second behind at most; None before its first answer.
-
-        Whatever is done to this machine's clock does not change it.
-        """
-        if self._told_at is None:
-            return None
-        at, said = self._told_at
-        return said + time.monotonic() - at
+        self.clock = ServerClock()
 
     @property
     def core_v1(self) -> Any:
@@ -194,7 +181,7 @@ class KubeApi:
         opening = self._open("GET", path, asked, None, "application/json", limits)
         try:
             async with opening as response:
-                self._note_time(response)
+                self.clock.take(response.headers.get("Date", ""))
                 if not 200 <= response.status < 300:
                     raise await self._refusal(response)
                 async for lines in self._answers.lines(response):
@@ -228,7 +215,7 @@ class KubeApi:
         opening = self._open(method, path, params, body, content_type, limits)
         try:
             async with opening as response:
-                self._note_time(response)
+                self.clock.take(response.headers.get("Date", ""))
                 if 200 <= response.status < 300:
                     return await (read or self._answers.whole)(response)
                 raise await self._refusal(response)
@@ -248,15 +235,6 @@ class KubeApi:
         if self.closed:
             raise ApiUnreachable(f"the connection to {self.server} was closed")
         return _Opening(self._client, method, self.server + _checked(path), params, body, content_type, limits)
-
-    def _note_time(self, response: aiohttp.ClientResponse) -> None:
-        """What the answer says of the time, in whole seconds: the first answer of a second is the nearest to it."""
-        with suppress(TypeError, ValueError, OverflowError):
-            said = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
-            now = time.monotonic()
-            known = self.server_time()
-            if known is None or not 0 <= known - said < 1:
-                self._told_at = now, said
 
     def _unreachable(self, error: Exception, seconds: float) -> ApiUnreachable:
         self._trouble()

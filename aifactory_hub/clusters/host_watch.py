@@ -77,7 +77,7 @@ class HostWatch:
 
     def host_time(self) -> float | None:
         """Seconds since 1970 by the host's clock; None before it has said anything."""
-        return self._host.server_time()
+        return self._host.clock.now()
 
     @property
     def stale(self) -> bool:

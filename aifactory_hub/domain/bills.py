@@ -19,7 +19,7 @@ from .usage import Hold, clip
 
 @dataclass(frozen=True, slots=True, order=True)
 class LineKey:
-    """What one line of a bill is for. ``price`` is the number of the price's version, 0 where there is no price."""
+    """The subject of one line of a bill. ``price`` is the number of the price's version, 0 where there is no price."""
 
     tenant: str
     user: str
@@ -30,7 +30,7 @@ class LineKey:
 
     @property
     def order(self) -> tuple[str, str, str, str, int, bool]:
-        """What lines are sorted by: the same as they compare, and faster."""
+        """The key by which lines are sorted: in the order in which they compare, and faster."""
         return self.tenant, self.user, self.profile, self.kind, self.price, self.simulated
 
 
@@ -105,7 +105,7 @@ class Charge:
 
     @property
     def exact(self) -> Decimal | None:
-        """What it costs, not rounded."""
+        """The price of its seconds, not rounded."""
         per_second = None if self.version is None else self.version.per_second
         return None if per_second is None else EXACT.multiply(per_second, Decimal(self.seconds))
 
@@ -200,7 +200,7 @@ def digest(span: Span, lines: Iterable[BillLine]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What a closed month has to be corrected by: ``retracted`` was billed, ``restated`` is what should have been."""
+    """A difference of a closed month: ``retracted`` was billed, ``restated`` is what should have been."""
 
     retracted: BillLine | None
     restated: BillLine | None
@@ -243,7 +243,7 @@ class BillRecord:
 
 
 def standing(records: Iterable[BillRecord]) -> list[BillLine]:
-    """What was billed, with all corrections, which come in their order."""
+    """The lines that were billed, with all corrections, which come in their order."""
     found: dict[LineKey, BillLine] = {}
     for record in records:
         if record.record == "retraction":

@@ -75,12 +75,12 @@ def _end_of(pod: PodFact, bound: int, heard: Heard) -> UsageFact:
         # Refused by its node, or ended by the host before it began.
         return _exact(pod, FactKind.ENDED, bound, heard, note=_NEVER_RAN)
     known = max(bound, seconds_of(pod.started_at) or 0, seconds_of(pod.changed_at) or 0)
-    return UsageFact(pod.uid, FactKind.ENDED, heard.source, known, known, max(known, heard.at), heard.at, note=_NO_TIME)
+    return UsageFact.between(pod.uid, FactKind.ENDED, heard.source, known, heard.at, note=_NO_TIME)
 
 
 def _gone(pod: PodFact, bound: int, heard: Heard) -> UsageFact:
     earliest = max(bound, min(heard.before, heard.at), _delete_asked_at(pod) or 0)
-    return UsageFact(pod.uid, FactKind.GONE, heard.source, earliest, earliest, max(earliest, heard.at), heard.at)
+    return UsageFact.between(pod.uid, FactKind.GONE, heard.source, earliest, heard.at)
 
 
 def _delete_asked_at(pod: PodFact) -> int | None:

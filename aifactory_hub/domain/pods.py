@@ -9,6 +9,9 @@ from typing import NamedTuple
 # Of a pod that ended without its container having said how.
 UNKNOWN_EXIT_CODE = 1
 
+# Phases in which none of a pod's containers will run any more.
+OVER = ("Succeeded", "Failed")
+
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -61,7 +64,7 @@ class PodFact(NamedTuple):
     @property
     def over(self) -> bool:
         """Whether none of its containers will run any more."""
-        return self.phase in ("Succeeded", "Failed")
+        return self.phase in OVER
 
 
 def exit_code(pod: PodFact) -> int | None:

@@ -112,6 +112,13 @@ class UsageFact:
         """A fact whose second is certain."""
         return cls(pod, kind, source, at, at, at, observed_at, possession, note)
 
+    @classmethod
+    def between(
+        cls, pod: str, kind: FactKind, source: Source, earliest: int, observed_at: int, *, note: str = ""
+    ) -> UsageFact:
+        """A fact that happened at some time from ``earliest`` on until it was heard of; ``earliest`` is what counts."""
+        return cls(pod, kind, source, earliest, earliest, max(earliest, observed_at), observed_at, note=note)
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:

@@ -39,7 +39,7 @@ class _Seen:
 
 
 class Witness:
-    """What one watch of the host's pods saw, in the ledger. ``start`` it, then ``run`` it.
+    """Writes into the ledger what one watch of the host's pods sees. ``start`` it, then ``run`` it.
 
     A fact that can't be written waits and is tried again, and the position waits with it: nothing is lost by a
     database that is away, or by a kill.
@@ -179,7 +179,7 @@ class Witness:
         earliest = min(self._heard_before, now)
         # Of those that are not in `_told` any more, the end was told meanwhile.
         for pod in sorted((self._open & self._told.keys()) - there):
-            gone = UsageFact(pod, FactKind.GONE, Source.LIST, earliest, earliest, now, now)
+            gone = UsageFact.between(pod, FactKind.GONE, Source.LIST, earliest, now)
             self._waiting.append(_Seen(None, (gone,)))
             del self._told[pod]
         self._open = set()

@@ -67,28 +67,28 @@ class UsageRowAnswer(TypedDict):
     unpriced_seconds: int
 
 
-class TeamUsage(_Told):
+class SummaryAnswer(_Told):
+    """Use in a span of time, added up to rows."""
+
+    zone: str
+    start: At
+    end: At
+    rows: list[UsageRowAnswer]
+    total: UsageRowAnswer
+
+
+class TeamUsage(SummaryAnswer):
     """A team's use, or with ``scope`` own the caller's own in it."""
 
     tenant: str
     scope: Literal["own", "team"]
     by: Literal["user", "profile", "kind", "day", "hour"]
-    zone: str
-    start: At
-    end: At
-    rows: list[UsageRowAnswer]
-    total: UsageRowAnswer
 
 
-class PlatformUsage(_Told):
+class PlatformUsage(SummaryAnswer):
     """The use of all teams."""
 
     by: Literal["tenant", "profile", "day"]
-    zone: str
-    start: At
-    end: At
-    rows: list[UsageRowAnswer]
-    total: UsageRowAnswer
 
 
 Week = Annotated[

@@ -55,8 +55,8 @@ from .background.schedules import HubMembership, Membership, Scheduler
 from .change_feed import ChangeFeed
 from .controller.reconcile import Reconciler
 from .controller.steps import StepParts
+from .executors import Pool, metering
 from .executors import clock as clock_pool
-from .executors import metering
 from .images import Images
 from .metering.hub_facts import HubFacts
 from .metering.job_claims import job_claims
@@ -170,7 +170,7 @@ def assemble(
         "messages": (tick, messenger.tick),
         "retention": (_RETENTION_EVERY, retention.tick),
         "room": (_COUNT_EVERY, room.recount),
-        "ledger's journal": (tick, _in_metering(ledger_journal.flush)),
+        "ledger's journal": (tick, _in_thread(ledger_journal.flush, metering)),
         "prices and months": (_MONTHS_EVERY, months.tick),
         "removed teams": (_FORGET_EVERY, partial(_forget_gone, gone, jobs)),
         **watched,
@@ -243,16 +243,9 @@ async def _forget_gone(gone: GoneTenants, jobs: Jobs) -> None:
         gone.forget_unused({row.tenant for row in await clock_pool.run(jobs.live_runs)})
 
 
-def _in_thread(call: Callable[[], object]) -> Callable[[], Awaitable[None]]:
+def _in_thread(call: Callable[[], object], pool: Pool = clock_pool) -> Callable[[], Awaitable[None]]:
     async def run() -> None:
-        await clock_pool.run(call)
-
-    return run
-
-
-def _in_metering(call: Callable[[], object]) -> Callable[[], Awaitable[None]]:
-    async def run() -> None:
-        await metering.run(call)
+        await pool.run(call)
 
     return run
 

@@ -21,8 +21,10 @@ from ...domain.refusals import RefusalReason
 from ...store import BlobMissing, BlobsUnavailable, JobRecord
 from ...untrusted.texts import unprintable
 from .. import executors
+from ..auth.hub_auth import bearer
 from ..auth.permissions import Caller, choose_tenant
-from ..errors import MEDIA_TYPE, ServiceError, bad_field, from_refusal, unavailable, unknown_job
+from ..auth.runner_tokens import matches
+from ..errors import MEDIA_TYPE, ServiceError, bad_field, forbidden, from_refusal, unavailable, unknown_job
 from ..request_types import MOST_BODY, Model, checked, parse_query, read_body
 from .context import Context
 from .error_page import error_page
@@ -188,6 +190,21 @@ class Handler(SessionHandler):
         caller = await self.context.gate.caller(authorization, fresh=fresh)
         await self.begin(f"person {caller.name}")
         return caller
+
+    async def administrator(self, *, fresh: bool = False) -> Caller:
+        """The caller. Raises ServiceError (403) for all but the hub's administrators."""
+        caller = await self.caller(fresh=fresh)
+        if not caller.administers_platform:
+            raise forbidden(
+                "This is for the hub's administrators, with a token that is for administrating: "
+                "a notebook's is not. Take one from the hub's token page."
+            )
+        return caller
+
+    def check_shared_token(self) -> None:
+        """Raises ServiceError (401, 403) for all but who has the token that hub and service share."""
+        if not matches(bearer(self.request.headers.get("Authorization")), self.context.site_token_hash):
+            raise forbidden("This takes the token that hub and service share.")
 
     def tenant_for(self, caller: Caller, scope: str, asked: str | None) -> str:
         """The tenant to act in. Raises ServiceError."""

@@ -11,7 +11,6 @@ from ...domain.usage import FactKind, Hold, Source, UsageFact
 from ...domain.usage_answers import By, Scope, check_length, corrected_note, named_month
 from ...store.billing import ClosedMonth, MonthRefused
 from ...store.usage_reports import Whose
-from ..auth.permissions import Caller
 from ..errors import ServiceError, bad_field, forbidden
 from ..usage_answer_types import (
     BillAnswer,
@@ -68,19 +67,7 @@ async def send_csv(handler: OfUsage, reader: UsageReader, month: str, tenant: st
     handler.write(text)
 
 
-class _OfPlatform(OfUsage):
-    async def administrator(self, *, fresh: bool = False) -> Caller:
-        """The caller. Raises ServiceError (403) for all but the hub's administrators."""
-        caller = await self.caller(fresh=fresh)
-        if not caller.administers_platform:
-            raise forbidden(
-                "This is for the hub's administrators, with a token that is for administrating: "
-                "a notebook's is not. Take one from the hub's token page."
-            )
-        return caller
-
-
-class PlatformUsageAll(_OfPlatform):
+class PlatformUsageAll(OfUsage):
     """All teams'."""
 
     @operation("getPlatformUsage", "What all teams used in a month.", answer=PlatformUsage, query=PlatformQuery)
@@ -97,7 +84,7 @@ def _platform(reader: UsageReader, asked: PlatformQuery, currency: str) -> Platf
     return platform_usage(summary, by, zone=reader.zone.key, as_of=reader.as_of, currency=currency)
 
 
-class PlatformHeatmap(_OfPlatform):
+class PlatformHeatmap(OfUsage):
     """When the cluster is used."""
 
     @operation(
@@ -113,7 +100,7 @@ class PlatformHeatmap(_OfPlatform):
         await self.tell(partial(heatmap_answer, self.usage_reader(), Whose(), "platform", month, self.currency))
 
 
-class PlatformBillsAll(_OfPlatform):
+class PlatformBillsAll(OfUsage):
     """All teams' bills."""
 
     @operation(
@@ -136,7 +123,7 @@ def _bills(reader: UsageReader, month: str, currency: str) -> PlatformBills:
     return bills_answer(months_bills(reader, month), reader.prices, as_of=reader.as_of, currency=currency)
 
 
-class CloseMonth(_OfPlatform):
+class CloseMonth(OfUsage):
     """Closing a month by hand."""
 
     @operation("closeMonth", "Close a month that is over: its bills never change any more.", answer=ClosedAnswer)
@@ -160,7 +147,7 @@ class CloseMonth(_OfPlatform):
             raise ServiceError(409, "month-refused", message, field="month") from error
 
 
-class Verify(_OfPlatform):
+class Verify(OfUsage):
     """Looking for what was tampered with."""
 
     @operation("verifyUsage", "Whether the ledger is as it was written; all of it is read.", answer=VerdictAnswer)
@@ -173,7 +160,7 @@ class Verify(_OfPlatform):
         self.answer({"events": verdict.events, "holds": verdict.holds, "problem": verdict.problem})
 
 
-class Corrections(_OfPlatform, OfHold):
+class Corrections(OfHold):
     """What an administrator knows better."""
 
     @operation(

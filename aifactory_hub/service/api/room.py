@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from ..auth.hub_auth import bearer
-from ..auth.runner_tokens import matches
-from ..errors import forbidden
 from ..file_answer_types import RoomAnswer
 from .base import Handler
 from .operations import Access, operation
@@ -18,8 +15,7 @@ class SiteRoom(Handler):
     @operation("getRoom", "The service's disk, and who holds most of it.", answer=RoomAnswer, access=Access.SITE)
     async def get(self) -> None:
         """Counted anew."""
-        if not matches(bearer(self.request.headers.get("Authorization")), self.context.site_token_hash):
-            raise forbidden("This takes the token that hub and service share.")
+        self.check_shared_token()
         room, jobs = self.context.room, self.context.registry.jobs
         await room.recount()
         disk = await room.disk()

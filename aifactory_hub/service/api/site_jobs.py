@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from ...store import JobFilter
 from ..answer_types import OwnJobs
-from ..auth.hub_auth import bearer
-from ..auth.runner_tokens import matches
-from ..errors import forbidden
 from ..page_request_types import SiteJobsQuery
 from .answers import job_answer
 from .base import Handler, run_sync
@@ -21,8 +18,7 @@ class SiteJobs(Handler):
     )
     async def get(self) -> None:
         """The newest first."""
-        if not matches(bearer(self.request.headers.get("Authorization")), self.context.site_token_hash):
-            raise forbidden("This takes the token that hub and service share.")
+        self.check_shared_token()
         asked, registry = self.query(SiteJobsQuery), self.context.registry
         tenants = tuple(tenant for tenant in asked.tenant if tenant in registry.tenants)
         wanted = JobFilter(owner=asked.user)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ... import constants
 from ...domain.team_overview import OverviewAnswer, PlatformOverviewAnswer, Reader, overview, platform_overview
-from ..errors import forbidden
 from .base import Handler
 from .operations import operation
 
@@ -30,9 +29,7 @@ class PlatformOverview(Handler):
     @operation("getPlatformOverview", "How much each team holds now, and how many wait.", answer=PlatformOverviewAnswer)
     async def get(self) -> None:
         """For the hub's administrators. What is not known is null, never 0."""
-        caller = await self.caller()
-        if not caller.administers_platform:
-            raise forbidden("This is for the hub's administrators, with a token that is for administrating.")
+        await self.administrator()
         registry = self.context.registry
         loads = await self.context.team_loads.of({name: self.context.unavailable(name) for name in registry.tenants})
         self.answer(platform_overview(registry.tenants, loads, simulated=registry.cluster.simulated))

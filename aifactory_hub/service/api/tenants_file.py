@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from ..answer_types import TenantsFileAnswer
-from ..auth.hub_auth import bearer
-from ..auth.runner_tokens import matches
-from ..errors import forbidden
 from .base import Handler
 from .operations import Access, operation
 
@@ -23,6 +20,5 @@ class SiteTenantsFile(Handler):
     )
     def get(self) -> None:
         """As of the last look at the file, a few seconds ago."""
-        if not matches(bearer(self.request.headers.get("Authorization")), self.context.site_token_hash):
-            raise forbidden("This takes the token that hub and service share.")
+        self.check_shared_token()
         self.answer(asdict(self.context.provider.status))

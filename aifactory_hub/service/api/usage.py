@@ -13,10 +13,8 @@ from ...domain.tenants import Role
 from ...domain.usage import Hold, UsageFact
 from ...domain.usage_answers import By, PeriodRefused, Scope, check_length, names_of, scope_in
 from ...store.usage_reports import Whose
-from ..auth.hub_auth import bearer
 from ..auth.permissions import Caller
-from ..auth.runner_tokens import matches
-from ..errors import ServiceError, bad_field, forbidden
+from ..errors import ServiceError, bad_field
 from ..usage_answer_types import Heatmap, HoldEvidence, HoldPage, OwnUsage, TeamUsage
 from ..usage_reader import UsageReader
 from ..usage_request_types import HoldQuery, MonthQuery, SiteUsageQuery, UsageQuery
@@ -97,8 +95,7 @@ class SiteUsage(OfUsage):
     )
     async def get(self) -> None:
         """As they see it themselves."""
-        if not matches(bearer(self.request.headers.get("Authorization")), self.context.site_token_hash):
-            raise forbidden("This takes the token that hub and service share.")
+        self.check_shared_token()
         asked = self.query(SiteUsageQuery)
         await self.tell(partial(_own, self.usage_reader(), asked.user, asked.month, self.currency))
 

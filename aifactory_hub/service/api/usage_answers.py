@@ -85,15 +85,7 @@ def team_usage(
         "tenant": tenant,
         "scope": "team" if scope is Scope.TEAM else "own",
         "by": cast("Literal['user', 'profile', 'kind', 'day', 'hour']", by.value),
-        "zone": zone,
-        "start": summary.span.start,
-        "end": summary.span.end,
-        "as_of": as_of,
-        "uncertain_seconds": summary.uncertain,
-        "simulated": summary.simulated,
-        "currency": currency_said(summary, currency),
-        "rows": [row_answer(row) for row in summary.rows],
-        "total": row_answer(summary.total),
+        **_summary_answer(summary, zone, as_of, currency),
     }
 
 
@@ -101,6 +93,12 @@ def platform_usage(summary: Summary, by: By, *, zone: str, as_of: int, currency:
     """Of all teams."""
     return {
         "by": cast("Literal['tenant', 'profile', 'day']", by.value),
+        **_summary_answer(summary, zone, as_of, currency),
+    }
+
+
+def _summary_answer(summary: Summary, zone: str, as_of: int, currency: str) -> types.SummaryAnswer:
+    return {
         "zone": zone,
         "start": summary.span.start,
         "end": summary.span.end,

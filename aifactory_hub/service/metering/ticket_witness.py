@@ -24,7 +24,7 @@ _ENDS = frozenset({TicketEvent.RELEASED, TicketEvent.GONE})
 
 
 class TicketWitness:
-    """What the tickets of all teams held, in the ledger. ``start`` it, then ``run`` it.
+    """Writes into the ledger what the tickets of all teams hold. ``start`` it, then ``run`` it.
 
     Tickets are in this process's memory: what an earlier process held has ended with it.
     """
@@ -49,10 +49,7 @@ class TicketWitness:
         now = int(self._clock())
         last = now if position is None else min(position.heard_at, now)
         left = await metering.run(self._ledger.going_on)
-        ended = [
-            UsageFact(hold.pod, FactKind.GONE, Source.LIST, max(hold.start, last), max(hold.start, last), now, now)
-            for hold in left
-        ]
+        ended = [UsageFact.between(hold.pod, FactKind.GONE, Source.LIST, max(hold.start, last), now) for hold in left]
         await self._write(ended)
 
     async def run(self) -> None:

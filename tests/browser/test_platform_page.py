@@ -11,8 +11,8 @@ from playwright.sync_api import Page, expect
 
 from .chromium import picture
 from .lab import Demo, patient_browser
-from .test_jobs_page import PREFIX, complaints, opened, sideways, somebody_else
-from .test_team_page import SIZES
+from .test_jobs_page import PREFIX, complaints, opened, somebody_else
+from .test_team_page import SIZES, reading_well
 
 pytestmark = pytest.mark.browser
 
@@ -41,17 +41,10 @@ def test_it_has_health_and_all_teams(page: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", list(SIZES))
 def test_it_reads_well(page: Page, demo: Demo, size: str, scheme: Any) -> None:
-    width, height = SIZES[size]
-    page.emulate_media(color_scheme=scheme)
-    page.set_viewport_size({"width": width, "height": height})
-    page.goto(demo.address + PLATFORM)
-    expect(page.get_by_role("region", name="Teams", exact=True)).to_be_visible()
-    expect(page.get_by_role("table", name=re.compile("hour of the week"))).to_be_visible()
-    assert sideways(page) <= 0
-    assert complaints(page) == []
-    picture(page, f"platform-page/{size}-{scheme}", full=True)
-    page.emulate_media(color_scheme="light")
-    page.set_viewport_size({"width": 1280, "height": 900})
+    with reading_well(page, size, scheme, f"platform-page/{size}-{scheme}"):
+        page.goto(demo.address + PLATFORM)
+        expect(page.get_by_role("region", name="Teams", exact=True)).to_be_visible()
+        expect(page.get_by_role("table", name=re.compile("hour of the week"))).to_be_visible()
 
 
 def test_others_read_that_it_is_not_for_them(page: Page, demo: Demo) -> None:

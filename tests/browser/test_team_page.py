@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,23 @@ TEAM = f"{PREFIX}team/nlp"
 SIZES = {"wide": (1280, 900), "phone": (390, 844), "zoomed": (640, 450)}
 
 
+@contextmanager
+def reading_well(page: Page, size: str, scheme: Any, name: str) -> Iterator[None]:
+    """The page in this size and scheme, in which it is opened; then nothing sticks out and axe has no complaint."""
+    width, height = SIZES[size]
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": height})
+    yield
+    assert sideways(page) <= 0
+    assert complaints(page) == []
+    picture(page, name, full=True)
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
 @pytest.fixture(scope="module")
 def page(demo: Demo) -> Iterator[Page]:
-    """ada's page of her team, then noor's, who is its admin. ada's job runs."""
+    """The page of ada's team, as its admin noor sees it. A job of ada runs."""
     with patient_browser() as context:
         page = context.pages[0]
         opened(page, demo.address + PREFIX, "ada")
@@ -76,18 +91,11 @@ def test_a_line_of_the_bill_leads_to_each_pod_and_its_evidence(page: Page) -> No
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", list(SIZES))
 def test_it_reads_well(page: Page, demo: Demo, size: str, scheme: Any) -> None:
-    width, height = SIZES[size]
-    page.emulate_media(color_scheme=scheme)
-    page.set_viewport_size({"width": width, "height": height})
-    page.goto(demo.address + TEAM)
-    expect(held(page).filter(has_text="ada")).to_be_visible()
-    expect(page.get_by_role("table", name=re.compile("hour of the week"))).to_be_visible()
-    expect(page.get_by_role("link", name="Download as CSV")).to_be_visible()
-    assert sideways(page) <= 0
-    assert complaints(page) == []
-    picture(page, f"team-page/{size}-{scheme}", full=True)
-    page.emulate_media(color_scheme="light")
-    page.set_viewport_size({"width": 1280, "height": 900})
+    with reading_well(page, size, scheme, f"team-page/{size}-{scheme}"):
+        page.goto(demo.address + TEAM)
+        expect(held(page).filter(has_text="ada")).to_be_visible()
+        expect(page.get_by_role("table", name=re.compile("hour of the week"))).to_be_visible()
+        expect(page.get_by_role("link", name="Download as CSV")).to_be_visible()
 
 
 def test_a_member_sees_the_load_and_only_their_own_usage(page: Page, demo: Demo) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from .cluster import Cluster
 from .ledger.oracle import Oracle, Truth
 from .ledger.verdict import compare
 
@@ -47,7 +50,7 @@ def test_what_the_ledger_does_not_know_itself_is_no_drift_and_counted() -> None:
 
 
 def test_the_oracle_reads_a_pods_versions() -> None:
-    oracle = Oracle(None)  # type: ignore[arg-type]
+    oracle = Oracle(Cluster(Path("kubectl"), Path("kubeconfig"), "node"))
     scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "1970-01-01T00:01:40Z"}
     metadata = {"uid": "u1", "name": "a", "annotations": {}}
     ended = {"terminated": {"finishedAt": "1970-01-01T00:02:40Z"}}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -13,6 +11,7 @@ from typing import Any
 from aifactory_hub import constants
 
 from ..cluster import Cluster
+from ..pod_watch import PodWatch
 from .verdict import PodSeen
 
 
@@ -30,34 +29,21 @@ class Witness:
 
     def __init__(self, cluster: Cluster, hub: str) -> None:
         selector = f"{constants.LABEL_HUB}={hub},{constants.LABEL_OWNER_KIND}=job"
-        self._argv = [
-            str(cluster.kubectl), "--kubeconfig", str(cluster.kubeconfig), "get", "pods", "-A", "-l", selector,
-            "--watch", "--output-watch-events", "-o", "json",
-        ]  # fmt: skip
+        self._watch = PodWatch(cluster, selector, self._take)
         self._pods: dict[str, PodSeen] = {}
         self._places: dict[str, Place] = {}
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[str] | None = None
-        self._thread = threading.Thread(target=self._read, name="witness", daemon=True)
 
     def start(self) -> None:
-        self._process = subprocess.Popen(self._argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self._thread.start()
+        self._watch.start()
 
     def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(10)
-            self._thread.join(10)
-            assert self._process.stdout is not None
-            self._process.stdout.close()
+        self._watch.stop()
 
     @property
     def sees(self) -> bool:
         """Whether it has seen everything so far, and anything at all."""
-        return (
-            bool(self._pods) and self._process is not None and self._process.poll() is None and self._thread.is_alive()
-        )
+        return bool(self._pods) and self._watch.sees
 
     def pods(self, job_id: str) -> list[PodSeen]:
         """All pods that ever were for a job."""
@@ -70,13 +56,6 @@ class Witness:
             if pod.started is not None and pod.finished is None:
                 return pod, self._places[pod.uid]
         return None
-
-    def _read(self) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            event = json.loads(line)
-            self._take(event["type"], event["object"])
 
     def _take(self, kind: str, pod: dict[str, Any]) -> None:
         seen, metadata = read_pod(pod), pod["metadata"]

@@ -6,15 +6,13 @@ its node to the second in which its last container ended.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from ..cluster import Cluster
+from ..pod_watch import PodWatch
 
 
 @dataclass
@@ -27,42 +25,23 @@ class Truth:
     gone: float | None = None
 
 
-@dataclass
 class Oracle:
     """Watches from ``start`` to ``stop``."""
 
-    cluster: Cluster
-    pods: dict[str, Truth] = field(default_factory=dict)
-    _process: subprocess.Popen[str] | None = None
+    def __init__(self, cluster: Cluster) -> None:
+        self.pods: dict[str, Truth] = {}
+        self._watch = PodWatch(cluster, "vcluster.loft.sh/managed-by", self.take)
 
     def start(self) -> None:
-        argv = [
-            str(self.cluster.kubectl), "--kubeconfig", str(self.cluster.kubeconfig), "get", "pods", "-A",
-            "-l", "vcluster.loft.sh/managed-by", "--watch", "--output-watch-events", "-o", "json",
-        ]  # fmt: skip
-        self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self._thread = threading.Thread(target=self._read, name="oracle", daemon=True)
-        self._thread.start()
+        self._watch.start()
 
     def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(10)
-            self._thread.join(10)
-            assert self._process.stdout is not None
-            self._process.stdout.close()
+        self._watch.stop()
 
     @property
     def sees(self) -> bool:
         """Whether it has seen every version so far."""
-        return self._process is not None and self._process.poll() is None and self._thread.is_alive()
-
-    def _read(self) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            event = json.loads(line)
-            self.take(event["type"], event["object"])
+        return self._watch.sees
 
     def take(self, kind: str, pod: dict[str, Any]) -> None:
         """One version."""

@@ -55,7 +55,7 @@ check: setup  ## run ruff, mypy and the import contracts
 	$(VENV)/bin/mypy tests benchmarks
 	$(VENV)/bin/lint-imports
 
-unit: setup  ## run the tests that need no cluster (about five minutes)
+unit: setup  ## run the tests that need no cluster (about ten minutes)
 	$(PY) -m pytest $(PARALLEL) -m "not cluster and not e2e and not browser"
 
 # Of the service and its client only what asks the hub who somebody is: the rest never meets JupyterHub.

@@ -217,8 +217,8 @@ def quota(*, tenant: str | None = None, session: Session | None = None) -> dict[
 def usage(
     *, month: str | None = None, tenant: str | None = None, by: str | None = None, session: Session | None = None
 ) -> dict[str, Any]:
-    """What was used in a month, such as ``"2026-10"``, and what it costs: your own use in all teams, or with ``tenant``
-    a team's, added up ``by`` user, profile, kind, day or hour. Of a team you see your own use, as its admin all."""
+    """The use of a month, such as ``"2026-10"``, and its cost: your own in all teams, or with ``tenant`` a team's,
+    added up ``by`` user, profile, kind, day or hour. Of a team you see your own use, as its admin all."""
     session = session or default_session()
     asked = {name: value for name, value in (("month", month), ("by", by)) if value is not None}
     wanted = tenant or (session.account.tenant if by is not None else None)

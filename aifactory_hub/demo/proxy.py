@@ -43,7 +43,7 @@ def install(folder: Path) -> list[str]:
 
 def _run_npm(folder: Path) -> None:
     command = [str(NODE), str(_NPM), "ci", "--no-fund", "--no-audit", "--ignore-scripts", "--loglevel=error"]
-    # What was fetched before is not asked for again.
+    # npm takes from its cache what it has fetched before, without asking the registry.
     command.append("--prefer-offline")
     environment = {**os.environ, "PATH": os.pathsep.join([str(NODE.parent), os.environ.get("PATH", os.defpath)])}
     try:

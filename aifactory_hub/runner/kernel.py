@@ -1,11 +1,11 @@
-"""How the kernel of a notebook that is run ends."""
+"""The end of a notebook's kernel."""
 
 from __future__ import annotations
 
 from typing import Any
 
 
-def ended_in_peace() -> dict[str, Any]:
+def without_interrupt() -> dict[str, Any]:
     """Arguments for papermill: a kernel in which no cell runs is asked to end, and not interrupted first.
 
     jupyter_client interrupts every kernel that it shuts down. One that is idle has nothing to interrupt, and where the

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..notebook_parameters import language_of, undeclared
-from .kernel import ended_in_peace
+from .kernel import without_interrupt
 from .memory import read_memory
 from .reason import write_reason
 
@@ -119,7 +119,7 @@ def _execute(papermill: Any, notebook: Any, path: Path, parameters: dict[str, An
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,
             config=config,
-            **ended_in_peace(),
+            **without_interrupt(),
         )
 
 

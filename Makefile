@@ -9,7 +9,7 @@ IN_CLUSTER := $(CLUSTER) exec -- $(PY)
 PARALLEL := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: lab-versions help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-jobs e2e-restarts e2e-ledger e2e-engines e2e-dra e2e-focus docs generated
+.PHONY: e2e-environments demo-code lab-versions help setup check unit unit-hub5 test labextension labextension-check labextension-watch e2e e2e-faults bench cluster-up cluster-down cluster-status demo demo-check pictures clean e2e-attacks e2e-jobs e2e-restarts e2e-tenants e2e-gates e2e-ledger e2e-loop e2e-engines e2e-dra e2e-focus e2e-git e2e-install e2e-model-signing docs generated e2e-models
 
 ##@ Start
 
@@ -21,6 +21,10 @@ demo: $(VENV)/.demo  ## run the whole hub on this machine with a simulated clust
 
 demo-check: $(VENV)/.demo  ## run a working day in the demo without a person
 	@$(VENV)/bin/aifactory-hub demo --check
+
+demo-code: $(VENV)/.demo  ## install VS Code for the demo: needs a C++ compiler and libkrb5-dev
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e '.[demo,editors]'
+	@$(PY) -m aifactory_hub.demo.editors $(or $(FOLDER),$(HOME)/.local/state/aifactory-hub-demo)
 
 $(VENV)/.demo: pyproject.toml requirements/constraints.txt
 	$(need-python)
@@ -85,7 +89,7 @@ labextension-watch: labextension  ## rebuild the panel at each change; reload a 
 docs: setup  ## build the documentation as pages, in site/
 	$(VENV)/bin/mkdocs build --quiet
 
-GENERATED := tests/docs tests/policies/test_rendered.py tests/cluster_checks/test_pure.py tests/engines/test_golden.py tests/lab/test_openapi.py
+GENERATED := tests/docs tests/chart/test_files.py tests/policies/test_rendered.py tests/cluster_checks/test_pure.py tests/engines/test_golden.py tests/lab/test_openapi.py
 generated: setup labextension  ## write all generated files anew: golden files, references, the panel's types
 	$(PY) -m pytest -q --update-golden $(GENERATED)
 	AIFACTORY_TEST_REWRITE=1 $(PY) -m pytest -q tests/spawner/test_settings.py
@@ -128,8 +132,24 @@ e2e-jobs: setup cluster-up  ## run 20 random jobs while parts fail: seven minute
 	python3 -m tests.cluster.engines jobset
 	$(IN_CLUSTER) -m tests.e2e.jobs_under_faults --engines kubernetes-job jobset $(ARGS)
 
+e2e-gates: setup cluster-up  ## see what rules refuse and hold, and who lets it go: three minutes
+	$(IN_CLUSTER) -m tests.e2e.gates
+
+e2e-install: setup cluster-up  ## install the chart, back up, upgrade, roll back, make a team, uninstall: two minutes
+	$(IN_CLUSTER) -m tests.e2e.install
+
 e2e-ledger: setup cluster-up  ## compare the ledger with etcd's history while parts are killed: twenty minutes
 	$(IN_CLUSTER) -m tests.e2e.ledger $(ARGS)
+
+e2e-loop: setup cluster-up  ## let a team reach its budget and an idle server be stopped: fifteen minutes
+	$(IN_CLUSTER) -m tests.e2e.loop
+
+e2e-models: setup cluster-up  ## train, approve, deploy, ask and take back models while parts are killed: ten minutes
+	$(PY) -m tests.support.s3
+	$(IN_CLUSTER) -m tests.e2e.models
+
+e2e-tenants: setup cluster-up  ## let a provisioner make teams, heal them, put them to sleep, and kill it at each step: eight minutes
+	$(IN_CLUSTER) -m tests.e2e.provisioning
 
 e2e-restarts: setup cluster-up  ## restart each part while people work: ten minutes
 	$(IN_CLUSTER) -m tests.e2e.restarts $(ARGS)
@@ -146,6 +166,12 @@ e2e-dra: setup cluster-up  ## serve the same pod by DRA; restarts the cluster wi
 
 ##@ Other tests and measurements
 
+e2e-environments: setup labextension  ## VS Code, marimo and a restart in Chromium, without a cluster: five minutes; needs code-server
+	$(PY) -m tests.e2e.environments
+
+e2e-git: setup  ## from pushes to a real Gitea to runs, without a cluster: two minutes; building Gitea takes four once
+	$(PY) -m tests.e2e.git_pipelines
+
 # The official validator of FOCUS needs a Python 3.12, and numpy before 2; pyarrow of today wants a newer one.
 FOCUS_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python) python3.12)
 e2e-focus: setup $(VENV)-focus/.ready  ## check bills in FOCUS 1.2 with the official validator (needs a Python 3.12)
@@ -158,6 +184,14 @@ $(VENV)-focus/.ready:
 	$(VENV)-focus/bin/python -m pip install --quiet focus-validator==2.2.1 'pyarrow<22'
 	touch $@
 
+e2e-model-signing: setup $(VENV)-model-signing/.ready  ## check signatures of models with OpenSSF's own program, both ways
+	$(PY) -m tests.e2e.model_signing_peer $(VENV)-model-signing/bin/python
+
+$(VENV)-model-signing/.ready:
+	$(PY) -m venv $(VENV)-model-signing
+	$(VENV)-model-signing/bin/python -m pip install --quiet model-signing==1.1.1 pyOpenSSL
+	touch $@
+
 lab-versions: setup labextension  ## test the panel in JupyterLab 4.4, 4.5, 4.6 and Notebook 7
 	AIFACTORY_TEST_LABS=all $(PY) -m pytest -m browser tests/browser/test_lab_versions.py
 
@@ -165,4 +199,4 @@ bench: setup  ## run a benchmark of benchmarks/, for example NAME=watch
 	$(PY) -m benchmarks.$(NAME) $(ARGS)
 
 pictures: setup  ## make the screenshots of the documentation
-	AIFACTORY_TEST_PICTURES=docs/images $(PY) -m pytest -m browser tests/browser/test_the_menu.py tests/browser/test_the_home_page.py tests/browser/test_lab.py tests/browser/test_lab_metrics.py tests/browser/test_jobs_page.py tests/browser/test_team_page.py tests/browser/test_platform_page.py
+	AIFACTORY_TEST_PICTURES=docs/images $(PY) -m pytest -m browser tests/browser/test_the_menu.py tests/browser/test_the_home_page.py tests/browser/test_lab.py tests/browser/test_lab_metrics.py tests/browser/test_jobs_page.py tests/browser/test_team_page.py tests/browser/test_platform_page.py tests/browser/test_models_page.py

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from jupyterhub.auth import Authenticator
 from jupyterhub.services.service import Service
@@ -12,7 +13,9 @@ from jupyterhub.services.service import Service
 from .auth.roles import custom_scopes, load_roles, session_scopes
 from .constants import SERVICE_NAME
 from .hub_pages import LOGO, TEMPLATES
+from .hub_pages.job_service import Ask, asking
 from .registry import Registry, RegistryError, RegistryProvider
+from .registry.granted import Fetch, GrantedTeams, read_answer
 from .settings import HubSettings, SettingsError, read_hub_settings
 
 # Seconds. What the identity provider says of a person is asked for again after this long.
@@ -41,6 +44,7 @@ def configure(c: Any, tenants: str | Path | None = None) -> None:
     _set_pages(c)
     _set_outside(c, registry.addresses.public)
     _set_identity(c, registry, settings)
+    provider.follow_granted(_granted_teams(registry, settings))
     _set_provider(c, provider)
     _set_rights(c, registry)
     _set_service(c, settings)
@@ -150,6 +154,19 @@ def _set_service(c: Any, settings: HubSettings) -> None:
         # The hub would otherwise wait half a minute at its start for a service that starts after it.
         entry["timeout"] = SERVICE_TIMEOUT
     c.JupyterHub.services.append(entry)
+
+
+def _granted_teams(registry: Registry, settings: HubSettings) -> Fetch:
+    """Asks the job service for the teams that people asked for."""
+    ask: list[Ask] = []
+
+    async def fetch() -> GrantedTeams:
+        if not ask:  # where a loop runs
+            url = f"{settings.service_bind.url}{urlsplit(registry.addresses.service).path}"
+            ask.append(asking(url, settings.service_token.reveal(), SERVICE_TIMEOUT))
+        return read_answer(await ask[0]("site/teams"))
+
+    return fetch
 
 
 def _set_provider(c: Any, provider: RegistryProvider) -> None:

@@ -83,6 +83,7 @@ class ServiceSettings:
     objects: str | None = None
     kubeconfig: str | None = None
     metrics_token: Secret | None = None
+    provisioner_token: Secret | None = None
 
 
 def read_hub_settings(environment: Mapping[str, str] | None = None) -> HubSettings:
@@ -122,9 +123,17 @@ def read_service_settings(environment: Mapping[str, str] | None = None) -> Servi
         objects=reader.parsed("AIFACTORY_HUB_SERVICE_OBJECTS", "", _parse_bucket) or None,
         kubeconfig=reader.text("KUBECONFIG", "") or None,
         metrics_token=Secret(metrics) if (metrics := reader.text("AIFACTORY_HUB_METRICS_TOKEN", "")) else None,
+        provisioner_token=read_provisioner_token(environment),
     )
     reader.finish()
     return settings
+
+
+def read_provisioner_token(environment: Mapping[str, str] | None = None) -> Secret | None:
+    """The token with which the provisioner speaks to the service; None where it does not."""
+    reader = _Reader(os.environ if environment is None else environment)
+    token = reader.text("AIFACTORY_HUB_PROVISIONER_TOKEN", "")
+    return Secret(token) if token else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ MEMBERS = 100
 # Each quiet member asks something once in so many seconds, on average.
 PAUSE = 2.0
 GOAL = 1.5
-# The limit of the manifest (helm-values/manifests/job-service.yaml), in MiB.
+# The limit of the manifest (charts/aifactory-hub/values.yaml), in MiB.
 MEMORY_LIMIT = 1024
 # What does not answer within this many seconds counts as this long.
 TIMEOUT = 10.0

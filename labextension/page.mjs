@@ -13,7 +13,8 @@ const STYLES = [
   'style/base.css',
   'style/log.css',
   'style/page/layout.css',
-  'style/page/ledger.css'
+  'style/page/ledger.css',
+  'style/page/models.css'
 ];
 
 /** The digest in a name is of the content: what is kept under a name never changes. */

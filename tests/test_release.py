@@ -17,7 +17,7 @@ NAMES_AN_IMAGE = (
     "helm-values/common.yaml",
     "helm-values/images/hub/Dockerfile",
     "helm-values/images/singleuser/Dockerfile",
-    "helm-values/manifests/job-service.yaml",
+    "charts/aifactory-hub/values.yaml",
 )
 IMAGE_VERSION = re.compile(r"(?:aifactory/hub:|tag: |aifactory/notebook:)(\d+\.\d+\.\d+)")
 

@@ -74,6 +74,9 @@ class Admission(Protocol):
     async def release(self, tenant: str, name: str) -> None:
         """Give the ticket back. No-op when there is none."""
 
+    async def prioritize(self, tenant: str, name: str, priority: str) -> None:
+        """Give the ticket another priority: where it waits, its place changes at once. No-op when there is none."""
+
     def serve(self, tenant: Tenant) -> None:
         """Also answer for this tenant, which is not in the registry any more and of which something still runs."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -37,14 +38,18 @@ class TicketPolicy(Protocol):
 
 
 class MenuPolicy:
-    """A ticket is for a team in tenants.yaml and a profile on the team's menu. ``tenants`` gives those of now."""
+    """A ticket is for a team in tenants.yaml that has not ended, and a profile on the team's menu.
 
-    def __init__(self, tenants: Callable[[], Mapping[str, Tenant]]) -> None:
+    ``tenants`` gives those of now.
+    """
+
+    def __init__(self, tenants: Callable[[], Mapping[str, Tenant]], clock: Callable[[], float] = time.time) -> None:
         self._tenants = tenants
+        self._clock = clock
 
     async def review(self, request: TicketRequest) -> Refusal | None:
         """See review_menu."""
-        return review_menu(request, self._tenants().get(request.tenant))
+        return review_menu(request, self._tenants().get(request.tenant), self._clock())
 
 
 class GatedAdmission:
@@ -88,6 +93,10 @@ class GatedAdmission:
     async def release(self, tenant: str, name: str) -> None:
         """See Admission."""
         await self._inner.release(tenant, name)
+
+    async def prioritize(self, tenant: str, name: str, priority: str) -> None:
+        """See Admission."""
+        await self._inner.prioritize(tenant, name, priority)
 
     def serve(self, tenant: Tenant) -> None:
         """See Admission."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -69,7 +70,8 @@ class InProcessAdmission:
         priority = constants.PRIORITIES.get(request.priority, 0)
         notebook = request.kind == constants.KIND_SERVER
         claim = Claim(key, request.tenant, number, request.takes, priority, notebook=notebook)
-        self._filed[key] = _Filed(request, f"ticket-{number}", claim, self._clock())
+        # The ledger keeps it for ever, beside those of other processes.
+        self._filed[key] = _Filed(request, str(uuid.uuid4()), claim, self._clock())
         self._decide()
         return self._ticket(request.tenant, request.name)
 
@@ -96,6 +98,15 @@ class InProcessAdmission:
             self._changes.learn(replace(self._ticket(tenant, name), active=False), live=True)
             self._changes.forget(tenant, name, live=True)
         del self._filed[_key(tenant, name)]
+        self._decide()
+
+    async def prioritize(self, tenant: str, name: str, priority: str) -> None:
+        filed = self._filed.get(_key(tenant, name))
+        if filed is None:
+            return
+        claim = replace(filed.claim, priority=constants.PRIORITIES.get(priority, 0))
+        request = replace(filed.request, priority=priority)
+        self._filed[_key(tenant, name)] = replace(filed, request=request, claim=claim)
         self._decide()
 
     def serve(self, tenant: Tenant) -> None:
@@ -237,6 +248,7 @@ class InProcessAdmission:
             sequence=request.sequence,
             release_asked=filed.release_asked,
             evicted_at=None if state is TicketState.ADMITTED else filed.evicted_at,
+            priority=request.priority,
         )
 
     def _state(self, filed: _Filed) -> tuple[TicketState, str]:

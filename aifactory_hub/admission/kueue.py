@@ -24,6 +24,7 @@ from .ticket_reader import TicketReader
 from .ticket_watch import TicketFeed
 from .translate import (
     JOB_UID_LABEL,
+    PRIORITY_LABEL,
     gone,
     has_lost_quota,
     is_held,
@@ -98,7 +99,7 @@ class KueueAdmission:
             if is_suspended(job):
                 raise NotAdmitted(f"ticket {name} of {tenant} is not admitted now")
             seen = {"resourceVersion": job["metadata"]["resourceVersion"]}
-            if await self._patch_status(tenant, name, {"metadata": seen, "status": {"active": 1, "ready": 1}}):
+            if await self._patch(tenant, name, {"metadata": seen, "status": {"active": 1, "ready": 1}}):
                 await self._check_quota(tenant, job)
                 return
         raise AdmissionUnavailable(f"ticket {name} of {tenant} changes too fast to be held")
@@ -115,7 +116,7 @@ class KueueAdmission:
             kept = not has_lost_quota(await self._workload(tenant, job))
         finally:
             if not kept:
-                await self._patch_status(tenant, name, _NOTHING_RUNS)
+                await self._patch(tenant, name, _NOTHING_RUNS)
         if not kept:
             raise NotAdmitted(f"the quota of ticket {name} of {tenant} was taken back as it was admitted")
 
@@ -124,12 +125,17 @@ class KueueAdmission:
         if job is None:
             return
         if is_held(job):
-            await self._patch_status(tenant, name, _NOTHING_RUNS)
+            await self._patch(tenant, name, _NOTHING_RUNS)
         try:
             # Only this one: a ticket filed under the same name meanwhile is another right to run.
             await self._host.delete(f"{self._jobs(tenant)}/{name}", uid=job["metadata"]["uid"])
         except (ApiError, ApiUnreachable) as error:
             raise AdmissionUnavailable(str(error)) from error
+
+    async def prioritize(self, tenant: str, name: str, priority: str) -> None:
+        """By the Job's label, which Kueue follows, also while the Job runs (seen on 0.19)."""
+        if await self._job(tenant, name) is not None:
+            await self._patch(tenant, name, {"metadata": {"labels": {PRIORITY_LABEL: priority}}}, part="")
 
     def serve(self, tenant: Tenant) -> None:
         self._tenants.setdefault(tenant.name, tenant)
@@ -137,8 +143,7 @@ class KueueAdmission:
 
     def follow(self, tenants: Mapping[str, Tenant]) -> None:
         for name, tenant in tenants.items():
-            known = self._tenants.get(name)
-            if known is not None and known.vcluster != tenant.vcluster:
+            if (known := self._tenants.get(name)) is not None and known.vcluster != tenant.vcluster:
                 self.forget(name)
         self._tenants.update(tenants)
         self._hear(tenants)
@@ -146,8 +151,7 @@ class KueueAdmission:
     def forget(self, tenant: str) -> None:
         self._tenants.pop(tenant, None)
         self._readers.pop(tenant, None)
-        feed = self._overviews.pop(tenant, None)
-        if feed is not None:
+        if (feed := self._overviews.pop(tenant, None)) is not None:
             task = asyncio.create_task(feed.stop(), name=f"end the overview of {tenant}")
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
@@ -252,8 +256,7 @@ class KueueAdmission:
             self._check_user(request, others)
         ticket = await self._file(request, body)
         if request.name not in others:
-            others = await self._of_user(request)
-            others.pop(request.name, None)
+            others = {name: each for name, each in (await self._of_user(request)).items() if name != request.name}
             try:
                 self._check_user(request, others)
             except UserLimitReached:
@@ -357,13 +360,12 @@ class KueueAdmission:
         return job if is_ticket_of(job, self._hub) else None
 
     async def _workload(self, tenant: str, job: Json) -> Json | None:
-        found = await self._list(self._workloads(tenant), f"{JOB_UID_LABEL}={job['metadata']['uid']}")
-        return found[0] if found else None
+        return next(iter(await self._list(self._workloads(tenant), f"{JOB_UID_LABEL}={job['metadata']['uid']}")), None)
 
-    async def _patch_status(self, tenant: str, name: str, patch: Json) -> bool:
+    async def _patch(self, tenant: str, name: str, patch: Json, *, part: str = "/status") -> bool:
         """Whether it was applied: False when the ticket is gone or is not any more what was read."""
         try:
-            await self._host.merge_patch(f"{self._jobs(tenant)}/{name}/status", patch)
+            await self._host.merge_patch(f"{self._jobs(tenant)}/{name}{part}", patch)
         except ApiError as error:
             if error.status in (404, 409):
                 return False
@@ -375,9 +377,9 @@ class KueueAdmission:
     async def _list(self, path: str, selector: str | None) -> list[Json]:
         try:
             answer = await self._host.get(path, {"labelSelector": selector} if selector else None)
+            return list(answer.get("items") or ())
         except (ApiError, ApiUnreachable) as error:
             raise AdmissionUnavailable(str(error)) from error
-        return list(answer.get("items") or ())
 
     def _ours(self) -> str:
         return f"{constants.LABEL_HUB}={self._hub},{constants.LABEL_OWNER_KIND}"

@@ -99,6 +99,7 @@ def ticket_of(tenant: str, job: Json, workload: Json | None) -> Ticket:
         release_asked=annotations.get(constants.ANNOTATION_RELEASE) == metadata["uid"],
         evicted_at=_since(workload, "Evicted"),
         ended_at=_since(job, "Complete") or _since(job, "Failed"),
+        priority=labels.get(PRIORITY_LABEL, ""),
     )
 
 

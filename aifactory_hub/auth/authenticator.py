@@ -18,13 +18,15 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 from traitlets import Instance, Integer, TraitError, Unicode, default, validate
 
 from .. import hub_pages
+from ..constants import APPROVERS_GROUP
 from ..domain.accounts import Subject
 from ..domain.mapping import TenantMapping
-from ..domain.membership_policy import Policy
+from ..domain.membership_policy import Policy, SessionStatus
 from ..domain.tenants import hub_groups
 from ..registry import Registry, RegistryProvider
 from . import memberships, routes
 from .accounts import Accounts
+from .budget_stops import BudgetStops
 from .claims import ClaimError, GroupsClaim, username_from_claims, with_name_claims
 from .handlers import CallbackHandler, LoginHandler
 from .handover import Handovers
@@ -151,6 +153,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         self.handovers = Handovers(self._accounts, app, self.log)
         self.handovers.begin()
         self.poller = MembershipPoller.begin(self, app)
+        self.budget_stops = BudgetStops.begin(app, lambda: self.registry)
         hub_pages.begin(app)
         if self.registry_provider is not None:
             TeamRoles.begin(self.registry_provider, app.db)
@@ -361,14 +364,19 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
 
     async def get_user_groups(self, auth_state: Mapping[str, Any]) -> set[str]:
         """The hub groups, from the tenants alone: the identity provider's own never reach the hub's database."""
-        return set(hub_groups(memberships.from_auth_state(auth_state)))
+        groups = set(hub_groups(memberships.from_auth_state(auth_state)))
+        return groups | {APPROVERS_GROUP} if self._approves(auth_state) else groups
+
+    def _approves(self, auth_state: Mapping[str, Any]) -> bool:
+        kept = memberships.read_kept(auth_state)
+        return kept is not None and kept.standing is SessionStatus.KNOWN and bool(kept.approves_by(self.mapping))
 
     async def check_allowed(self, username: str, auth_model: dict[str, Any] | None) -> bool:
-        """In a tenant, or let in by configuration. Raises 403 with a page that says what to ask for."""
+        """In a tenant, an approver, or let in by configuration. Raises 403 with a page that says what to ask for."""
         if auth_model is None or await super().check_allowed(username, auth_model):
             return True
         auth_state = auth_model["auth_state"]
-        if memberships.from_auth_state(auth_state):
+        if memberships.from_auth_state(auth_state) or self._approves(auth_state):
             return True
         raise no_team_page(username, await self._what_arrived(auth_state))
 

@@ -35,6 +35,7 @@ class MembershipsOf(APIHandler):
 
         ``tenants`` is empty unless ``standing`` is known; ``last`` is what was resolved last, whatever the standing,
         or null. ``generation`` grows when the account is handed over to another person who does not get its jobs.
+        ``approves`` are the groups of approvers that somebody whose standing is known is in.
         ``admin`` says whether somebody whose standing is known is an administrator of the hub.
         """
         if SCOPE_MEMBERSHIPS not in self.expanded_scopes:
@@ -55,8 +56,8 @@ class MembershipsOf(APIHandler):
         account = self.authenticator.accounts.handed_over(name)
         generation = 0 if account is None else account.jobs
         if kept is None:
-            nothing: dict[str, Any] = {"tenants": {}, "last": None, "resolved_at": None}
-            return {"standing": SessionStatus.SIGNED_OUT.value, **nothing, "generation": generation, "admin": False}
+            nothing: dict[str, Any] = {"tenants": {}, "last": None, "resolved_at": None, "admin": False, "approves": []}
+            return {"standing": SessionStatus.SIGNED_OUT.value, **nothing, "generation": generation}
         standing = kept.standing_at(time.time(), self.authenticator.registry.identity.stale_grace)
         # By the rules of now: a team that was removed and made again may be another one.
         roles = kept.roles_by(self.authenticator.mapping)
@@ -66,6 +67,7 @@ class MembershipsOf(APIHandler):
             "last": _labels(roles),
             "resolved_at": kept.resolved_at,
             "generation": generation,
+            "approves": list(kept.approves_by(self.authenticator.mapping)) if standing is SessionStatus.KNOWN else [],
             "admin": standing is SessionStatus.KNOWN and bool(user.admin),
         }
 

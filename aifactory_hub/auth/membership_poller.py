@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from ..domain.mapping import TenantMapping
 from ..domain.membership_policy import Action, Affected, Policy, ServerFact, affected_servers, leaving_since, notice
+from ..registry import RegistryProvider
 from .accounts import Accounts
 from .memberships import StoredSession, read_kept
 from .servers import server_tenant, stop_server
@@ -45,6 +46,9 @@ class Memberships(Protocol):
 
     @property
     def accounts(self) -> Accounts: ...
+
+    @property
+    def registry_provider(self) -> RegistryProvider | None: ...
 
     @property
     def leaving(self) -> Policy: ...
@@ -168,7 +172,11 @@ class MembershipPoller:
     async def _look_at(self, user: Any) -> float:
         """Apply what is known of the user. Returns the seconds until their next turn."""
         kept = read_kept(await user.get_auth_state())
+        provider = self._authenticator.registry_provider
         now, servers = time.time(), _facts(user)
+        if provider is not None and not provider.complete:
+            # Which teams people asked for nobody has said yet: who is in one has not left it.
+            servers = [one for one in servers if one.tenant in provider.registry.tenants]
         found = affected_servers(servers, self._left(user.name, servers, kept, now), self._authenticator.leaving, now)
         user.aifactory_leaves_at = {one.server: one.stops_at for one in found if one.action is Action.KEEP}
         user.aifactory_notices = [notice(one, one.tenant, now) for one in found if one.action is Action.KEEP]

@@ -58,6 +58,10 @@ class StoredSession:
         today = mapping.roles(self.groups)
         return {tenant: min(role, today[tenant]) for tenant, role in self.tenants.items() if tenant in today}
 
+    def approves_by(self, mapping: TenantMapping) -> tuple[str, ...]:
+        """The groups of approvers that they are in, by the registry of today; none while their groups are not known."""
+        return mapping.approver_groups(self.groups or ())
+
     def to_auth_state(self) -> dict[str, Any]:
         """The value under KEY."""
         return {

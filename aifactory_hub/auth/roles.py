@@ -11,11 +11,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..constants import (
+    APPROVERS_GROUP,
     JOB_SCOPES,
     SCOPE_CANCEL,
     SCOPE_MEMBERSHIPS,
     SCOPE_PLATFORM,
+    SCOPE_PREDICT,
     SCOPE_READ,
+    SCOPE_STOP_IDLE,
     SCOPE_SUBMIT,
     SERVICE_NAME,
 )
@@ -26,7 +29,9 @@ _DESCRIPTIONS = {
     SCOPE_SUBMIT: "Submit jobs into the team",
     SCOPE_READ: "Read the team's jobs that one may see",
     SCOPE_CANCEL: "Cancel one's jobs in the team",
+    SCOPE_PREDICT: "Ask the team's deployments",
     SCOPE_MEMBERSHIPS: "Ask which teams people are in",
+    SCOPE_STOP_IDLE: "Stop servers that are idle",
 }
 
 
@@ -42,7 +47,7 @@ def custom_scopes() -> dict[str, dict[str, Any]]:
 
 def load_roles(tenants: Iterable[str]) -> list[dict[str, Any]]:
     """``c.JupyterHub.load_roles`` for these tenants, and the role of the service."""
-    return [role for tenant in sorted(tenants) for role in tenant_roles(tenant)] + [_service_role()]
+    return [role for tenant in sorted(tenants) for role in tenant_roles(tenant)] + [_approver_role(), _service_role()]
 
 
 def tenant_roles(tenant: str) -> list[dict[str, Any]]:
@@ -71,11 +76,20 @@ def tenant_roles(tenant: str) -> list[dict[str, Any]]:
     ]
 
 
+def _approver_role() -> dict[str, Any]:
+    return {
+        "name": f"{SERVICE_NAME}-approver",
+        "description": "Approves what a rule of the site holds, also without a team",
+        "scopes": [ACCESS_SERVICE],
+        "groups": [APPROVERS_GROUP],
+    }
+
+
 def _service_role() -> dict[str, Any]:
     return {
         "name": f"{SERVICE_NAME}-service",
-        "description": "What the job service itself may do at the hub: see who exists and in which groups",
-        "scopes": ["list:users", "read:users:name", "read:users:groups", SCOPE_MEMBERSHIPS],
+        "description": "What the job service may do at the hub: see who exists and in which groups, stop idle servers",
+        "scopes": ["list:users", "read:users:name", "read:users:groups", SCOPE_MEMBERSHIPS, SCOPE_STOP_IDLE],
         "services": [SERVICE_NAME],
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .account_pages import AccountsApi, AccountsPage, HandoverApi, HandoverForm
+from .idle_stop import IdleStop
 from .logout import BackChannelLogout
 from .membership_api import Explain, MembershipsOf
 from .team_page import SignInsPage, StopServer, StopServerApi, TeamPage, TeamServers
@@ -16,6 +17,7 @@ def routes() -> list[tuple[str, type]]:
         (r"/aifactory/backchannel-logout", BackChannelLogout),
         (r"/aifactory/api/memberships", MembershipsOf),
         (r"/aifactory/api/tenants-file", TenantsFile),
+        (r"/aifactory/api/idle-stop", IdleStop),
         (r"/aifactory/api/explain/(?P<name>[^/]+)", Explain),
         (r"/aifactory/api/teams/(?P<tenant>[a-z0-9-]+)/servers", TeamServers),
         (rf"/aifactory/api/teams/{server}", StopServerApi),

@@ -38,6 +38,8 @@ class SignIns:
             said = ", ".join(match_text(match) for match in mapping.matches([group]))
             lines.append(f"{bounded(group)}: {said or 'no rule claims it'}")
         tenants = tuple(f"{role.label} of {tenant}" for tenant, role in sorted(mapping.roles(groups).items()))
+        approves = mapping.approver_groups(groups)
+        tenants += tuple(f"approver in {name}" for name in approves)
         refused = "" if tenants else "in no team"
         more = max(0, len(groups) - _MOST_GROUPS)
         self._seen.appendleft(SignIn(now, bounded(name), tenants, tuple(lines), more, refused))

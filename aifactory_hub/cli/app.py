@@ -9,10 +9,13 @@ import click
 
 from .accounts import accounts
 from .explain_groups import explain_groups
+from .export_tenants import export
 from .loading import load
 from .profiles import profiles
 from .registry import tenants
 from .remove_team import remove
+from .request_team import request
+from .team_states import purge, status
 from .tenants import apply, diff, plan
 from .tickets import tickets
 
@@ -20,11 +23,24 @@ from .tickets import tickets
 _ELSEWHERE = {
     "job": "aifactory_hub.client.commands:job",
     "schedule": "aifactory_hub.client.schedule_commands:schedule",
+    "budget": "aifactory_hub.client.budget_commands:budget",
+    "model": "aifactory_hub.client.model_commands:model",
+    "deployment": "aifactory_hub.client.deployment_commands:deployment",
+    "pipeline": "aifactory_hub.client.pipeline_commands:pipeline",
+    "environment": "aifactory_hub.client.environment_commands:environment",
+    "team": "aifactory_hub.client.team_commands:team",
+    "secret": "aifactory_hub.client.secret_commands:secret",
+    "trigger": "aifactory_hub.client.trigger_commands:trigger",
     "quota": "aifactory_hub.cli.quota:quota",
     "usage": "aifactory_hub.cli.usage:usage",
     "bill": "aifactory_hub.cli.usage:bill",
     "demo": "aifactory_hub.cli.demo:demo",
+    "backup": "aifactory_hub.cli.backup:backup",
+    "restore": "aifactory_hub.cli.backup:restore",
     "doctor": "aifactory_hub.cli.doctor:doctor",
+    "images": "aifactory_hub.cli.images:images",
+    "policy": "aifactory_hub.cli.policy:policy",
+    "provisioner": "aifactory_hub.cli.provisioner:provisioner",
 }
 
 
@@ -62,6 +78,10 @@ tenants.add_command(plan)
 tenants.add_command(diff)
 tenants.add_command(apply)
 tenants.add_command(remove)
+tenants.add_command(export)
+tenants.add_command(request)
+tenants.add_command(status)
+tenants.add_command(purge)
 main.add_command(tenants)
 main.add_command(tickets)
 main.add_command(profiles)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from .loading import load
 from .registry import open_registry
 
 if TYPE_CHECKING:
+    from aifactory_hub.clusters import KubeApi
     from aifactory_hub.domain.doctor import Finding, SiteFacts
     from aifactory_hub.registry import Registry
 
@@ -51,13 +53,14 @@ def doctor(file: str, kubeconfig: str | None, objects: str | None, offline: bool
     registry = open_registry(file)
     judge = load("aifactory_hub.domain.doctor", "hub")
     kubeconfig = kubeconfig or os.environ.get("KUBECONFIG") or None
-    facts = asyncio.run(_facts(registry, kubeconfig, objects, offline, probe))
-    findings: list[Finding] = judge.examine(facts)
+    facts, on_the_host = asyncio.run(_facts(registry, kubeconfig, objects, offline, probe))
+    findings: list[Finding] = [*judge.examine(facts), *on_the_host]
     token = os.environ.get("AIFACTORY_HUB_SERVICE_TOKEN")
     if token and not (offline or objects):
         room = load("aifactory_hub.doctor", "hub")
         findings += room.room_findings(asyncio.run(room.ask_for_room(registry.addresses.service, token)))
         findings += asyncio.run(_tenants_file(registry, token))
+        findings += asyncio.run(_service_checks(registry, token))
     if not (offline or objects):
         findings.append(asyncio.run(_public_address(registry)))
     if offline:
@@ -79,8 +82,28 @@ async def _tenants_file(registry: Registry, token: str) -> list[Finding]:
     digest = reader.digest_of(reader.read_text(registry.source))
     addresses = registry.addresses
     places = {"hub": asker.hub_url(addresses.hub_api), "job service": asker.service_url(addresses.service)}
-    found = await asyncio.gather(*(asker.ask_for_tenants_file(url, token) for url in places.values()))
+    found = await asyncio.gather(*(asker.ask_for_answer(url, token) for url in places.values()))
     return [asker.tenants_file_finding(who, answer, digest) for who, answer in zip(places, found, strict=True)]
+
+
+async def _service_checks(registry: Registry, token: str) -> list[Finding]:
+    """Whether the job service has its rules and can sign, and how its other parts fare."""
+    asker, service = load("aifactory_hub.doctor", "hub"), registry.addresses.service
+    places = (asker.rules_url(service), asker.signing_url(service), asker.factory_url(service))
+    rules, signing, factory = await asyncio.gather(*(asker.ask_for_answer(url, token) for url in places))
+    return [asker.rules_finding(rules), asker.signing_finding(signing), *asker.factory_findings(factory)]
+
+
+async def _provisioned_teams(registry: Registry, api: KubeApi) -> list[Finding]:
+    """A finding for each team that the provisioner keeps; none where a site has no provisioner, or none can be read."""
+    clusters, records = load("aifactory_hub.clusters", "hub"), load("aifactory_hub.provisioner.records", "hub")
+    judge = load("aifactory_hub.domain.team_records", "hub")
+    try:
+        found = await records.all_records(api, registry.hub)
+    except (clusters.ApiError, clusters.ApiUnreachable):
+        return []
+    now = time.time()
+    return [judge.finding_of(name, found.get(name), now) for name in registry.tenants] if found else []
 
 
 async def _public_address(registry: Registry) -> Finding:
@@ -91,16 +114,14 @@ async def _public_address(registry: Registry) -> Finding:
 
 async def _facts(
     registry: Registry, kubeconfig: str | None, objects: str | None, offline: bool, probe: bool
-) -> SiteFacts:
+) -> tuple[SiteFacts, list[Finding]]:
+    """The site's facts, and findings of what is asked of the host besides; one connection for both."""
     gatherer, clusters = load("aifactory_hub.doctor", "hub"), load("aifactory_hub.clusters", "hub")
-    facts: SiteFacts
     if offline:
-        facts = gatherer.gather_offline(registry)
-        return facts
+        return gatherer.gather_offline(registry), []
     try:
         if objects is not None:
-            facts = await gatherer.gather(registry, gatherer.FileSource.read(Path(objects)))
-            return facts
+            return await gatherer.gather(registry, gatherer.FileSource.read(Path(objects))), []
         api = await clusters.connect_host(kubeconfig)
     except (gatherer.SourceError, clusters.CredentialError) as error:
         click.echo(str(error), err=True)
@@ -108,9 +129,10 @@ async def _facts(
     try:
         source = gatherer.ApiSource(api)
         facts = await gatherer.gather(registry, source, api, probe=probe, inside=kubeconfig is None)
+        teams = await _provisioned_teams(registry, api)
+        return facts, [*teams, await gatherer.backup_finding(api, time.time())]
     finally:
         await api.close()
-    return facts
 
 
 def _show(findings: list[Finding], reached: Any, judge: Any, offline: bool) -> None:

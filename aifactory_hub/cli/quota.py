@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 import click
@@ -26,7 +27,8 @@ def quota(tenant: str | None, as_json: bool) -> None:
     team = tenant or account.tenant
     if team is None:
         raise click.UsageError("say which team: --tenant <team>")
-    answer = Session(account, timeout=TIMEOUT).get(f"/tenants/{team}/profiles")
+    with closing(Session(account, timeout=TIMEOUT)) as session:
+        answer = session.get(f"/tenants/{team}/profiles")
     click.echo(json.dumps(answer, indent=2) if as_json else "\n".join(lines(answer)))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +16,7 @@ from .loading import load
 
 if TYPE_CHECKING:
     from aifactory_hub.domain.engines import EngineNeeds
+    from aifactory_hub.domain.gates import Rule
     from aifactory_hub.registry import Registry
 
 # As grep and diff have it: 1 is an answer, 2 is trouble.
@@ -54,11 +57,11 @@ def check(file: str) -> None:
 @click.option("--tenant", "chosen", help="Only what belongs to this tenant.")
 @click.option(
     "--part",
-    type=click.Choice(["host", "policies", "vcluster", "mig"]),
+    type=click.Choice(["host", "policies", "vcluster", "mig", "provisioner"]),
     default="host",
     show_default=True,
     help="Objects for the host cluster; of those only the policies; values for the vCluster chart, one document a"
-    " tenant; or how the GPUs are cut, for NVIDIA's GPU Operator.",
+    " tenant; how the GPUs are cut, for NVIDIA's GPU Operator; or the provisioner's rights.",
 )
 @click.option("--gpus-per-node", type=click.IntRange(1, 16), default=8, show_default=True, help="For --part mig.")
 def render(file: str, chosen: str | None, part: str, gpus_per_node: int) -> None:
@@ -82,6 +85,9 @@ def render(file: str, chosen: str | None, part: str, gpus_per_node: int) -> None
 
 
 def _parts(registry: Registry, names: list[str] | None, gpus_per_node: int) -> dict[str, Callable[[], list[Any]]]:
+    def rules() -> Sequence[Rule]:
+        return site_rules(registry)
+
     def vcluster() -> list[Any]:
         values = load("aifactory_hub.registry.render_vcluster", "hub").vcluster_values
         chosen, needs = names or registry.tenants, needs_of_engines(registry)
@@ -95,10 +101,15 @@ def _parts(registry: Registry, names: list[str] | None, gpus_per_node: int) -> d
             raise click.ClickException(str(error)) from error
 
     return {
-        "host": lambda: list(load("aifactory_hub.registry.render", "hub").host_objects(registry, names)),
-        "policies": lambda: list(load("aifactory_hub.registry.policies", "hub").policy_objects(registry, names)),
+        "host": lambda: list(load("aifactory_hub.registry.render", "hub").host_objects(registry, names, rules())),
+        "policies": lambda: list(
+            load("aifactory_hub.registry.policies", "hub").policy_objects(registry, names, rules())
+        ),
         "vcluster": vcluster,
         "mig": mig,
+        "provisioner": lambda: list(
+            load("aifactory_hub.registry.render_provisioner", "hub").provisioner_objects(registry)
+        ),
     }
 
 
@@ -106,11 +117,30 @@ def needs_of_engines(registry: Registry) -> list[EngineNeeds]:
     """The needs of the site's engines in each vCluster. Ends the process with 2 when one is not installed."""
     engines = load("aifactory_hub.engines.installed", "hub")
     try:
-        needs: list[EngineNeeds] = engines.engine_needs(registry.jobs.engines)
+        needs: list[EngineNeeds] = engines.needs_of_site(
+            registry.jobs.engines, deployments=registry.deployments.enabled
+        )
     except engines.UnknownEngine as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_BAD_FILE)
     return needs
+
+
+def site_rules(registry: Registry) -> Sequence[Rule]:
+    """The rules in the site's folder; none where it has none. Ends the process with 2 when they can't be used.
+
+    One that is only tried so far comes as an advisory one: the host has no clock for that.
+    """
+    if registry.policies_folder is None:
+        return ()
+    policy = load("aifactory_hub.policy", "hub")
+    try:
+        bundle = policy.load_bundle(registry.policies_folder).bundle
+    except policy.PolicyError as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_BAD_FILE)
+    now, advisory = time.time(), load("aifactory_hub.domain.verdicts", "hub").Severity.ADVISORY
+    return [rule if rule.enforced_at(now) else replace(rule, severity=advisory) for rule in bundle.rules]
 
 
 def open_registry(file: str) -> Registry:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .loading import load
-from .registry import EXIT_BAD_FILE, open_registry
+from .registry import EXIT_BAD_FILE, open_registry, site_rules
 
 if TYPE_CHECKING:
     from aifactory_hub.clusters import HostObjects
@@ -139,9 +139,10 @@ async def _plan(host: HostObjects, registry: Registry, chosen: str | None) -> Pl
         known = ", ".join(registry.tenants)
         raise click.BadParameter(f"{registry.source} has no tenant {chosen!r}; it has {known}", param_hint="--tenant")
     registry = await with_host_addresses(host, registry)
+    follows = load("aifactory_hub.registry.contents", "hub").revision_of(registry.source)
     wanted = [
-        changes.marked(manifest, registry.hub)
-        for manifest in render.host_objects(registry, None if chosen is None else [chosen])
+        changes.marked(manifest, registry.hub, follows)
+        for manifest in render.host_objects(registry, None if chosen is None else [chosen], site_rules(registry))
     ]
     found = []
     for manifest in wanted:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import get, notebook_command, quota, submit, upload, usage
     from .artifact import Artifact
+    from .budgets import budget, grant_budget
     from .dryrun import DryRun
     from .errors import (
         BadToken,
@@ -35,15 +36,30 @@ if TYPE_CHECKING:
     from .job import Job
     from .job_list import jobs
     from .job_schedules import Schedule, schedule, schedules
+    from .model_deployments import Deployment, deploy, deployments
+    from .model_registry import (
+        ModelVersion,
+        NotVerified,
+        load_model,
+        model_versions,
+        models,
+        name_data,
+        promote,
+        register,
+        rollback,
+    )
     from .published import run_template, templates
     from .remote_functions import remote
     from .reporting import checkpoints, report
+    from .requested_teams import renew_team, request_team, team_requests, team_templates
     from .session import Account, Session
     from .sweeps import sweep
 
 _WHERE = {
     "api": ("get", "notebook_command", "quota", "submit", "upload", "usage"),
     "artifact": ("Artifact",),
+    "budgets": ("budget", "grant_budget"),
+    "model_deployments": ("Deployment", "deploy", "deployments"),
     "dryrun": ("DryRun",),
     "errors": (
         "BadToken",
@@ -61,8 +77,20 @@ _WHERE = {
     ),
     "job": ("Job",),
     "job_list": ("jobs",),
+    "model_registry": (
+        "ModelVersion",
+        "NotVerified",
+        "load_model",
+        "model_versions",
+        "models",
+        "name_data",
+        "promote",
+        "register",
+        "rollback",
+    ),
     "remote_functions": ("remote",),
     "reporting": ("checkpoints", "report"),
+    "requested_teams": ("renew_team", "request_team", "team_requests", "team_templates"),
     "published": ("run_template", "templates"),
     "job_schedules": ("Schedule", "schedule", "schedules"),
     "session": ("Account", "Session"),
@@ -96,12 +124,15 @@ __all__ = [
     "Artifact",
     "BadToken",
     "ClientError",
+    "Deployment",
     "DryRun",
     "FilesTooLarge",
     "Job",
     "JobFailed",
+    "ModelVersion",
     "NotInNotebook",
     "NotShippable",
+    "NotVerified",
     "Refused",
     "RemoteError",
     "Schedule",
@@ -109,19 +140,34 @@ __all__ = [
     "Session",
     "SubmitRefused",
     "UnknownJob",
+    "budget",
     "checkpoints",
+    "deploy",
+    "deployments",
     "get",
+    "grant_budget",
     "jobs",
     "load_ipython_extension",
+    "load_model",
+    "model_versions",
+    "models",
+    "name_data",
     "notebook_command",
+    "promote",
     "quota",
+    "register",
     "remote",
+    "renew_team",
     "report",
+    "request_team",
+    "rollback",
     "run_template",
     "schedule",
     "schedules",
     "submit",
     "sweep",
+    "team_requests",
+    "team_templates",
     "templates",
     "upload",
     "usage",

@@ -73,6 +73,8 @@ def submit(
     engine: str | None = None,
     nodes: int = 1,
     template: str | None = None,
+    data: Sequence[str] = (),
+    secrets: Sequence[str] = (),
     image: str = "notebook",
     dry_run: bool = False,
     wait: bool = False,
@@ -91,10 +93,12 @@ def submit(
     end. ``sweep`` and ``sweep_parameters`` are what the function ``sweep`` sends with each of its jobs. Two calls with
     one ``idempotency_key`` make one job; by default each call has its own.
 
-    ``engine`` is what runs it, by default the service's first one; ``nodes`` are how many it runs on at once, each with
-    the whole profile, where the engine can. ``template`` names what the team has published for the engine; where that
-    says all that is to run, see ``run_template``. The job runs in the image of this notebook, by its digest, so that
-    what ran here runs there; with ``image="site"``, or where that is not known, in the site's image of jobs.
+    ``engine`` is what runs it, by default the service's first one; ``nodes`` are how many it runs on at once, each
+    with the whole profile, where the engine can. ``template`` names what the team has published for the engine; where
+    that says all that is to run, see ``run_template``. ``data`` is what it reads: "claims@3" of a dataset, or
+    "model:fraud@prod" for ``load_model``. ``secrets`` are names of secrets of yours or of the team, which it gets as
+    variables. The job runs in the image of this notebook, by its digest, so that what ran
+    here runs there; with ``image="site"``, or where that is not known, in the site's image of jobs.
 
     Raises SubmitRefused, FilesTooLarge, NotShippable, NotInNotebook, ServiceUnavailable.
     """
@@ -120,9 +124,10 @@ def submit(
         nodes=nodes,
         template=template,
         image=image,
+        secrets=secrets,
     )
     request = {**prepared.request, "key": idempotency_key or uuid.uuid4().hex, "sweep": sweep}
-    request |= _chosen(sweep_parameters=sweep_parameters)
+    request |= _chosen(sweep_parameters=sweep_parameters, data=list(data) or None)
     if dry_run:
         from .dryrun import DryRun
 
@@ -167,6 +172,7 @@ def prepare(
     nodes: int = 1,
     template: str | None = None,
     image: str = "notebook",
+    secrets: Sequence[str] = (),
 ) -> Prepared:
     """Build the request of a job from the arguments of ``submit``. Nothing is sent yet. Raises ClientError."""
     folder = None if files is None else Path(files)
@@ -183,7 +189,7 @@ def prepare(
         "notify": list(notify),
         "max_seconds": None if max_duration is None else seconds_of(max_duration),
         **_chosen(retry_backoff=None if retry_backoff is None else float(seconds_of(retry_backoff))),
-        **_chosen(server=_server(image, session)),
+        **_chosen(server=_server(image, session), secrets=list(secrets) or None),
         **_chosen(priority=priority, engine=engine, template=template, nodes=None if nodes == 1 else nodes),
     }
     return Prepared(request, lambda: _travel(session, work, folder, git, team))

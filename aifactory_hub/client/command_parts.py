@@ -59,6 +59,7 @@ _OF_A_JOB = (
     click.option(
         "--env", "env", multiple=True, metavar="NAME=VALUE", help="Variable for the command; may be repeated."
     ),
+    click.option("--secret", "secrets", multiple=True, help="Secret that it gets as a variable; may be repeated."),
     click.option(
         "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="For a notebook; may be repeated."
     ),
@@ -144,3 +145,14 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def counts_of(texts: Sequence[str], option: str) -> dict[str, int]:
+    """Sizes with how many of each, from texts such as ``mig-1g.10gb=2``. Raises click.BadParameter with the option."""
+    found = {}
+    for text in texts:
+        name, _, count = text.rpartition("=")
+        if not name or not count.isdecimal():
+            raise click.BadParameter(f"{text!r} is not SIZE=N, such as mig-1g.10gb=2", param_hint=option)
+        found[name] = int(count)
+    return found

@@ -28,7 +28,7 @@ from .printable import line, lines, print_output
 from .save_paths import Hidden, NotSaved
 from .session import Session, read_account
 
-_STATES = ("PENDING", "QUEUED", "STARTING", "RUNNING", "SUSPENDED", "SUCCEEDED", "FAILED", "CANCELLED")
+_STATES = ("HELD", "PENDING", "QUEUED", "STARTING", "RUNNING", "SUSPENDED", "SUCCEEDED", "FAILED", "CANCELLED")
 _COMPLETED = 50
 
 
@@ -53,6 +53,7 @@ def job() -> None:
 
 @job.command(context_settings={"ignore_unknown_options": True})
 @job_options
+@click.option("--data", multiple=True, help="Version of a dataset that it reads, such as claims@3; may be repeated.")
 @click.option("--key", help="Idempotency key: the same key makes the same job.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and submit nothing.")
 @click.option("--wait", is_flag=True, help="Wait for the end; exit with the job's exit code.")

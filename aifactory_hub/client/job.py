@@ -17,6 +17,7 @@ from .session import Session
 
 if TYPE_CHECKING:
     from .history import MetricHistory
+    from .model_registry import ModelVersion
 
 _POLL = 1.0
 # A job that goes on for hours is not asked every second how it is.
@@ -64,7 +65,7 @@ class Job:
 
     @property
     def state(self) -> str:
-        """PENDING, QUEUED, STARTING, RUNNING, SUSPENDED, SUCCEEDED, FAILED or CANCELLED."""
+        """HELD, PENDING, QUEUED, STARTING, RUNNING, SUSPENDED, SUCCEEDED, FAILED or CANCELLED."""
         return str(self._data["state"])
 
     @property
@@ -274,6 +275,15 @@ class Job:
         pickled = found.get(f"{OWN_FOLDER}/result.pickle")
         own = self.owner == self._session.account.user
         return read_result(json.loads(told.read()), None if pickled is None else pickled.read, own=own)
+
+    def register(self, name: str, files: str = "", note: str = "") -> ModelVersion:
+        """Register what it gave back as a version of a model, such as ``job.register("fraud", files="model/")``.
+
+        ``files`` is a folder or a file among its artifacts, by default all. The same twice is the same version.
+        """
+        from .model_registry import register
+
+        return register(self.id, name, files, note, session=self._session)
 
     def remove_files(self) -> Job:
         """Remove the files that the job gave back, once it has ended: they make room for others."""

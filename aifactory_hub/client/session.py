@@ -132,6 +132,10 @@ class Session:
         """A PATCH that says how something is to be."""
         return _json(self._with_retries(lambda: self._client.patch(path, json=body)))
 
+    def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A PUT that says how something is to be."""
+        return _json(self._with_retries(lambda: self._client.put(path, json=body)))
+
     def delete(self, path: str) -> dict[str, Any]:
         """A DELETE. The panel then asks for the jobs again."""
         answer = _json(self._with_retries(lambda: self._client.delete(path)))

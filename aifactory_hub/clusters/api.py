@@ -129,6 +129,18 @@ class KubeApi:
         """
         return decode_object(await self._call("POST", path, None, body), shape, self.server)
 
+    async def proxied(self, path: str, body: Json, *, timeout: float) -> tuple[int, bytes, str]:
+        """POST ``body`` to what stands behind the server's proxy: status, body and media type of its answer.
+
+        An answer of the server itself, such as that there is nothing behind it, looks the same but for its body.
+        """
+        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(self._connect_timeout, timeout))
+        try:
+            async with self._open("POST", path, None, body, "application/json", limits) as response:
+                return response.status, await self._answers.whole(response), response.content_type
+        except _BROKEN as error:
+            raise self._unreachable(error, timeout) from error
+
     async def merge_patch(self, path: str, body: Json) -> Json:
         """JSON merge patch: lists are replaced whole. Put metadata.resourceVersion in to patch only what was read."""
         content_type = "application/merge-patch+json"
@@ -156,6 +168,12 @@ class KubeApi:
             replaced = uid is not None and error.status == 409
             if error.status != 404 and not replaced:
                 raise
+
+    async def who_am_i(self) -> str:
+        """The name by which the server knows the caller. Raises ApiError where it does not say (before 1.28)."""
+        review: Json = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        answer = await self.create("/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
+        return str(((answer.get("status") or {}).get("userInfo") or {}).get("username") or "")
 
     async def text(self, path: str, params: Params | None = None, *, timeout: float | None = None) -> str:
         """A plain answer; bytes that are not UTF-8 are replaced."""

@@ -10,7 +10,8 @@ from .errors import ApiError
 
 Json = dict[str, Any]
 
-# Where each kind lives, and whether it lives in a namespace. Only kinds that follow from the tenant registry.
+# Where each kind lives, and whether it lives in a namespace. Only kinds that follow from the tenant registry: what
+# `tenants apply` makes, and what the provisioner does.
 _KINDS = {
     "Namespace": ("/api/v1", "namespaces", False),
     "ServiceAccount": ("/api/v1", "serviceaccounts", True),
@@ -37,6 +38,9 @@ _KINDS = {
     "ResourceFlavor": ("/apis/kueue.x-k8s.io/v1beta2", "resourceflavors", False),
     "WorkloadPriorityClass": ("/apis/kueue.x-k8s.io/v1beta2", "workloadpriorityclasses", False),
     "ClusterQueue": ("/apis/kueue.x-k8s.io/v1beta2", "clusterqueues", False),
+    "Secret": ("/api/v1", "secrets", True),
+    "Service": ("/api/v1", "services", True),
+    "StatefulSet": ("/apis/apps/v1", "statefulsets", True),
     "LocalQueue": ("/apis/kueue.x-k8s.io/v1beta2", "localqueues", True),
 }
 
@@ -70,6 +74,17 @@ class HostObjects:
             if dry_run and error.status == 404:
                 return None
             raise
+
+    async def patch(self, kind: str, namespace: str, name: str, changes: Json) -> Json:
+        """A JSON merge patch, for what is said in a word and owned by nobody else."""
+        return await self._host.merge_patch(f"{_collection(kind, namespace)}/{name}", changes)
+
+    async def in_namespace(self, path: str, namespace: str, selector: str = "") -> list[Json]:
+        """All objects of one collection such as ``/api/v1/pods`` in a namespace."""
+        group, plural = path.rsplit("/", 1)
+        params = {"labelSelector": selector} if selector else None
+        answer = await self._host.get(f"{group}/namespaces/{namespace}/{plural}", params)
+        return list(answer.get("items") or ())
 
     async def marked(self, kinds: Iterable[str], selector: str) -> list[Json]:
         """All objects of these kinds that carry the label, in every namespace."""

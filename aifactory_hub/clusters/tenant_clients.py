@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .. import constants
 from ..domain.tenants import Tenant
 from .answers import TENANT_LIMITS
 from .api import KubeApi
@@ -43,11 +44,15 @@ class TenantUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TenantHealth:
-    """``since``: epoch seconds when it became so; None before the first check."""
+    """``since``: epoch seconds when it became so; None before the first check.
+
+    ``asleep``: the provisioner put its control plane to sleep, and wakes it for whatever starts.
+    """
 
     ok: bool
     reason: str | None
     since: float | None
+    asleep: bool = False
 
 
 @dataclass(slots=True)
@@ -181,25 +186,31 @@ class TenantClients:
                     api = await self._current(entry)
                     await self._ask(api, entry)
                 except _Unusable as error:
-                    reason = await self._explained(entry.tenant, str(error))
+                    reason, asleep = await self._explained(entry.tenant, str(error))
                 else:
                     self._note(entry, TenantHealth(True, None, None))
                     entry.failed_at = None
                     return api
         except TimeoutError:
-            reason = f"it did not answer within {GATHER:g} s"
-        self._note(entry, TenantHealth(False, reason, None))
+            reason, asleep = f"it did not answer within {GATHER:g} s", None
+        # One that wakes is not awake before it answers.
+        asleep = entry.health.asleep if asleep is None else asleep
+        self._note(entry, TenantHealth(False, reason, None, asleep))
         entry.failed_at = self._clock()
         raise TenantUnavailable(entry.tenant.name, reason)
 
-    async def _explained(self, tenant: Tenant, trouble: str) -> str:
-        """That it is paused, when the host says so; else the trouble that was met."""
+    async def _explained(self, tenant: Tenant, trouble: str) -> tuple[str, bool | None]:
+        """That it sleeps (True) or is paused (False), when the host says so; else the trouble that was met (None)."""
         path = f"/apis/apps/v1/namespaces/{tenant.vcluster.namespace}/statefulsets/{tenant.vcluster.name}"
         try:
-            spec = (await self._host.get(path, timeout=EXPLAIN)).get("spec") or {}
+            found = await self._host.get(path, timeout=EXPLAIN)
         except (ApiError, ApiUnreachable):
-            return trouble
-        return "it is paused: its control plane is scaled to 0" if spec.get("replicas") == 0 else trouble
+            return trouble, None
+        if (found.get("spec") or {}).get("replicas") != 0:
+            return trouble, None
+        if constants.ANNOTATION_ASLEEP in ((found.get("metadata") or {}).get("annotations") or {}):
+            return "its vCluster sleeps and wakes for whatever starts, which takes about 10 seconds", True
+        return "it is paused: its control plane is scaled to 0", False
 
     async def _ask(self, api: KubeApi, entry: _Entry) -> None:
         """Whether the API is ready, and takes our credential."""
@@ -271,7 +282,7 @@ class TenantClients:
         before = entry.health
         entry.heard += 1
         since = before.since if before.ok == health.ok and before.since is not None else self._clock()
-        entry.health = TenantHealth(health.ok, health.reason, since)
+        entry.health = TenantHealth(health.ok, health.reason, since, health.asleep)
         if before.ok != health.ok or (before.since is None and not health.ok):
             state = "answers" if health.ok else f"can't be used: {health.reason}"
             log.log(logging.INFO if health.ok else logging.WARNING, "team %s's vCluster %s", entry.tenant.name, state)

@@ -43,11 +43,18 @@ class Annotations(TenantObject):
     """Descriptions of what a team publishes, the step that a pod of Argo's is, and whose a claim is."""
 
     username: str | None = msgspec.field(default=None, name="hub.jupyter.org/username")
+    files: str | None = msgspec.field(default=None, name=constants.ANNOTATION_FILES)
 
     argo_description: str | None = msgspec.field(default=None, name="workflows.argoproj.io/description")
     argo_title: str | None = msgspec.field(default=None, name="workflows.argoproj.io/title")
     argo_node: str | None = msgspec.field(default=None, name="workflows.argoproj.io/node-name")
     trainer_description: str | None = msgspec.field(default=None, name="trainer.kubeflow.org/description")
+
+
+class ObjectLabels(TenantObject):
+    """What a template of pods is marked with."""
+
+    annotations: Annotations | None = None
 
 
 class ObjectMetadata(TenantObject):
@@ -56,6 +63,7 @@ class ObjectMetadata(TenantObject):
     name: Name
     namespace: str | None = None
     uid: Uid | None = None
+    generation: int | None = None
     labels: Labels | None = None
     annotations: Annotations | None = None
     creationTimestamp: Time | None = None
@@ -125,6 +133,60 @@ class RunObject(AnyObject):
     """The object that is a run, of any engine."""
 
     status: RunStatus | None = None
+
+
+class ServingContainer(TenantObject):
+    """Of a Deployment's pods."""
+
+    name: Name
+    image: str | None = None
+    command: Annotated[list[str], Meta(max_length=100)] | None = None
+
+
+class ServingPodSpec(TenantObject):
+    """Of a Deployment's pods."""
+
+    containers: Annotated[list[ServingContainer], Meta(max_length=50)] | None = None
+
+
+class ServingTemplate(TenantObject):
+    """Of a Deployment's pods."""
+
+    metadata: ObjectLabels | None = None
+    spec: ServingPodSpec | None = None
+
+
+class ServingSpec(TenantObject):
+    """Of a Deployment."""
+
+    replicas: Number | None = None
+    template: ServingTemplate | None = None
+
+
+class ServingStatus(TenantObject):
+    """Of a Deployment."""
+
+    readyReplicas: Number | None = None
+    observedGeneration: int | None = None
+
+
+class ServingDeployment(AnyObject):
+    """An apps/v1 Deployment, as far as it is compared with what was made."""
+
+    spec: ServingSpec | None = None
+    status: ServingStatus | None = None
+
+
+class ServiceSpec(TenantObject):
+    """Of a Service."""
+
+    selector: Annotated[dict[str, str], Meta(max_length=20)] | None = None
+
+
+class ServingService(AnyObject):
+    """A Service, as far as it is asked where it leads."""
+
+    spec: ServiceSpec | None = None
 
 
 class Ended(TenantObject):

@@ -16,16 +16,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-from ..registry import RegistryProvider
-from . import labextension, proxy
+from ..registry import RegistryProvider, read_registry
+from . import editors, labextension, proxy
+from .budgets import near_budget
 from .check import check_day
-from .cluster import simulate
+from .cluster import simulate, write_rules
 from .fleet import Neighbours
 from .folder import DemoError, find_ports, locked, read_keys
 from .hub import hub_config, running_hub, running_provider, running_service
 from .orphan_processes import end_leftovers, keep_record
 from .people import PEOPLE
-from .site import Ports, tenants_yaml
+from .repositories import repositories
+from .site import Ports, tenants_yaml, write_locks
 
 FAILED = 1
 _PROCESSES = "processes.json"
@@ -149,9 +151,13 @@ async def _everything(options: Options, ports: Ports, console: Console) -> Async
     folder = options.folder
     keys = read_keys(folder)
     tenants = folder / "tenants.yaml"
-    tenants.write_text(tenants_yaml(ports))
+    write_locks(folder)
+    known = read_registry(tenants_yaml(ports), str(tenants))
+    budgets = near_budget(known, int(time.time()))
+    tenants.write_text(tenants_yaml(ports, str(repositories(folder)), editors.installed(folder), budgets))
+    write_rules(folder / "policies")
     provider = RegistryProvider.open(tenants, folder)
-    registry, cluster = provider.registry, simulate(provider, folder / "homes")
+    registry, cluster = provider.registry, simulate(provider, folder)
     console.step("teams, quota and a simulated fleet of 2 x H100 and 1 x A100 in slices")
     found = proxy.is_installed(folder / "proxy")
     command = await asyncio.to_thread(proxy.install, folder / "proxy")

@@ -30,6 +30,25 @@ while job.refresh().state != "QUEUED" and time.monotonic() < until:
     time.sleep(0.2)
 print("RESULT", json.dumps({"id": job.id, "state": job.state, "position": job.position, "said": str(job)}))
 """
+_ASK = """
+import json, time
+from aifactory_hub.client import Refused, request_team, team_requests
+try:
+    wanted = {"h100-80gb:mig-1g.10gb": 2}
+    request_team("sound", "project", members=["teams/sound"], quota=wanted, reason="speech")
+    refused = ""
+except Refused as error:
+    refused = str(error)
+request_team("audio", "trial", members=["teams/audio"], reason="speech")
+until = time.monotonic() + 60
+while True:
+    [made] = team_requests()
+    now = [each["sentence"] for each in made["steps"] if each["state"] == "now"]
+    if not now or time.monotonic() > until:
+        break
+    time.sleep(0.5)
+print("RESULT", json.dumps({"state": made["state"], "refused": refused, "now": "".join(now)}))
+"""
 _WAIT = """\
 import json
 from aifactory_hub.client import get
@@ -101,7 +120,7 @@ def _sign_in(day: Day, step: Step) -> None:
 def _menu(day: Day, step: Step) -> None:
     page = day.ada.menu()
     offered = page.values("profile")
-    step.check(offered == ["cpu-small", SMALL, LARGE, OLDER], "the menu has the team's profiles", offered)
+    step.check(offered == ["cpu-small", "cpu-large", SMALL, LARGE, OLDER], "the menu has the team's profiles", offered)
     step.check("2 of 3 free" in page.text, f"2 of 3 {SMALL} are free, a neighbour has one", page.text)
     step.check("Vision" not in page.text, "nothing of the other team", page.text)
     day.mika.sign_in()
@@ -136,7 +155,7 @@ def _refusal(day: Day, step: Step) -> None:
     step.check(day.noor.start(SMALL) is None and day.noor.progress()[-1].get("ready"), "noor takes the last slice")
     page = day.mika.start(SMALL)
     text = page.text if page else "the hub took it"
-    for words in ("Asked 1", "used 3", "limit 3", "Fits now: cpu-small, mig-3g.40gb, mig-3g.20gb"):
+    for words in ("Asked 1", "used 3", "limit 3", "Fits now: cpu-small, cpu-large, mig-3g.40gb, mig-3g.20gb"):
         step.check(words in text, f"mika is refused: {words}", text)
     step.check("lena (simulated)" in text and "noor" in text, "and told who holds them", text)
 
@@ -148,6 +167,14 @@ def _queue(day: Day, step: Step) -> None:
     day.queued = str(result["id"])
 
 
+def _team(day: Day, step: Step) -> None:
+    result = _result(day.ada.run(_ASK))
+    step.check(result["state"] == "GRANTED", "ada asks for a team and it is granted", result)
+    step.check("you can have" in str(result["refused"]), "one that does not fit is told the largest that does", result)
+    step.check(result["now"] == "", "its stages are passed (simulated)", result)
+    day.ada.sign_in()
+
+
 def _stop(day: Day, step: Step) -> None:
     began = time.monotonic()
     day.noor.stop()
@@ -157,6 +184,8 @@ def _stop(day: Day, step: Step) -> None:
     day.ada.stop()
     page = day.ada.menu()
     step.check("2 of 3 free" in page.text, "what both gave back is free again", page.text)
+    offered = page.values("profile")
+    step.check("audio/cpu-small" in offered, "the team that ada asked for is on the menu, nothing restarted", offered)
 
 
 def _result(printed: str) -> dict[str, object]:
@@ -170,5 +199,6 @@ STEPS: tuple[tuple[str, Callable[[Day, Step], None]], ...] = (
     ("job, log, artifact", _job),
     ("refusal", _refusal),
     ("queue", _queue),
+    ("a team by request", _team),
     ("stop", _stop),
 )

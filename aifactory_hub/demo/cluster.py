@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,11 +10,16 @@ from typing import Any
 
 from aifactory_spawner.cluster_state import file_state
 
-from ..admission import GatedAdmission, InProcessAdmission, MenuPolicy
+from ..admission import GatedAdmission, InProcessAdmission, MenuPolicy, TicketPolicy
 from ..admission.team_load import TeamLoads
 from ..clusters import TenantHealth
 from ..domain.formatting import moment
+from ..domain.refusals import Refusal
+from ..domain.tickets import TicketRequest
+from ..policy import RulesProvider
 from ..registry import Registry, RegistryProvider
+
+RULES = Path(__file__).parent / "rules"
 
 
 class SimulatedTenants:
@@ -28,16 +34,32 @@ class SimulatedTenants:
         return self.health(tenant)
 
 
+class LaterPolicy:
+    """The job service's policies of tickets: the service starts after the queue."""
+
+    def __init__(self) -> None:
+        self.policies: tuple[TicketPolicy, ...] = ()
+
+    async def review(self, request: TicketRequest) -> Refusal | None:
+        """See TicketPolicy."""
+        for policy in self.policies:
+            if (refusal := await policy.review(request)) is not None:
+                return refusal
+        return None
+
+
 @dataclass(eq=False, slots=True)
 class DemoCluster:
     """One for the hub and the job service, which share a process here, so that quota is one truth.
 
-    ``homes`` holds the people's folders.
+    ``homes`` holds the people's folders, ``rules`` are the site's; the job service sets ``job_policy``.
     """
 
     provider: RegistryProvider
     admission: GatedAdmission
     homes: Path
+    job_policy: LaterPolicy
+    rules: RulesProvider
     clients: SimulatedTenants = field(default_factory=SimulatedTenants)
     team_loads: TeamLoads = field(init=False)
 
@@ -55,11 +77,21 @@ class DemoCluster:
         return self.provider.registry
 
 
-def simulate(provider: RegistryProvider, homes: Path) -> DemoCluster:
-    """The simulated cluster of the provider's registry."""
+def write_rules(folder: Path) -> None:
+    """The demo's own rules into the folder."""
+    folder.mkdir(exist_ok=True)
+    for file in RULES.glob("*.yaml"):
+        shutil.copyfile(file, folder / file.name)
+
+
+def simulate(provider: RegistryProvider, folder: Path) -> DemoCluster:
+    """The simulated cluster of the provider's registry, in the demo's folder."""
     registry = provider.registry
     queue = InProcessAdmission(registry.tenants, reclaim=registry.cluster.reclaim)
-    return DemoCluster(provider, GatedAdmission(queue, [MenuPolicy(lambda: provider.tenants)]), homes)
+    jobs = LaterPolicy()
+    admission = GatedAdmission(queue, [MenuPolicy(lambda: provider.tenants), jobs])
+    rules = RulesProvider.open(lambda: provider.registry.policies_folder, folder)
+    return DemoCluster(provider, admission, folder / "homes", jobs, rules)
 
 
 def simulated_state(cluster: DemoCluster, running: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from aifactory_profiles import Catalogue
 
 from .. import constants
 from ..admission import GatedAdmission, NotAdmitted
+from ..domain.names import server_id
 from ..domain.tickets import TicketRequest, TicketState
 from .site import LARGE, OLDER, SMALL
 
@@ -32,12 +33,17 @@ class Habit:
     period: float
     busy: float
 
+    @property
+    def user(self) -> str:
+        """Their name at the hub, which says what they are."""
+        return f"{self.name} (simulated)"
 
-# ``calm`` has always room, ``busy`` sometimes not, ``full`` hardly ever. ``fragmented`` has small slices free on
-# every side while each large one is taken.
+
+# ``calm`` has always room, and lena keeps a slice and does nothing with it; ``busy`` has sometimes none, ``full``
+# hardly ever. ``fragmented`` has small slices free on every side while each large one is taken.
 SCENARIOS: Mapping[str, tuple[Habit, ...]] = {
     "calm": (
-        Habit("lena", "nlp", SMALL, 240, 240),
+        Habit("lena", "nlp", SMALL, 36_000, 36_000),
         Habit("jun", "vision", SMALL, 300, 150),
     ),
     "busy": (
@@ -153,8 +159,8 @@ class Neighbours:
             tenant=wish.habit.tenant,
             name=wish.ticket,
             kind="server",
-            owner=f"neighbour-{wish.habit.name}",
-            user=f"{wish.habit.name} (simulated)",
+            owner=server_id(wish.habit.user, ""),
+            user=wish.habit.user,
             profile=profile.name,
             resources=profile.requests,
             priority=constants.PRIORITY_NOTEBOOK,

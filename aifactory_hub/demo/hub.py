@@ -17,6 +17,7 @@ from traitlets.config import Config
 
 from ..engines.installed import Engines
 from ..engines.local import LocalEngine
+from ..engines.serving.local import LocalServing
 from ..hub_config import configure
 from ..registry import RegistryProvider
 from ..service.api.app import make_app, make_server
@@ -24,18 +25,28 @@ from ..service.auth.hub_auth import HubGate
 from ..service.auth.hub_sign_in import HubSignIn
 from ..service.auth.runner_tokens import token_hash
 from ..service.background.schedules import HubMembership
+from ..service.budget_policy import BudgetPolicy
+from ..service.budgets import Budgets
+from ..service.gates import SiteRules
+from ..service.idle.hub_servers import HubServers
+from ..service.job_gate import JobGate
 from ..service.metering.ticket_witness import TicketWitness
-from ..service.wiring import assemble
+from ..service.ticket_rules import JobRulesPolicy
+from ..service.wiring import assemble, job_approvals
 from ..store import FileStore, Jobs, LogSpool, migrate, open_db
 from ..store.ledger import Ledger
+from ..store.verdicts import Verdicts
 from .cluster import DemoCluster
 from .folder import Keys
 from .history import fill
 from .people import PEOPLE
 from .provider import DemoProvider, make_provider_app
+from .provisioner import simulate_provisioner
 from .proxy import TIMEOUTS
+from .repositories import adopt
 from .site import ANNOUNCEMENT, CLIENT_ID, PREFIX, Ports
 from .spawner import DemoSpawner
+from .telemetry import DemoTelemetry, MadePast, places, speak_for_neighbour, working_by
 
 # Seconds. A person watches, and looking costs nothing here.
 _TICK = 0.25
@@ -129,6 +140,7 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
         gate = HubGate(ports.hub_api, keys.service_token)
         ending.push_async_callback(gate.close)
         engine = LocalEngine(folder / "runs")
+        serving = LocalServing(folder / "releases")
         jobs = Jobs(db)
 
         def reach() -> dict[str, object]:
@@ -138,7 +150,15 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
         ending.callback(jobs.close)
         ledger = Ledger(db)
         await asyncio.to_thread(fill, ledger, cluster.registry, int(time.time()))
+        engines = Engines([engine])
+        gates = SiteRules(cluster.rules, time.time, Verdicts(db).overrides(until=time.time()))
+        job_gate = JobGate(gates, Verdicts(db), cluster.provider.current, engines, time.time)
         witness = TicketWitness(cluster.admission, cluster.provider, ledger)
+        budgets = Budgets(cluster.provider.current, jobs.budgets, time.time, witness.heard_at)
+        asked = JobRulesPolicy(job_gate, jobs, job_approvals(job_gate, jobs, gate.members))
+        cluster.job_policy.policies = (asked, BudgetPolicy(budgets, jobs, cluster.admission))
+        telemetry, stopping = DemoTelemetry(), HubServers(ports.hub_api, keys.service_token)
+        ending.push_async_callback(stopping.close)
         context = assemble(
             provider=cluster.provider,
             gate=gate,
@@ -147,14 +167,25 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
             files=FileStore(folder / "files"),
             spool=LogSpool(folder / "files" / "spool", limit=cluster.registry.jobs.max_log),
             admission=cluster.admission,
-            engines=Engines([engine]),
+            engines=engines,
+            gates=gates,
             reach=reach,
             team_loads=cluster.team_loads,
             site_token_hash=token_hash(keys.service_token),
             sign_in=HubSignIn(ports.hub_api, keys.service_token, PREFIX),
             tick=_TICK,
             heard_at=witness.heard_at,
+            budgets=budgets,
+            serving=serving,
+            telemetry=telemetry,
+            places=places,
+            stopping=stopping,
         )
+        telemetry.working = working_by(context.idle.activity)
+        past = MadePast(context.usage, context.idle.acts, context.peaks)
+        await asyncio.to_thread(past.fill, int(time.time()))
+        speaking = asyncio.create_task(speak_for_neighbour(context.idle.activity, time.time), name="idle neighbour")
+        ending.push_async_callback(_cancel, speaking)
         await witness.start()
         ending.push_async_callback(_cancel, asyncio.create_task(witness.run(), name="witness of usage"))
         server = make_server(make_app(context, PREFIX))
@@ -164,8 +195,13 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
         # The loop ends before the runs: it would call those failed that the demo's own end has killed.
         reconciling = asyncio.create_task(context.reconciler.run(), name="reconciler")
         ending.push_async_callback(engine.close)
+        ending.push_async_callback(serving.close)
         ending.push_async_callback(_cancel, reconciling)
         ending.push_async_callback(_cancel, asyncio.create_task(context.periodic_tasks.run(), name="periodic_tasks"))
+        making = asyncio.create_task(simulate_provisioner(context.team_desk, cluster.provider), name="teams")
+        ending.push_async_callback(_cancel, making)
+        adopting = asyncio.create_task(adopt(context, folder), name="triggers of the demo's repositories")
+        ending.push_async_callback(_cancel, adopting)
         looking = asyncio.create_task(context.team_loads.run(), name="team_loads")
         ending.push_async_callback(_cancel, looking)
         yield

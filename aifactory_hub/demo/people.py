@@ -30,10 +30,11 @@ class DemoPerson:
 
 
 PEOPLE = (
-    DemoPerson("ada", "Ada Laurent", ("teams/nlp",), "Member of Language"),
+    DemoPerson("ada", "Ada Laurent", ("teams/nlp", "teams/audio"), "Member of Language"),
     DemoPerson("noor", "Noor Haddad", ("teams/nlp", "teams/nlp/admins"), "Admin of Language"),
     DemoPerson("kai", "Kai Lindqvist", ("teams/vision",), "Member of Vision"),
     DemoPerson("mika", "Mika Okafor", ("teams/nlp", "teams/vision"), "Member of Language and of Vision"),
+    DemoPerson("iris", "Iris Brandt", ("corp/security",), "Approver of the group security, in no team"),
     DemoPerson("rene", "Rene Abara", (), "Administrator of the platform, in no team", platform_admin=True),
     DemoPerson("sam", "Sam Novak", (), "In no team: is told so, in words"),
 )

@@ -24,11 +24,14 @@ from aifactory_spawner.start_log import StartLog, quota_text
 from aifactory_spawner.team_choice import TeamChoice, home_generation, queue_deadline, refused_link, team_environment
 from aifactory_spawner.tokens import narrow_token
 
+from ..domain.environments import Choice
 from ..domain.names import home_id, server_id
 from ..domain.tickets import TicketState
+from ..editors.__main__ import CODE_SERVER_VARIABLE
 from ..engines.process_tree import Process, alive, family, kill, processes
-from . import labextension
+from . import editors, labextension
 from .cluster import DemoCluster, simulated_state
+from .repositories import furnish_repository
 
 GONE = 1  # the exit code of a server that ended without having said how
 TOUR = Path(__file__).parent / "home"
@@ -46,10 +49,13 @@ class DemoSpawner(TeamChoiceDefaults, SimpleLocalProcessSpawner):
     # LocalProcessSpawner's traits, which the type checker does not see.
     pid: Any
     api_token: Any
+    cmd: Any
+    args: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._binding: Binding | None = None
+        self._choice: Choice | None = None
         self._began: str | None = None
         self._start_task: asyncio.Task[Any] | None = None
         self.start_log = StartLog()
@@ -108,6 +114,9 @@ class DemoSpawner(TeamChoiceDefaults, SimpleLocalProcessSpawner):
         env: dict[str, str] = {**super().get_env(), **team_environment(self._registry, self._binding)}
         env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
         env["CUDA_VISIBLE_DEVICES"] = ""
+        env.update(overrides.environment_variables(self._choice))
+        if (code_server := editors.code_server(self.cluster.homes.parent)) is not None:
+            env[CODE_SERVER_VARIABLE] = code_server
         env.update(labextension.paths())
         return env
 
@@ -122,10 +131,14 @@ class DemoSpawner(TeamChoiceDefaults, SimpleLocalProcessSpawner):
             plan = await self.team_choice.plan()
             usage = await self.team_choice.admit(plan, ask=True)
             self.start_log.say("quota", quota_text(plan, usage))
+            for words in self.team_choice.advice:
+                self.start_log.say("rules", words)
             vcluster = plan.tenant.vcluster
             ticket = overrides.ticket_name(self.user.name, self.name, secrets.token_hex(3))
             names = (plan.tenant.name, plan.profile.name, ticket, vcluster.namespace, vcluster.name)
-            self._binding = Binding(*names)
+            self._choice = plan.choice
+            self._binding = Binding(*names, environment="" if plan.choice is None else plan.choice.name)
+            self._set_command()
             narrow_token(self.user.db, self.api_token, plan.tenant.name)
             request = overrides.ticket_request(plan, ticket, self.user.name, self.name)
             await self._ticketed().granted(request, queue_deadline(self._registry.notebook, plan), self.start_log)
@@ -137,6 +150,13 @@ class DemoSpawner(TeamChoiceDefaults, SimpleLocalProcessSpawner):
         finally:
             self.start_log.end()
 
+    def _set_command(self) -> None:
+        """What is run, for this start."""
+        traits = overrides.environment_traits(self._choice)
+        known = traits.get("cmd")
+        self.cmd = self._default_cmd() if known is None else [sys.executable, *known[1:]]
+        self.args = self._default_args() if known is None else traits["args"]
+
     async def _start_process(self) -> Any:
         assert self._binding is not None  # bound just above
         home = (
@@ -145,6 +165,11 @@ class DemoSpawner(TeamChoiceDefaults, SimpleLocalProcessSpawner):
             / home_id(self.user.name, home_generation(self.authenticator, self.user.name))
         )
         await asyncio.to_thread(furnish, home)
+        try:
+            whose = (self._binding.tenant, self.user.name)
+            await asyncio.to_thread(furnish_repository, self.cluster.homes, home, *whose)
+        except (OSError, subprocess.CalledProcessError):
+            self.log.exception("%s gets no repository with a pipeline", self._log_name)
         self.home_dir = str(home)
         self.start_log.say("pod", "a process on this machine stands for the pod in the team's vCluster (simulated)")
         with (home.parent / f"{server_id(self.user.name, self.name)}.log").open("ab") as log:
@@ -153,8 +178,9 @@ class DemoSpawner(TeamChoiceDefaults, SimpleLocalProcessSpawner):
         found = processes().get(self.pid)
         self._began = None if found is None else found.began
         self.running_servers.add(server_id(self.user.name, self.name))
-        self.start_log.say("image", "no image is needed, JupyterLab is installed here")
-        self.start_log.say("ready", f"process {self.pid} runs, JupyterLab is starting")
+        name = "JupyterLab" if self._choice is None else self._choice.environment.display_name
+        self.start_log.say("image", f"no image is needed, {name} is installed here")
+        self.start_log.say("ready", f"process {self.pid} runs, {name} is starting")
         return url
 
     async def stop(self, now: bool = False) -> None:

@@ -23,7 +23,7 @@ from ..domain.engines import EngineNeeds
 from ..domain.site_charts import Chart, charts_of
 from ..domain.site_rights import AskedRights
 from ..domain.site_walls import AdmissionTry, gpu_runtime
-from ..engines.installed import UnknownEngine, engine_needs
+from ..engines.installed import UnknownEngine, needs_of_site
 from ..registry import Registry
 from ..registry.api_servers import networks_of, uncovered, with_api_servers
 from ..registry.changes import MANAGER
@@ -335,7 +335,7 @@ async def _tenant(
 def _needs_of_engines(registry: Registry) -> list[EngineNeeds]:
     """The needs of the site's engines; none if one of them is not installed here, so that nothing is asked for it."""
     try:
-        return engine_needs(registry.jobs.engines)
+        return needs_of_site(registry.jobs.engines, deployments=registry.deployments.enabled)
     except UnknownEngine:
         return []
 

@@ -4,23 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
-
 from ..domain.doctor import Finding, Stage, Verdict
 from ..domain.formatting import moment
-
-_SECONDS = 5.0
-
-
-async def ask_for_tenants_file(url: str, token: str) -> dict[str, Any] | str:
-    """The answer of the hub or the service, or why there is none. ``token`` is the one that both have."""
-    try:
-        async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False) as http:
-            answer = await http.get(url, headers={"Authorization": f"Bearer {token}"})
-            found = answer.raise_for_status().json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        return str(error) or type(error).__name__
-    return found if isinstance(found, dict) else "the answer is no object"
 
 
 def hub_url(hub_api: str) -> str:

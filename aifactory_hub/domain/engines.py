@@ -74,12 +74,13 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A template that a team has published for an engine."""
+    """A template that a team has published for an engine. ``version`` is another one once its content changes."""
 
     engine: str
     name: str
     description: str | None = None
     parameters: tuple[Parameter, ...] = ()
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

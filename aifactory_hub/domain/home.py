@@ -42,7 +42,8 @@ class ServerFacts:
     """A server as the hub has it. Times are in seconds since 1970; None: not known, or there is none.
 
     ``stored`` is its state in the hub's database. ``leaves_at`` is when it is stopped because its owner has left the
-    team, ``idle_at`` when the site's culler stops it if nothing happens in it before.
+    team, ``budget_ends_at`` when a budget that is used up stops it, ``idle_at`` when the site's culler stops it if
+    nothing happens in it before.
     """
 
     name: str
@@ -53,6 +54,7 @@ class ServerFacts:
     started: float | None = None
     stored: State = None
     leaves_at: float | None = None
+    budget_ends_at: float | None = None
     idle_at: float | None = None
 
 
@@ -204,6 +206,7 @@ def _coming_end(server: ServerFacts, holder: Holder | None, now: float) -> Comin
     ends = (
         (notice.until if notice is not None else None, "to give its quota back"),
         (server.leaves_at, "because you are not in its team any more"),
+        (server.budget_ends_at, "by a budget that is used up"),
         (holder.ends_by if holder is not None else None, "when its time is over"),
         (server.idle_at, "unless it is used before"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .pods import PodFact
@@ -31,17 +32,17 @@ def repository(image: str) -> str:
     return f"{_HUB}{name}" if slash else f"{_HUB}library/{name}"
 
 
-def own_image(pod: PodFact | None, *, of_notebooks: str, of_jobs: str) -> JobImage:
+def own_image(pod: PodFact | None, *, of_notebooks: Sequence[str], of_jobs: str) -> JobImage:
     """The image of this notebook's pod (None: there is none) if its digest is known, else the site's ``of_jobs``.
 
-    Only what tenants.yaml names for notebooks counts: what else a pod may run in was not chosen to run jobs.
+    Only what tenants.yaml names for servers counts: what else a pod may run in was not chosen to run jobs.
     """
     if pod is None or pod.over or pod.deleting:
         return JobImage(of_jobs, "no notebook of yours of that name is running in this team")
     told = _BY_DIGEST.fullmatch(pod.image_id or "")
     if told is None:
         return JobImage(of_jobs, "the node does not tell the digest of the notebook's image")
-    if repository(told["repository"]) != repository(of_notebooks):
+    if repository(told["repository"]) not in map(repository, of_notebooks):
         return JobImage(
             of_jobs, f"the notebook runs in {told['repository']}, which is not the site's image of notebooks"
         )

@@ -45,11 +45,11 @@ def held_costs(
             if hold.possession.tenant == run.tenant:
                 first[run.job] = min(run.attempt, first.get(run.job, run.attempt))
                 parts.setdefault(run.job, []).extend(charges(hold, prices, hold.start, until))
-    return {job: HeldCost(attempt, _amount(parts[job])) for job, attempt in first.items()}
+    return {job: HeldCost(attempt, amount_of(parts[job])) for job, attempt in first.items()}
 
 
-def _amount(parts: Iterable[Charge]) -> Decimal | None:
-    """Rounded once; None where nothing has a price, or prices are of several currencies."""
+def amount_of(parts: Iterable[Charge]) -> Decimal | None:
+    """What they cost together, rounded once; None where nothing has a price, or prices are of several currencies."""
     priced = [part for part in parts if part.exact is not None]
     currencies = {part.version.currency for part in priced if part.version is not None}
     if len(currencies) != 1:

@@ -16,7 +16,8 @@ class JobSpec:
     ``backend`` is the engine, None in jobs of old services for their first one. ``image`` None: the site's own, as it
     is when an attempt starts. ``input_size`` is in bytes, ``max_seconds`` is how long an attempt may run and
     ``retry_backoff`` how many seconds the first retry waits. ``outputs`` None: all new and changed files.
-    ``sweep_parameters`` are the values that tell it from the others of its sweep, for people to read.
+    ``secrets`` are the names of those that each attempt is given as variables. ``sweep_parameters`` are the values that
+    tell it from the others of its sweep, for people to read.
     """
 
     name: str
@@ -40,6 +41,7 @@ class JobSpec:
     provenance: Mapping[str, Any] | None = None
     sweep: str | None = None
     sweep_parameters: Mapping[str, Any] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
 
     @property
     def request(self) -> JobRequest:

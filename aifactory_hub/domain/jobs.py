@@ -23,9 +23,10 @@ LONGEST_NAME = 100
 
 
 class JobState(StrEnum):
-    """PENDING is recorded, QUEUED waits for quota, STARTING has it, RUNNING runs, SUSPENDED waits for its owner;
-    the other three are final."""
+    """HELD waits for an approval, PENDING is recorded, QUEUED waits for quota, STARTING has it, RUNNING runs, SUSPENDED
+    waits for its owner; the other three are final. Of a job that is HELD nothing exists on the cluster."""
 
+    HELD = "HELD"
     PENDING = "PENDING"
     QUEUED = "QUEUED"
     STARTING = "STARTING"
@@ -45,6 +46,7 @@ _ENDS = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 # attempt, never to QUEUED or STARTING. From PENDING and QUEUED a job may be seen to run or to be over at once: the
 # database may have been restored from before its run was created.
 TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
+    JobState.HELD: frozenset({JobState.PENDING, JobState.FAILED, JobState.CANCELLED}),
     JobState.PENDING: _ENDS | {JobState.QUEUED, JobState.STARTING, JobState.RUNNING, JobState.SUSPENDED},
     JobState.QUEUED: _ENDS | {JobState.PENDING, JobState.STARTING, JobState.RUNNING, JobState.SUSPENDED},
     JobState.STARTING: _ENDS | {JobState.PENDING, JobState.QUEUED, JobState.RUNNING, JobState.SUSPENDED},
@@ -136,7 +138,7 @@ def plan_job(
     profile = choose_profile(request.profile, tenant, catalogue)
     if isinstance(profile, Refusal):
         return profile
-    too_much = _never_fits(tenant, profile, request.nodes)
+    too_much = never_fits(tenant, profile, request.nodes)
     if too_much is not None:
         return too_much
     return JobPlan(tenant, profile, request.command, name, dict(request.environment), engine, request.nodes)
@@ -153,15 +155,15 @@ def _engine_choice(request: JobRequest) -> EngineChoice:
     )
 
 
-def _never_fits(tenant: Tenant, profile: Profile, nodes: int) -> Refusal | None:
-    """The first device of which the job asks for more than the team can ever hold."""
+def never_fits(tenant: Tenant, profile: Profile, nodes: int) -> Refusal | None:
+    """The first device of which ``nodes`` of the profile take more than the team can ever hold."""
     for device, each in profile.takes.items():
         asked, limit = each * nodes, tenant.quota.limit(device)
         if asked > limit:
             on = f" on {nodes} nodes" if nodes > 1 else ""
             message = (
                 f"Profile {profile.name}{on} asks {asked} of {device}; team {tenant.name} can hold {limit} at most, "
-                "so this job could never start."
+                "so this could never start."
             )
             return Refusal(
                 RefusalReason.NEVER_FITS,
@@ -282,6 +284,10 @@ def decide_job(
     ``run_created`` is what we recorded: that the attempt's run was created once. A run that was and is no more ended
     without a word, which is a failure; one that never was is created. ``held_back`` says until when a retry waits.
     """
+    if state is JobState.HELD:
+        # Its approval alone lets it go on: see service.job_approvals.
+        over = cancel_asked and run is not None and not run.exists
+        return JobDecision(JobState.CANCELLED, JobStep.FINISH) if over else JobDecision(state, JobStep.WAIT)
     if run is not None and run.state is JobState.SUCCEEDED:
         return JobDecision(run.state, JobStep.FINISH, run.reason, run.exit_code)
     if run is not None and run.state is JobState.FAILED:

@@ -110,8 +110,15 @@ class _Alike:
 class TenantMapping:
     """Rules, compiled for the tenants that there are. No rule can lead to any other tenant."""
 
-    def __init__(self, rules: Iterable[Rule], tenants: Collection[str]) -> None:
-        """Raises ValueError for a pattern that ``pattern_problem`` would have named."""
+    def __init__(
+        self, rules: Iterable[Rule], tenants: Collection[str], approvers: Mapping[str, Collection[str]] | None = None
+    ) -> None:
+        """``approvers`` are the groups of the provider in each group of approvers.
+
+        Raises ValueError for a pattern that ``pattern_problem`` would have named.
+        """
+        self._approvers = {name: frozenset(groups) for name, groups in (approvers or {}).items()}
+        self._approving = frozenset(group for groups in self._approvers.values() for group in groups)
         self._tenants = {tenant.encode(): tenant for tenant in tenants}
         self._exact: dict[str, list[ExactRule]] = {}
         patterns: list[_Pattern] = []
@@ -127,9 +134,14 @@ class TenantMapping:
         self._remembered: dict[str, tuple[_Grant, ...]] = {}
 
     @classmethod
-    def of(cls, tenants: Mapping[str, Tenant], rules: Sequence[Rule] = ()) -> TenantMapping:
-        """The mapping of the tenants' own groups and of further ``rules``."""
-        return cls([*own_rules(tenants), *rules], tenants)
+    def of(
+        cls,
+        tenants: Mapping[str, Tenant],
+        rules: Sequence[Rule] = (),
+        approvers: Mapping[str, Collection[str]] | None = None,
+    ) -> TenantMapping:
+        """The mapping of the tenants' own groups and of further ``rules``, and who approves."""
+        return cls([*own_rules(tenants), *rules], tenants, approvers)
 
     @property
     def tenants(self) -> frozenset[str]:
@@ -137,10 +149,15 @@ class TenantMapping:
         return self._known
 
     def claimed(self, groups: Iterable[str]) -> list[str]:
-        """Those of the groups that a rule leads from, each once."""
+        """Those of the groups that a rule leads from or that approve, each once."""
         names = dict.fromkeys(groups)
         remembered = self._lookup(names)
-        return [name for name in names if remembered[name]]
+        return [name for name in names if remembered[name] or name in self._approving]
+
+    def approver_groups(self, groups: Iterable[str]) -> tuple[str, ...]:
+        """The groups of approvers that somebody in these groups of the provider is in, in order."""
+        held = frozenset(groups)
+        return tuple(sorted(name for name, members in self._approvers.items() if members & held))
 
     def roles(self, groups: Iterable[str]) -> dict[str, Role]:
         """Tenant -> role for somebody in these groups."""

@@ -35,10 +35,14 @@ def is_metered(pod: PodFact) -> bool:
 
 
 def owner_of(pod: PodFact, hub: str) -> tuple[str, str]:
-    """Kind and id of the server or run that the pod says it is of. ("pod", "") where it is of none, or not in the
-    namespace of its kind."""
+    """Kind and id of the server, run or release that the pod says it is of. ("pod", "") where it is of none, or not in
+    the namespace of its kind."""
     kind, owner = pod.labels.get(constants.LABEL_OWNER_KIND, ""), pod.labels.get(constants.LABEL_OWNER, "")
-    where = {constants.KIND_SERVER: constants.NOTEBOOKS_NAMESPACE, constants.KIND_JOB: constants.JOBS_NAMESPACE}
+    where = {
+        constants.KIND_SERVER: constants.NOTEBOOKS_NAMESPACE,
+        constants.KIND_JOB: constants.JOBS_NAMESPACE,
+        constants.KIND_DEPLOYMENT: constants.JOBS_NAMESPACE,
+    }
     ours = pod.labels.get(constants.LABEL_HUB) in (hub, slug(hub)) and bool(owner)
     return (kind, owner) if ours and where.get(kind) == pod.namespace else (KIND_POD, "")
 

@@ -29,6 +29,8 @@ class EndReason(StrEnum):
     TEAM_REMOVED = "team-removed"
     NEVER_RAN = "never-ran"
     STOPPED_BY_ADMIN = "stopped-by-admin"
+    IDLE = "idle"
+    BUDGET = "budget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,16 @@ def stopped_by_admin(team: str, admin: str, word: str, at: float) -> ServerEnd:
     """An admin of the team stopped it. ``word`` is what they say of it, which may be nothing."""
     said = f": {word}" if word else "."
     return ServerEnd(EndReason.STOPPED_BY_ADMIN, f"{admin}, an admin of team {team}, stopped it{said}", at)
+
+
+def stopped_idle(why: str, at: float) -> ServerEnd:
+    """Nothing used it. ``why`` is the job service's sentence, with since when."""
+    return ServerEnd(EndReason.IDLE, why, at)
+
+
+def ended_by_budget(team: str, why: str, at: float) -> ServerEnd:
+    """A budget of the team, or of the person in it, ends notebooks, and was used up that far."""
+    return ServerEnd(EndReason.BUDGET, f"It was stopped by a budget in team {team}: {why}. Your files are kept.", at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,8 @@ class ServerFacts:
     """What is known of one server that was started. None means not known, except as said here.
 
     ``started``: the hub's database says that the pod has run. ``unfinished``: an earlier hub process began the start,
-    and this one has not yet waited for its end. ``host_known``: the watch of the host's pods is up to date; only then
+    and this one has not yet waited for its end. ``team_known``: that a team is not in the registry means that there is
+    none. ``host_known``: the watch of the host's pods is up to date; only then
     does ``pod`` None mean that there is no pod. ``namespace`` is the uid of the vCluster's
     namespace now, ``bound_namespace`` what it was at the start. ``ticket`` is in state GONE if there is none.
     ``api_trouble`` is why the team's vCluster can't be used, None when it can. ``notice`` is what the owner was told,
@@ -80,6 +81,7 @@ class ServerFacts:
     started: bool
     unfinished: bool = False
     host_known: bool = True
+    team_known: bool = True
     team_exists: bool = True
     bound_namespace: str | None = None
     namespace: str | None = None
@@ -132,6 +134,8 @@ def decide_server(facts: ServerFacts, *, now: float, grace: float) -> ServerDeci
     ``now`` is in seconds since the epoch; ``grace`` is the time in seconds between telling an owner that the server
     gives way, and stopping it. What is not known never ends a server.
     """
+    if not facts.team_known:
+        return _unknown(facts, "which teams there are is not known yet")
     if not facts.host_known:
         return _unknown(facts, "the watch of the host's pods is not up to date")
     if not facts.team_exists:

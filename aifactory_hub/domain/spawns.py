@@ -7,18 +7,25 @@ from dataclasses import dataclass
 
 from aifactory_profiles import Catalogue, Profile
 
+from .environments import Choice, Offering, Sizes, check_pairing, choose_environment
 from .quota import Fits, Usage, check_quota, check_user
 from .refusals import Refusal, RefusalReason
 from .tenants import Role, Tenant
 
+_NO_ENVIRONMENTS = Offering()
+
 
 @dataclass(frozen=True, slots=True)
 class SpawnRequest:
-    """What the user chose: None where nothing was chosen. ``wait``: in the queue, if nothing is free."""
+    """What the user chose: None where nothing was chosen. ``wait``: in the queue, if nothing is free.
+
+    ``environment`` is a name, or ``name@version``.
+    """
 
     tenant: str | None
     profile: str | None
     wait: bool = False
+    environment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +39,17 @@ class TenantFacts:
 
 @dataclass(frozen=True, slots=True)
 class SpawnPlan:
-    """Where the server goes, what it takes, and whether it may wait for it."""
+    """Where the server goes, what it takes, and whether it may wait for it.
+
+    ``choice`` is what it is made of, None where the site has no environments; ``advice`` is what speaks against it on
+    this profile without stopping it.
+    """
 
     tenant: Tenant
     profile: Profile
     wait: bool = False
+    choice: Choice | None = None
+    advice: str = ""
 
 
 def choose_tenant(
@@ -93,11 +106,17 @@ def menu(tenant: Tenant, catalogue: Catalogue) -> tuple[Profile, ...]:
     return tuple(catalogue.profile(name) for name in tenant.profiles)
 
 
+def sizes_of(tenant: Tenant, catalogue: Catalogue, driver: tuple[int, ...] | None) -> Sizes:
+    """The tenant's menu as environments are held against it."""
+    return Sizes(menu(tenant, catalogue), catalogue.cards, driver)
+
+
 def plan_choice(
     request: SpawnRequest,
     memberships: Mapping[str, Role],
     tenants: Mapping[str, Tenant],
     catalogue: Catalogue,
+    offering: Offering = _NO_ENVIRONMENTS,
 ) -> SpawnPlan | Refusal:
     """What was chosen, if it may be chosen at all: needs no facts about what runs."""
     tenant = choose_tenant(request.tenant, memberships, tenants)
@@ -106,7 +125,13 @@ def plan_choice(
     profile = choose_profile(request.profile, tenant, catalogue)
     if isinstance(profile, Refusal):
         return profile
-    return SpawnPlan(tenant, profile, request.wait)
+    choice = choose_environment(request.environment, tenant, offering.environments, offering.now)
+    if choice is None or isinstance(choice, Refusal):
+        return choice or SpawnPlan(tenant, profile, request.wait)
+    pairing = check_pairing(choice, profile, sizes_of(tenant, catalogue, offering.driver))
+    if isinstance(pairing, Refusal):
+        return pairing
+    return SpawnPlan(tenant, profile, request.wait, choice, pairing.why)
 
 
 def admit_plan(

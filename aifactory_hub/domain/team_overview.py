@@ -15,6 +15,7 @@ from .home import size_words
 from .menu import TeamLoad
 from .names import server_id
 from .quota import Holder
+from .team_end import notice_of
 from .tenants import Role, Tenant
 from .tickets import Ticket
 
@@ -60,7 +61,8 @@ class WaitingAnswer(TypedDict):
 class OverviewAnswer(TypedDict):
     """``known`` false: the cluster did not say what is in use; ``holding`` and ``waiting`` are null then, never empty.
 
-    ``role`` is the caller's in the team.
+    ``role`` is the caller's in the team. ``notice`` says that the team ends, empty for one that stays, and
+    ``renewable`` whether its administrators can ask for more time.
     """
 
     tenant: str
@@ -70,6 +72,8 @@ class OverviewAnswer(TypedDict):
     known: bool
     unavailable: str | None
     simulated: bool
+    notice: str
+    renewable: bool
     holding: list[HoldingAnswer] | None
     waiting: list[WaitingAnswer] | None
 
@@ -114,6 +118,8 @@ def overview(
         "known": load.usage is not None,
         "unavailable": load.unavailable,
         "simulated": simulated,
+        "notice": notice_of(tenant, load.now),
+        "renewable": tenant.retirement is not None and tenant.retirement.notice is not None,
         "holding": None if load.usage is None else [_holding(each, catalogue) for each in ordered],
         "waiting": None if load.queue is None else [_waiting(each, catalogue, reader) for each in load.queue],
     }

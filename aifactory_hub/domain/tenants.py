@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
 
+from .budgets import Budget
 from .quota import Quota
 
 
@@ -66,11 +67,36 @@ class TenantLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Retirement:
+    """That a team ends: nothing starts from ``at`` on (epoch seconds), and all is kept ``keep`` seconds after that.
+
+    ``notice`` is how many seconds before that its people are told, and that they can ask for more time; None: they are
+    told at once, and it can't be put off by asking.
+    """
+
+    at: float
+    keep: float = 30 * 86400.0
+    contact: str | None = None
+    notice: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TeamVolume:
+    """A folder that all servers of a tenant have at ``path``: a claim in its vCluster. Read-only unless ``write``."""
+
+    name: str
+    claim: str
+    path: str
+    write: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Tenant:
     """A team: its vCluster, who is in it, what it may take.
 
     ``weight`` is its share of what is idle when several tenants want it. ``limits`` is for all of its servers and jobs
-    together, without what its vCluster takes for itself.
+    together, without what its vCluster takes for itself. ``sleep_after`` is in seconds, None: it never sleeps.
+    ``volumes`` are what its servers have beside their homes. ``template`` is what it was asked for by, empty for none.
     """
 
     name: str
@@ -81,6 +107,11 @@ class Tenant:
     quota: Quota = field(default_factory=Quota)
     weight: Decimal = Decimal(1)
     limits: TenantLimits = field(default_factory=TenantLimits)
+    sleep_after: float | None = None
+    retirement: Retirement | None = None
+    budgets: tuple[Budget, ...] = ()
+    volumes: tuple[TeamVolume, ...] = ()
+    template: str = ""
 
 
 def hub_groups(memberships: Mapping[str, Role]) -> list[str]:

@@ -59,8 +59,8 @@ class Ticket:
     ``message`` is the engine's own reason for waiting or eviction, ``position`` the 0-based place in the
     tenant's queue (approximate among tickets of the same second; None when not known). ``filed_at``, ``admitted_at``,
     ``evicted_at`` and ``ended_at`` are when the engine says that it came into its state, in seconds since 1970, None
-    when not known. ``max_seconds``, ``database`` and ``sequence`` are the request's. ``release_asked``: an
-    administrator said that it is to be given back, whoever holds it.
+    when not known. ``max_seconds``, ``database`` and ``sequence`` are the request's, ``priority`` is what it is now.
+    ``release_asked``: an administrator said that it is to be given back, whoever holds it.
     """
 
     tenant: str
@@ -84,6 +84,7 @@ class Ticket:
     release_asked: bool = False
     evicted_at: float | None = None
     ended_at: float | None = None
+    priority: str = ""
 
 
 class Repair(StrEnum):

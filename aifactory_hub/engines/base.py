@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from aifactory_profiles import Resources
 
+from .. import constants
 from ..clusters.host_watch import HostWatch
 from ..clusters.tenant_clients import TenantClients
 from ..domain.engines import EngineFacts, Published
@@ -32,6 +33,7 @@ class RunSpec:
     annotations; the runner finds them in the folder that the environment variable AIFACTORY_SECRETS names.
     ``requests`` and ``limits`` are those of each of its ``nodes``.
     ``template`` and ``parameters`` name something that the tenant has published, for engines that know such things.
+    ``kind`` is what the run is of: a job's attempt, or a deployment's release, of which each node is a replica.
     """
 
     tenant: str
@@ -49,6 +51,7 @@ class RunSpec:
     nodes: int = 1
     template: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
+    kind: str = constants.KIND_JOB
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from ..domain.engines import EngineFacts, EngineNeeds
 from .base import Engine, EngineUnavailable, Site
+from .serving.kubernetes import NEEDS
 
 # Each names a callable that is given a Site and returns a Engine.
 GROUP = "aifactory_hub.engines"
@@ -62,6 +63,11 @@ def engine_needs(names: Iterable[str]) -> list[EngineNeeds]:
     """
     installed = {point.name: point for point in entry_points(group=GROUP)}
     return [getattr(_find(name, installed), "needs", EngineNeeds()) for name in names]
+
+
+def needs_of_site(names: Iterable[str], *, deployments: bool) -> list[EngineNeeds]:
+    """The same, with what deployments need where the site has them. Raises UnknownEngine."""
+    return [*engine_needs(names), *([NEEDS] if deployments else [])]
 
 
 def _find(name: str, installed: Mapping[str, EntryPoint]) -> Callable[[Site], Engine]:

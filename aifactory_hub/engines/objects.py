@@ -15,6 +15,8 @@ from .base import RunSpec, SeenRun
 Object = dict[str, Any]
 
 CONTAINER = "job"
+# What the names of a run's objects begin with, by what it is of.
+_NAMES = {constants.KIND_JOB: "job", constants.KIND_DEPLOYMENT: "release"}
 # The reason of a run that ran longer than it may.
 OVERDUE = "it ran longer than jobs may (DeadlineExceeded)"
 
@@ -46,9 +48,15 @@ _TEMPORARY_FOLDER = "/tmp"  # noqa: S108 - in the container
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - in the container
 
 
-def run_name(run_id: str) -> str:
-    """The name of the run's Job and Secret: derived from the id, so that creating twice meets the first."""
-    return f"job-{slug(run_id)}"
+def run_name(run_id: str, kind: str = constants.KIND_JOB) -> str:
+    """The name of the run's objects: derived from the id, so that creating twice meets the first."""
+    return f"{_NAMES[kind]}-{slug(run_id)}"
+
+
+def version_of(metadata: Mapping[str, Any]) -> str | None:
+    """Another text once the object's spec changes, or the object is made anew; None where the API does not say it."""
+    uid, generation = metadata.get("uid"), metadata.get("generation")
+    return None if uid is None or generation is None else f"{uid}/{generation}"
 
 
 def render_secret(spec: RunSpec, hub: str) -> Object:
@@ -56,19 +64,19 @@ def render_secret(spec: RunSpec, hub: str) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": run_name(spec.run_id), "labels": labels_of(spec, hub)},
+        "metadata": {"name": run_name(spec.run_id, spec.kind), "labels": labels_of(spec, hub)},
         "type": "Opaque",
         "immutable": True,
         "data": {name: _base64(text) for name, text in sorted(spec.secret_files.items())},
     }
 
 
-def is_ours(obj: Object, run_id: str, hub: str) -> bool:
+def is_ours(obj: Object, run_id: str, hub: str, kind: str = constants.KIND_JOB) -> bool:
     """Whether this hub made the object for this run."""
     labels = obj.get("metadata", {}).get("labels") or {}
     return (
         labels.get(constants.LABEL_HUB) == slug(hub)
-        and labels.get(constants.LABEL_OWNER_KIND) == "job"
+        and labels.get(constants.LABEL_OWNER_KIND) == kind
         and labels.get(constants.LABEL_OWNER) == slug(run_id)
     )
 
@@ -110,7 +118,7 @@ def labels_of(spec: RunSpec, hub: str) -> dict[str, str]:
         **spec.labels,
         constants.LABEL_HUB: slug(hub),
         constants.LABEL_TENANT: slug(spec.tenant),
-        constants.LABEL_OWNER_KIND: "job",
+        constants.LABEL_OWNER_KIND: spec.kind,
         constants.LABEL_OWNER: slug(spec.run_id),
     }
 
@@ -179,7 +187,7 @@ def volumes(spec: RunSpec) -> list[Object]:
         {"name": "temporary", "emptyDir": {}},
         # As large as the job's own limit, whichever of the pod's containers writes: it counts as memory.
         {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": spec.limits.kubernetes()["memory"]}},
-        {"name": "secrets", "secret": {"secretName": run_name(spec.run_id), "defaultMode": 0o440}},
+        {"name": "secrets", "secret": {"secretName": run_name(spec.run_id, spec.kind), "defaultMode": 0o440}},
     ]
 
 

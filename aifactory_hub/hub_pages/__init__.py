@@ -14,7 +14,7 @@ from .frame import frame_of
 from .home import HomePage, NamedServer
 from .menu import MenuNumbers
 from .notice import ServerNotice
-from .own_servers import DeleteOwnServer, StopOwnServer
+from .own_servers import DeleteOwnServer, MoveOwnServer, StopOwnServer
 from .spawn import SpawnPage
 from .usage_facts import UsageFacts
 
@@ -53,6 +53,8 @@ def routes() -> list[tuple[str, type]]:
         (r"/aifactory/named-server", NamedServer),
         (r"/aifactory/stop/(?P<user_name>[^/]+)", StopOwnServer),
         (r"/aifactory/stop/(?P<user_name>[^/]+)/(?P<server_name>[^/]*)", StopOwnServer),
+        (r"/aifactory/move/(?P<user_name>[^/]+)", MoveOwnServer),
+        (r"/aifactory/move/(?P<user_name>[^/]+)/(?P<server_name>[^/]*)", MoveOwnServer),
         (r"/aifactory/delete/(?P<user_name>[^/]+)/(?P<server_name>[^/]+)", DeleteOwnServer),
         (r"/aifactory/cluster", ClusterPage),
         (r"/aifactory/api/usage-facts", UsageFacts),

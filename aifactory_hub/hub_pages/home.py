@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -25,7 +25,11 @@ from ..domain.home import (
     teams_free,
 )
 from ..domain.home_jobs import month_words
+from ..domain.server_ends import Notice
+from ..domain.team_end import notice_of
 from ..domain.tenants import seen
+from ..registry import Registry
+from .budgets import BudgetsUnknown, said_of_budgets
 from .job_service import Ask, JobService, Said, asking
 
 # Seconds. What the cluster has not said by then is shown as unknown.
@@ -44,7 +48,7 @@ class HomePage(HomeHandler):
         """Shown within ``WITHIN`` seconds, whatever the cluster does."""
         user = self.current_user
         servers = list(_servers(user, time.time()))
-        known, said = await asyncio.gather(_known_loads(user, servers), self._said(user))
+        known, said, budgets = await asyncio.gather(_known_loads(user, servers), self._said(user), self._budgets(user))
         registry, now = self.authenticator.registry, time.time()
         named, limit = self.allow_named_servers, await self.get_current_user_named_server_limit()
         self.set_header("Cache-Control", "no-store")
@@ -58,7 +62,13 @@ class HomePage(HomeHandler):
             limit=limit,
             longest_name=LONGEST_NAME,
             month=month_words(said.month, now) if said is not None else None,
+            budgets=budgets,
+            approvals=0 if said is None else said.approvals or 0,
             jobs=None if said is None else said.jobs,
+            notices=_notices(user, registry, now),
+            may_ask=bool(registry.self_service.templates),
+            unused={} if said is None else said.unused or {},
+            advice={} if said is None else _advice(servers, said.advice or {}),
             auth_state=await user.get_auth_state(),
             simulated=registry.cluster.simulated,
             iso=iso,
@@ -66,6 +76,16 @@ class HomePage(HomeHandler):
             now=now,
         )
         self.finish(page)
+
+    async def _budgets(self, user: Any) -> list[str]:
+        """How the budgets of the person's teams stand, each in a sentence; none of what is not known now."""
+        tenants = self.authenticator.registry.tenants
+        teams = [team for team in seen((group.name for group in user.groups), tenants) if tenants[team].budgets]
+        try:
+            said = await said_of_budgets(self.settings, user.name, teams) if teams else {}
+        except BudgetsUnknown:
+            return []
+        return [f"{tenants[team].display_name}: {words}" for team, each in said.items() for words in each.words]
 
     async def _said(self, user: Any) -> Said | None:
         """What the job service says of the person; None where this hub has none."""
@@ -77,6 +97,12 @@ class HomePage(HomeHandler):
         teams = seen((group.name for group in user.groups), self.authenticator.registry.tenants)
         found: Said = await job_service.of(ask, user.name, teams)
         return found
+
+
+def _notices(user: Any, registry: Registry, now: float) -> list[str]:
+    """Which of the person's teams end, and when."""
+    teams = seen((group.name for group in user.groups), registry.tenants)
+    return [notice for team in teams if (notice := notice_of(registry.tenants[team], now))]
 
 
 def _ask(service: Any) -> Ask:
@@ -115,8 +141,20 @@ def _servers(user: Any, now: float) -> Iterator[ServerFacts]:
             started=stored_seconds(stored.started) if active else None,
             stored=state,
             leaves_at=leaves_at.get(spawner.name) if active else None,
+            budget_ends_at=_by_budget(spawner) if active else None,
             idle_at=_idle_at(spawner, stored_seconds(stored.last_activity), now) if active else None,
         )
+
+
+def _advice(servers: Iterable[ServerFacts], said: Mapping[tuple[str, str], str]) -> dict[str, str]:
+    """What is said of each server's size, by the server's name."""
+    found = {server.name: said.get((server.team or "", server.profile or "")) for server in servers}
+    return {name: text for name, text in found.items() if text is not None}
+
+
+def _by_budget(spawner: Any) -> float | None:
+    notice: Notice | None = getattr(spawner, "aifactory_budget_notice", None)
+    return None if notice is None else notice.until
 
 
 def _idle_at(spawner: Any, last_activity: float | None, now: float) -> float | None:

@@ -23,12 +23,22 @@ class ServerNotice(APIHandler):
         if stored is None:
             raise web.HTTPError(404, f"{user_name} has no server {server_name!r}.")
         self.set_header("Cache-Control", "no-store")
-        self.write({"notice": notice_answer(stored.state)})
+        spawner = user.spawners.get(server_name)
+        self.write({"notice": notice_answer(stored.state, getattr(spawner, "aifactory_budget_notice", None))})
 
 
-def notice_answer(state: Any) -> dict[str, str] | None:
-    """Why and when, by the server's state in the hub's database."""
-    notice = Notice.from_state((state or {}).get(NOTICE))
-    if notice is None:
+def notice_answer(state: Any, by_budget: Notice | None) -> dict[str, str] | None:
+    """Why and when, by the server's state in the hub's database and by what a budget says; the first of the two.
+
+    ``why`` goes on from "it is stopped at that time".
+    """
+    quota = Notice.from_state((state or {}).get(NOTICE))
+    known = [
+        (notice.until, f"{because}: {notice.why}")
+        for notice, because in ((quota, "to give its quota back"), (by_budget, "by a budget"))
+        if notice is not None
+    ]
+    if not known:
         return None
-    return {"why": notice.why, "until": datetime.fromtimestamp(notice.until, UTC).isoformat(timespec="seconds")}
+    until, why = min(known)
+    return {"why": why, "until": datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds")}

@@ -7,8 +7,11 @@ from typing import Any
 
 from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.scopes import needs_scope
-from jupyterhub.utils import maybe_future, url_path_join
+from jupyterhub.utils import maybe_future, url_escape_path, url_path_join
 from tornado import web
+from tornado.httputil import url_concat
+
+from ..domain.idle_words import size_without_gpu
 
 
 class _OwnServer(BaseHandler):
@@ -52,6 +55,31 @@ class StopOwnServer(_OwnServer):
         if spawner.active:
             await self.stop_single_user(user, server_name)
         self.home()
+
+
+class MoveOwnServer(_OwnServer):
+    """Stops a server, and leads to its start with a size without a GPU chosen. Its home and files stay."""
+
+    @web.authenticated
+    @needs_scope("delete:servers")
+    async def get(self, user_name: str, server_name: str = "") -> None:
+        """Asks whether to."""
+        await self.ask("aifactory_move_own.html", user_name, server_name)
+
+    @web.authenticated
+    @needs_scope("delete:servers")
+    async def post(self, user_name: str, server_name: str = "") -> None:
+        """To the start page; 409 where the team's menu has no such size. One that does not run is left as it is."""
+        user, spawner = self.server(user_name, server_name)
+        registry, bound = self.authenticator.registry, (spawner.orm_spawner.state or {}).get("aifactory") or {}
+        team = registry.tenants.get(str(bound.get("tenant", "")))
+        size = None if team is None else size_without_gpu(team.profiles, registry.catalogue)
+        if team is None or size is None:
+            raise web.HTTPError(HTTPStatus.CONFLICT, "There is no size without a GPU to move this server to.")
+        if spawner.active:
+            await self.stop_single_user(user, server_name)
+        page = url_path_join(self.hub.base_url, "spawn", user.escaped_name, url_escape_path(server_name))
+        self.redirect(url_concat(page, {"tenant": team.name, "profile": size}))
 
 
 class DeleteOwnServer(_OwnServer):

@@ -12,10 +12,12 @@ from .. import __version__
 from ..client.errors import NotInNotebook
 from ..client.session import read_account
 from ..constants import IDLE_VARIABLE
+from .activity import ActivitySender, ServerUse
 from .handlers import routes
 from .lab_socket import LabSocket
 from .notice import Notices
 from .server import ThisServer
+from .team_state import TeamState
 from .upstream import Upstream
 
 NAME = "aifactory_hub_lab"
@@ -62,8 +64,16 @@ class AIFactoryLab(ExtensionApp):
         if self.upstream is not None:
             self.here = ThisServer(self.serverapp, self.upstream.account, idle_timeout=self.idle_timeout or None)
             self.notices = Notices()
+            server = self.upstream.account.server or ""
+            self.activity = ActivitySender(ServerUse(self.serverapp), self.upstream, server)
             self.lab_socket = self._listen()
-            self.handlers.extend(routes(self.upstream, self.here, self.notices))
+            team = TeamState(self.upstream)
+            self.handlers.extend(routes(self.upstream, self.here, self.notices, self.activity, team))
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        """Called by the Jupyter server once its event loop runs."""
+        if self.upstream is not None and self.upstream.account.server is not None:
+            self.activity.start()
 
     def _listen(self) -> LabSocket | None:
         """None where no socket can be had, as on a full disk: the panel then asks by the clock only."""
@@ -78,6 +88,7 @@ class AIFactoryLab(ExtensionApp):
         if self.upstream is not None:
             if self.lab_socket is not None:
                 self.lab_socket.close()
+            await self.activity.close()
             await self.here.close()
             await self.notices.close()
             await self.upstream.close()

@@ -17,10 +17,12 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, authenticated
 
 from ..client.errors import ClientError, Refused, ServiceUnavailable
+from .activity import ActivitySender
 from .notice import Notices
 from .server import ThisServer
 from .subjects import NotASubject, inspect
 from .submitting import BadForm, Submitting, read_form, read_timing
+from .team_state import TeamState
 from .upstream import Unreachable, Upstream, is_allowed
 
 PREFIX = "/aifactory-hub"
@@ -43,11 +45,15 @@ class Handler(APIHandler):
 
     _track_activity = False
 
-    def initialize(self, upstream: Upstream, here: ThisServer, notices: Notices) -> None:
+    def initialize(
+        self, upstream: Upstream, here: ThisServer, notices: Notices, activity: ActivitySender, team: TeamState
+    ) -> None:
         """Called by tornado with the route's arguments."""
         self.upstream = upstream
+        self.team = team
         self.here = here
         self.notices = notices
+        self.activity = activity
 
     def set_default_headers(self) -> None:
         """Called by tornado. What a job wrote is never shown as a page of this origin."""
@@ -85,12 +91,13 @@ class Overview(Handler):
         if self.get_query_argument("page", "") == "true":
             narrowed = {name: self.get_query_arguments(name) for name in _FILTERS}
             asked.append(self._try("jobs", {**params, "limit": _PAGE, **narrowed}))
-        notice, *found = await asyncio.gather(self.notices.now(), *asked)
+        notice, team, *found = await asyncio.gather(self.notices.now(), self.team.now(), *asked)
         trouble = next((each.message for each in found if isinstance(each, Unreachable)), None)
         quota, own, page = (each if isinstance(each, dict) else None for each in (*found, None)[:3])
         self.answer(
             {
-                "here": {**self.here.describe(), "notice": notice},
+                "here": {**self.here.describe(), "notice": notice, "unused": self.activity.notice},
+                "team": team,
                 "service": {"reachable": trouble is None, "message": trouble},
                 "quota": quota,
                 "mine": None if own is None else own["jobs"],
@@ -112,6 +119,22 @@ class Presence(Handler):
     async def post(self) -> None:
         """Note that a person is here; the hub hears of it when this server next tells it, within minutes."""
         self.answer({"last_activity": self.here.touch().isoformat(timespec="seconds")})
+
+
+class Keep(Handler):
+    """More time for a server that is idle."""
+
+    @authenticated
+    async def post(self) -> None:
+        """What is about to happen to it now."""
+        try:
+            await self.activity.keep()
+        except Refused as error:
+            self.refuse(error.status, error.reason, error.message)
+        except Unreachable as error:
+            self.refuse(503, "service-unreachable", error.message)
+        else:
+            self.answer({"unused": self.activity.notice})
 
 
 class Asking(Handler):
@@ -292,12 +315,15 @@ def _without_proof(query: str) -> str:
     return "&".join(pair for pair in query.split("&") if not pair.startswith("_xsrf="))
 
 
-def routes(upstream: Upstream, here: ThisServer, notices: Notices) -> list[tuple[str, type[Handler], dict[str, Any]]]:
+def routes(
+    upstream: Upstream, here: ThisServer, notices: Notices, activity: ActivitySender, team: TeamState
+) -> list[tuple[str, type[Handler], dict[str, Any]]]:
     """All handlers with their paths below the server's base URL."""
-    arguments = {"upstream": upstream, "here": here, "notices": notices}
+    arguments = {"upstream": upstream, "here": here, "notices": notices, "activity": activity, "team": team}
     found: dict[str, type[Handler]] = {
         "overview": Overview,
         "presence": Presence,
+        "keep": Keep,
         "inspect": Inspect,
         "check": Check,
         "submit": Submit,

@@ -45,6 +45,7 @@ _PAGE = 100
 # What the commands of notebooks have in them, so that pages of other jobs are not asked for.
 _NOTEBOOKS = "aifactory_hub.runner.notebook"
 _STATES: Mapping[str, str] = {
+    "HELD": "CREATED",
     "PENDING": "CREATED",
     "QUEUED": "QUEUED",
     "SUSPENDED": "QUEUED",

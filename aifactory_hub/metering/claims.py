@@ -1,4 +1,4 @@
-"""Asks the hub's own records whose a pod is: the job's row, or the server's ticket."""
+"""Asks the hub's own records whose a pod is: the job's row, or the ticket of the server or release."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ class Claims:
         found = None
         if kind == constants.KIND_JOB and self._job_claim is not None:
             found = await self._job_claim(tenant.name, name)
-        elif kind == constants.KIND_SERVER:
-            found = await self._of_ticket(tenant, name)
+        elif kind in (constants.KIND_SERVER, constants.KIND_DEPLOYMENT):
+            found = await self._of_ticket(tenant, kind, name)
         return found or label_claim(pod)
 
-    async def _of_ticket(self, tenant: Tenant, owner: str) -> Claim | None:
+    async def _of_ticket(self, tenant: Tenant, kind: str, owner: str) -> Claim | None:
         try:
             async with asyncio.timeout(_TIMEOUT):
                 seen = await self._admission.overview(tenant.name)
@@ -66,6 +66,6 @@ class Claims:
             log.warning("whose a pod of %s is can't be asked, its labels have to do: %s", tenant.name, error)
             return None
         for ticket in seen.tickets:
-            if (ticket.kind, ticket.owner) == (constants.KIND_SERVER, owner) and ticket.user:
+            if (ticket.kind, ticket.owner) == (kind, owner) and ticket.user:
                 return Claim(ticket.user, ticket.profile, Attribution.TICKET)
         return None

@@ -19,6 +19,10 @@ MANAGER = "aifactory-hub"
 # Whose registry an object follows from, and what it was when it was applied last.
 LABEL_REGISTRY = f"{constants.PREFIX}/registry"
 ANNOTATION_APPLIED = f"{constants.PREFIX}/applied"
+# The registry that an object has its present form from: its commit where it is known, and its digest.
+ANNOTATION_FOLLOWS = f"{constants.PREFIX}/follows-from"
+# On what was made for a team that somebody asked for, of which tenants.yaml knows nothing.
+ANNOTATION_GRANTED = f"{constants.PREFIX}/granted"
 # What the API server keeps for itself.
 _ITS_OWN = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 
@@ -73,12 +77,18 @@ def ref_of(manifest: Mapping[str, Any]) -> Ref:
     return Ref(manifest["kind"], metadata.get("namespace", ""), metadata["name"])
 
 
-def marked(manifest: Manifest, hub: str) -> Manifest:
-    """The object with the marks by which it is known again: whose it is, and what it was applied as."""
+def marked(manifest: Manifest, hub: str, follows: str = "") -> Manifest:
+    """The object with the marks by which it is known again: whose it is, and what it was applied as.
+
+    ``follows`` says which registry it follows from. An object of which only that would change is kept as it is: so it
+    names the registry that it got its present form from.
+    """
     made = deepcopy(manifest)
     digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
     made["metadata"].setdefault("labels", {})[LABEL_REGISTRY] = hub
     made["metadata"].setdefault("annotations", {})[ANNOTATION_APPLIED] = digest
+    if follows:
+        made["metadata"]["annotations"][ANNOTATION_FOLLOWS] = follows
     return made
 
 
@@ -98,10 +108,26 @@ def change_of(wanted: Manifest, live: Manifest | None, applied: Manifest | None)
     return Change(ref, Action.CHANGE, differences, _others(live) if same_file else ())
 
 
+def contained(wanted: Any, live: Any) -> bool:
+    """Whether ``live`` has all of ``wanted``, so that applying it changes nothing.
+
+    What the API server adds to mappings is no difference; a list of another length may be one, which a trial run tells.
+    Which registry the object follows from does not count.
+    """
+    if isinstance(wanted, dict) and isinstance(live, dict):
+        return all(
+            key == ANNOTATION_FOLLOWS or (key in live and contained(value, live[key])) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list) and isinstance(live, list):
+        return len(wanted) == len(live) and all(map(contained, wanted, live))
+    return bool(wanted == live)
+
+
 def surplus(live: Iterable[Mapping[str, Any]], wanted: Iterable[Manifest]) -> list[Change]:
-    """Objects that carry our mark and follow from the registry no more."""
+    """Objects with our mark that follow from the registry no more. Those of teams that people asked for are none."""
     known = {ref_of(manifest) for manifest in wanted}
-    return [Change(ref, Action.DELETE) for ref in map(ref_of, live) if ref not in known]
+    ours = [each for each in live if ANNOTATION_GRANTED not in (each["metadata"].get("annotations") or {})]
+    return [Change(ref, Action.DELETE) for ref in map(ref_of, ours) if ref not in known]
 
 
 def unbound(policies: Iterable[Ref], bindings: Iterable[Mapping[str, Any]], going: Iterable[Ref]) -> list[Ref]:
@@ -114,6 +140,8 @@ def unbound(policies: Iterable[Ref], bindings: Iterable[Mapping[str, Any]], goin
 def _comparable(manifest: Manifest) -> Manifest:
     kept = {key: value for key, value in manifest.items() if key not in ("status", "metadata")}
     metadata = {key: value for key, value in manifest["metadata"].items() if key not in _ITS_OWN}
+    annotations = metadata.get("annotations") or {}
+    metadata["annotations"] = {key: value for key, value in annotations.items() if key != ANNOTATION_FOLLOWS}
     return {**kept, "metadata": metadata}
 
 

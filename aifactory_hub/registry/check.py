@@ -10,11 +10,11 @@ from .devices import DeviceNames, device_names, usable_cards
 from .draft import Draft, DraftCounts, DraftGpu, DraftTenant
 from .problems import Path, Problem, listed, suggest
 
-# Says in which line a key stands, for problems that are about two places.
-LineOf = Callable[[Path], int]
+# Says where a key stands ("line 5"), for problems that are about two places.
+WhereIs = Callable[[Path], str]
 
 
-def contradictions(draft: Draft, line_of: LineOf, own: Mapping[str, Card] | None = None) -> list[Problem]:
+def contradictions(draft: Draft, where_is: WhereIs, own: Mapping[str, Card] | None = None) -> list[Problem]:
     """Everything in the draft that contradicts itself, the cards (the site's ``own`` before ours) or what is carved."""
     devices = device_names((model for _, model in draft.gpu_models), own)
     return [
@@ -22,7 +22,7 @@ def contradictions(draft: Draft, line_of: LineOf, own: Mapping[str, Card] | None
         *_site_profiles(draft, devices),
         *_turns(draft, devices),
         *_carved(draft, devices),
-        *_vclusters(draft, line_of),
+        *_vclusters(draft, where_is),
         *_menus(draft, devices),
         *_quotas(draft, devices),
         *_totals(draft, devices),
@@ -73,7 +73,7 @@ def _carved(draft: Draft, devices: DeviceNames) -> Iterator[Problem]:
     yield from _twice(draft.carved, place, devices)
 
 
-def _vclusters(draft: Draft, line_of: LineOf) -> Iterator[Problem]:
+def _vclusters(draft: Draft, where_is: WhereIs) -> Iterator[Problem]:
     first: dict[str, Path] = {}
     for tenant in draft.tenants:
         if tenant.vcluster is None:
@@ -82,7 +82,7 @@ def _vclusters(draft: Draft, line_of: LineOf) -> Iterator[Problem]:
         namespace = tenant.vcluster[0]
         if namespace in first:
             other = first[namespace]
-            what = f"tenant {other[1]} (line {line_of(other)}) has its vCluster in namespace {namespace} already"
+            what = f"tenant {other[1]} ({where_is(other)}) has its vCluster in namespace {namespace} already"
             yield Problem(place, what, "give each tenant a vCluster in a namespace of its own")
         first.setdefault(namespace, place)
 

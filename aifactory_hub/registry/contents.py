@@ -1,20 +1,25 @@
-"""What tenants.yaml has in it at a moment, and whether a process that runs may take it."""
+"""What tenants.yaml and tenants.d have in them at a moment, and whether a process that runs may take it."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .document import read_document
 from .draft import read_draft
+from .environments import lock_names
 from .load import read_registry, read_text
 from .model import Registry
 from .problems import Path as KeyPath
 from .problems import Problem, RegistryError
-from .update import update_of
+from .team_files import read_documents
+from .update import lost_teams, update_of
+
+# Git's ids: SHA-1 and SHA-256.
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +59,14 @@ def waiting_text(source: str, problems: Sequence[Problem]) -> str:
     return "\n".join([head, *(problem.text(source) for problem in problems)])
 
 
+def lost_text(source: str, lost: Sequence[str]) -> str:
+    """What is said of a file in which several teams are missing."""
+    return (
+        f"{source} is not used, because {len(lost)} teams are gone from it at once, and the last good one is in use: "
+        f"{', '.join(lost)}. If that is meant, write `retired: [{', '.join(lost)}]` into it; else bring them back."
+    )
+
+
 def judge(old: Registry, file: Path, found: Content) -> Verdict:
     """Whether the content may replace ``old``."""
     source, cards = old.source, cards_in(found)
@@ -61,6 +74,8 @@ def judge(old: Registry, file: Path, found: Content) -> Verdict:
     try:
         text = text_of(found)
         registry = read_registry(text, source)
+        if lost := lost_teams(old, registry):
+            return Verdict(key, cards, trouble=lost_text(source, lost))
         if fixed := update_of(old, registry).fixed:
             return Verdict(key, cards, trouble=waiting_text(source, _problems(text, source, fixed)), waits=True)
         return Verdict(key, cards, registry)
@@ -72,16 +87,17 @@ def judge(old: Registry, file: Path, found: Content) -> Verdict:
 
 
 def _problems(text: str, source: str, fixed: Sequence[KeyPath]) -> list[Problem]:
-    document = read_document(text, source)
+    documents = read_documents(text, source)
     instead = "restart the hub and the job service, or write the value that it had"
-    problems = [Problem(path, "it has another value", instead, document.line(path)) for path in fixed]
+    problems = [documents.located(Problem(path, "it has another value", instead)) for path in fixed]
     return sorted(problems, key=lambda problem: problem.line or 0)
 
 
-def look_at(file: Path, cards: Sequence[str]) -> Content:
-    """What the file has in it now; blocks. ``cards`` are the names of the cards' files that count with it."""
+def look_at(file: Path, cards: Sequence[str], granted: Path | None = None) -> Content:
+    """What the file and the folder of ``granted`` teams have in them now; blocks. ``cards`` are the names of the cards'
+    files that count with it."""
     try:
-        text = read_text(file)
+        text = read_text(file, granted)
     except RegistryError as error:
         return Content(f"error {error}", error=error)
     return Content(key_of(text, file, cards), text)
@@ -95,12 +111,14 @@ def text_of(found: Content) -> str:
 
 
 def cards_in(found: Content) -> tuple[str, ...]:
-    """The files of cards that the content names, as far as it can be read."""
+    """The files of cards and locks that the content names, as far as it can be read."""
     try:
-        data = read_document(text_of(found), "").data
+        data = read_documents(text_of(found), "").data
     except RegistryError:
         return ()
-    return tuple(name for _, name in read_draft(data).cards) if isinstance(data, dict) else ()
+    if not isinstance(data, dict):
+        return ()
+    return (*(name for _, name in read_draft(data).cards), *(name for _, name in lock_names(data)))
 
 
 def key_of(text: str, file: Path, cards: Sequence[str]) -> str:
@@ -109,8 +127,16 @@ def key_of(text: str, file: Path, cards: Sequence[str]) -> str:
 
 
 def digest_of(text: str) -> str:
-    """The SHA-256 of a text."""
+    """The SHA-256 of a text, of all files together."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def revision_of(path: Path | str, granted: Path | None = None) -> str:
+    """What objects say that they follow from: ``commit <id>`` where the file lies in a folder of that name, as git-sync
+    checks out, and the digest of all files. Raises RegistryError."""
+    digest = f"sha256:{digest_of(read_text(path, granted))}"
+    commit = next((part for part in reversed(Path(path).resolve().parts) if _COMMIT.fullmatch(part)), None)
+    return digest if commit is None else f"commit {commit}, {digest}"
 
 
 def _digest_of_file(file: Path) -> str:

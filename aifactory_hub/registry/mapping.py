@@ -54,7 +54,7 @@ def _rule(index: int, said: schema.RuleSection) -> Rule:
     return ExactRule(said.group or said.id or "", said.tenant, role, place)
 
 
-def mapping_problems(data: Mapping[Any, Any], line_of: Callable[[Path], int]) -> list[Problem]:
+def mapping_problems(data: Mapping[Any, Any], where_is: Callable[[Path], str]) -> list[Problem]:
     """Rules that contradict themselves, each other or the tenants."""
     tenants = _mapping(data.get("tenants"))
     own = [
@@ -69,9 +69,9 @@ def mapping_problems(data: Mapping[Any, Any], line_of: Callable[[Path], int]) ->
     return [
         *(problem for rule in [*own, *shared] for problem in _shape(rule)),
         *_unknown_tenants(shared, [str(name) for name in tenants]),
-        *_claimed_twice([*own, *shared], line_of),
-        *_look_alikes([*own, *shared], line_of),
-        *_same_patterns(shared, line_of),
+        *_claimed_twice([*own, *shared], where_is),
+        *_look_alikes([*own, *shared], where_is),
+        *_same_patterns(shared, where_is),
         *_unreachable(tenants, shared),
     ]
 
@@ -128,7 +128,7 @@ def _unknown_tenants(rules: Iterable[_Written], known: list[str]) -> Iterator[Pr
             yield Problem((*rule.path, "tenant"), what, suggest(rule.tenant, known, f"the tenants are {listed(known)}"))
 
 
-def _claimed_twice(rules: Iterable[_Written], line_of: Callable[[Path], int]) -> Iterator[Problem]:
+def _claimed_twice(rules: Iterable[_Written], where_is: Callable[[Path], str]) -> Iterator[Problem]:
     first: dict[str, _Written] = {}
     for rule in rules:
         if rule.name is None:
@@ -136,12 +136,12 @@ def _claimed_twice(rules: Iterable[_Written], line_of: Callable[[Path], int]) ->
         if rule.name in first:
             other = first[rule.name]
             owner = "this tenant" if other.tenant == rule.tenant else f"tenant {other.tenant}"
-            what = f"group {rule.name!r} is claimed by {owner} in line {line_of(other.name_path)} already"
+            what = f"group {rule.name!r} is claimed by {owner} in {where_is(other.name_path)} already"
             yield Problem(rule.name_path, what, "let one rule of one tenant claim it")
         first.setdefault(rule.name, rule)
 
 
-def _look_alikes(rules: Iterable[_Written], line_of: Callable[[Path], int]) -> Iterator[Problem]:
+def _look_alikes(rules: Iterable[_Written], where_is: Callable[[Path], str]) -> Iterator[Problem]:
     """Two names that a person takes for one, and that lead to different places: one of them is a mistake or a trap."""
     first: dict[str, _Written] = {}
     for rule in rules:
@@ -149,18 +149,18 @@ def _look_alikes(rules: Iterable[_Written], line_of: Callable[[Path], int]) -> I
             continue
         alike = first.setdefault(normalised(rule.name), rule)
         if alike.name != rule.name and (alike.tenant, alike.role) != (rule.tenant, rule.role):
-            what = f"group {rule.name!r} looks like {alike.name!r} in line {line_of(alike.name_path)}"
+            what = f"group {rule.name!r} looks like {alike.name!r} in {where_is(alike.name_path)}"
             yield Problem(rule.name_path, what, "give the two the same tenant and role, or rename one")
 
 
-def _same_patterns(rules: Iterable[_Written], line_of: Callable[[Path], int]) -> Iterator[Problem]:
+def _same_patterns(rules: Iterable[_Written], where_is: Callable[[Path], str]) -> Iterator[Problem]:
     first: dict[str, Path] = {}
     for rule in rules:
         if rule.pattern is None:
             continue
         place: Path = (*rule.path, "pattern")
         if rule.pattern in first:
-            yield Problem(place, f"the pattern stands in line {line_of(first[rule.pattern])} already", "remove one")
+            yield Problem(place, f"the pattern stands in {where_is(first[rule.pattern])} already", "remove one")
         first.setdefault(rule.pattern, place)
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from aifactory_profiles import Catalogue, Device
 
 from ..domain.borrowing import Reclaim
 from ..domain.engines import DEFAULT_ENGINE
+from ..domain.environments import Environment, Offering
+from ..domain.idle_ladder import IdleRules
 from ..domain.mapping import Rule, TenantMapping
+from ..domain.self_service import SelfService
 from ..domain.tenants import HostLimits, Tenant
 
 _OVERHEAD = HostLimits(cpu_millicores=2000, memory_bytes=4 * 2**30, pods=5)
@@ -24,6 +28,7 @@ class ClusterConfig:
     does not look at real capacity, so this is what nominal quotas are held against. ``simulated`` says that the
     devices are not real; every page and answer then says so too. ``reclaim`` is what owners end to get devices back,
     ``overhead`` what a tenant's vCluster takes for itself. ``fair_sharing``: Kueue was told to share fairly.
+    ``driver`` is NVIDIA's on the nodes, as numbers; None: nobody has said.
     """
 
     name: str
@@ -34,6 +39,7 @@ class ClusterConfig:
     fair_sharing: bool = False
     overhead: HostLimits = _OVERHEAD
     simulated: bool = False
+    driver: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,18 @@ class JobsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DeploymentsConfig:
+    """Whether models may be deployed, and how long a release may take to answer; times in seconds.
+
+    ``watch`` is how long a new release is watched, and the one before kept so that a return takes one step.
+    """
+
+    enabled: bool = False
+    start_timeout: int = 600
+    watch: int = 300
+
+
+@dataclass(frozen=True, slots=True)
 class Isolation:
     """What tenants' pods may reach and be made of, beside what every tenant needs. Networks are in CIDR form.
 
@@ -155,6 +173,59 @@ class BillingConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalsConfig:
+    """Who approves what a rule holds: ``approvers`` has the identity provider's groups of each group of approvers.
+
+    An approval waits ``expire_after`` seconds. ``emergency`` is the group that may approve alone.
+    """
+
+    approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    expire_after: int = 72 * 3600
+    emergency: str | None = None
+    notify: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PoliciesConfig:
+    """Where the site's rules are; ``folder`` None: it has none."""
+
+    folder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GitConfig:
+    """Which repositories may start pipelines: those of ``hosts`` by https, and bare ones below ``folders`` of this
+    machine. Each is asked every ``poll`` seconds. ``ca_file`` has the authorities that vouch for the hosts."""
+
+    hosts: tuple[str, ...] = ()
+    ca_file: str | None = None
+    folders: tuple[str, ...] = ()
+    poll: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetryConfig:
+    """Where samples of GPUs are read; ``prometheus`` None: nowhere. One each ``scrape`` seconds.
+
+    Only series of the jobs ``gpu_job`` and ``node_job`` count. ``names`` has the site's own by signal.
+    """
+
+    prometheus: str | None = None
+    scrape: int = 30
+    gpu_job: str = "dcgm-exporter"
+    node_job: str = "kubelet"
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class IdleConfig:
+    """What becomes of idle servers, and the webhooks that are told of it."""
+
+    rules: IdleRules = field(default_factory=IdleRules)
+    notify: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """The tenant registry: the one source of truth. Everything else is rendered from it."""
 
@@ -170,7 +241,32 @@ class Registry:
     isolation: Isolation = field(default_factory=Isolation)
     site: Site = field(default_factory=Site)
     billing: BillingConfig = field(default_factory=BillingConfig)
+    git: GitConfig = field(default_factory=GitConfig)
+    approvals: ApprovalsConfig = field(default_factory=ApprovalsConfig)
+    policies: PoliciesConfig = field(default_factory=PoliciesConfig)
+    retired: tuple[str, ...] = ()  # teams that are gone on purpose
+    telemetry: TelemetryConfig = field(default_factory=TelemetryConfig)
+    idle: IdleConfig = field(default_factory=IdleConfig)
+    environments: Mapping[str, Environment] = field(default_factory=dict)
+    deployments: DeploymentsConfig = field(default_factory=DeploymentsConfig)
+    self_service: SelfService = field(default_factory=SelfService)
+    granted: tuple[str, ...] = ()  # teams that people asked for
+
+    @property
+    def policies_folder(self) -> Path | None:
+        """The folder with the site's rules, beside the file; None where it has none."""
+        return None if self.policies.folder is None else Path(self.source).parent / self.policies.folder
+
+    def offering(self, now: float) -> Offering:
+        """The environments at ``now``, in seconds since 1970."""
+        return Offering(self.environments, self.cluster.driver, now)
+
+    @property
+    def server_images(self) -> tuple[str, ...]:
+        """Every image that servers are made from."""
+        versions = (version for each in self.environments.values() for version in each.versions.values())
+        return (self.notebook.image, *(version.image for version in versions))
 
     def mapping(self) -> TenantMapping:
         """All rules from groups to tenants, compiled: keep it."""
-        return TenantMapping.of(self.tenants, self.identity.rules)
+        return TenantMapping.of(self.tenants, self.identity.rules, self.approvals.approvers)

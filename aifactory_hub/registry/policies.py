@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from .. import constants
+from ..domain.gates import Rule as SiteRule
 from ..domain.images import repository
 from ..domain.tenants import Tenant
 from .cel import Rule
@@ -19,6 +20,7 @@ from .model import Registry
 from .network_policies import HUB_PORT, NOTEBOOK_PORT, network_policies
 from .object_rules import OBJECTS, ObjectLists, object_rules, object_variables
 from .pod_rules import PodLists, pod_rules, pod_variables
+from .rule_objects import BY_THE_SYNCER, rule_objects
 
 __all__ = ["HUB_PORT", "NOTEBOOK_PORT", "POD_SECURITY", "policy_objects", "replaced_objects", "tenant_policies"]
 
@@ -36,13 +38,16 @@ _PODS: tuple[tuple[str, tuple[str, ...]], ...] = (("", ("pods", "pods/ephemeralc
 _SHARED = (f"{constants.PREFIX}-tenant-pods", f"{constants.PREFIX}-tenant-services")
 
 
-def policy_objects(registry: Registry, tenants: Iterable[str] | None = None) -> list[Manifest]:
-    """The policies of all tenants, in an order in which they can be applied.
+def policy_objects(
+    registry: Registry, tenants: Iterable[str] | None = None, rules: Sequence[SiteRule] = ()
+) -> list[Manifest]:
+    """The policies of all tenants, in an order in which they can be applied, with those of the site's ``rules``.
 
     With ``tenants`` only what belongs to these. Raises KeyError for a tenant that is not in the registry.
     """
     chosen = [registry.tenants[name] for name in (registry.tenants if tenants is None else tenants)]
-    return [each for tenant in chosen for each in tenant_policies(registry, tenant)]
+    own = [each for tenant in chosen for each in tenant_policies(registry, tenant)]
+    return [*own, *rule_objects(registry.hub, chosen, rules)]
 
 
 def tenant_policies(registry: Registry, tenant: Tenant) -> list[Manifest]:
@@ -86,6 +91,7 @@ def allowed_images(registry: Registry) -> list[str]:
     """
     notebook = registry.notebook.image
     found = [notebook, f"{repository(notebook)}@sha256:*", registry.jobs.image, *registry.isolation.images]
+    found += registry.server_images
     return list(dict.fromkeys(found))
 
 
@@ -135,12 +141,10 @@ def _bound(
     """A policy of the tenant's own, and what binds it to the tenant's namespace."""
     metadata = {"name": f"{constants.PREFIX}-{what}-{tenant.name}"}
     namespace = {"matchLabels": {"kubernetes.io/metadata.name": tenant.vcluster.namespace}}
-    # What a tenant can do on the host is done by its syncer. The control plane's own pod is made by Kubernetes.
-    syncer = "request.userInfo.username.startsWith('system:serviceaccount:' + request.namespace + ':')"
     policy: Manifest = {
         "failurePolicy": "Fail",
         "matchConstraints": {"resourceRules": [_rule(group, kinds) for group, kinds in resources]},
-        "matchConditions": [{"name": "by-the-syncer", "expression": syncer}],
+        "matchConditions": [{"name": "by-the-syncer", "expression": BY_THE_SYNCER}],
         "variables": [{"name": key, "expression": value} for key, value in variables.items()],
         "validations": [rule.manifest() for rule in rules.values()],
     }

@@ -11,16 +11,21 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: where, what, and what to write instead. ``path`` () is the file as a whole."""
+    """One thing that is wrong: where, what, and what to write instead. ``path`` () is the file as a whole.
+
+    ``file`` is that of a team, where it is not the registry's own.
+    """
 
     path: Path
     what: str
     instead: str
     line: int | None = None
+    file: str | None = None
 
     def text(self, source: str) -> str:
         """``file:line: key: what is wrong; what to write instead``."""
-        place = source if self.line is None else f"{source}:{self.line}"
+        file = self.file or source
+        place = file if self.line is None else f"{file}:{self.line}"
         key = show_path(self.path)
         return f"{place}: {key}: {self.what}; {self.instead}" if key else f"{place}: {self.what}; {self.instead}"
 
@@ -30,7 +35,7 @@ class RegistryError(Exception):
 
     def __init__(self, source: str, problems: Iterable[Problem]) -> None:
         self.source = source
-        self.problems = tuple(sorted(problems, key=lambda p: (p.line or 0, show_path(p.path))))
+        self.problems = tuple(sorted(problems, key=lambda p: (p.file or "", p.line or 0, show_path(p.path))))
         super().__init__("\n".join(problem.text(source) for problem in self.problems))
 
 

@@ -14,17 +14,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..domain.tenants import Tenant
-from .contents import Content, cards_in, digest_of, judge, key_of, look_at, refused_text, text_of
+from .contents import Content, cards_in, digest_of, judge, key_of, look_at, lost_text, refused_text, text_of
+from .granted import Fetch, write_granted
 from .last_good import LastGood
-from .load import read_registry
+from .load import read_registry, read_text
 from .model import Registry
 from .problems import RegistryError
-from .update import update_of
+from .team_files import join_files, split_all
+from .update import lost_teams, update_of
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+# In the folder where the copy is kept: the teams that people asked for, as the job service granted them.
+GRANTED_FOLDER = "granted-teams"
 # Seconds between two looks at the file, and before a changed file is looked at again: one that is being written is
 # another one then.
 INTERVAL = 3.0
@@ -69,6 +73,12 @@ class RegistryProvider:
         self._file = file
         self._clock = clock
         self._copy: LastGood | None = None
+        # Where the teams are that people asked for; None where nothing is kept.
+        self.granted_folder: Path | None = None
+        self._fetch: Fetch | None = None
+        self._unfetched = ""
+        # The names of the teams that were granted, once the job service has said them.
+        self._granted: frozenset[str] | None = None
         self._status = FileStatus("", clock())
         self._listeners: list[tuple[Phase, Listener]] = []
         self._knows: dict[Listener, Registry] = {}
@@ -86,22 +96,27 @@ class RegistryProvider:
         ``status`` then says what is wrong. Raises RegistryError, with what is wrong with the file, when there is no
         copy that can be used.
         """
-        file, copy = Path(path), LastGood.beside(folder, str(path))
-        found = look_at(file, ())
+        file, copy, granted = Path(path), LastGood.beside(folder, str(path)), folder / GRANTED_FOLDER
+        found = look_at(file, (), granted)
         try:
             text, trouble = text_of(found), ""
             registry = read_registry(text, copy.source)
         except RegistryError as error:
             registry, text = _from_copy(copy, error)
             trouble = f"{refused_text(copy.source, error)}\n{copy.file} is the copy of it."
+        else:
+            if before := _with_lost_teams(copy, registry):
+                trouble = f"{lost_text(copy.source, lost_teams(before[0], registry))}\n{copy.file} is the copy of it."
+                registry, text = before
+        if trouble:
             log.error("%s", trouble)
         else:
             copy.keep(text)
         provider = cls(registry, file, clock=clock)
-        provider._copy = copy
+        provider._copy, provider.granted_folder = copy, granted
         provider._cards = cards_in(found)
         provider._used = key_of(text, file, provider._cards)
-        provider._refused = look_at(file, provider._cards).key if trouble else ""
+        provider._refused = look_at(file, provider._cards, granted).key if trouble else ""
         provider._status = FileStatus(digest_of(text), None if trouble else clock(), trouble)
         return provider
 
@@ -132,6 +147,29 @@ class RegistryProvider:
         self._listeners.sort(key=lambda each: each[0])
         self._knows[listener] = self._registry
 
+    @property
+    def complete(self) -> bool:
+        """Whether a team that is not in the registry is none. While nobody has said since the start which teams people
+        were granted, it may be one of those."""
+        if self._fetch is None or not self._registry.self_service.templates:
+            return True
+        return self._granted is not None and self._granted <= self._registry.tenants.keys()
+
+    def follow_granted(self, fetch: Fetch) -> None:
+        """Ask ``fetch`` for the teams that people asked for, before each look. While it fails those that are kept
+        count."""
+        self._fetch = fetch
+
+    def with_granted(self, name: str, text: str) -> Registry | None:
+        """The registry as it would be with this granted team; None where no file is followed. Blocks.
+
+        Raises RegistryError where it could not be used.
+        """
+        if self._file is None:
+            return None
+        main, teams, granted = split_all(read_text(self._file, self.granted_folder))
+        return read_registry(join_files(main, teams, {**granted, name: text}), self._registry.source)
+
     def begin(self) -> None:
         """Run in the background for as long as the event loop; without a loop the registry stays as it is."""
         with contextlib.suppress(RuntimeError):
@@ -141,6 +179,7 @@ class RegistryProvider:
         """Look at the file for ever, until cancelled."""
         while True:
             try:
+                await self._fetch_granted()
                 await self.look()
             except Exception:
                 log.exception("%s could not be looked at; it is tried again", self._registry.source)
@@ -149,9 +188,26 @@ class RegistryProvider:
     async def look(self) -> None:
         """Look at the file once. What is there is taken when it was the same at the look before, and can be used."""
         if self._file is not None:
-            found = await self._in_thread(look_at, self._file, self._cards)
+            found = await self._in_thread(look_at, self._file, self._cards, self.granted_folder)
             await self._consider(self._file, found)
         self._tell()
+
+    async def _fetch_granted(self) -> None:
+        """Write down the teams that people asked for. A service that is away is told of in the log, once."""
+        if self._fetch is None or self.granted_folder is None:
+            return
+        try:
+            granted = await self._fetch()
+            changed = await self._in_thread(write_granted, self.granted_folder, granted)
+            self._granted = frozenset(granted.teams)
+            if changed:
+                log.warning("teams that people asked for: %s changed", ", ".join(changed))
+            self._unfetched = ""
+        except Exception as error:
+            trouble = f"{type(error).__name__}: {error}"
+            if trouble != self._unfetched:
+                log.warning("the job service does not say which teams were granted, so those known count: %s", trouble)
+            self._unfetched = trouble
 
     def take(self, registry: Registry) -> None:
         """Use ``registry`` from now on, and tell the listeners."""
@@ -217,6 +273,15 @@ class _TenantsNow(Mapping[str, Tenant]):
 
     def __len__(self) -> int:
         return len(self._provider.registry.tenants)
+
+
+def _with_lost_teams(copy: LastGood, registry: Registry) -> tuple[Registry, str] | None:
+    """The copy, where teams of it are lost in ``registry``."""
+    try:
+        before = _from_copy(copy, RegistryError(copy.source, []))
+    except RegistryError:
+        return None
+    return before if lost_teams(before[0], registry) else None
 
 
 def _from_copy(copy: LastGood, error: RegistryError) -> tuple[Registry, str]:

@@ -12,12 +12,14 @@ from aifactory_profiles.catalogue import PRODUCT_LABEL
 
 from .. import constants
 from ..domain.borrowing import Reclaim
+from ..domain.gates import Rule
 from ..domain.tenants import Tenant
 from .homes import home_policies
 from .host_quota import control_plane_class, host_quota
 from .manifests import HUB_ACCOUNT, HUB_NAMESPACE, Manifest
 from .model import Registry
 from .policies import POD_SECURITY, tenant_policies
+from .rule_objects import rule_objects
 
 # Kueue is installed so that it looks at namespaces with this label only (helm-values/kueue.yaml).
 LABEL_TICKETS = f"{constants.PREFIX}/tickets"
@@ -36,15 +38,18 @@ _RBAC = "rbac.authorization.k8s.io"
 _READ = ("get", "list", "watch")
 
 
-def host_objects(registry: Registry, tenants: Iterable[str] | None = None) -> list[Manifest]:
-    """All objects on the host, in an order in which they can be applied.
+def host_objects(
+    registry: Registry, tenants: Iterable[str] | None = None, rules: Sequence[Rule] = ()
+) -> list[Manifest]:
+    """All objects on the host, in an order in which they can be applied, with policies of the site's ``rules``.
 
     With ``tenants`` only what belongs to these, without what the cluster has once. Raises KeyError for a tenant
     that is not in the registry.
     """
     chosen = [registry.tenants[name] for name in (registry.tenants if tenants is None else tenants)]
     shared = cluster_objects(registry) if tenants is None else []
-    return [*shared, *(manifest for tenant in chosen for manifest in tenant_objects(registry, tenant))]
+    own = [manifest for tenant in chosen for manifest in tenant_objects(registry, tenant)]
+    return [*shared, *own, *rule_objects(registry.hub, chosen, rules)]
 
 
 def cluster_objects(registry: Registry) -> list[Manifest]:

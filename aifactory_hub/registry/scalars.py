@@ -26,11 +26,21 @@ LONGEST_TENANT = 30
 LONGEST_LIST = 60_000
 # Characters of the name that pages show, and of a mail address.
 LONGEST_NAME, LONGEST_CONTACT = 40, 254
+# Hours or money.
+MOST_OF_A_BUDGET = 10**9
 _RESERVED_ENDINGS = ("-admin", "-member", "-viewer")
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PROFILE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.:]{0,61}[a-z0-9])?")
 _PODS_PLACE = re.compile(r"[a-z0-9][-a-z0-9]*/[A-Za-z0-9][-A-Za-z0-9_./]*=[A-Za-z0-9][-A-Za-z0-9_.]*")
 _DURATION = re.compile(r"([0-9]+)(s|m|h|d)?")
+_METRIC = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]{0,199}")
+_DRIVER = re.compile(r"(?:>= ?)?([0-9]+(?:\.[0-9]+){0,3})")
+_VERSION_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9._]{0,38}[A-Za-z0-9])?")
+_MOUNT_PATH = re.compile(r"(/[A-Za-z0-9._-]+){1,8}")
+# Folders of the system and of its programs: what is mounted there would take their place.
+_OF_THE_IMAGE = frozenset(
+    ["bin", "boot", "dev", "etc", "lib", "lib64", "opt", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "var"]
+)
 _MAIL = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -75,6 +85,41 @@ def read_profile_name(value: object) -> str:
         instead = "use lower-case letters, digits, dots and dashes, for example cpu-small"
         raise wrong(f"{shown(value)} is not a valid profile name", instead)
     return value
+
+
+def read_environment_name(value: object) -> str:
+    """A name that stands before ``@`` and a version."""
+    if not isinstance(value, str) or not _DNS_LABEL.fullmatch(value) or len(value) > LONGEST_NAME:
+        instead = f"use lower-case letters, digits and inner dashes, at most {LONGEST_NAME}"
+        raise wrong(f"{shown(value)} is not a valid name", instead)
+    return value
+
+
+def read_version_name(value: object) -> str:
+    """A version's name, which is text: YAML makes a number of an unquoted 2026.10."""
+    if not isinstance(value, str):
+        raise wrong(f"{shown(value)} is not text", 'write the version in quotes, for example "2026.11"')
+    if not _VERSION_NAME.fullmatch(value):
+        instead = f"use letters, digits, dots and dashes, at most {LONGEST_NAME}"
+        raise wrong(f"{shown(value)} is not a valid version", instead)
+    return value
+
+
+def read_driver(value: object) -> tuple[int, ...]:
+    """A version of NVIDIA's driver as numbers; ``>=`` may stand before it."""
+    match = _DRIVER.fullmatch(str(value)) if isinstance(value, int | str) and not isinstance(value, bool) else None
+    if match is None:
+        raise wrong(f"{shown(value)} is not a version of a driver", 'write for example "550.90"')
+    return tuple(int(part) for part in match[1].split("."))
+
+
+def read_mount_path(value: object) -> str:
+    """Where a volume is in a server: a folder of its own, beside what the image has."""
+    if isinstance(value, str) and _MOUNT_PATH.fullmatch(value) and not {".", ".."} & set(value.split("/")):
+        if value.split("/")[1] not in _OF_THE_IMAGE and value != "/home/jovyan":
+            return value
+        raise wrong(f"{shown(value)} is the image's own", "write for example /data/claims or /home/jovyan/team")
+    raise wrong(f"{shown(value)} is not a folder", "write it from the root, for example /data/claims")
 
 
 def read_cpu(value: object) -> int:
@@ -210,6 +255,23 @@ def read_percent(value: object) -> int:
     return value
 
 
+def read_share(value: object) -> int:
+    """Per cent of a budget; more than 100 for what follows only beyond it."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1000:
+        raise wrong(f"{shown(value)} is not a share", "write per cent of the budget, from 1 to 1000, without %")
+    return value
+
+
+def read_amount(value: object) -> Decimal:
+    """More than nothing, of hours or of money."""
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        with suppress(InvalidOperation):
+            amount = Decimal(str(value))
+            if amount.is_finite() and 0 < amount < MOST_OF_A_BUDGET:
+                return amount
+    raise wrong(f"{shown(value)} is not an amount", "write a number above 0, such as 500 or 12.5, without a unit")
+
+
 def read_several(value: object) -> int:
     count = read_count(value)
     if count < 1:
@@ -248,6 +310,13 @@ def read_contact(value: object) -> str:
         raise wrong(f"{shown(value)} is neither a mail address nor a web address", instead) from None
 
 
+def read_metric_name(value: object) -> str:
+    """A metric's name, as Prometheus takes them."""
+    if isinstance(value, str) and _METRIC.fullmatch(value):
+        return value
+    raise wrong(f"{shown(value)} is not the name of a metric", "write letters, digits, _ and :, such as gpu_memory")
+
+
 def read_short_text(value: object) -> str:
     """Words for a page's head."""
     if isinstance(value, str) and value.strip() and value.isprintable() and len(value) <= LONGEST_NAME:
@@ -267,6 +336,10 @@ Label = Annotated[str, BeforeValidator(read_label)]
 ServiceName = Annotated[str, BeforeValidator(read_service_name)]
 TenantName = Annotated[str, BeforeValidator(read_tenant_name)]
 ProfileName = Annotated[str, BeforeValidator(read_profile_name)]
+EnvironmentName = Annotated[str, BeforeValidator(read_environment_name)]
+VersionName = Annotated[str, BeforeValidator(read_version_name)]
+DriverVersion = Annotated[tuple[int, ...], BeforeValidator(read_driver)]
+MountPath = Annotated[str, BeforeValidator(read_mount_path)]
 Cpu = Annotated[int, BeforeValidator(read_cpu)]
 Size = Annotated[int, BeforeValidator(read_size)]
 SizeText = Annotated[str, BeforeValidator(read_size_text)]
@@ -283,6 +356,7 @@ RoleName = Annotated[str, BeforeValidator(read_role)]
 Url = Annotated[str, BeforeValidator(read_url)]
 Contact = Annotated[str, BeforeValidator(read_contact)]
 ShortText = Annotated[str, BeforeValidator(read_short_text)]
+MetricName = Annotated[str, BeforeValidator(read_metric_name)]
 Text = Annotated[str, Field(min_length=1)]
 Names = Annotated[list[Text], AfterValidator(short_enough)]
 Patterns = Annotated[list[Pattern], AfterValidator(short_enough)]
@@ -291,3 +365,5 @@ Pods = Annotated[int, BeforeValidator(read_count)]
 Percent = Annotated[int, BeforeValidator(read_percent)]
 Several = Annotated[int, BeforeValidator(read_several)]
 Counts = dict[str, Count]
+Share = Annotated[int, BeforeValidator(read_share)]
+Amount = Annotated[Decimal, BeforeValidator(read_amount)]

@@ -7,23 +7,25 @@ name every field (a test compares).
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from .budget_schema import BudgetSection
+from .environment_schema import EnvironmentSection
+from .idle_schema import IdleSection, TelemetrySection
+from .isolation_schema import IsolationSection
+from .limits_schema import LimitsSection
 from .scalars import (
     Contact,
     Counts,
     Cpu,
     Currency,
     Day,
+    DriverVersion,
+    EnvironmentName,
     Label,
-    Names,
-    Network,
-    Patterns,
+    MountPath,
     Percent,
     Pods,
-    PodsPlace,
     Price,
     ProfileName,
     RoleName,
@@ -39,39 +41,16 @@ from .scalars import (
     Url,
     Weight,
 )
+from .section import Section, key
+from .self_service_schema import SelfServiceSection
 
 API_VERSION = "aifactory-hub.io/v1"
-
-
-class Section(BaseModel):
-    """A mapping whose keys are all known, and whose values are of exactly the type that is asked for."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-def key(description: str, example: str, **options: Any) -> Any:
-    """A field with its description and an example as one would write it in the file."""
-    return Field(description=description, examples=[example], **options)
 
 
 class OverheadSection(Section):
     cpu: Cpu = key("Requested CPU of a vCluster's own pods.", "2", default=2000)
     memory: Size = key("Requested memory of a vCluster's own pods.", "4Gi", default=4 * 2**30)
     pods: Pods = key("How many pods of its own a vCluster has.", "5", default=5)
-
-
-class LimitsSection(Section):
-    cpu: Cpu | None = key("Requested CPU of all of its pods together.", "64", default=None)
-    memory: Size | None = key("Requested memory of all of its pods together.", "512Gi", default=None)
-    pods: Pods | None = key("How many pods it may have at once.", "100", default=None)
-    storage: Size | None = key("Sum of all volume claims.", "10Ti", default=None)
-    claims: Pods | None = key("How many volume claims it may have.", "200", default=None)
-    disk: Size | None = key(
-        "Disk of nodes that all of its pods together may fill (ephemeral storage).", "1Ti", default=None
-    )
-    secrets: Pods | None = key("How many Secrets of its pods the host keeps.", "2000", default=None)
-    configmaps: Pods | None = key("How many ConfigMaps of its pods the host keeps.", "2000", default=None)
-    services: Pods | None = key("How many Services it may have.", "200", default=None)
 
 
 class ClusterSection(Section):
@@ -90,6 +69,9 @@ class ClusterSection(Section):
     fair_sharing: bool = key("Kueue runs with fair sharing, which weights need.", "true", default=False)
     overhead: OverheadSection = key(
         "What a vCluster itself takes, beside its tenant's pods.", "{cpu: 2, memory: 4Gi}", default=OverheadSection()
+    )
+    driver: DriverVersion | None = key(
+        "Version of NVIDIA's driver on the nodes, the oldest where they differ.", '"550.90"', default=None
     )
     simulated: bool = key("The devices are not real; every page says so.", "true", default=False)
 
@@ -224,6 +206,18 @@ class GroupSection(Section):
     role: RoleName = key("What its members are in the tenant: viewer, member or admin.", "member")
 
 
+class RetireSection(Section):
+    on: Day = key("The last day on which something may start.", "2026-12-24")
+    contact: ShortText | None = key("Whom its people ask.", "platform@example.org", default=None)
+    keep: Seconds = key("How long its vCluster and homes are kept after that, at least.", "30d", default=30 * 86400)
+
+
+class VolumeSection(Section):
+    claim: Label = key("Volume claim in the namespace `notebooks` of the team's vCluster.", "claims-2026")
+    path: MountPath = key("Folder at which its servers have it.", "/data/claims")
+    write: bool = key("Whether they may write; else it is read-only.", "true", default=False)
+
+
 class TenantSection(Section):
     display_name: Text | None = key("Name for people; the tenant's name when left out.", "Language", default=None)
     vcluster: VClusterSection = key("The tenant's vCluster.", "{namespace: vc-nlp, name: nlp}")
@@ -246,53 +240,31 @@ class TenantSection(Section):
         "{cpu: 64, memory: 512Gi, pods: 100}",
         default=None,
     )
-
-
-class IsolationSection(Section):
-    egress: list[Network] = key(
-        "Networks that notebooks and jobs may reach; private ones only where they are named.", "[0.0.0.0/0]", default=[]
+    sleep_after: Seconds | None = key(
+        "How long nothing of it has to run before the provisioner puts its vCluster to sleep; never when left out.",
+        "2h",
+        default=None,
     )
-    dns: list[Network] = key("Name servers that are no pods.", "[169.254.20.10/32]", default=[])
-    dns_pods: list[PodsPlace] = key(
-        "Name servers that are pods: namespace, label and value.",
-        "[kube-system/k8s-app=kube-dns]",
-        default=["kube-system/k8s-app=kube-dns"],
+    retire: RetireSection | None = key("That it ends, and when.", "{on: 2026-12-24}", default=None)
+    template: Label | None = key(
+        "Template of `self_service` that says whatever is left out here, and the vCluster's name.",
+        "small",
+        default=None,
     )
-    api_servers: list[Network] = key(
-        "Where the host's API servers are; `tenants apply` asks the host when left out.", "[10.0.0.10/32]", default=[]
+    expires: Day | None = key(
+        "The last day on which something may start, unless somebody asks for more time; see `self_service`.",
+        "2027-03-31",
+        default=None,
     )
-    images: Names = key(
-        "Images of tenants' pods beside notebooks' and jobs'; `*` at the end for any that begins so.",
-        "[coredns/coredns:*]",
-        default=["coredns/coredns:*"],
+    budgets: dict[Label, BudgetSection] = key(
+        "How much the team, or each person in it, may use in a time.",
+        "{month: {gpu_hours: 500, steps: {warn: [80], hold: 100}}}",
+        default={},
     )
-    tolerations: Names = key(
-        "Taints of GPU nodes: notebooks and jobs that ask for a device tolerate them, and no others are allowed.",
-        "[nvidia.com/gpu]",
-        default=["nvidia.com/gpu"],
-    )
-    runtime_classes: Names = key("Runtime classes that pods may name.", "[nvidia]", default=[])
-    priority_classes: Names = key(
-        "Kubernetes' priority classes that pods may have; a default class of the cluster belongs here.",
-        "[standard]",
-        default=[],
-    )
-    schedulers: Names = key("Schedulers that pods may name.", "[default-scheduler]", default=["default-scheduler"])
-    storage_classes: list[Label] = key(
-        "Storage classes of claims beside `notebook.storage_class`; any when neither is given.", "[fast]", default=[]
-    )
-    csi_drivers: Names = key(
-        "Drivers of CSI volumes that pods may have without a claim.", "[secrets-store.csi.k8s.io]", default=[]
-    )
-    annotations: Patterns = key(
-        "Annotations that pods and other objects may carry to the host beside our own list; `*` at the end for any.",
-        "[prometheus.io/*]",
-        default=[],
-    )
-    labels: Patterns = key(
-        "Labels with a prefix that pods and other objects may carry to the host, in the same way.",
-        "[example.org/*]",
-        default=[],
+    volumes: dict[Label, VolumeSection] = key(
+        "Folders that its servers have beside the home: the team's, and datasets.",
+        "{team: {claim: team, path: /home/jovyan/team, write: true}}",
+        default={},
     )
 
 
@@ -307,6 +279,58 @@ class BillingSection(Section):
     mode: Literal["showback", "chargeback"] = key(
         "Whether bills only show what was used, or are to be paid.", "chargeback", default="showback"
     )
+
+
+class ApprovalsSection(Section):
+    approvers: dict[Label, list[Text]] = key(
+        "Groups of approvers, each with the identity provider's groups that are in it.",
+        "{security: [corp/security]}",
+        default={},
+    )
+    expire_after: Seconds = key("How long an approval waits for votes.", "72h", default=72 * 3600)
+    emergency: Label | None = key(
+        "The group of approvers that may approve alone in an emergency, with a reason.", "on-call", default=None
+    )
+    notify: list[Url] = key(
+        "Webhooks that are told of approvals that wait, and of how they end.",
+        "[https://hooks.example.org/a]",
+        default=[],
+    )
+
+
+class PoliciesSection(Section):
+    folder: Text | None = key(
+        "Folder with the site's rules, seen from this file; left out, there are none.", "policies", default=None
+    )
+
+
+class DeploymentsSection(Section):
+    enabled: bool = key("Models may be deployed; each vCluster needs the rights for that.", "true", default=False)
+    start_timeout: Seconds = key(
+        "How long a release may take from its devices to its first answer.", "10m", default=600
+    )
+    watch: Seconds = key(
+        "How long a new release is watched, and the one before kept so that a return takes one step.", "5m", default=300
+    )
+
+
+class GitSection(Section):
+    hosts: list[Text] = key(
+        "Git hosts whose repositories may start pipelines, with the port where it is not 443; by https alone.",
+        "[git.example.org]",
+        default=[],
+    )
+    ca_file: Text | None = key(
+        "File on the job service's machine with the authorities that vouch for them, where no public one does.",
+        "/etc/aifactory/git-ca.pem",
+        default=None,
+    )
+    folders: list[Text] = key(
+        "Folders of the job service's machine whose bare repositories may start pipelines: for a demo.",
+        "[/srv/demo/repositories]",
+        default=[],
+    )
+    poll: Seconds = key("How often a repository is asked without a delivery.", "5m", default=300)
 
 
 class SiteSection(Section):
@@ -335,8 +359,37 @@ class TenantsFile(Section):
     billing: BillingSection = key(
         "How usage is billed.", "{currency: EUR, time_zone: Europe/Berlin}", default_factory=BillingSection
     )
+    approvals: ApprovalsSection = key(
+        "Who approves what a rule holds.", "{approvers: {security: [corp/security]}}", default_factory=ApprovalsSection
+    )
+    policies: PoliciesSection = key(
+        "Rules that are asked before something changes.", "{folder: policies}", default_factory=PoliciesSection
+    )
+    deployments: DeploymentsSection = key("Models that answer.", "{enabled: true}", default_factory=DeploymentsSection)
     site: SiteSection = key("What the hub's pages say of the site.", "{name: GPU Hub}", default_factory=SiteSection)
+    git: GitSection = key(
+        "Repositories that start pipelines.", "{hosts: [git.example.org]}", default_factory=GitSection
+    )
+    telemetry: TelemetrySection = key(
+        "Where samples of GPUs are read.",
+        "{prometheus: 'http://prometheus.monitoring.svc:9090'}",
+        default_factory=TelemetrySection,
+    )
+    idle: IdleSection = key(
+        "What becomes of idle servers.", "{action: stop, after: 45m, notice: 10m}", default_factory=IdleSection
+    )
+    environments: dict[EnvironmentName, EnvironmentSection] = key(
+        "What servers can be, each at several versions; `notebook.image` alone when left out.",
+        "{lab-torch: {versions: {...}}}",
+        default={},
+    )
+    self_service: SelfServiceSection = key(
+        "Teams that people ask for.",
+        "{templates: {small: {profiles: [cpu-small], groups: ['teams/*'], approval: []}}}",
+        default_factory=SelfServiceSection,
+    )
     isolation: IsolationSection = key(
         "What guards the tenants.", "{egress: [0.0.0.0/0]}", default_factory=IsolationSection
     )
     tenants: dict[TenantName, TenantSection] = key("The tenants, by name.", "{nlp: {...}}", min_length=1)
+    retired: list[TenantName] = key("Teams that are gone on purpose, where several go at once.", "[audio]", default=[])

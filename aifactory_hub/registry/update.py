@@ -8,7 +8,11 @@ from dataclasses import dataclass, fields
 from .model import Registry
 from .problems import Path, show_path
 
-_SECTIONS = ("cluster", "identity", "addresses", "notebook", "jobs", "isolation", "site", "billing")
+_SECTIONS = (
+    *("cluster", "identity", "addresses", "notebook", "jobs"),
+    *("isolation", "site", "billing", "approvals", "policies", "git", "telemetry", "idle", "deployments"),
+    *("self_service",),
+)
 # What the registry has under another name than the file.
 _KEYS: dict[Path, Path] = {("identity", "rules"): ("identity", "tenant_mapping")}
 # What is read once, when a process starts: it marks objects, is registered at the identity provider, stands in the
@@ -24,6 +28,7 @@ FIXED: frozenset[Path] = frozenset(
         ("addresses", "service"),
         ("addresses", "public"),
         ("jobs", "engines"),
+        ("deployments", "enabled"),
     }
 )
 
@@ -67,6 +72,15 @@ def update_of(old: Registry, new: Registry) -> Update:
     )
 
 
+def lost_teams(old: Registry, new: Registry) -> tuple[str, ...]:
+    """Teams that are gone from ``new`` with nobody having said so: several at once, as when a folder was not mounted.
+
+    One alone may leave. Those that ``retired`` names are gone on purpose.
+    """
+    gone = tuple(name for name in old.tenants if name not in new.tenants and name not in new.retired)
+    return gone if len(gone) > 1 else ()
+
+
 def _changed_keys(old: Registry, new: Registry) -> Iterator[Path]:
     if old.hub != new.hub:
         yield ("hub",)
@@ -78,6 +92,12 @@ def _changed_keys(old: Registry, new: Registry) -> Iterator[Path]:
                 yield _KEYS.get(path, path)
     if old.catalogue != new.catalogue:
         yield ("profiles",)
+    if old.granted != new.granted:
+        yield ("tenants",)
+    if old.retired != new.retired:
+        yield ("retired",)
+    if old.environments != new.environments:
+        yield ("environments",)
 
 
 def _teams(names: tuple[str, ...]) -> str:

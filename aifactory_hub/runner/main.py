@@ -16,7 +16,9 @@ from .checkpoints import PREFIX, Checkpoints
 from .command import Command, LogTail
 from .follower import reporter_class
 from .layout import Layout, read_manifest
+from .models import BadModel, fetch_models
 from .reason import VARIABLE, read_reason
+from .redaction import Redactor
 from .reporter import NotDelivered, Reporter
 from .shipping import Shipper
 from .status import StatusServer
@@ -58,9 +60,11 @@ def _run(task: Task, reporter: Reporter) -> int:
     checkpoints = Checkpoints(task.work / "checkpoints", reporter)
     try:
         before = _prepare(task, reporter, folder)
+        if count := fetch_models(reporter, task.work / "models"):
+            _say(f"{count} models were fetched and checked")
         if os.environ.get("AIFACTORY_ATTEMPT", "1") != "1":
             _say(f"{checkpoints.restore()} checkpoint files of the attempts before this one")
-    except (NotDelivered, BadArchive, OSError) as error:
+    except (NotDelivered, BadArchive, BadModel, OSError) as error:
         _say(f"the job's files can't be fetched: {error}")
         result = {"exit_code": NOT_STARTED, "problem": f"the job's files can't be fetched: {error}"}
         _deliver(lambda: reporter.post_result(result))
@@ -118,7 +122,12 @@ def _run_command(
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda received, _: command.stop(received))
 
-    def sink(chunk: bytes) -> None:
+    redactor = Redactor(task.secrets.values())
+
+    def sink(printed: bytes) -> None:
+        show(redactor.pass_on(printed))
+
+    def show(chunk: bytes) -> None:
         shipper.add(chunk)
         # A full disk must not stop the reading: the command would then block on its output for ever.
         with contextlib.suppress(OSError):
@@ -127,6 +136,8 @@ def _run_command(
         sys.stdout.buffer.flush()
 
     code = command.wait(sink)
+    if rest := redactor.rest():
+        show(rest)
     return code, command.told_to_stop
 
 

@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 import httpx
 
+# As often is a file of a model fetched that comes with wrong bytes.
+_MODEL_TRIES = 3
 _CHUNK = 256 * 1024
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
@@ -27,7 +29,8 @@ class Refused(NotDelivered):
 class Reporter:
     """Fetches the job's files and delivers what it made. Every call may be repeated without harm.
 
-    ``timeout`` is how long a call is repeated while the service does not answer, in seconds.
+    ``timeout`` is how long a call is repeated while the service does not answer, in seconds. ``of`` is "releases" for
+    the pod of a release, whose id then stands in the job's place.
     """
 
     def __init__(
@@ -38,11 +41,12 @@ class Reporter:
         *,
         timeout: float,
         sleep: Callable[[float], None] = time.sleep,
+        of: str = "jobs",
     ) -> None:
         headers = {"Authorization": f"Bearer {token}"}
         # No proxy from the environment: the token goes to the service and to nobody else.
         self._client = httpx.Client(
-            base_url=f"{url.rstrip('/')}/api/v1/internal/jobs/{job_id}",
+            base_url=f"{url.rstrip('/')}/api/v1/internal/{of}/{job_id}",
             headers=headers,
             timeout=_TIMEOUT,
             trust_env=False,
@@ -69,6 +73,32 @@ class Reporter:
     def fetch_pack(self, sha256: str, target: Path) -> None:
         """Download some of the job's files to ``target``. Raises NotDelivered."""
         self._download("the job's files", f"/files/{sha256}", target, sha256)
+
+    def list_models(self) -> dict[str, Any]:
+        """The models that the job was submitted with, and the keys to believe. Raises NotDelivered.
+
+        None of a service of an earlier version, which has no such address.
+        """
+        answers: list[dict[str, Any]] = [{"models": [], "keys": []}]
+
+        def ask() -> httpx.Response:
+            response = self._client.get("/models")
+            if response.status_code == 404:
+                return httpx.Response(204)
+            if response.is_success:
+                answers.append(response.json())
+            return response
+
+        self._with_retries("the list of models", ask)
+        return answers[-1]
+
+    def fetch_model_file(self, version: str, name: str, target: Path, sha256: str) -> None:
+        """Download a file of a model. Raises NotDelivered.
+
+        Also for one that came several times with wrong bytes: then it is wrong where it is kept.
+        """
+        path = f"/models/{version}/files/{quote(name, safe='')}"
+        self._download(name, path, target, sha256, tries=_MODEL_TRIES)
 
     def list_artifacts(self, prefix: str) -> list[tuple[str, str]]:
         """Names and digests of what the job gave back already below ``prefix``. Raises NotDelivered."""
@@ -115,6 +145,10 @@ class Reporter:
         """Deliver how it ended. Raises NotDelivered."""
         self._with_retries("the result", lambda: self._client.post("/result", json=result))
 
+    def post_problem(self, problem: str) -> None:
+        """Say why a release can't be served. Raises NotDelivered."""
+        self._with_retries("the problem", lambda: self._client.post("/problem", json={"problem": problem[:2000]}))
+
     def post_piece(self, offset: int, piece: bytes) -> None:
         """Deliver what was printed at ``offset``, with one try: there will be more to send. Raises NotDelivered."""
         headers = {"Content-Type": "application/octet-stream"}
@@ -131,8 +165,11 @@ class Reporter:
         """Let go of connections."""
         self._client.close()
 
-    def _download(self, what: str, path: str, target: Path, sha256: str) -> None:
+    def _download(self, what: str, path: str, target: Path, sha256: str, *, tries: int | None = None) -> None:
+        damaged = 0
+
         def download() -> httpx.Response:
+            nonlocal damaged
             digest = hashlib.sha256()
             with self._client.stream("GET", path) as response, target.open("wb") as file:
                 if response.is_success:
@@ -142,6 +179,9 @@ class Reporter:
                 else:
                     response.read()
             if response.is_success and digest.hexdigest() != sha256:
+                damaged += 1
+                if damaged == tries:
+                    raise NotDelivered(f"{what}: its SHA-256 is {digest.hexdigest()[:16]} and not {sha256[:16]}")
                 raise httpx.ReadError("it arrived damaged")
             return response
 

@@ -23,6 +23,7 @@ class Task:
     command: str
     work: Path
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     outputs: tuple[str, ...] | None = None
     input_sha256: str | None = None
     max_artifacts: int = 0
@@ -48,6 +49,7 @@ def read_task(environment: Mapping[str, str]) -> Task:
             command=job["command"],
             work=work,
             environment=job["environment"],
+            secrets=job.get("secrets", {}),
             outputs=None if outputs is None else tuple(outputs),
             input_sha256=job["input_sha256"],
             max_artifacts=job["max_artifacts"],
@@ -59,7 +61,8 @@ def read_task(environment: Mapping[str, str]) -> Task:
 
 
 def child_environment(own: Mapping[str, str], task: Task) -> dict[str, str]:
-    """The environment of the command: the pod's, without what is the runner's business, plus what the person gave.
+    """The environment of the command: the pod's, without what is the runner's business, plus what the person gave and
+    the secrets that the job lists.
 
     The runner's token and the folder that it is in are not named to the command.
     """
@@ -68,6 +71,7 @@ def child_environment(own: Mapping[str, str], task: Task) -> dict[str, str]:
         "AIFACTORY_JOB_ID": task.job_id,
         "AIFACTORY_ATTEMPT": own.get("AIFACTORY_ATTEMPT", "1"),
         "AIFACTORY_CHECKPOINTS": str(task.work / "checkpoints"),
+        "AIFACTORY_MODELS": str(task.work / "models"),
         "PYTHONUNBUFFERED": "1",
     }
-    return {**kept, **marks, **task.environment}
+    return {**kept, **marks, **task.environment, **task.secrets}

@@ -24,10 +24,33 @@ Currency = Annotated[str, Field(description="A code of ISO 4217; null where the 
 Simulated = Annotated[bool, Field(description="Whether the cluster's GPUs are simulated.")]
 
 
+class NeedAnswer(TypedDict):
+    """So many people of a role have to approve."""
+
+    role: str
+    count: int
+
+
+class FindingAnswer(TypedDict):
+    """What one rule of the site says."""
+
+    rule: str
+    severity: Annotated[str, Field(pattern="^(advisory|soft|hard)$")]
+    message: str
+    fix: Annotated[str, Field(description="How to mend it.")]
+    field: Annotated[str | None, Field(description="The field of the request that it is about.")]
+    enforced: Annotated[bool, Field(description="False while the rule is only tried.")]
+    refuses: Annotated[bool, Field(description="Whether it stops what is asked.")]
+    overridable_by: Annotated[str | None, Field(description="The role that may override it.")]
+    override: Annotated[str | None, Field(description="The override by which it passes all the same.")]
+    needs: Annotated[list[NeedAnswer], Field(description="Who has to approve; empty: nobody.")]
+
+
 class Problem(TypedDict):
     """What went wrong, as RFC 9457 has it. ``reason`` is stable, for programs; ``detail`` is a sentence for people.
 
-    A refusal about numbers has them too: ``resource``, ``flavor``, ``asked``, ``used``, ``limit``, ``fits_now``.
+    A refusal about numbers has them too: ``resource``, ``flavor``, ``asked``, ``used``, ``limit``, ``fits_now``. One by
+    the site's rules has what all of them say, and the id under which that is recorded; a dry run's is recorded nowhere.
     """
 
     type: str
@@ -42,6 +65,8 @@ class Problem(TypedDict):
     used: NotRequired[int]
     limit: NotRequired[int]
     fits_now: NotRequired[list[str]]
+    findings: NotRequired[list[FindingAnswer]]
+    verdict: NotRequired[str]
 
 
 class Times(TypedDict):
@@ -204,6 +229,7 @@ class JobAnswer(TypedDict):
     nodes: Annotated[int, Field(ge=1, description="How many nodes it has, each with the whole profile.")]
     image: Annotated[str, Field(description="What it runs in.")]
     own_image: Annotated[bool, Field(description="Whether that is the image of the notebook that it came from.")]
+    secrets: Annotated[list[str], Field(description="The names of the secrets that it is given.")]
     template: Annotated[str | None, Field(description="What the team has published that it runs.")]
     parameters: Annotated[dict[str, str], Field(description="Of the template.")]
     steps: Annotated[list[StepAnswer], Field(description="Of the attempt's run, in the order of their begin.")]
@@ -265,6 +291,7 @@ class DryRun(TypedDict):
     accepted: bool
     refusal: Problem | None
     verdicts: list[Verdict]
+    findings: Annotated[list[FindingAnswer], Field(description="What the site's rules say, also what stops nothing.")]
     profile: str | None
     devices: dict[str, int]
     manifest: list[dict[str, Any]]

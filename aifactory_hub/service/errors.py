@@ -63,6 +63,9 @@ def from_refusal(refusal: Refusal) -> ServiceError:
     }
     if refusal.fits_now:
         numbers["fits_now"] = list(refusal.fits_now)
+    if refusal.findings:
+        numbers["findings"] = [dict(finding) for finding in refusal.findings]
+        numbers["verdict"] = refusal.verdict
     reason = refusal.reason
     return ServiceError(int(reason.status), reason.value, refusal.message, field=refusal.field, numbers=numbers)
 

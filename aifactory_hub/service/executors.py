@@ -24,6 +24,8 @@ T = TypeVar("T")
 # Threads of each pool: requests of people; files that are there; the reconciler; the lease and the journal; the ledger,
 # in which one writes while another reads whose a pod is.
 READS, UPLOADS, RECONCILING, CLOCK, METERING = 8, 4, 6, 2, 2
+# Git processes that are waited for at the same time.
+GIT = 4
 # What members send: bodies that are written to disk at the same time, and those that are read, each of another person.
 RECEIVING, PARSING = 2, 2
 # Of this process's own time, seconds in each second that one person's may take, and how many they may save up. What a
@@ -52,6 +54,7 @@ uploads = Pool("uploads", UPLOADS)
 reconciling = Pool("reconciling", RECONCILING)
 clock = Pool("clock", CLOCK)
 metering = Pool("metering", METERING)
+git = Pool("git", GIT)
 _receiving = Pool("receiving", RECEIVING)
 _parsing = Pool("parsing", PARSING)
 

@@ -44,4 +44,4 @@ class Images:
         }
         # Whoever can set these on a pod gains nothing: it counts only if it runs the site's image of notebooks.
         ours = pod is not None and marks.items() <= pod.labels.items()
-        return own_image(pod if ours else None, of_notebooks=registry.notebook.image, of_jobs=of_jobs)
+        return own_image(pod if ours else None, of_notebooks=registry.server_images, of_jobs=of_jobs)

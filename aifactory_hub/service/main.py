@@ -11,24 +11,25 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..clusters import CredentialError
 from ..engines.installed import UnknownEngine
+from ..policy import PolicyError
 from ..registry import RegistryError
 from ..settings import ServiceSettings, SettingsError, read_service_settings
 from ..store import LeaseTaken
 from .api.app import make_app, make_server
 from .executors import let_the_event_loop_go_first
 from .gc_tuning import leave_out_what_is_there
-from .wiring import real_context
+from .real_site import real_context
 
 log = logging.getLogger("aifactory_hub.service")
 
 
 def main() -> None:
-    """Run until SIGTERM. Raises SystemExit: 2 when settings, registry, credentials or database can't be used, 3 when
-    the database was replaced under it or may be another process's by now."""
+    """Run until SIGTERM. Raises SystemExit: 2 when settings, registry, rules, credentials or database can't be used, 3
+    when the database was replaced under it or may be another process's by now."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         asyncio.run(_serve(read_service_settings()))
-    except (SettingsError, RegistryError, CredentialError, LeaseTaken, UnknownEngine) as error:
+    except (SettingsError, RegistryError, PolicyError, CredentialError, LeaseTaken, UnknownEngine) as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from error
     except SQLAlchemyError as error:

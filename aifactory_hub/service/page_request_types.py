@@ -6,6 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+# An address with more than 1,000 parameters is refused before anybody reads it.
+MOST_TEAMS = 900
+
 
 class CancelQuery(BaseModel):
     """What to say to the job's owner."""
@@ -23,5 +26,7 @@ class SiteJobsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     user: Annotated[str, Field(max_length=255, description="The user's name at the hub.")]
-    tenant: Annotated[list[str], Field(max_length=1000, description="Jobs of this team; may come several times.")] = []
+    tenant: Annotated[
+        list[str], Field(max_length=MOST_TEAMS, description="Jobs of this team; may come several times.")
+    ] = []
     limit: Annotated[int, Field(ge=1, le=20, description="How many at most.")] = 5

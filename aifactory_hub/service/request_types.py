@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from ..domain.jobs import LONGEST_BACKOFF, JobState, Priority
 from ..domain.metrics import LONGEST_NAME, MOST_POINTS
+from ..domain.secrets import MOST_OF_A_JOB
 from ..untrusted.json_text import BadJson, read_json
 from ..untrusted.manifests import path_problem
 from ..untrusted.texts import escaped, unprintable, utf8_size
@@ -137,6 +138,13 @@ class Submission(BaseModel):
         AfterValidator(_parameters),
         Field(description="Of the template."),
     ] = {}
+    data: Annotated[
+        list[Annotated[Line, Field(max_length=250)]],
+        Field(
+            max_length=50,
+            description="What it reads: <dataset>@<number>, or model:<model>@<alias>.",
+        ),
+    ] = []
     server: Annotated[
         Annotated[Line, Field(max_length=255)] | None,
         Field(
@@ -144,6 +152,10 @@ class Submission(BaseModel):
             "its image. Without it, in the site's."
         ),
     ] = None
+    secrets: Annotated[
+        list[Annotated[Line, Field(max_length=64)]],
+        Field(max_length=MOST_OF_A_JOB, description="Names of secrets that it gets as variables."),
+    ] = []
     sweep_parameters: Annotated[
         dict[Annotated[Line, Field(max_length=100)], SweepValue],
         AfterValidator(_sweep_parameters),
@@ -154,6 +166,16 @@ class Submission(BaseModel):
         AfterValidator(_provenance),
         Field(description="Where it comes from, for the record: commit, branch, diff, packages."),
     ] = None
+
+    @field_validator("secrets", mode="after")
+    @classmethod
+    def _names_once(cls, names: list[str], info: ValidationInfo) -> list[str]:
+        taken = set(info.data.get("environment", ()))
+        for name in names:
+            if name in taken:
+                raise ValueError(f"{name!r} is there twice, or is a variable of environment too")
+            taken.add(name)
+        return names
 
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -382,6 +404,6 @@ def _first_problem(problems: list[Any], model: type[BaseModel]) -> ServiceError:
         return bad_field(place, f"There is no field {place!r}. Fields: {known}.")
     if problem["type"] == "missing":
         return bad_field(place, f"The field {place!r} is missing.")
-    if place.startswith("environment"):
+    if place.startswith(("environment", "value")):
         return bad_field(place, f"{place}: {said}.")  # values may be secrets
     return bad_field(place, f"{place} is {given}: {said}.")

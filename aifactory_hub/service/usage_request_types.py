@@ -71,6 +71,9 @@ def _reason(text: str) -> str:
     return text.strip()
 
 
+Reason = Annotated[Line, Field(max_length=500), AfterValidator(_reason)]
+
+
 class CorrectionRequest(BaseModel):
     """A hold's other end, or that it does not count at all."""
 
@@ -78,4 +81,4 @@ class CorrectionRequest(BaseModel):
 
     end: Annotated[int | None, Field(ge=0, lt=2**40, description="When it ended, in seconds since 1970.")] = None
     void: Annotated[bool, Field(description="Whether it is struck out.")] = False
-    reason: Annotated[Line, Field(max_length=500), AfterValidator(_reason)]
+    reason: Reason

@@ -15,7 +15,6 @@ import logging
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 from aiohttp import AddrInfoType
@@ -24,6 +23,7 @@ from yarl import URL
 from ..domain.addresses import BadAddress, check_public_host, is_public
 from ..domain.jobs import backoff
 from ..store import Deliveries, Delivery
+from ..store.deliveries import tenant_of
 from .executors import reconciling
 
 log = logging.getLogger(__name__)
@@ -129,7 +129,11 @@ class Messenger:
         )
 
     async def _send(self, public: aiohttp.ClientSession, internal: aiohttp.ClientSession, delivery: Delivery) -> None:
-        problem = await self._problem(public, internal, delivery)
+        try:
+            problem = await self._problem(public, internal, delivery)
+        except Exception:  # of one message: all others are sent
+            log.exception("message %s could not be sent", delivery.id)
+            problem = "the service failed at this; its log says why"
         if problem is None:
             await reconciling.run(self.deliveries.delivered, delivery.id, now=self.clock())
             return
@@ -167,7 +171,7 @@ class Messenger:
             return response.status
 
     def _headers(self, delivery: Delivery, body: bytes) -> dict[str, str]:
-        now, tenant = int(self.clock()), _tenant(delivery.body)
+        now, tenant = int(self.clock()), tenant_of(delivery.body)
         return {
             "Content-Type": "application/json",
             "User-Agent": "aifactory-hub",
@@ -175,7 +179,3 @@ class Messenger:
             "webhook-timestamp": str(now),
             "webhook-signature": signature(tenant_secret(self.key, tenant), delivery.id, now, body),
         }
-
-
-def _tenant(body: Any) -> str:
-    return str(body["job"]["tenant"])

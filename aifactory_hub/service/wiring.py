@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from functools import partial
 
-from .. import constants
-from ..admission import GatedAdmission, KueueAdmission, MenuPolicy
+from ..admission import GatedAdmission
 from ..admission.team_load import TeamLoads
-from ..clusters import HostWatch, PodChange, TenantClients, TenantUnavailable, connect_host
 from ..domain.membership_policy import Policy
 from ..domain.room import RoomLimits
-from ..engines.base import Site
-from ..engines.installed import Engines, load_engines
-from ..metering.claims import Claims
-from ..metering.witness import Witness
+from ..engines.installed import Engines
+from ..engines.serving.base import ServingEngine
+from ..policy import RulesProvider
 from ..registry import JobsConfig, Registry, RegistryProvider
 from ..registry.gone_tenants import GoneTenants
-from ..settings import ServiceSettings, SettingsError
+from ..signing.keys import FolderCustody
 from ..store import (
-    BlobsUnavailable,
     DatabaseReplaced,
     Deliveries,
     FileStore,
@@ -32,56 +25,85 @@ from ..store import (
     Lease,
     LeaseLost,
     LogSpool,
-    S3Blobs,
     Schedules,
     Snapshots,
     database_id,
-    migrate,
-    open_db,
 )
+from ..store.approvals import Approvals
 from ..store.billing import Billing
+from ..store.budget_journal import BudgetJournal
+from ..store.datasets import Datasets
+from ..store.hold_peaks import HoldPeaks
+from ..store.idle_acts import IdleActs
+from ..store.job_files import JobFiles
 from ..store.ledger import Ledger
 from ..store.ledger_journal import LedgerJournal
+from ..store.model_journal import ModelJournal
+from ..store.model_registry import ModelRegistry
 from ..store.owners import Owners
+from ..store.secrets import Secrets
+from ..store.team_requests import TeamRequests
 from ..store.usage_reports import UsageReports
+from ..store.verdicts import Verdicts
+from ..telemetry.base import Telemetry
 from .api.context import Context
+from .approvals import Desk
 from .auth.hub_auth import Gate, HubGate
 from .auth.hub_sign_in import HubSignIn
-from .auth.runner_tokens import token_hash
+from .auth.memberships import Members
+from .background.budgets import BudgetKeeper
 from .background.departed_owners import Handovers, LeftOwners
 from .background.periodic import PeriodicTasks
 from .background.retention import Retention
-from .background.schedules import HubMembership, Membership, Scheduler
+from .background.schedules import Membership, Scheduler
+from .budget_days import BudgetDays
+from .budgets import Budgets
 from .change_feed import ChangeFeed
 from .controller.reconcile import Reconciler
 from .controller.steps import StepParts
+from .deployments.parts import assemble_deployments
 from .executors import Pool, metering
 from .executors import clock as clock_pool
+from .gates import SiteRules
+from .idle.hub_servers import Stopping
+from .idle.peaks import PEAKS_EVERY, PeakWatch
+from .idle.watch import IdleWatch, Places
 from .images import Images
-from .metering.hub_facts import HubFacts
-from .metering.job_claims import job_claims
+from .job_approvals import JobApprovals
+from .job_gate import JobGate
 from .metering.months import Months
+from .models.damage_messages import tell_of_damage
+from .models.desk import assemble_models
+from .models.job_data import GivenData
+from .pipelines.acts import Acts
 from .room import Room
 from .submissions import Submissions
+from .team_requests import TeamDesk
+from .triggers.parts import assemble_both
 from .webhooks import Messenger
 
 _RETENTION_EVERY = 60.0
 # Reservations are counted at once; this only notices what was removed.
 _COUNT_EVERY = 300.0
-# Pods and tickets are watched, so a job that only runs is looked at now and then; more often while its team is not
-# heard. In seconds.
-_QUIET, _UNHEARD = 1800.0, 30.0
 _LEASE_EVERY = 5.0
 # Owners of live jobs are asked about this often; the hub remembers them for two minutes. In seconds.
 _OWNERS_EVERY = 30.0
 # How often teams that were removed and of which no job is left are forgotten. In seconds.
 _FORGET_EVERY = 60.0
-# How often the hub is asked what it saw of pods, in seconds.
-_HUB_FACTS_EVERY = 15.0
 # How often prices are compared with tenants.yaml, and months looked at, in seconds.
 _MONTHS_EVERY = 30.0
-# How long a new process waits for the one before it to end, in seconds.
-_LEASE_TIMEOUT = 60.0
+# How often servers that hold a GPU are looked at, in seconds.
+_IDLE_EVERY = 60.0
+# How often what waits for votes is looked at, in seconds.
+_APPROVALS_EVERY = 30.0
+# How often what budgets hold, lower and tell of is looked at, in seconds.
+_BUDGETS_EVERY = 5.0
+# How often requests for teams are looked at that wait for votes, in seconds.
+_TEAMS_EVERY = 3.0
+# How often releases and their tickets are looked through for orphans, in seconds.
+_RELEASES_EVERY = 60.0
+# How often the folder of the site's rules is looked at, in seconds.
+_RULES_EVERY = 3.0
 
 
 def assemble(
@@ -99,8 +121,11 @@ def assemble(
     team_loads: TeamLoads | None = None,
     lease: Lease | None = None,
     images: Images | None = None,
+    gates: SiteRules | None = None,
+    members: Members | None = None,
     site_token_hash: str | None = None,
     metrics_token_hash: str | None = None,
+    provisioner_token_hash: str | None = None,
     sign_in: HubSignIn | None = None,
     forget: Callable[[str], None] = lambda tenant: None,
     clock: Callable[[], float] = time.time,
@@ -109,12 +134,20 @@ def assemble(
     unheard: float | None = None,
     pods_heard: Callable[[], bool] = lambda: True,
     heard_at: Callable[[], int] | None = None,
+    git_protocols: tuple[str, ...] = ("https",),
+    telemetry: Telemetry | None = None,
+    places: Places = lambda holds: {},
+    stopping: Stopping | None = None,
+    budgets: Budgets | None = None,
+    serving: ServingEngine | None = None,
 ) -> Context:
     """The context of these parts; nothing is started. ``tick``, ``quiet`` and ``unheard`` in seconds: see Reconciler.
 
     ``pods_heard``: whether changes of pods would be heard now; ``heard_at``: up to which second the ledger knows
     everything, where something fills it. ``forget`` is called with a removed tenant when
-    it has no live job any more.
+    it has no live job any more. ``git_protocols`` other than https are for tests. ``telemetry`` has samples of the pods
+    whose ``places`` are known, ``stopping`` ends idle servers; None: there are none. ``serving`` runs deployments; None
+    where nothing is deployed.
     """
     registry = provider.registry
     changes, log_news = ChangeFeed(), ChangeFeed()
@@ -124,6 +157,23 @@ def assemble(
         changes.tell(job_id)
         log_news.tell(job_id)
 
+    gates, verdicts = gates or SiteRules(RulesProvider(lambda: None), clock), Verdicts(jobs.db)
+    job_gate = JobGate(gates, verdicts, provider.current, engines, clock)
+    images = images or Images(provider.current)
+    budgets = budgets or Budgets(provider.current, jobs.budgets, clock, heard_at)
+    secrets = Secrets(jobs.db, files.secret("person-secrets"))
+    submissions = Submissions(
+        provider.current,
+        jobs,
+        engines,
+        images,
+        clock=clock,
+        gate=job_gate,
+        asked=budgets.asked,
+        missing_secrets=secrets.missing,
+    )
+    members = members or (gate.members if isinstance(gate, HubGate) else None)
+    approvals = job_approvals(job_gate, jobs, members)
     snapshots = Snapshots(jobs.db, files)
     room = Room(jobs.db, files, spool, _room_limits(registry.jobs))
     step_parts = StepParts(
@@ -136,6 +186,9 @@ def assemble(
         room=room,
         admission=admission,
         engines=engines,
+        approvals=approvals,
+        budgets=budgets,
+        secrets=secrets,
         token_key=files.secret("job-tokens"),
         clock=clock,
         database=database_id(jobs.db),
@@ -146,12 +199,13 @@ def assemble(
 
     reconciler = Reconciler(step_parts, tick=tick, quiet=quiet, unheard=unheard, hears=hears)
     jobs.listen(tell)
-    submissions = Submissions(provider.current, jobs, engines, images or Images(provider.current), clock=clock)
     scheduler = Scheduler(Schedules(jobs.db), jobs, snapshots, submissions, membership, clock)
     hosts, key = (lambda: provider.registry.jobs.webhook_hosts), files.secret("webhooks")
     messenger = Messenger(Deliveries(jobs.db), hosts, key, clock)
     watched = {} if lease is None else {"lease": (_LEASE_EVERY, _in_thread(lease.check))}
-    retention = Retention(lambda: provider.registry.jobs, jobs, files, messenger.deliveries, clock)
+    registry_of_models = ModelRegistry(jobs.db)
+    job_files = JobFiles(jobs, files, registry_of_models)
+    retention = Retention(lambda: provider.registry.jobs, jobs, job_files, messenger.deliveries, clock)
     journal = Journal(jobs.db, files)
     journal.recover()
     snapshots.adopt(now=clock())
@@ -160,6 +214,51 @@ def assemble(
     ledger, usage, billing = Ledger(jobs.db), UsageReports(jobs.db), Billing(jobs.db)
     ledger_journal = LedgerJournal(ledger, files)
     ledger_journal.recover()
+    model_journal, budget_journal = ModelJournal(jobs.db, files), BudgetJournal(jobs.db, files)
+    model_journal.recover()
+    budget_journal.recover()
+    models = assemble_models(
+        get_registry=provider.current,
+        registry=registry_of_models,
+        jobs=jobs,
+        files=files,
+        gates=gates,
+        clock=clock,
+        tell=lambda model, version, why: tell_of_damage(jobs, messenger.deliveries, model, version, why, clock()),
+        custody=FolderCustody(files.own_folder("model-keys")),
+    )
+    deployments = assemble_deployments(
+        provider.current,
+        jobs=jobs,
+        files=files,
+        models=models,
+        gates=gates,
+        approvals=approvals.desk,
+        admission=admission,
+        membership=membership,
+        deliveries=messenger.deliveries,
+        engine=serving,
+        clock=clock,
+    )
+    pipelines, triggers = assemble_both(
+        provider.current,
+        jobs=jobs,
+        files=files,
+        snapshots=snapshots,
+        submissions=submissions,
+        room=room,
+        membership=membership,
+        acts=Acts(models, approvals.desk, jobs, membership, deployments.desk),
+        hurry=reconciler.hurry,
+        clock=clock,
+        protocols=git_protocols,
+    )
+    idle = IdleWatch(lambda: provider.registry.idle, ledger, places, telemetry, IdleActs(jobs.db), stopping, clock)
+    peaks = HoldPeaks(jobs.db)
+
+    def scrape() -> int:
+        return provider.registry.telemetry.scrape
+
     heard = heard_at or (lambda: int(clock()))
     months = Months(provider.current, billing, heard, usage.first_second, clock)
     gone = GoneTenants((admission.forget, forget))
@@ -167,11 +266,22 @@ def assemble(
     periodic_tasks: dict[str, tuple[float, Callable[[], Awaitable[None]]]] = {
         "journal": (tick, _in_thread(journal.flush)),
         "schedules": (tick, scheduler.tick),
+        "pipelines": (tick, pipelines.runner.tick),
+        "triggers": (tick, triggers.tick),
+        "deployments": (tick, deployments.tick),
+        "orphans of deployments": (_RELEASES_EVERY, deployments.sweep),
+        "approvals": (_APPROVALS_EVERY, approvals.desk.tend),
         "messages": (tick, messenger.tick),
         "retention": (_RETENTION_EVERY, retention.tick),
         "room": (_COUNT_EVERY, room.recount),
         "ledger's journal": (tick, _in_thread(ledger_journal.flush, metering)),
+        "journal of models": (tick, _in_thread(model_journal.flush)),
+        "journal of budgets": (tick, _in_thread(budget_journal.flush)),
         "prices and months": (_MONTHS_EVERY, months.tick),
+        "idle servers": (_IDLE_EVERY, idle.tick),
+        "budgets": (_BUDGETS_EVERY, BudgetKeeper(budgets, jobs, admission, reconciler.hurry).tick),
+        "peaks of use": (PEAKS_EVERY, PeakWatch(ledger, places, telemetry, peaks, scrape, clock).tick),
+        "rules": (_RULES_EVERY, _in_thread(gates.rules.look)),
         "removed teams": (_FORGET_EVERY, partial(_forget_gone, gone, jobs)),
         **watched,
     }
@@ -184,6 +294,8 @@ def assemble(
         admission, registry.tenants, registry.cluster.carved, reclaim=registry.cluster.reclaim
     )
     provider.listen(_following(admission, team_loads, room, spool))
+    team_desk = TeamDesk(provider, TeamRequests(jobs.db), approvals.desk, team_loads, unavailable, clock)
+    periodic_tasks["requests for teams"] = (_TEAMS_EVERY, team_desk.tick)
     return Context(
         provider=provider,
         gate=gate,
@@ -209,10 +321,32 @@ def assemble(
         usage=usage,
         billing=billing,
         heard_at=heard,
+        models=models,
+        job_files=job_files,
+        pipelines=pipelines,
+        triggers=triggers,
+        idle=idle,
+        deployments=deployments,
+        peaks=peaks,
+        gates=gates,
+        approvals=approvals.desk,
+        job_gate=job_gate,
+        verdicts=verdicts,
+        budgets=budgets,
+        budget_days=BudgetDays(usage, billing),
+        secrets=secrets,
         site_token_hash=site_token_hash,
         metrics_token_hash=metrics_token_hash,
+        provisioner_token_hash=provisioner_token_hash,
+        team_desk=team_desk,
         sign_in=sign_in,
     )
+
+
+def job_approvals(gate: JobGate, jobs: Jobs, members: Members | None) -> JobApprovals:
+    """The approvals of jobs; ``members`` says who belongs where, None where nobody can say it."""
+    desk = Desk(Approvals(jobs.db), members, lambda: gate.get_registry().approvals, gate.clock)
+    return JobApprovals(desk, jobs, gate, GivenData(Datasets(jobs.db), ModelRegistry(jobs.db), gate.clock))
 
 
 def _following(
@@ -248,118 +382,3 @@ def _in_thread(call: Callable[[], object], pool: Pool = clock_pool) -> Callable[
         await pool.run(call)
 
     return run
-
-
-@asynccontextmanager
-async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
-    """The service on the real cluster, with its watch and its reconciler running; the caller runs its periodic_tasks.
-
-    Raises what load_registry and connect_host raise, and LeaseTaken; a cluster that does not answer does not keep it
-    from starting.
-    """
-    metrics_token = settings.metrics_token
-    provider = await clock_pool.run(RegistryProvider.open, settings.tenants, settings.files)
-    registry = provider.registry
-    db = open_db(settings.database)
-    lease = Lease(db)
-    async with contextlib.AsyncExitStack() as ending:
-        # Before anything is changed, the tables included.
-        await clock_pool.run(lease.acquire, timeout=_LEASE_TIMEOUT)
-        ending.callback(lease.release)
-        await clock_pool.run(migrate, db)
-        host = await connect_host(settings.kubeconfig)
-        ending.push_async_callback(host.close)
-        clients = TenantClients(host, registry.tenants, constants.JOBS_SECRET)
-        ending.push_async_callback(clients.close)
-        watch = HostWatch(host)
-        ending.push_async_callback(watch.stop)
-        queue = KueueAdmission(host, registry.tenants, registry.hub)
-        admission = GatedAdmission(queue, [MenuPolicy(lambda: provider.tenants)])
-        ending.push_async_callback(admission.close)
-        gate = HubGate(settings.hub_api_url, settings.service_token.reveal())
-        ending.push_async_callback(gate.close)
-        jobs = Jobs(db)
-        ending.callback(jobs.close)
-
-        def reach() -> dict[str, object]:
-            healthy = [clients.health(tenant).ok for tenant in provider.registry.tenants]
-            return {"host": not watch.stale, "tenants": len(healthy), "tenants_reachable": sum(healthy)}
-
-        witness = Witness(watch, Ledger(db), Claims(provider, admission, job_claims(jobs)).possession, metering.run)
-        hub_facts = HubFacts(settings.hub_api_url, settings.service_token.reveal(), Ledger(db), job_claims(jobs))
-        ending.push_async_callback(hub_facts.close)
-        provider.listen(lambda _old, new: clients.follow(new.tenants))
-        cluster, learned = registry.cluster, settings.files / "run-lengths.json"
-        context = assemble(
-            provider=provider,
-            gate=gate,
-            team_loads=TeamLoads(admission, registry.tenants, cluster.carved, reclaim=cluster.reclaim, history=learned),
-            lease=lease,
-            membership=HubMembership(gate.members),
-            jobs=jobs,
-            files=FileStore(settings.files, await clock_pool.run(_blobs, settings)),
-            spool=LogSpool(settings.files / "spool", limit=registry.jobs.max_log),
-            admission=admission,
-            engines=load_engines(registry.jobs.engines, Site(registry.hub, provider.tenants, clients, watch)),
-            reach=reach,
-            unavailable=lambda tenant: _unavailable(clients, tenant),
-            images=Images(provider.current, watch),
-            site_token_hash=token_hash(settings.service_token.reveal()),
-            metrics_token_hash=None if metrics_token is None else token_hash(metrics_token.reveal()),
-            sign_in=HubSignIn(settings.hub_api_url, settings.service_token.reveal(), settings.prefix),
-            forget=clients.forget,
-            quiet=_QUIET,
-            unheard=_UNHEARD,
-            pods_heard=lambda: not watch.stale,
-            heard_at=witness.heard_at,
-        )
-        await witness.start()
-        watch.subscribe(lambda change: _wake_for_jobs(context.reconciler, change))
-        tasks = [
-            clients.watch_health(),
-            asyncio.create_task(provider.run(), name="look at tenants.yaml"),
-            asyncio.create_task(context.reconciler.run(), name="reconciler"),
-            asyncio.create_task(context.team_loads.run(), name="team_loads"),
-            asyncio.create_task(witness.run(), name="witness of usage"),
-            asyncio.create_task(
-                PeriodicTasks({"the hub's facts of pods": (_HUB_FACTS_EVERY, hub_facts.tick)}).run(),
-                name="the hub's facts of pods",
-            ),
-        ]
-        ending.push_async_callback(_end, tasks)
-        yield context
-
-
-def _blobs(settings: ServiceSettings) -> S3Blobs | None:
-    """Object storage, if it is set; None for the folder. Raises SettingsError when it can't be used."""
-    if settings.objects is None:
-        return None
-    try:
-        blobs = S3Blobs.at(settings.objects)
-        blobs.check()
-    except (ValueError, BlobsUnavailable) as error:
-        raise SettingsError((f"AIFACTORY_HUB_SERVICE_OBJECTS is {settings.objects!r}: {error}.",)) from error
-    return blobs
-
-
-def _unavailable(clients: TenantClients, tenant: str) -> str | None:
-    """Why; a tenant that was not looked at yet is not known to be away."""
-    try:
-        health = clients.health(tenant)
-    except TenantUnavailable as error:
-        return error.reason
-    if health.ok or health.since is None:
-        return None
-    return health.reason or "its vCluster does not answer"
-
-
-def _wake_for_jobs(reconciler: Reconciler, change: PodChange) -> None:
-    pods = (change.before, change.after)
-    for name in {pod.name for pod in pods if pod is not None and pod.namespace == constants.JOBS_NAMESPACE}:
-        reconciler.wake(name, ending=change.after is None or change.after.over)
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

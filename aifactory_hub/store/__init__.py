@@ -14,6 +14,7 @@ from .records import Artifact, JobFilter, JobRecord
 from .schedules import Schedule, Schedules
 from .snapshots import FilesMissing, SizeMismatch, Snapshot, SnapshotMissing, Snapshots
 from .spool import LogPiece, LogSpool
+from .triggers import Trigger, Triggers
 
 __all__ = [
     "Artifact",
@@ -50,6 +51,8 @@ __all__ = [
     "StoredMetrics",
     "StoredSeries",
     "TooLarge",
+    "Trigger",
+    "Triggers",
     "database_id",
     "migrate",
     "open_db",

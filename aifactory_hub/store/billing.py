@@ -48,7 +48,7 @@ class Billing:
     def prices(self) -> Prices:
         """All versions."""
         with self._db.connect() as connection:
-            return _prices(connection)
+            return read_prices(connection)
 
     def follow(self, wanted: Mapping[str, Decimal | None], currency: str, now: int) -> list[PriceVersion]:
         """Let the site's prices be these from now on; the versions that are new. Raises PriceRefused, changing nothing.
@@ -57,14 +57,14 @@ class Billing:
         what is not closed: no month is billed in two.
         """
         with writing(self._db) as connection:
-            known, open_from = _prices(connection), _open_from(connection)
+            known, open_from = read_prices(connection), _open_from(connection)
             begin = open_from if not known.versions or other_currency(known, currency) else now
             return self._add(connection, changed(known, wanted, currency, begin), known, open_from)
 
     def add_price(self, version: PriceVersion) -> PriceVersion:
         """Add a version that begins at another time than now. Raises PriceRefused."""
         with writing(self._db) as connection:
-            return self._add(connection, [version], _prices(connection), _open_from(connection))[0]
+            return self._add(connection, [version], read_prices(connection), _open_from(connection))[0]
 
     def _add(
         self, connection: Connection, versions: list[PriceVersion], known: Prices, open_from: int
@@ -171,7 +171,7 @@ def _price_values(version: PriceVersion) -> dict[str, Any]:
     }
 
 
-def _prices(connection: Connection) -> Prices:
+def read_prices(connection: Connection) -> Prices:
     rows = connection.execute(select(_PRICES).order_by(PriceRow.number))
     return Prices.of(
         PriceVersion(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from ..domain.formatting import iso_millis
 from .database import writing
@@ -21,10 +21,11 @@ _CONSUMER = "webhooks"
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message to one address. ``tries`` so far; ``next_at`` is None once it is delivered or given up."""
+    """One message to one address; ``job_id`` None: it is about no job. ``tries`` so far; ``next_at`` is None once it
+    is delivered or given up."""
 
     id: str
-    job_id: str
+    job_id: str | None
     event: str
     url: str
     body: Mapping[str, Any]
@@ -35,7 +36,25 @@ class Delivery:
     problem: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DeliveryState:
+    """How many messages wait, the ``oldest`` since then (epoch seconds), how many were given up, the last trouble."""
+
+    waiting: int
+    oldest: float | None
+    given_up: int
+    problem: str
+
+
 _COLUMNS = tuple(DeliveryRow.__table__.c[f.name] for f in fields(Delivery))
+
+
+def tenant_of(body: Mapping[str, Any]) -> str:
+    """The team that a message is about, which is with whatever it tells of. Raises ValueError."""
+    for part in body.values():
+        if isinstance(part, Mapping) and "tenant" in part:
+            return str(part["tenant"])
+    raise ValueError(f"the message {body.get('event')!r} names no team")
 
 
 def message(job: JobRecord, event: str, now: float) -> dict[str, Any]:
@@ -67,10 +86,30 @@ def _file_messages(connection: Connection, events: Sequence[JobEvent]) -> None:
             _file(connection, job, ends[job.id].at)
 
 
-def _file(connection: Connection, job: JobRecord, now: float) -> None:
-    event = f"job.{job.state.value.lower()}"
-    for url in job.spec.notify:
-        delivery = Delivery(f"d{secrets.token_hex(8)}", job.id, event, url, message(job, event, now), now, next_at=now)
+def _file(
+    connection: Connection, job: JobRecord, now: float, event: str | None = None, about: Mapping[str, Any] | None = None
+) -> None:
+    event = event or f"job.{job.state.value.lower()}"
+    body = {**message(job, event, now), **(about or {})}
+    file_messages(connection, job.spec.notify, event, body, job_id=job.id, now=now)
+
+
+def file_messages(
+    connection: Connection,
+    urls: Iterable[str],
+    event: str,
+    body: Mapping[str, Any],
+    *,
+    job_id: str | None = None,
+    now: float,
+) -> None:
+    """File one message to each address, in the transaction of what is told.
+
+    Raises ValueError where ``body`` names no team: with whose secret would it be signed?
+    """
+    tenant_of(body)
+    for url in urls:
+        delivery = Delivery(f"d{secrets.token_hex(8)}", job_id, event, url, body, now, next_at=now)
         values = {f.name: getattr(delivery, f.name) for f in fields(Delivery)}
         connection.execute(insert(DeliveryRow).values(**{**values, "body": dict(delivery.body)}))
 
@@ -87,6 +126,11 @@ class Deliveries:
         while self._outbox.consume(_CONSUMER, _file_messages):
             pass
 
+    def add(self, job: JobRecord, event: str, now: float, about: Mapping[str, Any]) -> None:
+        """File a message to each of the job's addresses; ``about`` is what it tells besides the job."""
+        with writing(self._db) as connection:
+            _file(connection, job, now, event, about)
+
     def due(self, *, now: float, limit: int) -> list[Delivery]:
         """Messages that are to be sent now, the longest due first."""
         query = select(*_COLUMNS).where(DeliveryRow.next_at <= now).order_by(DeliveryRow.next_at).limit(limit)
@@ -99,6 +143,17 @@ class Deliveries:
         with self._db.connect() as connection:
             rows = connection.execute(query.order_by(DeliveryRow.created_at, DeliveryRow.id))
             return [Delivery(**row._mapping) for row in rows]
+
+    def state(self, *, since: float) -> DeliveryState:
+        """How messages fare; of those that were given up, those filed after ``since`` (epoch seconds)."""
+        failed = (DeliveryRow.next_at.is_(None), DeliveryRow.delivered_at.is_(None), DeliveryRow.created_at > since)
+        waiting = select(func.count(), func.min(DeliveryRow.created_at)).where(DeliveryRow.next_at.is_not(None))
+        said = select(DeliveryRow.problem).where(DeliveryRow.problem.is_not(None), DeliveryRow.created_at > since)
+        with self._db.connect() as connection:
+            count, oldest = connection.execute(waiting).one()
+            given_up = connection.scalar(select(func.count()).select_from(DeliveryRow).where(*failed))
+            problem = connection.scalar(said.order_by(DeliveryRow.created_at.desc()).limit(1))
+        return DeliveryState(count, oldest, int(given_up or 0), problem or "")
 
     def delivered(self, delivery_id: str, *, now: float) -> None:
         """It arrived."""

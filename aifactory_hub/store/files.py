@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +20,11 @@ from .blobs import Blobs, FolderBlobs, Reading, remove_leftovers
 _JOB_ID = re.compile(r"[a-z][a-z0-9]{4,38}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
-# Journals, each a folder: of jobs, and of the ledger.
+# Journals, each a folder: of jobs, of the ledger, and of models.
 JOURNAL = "journal"
 LEDGER_JOURNAL = "ledger"
+MODELS_JOURNAL = "models"
+BUDGETS_JOURNAL = "budgets"
 
 
 class TooLarge(Exception):
@@ -160,14 +162,14 @@ class FileStore:
         """Remove all files of a job."""
         self._drop_all(_of_job(job_id))
 
-    def drop(self, job_id: str, kind: str) -> None:
-        """Remove a job's ``kind`` (log, artifacts)."""
+    def drop(self, job_id: str, kind: str, *, keep: Collection[str] = ()) -> None:
+        """Remove a job's ``kind`` (log, artifacts) but for the keys in ``keep``."""
         match kind:
             case "log":
                 kept = self._blobs.list(_of_job(job_id))
                 self._blobs.delete([blob.key for blob in kept if blob.key.startswith(f"{_of_job(job_id)}log-")])
             case "artifacts":
-                self._drop_all(f"{_of_job(job_id)}artifacts/")
+                self._drop_all(f"{_of_job(job_id)}artifacts/", keep)
             case _:
                 raise ValueError(f"{kind!r} is not kept of a job")
 
@@ -217,8 +219,34 @@ class FileStore:
                 incoming.keep(path.name)
         return path.read_bytes()
 
-    def _drop_all(self, prefix: str) -> None:
-        self._blobs.delete([blob.key for blob in self._blobs.list(prefix)])
+    def own_folder(self, name: str) -> Path:
+        """A folder beside the secrets, always in the service's own one."""
+        return self._root / name
+
+    def credential(self, owner: str) -> str | None:
+        """What ``owner``, such as a trigger, signs in with elsewhere; None when nothing is kept."""
+        path = self._credential(owner)
+        return path.read_text(encoding="utf-8") if path.exists() else None
+
+    def keep_credential(self, owner: str, text: str | None) -> None:
+        """Keep it in the service's own folder, for its own account alone; None removes it."""
+        path = self._credential(owner)
+        if text is None:
+            path.unlink(missing_ok=True)
+            return
+        content = text.encode()
+        with Incoming(self._incoming, len(content), FolderBlobs(self._root)) as incoming:
+            incoming.write(content)
+            incoming.path.chmod(0o600)
+            incoming.keep(path.relative_to(self._root).as_posix())
+
+    def _credential(self, owner: str) -> Path:
+        if _JOB_ID.fullmatch(owner) is None:
+            raise ValueError(f"{owner!r} is no id")
+        return self._root / "credentials" / f"{owner}.secret"
+
+    def _drop_all(self, prefix: str, keep: Collection[str] = ()) -> None:
+        self._blobs.delete([blob.key for blob in self._blobs.list(prefix) if blob.key not in keep])
 
 
 def _of_job(job_id: str) -> str:

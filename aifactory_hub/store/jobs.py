@@ -31,6 +31,7 @@ from ..domain.jobs import EndKind, JobState, Onward
 from ..domain.search_text import fold
 from ..listeners import Listeners
 from .attempts import ATTEMPT_COLUMNS, Attempts, attempt_of, attempts_of, devices_json
+from .budgets import Asked, BudgetBook
 from .changes import FINAL, change_attempt, change_job, move_job
 from .database import writing
 from .intake import Intake, NotStored
@@ -60,7 +61,8 @@ class Jobs:
 
     def __init__(self, db: Engine) -> None:
         self._db = db
-        self._intake = Intake(db)
+        self.budgets = BudgetBook(db)
+        self._intake = Intake(db, self.budgets)
         self._listeners = Listeners[str]("changes of jobs")
         self._tell = self._listeners.tell
         self.attempts = Attempts(db, self._tell)
@@ -78,24 +80,30 @@ class Jobs:
         """
         return self._listeners.add(tell)
 
-    def add(self, record: JobRecord) -> JobRecord:
+    def add(self, record: JobRecord, verdict: Mapping[str, Any] | None = None, asked: Asked | None = None) -> JobRecord:
         """Store a new job. If its owner has used its key in its tenant before, the earlier job is returned instead.
 
         The files that it runs with are thereby used, and stay; the record comes back with their size. Raises
-        SnapshotMissing if there are none, or none any more.
+        SnapshotMissing if there are none, or none any more. ``verdict`` is the row of what the site's rules said of it,
+        which is stored with it or not at all. ``asked`` is what it asks of budgets: where one holds it, the record
+        comes back held, else its cost is reserved with it.
         """
-        answer = self._intake.add({**row_values(record), "journaled": 0})
+        answer = self._intake.add({**row_values(record), "journaled": 0}, verdict, asked)
         return self._earlier(record, answer) if isinstance(answer, NotStored) else self._new(record, answer)
 
-    async def take(self, record: JobRecord) -> JobRecord:
+    async def take(
+        self, record: JobRecord, verdict: Mapping[str, Any] | None = None, asked: Asked | None = None
+    ) -> JobRecord:
         """As ``add``, in an event loop: what is taken in at the same time is flushed to disk together."""
-        answer = await self._intake.take({**row_values(record), "journaled": 0})
+        answer = await self._intake.take({**row_values(record), "journaled": 0}, verdict, asked)
         if isinstance(answer, NotStored):
             return await self._intake.in_thread(self._earlier, record, answer)
         return self._new(record, answer)
 
     def _new(self, record: JobRecord, row: Mapping[str, Any]) -> JobRecord:
         self._tell(record.id)
+        if row["state"] != record.state.value:
+            record = replace(record, state=JobState(row["state"]), reason=row["reason"])
         if record.spec.input_sha256 is None:
             return record
         return replace(record, spec=replace(record.spec, input_size=row["input_size"]))
@@ -119,6 +127,12 @@ class Jobs:
     def some(self, job_ids: Collection[str]) -> list[JobRecord]:
         """Those of these jobs that there are, in no order."""
         return self._many(_select().where(JobRow.id.in_(job_ids)))
+
+    def states(self, job_ids: Collection[str]) -> dict[str, JobState]:
+        """The states of those of these jobs that there are."""
+        with self._db.connect() as connection:
+            rows = connection.execute(select(JobRow.id, JobRow.state).where(JobRow.id.in_(job_ids)))
+            return {row.id: JobState(row.state) for row in rows}
 
     def newest(
         self,
@@ -338,6 +352,7 @@ def row_values(record: JobRecord) -> dict[str, Any]:
         "environment": dict(spec.environment),
         "parameters": dict(spec.parameters),
         "sweep_parameters": dict(spec.sweep_parameters),
+        "secrets": list(spec.secrets),
     }
 
 
@@ -353,6 +368,7 @@ def _record(row: Sequence[Any], attempts: tuple[Attempt, ...]) -> JobRecord:
     asked = dict(zip(_SPEC, row[len(_STATE) :], strict=True))
     asked["outputs"] = None if asked["outputs"] is None else tuple(asked["outputs"])
     asked["notify"] = tuple(asked["notify"])
+    asked["secrets"] = tuple(asked["secrets"])
     state["state"] = JobState(state["state"])
     return JobRecord(**state, spec=JobSpec(**asked), attempts=attempts)
 

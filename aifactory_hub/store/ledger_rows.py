@@ -48,7 +48,12 @@ def event_values(fact: UsageFact, seq: int, number: int, before: str) -> dict[st
 
 def chained(before: str, covered: Iterable[Any]) -> str:
     """The hash of a row with these values, which comes after the row with the hash ``before``."""
-    return hashlib.sha256(before.encode() + msgspec.json.encode(list(covered))).hexdigest()
+    return hashlib.sha256(before.encode() + covered_bytes(covered)).hexdigest()
+
+
+def covered_bytes(covered: Iterable[Any]) -> bytes:
+    """These values as the hash of a row covers them."""
+    return msgspec.json.encode(list(covered))
 
 
 def fact_of(row: Row) -> UsageFact:

@@ -74,6 +74,7 @@ class JobRow(Base):
     schedule: Mapped[str | None] = mapped_column(String(40))
     sweep: Mapped[str | None] = mapped_column(String(64))
     sweep_parameters: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    secrets: Mapped[list[str]] = mapped_column(JSON, default=list)
     # Where it stands.
     state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(Text)
@@ -249,13 +250,15 @@ class ScheduleRow(Base):
 
 
 class DeliveryRow(Base):
-    """One message to one address, until it is delivered or given up. See deliveries.Delivery."""
+    """One message to one address, until it is delivered or given up. See deliveries.Delivery.
+
+    ``job_id`` is null for one that is about no job."""
 
     __tablename__ = "deliveries"
     __table_args__ = (Index("ix_deliveries_next", "next_at"), Index("ix_deliveries_job", "job_id"))
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
     event: Mapped[str] = mapped_column(String(32))
     url: Mapped[str] = mapped_column(Text)
     body: Mapped[dict[str, Any]] = mapped_column(JSON)

@@ -10,16 +10,24 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from ..domain.jobs import JobState
 from ..domain.membership_policy import LiveJob
+from ..domain.pipeline_runs import RunState
+from .approvals import hand_over_approvals
 from .database import writing
+from .deployments import hand_over_deployments
 from .files import FileStore
 from .ledger import hand_over
 from .models import AccountRow, JobRow, LeavingRow, PackFileRow, PackRow, ScheduleRow, SnapshotRow
+from .pipeline_tables import PipelineRunRow
+from .reservations import hand_over_reservations
+from .secrets import end_secrets
+from .team_requests import hand_over_team_requests
+from .trigger_tables import TriggerRow
 
 # As who asked for the cancelling of such jobs, and as the problem of such schedules.
 HANDED_OVER = "the hub: the owner's account was handed over"
 _FINAL = tuple(state.value for state in JobState if state.final)
 # A suspended job has started: it holds what it has done so far.
-_WAITING = (JobState.PENDING.value, JobState.QUEUED.value)
+_WAITING = (JobState.HELD.value, JobState.PENDING.value, JobState.QUEUED.value)
 _LONGEST_OWNER = 255
 
 
@@ -39,9 +47,10 @@ class Owners:
     def retire(self, name: str, generation: int, *, now: float) -> list[str]:
         """Separate everything of the former owner from the account. Returns the ids of jobs that are to end.
 
-        Live jobs are cancelled, schedules are paused, files that were sent are deleted; what jobs left behind stays
-        with the former owner's new name, which nobody can sign in with. A second call for the same ``generation``
-        changes nothing.
+        Live jobs and runs of pipelines are cancelled, schedules and
+        triggers are paused, secrets and files that were sent are deleted; what jobs
+        left behind stays with the former owner's new name, which nobody can sign in with. A second call for the same
+        ``generation`` changes nothing.
         """
         known = self.generations().get(name, 0)
         if generation <= known:
@@ -52,6 +61,11 @@ class Owners:
             former = former_owner(name, known)
             going = _rename(connection, name, former, now)
             hand_over(connection, name, former, int(now))
+            hand_over_approvals(connection, name, former)
+            hand_over_team_requests(connection, name, former)
+            end_secrets(connection, name, former)
+            hand_over_deployments(connection, name, former)
+            hand_over_reservations(connection, name, former)
             connection.execute(delete(LeavingRow).where(LeavingRow.owner == name))
             connection.execute(delete(AccountRow).where(AccountRow.name == name))
             connection.execute(insert(AccountRow).values(name=name, generation=generation))
@@ -126,8 +140,25 @@ def _rename(connection: Connection, name: str, former: str, now: float) -> list[
     connection.execute(update(JobRow).where(JobRow.owner == name).values(**renamed))
     paused = {"owner": former, "paused": True, "next_at": None, "problem": HANDED_OVER}
     connection.execute(update(ScheduleRow).where(ScheduleRow.owner == name).values(**paused))
+    _end_pipelines(connection, name, former, now)
+    _end_triggers(connection, name, former)
     packs = select(PackRow.id).where(PackRow.owner == name)
     connection.execute(delete(PackFileRow).where(PackFileRow.pack_id.in_(packs)))
     connection.execute(delete(PackRow).where(PackRow.owner == name))
     connection.execute(delete(SnapshotRow).where(SnapshotRow.owner == name))
     return going
+
+
+def _end_pipelines(connection: Connection, name: str, former: str, now: float) -> None:
+    asked = {
+        "cancel_asked_at": func.coalesce(PipelineRunRow.cancel_asked_at, now),
+        "cancel_asked_by": func.coalesce(PipelineRunRow.cancel_asked_by, HANDED_OVER),
+    }
+    going = (PipelineRunRow.owner == name, PipelineRunRow.state == RunState.RUNNING.value)
+    connection.execute(update(PipelineRunRow).where(*going).values(**asked))
+    connection.execute(update(PipelineRunRow).where(PipelineRunRow.owner == name).values(owner=former))
+
+
+def _end_triggers(connection: Connection, name: str, former: str) -> None:
+    rested = {"owner": former, "paused": True, "problem": HANDED_OVER}
+    connection.execute(update(TriggerRow).where(TriggerRow.owner == name).values(**rested))

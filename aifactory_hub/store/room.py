@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Select, func, select
 
+from .model_tables import ModelVersionRow
 from .models import ArtifactRow, AttemptRow, JobRow, PackRow, SnapshotRow
 
 _AT_ONCE = 500
@@ -17,7 +18,7 @@ Who = tuple[str, str]
 
 
 def held_bytes(db: Engine) -> dict[Who, dict[str, int]]:
-    """Bytes by person and kind: packs, manifests, artifacts, logs. Blocks; its time grows with what is kept."""
+    """Bytes by person and kind: packs, manifests, artifacts, models, logs. Blocks; its time grows with what is kept."""
     held: dict[Who, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     with db.connect() as connection:
         for kind, query in _QUERIES.items():
@@ -57,6 +58,10 @@ _QUERIES: Mapping[str, Select[Any]] = {
     "artifacts": _by_owner(JobRow, ArtifactRow.size)
     .join(ArtifactRow, ArtifactRow.job_id == JobRow.id)
     .where(JobRow.artifacts_dropped_at.is_(None)),
+    # Files that versions refer to stay when the job's others go. Two versions with one file count it twice.
+    "models": _by_owner(JobRow, ModelVersionRow.size)
+    .join(ModelVersionRow, ModelVersionRow.job == JobRow.id)
+    .where(JobRow.artifacts_dropped_at.is_not(None)),
     "logs": _by_owner(JobRow, AttemptRow.log_size)
     .join(AttemptRow, AttemptRow.job_id == JobRow.id)
     .where(AttemptRow.log_size.is_not(None), JobRow.log_dropped_at.is_(None)),

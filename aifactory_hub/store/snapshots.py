@@ -16,11 +16,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, delete, exists, insert, select, tuple_, update
 
+from ..domain.pipeline_runs import RunState
 from ..untrusted.packs import PackLimits
 from ..untrusted.readers import ManifestContent, read_pack_file
 from .database import writing
 from .files import FileStore, Incoming, StoredFile
 from .models import JobRow, PackFileRow, PackRow, ScheduleRow, SnapshotRow
+from .pipeline_tables import PipelineRunRow
 
 # Databases limit how many values one question may have.
 _AT_ONCE = 500
@@ -171,7 +173,8 @@ class Snapshots:
                 connection.execute(update(SnapshotRow).where(tuple_(*_PLACE) == place).values(stored=size or 0))
 
     def collect(self, *, before: float) -> int:
-        """Remove snapshots last used before ``before`` that no job or schedule needs, and packs that no snapshot needs;
+        """Remove snapshots last used before ``before`` that no job, schedule or run of
+        a pipeline needs, and packs that no snapshot needs;
         how many files went."""
         return self._collect_snapshots(before) + self._collect_packs(before)
 
@@ -179,7 +182,7 @@ class Snapshots:
         needed = exists().where(_same_snapshot(), JobRow.inputs_dropped_at.is_(None))
         old = select(*_PLACE)
         with writing(self._db) as connection:
-            scheduled = _scheduled(connection)
+            scheduled = _scheduled(connection) | _in_pipelines(connection)
             query = old.where(SnapshotRow.used_at < before, ~needed).limit(_AT_ONCE)
             gone = [tuple(row) for row in connection.execute(query) if tuple(row) not in scheduled]
             if gone:
@@ -268,6 +271,13 @@ def _note(connection: Connection, snapshot: Snapshot, stored: int, now: float) -
 def _scheduled(connection: Connection) -> set[tuple[str, str, str]]:
     rows = connection.execute(select(ScheduleRow.tenant, ScheduleRow.owner, ScheduleRow.request))
     return {(tenant, owner, request["files"]) for tenant, owner, request in rows if request.get("files")}
+
+
+def _in_pipelines(connection: Connection) -> set[tuple[str, str, str]]:
+    """What runs of pipelines that go on have begun with: a step that begins in days may need it."""
+    columns = (PipelineRunRow.tenant, PipelineRunRow.owner, PipelineRunRow.files)
+    going = (PipelineRunRow.state == RunState.RUNNING.value, PipelineRunRow.files.is_not(None))
+    return {(tenant, owner, str(files)) for tenant, owner, files in connection.execute(select(*columns).where(*going))}
 
 
 def _copy(source: Path, target: Incoming) -> None:

@@ -214,6 +214,11 @@ export class Api {
     await this.send('presence', { method: 'POST', body: '{}' });
   }
 
+  /** Ask for more time for this server, which is idle. */
+  async keep(): Promise<void> {
+    await this.send('keep', { method: 'POST', body: '{}' });
+  }
+
   protected url(path: string): string {
     return this.transport.url(path);
   }

@@ -56,7 +56,7 @@ function Filters({ model, trans, compare }: ListProps): JSX.Element {
   }, [model, text]);
   const states: [string, string][] = [
     ['', trans.__('All states')],
-    ['PENDING,QUEUED,STARTING,RUNNING,SUSPENDED', trans.__('Active')],
+    ['HELD,PENDING,QUEUED,STARTING,RUNNING,SUSPENDED', trans.__('Active')],
     ['QUEUED', stateName('QUEUED', trans)],
     ['RUNNING', stateName('RUNNING', trans)],
     ['SUCCEEDED', stateName('SUCCEEDED', trans)],
@@ -200,8 +200,9 @@ function Rows({ model, trans, open, jobs }: ListProps & { jobs: readonly Job[] }
       aria-label={trans.__('Jobs, newest first')}
       aria-activedescendant={activeId}
       onKeyDown={onKeyDown}
-      onFocus={() => {
-        if (at < 0) {
+      onFocus={event => {
+        // By keyboard alone: a list that scrolls under a pressed mouse button would take the click from its row.
+        if (at < 0 && event.currentTarget.matches(':focus-visible')) {
           move(first);
         }
       }}

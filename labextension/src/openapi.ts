@@ -4,6 +4,109 @@
  */
 
 export interface paths {
+    readonly "/approvals": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Approvals of the caller's teams, and those that need a group of approvers that the caller is in. */
+        readonly get: operations["listApprovals"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/approvals/{approval}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** One approval, with its votes as they count now. */
+        readonly get: operations["getApproval"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/approvals/{approval}/vote": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        /** Approve or refuse; only with the session of a browser. The same vote again changes nothing. */
+        readonly put: operations["voteOnApproval"];
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/datasets": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The datasets of the caller's teams, by name. */
+        readonly get: operations["listDatasets"];
+        readonly put?: never;
+        /** Name a dataset of the team: 201 for a new one, 200 for one that is there and says the same. */
+        readonly post: operations["makeDataset"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/datasets/{dataset}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A dataset and its versions, the newest first. */
+        readonly get: operations["getDataset"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/datasets/{dataset}/versions": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Name a version of a dataset by its digest: 201 for a new one, 200 for one that is there already. */
+        readonly post: operations["makeDatasetVersion"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/engines": {
         readonly parameters: {
             readonly query?: never;
@@ -159,6 +262,40 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/internal/jobs/{job}/models": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The models that the job was submitted with. */
+        readonly get: operations["listOwnModels"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/internal/jobs/{job}/models/{version}/files/{name}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A file of a model that the job was submitted with; ``version`` is its id. */
+        readonly get: operations["fetchModelFile"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/internal/jobs/{job}/progress": {
         readonly parameters: {
             readonly query?: never;
@@ -187,6 +324,57 @@ export interface paths {
         readonly put?: never;
         /** How the command ended. */
         readonly post: operations["reportEnd"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/internal/releases/{release}/models": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The version that the release serves. */
+        readonly get: operations["listReleaseModels"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/internal/releases/{release}/models/{version}/files/{name}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A file of the version that the release serves; ``version`` is its id. */
+        readonly get: operations["fetchReleaseFile"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/internal/releases/{release}/problem": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Why the release can't be served, in its pod's words. */
+        readonly post: operations["reportReleaseProblem"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -240,7 +428,7 @@ export interface paths {
         readonly get: operations["listArtifacts"];
         readonly put?: never;
         readonly post?: never;
-        /** Remove the files that an ended job gave back: they make room. */
+        /** Remove the files that an ended job gave back: they make room. Those that models refer to stay. */
         readonly delete: operations["dropArtifacts"];
         readonly options?: never;
         readonly head?: never;
@@ -434,6 +622,297 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/lineage": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What something came from and what came from it: models, deployments, jobs, data, commits, images, keys. */
+        readonly get: operations["getLineage"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/model-keys": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The public keys that statements of models are signed with. */
+        readonly get: operations["listModelKeys"];
+        readonly put?: never;
+        /** Sign with a new key from now on; what the former ones have signed stays good. */
+        readonly post: operations["rotateModelKey"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/model-keys/{key}/revoke": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Believe nothing that a key has signed: its versions can't be promoted until they are signed anew. */
+        readonly post: operations["revokeModelKey"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/models": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The models of the caller's teams, by name. */
+        readonly get: operations["listModels"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/models/{model}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A model, its aliases and its versions, the newest first. */
+        readonly get: operations["getModel"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/models/{model}/aliases/{alias}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Where an alias leads, and all that happened to it. */
+        readonly get: operations["getAlias"];
+        readonly put?: never;
+        readonly post?: never;
+        /** Let an alias lead nowhere; its history stays. */
+        readonly delete: operations["removeAlias"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/models/{model}/aliases/{alias}/freeze": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Let nobody promote an alias until it is thawed. */
+        readonly post: operations["freezeAlias"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/models/{model}/aliases/{alias}/promote": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Let an alias lead to a version, once all of it was looked at anew; 202 while people have to approve it. */
+        readonly post: operations["promoteModel"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/models/{model}/aliases/{alias}/rollback": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Let an alias lead to a version again that it has led to, and freeze it there until somebody thaws it. */
+        readonly post: operations["rollBackModel"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/models/{model}/aliases/{alias}/thaw": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Let a frozen alias be promoted again. */
+        readonly post: operations["thawAlias"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/models/{model}/versions": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Register files that a job gave back as a version: 201 for a new one, 200 for one that is there already. */
+        readonly post: operations["registerModel"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/models/{model}/versions/{version}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A version by its number, an alias or `latest`: its files, where it comes from, and what was signed of it. */
+        readonly get: operations["getModelVersion"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/models/{model}/versions/{version}/evidence": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** All that was signed of a version as a zip archive, with its keys and how to check it without the service. */
+        readonly get: operations["getModelEvidence"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/models/{model}/versions/{version}/files/{name}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A file of a version. Who took it is kept, for the lineage. */
+        readonly get: operations["getModelFile"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/models/{model}/versions/{version}/release": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Let people use a quarantined version again whose bytes are back; all of it is looked at first. */
+        readonly post: operations["releaseModelVersion"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/models/{model}/versions/{version}/sign": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Sign a version with the key in use because the one that signed it was revoked; all of it is looked at first. */
+        readonly post: operations["signModelVersion"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/models/{model}/versions/{version}/verify": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Look at a version anew: every byte, both signatures and its provenance. A damaged one is quarantined. */
+        readonly post: operations["verifyModelVersion"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/openapi.json": {
         readonly parameters: {
             readonly query?: never;
@@ -445,6 +924,41 @@ export interface paths {
         readonly get: operations["getDescription"];
         readonly put?: never;
         readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/pipeline-runs/{run}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** One run of a pipeline with its steps, as it is now. */
+        readonly get: operations["getPipelineRun"];
+        readonly put?: never;
+        readonly post?: never;
+        /** Ask for a run to end: what runs is stopped, and nothing more begins. Nothing changes for one that has ended. */
+        readonly delete: operations["cancelPipelineRun"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/pipeline-runs/{run}/retry": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Run an ended pipeline again from a step on, as a new run: 201, or 200 for the one that the same key made. */
+        readonly post: operations["retryPipelineRun"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -502,6 +1016,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/platform/idle": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Which servers hold a GPU and use it or not. */
+        readonly get: operations["listAllIdleServers"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/platform/overview": {
         readonly parameters: {
             readonly query?: never;
@@ -511,6 +1042,40 @@ export interface paths {
         };
         /** How much each team holds now, and how many wait. */
         readonly get: operations["getPlatformOverview"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/platform/statements/verify": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Whether every statement of models is as it was written. */
+        readonly get: operations["verifyStatements"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/platform/teams": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** How far each team is on the host, and what is wrong. */
+        readonly get: operations["getTeamStates"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -547,6 +1112,57 @@ export interface paths {
         readonly put?: never;
         /** Whether the ledger is as it was written; all of it is read. */
         readonly post: operations["verifyUsage"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/policies": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The site's rules that are in use, in words. */
+        readonly get: operations["listPolicies"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/policies/{rule}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** One rule with its expressions and cases. */
+        readonly get: operations["getPolicy"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/policies/{rule}/impact": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What a rule would have stopped of what was asked in the last days, in the caller's teams. */
+        readonly get: operations["getPolicyImpact"];
+        readonly put?: never;
+        readonly post?: never;
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -641,6 +1257,125 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/servers/activity": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** A running server tells whether it is used, about once a minute. */
+        readonly post: operations["reportActivity"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/servers/keep": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Let an idle server stay for a while. */
+        readonly post: operations["keepServer"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/site/advice": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Which smaller sizes would do for a user. */
+        readonly get: operations["getSizeAdviceOf"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/site/approvals": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** How many approvals wait for a person's vote. */
+        readonly get: operations["countApprovalsOf"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/site/budget": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** How budgets of these teams stand for a user, and whether a server of theirs may start. */
+        readonly get: operations["getBudgetsOf"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/site/factory": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** How the parts of a factory fare now. */
+        readonly get: operations["getFactory"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/site/idle": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A user's servers that hold a GPU. */
+        readonly get: operations["getIdleOf"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/site/jobs": {
         readonly parameters: {
             readonly query?: never;
@@ -668,6 +1403,58 @@ export interface paths {
         /** The service's disk, and who holds most of it. */
         readonly get: operations["getRoom"];
         readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/site/rules": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Which rules the service works with. */
+        readonly get: operations["getRulesInUse"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/site/signing": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Whether statements of models can be signed now. */
+        readonly get: operations["getSigning"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/site/teams": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The teams that were granted, as files. */
+        readonly get: operations["getGrantedTeams"];
+        /** The provisioner says how teams are, and hears which were granted. */
+        readonly put: operations["reportTeams"];
         readonly post?: never;
         readonly delete?: never;
         readonly options?: never;
@@ -709,6 +1496,93 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/teams/requests": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The caller's own requests for teams; those of everybody for the hub's administrators. */
+        readonly get: operations["listTeamRequests"];
+        readonly put?: never;
+        /** Ask for a team, or for more time for one: granted at once, or when others have approved it. */
+        readonly post: operations["askForTeam"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/teams/requests/{request}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** One request, with how far it has come. */
+        readonly get: operations["getTeamRequest"];
+        readonly put?: never;
+        readonly post?: never;
+        /** Take back a request that waits; for the hub's administrators also: remove a team that was granted. */
+        readonly delete: operations["withdrawTeamRequest"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/teams/requests/check": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** What would be answered to a request for a team now; nothing is stored. */
+        readonly post: operations["checkTeamRequest"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/teams/templates": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Which teams may be asked for, and what is promised to nobody. */
+        readonly get: operations["listTeamTemplates"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/advice": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Which smaller sizes would do in a team, from the last 30 days: for its admins of all, for others their own. */
+        readonly get: operations["getSizeAdvice"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/tenants/{tenant}/bills/{month}": {
         readonly parameters: {
             readonly query?: never;
@@ -720,6 +1594,196 @@ export interface paths {
         readonly get: operations["getBill"];
         readonly put?: never;
         readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/budget": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** How a team's budgets and the caller's own stand, what was granted, and when they will be used up. */
+        readonly get: operations["getBudgets"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/budget/grants": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Grant more of a budget until a time: a team's by the hub's administrators, a person's by the team's admins. */
+        readonly post: operations["grantBudget"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/deployments": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A team's deployments, by name. */
+        readonly get: operations["listDeployments"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/deployments/{deployment}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A deployment and its releases, the newest first. */
+        readonly get: operations["getDeployment"];
+        /** Let a model answer under a name: 201 for a new one, 202 while people have to approve it. */
+        readonly put: operations["deployModel"];
+        readonly post?: never;
+        /** End a deployment; its history stays. */
+        readonly delete: operations["stopDeployment"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/deployments/{deployment}/infer": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Ask a deployment, as the Open Inference Protocol has it. It takes the scope for deployments of the team. */
+        readonly post: operations["askDeployment"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/deployments/{deployment}/logs": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The end of what a replica has printed. */
+        readonly get: operations["getDeploymentLogs"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/deployments/{deployment}/rollback": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Go back to a release that has served, and let the alias lead to its version again, frozen: in one act. */
+        readonly post: operations["rollBackDeployment"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/deployments/{deployment}/usage": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What a deployment was asked through the service, minute by minute, and what its releases have held. */
+        readonly get: operations["getDeploymentUsage"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/environments": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The team's environments, their versions and the sizes. */
+        readonly get: operations["getEnvironments"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/idle": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Which servers of a team hold a GPU and use it or not: for its admins all, for others their own. */
+        readonly get: operations["listIdleServers"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/overrides": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A team's overrides of soft rules, the newest first. */
+        readonly get: operations["listOverrides"];
+        readonly put?: never;
+        /** Let one soft rule pass for exactly what was asked and refused, with a reason and until a time. */
+        readonly post: operations["overrideRule"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -743,6 +1807,41 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/tenants/{tenant}/pipeline-runs": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A team's runs of pipelines, the newest first. */
+        readonly get: operations["listPipelineRuns"];
+        readonly put?: never;
+        /** Start a pipeline: 201 for a new run, 200 for the one that the same key made before. */
+        readonly post: operations["startPipelineRun"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/pipelines/check": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** What is wrong with a pipeline file, and what would become of each step now; nothing is started. */
+        readonly post: operations["checkPipeline"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/tenants/{tenant}/profiles": {
         readonly parameters: {
             readonly query?: never;
@@ -752,6 +1851,58 @@ export interface paths {
         };
         /** What each profile costs a team, and whether and when it can be had. */
         readonly get: operations["getProfiles"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/secrets": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The names of one's own secrets in the team and of the team's. */
+        readonly get: operations["listSecrets"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/secrets/{secret}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        /** Make a secret, or give it another value. No request reads it. */
+        readonly put: operations["putSecret"];
+        readonly post?: never;
+        /** Forget a secret. Jobs that list it will not start. */
+        readonly delete: operations["removeSecret"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/secrets/{secret}/uses": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The jobs that were given a secret. */
+        readonly get: operations["listSecretUses"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -771,6 +1922,24 @@ export interface paths {
         readonly get: operations["listTemplates"];
         readonly put?: never;
         readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/triggers": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A team's triggers, the oldest first. */
+        readonly get: operations["listTriggers"];
+        readonly put?: never;
+        /** Start a repository's pipeline whenever a branch or tag changes: 201, or 200 for the one of the same key. */
+        readonly post: operations["makeTrigger"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -862,6 +2031,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/tenants/{tenant}/verdicts": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What the rules said to what was asked in a team, the newest first: to its admins all, to others their own. */
+        readonly get: operations["listVerdicts"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/tenants/{tenant}/webhook-secret": {
         readonly parameters: {
             readonly query?: never;
@@ -873,6 +2059,76 @@ export interface paths {
         readonly get: operations["getWebhookSecret"];
         readonly put?: never;
         readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/triggers/{trigger}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** One trigger as it is now. */
+        readonly get: operations["getTrigger"];
+        readonly put?: never;
+        readonly post?: never;
+        /** Forget a trigger; runs that it started stay. */
+        readonly delete: operations["removeTrigger"];
+        readonly options?: never;
+        readonly head?: never;
+        /** Let a trigger rest, or go on. */
+        readonly patch: operations["changeTrigger"];
+        readonly trace?: never;
+    };
+    readonly "/triggers/{trigger}/events": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What changed in a trigger's repository and what became of it, and its host's last calls. */
+        readonly get: operations["listTriggerEvents"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/triggers/{trigger}/rotate": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** A new secret for a trigger's Git host; the one before is good for another day. */
+        readonly post: operations["rotateTrigger"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/triggers/{trigger}/test": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** What a trigger would start from a branch or tag as it is now; nothing is started. */
+        readonly post: operations["testTrigger"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -952,6 +2208,111 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * ActivityAnswer
+         * @description What the service thinks of the server. ``watched``: it holds a GPU, and the site looks at such ones.
+         */
+        readonly ActivityAnswer: {
+            readonly notice: components["schemas"]["IdleNotice"] | null;
+            /**
+             * Verdict
+             * @description Unknown: nobody can say, and nothing follows from it.
+             * @enum {string}
+             */
+            readonly verdict: "busy" | "idle" | "unknown";
+            /** Watched */
+            readonly watched: boolean;
+            /** Why */
+            readonly why: string;
+        };
+        /**
+         * ActivityReport
+         * @description What a server says of itself.
+         */
+        readonly ActivityReport: {
+            /**
+             * Busy
+             * @description Whether something in it works now.
+             */
+            readonly busy: boolean;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            readonly kind: "lab" | "code" | "marimo" | "command";
+            /**
+             * Last Used
+             * Format: date-time
+             * @description When something last worked in it.
+             */
+            readonly last_used: string;
+            /**
+             * Server
+             * @description Its name; empty for the default server.
+             */
+            readonly server: string;
+            /**
+             * What
+             * @description What works, in short sentences.
+             * @default []
+             */
+            readonly what: readonly string[];
+        };
+        /**
+         * AdviceAnswer
+         * @description All advice, and its sums.
+         */
+        readonly AdviceAnswer: {
+            /** Advice */
+            readonly advice: readonly components["schemas"]["SizeAdvice"][];
+            /**
+             * As Of
+             * @description Seconds since 1970.
+             */
+            readonly as_of: number;
+            /** Currency */
+            readonly currency: string | null;
+            /** Gpu Seconds */
+            readonly gpu_seconds: number;
+            /** Month */
+            readonly month: string | null;
+        };
+        /**
+         * AliasAnswer
+         * @description Where an alias leads. ``back`` is the version that a rollback would lead to.
+         */
+        readonly AliasAnswer: {
+            /** Back */
+            readonly back: number | null;
+            readonly frozen: components["schemas"]["FrozenAnswer"] | null;
+            /** Name */
+            readonly name: string;
+            /** Since */
+            readonly since: string | null;
+            /** Version */
+            readonly version: number | null;
+        };
+        /**
+         * AliasChange
+         * @description Why an alias is frozen or thawed.
+         */
+        readonly AliasChange: {
+            /**
+             * Reason
+             * @description Why, for whoever reads the history.
+             * @default
+             */
+            readonly reason: string;
+        };
+        /**
+         * AliasHistory
+         * @description All that happened to an alias, the newest first.
+         */
+        readonly AliasHistory: {
+            readonly alias: components["schemas"]["AliasAnswer"];
+            /** Moves */
+            readonly moves: readonly components["schemas"]["MoveFacts"][];
+        };
+        /**
          * AmountAnswer
          * @description What is guaranteed, and the most that may be used.
          */
@@ -960,6 +2321,98 @@ export interface components {
             readonly limit: number;
             /** Request */
             readonly request: number;
+        };
+        /**
+         * ApprovalAnswer
+         * @description One approval. ``parts`` are all that decides what would run; ``missing`` is who is still needed.
+         *
+         *     ``why_not`` says why the caller can't vote on it; null: they can, in a browser.
+         */
+        readonly ApprovalAnswer: {
+            /**
+             * Asked At
+             * @description ISO 8601, in UTC.
+             */
+            readonly asked_at: string;
+            /** Asked By */
+            readonly asked_by: string;
+            /** Digest */
+            readonly digest: string;
+            /**
+             * Emergency
+             * @description Whether the caller may approve it alone in an emergency.
+             */
+            readonly emergency: boolean;
+            /** Ended At */
+            readonly ended_at: string | null;
+            /** Excluded */
+            readonly excluded: readonly string[];
+            /**
+             * Expires At
+             * @description ISO 8601, in UTC.
+             */
+            readonly expires_at: string;
+            /** Id */
+            readonly id: string;
+            /** Kind */
+            readonly kind: string;
+            /** Missing */
+            readonly missing: readonly components["schemas"]["NeedAnswer"][];
+            /** Needs */
+            readonly needs: readonly components["schemas"]["NeedAnswer"][];
+            /** Needs Text */
+            readonly needs_text: string;
+            /** Parts */
+            readonly parts: {
+                readonly [key: string]: string;
+            };
+            /** Rules */
+            readonly rules: readonly components["schemas"]["HoldingRule"][];
+            readonly state: components["schemas"]["ApprovalState"];
+            /** Subject */
+            readonly subject: string;
+            /** Tenant */
+            readonly tenant: string;
+            /** Title */
+            readonly title: string;
+            /** Verb */
+            readonly verb: string;
+            /** Votes */
+            readonly votes: readonly components["schemas"]["VoteAnswer"][];
+            /** Why */
+            readonly why: string | null;
+            /** Why Not */
+            readonly why_not: string | null;
+        };
+        /**
+         * ApprovalPage
+         * @description Approvals, the newest first. ``waiting`` is how many of them wait for the caller's vote.
+         */
+        readonly ApprovalPage: {
+            /** Approvals */
+            readonly approvals: readonly components["schemas"]["ApprovalAnswer"][];
+            /** Waiting */
+            readonly waiting: number;
+        };
+        /**
+         * ApprovalState
+         * @description OPEN waits for votes. USED let go on what was held, and is never used again. Nothing leads out of the others.
+         *
+         *     WITHDRAWN: what was asked was cancelled. STALE: what would run is no longer what was shown to those who voted.
+         * @enum {string}
+         */
+        readonly ApprovalState: "OPEN" | "USED" | "REFUSED" | "EXPIRED" | "WITHDRAWN" | "STALE";
+        /**
+         * ApprovalStepAnswer
+         * @description What is more than ``above`` needs these; an empty ``above`` means whatever is asked for.
+         */
+        readonly ApprovalStepAnswer: {
+            /** Above */
+            readonly above: {
+                readonly [key: string]: number;
+            };
+            /** Needs */
+            readonly needs: readonly components["schemas"]["NeedAnswer"][];
         };
         /**
          * ArtifactAnswer
@@ -1137,6 +2590,186 @@ export interface components {
             readonly user: string;
         };
         /**
+         * BudgetAnswer
+         * @description One budget in its present time. Amounts are decimals, in hours of whole GPUs or in the currency.
+         *
+         *     ``user`` is whose it is, null for the team's. ``limit`` is with what was ``granted``. ``reserved`` is what jobs may
+         *     still cost. ``left`` is what something new may cost. ``known`` false: the ledger is behind, so ``spent`` may be too
+         *     little. ``words`` say it in one sentence.
+         */
+        readonly BudgetAnswer: {
+            /** Currency */
+            readonly currency: string | null;
+            readonly forecast: components["schemas"]["BudgetForecastAnswer"] | null;
+            /** Granted */
+            readonly granted: string;
+            /** Known */
+            readonly known: boolean;
+            /** Left */
+            readonly left: string;
+            /** Limit */
+            readonly limit: string;
+            /** Name */
+            readonly name: string;
+            /**
+             * Per
+             * @enum {string}
+             */
+            readonly per: "team" | "person";
+            /** Per Cent */
+            readonly per_cent: number;
+            /** Period */
+            readonly period: string;
+            /** Reserved */
+            readonly reserved: string;
+            /** Resets At */
+            readonly resets_at: string;
+            /** Safe */
+            readonly safe: boolean;
+            /** Spent */
+            readonly spent: string;
+            /** Start */
+            readonly start: string;
+            /** Steps */
+            readonly steps: readonly components["schemas"]["BudgetStepAnswer"][];
+            /**
+             * Unit
+             * @enum {string}
+             */
+            readonly unit: "gpu_hours" | "money";
+            /** User */
+            readonly user: string | null;
+            /** Words */
+            readonly words: string;
+        };
+        /**
+         * BudgetForecastAnswer
+         * @description Days on which it will be used up: eight of ten futures are between ``low`` and ``high``. Null: not before it
+         *     resets, or not known; ``words`` say which.
+         */
+        readonly BudgetForecastAnswer: {
+            /** High */
+            readonly high: string | null;
+            /** Low */
+            readonly low: string | null;
+            /** Median */
+            readonly median: string | null;
+            /** Words */
+            readonly words: string;
+        };
+        /**
+         * BudgetsAnswer
+         * @description A team's budgets and the caller's own; ``people`` are those of everybody in it, for its admins, else null.
+         *
+         *     ``held`` is how many jobs of the team its budgets hold now.
+         */
+        readonly BudgetsAnswer: {
+            /** As Of */
+            readonly as_of: string;
+            /** Budgets */
+            readonly budgets: readonly components["schemas"]["BudgetAnswer"][];
+            /** Grants */
+            readonly grants: readonly components["schemas"]["GrantAnswer"][];
+            /** Held */
+            readonly held: number;
+            /** Known */
+            readonly known: boolean;
+            /** People */
+            readonly people: readonly components["schemas"]["BudgetAnswer"][] | null;
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Tenant */
+            readonly tenant: string;
+        };
+        /**
+         * BudgetStepAnswer
+         * @description At ``share`` per cent follows ``action``. ``reached``: what is spent is as much already.
+         */
+        readonly BudgetStepAnswer: {
+            /** Action */
+            readonly action: string;
+            /** Reached */
+            readonly reached: boolean;
+            /** Share */
+            readonly share: number;
+        };
+        /**
+         * CaseAnswer
+         * @description An example of a rule.
+         */
+        readonly CaseAnswer: {
+            /** Expect */
+            readonly expect: string;
+            /** Message */
+            readonly message: string | null;
+            /** Name */
+            readonly name: string;
+        };
+        /**
+         * CauseAnswer
+         * @description What started a run: somebody by ``hand``, or what happened in a repository. ``by`` is who, where that is known.
+         *
+         *     ``before`` is the commit that the ref named before; ``forced``: history was rewritten.
+         */
+        readonly CauseAnswer: {
+            /** Before */
+            readonly before: string | null;
+            /** By */
+            readonly by: string | null;
+            /** Commit */
+            readonly commit: string | null;
+            /** Forced */
+            readonly forced: boolean;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            readonly kind: "hand" | "push" | "tag" | "change-request" | "schedule";
+            /** Ref */
+            readonly ref: string | null;
+            /** Repository */
+            readonly repository: string | null;
+            /** Trigger */
+            readonly trigger: string | null;
+        };
+        /**
+         * ChainAnswer
+         * @description What reading all of the chain of statements has shown.
+         */
+        readonly ChainAnswer: {
+            /**
+             * Head
+             * @description The hash of the last one: keep it elsewhere, and compare it later.
+             */
+            readonly head: string;
+            /** Ok */
+            readonly ok: boolean;
+            /** Problem */
+            readonly problem: string | null;
+            /** Statements */
+            readonly statements: number;
+        };
+        /**
+         * CheckedStepAnswer
+         * @description What would become of one job of a pipeline. ``refusal`` says why it would be refused.
+         */
+        readonly CheckedStepAnswer: {
+            /** Accepted */
+            readonly accepted: boolean;
+            /** Key */
+            readonly key: string;
+            /** Needs */
+            readonly needs: readonly string[];
+            /** Profile */
+            readonly profile: string | null;
+            /** Refusal */
+            readonly refusal: string | null;
+            /** Step */
+            readonly step: string;
+            /** Warnings */
+            readonly warnings: readonly string[];
+        };
+        /**
          * ClosedAnswer
          * @description A month that is closed now.
          */
@@ -1163,6 +2796,12 @@ export interface components {
              */
             readonly start: number;
         };
+        /**
+         * CommitState
+         * @description How a commit stands with a trigger. Stable: answers have it.
+         * @enum {string}
+         */
+        readonly CommitState: "pending" | "success" | "failure" | "error";
         /**
          * CorrectionAnswer
          * @description A line that was taken back (retraction) or put in its place (restatement) in the bill of ``booked_in``.
@@ -1240,6 +2879,351 @@ export interface components {
             readonly resource: string;
         };
         /**
+         * DataClass
+         * @description How sensitive the data is. The site's rules see it.
+         * @enum {string}
+         */
+        readonly DataClass: "public" | "internal" | "personal" | "secret";
+        /**
+         * DatasetAnswer
+         * @description A name for data of a team.
+         */
+        readonly DatasetAnswer: {
+            /**
+             * Created At
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly created_at: string;
+            /** Created By */
+            readonly created_by: string;
+            readonly data_class: components["schemas"]["DataClass"];
+            /** Description */
+            readonly description: string;
+            /** Name */
+            readonly name: string;
+            readonly newest: components["schemas"]["DatasetVersionAnswer"] | null;
+            /** Tenant */
+            readonly tenant: string;
+            /** Uri */
+            readonly uri: string;
+        };
+        /**
+         * DatasetDetail
+         * @description A dataset and its versions, the newest first.
+         */
+        readonly DatasetDetail: {
+            readonly dataset: components["schemas"]["DatasetAnswer"];
+            /** Versions */
+            readonly versions: readonly components["schemas"]["DatasetVersionAnswer"][];
+        };
+        /**
+         * DatasetList
+         * @description The datasets of one team, or of all of the caller's.
+         */
+        readonly DatasetList: {
+            /** Datasets */
+            readonly datasets: readonly components["schemas"]["DatasetAnswer"][];
+        };
+        /**
+         * DatasetRequest
+         * @description A name for data of the team, and how sensitive it is.
+         */
+        readonly DatasetRequest: {
+            /**
+             * Data Class
+             * @description How sensitive it is.
+             * @default internal
+             * @enum {string}
+             */
+            readonly data_class: "public" | "internal" | "personal" | "secret";
+            /**
+             * Description
+             * @default
+             */
+            readonly description: string;
+            /** Name */
+            readonly name: string;
+            /**
+             * Tenant
+             * @default null
+             */
+            readonly tenant: string | null;
+            /**
+             * Uri
+             * @description Where people find it; the service never reads it.
+             * @default
+             */
+            readonly uri: string;
+        };
+        /**
+         * DatasetVersionAnswer
+         * @description A dataset as it was. ``count`` (files) and ``size`` are null where nobody said so.
+         */
+        readonly DatasetVersionAnswer: {
+            /**
+             * At
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly at: string;
+            /** By */
+            readonly by: string;
+            /** Count */
+            readonly count: number | null;
+            /** Digest */
+            readonly digest: string;
+            /**
+             * Kind
+             * @description What the digest is of: content, listing, dvc or lakefs.
+             */
+            readonly kind: string;
+            /** Size */
+            readonly size: number | null;
+            /**
+             * Version
+             * @description Counted from 1 for each model.
+             */
+            readonly version: number;
+        };
+        /**
+         * DatasetVersionRequest
+         * @description A dataset as it is, by a digest of the given kind.
+         */
+        readonly DatasetVersionRequest: {
+            /**
+             * Count
+             * @default null
+             */
+            readonly count: number | null;
+            /** Digest */
+            readonly digest: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            readonly kind: "content" | "listing" | "dvc" | "lakefs";
+            /**
+             * Size
+             * @default null
+             */
+            readonly size: number | null;
+        };
+        /**
+         * DeliveryAnswer
+         * @description A call of the Git host that was signed rightly.
+         */
+        readonly DeliveryAnswer: {
+            /**
+             * At
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly at: string;
+            /** By */
+            readonly by: string;
+            /** Delivery */
+            readonly delivery: string;
+            /** Event */
+            readonly event: string;
+            /** Ref */
+            readonly ref: string;
+        };
+        /**
+         * DeployAnswer
+         * @description What came of a wish. ``needs`` says who has to approve it first: then nothing was changed.
+         */
+        readonly DeployAnswer: {
+            readonly deployment: components["schemas"]["DeploymentAnswer"] | null;
+            /** Held */
+            readonly held: boolean;
+            /** Needs */
+            readonly needs: readonly components["schemas"]["NeedAnswer"][];
+            /** Warnings */
+            readonly warnings: readonly components["schemas"]["FindingAnswer"][];
+        };
+        /**
+         * DeploymentAnswer
+         * @description A model that answers under a name. ``back`` is the release that a rollback would go to.
+         */
+        readonly DeploymentAnswer: {
+            /**
+             * At
+             * @description The alias that it follows, or the number of a version.
+             */
+            readonly at: string;
+            /** Back */
+            readonly back: number | null;
+            /** By */
+            readonly by: string;
+            /**
+             * Changed At
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly changed_at: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly created_at: string;
+            /** Example */
+            readonly example: {
+                readonly [key: string]: unknown;
+            } | null;
+            readonly framework: components["schemas"]["Framework"];
+            /** Model */
+            readonly model: string;
+            /** Name */
+            readonly name: string;
+            readonly newest: components["schemas"]["ReleaseAnswer"] | null;
+            /** Profile */
+            readonly profile: string;
+            /**
+             * Reason
+             * @description What is not as it was asked for; empty where all is well.
+             */
+            readonly reason: string;
+            /** Recreate */
+            readonly recreate: boolean;
+            /** Replicas */
+            readonly replicas: number;
+            readonly serving: components["schemas"]["ReleaseAnswer"] | null;
+            readonly state: components["schemas"]["DeploymentState"];
+            /** Tenant */
+            readonly tenant: string;
+        };
+        /**
+         * DeploymentDetail
+         * @description A deployment with its releases, the newest first.
+         */
+        readonly DeploymentDetail: {
+            readonly deployment: components["schemas"]["DeploymentAnswer"];
+            /** Releases */
+            readonly releases: readonly components["schemas"]["ReleaseAnswer"][];
+            /**
+             * Simulated
+             * @description Whether the cluster's GPUs are simulated.
+             */
+            readonly simulated: boolean;
+        };
+        /**
+         * DeploymentRequest
+         * @description A model that shall answer. The same again changes nothing; anything else is the next release.
+         */
+        readonly DeploymentRequest: {
+            /**
+             * Command
+             * @description For framework command: it listens on 127.0.0.1 at the port that AIFACTORY_PORT names.
+             * @default
+             */
+            readonly command: string;
+            /**
+             * Example
+             * @description A request that a release has to answer before it serves.
+             * @default null
+             */
+            readonly example: {
+                readonly [key: string]: unknown;
+            } | null;
+            /**
+             * @description What serves the files; auto goes by what they are.
+             * @default auto
+             */
+            readonly framework: components["schemas"]["Framework"];
+            /**
+             * Model
+             * @description A model and the alias to follow, or a version: fraud@prod, fraud@3.
+             */
+            readonly model: string;
+            /**
+             * Profile
+             * @description The profile of each replica.
+             */
+            readonly profile: string;
+            /**
+             * Recreate
+             * @description End the release before first: for a team without quota for two. Nothing answers meanwhile.
+             * @default false
+             */
+            readonly recreate: boolean;
+            /**
+             * Replicas
+             * @default 1
+             */
+            readonly replicas: number;
+        };
+        /**
+         * DeploymentRollback
+         * @description The release to go back to; by default the one before the present one.
+         */
+        readonly DeploymentRollback: {
+            /**
+             * Reason
+             * @description Why, for whoever reads the history.
+             */
+            readonly reason: string;
+            /**
+             * Release
+             * @description The number of a release.
+             * @default null
+             */
+            readonly release: number | null;
+        };
+        /**
+         * DeploymentsAnswer
+         * @description A team's deployments.
+         */
+        readonly DeploymentsAnswer: {
+            /** Deployments */
+            readonly deployments: readonly components["schemas"]["DeploymentAnswer"][];
+            /**
+             * Enabled
+             * @description Whether this site deploys models.
+             */
+            readonly enabled: boolean;
+            /**
+             * Simulated
+             * @description Whether the cluster's GPUs are simulated.
+             */
+            readonly simulated: boolean;
+        };
+        /**
+         * DeploymentState
+         * @description What people read. UPDATING: one release answers while the next one comes. DEGRADED: it answers, and something of
+         *     it is not as it was asked for.
+         * @enum {string}
+         */
+        readonly DeploymentState: "STARTING" | "READY" | "UPDATING" | "DEGRADED" | "FAILED" | "STOPPED";
+        /**
+         * DeploymentUsageAnswer
+         * @description What a deployment was asked through the service: whoever asks it inside the team is not counted. ``held`` is
+         *     what its releases have held and cost in all, the newest first, up to ``as_of``.
+         */
+        readonly DeploymentUsageAnswer: {
+            /**
+             * As Of
+             * @description Seconds since 1970 up to which the ledger is complete.
+             */
+            readonly as_of: number;
+            /** Asked */
+            readonly asked: number;
+            /** Currency */
+            readonly currency: string | null;
+            /** Failed */
+            readonly failed: number;
+            /** Held */
+            readonly held: readonly components["schemas"]["ReleaseHeldAnswer"][];
+            /** Minutes */
+            readonly minutes: readonly components["schemas"]["UsageMinute"][];
+            /**
+             * Simulated
+             * @description Whether the cluster's GPUs are simulated.
+             */
+            readonly simulated: boolean;
+        };
+        /**
          * DeviceAnswer
          * @description What a tenant may hold of one device; ``used`` null when it is not known.
          */
@@ -1270,6 +3254,40 @@ export interface components {
             readonly resource: string;
         };
         /**
+         * DeviceRoom
+         * @description How many of a kind of device a team of the template may own and borrow, and how many are promised to nobody.
+         */
+        readonly DeviceRoom: {
+            /** Carved */
+            readonly carved: number;
+            /** Device */
+            readonly device: string;
+            /** Most */
+            readonly most: number;
+            /** Most Borrowed */
+            readonly most_borrowed: number;
+            /** Uncommitted */
+            readonly uncommitted: number;
+        };
+        /**
+         * DevicesLeftAnswer
+         * @description How it stands with one kind of device, in numbers and in a sentence.
+         */
+        readonly DevicesLeftAnswer: {
+            /** Asked */
+            readonly asked: number;
+            /** Carved */
+            readonly carved: number;
+            /** Device */
+            readonly device: string;
+            /** Fits */
+            readonly fits: number;
+            /** Promised */
+            readonly promised: number;
+            /** Sentence */
+            readonly sentence: string;
+        };
+        /**
          * DryRun
          * @description What would happen if this job were submitted now. Nothing was stored or created.
          *
@@ -1286,6 +3304,11 @@ export interface components {
                 readonly [key: string]: number;
             };
             readonly expected_wait: components["schemas"]["WaitAnswer"] | null;
+            /**
+             * Findings
+             * @description What the site's rules say, also what stops nothing.
+             */
+            readonly findings: readonly components["schemas"]["FindingAnswer"][];
             /** Manifest */
             readonly manifest: readonly {
                 readonly [key: string]: unknown;
@@ -1329,6 +3352,34 @@ export interface components {
             readonly running: string | null;
         };
         /**
+         * EdgeAnswer
+         * @description ``after`` came from ``before``; both are ids of nodes.
+         */
+        readonly EdgeAnswer: {
+            /** After */
+            readonly after: string;
+            /** Before */
+            readonly before: string;
+            /** How */
+            readonly how: string;
+            /** Known */
+            readonly known: string;
+        };
+        /**
+         * EffectAnswer
+         * @description What another team would feel.
+         */
+        readonly EffectAnswer: {
+            /** Count */
+            readonly count: number;
+            /** Device */
+            readonly device: string;
+            /** Sentence */
+            readonly sentence: string;
+            /** Tenant */
+            readonly tenant: string;
+        };
+        /**
          * EndKind
          * @description Why an attempt ends while the job goes on.
          * @enum {string}
@@ -1368,6 +3419,66 @@ export interface components {
              */
             readonly simulated: boolean;
         };
+        /**
+         * EnvironmentAnswer
+         * @description One environment; ``first`` null: no version of it may be started now.
+         */
+        readonly EnvironmentAnswer: {
+            /** Description */
+            readonly description: string;
+            /** Display Name */
+            readonly display_name: string;
+            /** Environment */
+            readonly environment: string;
+            /** First */
+            readonly first: string | null;
+            /** Kind */
+            readonly kind: string;
+            /** Profiles */
+            readonly profiles: readonly components["schemas"]["PairingAnswer"][];
+            /** Versions */
+            readonly versions: readonly components["schemas"]["EnvironmentVersionAnswer"][];
+        };
+        /**
+         * EnvironmentsAnswer
+         * @description Those that the team has; none where every server is JupyterLab in the site's one image.
+         */
+        readonly EnvironmentsAnswer: {
+            /** Environments */
+            readonly environments: readonly components["schemas"]["EnvironmentAnswer"][];
+            /** Tenant */
+            readonly tenant: string;
+        };
+        /**
+         * EnvironmentVersionAnswer
+         * @description One version. ``packages`` null: the site has no lock of it.
+         */
+        readonly EnvironmentVersionAnswer: {
+            /** Image */
+            readonly image: string;
+            /** Packages */
+            readonly packages: {
+                readonly [key: string]: string;
+            } | null;
+            /** Startable */
+            readonly startable: boolean;
+            /** State */
+            readonly state: string;
+            /** Successor */
+            readonly successor: string | null;
+            /** Until */
+            readonly until: string | null;
+            /** Version */
+            readonly version: string;
+            /** Why */
+            readonly why: string;
+        };
+        /**
+         * EventState
+         * @description What became of an event. Stable: answers have it.
+         * @enum {string}
+         */
+        readonly EventState: "WAITING" | "STARTED" | "SKIPPED" | "REFUSED" | "SUPERSEDED";
         /**
          * Expected
          * @description The piece is kept now; ``next`` is where the next one is expected, in bytes.
@@ -1414,6 +3525,140 @@ export interface components {
             readonly source: string;
         };
         /**
+         * FactoryAnswer
+         * @description How the parts of a factory fare: ledger, budgets, webhooks, Prometheus.
+         */
+        readonly FactoryAnswer: {
+            /**
+             * Budgets
+             * @description How many tenants.yaml has.
+             */
+            readonly budgets: number;
+            readonly ledger: components["schemas"]["LedgerStateAnswer"];
+            readonly prometheus: components["schemas"]["PrometheusStateAnswer"];
+            readonly webhooks: components["schemas"]["WebhookStateAnswer"];
+        };
+        /**
+         * FaultAnswer
+         * @description What is wrong with a pipeline file, with its line; ``place`` is the field, such as steps.train.profile.
+         */
+        readonly FaultAnswer: {
+            /** Line */
+            readonly line: number | null;
+            /** Message */
+            readonly message: string;
+            /** Place */
+            readonly place: string;
+        };
+        /**
+         * FileAnswer
+         * @description A file of a version: its path below the model's folder.
+         */
+        readonly FileAnswer: {
+            /** Name */
+            readonly name: string;
+            /**
+             * Sha256
+             * @description SHA-256 in hexadecimal digits.
+             */
+            readonly sha256: string;
+            /**
+             * Size
+             * @description Bytes.
+             */
+            readonly size: number;
+        };
+        /**
+         * FindingAnswer
+         * @description What one rule of the site says.
+         */
+        readonly FindingAnswer: {
+            /**
+             * Enforced
+             * @description False while the rule is only tried.
+             */
+            readonly enforced: boolean;
+            /**
+             * Field
+             * @description The field of the request that it is about.
+             */
+            readonly field: string | null;
+            /**
+             * Fix
+             * @description How to mend it.
+             */
+            readonly fix: string;
+            /** Message */
+            readonly message: string;
+            /**
+             * Needs
+             * @description Who has to approve; empty: nobody.
+             */
+            readonly needs: readonly components["schemas"]["NeedAnswer"][];
+            /**
+             * Overridable By
+             * @description The role that may override it.
+             */
+            readonly overridable_by: string | null;
+            /**
+             * Override
+             * @description The override by which it passes all the same.
+             */
+            readonly override: string | null;
+            /**
+             * Refuses
+             * @description Whether it stops what is asked.
+             */
+            readonly refuses: boolean;
+            /** Rule */
+            readonly rule: string;
+            /** Severity */
+            readonly severity: string;
+        };
+        /**
+         * Framework
+         * @description What serves the files: AUTO goes by what they are, COMMAND is any program that listens.
+         * @enum {string}
+         */
+        readonly Framework: "auto" | "sklearn" | "onnx" | "python" | "command";
+        /**
+         * FrozenAnswer
+         * @description Who froze an alias, when and why.
+         */
+        readonly FrozenAnswer: {
+            /**
+             * At
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly at: string;
+            /** By */
+            readonly by: string;
+            /** Reason */
+            readonly reason: string;
+        };
+        /**
+         * GivenModel
+         * @description A version of a model that a job was submitted with, with the signature of its files.
+         */
+        readonly GivenModel: {
+            /** Bundle */
+            readonly bundle: {
+                readonly [key: string]: unknown;
+            } | null;
+            readonly version: components["schemas"]["VersionAnswer"];
+        };
+        /**
+         * GivenModels
+         * @description For a job's runner: its models, and the keys to believe.
+         */
+        readonly GivenModels: {
+            /** Keys */
+            readonly keys: readonly components["schemas"]["KeyAnswer"][];
+            /** Models */
+            readonly models: readonly components["schemas"]["GivenModel"][];
+        };
+        /**
          * GpuAnswer
          * @description ``usable_gib`` is what a program can allocate; null where nobody has measured it.
          */
@@ -1426,6 +3671,71 @@ export interface components {
             readonly usable_gib: string | null;
             /** Words */
             readonly words: string;
+        };
+        /**
+         * GrantAnswer
+         * @description More of a budget, until ``until``. ``user`` null: of the team's budget. ``counts``: it does now.
+         */
+        readonly GrantAnswer: {
+            /** Amount */
+            readonly amount: string;
+            /** At */
+            readonly at: string;
+            /** Budget */
+            readonly budget: string;
+            /** By */
+            readonly by: string;
+            /** Counts */
+            readonly counts: boolean;
+            /** Id */
+            readonly id: number;
+            /** Reason */
+            readonly reason: string;
+            /** Until */
+            readonly until: string;
+            /** User */
+            readonly user: string | null;
+        };
+        /**
+         * GrantedTeamsAnswer
+         * @description The file of each team that was granted, and which were removed from those.
+         */
+        readonly GrantedTeamsAnswer: {
+            /** Granted */
+            readonly granted: {
+                readonly [key: string]: string;
+            };
+            /** Removed */
+            readonly removed: readonly string[];
+        };
+        /**
+         * GrantRequest
+         * @description More of a budget for a time.
+         */
+        readonly GrantRequest: {
+            /**
+             * Amount
+             * @description How much, in the budget's unit.
+             */
+            readonly amount: string;
+            /**
+             * Budget
+             * @description The budget's name.
+             */
+            readonly budget: string;
+            /** Reason */
+            readonly reason: string;
+            /**
+             * Until
+             * @description When it ends, in seconds since 1970.
+             */
+            readonly until: number;
+            /**
+             * User
+             * @description Whose, for a budget of each person.
+             * @default null
+             */
+            readonly user: string | null;
         };
         /**
          * HealthAnswer
@@ -1524,6 +3834,23 @@ export interface components {
             readonly ends_by: string | null;
             /** Kind */
             readonly kind: string;
+            /** User */
+            readonly user: string;
+        };
+        /**
+         * HitAnswer
+         * @description One request that the rule would have stopped.
+         */
+        readonly HitAnswer: {
+            /**
+             * Job
+             * @description Null for what was no job.
+             */
+            readonly job: string | null;
+            /** Message */
+            readonly message: string;
+            /** Tenant */
+            readonly tenant: string;
             /** User */
             readonly user: string;
         };
@@ -1716,6 +4043,16 @@ export interface components {
             readonly user: string;
         };
         /**
+         * HoldingRule
+         * @description Why it has to be approved.
+         */
+        readonly HoldingRule: {
+            /** Message */
+            readonly message: string;
+            /** Rule */
+            readonly rule: string;
+        };
+        /**
          * HoldPage
          * @description Holds in order of their start. ``next`` is what to pass as ``after`` for those after; null at the end.
          */
@@ -1758,6 +4095,181 @@ export interface components {
              * @description Seconds that may have been held beside these: they cost nothing.
              */
             readonly uncertain_seconds: number;
+        };
+        /**
+         * IdleActAnswer
+         * @description One step that was taken.
+         */
+        readonly IdleActAnswer: {
+            /**
+             * Act
+             * @enum {string}
+             */
+            readonly act: "noticed" | "kept" | "cleared" | "would-stop" | "stopped" | "not-stopped" | "used";
+            /**
+             * At
+             * @description Seconds since 1970.
+             */
+            readonly at: number;
+            /** By */
+            readonly by: string;
+            /** Evidence */
+            readonly evidence: readonly string[];
+            /** Note */
+            readonly note: string;
+            /** Pod */
+            readonly pod: string;
+            /** Profile */
+            readonly profile: string;
+            /** Server */
+            readonly server: string;
+            /** Since */
+            readonly since: number | null;
+            /** Tenant */
+            readonly tenant: string;
+            /** Until */
+            readonly until: number | null;
+            /** User */
+            readonly user: string;
+        };
+        /**
+         * IdleNotice
+         * @description What is about to happen to an idle server.
+         */
+        readonly IdleNotice: {
+            /** Keep Seconds */
+            readonly keep_seconds: number;
+            /** Keeps Left */
+            readonly keeps_left: number;
+            /**
+             * Stops
+             * @description False: the site only tries it out, or only tells.
+             */
+            readonly stops: boolean;
+            /**
+             * Until
+             * @description Seconds since 1970.
+             */
+            readonly until: number;
+            /** Why */
+            readonly why: string;
+        };
+        /**
+         * IdleServer
+         * @description A server that holds a GPU.
+         */
+        readonly IdleServer: {
+            /** Keeps */
+            readonly keeps: number;
+            /** Kept Until */
+            readonly kept_until: number | null;
+            readonly notice: components["schemas"]["IdleNotice"] | null;
+            /** Pod */
+            readonly pod: string;
+            /** Profile */
+            readonly profile: string;
+            /** Server */
+            readonly server: string | null;
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /** Since */
+            readonly since: number | null;
+            /** Tenant */
+            readonly tenant: string;
+            /** User */
+            readonly user: string;
+            /**
+             * Verdict
+             * @description Unknown: nobody can say, and nothing follows from it.
+             * @enum {string}
+             */
+            readonly verdict: "busy" | "idle" | "unknown";
+            /**
+             * Why
+             * @description What shows it, sentence by sentence.
+             */
+            readonly why: readonly string[];
+        };
+        /**
+         * IdleServers
+         * @description Who holds a GPU and uses it or not. ``trouble`` is why there are no samples now.
+         */
+        readonly IdleServers: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            readonly action: "off" | "dry-run" | "notify" | "stop";
+            /** Acts */
+            readonly acts: readonly components["schemas"]["IdleActAnswer"][];
+            /** After */
+            readonly after: number;
+            /**
+             * Saved Seconds
+             * @description Of the last 30 days: what stops in a dry run would have saved.
+             */
+            readonly saved_seconds: number;
+            /** Servers */
+            readonly servers: readonly components["schemas"]["IdleServer"][];
+            /** Trouble */
+            readonly trouble: string | null;
+        };
+        /**
+         * ImpactAnswer
+         * @description What a rule would have said to what was asked in the last days, in the caller's teams.
+         *
+         *     ``unjudged`` are those that it could not be asked about: what it needs is not known of them. ``hits`` has the first
+         *     of those that failed.
+         */
+        readonly ImpactAnswer: {
+            /** Asked */
+            readonly asked: number;
+            /** Days */
+            readonly days: number;
+            /** Failed */
+            readonly failed: number;
+            /** Hits */
+            readonly hits: readonly components["schemas"]["HitAnswer"][];
+            /** Rule */
+            readonly rule: string;
+            /** Teams */
+            readonly teams: readonly string[];
+            /** Unjudged */
+            readonly unjudged: number;
+            /**
+             * Words
+             * @description The same as a sentence.
+             */
+            readonly words: string;
+        };
+        /**
+         * InferAnswer
+         * @description An answer of the Open Inference Protocol, version 2.
+         */
+        readonly InferAnswer: {
+            /** Model Name */
+            readonly model_name: string;
+            /** Model Version */
+            readonly model_version: string;
+            /** Outputs */
+            readonly outputs: readonly {
+                readonly [key: string]: unknown;
+            }[];
+        };
+        /**
+         * InferRequest
+         * @description A request of the Open Inference Protocol, version 2.
+         */
+        readonly InferRequest: {
+            /** Inputs */
+            readonly inputs: readonly {
+                readonly [key: string]: unknown;
+            }[];
+        } & {
+            readonly [key: string]: unknown;
         };
         /**
          * JobAnswer
@@ -1894,6 +4406,11 @@ export interface components {
              */
             readonly schedule: string | null;
             /**
+             * Secrets
+             * @description The names of the secrets that it is given.
+             */
+            readonly secrets: readonly string[];
+            /**
              * Simulated
              * @description Whether the cluster's GPUs are simulated.
              */
@@ -1945,11 +4462,66 @@ export interface components {
         };
         /**
          * JobState
-         * @description PENDING is recorded, QUEUED waits for quota, STARTING has it, RUNNING runs, SUSPENDED waits for its owner;
-         *     the other three are final.
+         * @description HELD waits for an approval, PENDING is recorded, QUEUED waits for quota, STARTING has it, RUNNING runs, SUSPENDED
+         *     waits for its owner; the other three are final. Of a job that is HELD nothing exists on the cluster.
          * @enum {string}
          */
-        readonly JobState: "PENDING" | "QUEUED" | "STARTING" | "RUNNING" | "SUSPENDED" | "SUCCEEDED" | "FAILED" | "CANCELLED";
+        readonly JobState: "HELD" | "PENDING" | "QUEUED" | "STARTING" | "RUNNING" | "SUSPENDED" | "SUCCEEDED" | "FAILED" | "CANCELLED";
+        readonly JsonValue: unknown;
+        /**
+         * KeepRequest
+         * @description Which server is to stay.
+         */
+        readonly KeepRequest: {
+            /**
+             * Server
+             * @description Its name; empty for the default server.
+             */
+            readonly server: string;
+        };
+        /**
+         * KeyAnswer
+         * @description A key's public part. It may have signed statements ``first`` to ``last``; null while it is in use.
+         */
+        readonly KeyAnswer: {
+            /** First */
+            readonly first: number;
+            /** Id */
+            readonly id: string;
+            /** Last */
+            readonly last: number | null;
+            /**
+             * Public
+             * @description As PEM.
+             */
+            readonly public: string;
+            /** Revoked */
+            readonly revoked: string | null;
+            /** Why */
+            readonly why: string;
+        };
+        /**
+         * KeyList
+         * @description All keys that ever signed, the oldest first.
+         */
+        readonly KeyList: {
+            /** Keys */
+            readonly keys: readonly components["schemas"]["KeyAnswer"][];
+        };
+        /**
+         * LedgerStateAnswer
+         * @description The ledger: its entries, how far it is behind the cluster, and what is wrong with the last ``checked``.
+         */
+        readonly LedgerStateAnswer: {
+            /** Behind Seconds */
+            readonly behind_seconds: number;
+            /** Checked */
+            readonly checked: number;
+            /** Entries */
+            readonly entries: number;
+            /** Trouble */
+            readonly trouble: string;
+        };
         /**
          * LimitsAnswer
          * @description How much may be sent and kept.
@@ -2050,6 +4622,20 @@ export interface components {
              * @description Whether the cluster's GPUs are simulated.
              */
             readonly simulated: boolean;
+        };
+        /**
+         * LineageAnswer
+         * @description A graph. ``cut``: there is more than was shown.
+         */
+        readonly LineageAnswer: {
+            /** Cut */
+            readonly cut: boolean;
+            /** Edges */
+            readonly edges: readonly components["schemas"]["EdgeAnswer"][];
+            /** Nodes */
+            readonly nodes: readonly components["schemas"]["NodeAnswer"][];
+            /** Of */
+            readonly of: string;
         };
         /**
          * MenuAnswer
@@ -2184,10 +4770,226 @@ export interface components {
             readonly missing: readonly string[];
         };
         /**
+         * ModelAnswer
+         * @description A model of a team.
+         */
+        readonly ModelAnswer: {
+            /** Aliases */
+            readonly aliases: readonly components["schemas"]["AliasAnswer"][];
+            /**
+             * Created At
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly created_at: string;
+            /** Created By */
+            readonly created_by: string;
+            /** Name */
+            readonly name: string;
+            readonly newest: components["schemas"]["VersionAnswer"] | null;
+            /** Tenant */
+            readonly tenant: string;
+            /**
+             * Versions
+             * @description How many there are.
+             */
+            readonly versions: number;
+        };
+        /**
+         * ModelDetail
+         * @description A model and its versions, the newest first. ``next`` is where the next page goes on; null at the end.
+         */
+        readonly ModelDetail: {
+            readonly model: components["schemas"]["ModelAnswer"];
+            /** Next */
+            readonly next: number | null;
+            /**
+             * Simulated
+             * @description Whether the cluster's GPUs are simulated.
+             */
+            readonly simulated: boolean;
+            /** Versions */
+            readonly versions: readonly components["schemas"]["VersionAnswer"][];
+        };
+        /**
+         * ModelList
+         * @description The models of one team, or of all of the caller's.
+         */
+        readonly ModelList: {
+            /** Models */
+            readonly models: readonly components["schemas"]["ModelAnswer"][];
+            /**
+             * Simulated
+             * @description Whether the cluster's GPUs are simulated.
+             */
+            readonly simulated: boolean;
+        };
+        /**
+         * MoveAnswer
+         * @description What came of it. ``held``: people have to approve it first, then it is to be asked again; nothing has moved.
+         */
+        readonly MoveAnswer: {
+            readonly alias: components["schemas"]["AliasAnswer"];
+            /** Held */
+            readonly held: boolean;
+            readonly move: components["schemas"]["MoveFacts"] | null;
+            /** Needs */
+            readonly needs: readonly components["schemas"]["NeedAnswer"][];
+            /** Warnings */
+            readonly warnings: readonly components["schemas"]["WarningAnswer"][];
+        };
+        /**
+         * MoveFacts
+         * @description One thing that happened to an alias. ``number`` is that of its signed statement.
+         */
+        readonly MoveFacts: {
+            /** After */
+            readonly after: number | null;
+            /** Alias */
+            readonly alias: string;
+            /** Approval */
+            readonly approval: string | null;
+            /**
+             * At
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly at: string;
+            /** Before */
+            readonly before: number | null;
+            /** By */
+            readonly by: string;
+            readonly kind: components["schemas"]["MoveKind"];
+            /** Number */
+            readonly number: number;
+            /** Reason */
+            readonly reason: string;
+        };
+        /**
+         * MoveKind
+         * @description What happened to an alias. FREEZE and THAW leave it where it is.
+         * @enum {string}
+         */
+        readonly MoveKind: "promote" | "rollback" | "remove" | "freeze" | "thaw";
+        /**
+         * NeedAnswer
+         * @description So many people of a role have to approve.
+         */
+        readonly NeedAnswer: {
+            /** Count */
+            readonly count: number;
+            /** Role */
+            readonly role: string;
+        };
+        /**
+         * NodeAnswer
+         * @description One thing of a lineage. ``known``: verified (the service or the runner hashed it), declared (somebody says so) or
+         *     missing. Of another team's there is the digest alone.
+         */
+        readonly NodeAnswer: {
+            /** About */
+            readonly about: {
+                readonly [key: string]: unknown;
+            };
+            /** Digest */
+            readonly digest: string;
+            /** Foreign */
+            readonly foreign: boolean;
+            /** Id */
+            readonly id: string;
+            readonly kind: components["schemas"]["NodeKind"];
+            /** Known */
+            readonly known: string;
+            /** Label */
+            readonly label: string;
+            /** Tenant */
+            readonly tenant: string | null;
+        };
+        /**
+         * NodeKind
+         * @description What a node is.
+         * @enum {string}
+         */
+        readonly NodeKind: "commit" | "files" | "image" | "template" | "data" | "job" | "version" | "alias" | "deployment" | "approval" | "key";
+        /**
+         * OverrideAnswer
+         * @description Somebody let one soft rule pass for exactly what was asked.
+         */
+        readonly OverrideAnswer: {
+            /** By */
+            readonly by: string;
+            /**
+             * Counts
+             * @description Whether it counts now.
+             */
+            readonly counts: boolean;
+            /** Digest */
+            readonly digest: string;
+            /** Id */
+            readonly id: string;
+            /**
+             * Made
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly made: string;
+            /** Reason */
+            readonly reason: string;
+            /** Rule */
+            readonly rule: string;
+            /** Tenant */
+            readonly tenant: string;
+            /**
+             * Until
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly until: string;
+            /**
+             * User
+             * @description Whose request it is for.
+             */
+            readonly user: string;
+            /** Verdict */
+            readonly verdict: string;
+        };
+        /**
+         * OverrideRequest
+         * @description Let one soft rule pass for exactly what was asked.
+         */
+        readonly OverrideRequest: {
+            /** Reason */
+            readonly reason: string;
+            /**
+             * Rule
+             * @description Which of its findings.
+             */
+            readonly rule: string;
+            /**
+             * Until
+             * @description When it ends, in seconds since 1970.
+             */
+            readonly until: number;
+            /**
+             * Verdict
+             * @description The refusal: `verdict` of its answer.
+             */
+            readonly verdict: string;
+        };
+        /**
+         * OverridesAnswer
+         * @description A team's, the newest first.
+         */
+        readonly OverridesAnswer: {
+            /** Overrides */
+            readonly overrides: readonly components["schemas"]["OverrideAnswer"][];
+        };
+        /**
          * OverviewAnswer
          * @description ``known`` false: the cluster did not say what is in use; ``holding`` and ``waiting`` are null then, never empty.
          *
-         *     ``role`` is the caller's in the team.
+         *     ``role`` is the caller's in the team. ``notice`` says that the team ends, empty for one that stays, and
+         *     ``renewable`` whether its administrators can ask for more time.
          */
         readonly OverviewAnswer: {
             /** As Of */
@@ -2198,6 +5000,10 @@ export interface components {
             readonly holding: readonly components["schemas"]["HoldingAnswer"][] | null;
             /** Known */
             readonly known: boolean;
+            /** Notice */
+            readonly notice: string;
+            /** Renewable */
+            readonly renewable: boolean;
             /** Role */
             readonly role: string;
             /** Simulated */
@@ -2313,6 +5119,20 @@ export interface components {
             readonly uncertain_seconds: number;
         };
         /**
+         * PairingAnswer
+         * @description How the environment goes with a profile: fits, warns or refuses; ``instead`` is the smallest that fits.
+         */
+        readonly PairingAnswer: {
+            /** Fit */
+            readonly fit: string;
+            /** Instead */
+            readonly instead: string | null;
+            /** Profile */
+            readonly profile: string;
+            /** Why */
+            readonly why: string;
+        };
+        /**
          * ParameterAnswer
          * @description What a template lets be set; ``default`` null: it must be.
          */
@@ -2327,6 +5147,154 @@ export interface components {
             readonly name: string;
         };
         /**
+         * PipelineCheckAnswer
+         * @description What would happen to a pipeline. With ``faults`` it can't be read, and there are no steps.
+         */
+        readonly PipelineCheckAnswer: {
+            /** Accepted */
+            readonly accepted: boolean;
+            /** Faults */
+            readonly faults: readonly components["schemas"]["FaultAnswer"][];
+            /** Name */
+            readonly name: string | null;
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Steps */
+            readonly steps: readonly components["schemas"]["CheckedStepAnswer"][];
+        };
+        /**
+         * PipelineCheckRequest
+         * @description A pipeline that is only thought of.
+         */
+        readonly PipelineCheckRequest: {
+            /**
+             * Pipeline
+             * @description The text of the pipeline file.
+             */
+            readonly pipeline: string;
+        };
+        /**
+         * PipelineRetryRequest
+         * @description From which step on to run again; without one, from what did not succeed.
+         */
+        readonly PipelineRetryRequest: {
+            /** Key */
+            readonly key: string;
+            /**
+             * Step
+             * @default null
+             */
+            readonly step: string | null;
+        };
+        /**
+         * PipelineRunAnswer
+         * @description A run of a pipeline with its steps, in the order of the file.
+         */
+        readonly PipelineRunAnswer: {
+            /** Cancel Asked */
+            readonly cancel_asked: boolean;
+            readonly cause: components["schemas"]["CauseAnswer"];
+            /**
+             * Created
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly created: string;
+            /** Finished */
+            readonly finished: string | null;
+            /** Id */
+            readonly id: string;
+            /** Name */
+            readonly name: string;
+            /** Owner */
+            readonly owner: string;
+            /** Reason */
+            readonly reason: string | null;
+            /** Retry Of */
+            readonly retry_of: string | null;
+            /** Simulated */
+            readonly simulated: boolean;
+            readonly state: components["schemas"]["RunState"];
+            /** Steps */
+            readonly steps: readonly components["schemas"]["PipelineStepAnswer"][];
+            /** Tenant */
+            readonly tenant: string;
+        };
+        /**
+         * PipelineRunPage
+         * @description Runs, the newest first. ``next`` is what to pass as ``before`` for those after; null at the end.
+         */
+        readonly PipelineRunPage: {
+            /** Next */
+            readonly next: string | null;
+            /** Runs */
+            readonly runs: readonly components["schemas"]["PipelineRunAnswer"][];
+        };
+        /**
+         * PipelineRunRequest
+         * @description A pipeline to run now. ``files`` is the SHA-256 of a manifest that was sent before, None to run without files.
+         */
+        readonly PipelineRunRequest: {
+            /**
+             * Files
+             * @default null
+             */
+            readonly files: string | null;
+            /** Key */
+            readonly key: string;
+            /**
+             * Pipeline
+             * @description The text of the pipeline file.
+             */
+            readonly pipeline: string;
+        };
+        /**
+         * PipelineStepAnswer
+         * @description One job of a run, or what the service did itself. ``job_state`` is null until the job is submitted, and when it
+         *     is no longer kept.
+         *
+         *     ``taken_from`` is the earlier run whose job counts here. ``result`` is of a step without a job.
+         */
+        readonly PipelineStepAnswer: {
+            /** Finished */
+            readonly finished: string | null;
+            /** Job */
+            readonly job: string | null;
+            readonly job_state: components["schemas"]["JobState"] | null;
+            /** Key */
+            readonly key: string;
+            /** Metrics */
+            readonly metrics: {
+                readonly [key: string]: number | null;
+            };
+            /** Needs */
+            readonly needs: readonly string[];
+            /** Reason */
+            readonly reason: string | null;
+            readonly result: components["schemas"]["StepResultAnswer"] | null;
+            /** Started */
+            readonly started: string | null;
+            readonly state: components["schemas"]["PipelineStepState"];
+            /** Step */
+            readonly step: string;
+            /** Taken From */
+            readonly taken_from: string | null;
+            /** Values */
+            readonly values: {
+                readonly [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** When */
+            readonly when: readonly string[];
+            /** Work */
+            readonly work: string;
+        };
+        /**
+         * PipelineStepState
+         * @description Where one job of a step stands. Stable: answers have it.
+         * @enum {string}
+         */
+        readonly PipelineStepState: "PENDING" | "RUNNING" | "SUCCEEDED" | "FAILED" | "SKIPPED" | "CANCELLED";
+        /**
          * Planned
          * @description A job that is only thought of: as Submission, but nothing is stored, so it needs no key.
          */
@@ -2336,6 +5304,12 @@ export interface components {
              * @default
              */
             readonly command: string;
+            /**
+             * Data
+             * @description What it reads: <dataset>@<number>, or model:<model>@<alias>.
+             * @default []
+             */
+            readonly data: readonly string[];
             /**
              * Engine
              * @description What runs it; by default the service's first engine.
@@ -2421,6 +5395,12 @@ export interface components {
              * @default 30
              */
             readonly retry_backoff: number;
+            /**
+             * Secrets
+             * @description Names of secrets that it gets as variables.
+             * @default []
+             */
+            readonly secrets: readonly string[];
             /**
              * Server
              * @description The notebook server that it comes from, the default one's name being empty: the job runs in its image. Without it, in the site's.
@@ -2556,6 +5536,52 @@ export interface components {
             readonly zone: string;
         };
         /**
+         * PolicyVerdict
+         * @description What the rules said to one request. ``view`` is what they saw of it.
+         */
+        readonly PolicyVerdict: {
+            /**
+             * At
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly at: string;
+            /** Bundle */
+            readonly bundle: string;
+            /** Digest */
+            readonly digest: string;
+            /** Findings */
+            readonly findings: readonly components["schemas"]["FindingAnswer"][];
+            /** Id */
+            readonly id: string;
+            /** Outcome */
+            readonly outcome: string;
+            /** Subject */
+            readonly subject: string;
+            /** Target */
+            readonly target: string;
+            /** Tenant */
+            readonly tenant: string;
+            /** User */
+            readonly user: string;
+            /** Verb */
+            readonly verb: string;
+            /** View */
+            readonly view: {
+                readonly [key: string]: unknown;
+            };
+        };
+        /**
+         * PolicyVerdictPage
+         * @description The newest first; ``next`` is the ``before`` of the next page.
+         */
+        readonly PolicyVerdictPage: {
+            /** Next */
+            readonly next: string | null;
+            /** Verdicts */
+            readonly verdicts: readonly components["schemas"]["PolicyVerdict"][];
+        };
+        /**
          * Priority
          * @description How urgent a job is among its tenant's. No job is as urgent as a notebook: a person waits for that one.
          * @enum {string}
@@ -2565,7 +5591,8 @@ export interface components {
          * Problem
          * @description What went wrong, as RFC 9457 has it. ``reason`` is stable, for programs; ``detail`` is a sentence for people.
          *
-         *     A refusal about numbers has them too: ``resource``, ``flavor``, ``asked``, ``used``, ``limit``, ``fits_now``.
+         *     A refusal about numbers has them too: ``resource``, ``flavor``, ``asked``, ``used``, ``limit``, ``fits_now``. One by
+         *     the site's rules has what all of them say, and the id under which that is recorded; a dry run's is recorded nowhere.
          */
         readonly Problem: {
             /** Asked */
@@ -2574,6 +5601,8 @@ export interface components {
             readonly detail: string;
             /** Field */
             readonly field: string | null;
+            /** Findings */
+            readonly findings?: readonly components["schemas"]["FindingAnswer"][];
             /** Fits Now */
             readonly fits_now?: readonly string[];
             /** Flavor */
@@ -2592,6 +5621,24 @@ export interface components {
             readonly type: string;
             /** Used */
             readonly used?: number;
+            /** Verdict */
+            readonly verdict?: string;
+        };
+        /**
+         * ProblemHeard
+         * @description The service has it.
+         */
+        readonly ProblemHeard: {
+            /** Id */
+            readonly id: string;
+        };
+        /**
+         * ProblemReport
+         * @description Why a release can't be served, in its pod's words.
+         */
+        readonly ProblemReport: {
+            /** Problem */
+            readonly problem: string;
         };
         /**
          * ProfileAnswer
@@ -2661,6 +5708,39 @@ export interface components {
             readonly percent: number | null;
         };
         /**
+         * ProgressState
+         * @description A step of a request: done, going on, still to come, or never to come.
+         * @enum {string}
+         */
+        readonly ProgressState: "done" | "now" | "later" | "never";
+        /**
+         * PrometheusStateAnswer
+         * @description Whether Prometheus answers, as tenants.yaml names it.
+         */
+        readonly PrometheusStateAnswer: {
+            /** Configured */
+            readonly configured: boolean;
+            /** Trouble */
+            readonly trouble: string;
+        };
+        /**
+         * Promotion
+         * @description The version that an alias shall lead to.
+         */
+        readonly Promotion: {
+            /**
+             * Reason
+             * @description Why, for whoever reads the history.
+             * @default
+             */
+            readonly reason: string;
+            /**
+             * Version
+             * @description The number of a version, as text.
+             */
+            readonly version: string;
+        };
+        /**
          * ProvenanceAnswer
          * @description Where a job comes from; null for what its client did not say.
          */
@@ -2676,6 +5756,13 @@ export interface components {
                 readonly [key: string]: unknown;
             } | null;
         };
+        /**
+         * Provider
+         * @description Whose deliveries a trigger takes. It is said with the trigger and never guessed from headers, because some hosts
+         *     send others' headers too. LOCAL: a folder of this machine, which delivers nothing.
+         * @enum {string}
+         */
+        readonly Provider: "github" | "gitlab" | "gitea" | "bitbucket" | "local";
         /**
          * QuotaAnswer
          * @description What the tenant may hold, holds, and what fits now. ``known`` false: the quota engine does not answer.
@@ -2700,6 +5787,167 @@ export interface components {
             readonly tenant: string;
         };
         /**
+         * Registration
+         * @description Files that a job gave back, to be a version of a model.
+         */
+        readonly Registration: {
+            /**
+             * Files
+             * @description A folder or a file among what the job gave back; empty for all.
+             * @default
+             */
+            readonly files: string;
+            /**
+             * Job
+             * @description The id of a job that succeeded.
+             */
+            readonly job: string;
+            /**
+             * Note
+             * @description A word about it, for people.
+             * @default
+             */
+            readonly note: string;
+        };
+        /**
+         * ReleaseAnswer
+         * @description One version as a deployment serves it, or has served it.
+         */
+        readonly ReleaseAnswer: {
+            /** By */
+            readonly by: string;
+            readonly cause: components["schemas"]["ReleaseCause"];
+            /**
+             * Created At
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly created_at: string;
+            /**
+             * Digest
+             * @description SHA-256 in hexadecimal digits.
+             */
+            readonly digest: string;
+            /** Ended At */
+            readonly ended_at: string | null;
+            readonly framework: components["schemas"]["Framework"];
+            /**
+             * Number
+             * @description Counted from 1 for each model.
+             */
+            readonly number: number;
+            /** Profile */
+            readonly profile: string;
+            /**
+             * Reason
+             * @description Why it waits, failed or ended; empty where all is well.
+             */
+            readonly reason: string;
+            /** Replicas */
+            readonly replicas: number;
+            /** Serving At */
+            readonly serving_at: string | null;
+            readonly state: components["schemas"]["ReleaseState"];
+            /**
+             * Version
+             * @description Counted from 1 for each model.
+             */
+            readonly version: number;
+            /**
+             * Why
+             * @description The word of whoever wanted it.
+             */
+            readonly why: string;
+        };
+        /**
+         * ReleaseCause
+         * @description Why a release was made: somebody deployed, the alias led elsewhere, or somebody rolled back.
+         * @enum {string}
+         */
+        readonly ReleaseCause: "deploy" | "alias" | "rollback";
+        /**
+         * ReleaseHeldAnswer
+         * @description What the pods of one release have held since it began, as the ledger has it.
+         */
+        readonly ReleaseHeldAnswer: {
+            /** Amount */
+            readonly amount: string | null;
+            /**
+             * Gpu Seconds
+             * @description Seconds, each pod counted as the part of a GPU that it held.
+             */
+            readonly gpu_seconds: number;
+            /** Pods */
+            readonly pods: number;
+            /**
+             * Release
+             * @description Counted from 1 for each model.
+             */
+            readonly release: number;
+            /**
+             * Seconds
+             * @description Seconds of pods that held a profile.
+             */
+            readonly seconds: number;
+            /**
+             * Uncertain Seconds
+             * @description Seconds that may have been held beside these: they cost nothing.
+             */
+            readonly uncertain_seconds: number;
+        };
+        /**
+         * ReleaseState
+         * @description PENDING is recorded, QUEUED waits for quota, STARTING has it, SERVING answers, STANDBY has answered and runs on
+         *     so that a return takes one step; FAILED and RETIRED are final.
+         * @enum {string}
+         */
+        readonly ReleaseState: "PENDING" | "QUEUED" | "STARTING" | "SERVING" | "STANDBY" | "FAILED" | "RETIRED";
+        /**
+         * RequestEntryAnswer
+         * @description One thing that happened to a request.
+         */
+        readonly RequestEntryAnswer: {
+            /**
+             * At
+             * @description ISO 8601, in UTC.
+             */
+            readonly at: string;
+            /** Text */
+            readonly text: string;
+            /** Who */
+            readonly who: string;
+        };
+        /**
+         * RequestState
+         * @description WAITING for votes; GRANTED: the team is there or is being made. Nothing leads out of the others.
+         *
+         *     REMOVED: an administrator took a granted team out of those that were asked for.
+         * @enum {string}
+         */
+        readonly RequestState: "WAITING" | "GRANTED" | "REFUSED" | "WITHDRAWN" | "REMOVED";
+        /**
+         * RequestStepAnswer
+         * @description One step of a request.
+         */
+        readonly RequestStepAnswer: {
+            /** Name */
+            readonly name: string;
+            /** Sentence */
+            readonly sentence: string;
+            readonly state: components["schemas"]["ProgressState"];
+        };
+        /**
+         * Restoration
+         * @description Why a version is taken back into use.
+         */
+        readonly Restoration: {
+            /**
+             * Reason
+             * @description Why, for whoever reads the history.
+             */
+            readonly reason: string;
+        };
+        /**
          * Retries
          * @description How often the job was tried again after a failure, and how often it may be.
          */
@@ -2716,6 +5964,33 @@ export interface components {
         readonly RetryRequest: {
             /** Key */
             readonly key: string;
+        };
+        /**
+         * Revocation
+         * @description Why nothing that a key has signed is believed any more.
+         */
+        readonly Revocation: {
+            /**
+             * Reason
+             * @description Why, for whoever reads the history.
+             */
+            readonly reason: string;
+        };
+        /**
+         * Rollback
+         * @description The version that an alias shall lead to again; by default the one before the present one.
+         */
+        readonly Rollback: {
+            /**
+             * Reason
+             * @description Why, for whoever reads the history.
+             */
+            readonly reason: string;
+            /**
+             * Version
+             * @default null
+             */
+            readonly version: string | null;
         };
         /**
          * RoomAnswer
@@ -2749,6 +6024,177 @@ export interface components {
              * @description Bytes.
              */
             readonly room_per_team: number;
+        };
+        /**
+         * RuleAnswer
+         * @description One rule with its expressions, as its file has them.
+         */
+        readonly RuleAnswer: {
+            /** Bundle */
+            readonly bundle: string;
+            /** Cases */
+            readonly cases: readonly components["schemas"]["CaseAnswer"][];
+            /**
+             * Effect
+             * @description What follows where it is not met, as a sentence.
+             */
+            readonly effect: string;
+            /**
+             * Enforce From
+             * @description Before that it is only tried.
+             */
+            readonly enforce_from: string | null;
+            /** Enforced */
+            readonly enforced: boolean;
+            /**
+             * Engines
+             * @description By which engines; empty: by all.
+             */
+            readonly engines: readonly string[];
+            /** Field */
+            readonly field: string | null;
+            /**
+             * Fix
+             * @description How to mend what it refuses.
+             */
+            readonly fix: string;
+            /**
+             * Holds
+             * @description The expression `assert`.
+             */
+            readonly holds: string;
+            /** Id */
+            readonly id: string;
+            /** Message */
+            readonly message: string;
+            /** Needs */
+            readonly needs: readonly components["schemas"]["NeedAnswer"][];
+            /** Overridable By */
+            readonly overridable_by: string | null;
+            /**
+             * Owner
+             * @description The team whose own rule it is; null for the site's.
+             */
+            readonly owner: string | null;
+            /** Severity */
+            readonly severity: string;
+            /**
+             * Source
+             * @description Its file and line.
+             */
+            readonly source: string;
+            /** Target */
+            readonly target: string;
+            /**
+             * Teams
+             * @description Whose requests it is about; empty: all teams'.
+             */
+            readonly teams: readonly string[];
+            /** Title */
+            readonly title: string;
+            /** Variables */
+            readonly variables: {
+                readonly [key: string]: string;
+            };
+            /**
+             * Verbs
+             * @description What it is asked at; empty: always.
+             */
+            readonly verbs: readonly string[];
+            /** When */
+            readonly when: string | null;
+        };
+        /**
+         * RulesAnswer
+         * @description The rules in use. ``trouble`` says to the hub's administrators why they are not those of the folder.
+         */
+        readonly RulesAnswer: {
+            /**
+             * Bundle
+             * @description The digest of all files; empty where there are no rules.
+             */
+            readonly bundle: string;
+            /** Rules */
+            readonly rules: readonly components["schemas"]["RuleSummary"][];
+            /** Trouble */
+            readonly trouble: string | null;
+        };
+        /**
+         * RulesInUseAnswer
+         * @description Which rules the service works with. ``trouble`` says why not those of the folder, and is empty when they are.
+         */
+        readonly RulesInUseAnswer: {
+            /**
+             * Digest
+             * @description SHA-256 over the names and texts of all files.
+             */
+            readonly digest: string;
+            /**
+             * Folder
+             * @description Where they come from; empty on a site without rules.
+             */
+            readonly folder: string;
+            /** Rules */
+            readonly rules: number;
+            /** Trouble */
+            readonly trouble: string;
+        };
+        /**
+         * RuleSummary
+         * @description One rule in words.
+         */
+        readonly RuleSummary: {
+            /**
+             * Effect
+             * @description What follows where it is not met, as a sentence.
+             */
+            readonly effect: string;
+            /**
+             * Enforce From
+             * @description Before that it is only tried.
+             */
+            readonly enforce_from: string | null;
+            /** Enforced */
+            readonly enforced: boolean;
+            /**
+             * Engines
+             * @description By which engines; empty: by all.
+             */
+            readonly engines: readonly string[];
+            /** Field */
+            readonly field: string | null;
+            /**
+             * Fix
+             * @description How to mend what it refuses.
+             */
+            readonly fix: string;
+            /** Id */
+            readonly id: string;
+            /** Needs */
+            readonly needs: readonly components["schemas"]["NeedAnswer"][];
+            /** Overridable By */
+            readonly overridable_by: string | null;
+            /**
+             * Owner
+             * @description The team whose own rule it is; null for the site's.
+             */
+            readonly owner: string | null;
+            /** Severity */
+            readonly severity: string;
+            /** Target */
+            readonly target: string;
+            /**
+             * Teams
+             * @description Whose requests it is about; empty: all teams'.
+             */
+            readonly teams: readonly string[];
+            /** Title */
+            readonly title: string;
+            /**
+             * Verbs
+             * @description What it is asked at; empty: always.
+             */
+            readonly verbs: readonly string[];
         };
         /**
          * RunnerProgress
@@ -2818,6 +6264,12 @@ export interface components {
             readonly values: readonly (number | ("NaN" | "Infinity" | "-Infinity"))[];
         };
         /**
+         * RunState
+         * @description Where a run stands. STOPPED: a condition was not met, so that steps were left out. Stable: answers have it.
+         * @enum {string}
+         */
+        readonly RunState: "RUNNING" | "SUCCEEDED" | "STOPPED" | "FAILED" | "CANCELLED";
+        /**
          * ScheduleAnswer
          * @description A schedule. ``next`` is null while it is paused; ``problem`` says why the last time made no job.
          *
@@ -2873,6 +6325,12 @@ export interface components {
              * @default
              */
             readonly command: string;
+            /**
+             * Data
+             * @description What it reads: <dataset>@<number>, or model:<model>@<alias>.
+             * @default []
+             */
+            readonly data: readonly string[];
             /**
              * Engine
              * @description What runs it; by default the service's first engine.
@@ -2958,6 +6416,12 @@ export interface components {
              * @default 30
              */
             readonly retry_backoff: number;
+            /**
+             * Secrets
+             * @description Names of secrets that it gets as variables.
+             * @default []
+             */
+            readonly secrets: readonly string[];
             /**
              * Server
              * @description The notebook server that it comes from, the default one's name being empty: the job runs in its image. Without it, in the site's.
@@ -3050,6 +6514,89 @@ export interface components {
             readonly time_zone: string;
         };
         /**
+         * SecretAnswer
+         * @description All that is told of a secret. ``used`` null: no job was given it yet.
+         */
+        readonly SecretAnswer: {
+            /** Changed */
+            readonly changed: string;
+            /** Changed By */
+            readonly changed_by: string;
+            /** Name */
+            readonly name: string;
+            /**
+             * Revision
+             * @description Counts up with each value.
+             */
+            readonly revision: number;
+            /**
+             * Team
+             * @description Whether it is the team's, and not one's own.
+             */
+            readonly team: boolean;
+            /** Used */
+            readonly used: string | null;
+        };
+        /**
+         * SecretList
+         * @description What the caller's jobs in the team may list. Of two of one name a job gets the caller's own.
+         */
+        readonly SecretList: {
+            /** Secrets */
+            readonly secrets: readonly components["schemas"]["SecretAnswer"][];
+        };
+        /**
+         * SecretRemoved
+         * @description What was forgotten.
+         */
+        readonly SecretRemoved: {
+            /** Name */
+            readonly name: string;
+            /** Team */
+            readonly team: boolean;
+        };
+        /**
+         * SecretUseAnswer
+         * @description A job was given the secret.
+         */
+        readonly SecretUseAnswer: {
+            /** At */
+            readonly at: string;
+            /** Attempt */
+            readonly attempt: number;
+            /** Job */
+            readonly job: string;
+            /**
+             * Revision
+             * @description The value that it was given.
+             */
+            readonly revision: number;
+            /** User */
+            readonly user: string;
+        };
+        /**
+         * SecretUses
+         * @description The newest first.
+         */
+        readonly SecretUses: {
+            /** Uses */
+            readonly uses: readonly components["schemas"]["SecretUseAnswer"][];
+        };
+        /**
+         * SecretValue
+         * @description A secret's value. It is never told again.
+         */
+        readonly SecretValue: {
+            /**
+             * Team
+             * @description Of the whole team, which its admins set, instead of one's own.
+             * @default false
+             */
+            readonly team: boolean;
+            /** Value */
+            readonly value: string;
+        };
+        /**
          * ShareAnswer
          * @description ``free`` of ``total``, in pieces of the profile; null: not known.
          */
@@ -3058,6 +6605,122 @@ export interface components {
             readonly free: number | null;
             /** Total */
             readonly total: number;
+        };
+        /**
+         * SigningAnswer
+         * @description Whether statements of models can be signed now. ``key`` is the one in use; null before the first statement.
+         */
+        readonly SigningAnswer: {
+            /** Key */
+            readonly key: string | null;
+            /** Trouble */
+            readonly trouble: string;
+        };
+        /**
+         * SiteBudget
+         * @description A team's budgets with a user's own in it. ``refusal``: why no server of the asked profile may start now, null
+         *     where one may. ``ends``: why such a server that runs is to be stopped, null where it may go on.
+         */
+        readonly SiteBudget: {
+            /** Budgets */
+            readonly budgets: readonly components["schemas"]["BudgetAnswer"][];
+            /** Ends */
+            readonly ends: string | null;
+            readonly refusal: components["schemas"]["SiteRefusal"] | null;
+            /** Tenant */
+            readonly tenant: string;
+        };
+        /**
+         * SiteBudgets
+         * @description Of each of the asked teams that has budgets.
+         */
+        readonly SiteBudgets: {
+            /** Teams */
+            readonly teams: readonly components["schemas"]["SiteBudget"][];
+        };
+        /**
+         * SiteRefusal
+         * @description Why a server may not start.
+         */
+        readonly SiteRefusal: {
+            /** Message */
+            readonly message: string;
+            /** Reason */
+            readonly reason: string;
+        };
+        /**
+         * SizeAdvice
+         * @description A smaller size that would do for what somebody runs.
+         */
+        readonly SizeAdvice: {
+            /**
+             * Engine
+             * @description How much of the slice's compute was used, without the top 5 %.
+             */
+            readonly engine: number;
+            /**
+             * Gpu Seconds
+             * @description Of whole GPUs, in 30 days: what others would have.
+             */
+            readonly gpu_seconds: number;
+            /** Instead Of */
+            readonly instead_of: string;
+            /**
+             * Kind
+             * @description server, job, or pod.
+             */
+            readonly kind: string;
+            /**
+             * Memory
+             * @description The most bytes of GPU memory that were in use.
+             */
+            readonly memory: number;
+            /** Month */
+            readonly month: string | null;
+            /** Profile */
+            readonly profile: string;
+            /**
+             * Simulated
+             * @description Whether any of the devices is simulated.
+             */
+            readonly simulated: boolean;
+            /** Tenant */
+            readonly tenant: string;
+            /** Text */
+            readonly text: string;
+            /** User */
+            readonly user: string;
+        };
+        /**
+         * Stage
+         * @description Where a team is. The first six are passed in this order; READY and what follows are states that last.
+         * @enum {string}
+         */
+        readonly Stage: "walls" | "queue" | "control-plane" | "api" | "credentials" | "door" | "ready" | "waking" | "asleep" | "paused" | "draining" | "retired";
+        /**
+         * StatementAnswer
+         * @description A signed statement about a version: its number in the service's chain, what it says, and which key signed it.
+         */
+        readonly StatementAnswer: {
+            /**
+             * At
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly at: string;
+            /**
+             * Envelope
+             * @description As DSSE has it.
+             */
+            readonly envelope: {
+                readonly [key: string]: unknown;
+            };
+            /** Key */
+            readonly key: string;
+            /** Kind */
+            readonly kind: string;
+            /** Number */
+            readonly number: number;
         };
         /**
          * StepAnswer
@@ -3073,6 +6736,20 @@ export interface components {
             /** Started */
             readonly started: string | null;
             readonly state: components["schemas"]["StepState"];
+        };
+        /**
+         * StepResultAnswer
+         * @description The version of a model that a step registered, let ``alias`` lead to, or let answer as ``deployment``.
+         */
+        readonly StepResultAnswer: {
+            /** Alias */
+            readonly alias: string | null;
+            /** Deployment */
+            readonly deployment: string | null;
+            /** Model */
+            readonly model: string;
+            /** Version */
+            readonly version: number;
         };
         /**
          * StepState
@@ -3126,6 +6803,12 @@ export interface components {
              * @default
              */
             readonly command: string;
+            /**
+             * Data
+             * @description What it reads: <dataset>@<number>, or model:<model>@<alias>.
+             * @default []
+             */
+            readonly data: readonly string[];
             /**
              * Engine
              * @description What runs it; by default the service's first engine.
@@ -3209,6 +6892,12 @@ export interface components {
              */
             readonly retry_backoff: number;
             /**
+             * Secrets
+             * @description Names of secrets that it gets as variables.
+             * @default []
+             */
+            readonly secrets: readonly string[];
+            /**
              * Server
              * @description The notebook server that it comes from, the default one's name being empty: the job runs in its image. Without it, in the site's.
              * @default null
@@ -3240,6 +6929,44 @@ export interface components {
             readonly tenant: string | null;
         };
         /**
+         * TeamDecisionAnswer
+         * @description What would be answered now. ``effects`` null: nobody can say it now. ``offer`` is the largest that fits.
+         */
+        readonly TeamDecisionAnswer: {
+            /** Detail */
+            readonly detail: string | null;
+            /** Effects */
+            readonly effects: readonly components["schemas"]["EffectAnswer"][] | null;
+            /** Expires */
+            readonly expires: string;
+            /** Field */
+            readonly field: string | null;
+            /** Needs */
+            readonly needs: readonly components["schemas"]["NeedAnswer"][];
+            /** Needs Text */
+            readonly needs_text: string;
+            /** Offer */
+            readonly offer: {
+                readonly [key: string]: number;
+            };
+            /** Offer Borrowed */
+            readonly offer_borrowed: {
+                readonly [key: string]: number;
+            };
+            /**
+             * Outcome
+             * @description What would be answered.
+             * @enum {string}
+             */
+            readonly outcome: "granted" | "needs-approval" | "refused";
+            /** Reason */
+            readonly reason: string | null;
+            /** Rooms */
+            readonly rooms: readonly components["schemas"]["DevicesLeftAnswer"][];
+            /** Why */
+            readonly why: readonly string[];
+        };
+        /**
          * TeamLoadAnswer
          * @description How much a team holds now. Counts are null where the cluster did not say, never 0.
          */
@@ -3256,6 +6983,214 @@ export interface components {
             readonly unavailable: string | null;
             /** Waiting */
             readonly waiting: number | null;
+        };
+        /**
+         * TeamRequestAnswer
+         * @description One request. ``approval`` is the id of its last approval; ``file`` is the team's file, once it was granted.
+         */
+        readonly TeamRequestAnswer: {
+            /** Admins */
+            readonly admins: readonly string[];
+            /** Approval */
+            readonly approval: string | null;
+            /**
+             * Asked At
+             * @description ISO 8601, in UTC.
+             */
+            readonly asked_at: string;
+            /** Asked By */
+            readonly asked_by: string;
+            /** Borrowing */
+            readonly borrowing: {
+                readonly [key: string]: number;
+            };
+            /**
+             * Changed At
+             * @description ISO 8601, in UTC.
+             */
+            readonly changed_at: string;
+            /** Display Name */
+            readonly display_name: string;
+            /** Expires */
+            readonly expires: string;
+            /** File */
+            readonly file: string | null;
+            /** Id */
+            readonly id: string;
+            /** Journal */
+            readonly journal: readonly components["schemas"]["RequestEntryAnswer"][];
+            readonly kind: components["schemas"]["WishKind"];
+            /** Members */
+            readonly members: readonly string[];
+            /** Name */
+            readonly name: string;
+            /** Quota */
+            readonly quota: {
+                readonly [key: string]: number;
+            };
+            /** Reason */
+            readonly reason: string;
+            readonly state: components["schemas"]["RequestState"];
+            /** Steps */
+            readonly steps: readonly components["schemas"]["RequestStepAnswer"][];
+            /** Template */
+            readonly template: string;
+            /** Todo */
+            readonly todo: string;
+            /** Why */
+            readonly why: string;
+        };
+        /**
+         * TeamRequestPage
+         * @description Requests, the newest first.
+         */
+        readonly TeamRequestPage: {
+            /** Requests */
+            readonly requests: readonly components["schemas"]["TeamRequestAnswer"][];
+            /** Simulated */
+            readonly simulated: boolean;
+        };
+        /**
+         * TeamStateAnswer
+         * @description What the provisioner said of a team; ``stage`` null: nothing. ``age`` and ``in_stage`` are in seconds.
+         */
+        readonly TeamStateAnswer: {
+            /** Age */
+            readonly age: number | null;
+            /** Asked For */
+            readonly asked_for: boolean;
+            /** Display Name */
+            readonly display_name: string;
+            /** Expires */
+            readonly expires: string | null;
+            /** Follows */
+            readonly follows: string;
+            /** Healed */
+            readonly healed: number;
+            /** In Stage */
+            readonly in_stage: number | null;
+            /** Sentence */
+            readonly sentence: string;
+            readonly stage: components["schemas"]["Stage"] | null;
+            /** Tenant */
+            readonly tenant: string;
+            /** Todo */
+            readonly todo: string;
+            /** Trouble */
+            readonly trouble: string;
+            /** Version */
+            readonly version: string;
+        };
+        /**
+         * TeamStateReport
+         * @description What the provisioner knows of one team; times in seconds since 1970.
+         */
+        readonly TeamStateReport: {
+            /**
+             * Begun
+             * @default 0
+             */
+            readonly begun: number;
+            /**
+             * Follows
+             * @default
+             */
+            readonly follows: string;
+            /**
+             * Healed
+             * @default 0
+             */
+            readonly healed: number;
+            /**
+             * Last Used
+             * @default 0
+             */
+            readonly last_used: number;
+            /**
+             * Opened
+             * @default null
+             */
+            readonly opened: number | null;
+            /**
+             * Sentence
+             * @default
+             */
+            readonly sentence: string;
+            /** Since */
+            readonly since: number;
+            readonly stage: components["schemas"]["Stage"];
+            /**
+             * Todo
+             * @default
+             */
+            readonly todo: string;
+            /**
+             * Trouble
+             * @default
+             */
+            readonly trouble: string;
+            /**
+             * Version
+             * @default
+             */
+            readonly version: string;
+        };
+        /**
+         * TeamStatesAnswer
+         * @description All teams. ``heard_at`` null: no provisioner has spoken since this service started.
+         */
+        readonly TeamStatesAnswer: {
+            /** Heard At */
+            readonly heard_at: string | null;
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Teams */
+            readonly teams: readonly components["schemas"]["TeamStateAnswer"][];
+        };
+        /**
+         * TeamStatesReport
+         * @description What the provisioner knows of all teams.
+         */
+        readonly TeamStatesReport: {
+            /**
+             * Teams
+             * @default {}
+             */
+            readonly teams: {
+                readonly [key: string]: components["schemas"]["TeamStateReport"];
+            };
+        };
+        /**
+         * TeamTemplateAnswer
+         * @description One template. ``lasts`` is in seconds, null: for ever. ``groups`` are patterns of groups that may be named.
+         */
+        readonly TeamTemplateAnswer: {
+            /** Approval */
+            readonly approval: readonly components["schemas"]["ApprovalStepAnswer"][];
+            /** Description */
+            readonly description: string;
+            /** Devices */
+            readonly devices: readonly components["schemas"]["DeviceRoom"][];
+            /** Groups */
+            readonly groups: readonly string[];
+            /** Lasts */
+            readonly lasts: number | null;
+            /** Name */
+            readonly name: string;
+            /** Profiles */
+            readonly profiles: readonly string[];
+        };
+        /**
+         * TeamTemplatesAnswer
+         * @description What may be asked for. ``why_not`` says why the caller may not ask; null: they may.
+         */
+        readonly TeamTemplatesAnswer: {
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Templates */
+            readonly templates: readonly components["schemas"]["TeamTemplateAnswer"][];
+            /** Why Not */
+            readonly why_not: string | null;
         };
         /**
          * TeamUsage
@@ -3306,6 +7241,67 @@ export interface components {
             readonly uncertain_seconds: number;
             /** Zone */
             readonly zone: string;
+        };
+        /**
+         * TeamWishRequest
+         * @description What somebody asks for: a new team, or more time for one that was asked for.
+         */
+        readonly TeamWishRequest: {
+            /**
+             * Admins
+             * @description And its administrators.
+             * @default []
+             */
+            readonly admins: readonly string[];
+            /**
+             * Borrowing
+             * @description Devices by their name in tenants.yaml, and how many.
+             * @default {}
+             */
+            readonly borrowing: {
+                readonly [key: string]: number;
+            };
+            /**
+             * Display Name
+             * @description The name for people.
+             * @default
+             */
+            readonly display_name: string;
+            /**
+             * Expires
+             * @description The last day; as long as may be when left out.
+             * @default
+             */
+            readonly expires: string;
+            /** @default new */
+            readonly kind: components["schemas"]["WishKind"];
+            /**
+             * Members
+             * @description Groups at the identity provider: its members.
+             * @default []
+             */
+            readonly members: readonly string[];
+            /**
+             * Name
+             * @description The team's name.
+             */
+            readonly name: string;
+            /**
+             * Quota
+             * @description Devices by their name in tenants.yaml, and how many.
+             * @default {}
+             */
+            readonly quota: {
+                readonly [key: string]: number;
+            };
+            /** Reason */
+            readonly reason: string;
+            /**
+             * Template
+             * @description A template of the site.
+             * @default
+             */
+            readonly template: string;
         };
         /**
          * TemplateAnswer
@@ -3394,6 +7390,310 @@ export interface components {
             readonly packs: readonly string[];
         };
         /**
+         * TriggerAnswer
+         * @description A trigger, without what it signs in with. ``problem`` says why it starts nothing, or why its repository could not
+         *     be asked, since ``unreachable_since``. ``refused`` counts calls with a wrong signature.
+         *
+         *     ``hook`` is where the Git host calls, below the service's own address; null for a folder of this machine.
+         */
+        readonly TriggerAnswer: {
+            /** Branches */
+            readonly branches: readonly string[];
+            /** Cancel On Delete */
+            readonly cancel_on_delete: boolean;
+            /**
+             * Created
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly created: string;
+            /** Cron */
+            readonly cron: string | null;
+            /** Hook */
+            readonly hook: string | null;
+            /** Id */
+            readonly id: string;
+            /** Ignore Authors */
+            readonly ignore_authors: readonly string[];
+            /** Name */
+            readonly name: string;
+            /**
+             * Next
+             * @description When its branches are run as they are then.
+             */
+            readonly next: string | null;
+            /** Owner */
+            readonly owner: string;
+            /** Paths */
+            readonly paths: readonly string[];
+            /** Paused */
+            readonly paused: boolean;
+            /** Per Hour */
+            readonly per_hour: number;
+            /** Pipeline */
+            readonly pipeline: string;
+            /** Problem */
+            readonly problem: string | null;
+            readonly provider: components["schemas"]["Provider"];
+            /**
+             * Pushes
+             * @description Whether changes start a run; false: its times alone do.
+             */
+            readonly pushes: boolean;
+            /** Quiet */
+            readonly quiet: number;
+            /** Refused */
+            readonly refused: number;
+            /** Refused Last */
+            readonly refused_last: string | null;
+            /** Seen */
+            readonly seen: string | null;
+            /** Signs In */
+            readonly signs_in: boolean;
+            /** Skip Mark */
+            readonly skip_mark: boolean;
+            /** Tags */
+            readonly tags: readonly string[];
+            /**
+             * Tells
+             * @description Whether its host is told how commits stand.
+             */
+            readonly tells: boolean;
+            /** Tenant */
+            readonly tenant: string;
+            /** Time Zone */
+            readonly time_zone: string;
+            /** Unreachable Since */
+            readonly unreachable_since: string | null;
+            /** Url */
+            readonly url: string;
+        };
+        /**
+         * TriggerEventAnswer
+         * @description A change of a branch or tag, and what became of it. ``commit`` is null when it was deleted, ``before`` when it is
+         *     new. ``by`` and ``forced`` are null where they are not known.
+         */
+        readonly TriggerEventAnswer: {
+            /** Before */
+            readonly before: string | null;
+            /** By */
+            readonly by: string | null;
+            /** Commit */
+            readonly commit: string | null;
+            /** Forced */
+            readonly forced: boolean | null;
+            /** Number */
+            readonly number: number;
+            /** Reason */
+            readonly reason: string | null;
+            /** Ref */
+            readonly ref: string;
+            /** Run */
+            readonly run: string | null;
+            /**
+             * Scheduled
+             * @description Nothing changed: its time had come.
+             */
+            readonly scheduled: boolean;
+            /**
+             * Seen
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly seen: string;
+            readonly state: components["schemas"]["EventState"];
+            /** @description What the Git host was told of the commit last. */
+            readonly told: components["schemas"]["CommitState"] | null;
+            /**
+             * Told Problem
+             * @description Why it could not be told more.
+             */
+            readonly told_problem: string | null;
+        };
+        /**
+         * TriggerEventsAnswer
+         * @description What was seen in a trigger's repository and what its host said of it, the newest first.
+         */
+        readonly TriggerEventsAnswer: {
+            /** Deliveries */
+            readonly deliveries: readonly components["schemas"]["DeliveryAnswer"][];
+            /** Events */
+            readonly events: readonly components["schemas"]["TriggerEventAnswer"][];
+        };
+        /**
+         * TriggerPatch
+         * @description What may change of a trigger.
+         */
+        readonly TriggerPatch: {
+            /** Paused */
+            readonly paused: boolean;
+        };
+        /**
+         * TriggerRequest
+         * @description A repository that is to start a pipeline of its own whenever a branch or tag changes.
+         */
+        readonly TriggerRequest: {
+            /**
+             * Branches
+             * @description Patterns: * within slashes, ** over them.
+             * @default [
+             *       "main"
+             *     ]
+             */
+            readonly branches: readonly string[];
+            /**
+             * Cancel On Delete
+             * @description Whether runs of a branch end with it.
+             * @default false
+             */
+            readonly cancel_on_delete: boolean;
+            /**
+             * Cron
+             * @description Times at which each branch is run as it is then.
+             * @default
+             */
+            readonly cron: string | "";
+            /**
+             * Ignore Authors
+             * @description Mail addresses whose commits start nothing.
+             * @default []
+             */
+            readonly ignore_authors: readonly string[];
+            /** Key */
+            readonly key: string;
+            /**
+             * Name
+             * @default
+             */
+            readonly name: string;
+            /**
+             * Paths
+             * @description Patterns of files of which one has to have changed.
+             * @default []
+             */
+            readonly paths: readonly string[];
+            /**
+             * Per Hour
+             * @description Runs in an hour, after which it is paused.
+             * @default 20
+             */
+            readonly per_hour: number;
+            /**
+             * Pipeline
+             * @description The pipeline file in the repository.
+             * @default .aifactory/pipeline.yaml
+             */
+            readonly pipeline: string;
+            /** @description Whose deliveries it takes. */
+            readonly provider: components["schemas"]["Provider"];
+            /**
+             * Pushes
+             * @description Whether changes start a run; false: its times alone do.
+             * @default true
+             */
+            readonly pushes: boolean;
+            /**
+             * Quiet
+             * @description Seconds that a ref has to stay what it is.
+             * @default 3
+             */
+            readonly quiet: number;
+            /**
+             * Skip Mark
+             * @description Whether [skip factory] in a message starts nothing.
+             * @default false
+             */
+            readonly skip_mark: boolean;
+            /**
+             * Status Token
+             * @description For telling the host how commits stand; left out, it is not told.
+             * @default
+             */
+            readonly status_token: string;
+            /**
+             * Tags
+             * @description Patterns; by default no tag starts anything.
+             * @default []
+             */
+            readonly tags: readonly string[];
+            /**
+             * Time Zone
+             * @description As in the tz database: Europe/Amsterdam.
+             * @default UTC
+             */
+            readonly time_zone: string;
+            /**
+             * Token
+             * @description For signing in; it is never shown again.
+             * @default
+             */
+            readonly token: string;
+            /**
+             * Url
+             * @description The repository, by https.
+             */
+            readonly url: string;
+            /**
+             * Username
+             * @description For signing in; by default git.
+             * @default
+             */
+            readonly username: string;
+        };
+        /**
+         * TriggersAnswer
+         * @description A team's triggers, the oldest first.
+         */
+        readonly TriggersAnswer: {
+            /** Triggers */
+            readonly triggers: readonly components["schemas"]["TriggerAnswer"][];
+        };
+        /**
+         * TriggerSecretAnswer
+         * @description A trigger, and what its Git host is to sign with: shown now and at the next change alone.
+         */
+        readonly TriggerSecretAnswer: {
+            /** Secret */
+            readonly secret: string | null;
+            readonly trigger: components["schemas"]["TriggerAnswer"];
+        };
+        /**
+         * TriggerTestAnswer
+         * @description What a trigger would start now. ``refused`` says why nothing, before any step was looked at.
+         */
+        readonly TriggerTestAnswer: {
+            readonly check: components["schemas"]["PipelineCheckAnswer"] | null;
+            /** Commit */
+            readonly commit: string | null;
+            /** Left */
+            readonly left: readonly string[];
+            /** Ref */
+            readonly ref: string | null;
+            /** Refused */
+            readonly refused: string | null;
+        };
+        /**
+         * TriggerTestRequest
+         * @description The branch or tag to try a trigger with.
+         */
+        readonly TriggerTestRequest: {
+            /**
+             * Ref
+             * @default main
+             */
+            readonly ref: string;
+        };
+        /**
+         * TroubleAnswer
+         * @description One thing that is wrong: the file or field, and a sentence for a person.
+         */
+        readonly TroubleAnswer: {
+            /** Field */
+            readonly field: string;
+            /** Message */
+            readonly message: string;
+        };
+        /**
          * Unreachable
          * @description Since when the cluster can't be asked about the job, and why. What is said of the job is from before.
          */
@@ -3406,6 +7706,27 @@ export interface components {
              * @description UTC, RFC 3339.
              */
             readonly since: string;
+        };
+        /**
+         * UsageMinute
+         * @description What was asked in one minute. Times in milliseconds: the bound under which so many of the answers came; null
+         *     above the last bound.
+         */
+        readonly UsageMinute: {
+            /** Asked */
+            readonly asked: number;
+            /**
+             * At
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly at: string;
+            /** Failed */
+            readonly failed: number;
+            /** P50 */
+            readonly p50: number | null;
+            /** P95 */
+            readonly p95: number | null;
         };
         /**
          * UsageRowAnswer
@@ -3461,6 +7782,185 @@ export interface components {
             readonly problem: string | null;
         };
         /**
+         * VerificationAnswer
+         * @description What was found when a version was looked at anew: every byte, both signatures, and its provenance.
+         */
+        readonly VerificationAnswer: {
+            /**
+             * At
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly at: string;
+            /**
+             * Key
+             * @description The id of the key that signed its files.
+             */
+            readonly key: string;
+            /** Ok */
+            readonly ok: boolean;
+            /** Troubles */
+            readonly troubles: readonly components["schemas"]["TroubleAnswer"][];
+            readonly version: components["schemas"]["VersionAnswer"];
+        };
+        /**
+         * VersionAnswer
+         * @description A version of a model. ``digest`` covers names, sizes and contents of its files; ``root`` is the digest that
+         *     OpenSSF model signing gives them. ``runs_code`` names files whose readers run code that is in them.
+         */
+        readonly VersionAnswer: {
+            /**
+             * Aliases
+             * @description The aliases that lead to it now.
+             */
+            readonly aliases: readonly string[];
+            /** Attempt */
+            readonly attempt: number;
+            /**
+             * Digest
+             * @description SHA-256 in hexadecimal digits.
+             */
+            readonly digest: string;
+            /**
+             * Files
+             * @description How many files it has.
+             */
+            readonly files: number;
+            /**
+             * Formats
+             * @description How many files there are of each format.
+             */
+            readonly formats: {
+                readonly [key: string]: number;
+            };
+            /** Id */
+            readonly id: string;
+            /** Job */
+            readonly job: string;
+            /** Model */
+            readonly model: string;
+            /** Note */
+            readonly note: string;
+            /**
+             * Registered At
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly registered_at: string;
+            /** Registered By */
+            readonly registered_by: string;
+            /**
+             * Root
+             * @description SHA-256 in hexadecimal digits.
+             */
+            readonly root: string;
+            /** Runs Code */
+            readonly runs_code: readonly string[];
+            /**
+             * Size
+             * @description Bytes.
+             */
+            readonly size: number;
+            readonly state: components["schemas"]["VersionState"];
+            /** Tenant */
+            readonly tenant: string;
+            /**
+             * Version
+             * @description Counted from 1 for each model.
+             */
+            readonly version: number;
+            /**
+             * Why
+             * @description Why it is quarantined; empty while it is not.
+             */
+            readonly why: string;
+        };
+        /**
+         * VersionDetail
+         * @description A version with its files and where it comes from. ``provenance`` is SLSA's, version 1, as it was signed.
+         */
+        readonly VersionDetail: {
+            /**
+             * Bundle
+             * @description The files' signature as `model_signing verify` takes it.
+             */
+            readonly bundle: {
+                readonly [key: string]: unknown;
+            } | null;
+            /** Files */
+            readonly files: readonly components["schemas"]["FileAnswer"][];
+            /** Provenance */
+            readonly provenance: {
+                readonly [key: string]: unknown;
+            } | null;
+            /**
+             * Simulated
+             * @description Whether the cluster's GPUs are simulated.
+             */
+            readonly simulated: boolean;
+            /** Statements */
+            readonly statements: readonly components["schemas"]["StatementAnswer"][];
+            readonly version: components["schemas"]["VersionAnswer"];
+        };
+        /**
+         * VersionState
+         * @description REGISTERED may be promoted. QUARANTINED: a byte was found wrong, so nothing reads it any more.
+         * @enum {string}
+         */
+        readonly VersionState: "REGISTERED" | "QUARANTINED";
+        /**
+         * VoteAnswer
+         * @description A person's vote. ``counts`` null: nobody can say now whether they may still vote, or the approval is over.
+         */
+        readonly VoteAnswer: {
+            /**
+             * At
+             * @description ISO 8601, in UTC.
+             */
+            readonly at: string;
+            /** Comment */
+            readonly comment: string;
+            /** Counts */
+            readonly counts: boolean | null;
+            /** Emergency */
+            readonly emergency: boolean;
+            /**
+             * Vote
+             * @enum {string}
+             */
+            readonly vote: "yes" | "no";
+            /** Voter */
+            readonly voter: string;
+        };
+        /**
+         * VoteRequest
+         * @description A vote.
+         */
+        readonly VoteRequest: {
+            /**
+             * Comment
+             * @description Seen by everybody who sees it.
+             * @default
+             */
+            readonly comment: string;
+            /**
+             * Digest
+             * @description The approval's digest, as it was shown to the person.
+             */
+            readonly digest: string;
+            /**
+             * Emergency
+             * @description Approve alone: for the site's emergency group, and with a comment that says why.
+             * @default false
+             */
+            readonly emergency: boolean;
+            /**
+             * Vote
+             * @enum {string}
+             */
+            readonly vote: "yes" | "no";
+        };
+        /**
          * WaitAnswer
          * @description Seconds; null: not known. Four waits of five end between ``low`` and ``high``; none is longer than ``most``.
          */
@@ -3495,6 +7995,14 @@ export interface components {
             readonly user: string | null;
         };
         /**
+         * WaitingApprovals
+         * @description How many approvals wait for a person's vote.
+         */
+        readonly WaitingApprovals: {
+            /** Waiting */
+            readonly waiting: number;
+        };
+        /**
          * Wanted
          * @description Files that somebody is about to send, by the SHA-256 of their content.
          */
@@ -3508,6 +8016,18 @@ export interface components {
             readonly tenant: string | null;
         };
         /**
+         * WarningAnswer
+         * @description What a rule says against it that does not stop it.
+         */
+        readonly WarningAnswer: {
+            /** Fix */
+            readonly fix: string;
+            /** Message */
+            readonly message: string;
+            /** Rule */
+            readonly rule: string;
+        };
+        /**
          * WebhookSecret
          * @description For the header webhook-signature, as the Standard Webhooks specification has it.
          */
@@ -3517,6 +8037,29 @@ export interface components {
             /** Tenant */
             readonly tenant: string;
         };
+        /**
+         * WebhookStateAnswer
+         * @description Messages to webhooks: how many wait, for how many seconds the oldest does, how many were given up in a day.
+         */
+        readonly WebhookStateAnswer: {
+            /** Given Up */
+            readonly given_up: number;
+            /** Oldest Seconds */
+            readonly oldest_seconds: number;
+            /**
+             * Trouble
+             * @description What went wrong last within a day, without the address.
+             */
+            readonly trouble: string;
+            /** Waiting */
+            readonly waiting: number;
+        };
+        /**
+         * WishKind
+         * @description NEW: a team that is not there yet. RENEWAL: a team that was asked for lasts longer.
+         * @enum {string}
+         */
+        readonly WishKind: "new" | "renewal";
     };
     responses: never;
     parameters: never;
@@ -3526,6 +8069,265 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    readonly listApprovals: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description How many at most. */
+                readonly limit?: number;
+                /** @description In one of these states; may come several times. */
+                readonly state?: readonly components["schemas"]["ApprovalState"][];
+                /** @description Of this job or model version only. */
+                readonly subject?: string | null;
+                /** @description One team's only; by default all that the caller may see. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Approvals of the caller's teams, and those that need a group of approvers that the caller is in. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ApprovalPage"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getApproval: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly approval: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description One approval, with its votes as they count now. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ApprovalAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly voteOnApproval: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly approval: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["VoteRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Approve or refuse; only with the session of a browser. The same vote again changes nothing. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ApprovalAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listDatasets: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description One team's only; by default all of the token's. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The datasets of the caller's teams, by name. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DatasetList"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly makeDataset: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["DatasetRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Name a dataset of the team: 201 for a new one, 200 for one that is there and says the same. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DatasetAnswer"];
+                };
+            };
+            /** @description Name a dataset of the team: 201 for a new one, 200 for one that is there and says the same. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DatasetAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getDataset: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly dataset: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A dataset and its versions, the newest first. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DatasetDetail"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly makeDatasetVersion: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly dataset: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["DatasetVersionRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Name a version of a dataset by its digest: 201 for a new one, 200 for one that is there already. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DatasetVersionAnswer"];
+                };
+            };
+            /** @description Name a version of a dataset by its digest: 201 for a new one, 200 for one that is there already. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DatasetVersionAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly listEngines: {
         readonly parameters: {
             readonly query?: never;
@@ -3899,6 +8701,70 @@ export interface operations {
             };
         };
     };
+    readonly listOwnModels: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The models that the job was submitted with. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["GivenModels"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly fetchModelFile: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job: string;
+                readonly name: string;
+                readonly version: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A file of a model that the job was submitted with; ``version`` is its id. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/octet-stream": string;
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly reportProgress: {
         readonly parameters: {
             readonly query?: never;
@@ -3956,6 +8822,105 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Heard"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listReleaseModels: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly release: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The version that the release serves. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["GivenModels"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly fetchReleaseFile: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: string;
+                readonly release: string;
+                readonly version: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A file of the version that the release serves; ``version`` is its id. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/octet-stream": string;
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly reportReleaseProblem: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly release: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ProblemReport"];
+            };
+        };
+        readonly responses: {
+            /** @description Why the release can't be served, in its pod's words. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ProblemHeard"];
                 };
             };
             /** @description What went wrong. */
@@ -4166,7 +9131,7 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Remove the files that an ended job gave back: they make room. */
+            /** @description Remove the files that an ended job gave back: they make room. Those that models refer to stay. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -4560,6 +9525,716 @@ export interface operations {
             };
         };
     };
+    readonly getLineage: {
+        readonly parameters: {
+            readonly query: {
+                /** @description How many steps at most. */
+                readonly depth?: number;
+                /** @description To what it came from, to what came from it, or both. */
+                readonly direction?: "up" | "down" | "both";
+                /** @description model:<name>@<alias or number>, job:<id>, dataset:<name>@<number>, deployment:<name>, or commit:, files:, image: or key: with a digest. */
+                readonly of: string;
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What something came from and what came from it: models, deployments, jobs, data, commits, images, keys. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["LineageAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listModelKeys: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The public keys that statements of models are signed with. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["KeyList"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly rotateModelKey: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Sign with a new key from now on; what the former ones have signed stays good. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["KeyAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly revokeModelKey: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly key: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Revocation"];
+            };
+        };
+        readonly responses: {
+            /** @description Believe nothing that a key has signed: its versions can't be promoted until they are signed anew. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["KeyAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listModels: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description One team's only; by default all of the token's. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The models of the caller's teams, by name. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ModelList"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getModel: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Those after this one: `next` of the page before. */
+                readonly before?: number | null;
+                /** @description How many versions at most. */
+                readonly limit?: number;
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly model: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A model, its aliases and its versions, the newest first. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getAlias: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly alias: string;
+                readonly model: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Where an alias leads, and all that happened to it. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AliasHistory"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly removeAlias: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Why, for whoever reads the history. */
+                readonly reason?: string;
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly alias: string;
+                readonly model: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Let an alias lead nowhere; its history stays. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MoveAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly freezeAlias: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly alias: string;
+                readonly model: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["AliasChange"];
+            };
+        };
+        readonly responses: {
+            /** @description Let nobody promote an alias until it is thawed. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MoveAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly promoteModel: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly alias: string;
+                readonly model: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Promotion"];
+            };
+        };
+        readonly responses: {
+            /** @description Let an alias lead to a version, once all of it was looked at anew; 202 while people have to approve it. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MoveAnswer"];
+                };
+            };
+            /** @description Let an alias lead to a version, once all of it was looked at anew; 202 while people have to approve it. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MoveAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly rollBackModel: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly alias: string;
+                readonly model: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Rollback"];
+            };
+        };
+        readonly responses: {
+            /** @description Let an alias lead to a version again that it has led to, and freeze it there until somebody thaws it. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MoveAnswer"];
+                };
+            };
+            /** @description Let an alias lead to a version again that it has led to, and freeze it there until somebody thaws it. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MoveAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly thawAlias: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly alias: string;
+                readonly model: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["AliasChange"];
+            };
+        };
+        readonly responses: {
+            /** @description Let a frozen alias be promoted again. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MoveAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly registerModel: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly model: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Registration"];
+            };
+        };
+        readonly responses: {
+            /** @description Register files that a job gave back as a version: 201 for a new one, 200 for one that is there already. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["VersionAnswer"];
+                };
+            };
+            /** @description Register files that a job gave back as a version: 201 for a new one, 200 for one that is there already. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["VersionAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getModelVersion: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly model: string;
+                readonly version: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A version by its number, an alias or `latest`: its files, where it comes from, and what was signed of it. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["VersionDetail"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getModelEvidence: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly model: string;
+                readonly version: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description All that was signed of a version as a zip archive, with its keys and how to check it without the service. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/zip": string;
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getModelFile: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly model: string;
+                readonly name: string;
+                readonly version: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A file of a version. Who took it is kept, for the lineage. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/octet-stream": string;
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly releaseModelVersion: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly model: string;
+                readonly version: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Restoration"];
+            };
+        };
+        readonly responses: {
+            /** @description Let people use a quarantined version again whose bytes are back; all of it is looked at first. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["VerificationAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly signModelVersion: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly model: string;
+                readonly version: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Restoration"];
+            };
+        };
+        readonly responses: {
+            /** @description Sign a version with the key in use because the one that signed it was revoked; all of it is looked at first. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["VerificationAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly verifyModelVersion: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly model: string;
+                readonly version: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Look at a version anew: every byte, both signatures and its provenance. A damaged one is quarantined. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["VerificationAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly getDescription: {
         readonly parameters: {
             readonly query?: never;
@@ -4578,6 +10253,112 @@ export interface operations {
                     readonly "application/json": {
                         readonly [key: string]: unknown;
                     };
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getPipelineRun: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly run: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description One run of a pipeline with its steps, as it is now. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PipelineRunAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly cancelPipelineRun: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly run: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Ask for a run to end: what runs is stopped, and nothing more begins. Nothing changes for one that has ended. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PipelineRunAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly retryPipelineRun: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly run: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["PipelineRetryRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Run an ended pipeline again from a step on, as a new run: 201, or 200 for the one that the same key made. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PipelineRunAnswer"];
+                };
+            };
+            /** @description Run an ended pipeline again from a step on, as a new run: 201, or 200 for the one that the same key made. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PipelineRunAnswer"];
                 };
             };
             /** @description What went wrong. */
@@ -4688,6 +10469,35 @@ export interface operations {
             };
         };
     };
+    readonly listAllIdleServers: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Which servers hold a GPU and use it or not. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["IdleServers"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly getPlatformOverview: {
         readonly parameters: {
             readonly query?: never;
@@ -4704,6 +10514,64 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["PlatformOverviewAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly verifyStatements: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Whether every statement of models is as it was written. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ChainAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getTeamStates: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description How far each team is on the host, and what is wrong. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TeamStatesAnswer"];
                 };
             };
             /** @description What went wrong. */
@@ -4767,6 +10635,100 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["VerdictAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listPolicies: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The site's rules that are in use, in words. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RulesAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getPolicy: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly rule: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description One rule with its expressions and cases. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RuleAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getPolicyImpact: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description What was asked in so many days. */
+                readonly days?: number;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly rule: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What a rule would have stopped of what was asked in the last days, in the caller's teams. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ImpactAnswer"];
                 };
             };
             /** @description What went wrong. */
@@ -5067,6 +11029,233 @@ export interface operations {
             };
         };
     };
+    readonly reportActivity: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ActivityReport"];
+            };
+        };
+        readonly responses: {
+            /** @description A running server tells whether it is used, about once a minute. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ActivityAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly keepServer: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["KeepRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Let an idle server stay for a while. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ActivityAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getSizeAdviceOf: {
+        readonly parameters: {
+            readonly query: {
+                /** @description The user's name at the hub. */
+                readonly user: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Which smaller sizes would do for a user. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AdviceAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly countApprovalsOf: {
+        readonly parameters: {
+            readonly query: {
+                /** @description The user's name at the hub. */
+                readonly user: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description How many approvals wait for a person's vote. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["WaitingApprovals"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getBudgetsOf: {
+        readonly parameters: {
+            readonly query: {
+                /** @description The size of a server that is to start. */
+                readonly profile?: string | null;
+                /** @description Teams. */
+                readonly tenant?: readonly string[];
+                /** @description The user's name at the hub. */
+                readonly user: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description How budgets of these teams stand for a user, and whether a server of theirs may start. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SiteBudgets"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getFactory: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description How the parts of a factory fare now. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["FactoryAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getIdleOf: {
+        readonly parameters: {
+            readonly query: {
+                /** @description The user's name at the hub. */
+                readonly user: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A user's servers that hold a GPU. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["IdleServers"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly getJobsOf: {
         readonly parameters: {
             readonly query: {
@@ -5119,6 +11308,126 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["RoomAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getRulesInUse: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Which rules the service works with. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RulesInUseAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getSigning: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Whether statements of models can be signed now. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SigningAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getGrantedTeams: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The teams that were granted, as files. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["GrantedTeamsAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly reportTeams: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["TeamStatesReport"];
+            };
+        };
+        readonly responses: {
+            /** @description The provisioner says how teams are, and hears which were granted. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["GrantedTeamsAnswer"];
                 };
             };
             /** @description What went wrong. */
@@ -5195,6 +11504,228 @@ export interface operations {
             };
         };
     };
+    readonly listTeamRequests: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Of everybody: for the hub's administrators. */
+                readonly everybody?: boolean;
+                /** @description How many at most. */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The caller's own requests for teams; those of everybody for the hub's administrators. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TeamRequestPage"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly askForTeam: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["TeamWishRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Ask for a team, or for more time for one: granted at once, or when others have approved it. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TeamRequestAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getTeamRequest: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly request: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description One request, with how far it has come. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TeamRequestAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly withdrawTeamRequest: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly request: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Take back a request that waits; for the hub's administrators also: remove a team that was granted. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TeamRequestAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly checkTeamRequest: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["TeamWishRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description What would be answered to a request for a team now; nothing is stored. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TeamDecisionAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listTeamTemplates: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Which teams may be asked for, and what is promised to nobody. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TeamTemplatesAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getSizeAdvice: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Which smaller sizes would do in a team, from the last 30 days: for its admins of all, for others their own. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AdviceAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly getBill: {
         readonly parameters: {
             readonly query?: {
@@ -5217,6 +11748,497 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["BillAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getBudgets: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description How a team's budgets and the caller's own stand, what was granted, and when they will be used up. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["BudgetsAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly grantBudget: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["GrantRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Grant more of a budget until a time: a team's by the hub's administrators, a person's by the team's admins. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["BudgetsAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listDeployments: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A team's deployments, by name. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeploymentsAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getDeployment: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly deployment: string;
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A deployment and its releases, the newest first. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeploymentDetail"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly deployModel: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly deployment: string;
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["DeploymentRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Let a model answer under a name: 201 for a new one, 202 while people have to approve it. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeployAnswer"];
+                };
+            };
+            /** @description Let a model answer under a name: 201 for a new one, 202 while people have to approve it. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeployAnswer"];
+                };
+            };
+            /** @description Let a model answer under a name: 201 for a new one, 202 while people have to approve it. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeployAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly stopDeployment: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly deployment: string;
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description End a deployment; its history stays. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeployAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly askDeployment: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly deployment: string;
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["InferRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Ask a deployment, as the Open Inference Protocol has it. It takes the scope for deployments of the team. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["InferAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getDeploymentLogs: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly deployment: string;
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The end of what a replica has printed. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/plain": string;
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly rollBackDeployment: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly deployment: string;
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["DeploymentRollback"];
+            };
+        };
+        readonly responses: {
+            /** @description Go back to a release that has served, and let the alias lead to its version again, frozen: in one act. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeployAnswer"];
+                };
+            };
+            /** @description Go back to a release that has served, and let the alias lead to its version again, frozen: in one act. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeployAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getDeploymentUsage: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The last so many hours. */
+                readonly hours?: number;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly deployment: string;
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What a deployment was asked through the service, minute by minute, and what its releases have held. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeploymentUsageAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getEnvironments: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The team's environments, their versions and the sizes. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["EnvironmentsAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listIdleServers: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Which servers of a team hold a GPU and use it or not: for its admins all, for others their own. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["IdleServers"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listOverrides: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A team's overrides of soft rules, the newest first. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OverridesAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly overrideRule: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["OverrideRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Let one soft rule pass for exactly what was asked and refused, with a reason and until a time. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OverrideAnswer"];
                 };
             };
             /** @description What went wrong. */
@@ -5261,6 +12283,123 @@ export interface operations {
             };
         };
     };
+    readonly listPipelineRuns: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Those after this one: `next` of the page before. */
+                readonly before?: string | null;
+                /** @description How many at most. */
+                readonly limit?: number;
+                /** @description Those that this trigger started. */
+                readonly trigger?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A team's runs of pipelines, the newest first. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PipelineRunPage"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly startPipelineRun: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["PipelineRunRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Start a pipeline: 201 for a new run, 200 for the one that the same key made before. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PipelineRunAnswer"];
+                };
+            };
+            /** @description Start a pipeline: 201 for a new run, 200 for the one that the same key made before. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PipelineRunAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly checkPipeline: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["PipelineCheckRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description What is wrong with a pipeline file, and what would become of each step now; nothing is started. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PipelineCheckAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly getProfiles: {
         readonly parameters: {
             readonly query?: never;
@@ -5292,6 +12431,145 @@ export interface operations {
             };
         };
     };
+    readonly listSecrets: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The names of one's own secrets in the team and of the team's. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SecretList"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly putSecret: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly secret: string;
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SecretValue"];
+            };
+        };
+        readonly responses: {
+            /** @description Make a secret, or give it another value. No request reads it. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SecretAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly removeSecret: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Of the whole team, which its admins set, instead of one's own. */
+                readonly team?: boolean;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly secret: string;
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Forget a secret. Jobs that list it will not start. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SecretRemoved"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listSecretUses: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description How many at most. */
+                readonly limit?: number;
+                /** @description Of the whole team, which its admins set, instead of one's own. */
+                readonly team?: boolean;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly secret: string;
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The jobs that were given a secret. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SecretUses"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly listTemplates: {
         readonly parameters: {
             readonly query?: never;
@@ -5310,6 +12588,81 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["TemplatesAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listTriggers: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A team's triggers, the oldest first. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TriggersAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly makeTrigger: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["TriggerRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Start a repository's pipeline whenever a branch or tag changes: 201, or 200 for the one of the same key. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TriggerSecretAnswer"];
+                };
+            };
+            /** @description Start a repository's pipeline whenever a branch or tag changes: 201, or 200 for the one of the same key. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TriggerSecretAnswer"];
                 };
             };
             /** @description What went wrong. */
@@ -5507,6 +12860,44 @@ export interface operations {
             };
         };
     };
+    readonly listVerdicts: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Those after this one: `next` of the page before. */
+                readonly before?: string | null;
+                /** @description How many at most. */
+                readonly limit?: number;
+                /** @description Only to one's own requests; who is no admin of the team sees these. */
+                readonly mine?: boolean;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What the rules said to what was asked in a team, the newest first: to its admins all, to others their own. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PolicyVerdictPage"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly getWebhookSecret: {
         readonly parameters: {
             readonly query?: never;
@@ -5525,6 +12916,200 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["WebhookSecret"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getTrigger: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly trigger: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description One trigger as it is now. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TriggerAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly removeTrigger: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly trigger: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Forget a trigger; runs that it started stay. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TriggerAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly changeTrigger: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly trigger: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["TriggerPatch"];
+            };
+        };
+        readonly responses: {
+            /** @description Let a trigger rest, or go on. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TriggerAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listTriggerEvents: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly trigger: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What changed in a trigger's repository and what became of it, and its host's last calls. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TriggerEventsAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly rotateTrigger: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly trigger: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A new secret for a trigger's Git host; the one before is good for another day. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TriggerSecretAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly testTrigger: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly trigger: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["TriggerTestRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description What a trigger would start from a branch or tag as it is now; nothing is started. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TriggerTestAnswer"];
                 };
             };
             /** @description What went wrong. */

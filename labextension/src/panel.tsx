@@ -7,10 +7,12 @@ import { HereView } from './hereview';
 import { factoryIcon } from './icons';
 import { JobListView } from './joblistview';
 import type { HubModel } from './model';
-import type { Job } from './types';
+import { TeamNotices } from './teamnotices';
+import type { Job, Unused } from './types';
 import { useModel, type ViewProps } from './view';
+import { keepServer, sentence } from './warner';
 import { linkTrouble } from './words';
-import { clock } from './format';
+import { clock, duration } from './format';
 
 export interface PanelOptions {
   readonly model: HubModel;
@@ -87,11 +89,16 @@ export function Notices({ model, trans }: ViewProps): JSX.Element {
       {model.overview?.here.notice == null ? null : (
         <p className="aif-Notice" data-kind="trouble">
           {trans.__(
-            'This server is stopped at %1 to give its quota back. Save your work now; your files are kept.',
-            clock(new Date(model.overview.here.notice.until))
+            'This server is stopped at %1 %2 Save your work now; your files are kept.',
+            clock(new Date(model.overview.here.notice.until)),
+            sentence(model.overview.here.notice.why)
           )}
         </p>
       )}
+      {model.overview?.here.unused == null ? null : (
+        <UnusedNotice model={model} unused={model.overview.here.unused} trans={trans} />
+      )}
+      {model.overview === null ? null : <TeamNotices team={model.overview.team} trans={trans} />}
       {trouble === null ? null : (
         <p className="aif-Notice" data-kind="trouble">
           {trouble}{' '}
@@ -101,5 +108,25 @@ export function Notices({ model, trans }: ViewProps): JSX.Element {
         </p>
       )}
     </div>
+  );
+}
+
+/** A server whose GPU nothing uses, with a button that keeps it for a while. */
+function UnusedNotice(props: ViewProps & { unused: Unused }): JSX.Element {
+  const { model, unused, trans } = props;
+  return (
+    <p className="aif-Notice" data-kind={unused.stops ? 'trouble' : 'simulated'}>
+      {unused.why}{' '}
+      {unused.keeps_left > 0 ? (
+        <button
+          type="button"
+          onClick={() => {
+            void keepServer(model, trans);
+          }}
+        >
+          {trans.__('Keep it for %1', duration(unused.keep_seconds))}
+        </button>
+      ) : null}
+    </p>
   );
 }

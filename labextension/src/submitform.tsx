@@ -5,6 +5,7 @@ import { FormComponent } from '@jupyterlab/ui-components';
 import { type ReadonlyJSONObject, UUID } from '@lumino/coreutils';
 import { customizeValidator } from '@rjsf/validator-ajv8';
 import { type JSX, useMemo, useRef, useState } from 'react';
+import { besides, fieldErrors } from './findings';
 import { fieldTrouble, type Titles } from './formtrouble';
 import { firstChoice } from './offers';
 import { filledIn, formSchema } from './schema';
@@ -12,9 +13,10 @@ import type { Known } from './submitknown';
 import { Parameters } from './submitparameters';
 import { Profiles } from './submitprofiles';
 import { isOfTiming, Repeat } from './submitrepeat';
-import { Verdict } from './submitverdict';
+import { Findings, Verdict } from './submitverdict';
 import type { SubmitOptions } from './submitview';
 import type { Checked, Subject, Timing, Wanted } from './types';
+import { useFindings } from './usefindings';
 import { formTroubleWords } from './words';
 
 const validator = customizeValidator<ReadonlyJSONObject>();
@@ -92,6 +94,12 @@ export function SubmitForm(props: FormProps): JSX.Element {
       }
     });
   };
+  const findings = useFindings(
+    model.api,
+    wanted(),
+    unread.size === 0 && (subject.kind === 'notebook' || command.trim() !== '')
+  );
+  const errors = fieldErrors(atField, findings, titles);
   const held = busy !== null || unread.size > 0 || (subject.kind !== 'notebook' && command.trim() === '');
   return (
     <form
@@ -166,7 +174,7 @@ export function SubmitForm(props: FormProps): JSX.Element {
       )}
       <details
         className="aif-More"
-        open={more || atField !== null}
+        open={more || Object.keys(errors).length > 0}
         onToggle={event => {
           setMore(event.currentTarget.open);
         }}
@@ -178,7 +186,7 @@ export function SubmitForm(props: FormProps): JSX.Element {
           validator={validator}
           liveValidate={true}
           showErrorList={false}
-          extraErrors={atField === null ? {} : { [atField.field]: { __errors: [atField.words] } }}
+          extraErrors={errors}
           formData={fields}
           tagName="div"
           compact={true}
@@ -202,6 +210,7 @@ export function SubmitForm(props: FormProps): JSX.Element {
         />
       ) : null}
       <div aria-live="polite">
+        <Findings findings={besides(findings, titles)} trans={trans} />
         {checked === null ? null : <Verdict checked={checked} trans={trans} />}
         {trouble === null || isOfTiming(trouble) || atField !== null ? null : (
           <p className="aif-Notice" data-kind="trouble" role="alert">

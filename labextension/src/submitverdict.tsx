@@ -2,8 +2,30 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { JSX } from 'react';
+import { findingWords, stops } from './findings';
 import { bytes, money } from './format';
-import type { Checked } from './types';
+import type { Checked, Finding } from './types';
+
+/** What the site's rules say that stands at no field. */
+export function Findings({
+  findings,
+  trans
+}: {
+  findings: readonly Finding[];
+  trans: TranslationBundle;
+}): JSX.Element | null {
+  return findings.length === 0 ? null : (
+    <ul className="aif-Findings" aria-label={trans.__('What the site’s rules say')}>
+      {findings.map(finding => (
+        <li key={`${finding.rule} ${finding.message}`} data-stops={stops(finding)}>
+          <span aria-hidden="true">{stops(finding) ? '!' : 'i'}</span> {findingWords(finding)}
+          {finding.override === null ? null : ` ${trans.__('It was overridden for this request.')}`}
+          {finding.enforced ? null : ` ${trans.__('It is only tried so far.')}`}
+        </li>
+      ))}
+    </ul>
+  );
+}
 
 export function Verdict({ checked, trans }: { checked: Checked; trans: TranslationBundle }): JSX.Element {
   const { verdict, size } = checked;

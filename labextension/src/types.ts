@@ -15,6 +15,7 @@ export type MenuLine = Schemas['MenuLine'];
 export type Menu = Schemas['MenuAnswer'];
 export type Offer = Schemas['ProfileAnswer'];
 export type DryRun = Schemas['DryRun'];
+export type Finding = Schemas['FindingAnswer'];
 export type Provenance = Schemas['ProvenanceAnswer'];
 export type MetricsAnswer = Schemas['MetricsAnswer'];
 export type MetricValue = MetricsAnswer['series'][number]['values'][number];
@@ -46,6 +47,13 @@ export interface Notice {
   readonly until: string;
 }
 
+/** An idle server: until when it runs unless it is kept. `stops` is false where the site only tries that out. */
+export interface Unused extends Notice {
+  readonly stops: boolean;
+  readonly keep_seconds: number;
+  readonly keeps_left: number;
+}
+
 /** One moment of the last hour: seconds since 1970, bytes; null where nobody measures. */
 export interface Sample {
   readonly at: number;
@@ -65,10 +73,23 @@ export interface Here {
   readonly idle: Idle;
   /** What the hub is about to do to this server; null when nothing is planned. */
   readonly notice: Notice | null;
+  /** What follows because nothing uses its GPU; null when nothing does. */
+  readonly unused: Unused | null;
+}
+
+/** What somebody in a team should know while they work; null: not known. */
+export interface TeamState {
+  /** How many approvals wait for their vote. */
+  readonly approvals: number | null;
+  /** A sentence for each budget that has reached a step. */
+  readonly budgets: readonly string[] | null;
+  /** The page where approvals are decided. */
+  readonly page: string;
 }
 
 export interface Overview {
   readonly here: Here;
+  readonly team: TeamState;
   readonly service: { readonly reachable: boolean; readonly message: string | null };
   readonly quota: Quota | null;
   readonly mine: readonly Job[] | null;

@@ -23,6 +23,18 @@ export async function sayHere(model: HubModel, trans: TranslationBundle): Promis
   return true;
 }
 
+/** Ask for more time for a server that is idle; whether it was given. */
+export async function keepServer(model: HubModel, trans: TranslationBundle): Promise<boolean> {
+  try {
+    await model.api.keep();
+  } catch (error) {
+    Notification.error(troubleWords(error, trans));
+    return false;
+  }
+  await model.refresh();
+  return true;
+}
+
 export class Warner implements IDisposable {
   constructor(
     private readonly model: HubModel,
@@ -51,12 +63,34 @@ export class Warner implements IDisposable {
       const when = clock(new Date(notice.until));
       this._notice = Notification.warning(
         this.trans.__(
-          'This server is stopped at %1 to give its quota back: %2 Save your work now. Your files are kept.',
+          'This server is stopped at %1 %2 Save your work now. Your files are kept.',
           when,
           sentence(notice.why)
         ),
         { autoClose: false }
       );
+    }
+  }
+
+  private lookAtUnused(): void {
+    const unused = this.model.overview?.here.unused;
+    if (unused == null) {
+      this._toldUnused = '';
+      this._unused = dismissed(this._unused);
+    } else if (unused.until !== this._toldUnused && unused.stops) {
+      this._toldUnused = unused.until;
+      this._unused = dismissed(this._unused);
+      const { model, trans } = this;
+      const keep = {
+        label: trans.__('Keep it for %1', duration(unused.keep_seconds)),
+        callback: () => {
+          void keepServer(model, trans);
+        }
+      };
+      this._unused = Notification.warning(unused.why, {
+        autoClose: false,
+        actions: unused.keeps_left > 0 ? [keep] : []
+      });
     }
   }
 
@@ -117,12 +151,15 @@ export class Warner implements IDisposable {
 
   private readonly _look = () => {
     this.lookAtNotice();
+    this.lookAtUnused();
     this.lookAtIdle();
   };
 
   private _warning: string | null = null;
   private _notice: string | null = null;
+  private _unused: string | null = null;
   private _told = '';
+  private _toldUnused = '';
   private _timer = 0;
   private _disposed = false;
 }
@@ -134,6 +171,6 @@ function dismissed(notification: string | null): null {
   return null;
 }
 
-function sentence(text: string): string {
+export function sentence(text: string): string {
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }

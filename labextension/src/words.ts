@@ -11,6 +11,7 @@ export type Tone = 'wait' | 'live' | 'good' | 'bad' | 'off';
 
 /** How a state is drawn: a sign that does not need colour, and a tone for the colour. */
 export const SIGNS: Readonly<Record<JobState, readonly [string, Tone]>> = {
+  HELD: ['⚑', 'wait'],
   PENDING: ['…', 'wait'],
   QUEUED: ['◷', 'wait'],
   STARTING: ['◔', 'live'],
@@ -23,6 +24,7 @@ export const SIGNS: Readonly<Record<JobState, readonly [string, Tone]>> = {
 
 export function stateName(state: JobState, trans: TranslationBundle): string {
   const names: Readonly<Record<JobState, string>> = {
+    HELD: trans.__('Held'),
     PENDING: trans.__('Submitted'),
     QUEUED: trans.__('Queued'),
     STARTING: trans.__('Starting'),

@@ -10,6 +10,7 @@ export function makeJob(index: number, state: JobState = 'SUCCEEDED', more: Part
     command: 'python train.py',
     profile: 'mig-1g.10gb',
     environment: [],
+    secrets: [],
     outputs: null,
     files: null,
     files_size: 0,

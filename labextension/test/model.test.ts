@@ -19,6 +19,7 @@ class FakeApi {
     }
     return Promise.resolve({
       here: { idle: {}, usage: [] } as unknown as Overview['here'],
+      team: { approvals: null, budgets: null, page: '' },
       service: { reachable: true, message: null },
       quota: null,
       mine: this.jobs_,

@@ -1,4 +1,5 @@
 import { Offline } from '../src/errors';
+import type { Approval } from '../src/page/approvalspage';
 import { PageApi } from '../src/page/pageapi';
 
 const PREFIX = '/services/aifactory/';
@@ -69,4 +70,14 @@ test('pods behind a line are asked for by its person and profile, page after pag
   expect(api.billUrl('nlp', '2026-11')).toBe(
     `${PREFIX}api/v1/tenants/nlp/bills/2026-11?format=csv&_xsrf=proof`
   );
+});
+
+test('a vote goes with the digest of what was shown', async () => {
+  asked.mockResolvedValue(answer(200, {}));
+  await api.vote({ id: 'a1', digest: 'd' } as Approval, 'emergency', 'the site is down');
+  const [address, init] = asked.mock.calls[0] ?? ['', {}];
+  expect([address, init.method]).toEqual([`${PREFIX}api/v1/approvals/a1/vote`, 'PUT']);
+  expect(JSON.parse(init.body as string)).toEqual({
+    ...{ vote: 'yes', digest: 'd', comment: 'the site is down', emergency: true }
+  });
 });

@@ -38,7 +38,10 @@ test.each([
   ['team/nlp', { page: 'team', tenant: 'nlp' }],
   ['team/', { page: 'jobs' }],
   ['platform', { page: 'platform' }],
-  ['platform/x', { page: 'jobs' }]
+  ['platform/x', { page: 'jobs' }],
+  ['approvals', { page: 'approvals', id: null }],
+  ['approvals/a1', { page: 'approvals', id: 'a1' }],
+  ['approvals/a/b', { page: 'jobs' }]
 ])('%s is of its page', (path, here) => {
   expect(readHere(PREFIX, PREFIX + path)).toEqual(here);
 });

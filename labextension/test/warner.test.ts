@@ -18,11 +18,11 @@ function told(): string {
 class FakeModel {
   readonly changed = new Signal<this, void>(this);
   overview: unknown = null;
-  readonly api = { stay: jest.fn(() => Promise.resolve()) };
+  readonly api = { stay: jest.fn(() => Promise.resolve()), keep: jest.fn(() => Promise.resolve()) };
   readonly refresh = jest.fn(() => Promise.resolve());
 
-  hear(idleSince: string | null, notice: unknown = null): void {
-    this.overview = { here: { idle: { stops_after: 3600, last_activity: idleSince }, notice } };
+  hear(idleSince: string | null, notice: unknown = null, unused: unknown = null): void {
+    this.overview = { here: { idle: { stops_after: 3600, last_activity: idleSince }, notice, unused } };
     this.changed.emit();
   }
 }
@@ -80,5 +80,28 @@ test('that the quota is taken back is told once', () => {
   expect(warning).toHaveBeenCalledTimes(1);
   expect(told()).toContain('team vision asks for its own.');
   model.hear('2026-05-05T12:00:00Z');
+  expect(dismiss).toHaveBeenCalledWith('id');
+});
+
+test('a server that nothing uses can be kept with one click, and a site that only tries it out asks nobody', async () => {
+  const unused = {
+    why: 'Nothing has used it.',
+    until: '2026-05-05T12:10:00+00:00',
+    keep_seconds: 7200,
+    keeps_left: 1
+  };
+  model.hear(null, null, { ...unused, stops: false });
+  expect(warning).not.toHaveBeenCalled();
+  model.hear(null, null, { ...unused, stops: true });
+  model.hear(null, null, { ...unused, stops: true });
+  expect(warning).toHaveBeenCalledTimes(1);
+  const [action] = warning.mock.calls[0]?.[1]?.actions ?? [];
+  expect(action?.label).toContain('Keep it for 2 h');
+  action?.callback({} as MouseEvent);
+  await jest.advanceTimersByTimeAsync(0);
+  expect(model.api.keep).toHaveBeenCalledTimes(1);
+  model.hear(null, null, { ...unused, stops: true, until: '2026-05-05T14:20:00+00:00', keeps_left: 0 });
+  expect(warning.mock.calls[1]?.[1]?.actions).toEqual([]);
+  model.hear(null);
   expect(dismiss).toHaveBeenCalledWith('id');
 });

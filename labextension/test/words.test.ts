@@ -23,8 +23,10 @@ function overview(more: Partial<Overview['here']> = {}, price: string | null = '
       usage: [],
       idle: { stops_after: null, last_activity: '2026-05-05T11:59:00Z' },
       notice: null,
+      unused: null,
       ...more
     },
+    team: { approvals: null, budgets: null, page: '' },
     service: { reachable: true, message: null },
     quota: {
       menu: [{ profile: 'mig-1g.10gb', price_per_hour: price, currency: 'EUR' }]

@@ -13,7 +13,8 @@ from aifactory_hub.domain.tenants import VCluster
 class Binding:
     """``namespace_uid`` is that of the vCluster's namespace on the host: a tenant made anew under the same name is
     another tenant. None when the hub may not read it. ``started``: the pod has run. ``port``: where its container
-    listens; None of a server that an earlier version started."""
+    listens; None of a server that an earlier version started. ``environment`` is ``name@version``, empty where the site
+    has none."""
 
     tenant: str
     profile: str
@@ -23,6 +24,7 @@ class Binding:
     namespace_uid: str | None = None
     started: bool = False
     port: int | None = None
+    environment: str = ""
 
     @property
     def vcluster(self) -> VCluster:

@@ -1,4 +1,4 @@
-"""Reads the choice of a start from the form or from the REST API: tenant, profile and ``wait``, nothing else."""
+"""Reads the choice of a start from the form or from the REST API: tenant, profile, environment and ``wait``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
-from aifactory_hub.domain.spawns import SpawnRequest
+from aifactory_hub.domain.spawns import SpawnPlan, SpawnRequest
 
-FIELDS = ("tenant", "profile", "wait")
+FIELDS = ("tenant", "profile", "wait", "environment")
 # Put into the form's body by the page itself.
 _NOT_OURS = "_xsrf"
 # Where a form has several teams, a profile's button says whose profile it is.
@@ -44,12 +44,18 @@ def read_options(options: Any) -> SpawnRequest | Refusal:
     wait = options.get("wait") or ""
     if wait not in ("", WAIT):
         return _bad("wait", f"wait is {wait!r}; write {WAIT} to wait in the queue if nothing is free, or leave it out.")
-    return SpawnRequest(options.get("tenant") or None, options.get("profile") or None, bool(wait))
+    tenant, profile, environment = (options.get(name) or None for name in ("tenant", "profile", "environment"))
+    return SpawnRequest(tenant, profile, bool(wait), environment)
 
 
-def to_options(tenant: str, profile: str, *, wait: bool) -> dict[str, str]:
-    """What the hub stores of a choice and hands back at the start."""
-    return {"tenant": tenant, "profile": profile} | ({"wait": WAIT} if wait else {})
+def to_options(plan: SpawnPlan) -> dict[str, str]:
+    """What the hub stores of a choice and hands back at the start: the environment at its version."""
+    options = {"tenant": plan.tenant.name, "profile": plan.profile.name}
+    if plan.wait:
+        options["wait"] = WAIT
+    if plan.choice is not None:
+        options["environment"] = plan.choice.name
+    return options
 
 
 def joined(tenant: str, profile: str) -> str:
@@ -72,7 +78,7 @@ def _split(request: SpawnRequest) -> SpawnRequest | Refusal:
         return Refusal(RefusalReason.BAD_FIELD, f"{message} Choose a profile of that team.", field="profile")
     if last not in ("", _WAITING):
         return _bad("profile", f"profile is {request.profile!r}; write <team>{_JOIN}<profile>.")
-    return SpawnRequest(tenant, profile, request.wait or last == _WAITING)
+    return SpawnRequest(tenant, profile, request.wait or last == _WAITING, request.environment)
 
 
 def _bad(field: str, message: str) -> Refusal:

@@ -14,6 +14,7 @@ from aifactory_hub.domain.menu import TeamLoad
 from aifactory_hub.domain.quota import Usage
 from aifactory_hub.domain.server_ends import duration
 from aifactory_hub.domain.spawns import TenantFacts
+from aifactory_hub.policy import RulesProvider
 from aifactory_hub.registry import Registry
 
 # Seconds for which a person waits for a page at most.
@@ -45,6 +46,9 @@ class Cluster(Protocol):
     @property
     def team_loads(self) -> TeamLoads: ...
 
+    @property
+    def rules(self) -> RulesProvider: ...
+
 
 async def gather_tenant(cluster: Cluster, tenant: str, *, ask: bool) -> TenantFacts:
     """What is known of one tenant now; with ``ask`` its vCluster is asked, else the last answer will do."""
@@ -64,7 +68,8 @@ async def _unavailable(cluster: Cluster, tenant: str, ask: bool) -> str | None:
     health = cluster.clients.health(tenant)
     if ask or health.since is None:
         health = await cluster.clients.check(tenant)
-    if health.ok:
+    # A ticket wakes one that sleeps.
+    if health.ok or health.asleep:
         return None
     reason = health.reason or "its vCluster does not answer"
     past = 0.0 if health.since is None else time.time() - health.since

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,12 +21,16 @@ from aifactory_hub.domain.tickets import Ticket
 from aifactory_hub.metering.claims import Claims
 from aifactory_hub.metering.hub_ledger import HubLedger
 from aifactory_hub.metering.witness import Witness
+from aifactory_hub.policy import RulesProvider
 from aifactory_hub.registry import Registry, RegistryProvider
 from aifactory_hub.registry.gone_tenants import GoneTenants
 
 from .binding import Binding
 from .shared_reads import SharedReads, takes_connections
 
+log = logging.getLogger(__name__)
+
+LOOK_AT_RULES_EVERY = 3.0
 FORGET_USAGE_EVERY = 3600.0
 # Seconds for which all servers together take one answer.
 TICKETS_FOR = 3.0
@@ -36,8 +41,8 @@ NAMESPACE_FOR = 10.0
 class HostCluster:
     """One watch of the host's pods, one client for each tenant's vCluster, one queue.
 
-    ``history`` is the file of how long runs took. ``witness`` tells ``ledger`` what pods hold. ``reach`` tells whether
-    something takes connections at an address and port.
+    ``rules`` are the site's. ``history`` is the file of how long runs took. ``witness`` tells ``ledger`` what pods
+    hold. ``reach`` tells whether something takes connections at an address and port.
     """
 
     provider: RegistryProvider
@@ -47,6 +52,7 @@ class HostCluster:
     admission: GatedAdmission
     history: Path | None = None
     reach: Callable[[str, int], Awaitable[bool]] = takes_connections
+    rules: RulesProvider = field(default_factory=lambda: RulesProvider(lambda: None))
     witness: Witness | None = None
     ledger: HubLedger | None = None
     team_loads: TeamLoads = field(init=False)
@@ -99,12 +105,20 @@ class HostCluster:
         return str(found["metadata"]["uid"])
 
     async def binding(
-        self, tenant: Tenant, profile: str, ticket: str, *, port: int | None = None, started: bool = False
+        self,
+        tenant: Tenant,
+        profile: str,
+        ticket: str,
+        *,
+        port: int | None = None,
+        started: bool = False,
+        environment: str = "",
     ) -> Binding:
         """A binding to the tenant as it is now. Raises ApiUnreachable."""
         where = tenant.vcluster
         namespace = await self.read_namespace_uid(where.namespace)
-        return Binding(tenant.name, profile, ticket, where.namespace, where.name, namespace, started, port)
+        names = (tenant.name, profile, ticket, where.namespace, where.name)
+        return Binding(*names, namespace, started, port, environment)
 
     async def _read_tickets(self, tenant: str) -> dict[str, Ticket]:
         return {ticket.name: ticket for ticket in await self.admission.tickets(tenant)}
@@ -130,6 +144,15 @@ class HostCluster:
         finally:
             writing.cancel()
 
+    async def watch_rules(self) -> None:
+        """Look at the folder of the site's rules, for ever."""
+        while True:
+            await asyncio.sleep(LOOK_AT_RULES_EVERY)
+            try:
+                await asyncio.to_thread(self.rules.look)
+            except Exception:
+                log.exception("the site's rules could not be looked at; it is tried again")
+
     async def close(self) -> None:
         """Stop the watch and close all connections."""
         await self.watch.stop()
@@ -145,8 +168,11 @@ async def connect_cluster(
 
     ``history`` is the file of how long runs took.
 
-    Raises CredentialError when there is no usable kubeconfig. A host that does not answer is no error here.
+    Raises CredentialError when there is no usable kubeconfig, and PolicyError when the site's rules can't be used and
+    no good ones were kept. A host that does not answer is no error here.
     """
+    kept = None if history is None else history.parent
+    rules = await asyncio.to_thread(RulesProvider.open, lambda: provider.registry.policies_folder, kept)
     host = await connect_host(kubeconfig)
     watch = HostWatch(host)
     registry = provider.registry
@@ -157,4 +183,4 @@ async def connect_cluster(
     ledger = await asyncio.to_thread(HubLedger.open, None if history is None else history.parent)
     witness = Witness(watch, ledger, Claims(provider, admission).possession, asyncio.to_thread)
     await witness.start()
-    return HostCluster(provider, host, watch, clients, admission, history, witness=witness, ledger=ledger)
+    return HostCluster(provider, host, watch, clients, admission, history, rules=rules, witness=witness, ledger=ledger)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import joinedload
 from aifactory_hub.clusters import CredentialError
 from aifactory_hub.domain.names import server_id
 from aifactory_hub.domain.orphans import ServerKey
+from aifactory_hub.policy import PolicyError
 from aifactory_hub.registry import RegistryProvider
 from aifactory_hub.settings import read_hub_settings
 
@@ -86,13 +87,14 @@ class HubProcess:
             log.exception("the host cluster can't be watched yet")
 
     async def connected(self, provider: RegistryProvider) -> HostCluster:
-        """The cluster, connected if it is not yet. Raises SpawnRefused when the hub has no credential for it."""
+        """The cluster, connected if it is not yet. Raises SpawnRefused when the hub has no credential for it,
+        or no rules of the site that can be used."""
         async with self._connecting:
             if self.cluster is None:
                 settings = read_hub_settings()
                 try:
                     self.cluster = await connect_cluster(provider, settings.kubeconfig, settings.history)
-                except CredentialError as error:
+                except (CredentialError, PolicyError) as error:
                     raise not_connected() from error
                 self._loops = asyncio.create_task(self._run_loops(self.cluster), name="collect orphans")
             return self.cluster
@@ -101,7 +103,11 @@ class HubProcess:
         # JupyterHub has no hook for spawners at its end, but cancels all tasks.
         try:
             await asyncio.gather(
-                self.orphans.run(cluster), cluster.team_loads.run(), self._forget_gone(cluster), cluster.meter()
+                self.orphans.run(cluster),
+                cluster.team_loads.run(),
+                self._forget_gone(cluster),
+                cluster.meter(),
+                cluster.watch_rules(),
             )
         finally:
             await cluster.close()

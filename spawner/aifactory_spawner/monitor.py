@@ -90,7 +90,10 @@ class ServerMonitor:
     async def _gather(self, server: Server) -> ServerFacts:
         watch, pod = server.cluster.watch, None
         namespace = ticket = trouble = None
-        host_known = await watch.synced(FIRST_LIST) and not watch.stale
+        in_registry = server.binding.tenant in server.cluster.registry.tenants
+        # Of a team that people asked for nothing is known before the job service has said which there are.
+        team_known = in_registry or server.cluster.provider.complete
+        host_known = team_known and await watch.synced(FIRST_LIST) and not watch.stale
         if host_known:
             namespace, pod = await _namespace(server), server.seen()
             ticket = None if pod is None else await _ticket(server)
@@ -103,6 +106,7 @@ class ServerMonitor:
             started=server.binding.started,
             unfinished=self._record.unfinished,
             host_known=host_known,
+            team_known=team_known,
             team_exists=server.binding.tenant in server.cluster.registry.tenants,
             bound_namespace=server.binding.namespace_uid,
             namespace=namespace,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from aifactory_hub.domain.environments import Fit, Offering, Pairing
 from aifactory_hub.domain.formatting import cores, gpu_words, iso, money, size, span, wait_words
 from aifactory_hub.domain.menu import Availability, Offer, ProfileAvailability, TeamLoad, badge_words, offers
 from aifactory_hub.domain.spawns import SpawnRequest
@@ -17,9 +19,11 @@ from aifactory_hub.domain.tenants import Role, Tenant
 from aifactory_profiles import Catalogue, Profile
 
 from .choices import joined, waiting
+from .environment_rows import EnvironmentPart, build_environments, misfits, pair_data, words_of
 
 # Fewer rows than these are found faster by looking than by searching.
 SEARCH_FROM = 12
+_NO_ENVIRONMENTS = Offering()
 CHOOSABLE = (Availability.FREE, Availability.QUEUE)
 
 
@@ -42,7 +46,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class TeamCard:
-    """One team. ``unavailable`` is why nothing can be started in it now, or None."""
+    """One team. ``unavailable`` is why nothing can be started in it now, or None; ``budgets`` is how they stand."""
 
     name: str
     title: str
@@ -50,6 +54,7 @@ class TeamCard:
     rows: tuple[Row, ...]
     unavailable: str | None = None
     chosen: bool = False
+    budgets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ class Menu:
     catalogue: Catalogue
     simulated: bool
     now: float
+    environments: EnvironmentPart = field(default_factory=EnvironmentPart)
+    tenants: tuple[Tenant, ...] = ()
 
     @property
     def only(self) -> TeamCard | None:
@@ -80,16 +87,34 @@ def build_menu(
     simulated: bool,
     preferred: SpawnRequest,
     user: str | None = None,
+    budgets: Mapping[str, Sequence[str]] | None = None,
+    offering: Offering = _NO_ENVIRONMENTS,
 ) -> Menu:
-    """The menu of ``user`` with these memberships; ``preferred`` is what was chosen before, if it can still be had."""
+    """The menu of ``user`` with these memberships; ``preferred`` is what was chosen before, if it can still be had.
+
+    ``budgets`` is how the teams' budgets stand, in sentences.
+    """
     names = usable_teams(tenants, memberships)
     several = len(names) > 1
     cards = [
         _card(tenants[name], memberships[name], team_loads[name], catalogue, several=several, user=user)
         for name in names
     ]
+    cards = [replace(card, budgets=tuple((budgets or {}).get(card.name, ()))) for card in cards]
     now = min((team_loads[name].now for name in names), default=0.0)
-    return Menu(_choose(cards, preferred), catalogue, simulated, now)
+    mine = tuple(tenants[name] for name in names)
+    first = _first_team(cards, preferred)
+    part = build_environments(offering, names, first, preferred.environment)
+    refused = _refused(part, next((each for each in mine if each.name == first), None), catalogue)
+    return Menu(_choose(cards, first, preferred, refused), catalogue, simulated, now, part, mine)
+
+
+def _refused(part: EnvironmentPart, tenant: Tenant | None, catalogue: Catalogue) -> frozenset[str]:
+    """The profiles that do not go with the environment that is chosen."""
+    if part.chosen is None or tenant is None:
+        return frozenset()
+    found = misfits(part.chosen.environment, tenant, catalogue, part.driver)
+    return frozenset(name for name, pairing in found.items() if pairing.fit is Fit.REFUSES)
 
 
 def usable_teams(tenants: Mapping[str, Tenant], memberships: Mapping[str, Role]) -> list[str]:
@@ -115,15 +140,20 @@ def _value(tenant: str, offer: Offer, several: bool) -> str:
     return joined(tenant, name) if several else name
 
 
-def _choose(cards: Sequence[TeamCard], preferred: SpawnRequest) -> tuple[TeamCard, ...]:
-    """Mark one team and one profile as chosen: what was chosen before, else the first that is free."""
+def _first_team(cards: Sequence[TeamCard], preferred: SpawnRequest) -> str | None:
     open_teams = [card.name for card in cards if card.unavailable is None]
-    first = next((name for name in open_teams if name == preferred.tenant), next(iter(open_teams), None))
-    return tuple(_chosen(card, preferred.profile) if card.name == first else card for card in cards)
+    return next((name for name in open_teams if name == preferred.tenant), next(iter(open_teams), None))
 
 
-def _chosen(card: TeamCard, wanted: str | None) -> TeamCard:
-    choosable = [row for row in card.rows if row.choosable]
+def _choose(
+    cards: Sequence[TeamCard], first: str | None, preferred: SpawnRequest, refused: Collection[str]
+) -> tuple[TeamCard, ...]:
+    """Mark one team and one profile as chosen: what was chosen before, else the first that is free."""
+    return tuple(_chosen(card, preferred.profile, refused) if card.name == first else card for card in cards)
+
+
+def _chosen(card: TeamCard, wanted: str | None, refused: Collection[str]) -> TeamCard:
+    choosable = [row for row in card.rows if row.choosable and row.profile.name not in refused]
     free = (row for row in choosable if row.offer.standing.availability is Availability.FREE)
     row = next((row for row in choosable if row.profile.name == wanted), None) or next(free, None)
     rows = tuple([replace(each, chosen=True) if each is row else each for each in card.rows])
@@ -137,12 +167,36 @@ def render(shown: Menu, *, xsrf: str = "", refresh_url: str = "", last_end: str 
     """
     texts = _Texts()
     faces = _faces_of(shown.catalogue)
-    rows = {team.name: _rows(team, faces, texts) for team in shown.teams}
+    rows = {team.name: _rows(team, faces, texts, _told(shown, team.name)) for team in shown.teams}
     page = _template("options_form.html")
     as_of = iso(shown.now)
     return page.render(
-        menu=shown, rows=rows, xsrf=xsrf, refresh_url=refresh_url, as_of=as_of, last_end=last_end, note=note
+        menu=shown,
+        rows=rows,
+        pairs=_pairs_json(shown),
+        xsrf=xsrf,
+        refresh_url=refresh_url,
+        as_of=as_of,
+        last_end=last_end,
+        note=note,
     )
+
+
+def _told(shown: Menu, team: str) -> Mapping[str, Pairing]:
+    """What the rows of a team say of the environment that is chosen, by profile."""
+    chosen = shown.environments.chosen
+    tenant = next((each for each in shown.tenants if each.name == team), None)
+    if chosen is None or tenant is None or team not in chosen.teams:
+        return {}
+    return misfits(chosen.environment, tenant, shown.catalogue, shown.environments.driver)
+
+
+def _pairs_json(shown: Menu) -> Markup:
+    """For a script of the page; without what would end it."""
+    if not shown.environments.rows:
+        return Markup("")
+    data = pair_data(shown.environments, shown.tenants, shown.catalogue, _identity)
+    return Markup(json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"))  # noqa: S704 - escaped
 
 
 def numbers(shown: Menu) -> dict[str, Any]:
@@ -197,7 +251,7 @@ class _Faces:
     _made: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
     def of(self, team: str, row: Row) -> str:
-        """A %-format. What changes comes in this order: availability, attributes of the button, standing."""
+        """A %-format. What changes comes in this order: availability, attributes, environment, standing."""
         key = (team, row.profile.name, row.value)
         found = self._made.get(key)
         if found is None:
@@ -237,12 +291,14 @@ def _title(profile: Profile) -> str:
     return "" if made_up else profile.display_name
 
 
-def _rows(team: TeamCard, faces: _Faces, texts: _Texts) -> Markup:
+def _rows(team: TeamCard, faces: _Faces, texts: _Texts, told: Mapping[str, Pairing]) -> Markup:
     parts = []
     for row in team.rows:
         availability, disabled, text = texts.of(row.offer.standing)
         attributes = f"{disabled} checked" if row.chosen else disabled
-        parts.append(faces.of(team.name, row) % (availability, attributes, text))
+        pairing = told.get(row.profile.name)
+        words = "" if pairing is None else str(escape(words_of(pairing)))
+        parts.append(faces.of(team.name, row) % (availability, attributes, words, text))
     return Markup("".join(parts))  # noqa: S704 - of escaped parts
 
 

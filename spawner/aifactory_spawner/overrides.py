@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aifactory_hub import constants
+from aifactory_hub.domain.environments import Choice, Kind
 from aifactory_hub.domain.names import home_id, label_value, server_id, slug
 from aifactory_hub.domain.spawns import SpawnPlan
+from aifactory_hub.domain.tenants import Tenant
 from aifactory_hub.domain.tickets import Ticket, TicketRequest
+
+# The module that starts servers other than JupyterLab.
+EDITORS = "aifactory_hub.editors"
 
 
 def home_name(user: str, generation: int = 0) -> str:
@@ -68,6 +74,8 @@ class SiteTraits:
     labels: Mapping[str, str]
     node_selector: Mapping[str, str]
     tolerations: Sequence[Mapping[str, Any]]
+    volumes: Sequence[Mapping[str, Any]] = ()
+    volume_mounts: Sequence[Mapping[str, Any]] = ()
 
 
 def pod_traits(site: SiteTraits, plan: SpawnPlan, ticket: Ticket, *, taints: Sequence[str]) -> dict[str, Any]:
@@ -76,7 +84,23 @@ def pod_traits(site: SiteTraits, plan: SpawnPlan, ticket: Ticket, *, taints: Seq
         **resource_traits(plan),
         "node_selector": node_selector(site.node_selector, plan, ticket),
         "tolerations": tolerations(site.tolerations, plan, taints),
+        **volume_traits(site, plan.tenant),
     }
+
+
+def listed(given: Any) -> list[dict[str, Any]]:
+    """Volumes or mounts as a list: kubespawner takes a mapping of them, too."""
+    return [dict(each) for each in (given.values() if isinstance(given, Mapping) else given)]
+
+
+def volume_traits(site: SiteTraits, tenant: Tenant) -> dict[str, Any]:
+    """The site's volumes with those of the team, read-only unless the registry says otherwise."""
+    volumes, mounts = listed(site.volumes), listed(site.volume_mounts)
+    for each in tenant.volumes:
+        name, read_only = f"team-{each.name}", not each.write
+        volumes.append({"name": name, "persistentVolumeClaim": {"claimName": each.claim, "readOnly": read_only}})
+        mounts.append({"name": name, "mountPath": each.path, "readOnly": read_only})
+    return {"volumes": volumes, "volume_mounts": mounts}
 
 
 def resource_traits(plan: SpawnPlan) -> dict[str, Any]:
@@ -90,6 +114,36 @@ def resource_traits(plan: SpawnPlan) -> dict[str, Any]:
         "extra_resource_guarantees": {name: str(count) for name, count in requests.devices.items()},
         "extra_resource_limits": {name: str(count) for name, count in limits.devices.items()},
     }
+
+
+def environment_traits(choice: Choice | None) -> dict[str, Any]:
+    """What a server is made from; nothing where the site has no environments. JupyterLab starts as the site says."""
+    if choice is None:
+        return {}
+    traits: dict[str, Any] = {"image": choice.version.image}
+    if wrapped(choice):
+        traits |= {"cmd": ["python3", "-m", EDITORS], "args": []}
+    return traits
+
+
+def wrapped(choice: Choice) -> bool:
+    """Whether a server is started by our own program, which runs hooks and stands before other programs."""
+    return choice.environment.kind is not Kind.LAB or bool(choice.environment.hooks)
+
+
+def environment_variables(choice: Choice | None) -> dict[str, str]:
+    """What the program that starts a server reads; see ``aifactory_hub.editors``. Nothing of it is secret."""
+    if choice is None:
+        return {}
+    environment = choice.environment
+    variables = {"AIFACTORY_SERVER_KIND": environment.kind.value}
+    if environment.hooks:
+        variables["AIFACTORY_START_HOOKS"] = json.dumps(environment.hooks)
+    if environment.command:
+        variables["AIFACTORY_SERVER_COMMAND"] = json.dumps(environment.command)
+    if not environment.reports:
+        variables["AIFACTORY_REPORTS_ACTIVITY"] = "no"
+    return variables
 
 
 def tolerations(site: Sequence[Mapping[str, Any]], plan: SpawnPlan, taints: Sequence[str]) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ def refused(refusal: Refusal) -> SpawnRefused:
 
 
 def not_connected() -> SpawnRefused:
-    """The hub has no credential for the host cluster. The cause is for its log: it names files of the hub."""
+    """The hub has no credential for the host cluster, or no rules. The cause is for its log: it names files."""
     message = "This hub is not connected to its cluster, so no server can start. An administrator finds why in its log."
     return SpawnRefused(message, reason="not-connected", status=HTTPStatus.SERVICE_UNAVAILABLE)
 

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 from aifactory_hub.admission import AdmissionRefused, AdmissionUnavailable, NotAdmitted, PolicyRefused
-from aifactory_hub.clusters import ApiError, ApiUnreachable, TenantUnavailable
+from aifactory_hub.clusters import ApiError, ApiUnreachable, KubeApi, TenantUnavailable
 from aifactory_hub.clusters.tenant_objects import AnyObject, EventObject, NotebookPod
 from aifactory_hub.constants import NOTEBOOKS_NAMESPACE
 from aifactory_hub.domain.menu import place_in_queue
@@ -155,6 +155,23 @@ class Server:
                     told = queue_words(tenant, place)
                     start_log.say("queue", " ".join(told.values()), told)
             await asyncio.sleep(POSITION_EVERY)
+
+    async def awake(self, deadline: float, start_log: StartLog) -> KubeApi:
+        """The vCluster's API once it answers: one that slept wakes for the ticket. Raises TenantUnavailable.
+
+        ``deadline`` is a time of the monotonic clock; one that did not sleep is not waited for.
+        """
+        clients, tenant = self.cluster.clients, self.binding.tenant
+        slept = clients.health(tenant).asleep
+        while True:
+            try:
+                return await clients.api(tenant)
+            except TenantUnavailable:
+                slept = slept or clients.health(tenant).asleep
+                if not slept or time.monotonic() > deadline:
+                    raise
+            start_log.say("pod", "the team's vCluster slept and wakes, which takes about 10 seconds")
+            await asyncio.sleep(RETRY_PAUSE)
 
     async def create_claim(self, body: dict[str, Any], deadline: float) -> None:
         """The home volume's claim, unless it is there. Raises SpawnRefused, also when it is another person's."""

@@ -113,10 +113,10 @@ REFUSED: Mapping[str, Refused] = {
 
 # Those that work, each with what there is to say of it here.
 WORKS: Mapping[str, str] = {
-    "args": "",
+    "args": "An environment of another kind than `lab`, or with start hooks, replaces them",
     "auth_state_hook": "",
     "automount_service_account_token": "The token is one of the vCluster. Notebooks need none",
-    "cmd": "",
+    "cmd": "An environment of another kind than `lab`, or with start hooks, replaces it",
     "common_labels": "",
     "component_label": "",
     "consecutive_failure_limit": "Refused starts do not count",
@@ -137,7 +137,7 @@ WORKS: Mapping[str, str] = {
     "group_overrides": "The groups are the hub's, such as `tenant-nlp`; what a profile sets stays",
     "http_timeout": "",
     "hub_connect_url": "By default the address in `addresses.hub_api`",
-    "image": "By default `notebook.image`; another has to be in `isolation.images`",
+    "image": "By default `notebook.image`; another has to be in `isolation.images`. An environment's replaces it",
     "image_pull_policy": "",
     "image_pull_secrets": "Secrets of the vCluster",
     "init_containers": "Their images have to be in `isolation.images`",
@@ -174,8 +174,8 @@ WORKS: Mapping[str, str] = {
     "supplemental_gids": "",
     "tolerations": "Those in `isolation.tolerations`; a profile with a device has them by itself",
     "uid": "Not 0, which Pod Security `restricted` refuses",
-    "volume_mounts": "",
-    "volumes": "Kinds that the host's policy allows",
+    "volume_mounts": "Those of the team's volumes are added",
+    "volumes": "Kinds that the host's policy allows; the team's are added",
     "working_dir": "",
 }
 _HUB: Mapping[str, Refused] = {

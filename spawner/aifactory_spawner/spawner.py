@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from kubespawner import KubeSpawner
 
 from aifactory_hub import constants
+from aifactory_hub.domain.environments import Choice
 from aifactory_hub.domain.names import server_id, server_pod
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
 from aifactory_hub.domain.servers import ServerStep
@@ -25,6 +26,7 @@ from . import overrides
 from .binding import Binding
 from .cluster_state import cluster_state
 from .defaults import LifeTraits, PodDefaults, TeamChoiceDefaults
+from .environment_traits import EnvironmentTraits
 from .host_cluster import HostCluster
 from .host_pods import HostPods, PodReader, pod_as_dict
 from .hub_process import HubProcess
@@ -43,7 +45,7 @@ from .tickets import ServerTickets
 from .tokens import narrow_token, reuse_token
 
 
-class TenantKubeSpawner(TeamChoiceDefaults, PodDefaults, LifeTraits, KubeSpawner):
+class TenantKubeSpawner(TeamChoiceDefaults, EnvironmentTraits, PodDefaults, LifeTraits, KubeSpawner):
     """One server. Where it lives is fixed when it starts and kept in the hub's database, see ``ServerRecord``.
 
     Its parts: ``team_choice`` (what may be started), ``record`` (what the hub remembers), ``tickets``, ``monitor``
@@ -59,6 +61,8 @@ class TenantKubeSpawner(TeamChoiceDefaults, PodDefaults, LifeTraits, KubeSpawner
     extra_labels: Any
     node_selector: Any
     tolerations: Any
+    volumes: Any
+    volume_mounts: Any
     working_dir: Any
     port: Any
     _server: Any
@@ -73,9 +77,13 @@ class TenantKubeSpawner(TeamChoiceDefaults, PodDefaults, LifeTraits, KubeSpawner
         self._deadline = 0.0
         self._pvc_exists = False
         self._site_port = self.port
+        self.choice: Choice | None = None
+        self._site_values: dict[str, Any] = {}
         if self.working_dir:
             self.working_dir = self._expand_user_properties(self.working_dir)
-        self._site = overrides.SiteTraits(dict(self.extra_labels), dict(self.node_selector), list(self.tolerations))
+        placed = (dict(self.extra_labels), dict(self.node_selector), list(self.tolerations))
+        mounted = (overrides.listed(self.volumes), overrides.listed(self.volume_mounts))
+        self._site = overrides.SiteTraits(*placed, *mounted)
         # Tenant and profile of the start under way or last tried, once they were found to exist.
         self.started_as: tuple[str, str] | None = None
         # This start connects to a notebook that runs already: one that does not answer just now must not be stopped.
@@ -233,6 +241,7 @@ class TenantKubeSpawner(TeamChoiceDefaults, PodDefaults, LifeTraits, KubeSpawner
     def get_env(self) -> dict[str, Any]:
         """As kubespawner's. The hub's own values are taken as they are, what a site sets may have references."""
         environment = {**super().get_env(), **team_environment(self._registry, self.record.binding)}
+        environment |= overrides.environment_variables(self.choice)
         return overrides.without_references(environment, but=self.environment)
 
     async def load_user_options(self) -> None:
@@ -266,9 +275,14 @@ class TenantKubeSpawner(TeamChoiceDefaults, PodDefaults, LifeTraits, KubeSpawner
             return await self._take_over(cluster, plan, running)
         usage = await self.team_choice.admit(plan, ask=True)
         self.start_log.say("quota", quota_text(plan, usage))
+        for words in self.team_choice.advice:
+            self.start_log.say("rules", words)
         self.record.end = None
         ticket = self.tickets.new_name()
-        self.record.persist(await cluster.binding(plan.tenant, plan.profile.name, ticket, port=self.port))
+        self.set_environment(plan.choice)
+        made_of = "" if plan.choice is None else plan.choice.name
+        binding = await cluster.binding(plan.tenant, plan.profile.name, ticket, port=self.port, environment=made_of)
+        self.record.persist(binding)
         try:
             return await self._start_bound(plan)
         except asyncio.CancelledError:
@@ -302,9 +316,9 @@ class TenantKubeSpawner(TeamChoiceDefaults, PodDefaults, LifeTraits, KubeSpawner
         ticket = await server.granted(request, queue_deadline(self._registry.notebook, plan), self.start_log)
         self._deadline = time.monotonic() + self._registry.notebook.start_timeout
         self._set_traits(plan, ticket)
-        self._core_v1 = (await server.cluster.clients.api(plan.tenant.name)).core_v1
+        self._core_v1 = (await server.awake(self._deadline, self.start_log)).core_v1
         url = await super()._start()
-        self.start_log.say("ready", f"the container runs at {url}, JupyterLab is starting")
+        self.start_log.say("ready", f"the container runs at {url}, {self.program} is starting")
         await server.answers(self.port, self.http_timeout)
         self.record.bind(server.binding.as_started())
         return url

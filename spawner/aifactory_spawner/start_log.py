@@ -13,7 +13,7 @@ from aifactory_hub.domain.quota import Usage
 from aifactory_hub.domain.spawns import SpawnPlan
 
 # Percent at which each step stands in the page's bar; the hub itself sets 100.
-_PROGRESS = {"quota": 10, "queue": 20, "pod": 45, "image": 65, "ready": 90}
+_PROGRESS = {"quota": 10, "rules": 12, "queue": 20, "pod": 45, "image": 65, "ready": 90}
 
 # An event of the cluster can fill the page.
 _LONGEST = 300

@@ -13,6 +13,8 @@ from jupyterhub import orm
 from jupyterhub.utils import url_path_join
 
 from aifactory_hub.auth.memberships import from_auth_state
+from aifactory_hub.domain.budget_words import not_asked
+from aifactory_hub.domain.budgets import refuses_notebooks
 from aifactory_hub.domain.home import KnownLoads
 from aifactory_hub.domain.names import shares_name
 from aifactory_hub.domain.quota import Usage
@@ -20,6 +22,7 @@ from aifactory_hub.domain.refusals import Refusal, RefusalReason
 from aifactory_hub.domain.server_ends import ServerEnd, end_text
 from aifactory_hub.domain.spawns import SpawnPlan, SpawnRequest, admit_plan, plan_choice
 from aifactory_hub.domain.tenants import Role
+from aifactory_hub.hub_pages.budgets import DECIDE_WITHIN, BudgetsUnknown, said_of_budgets
 from aifactory_hub.registry import NotebookConfig, Registry
 
 from .binding import Binding
@@ -27,6 +30,7 @@ from .choices import WAIT, read_form, read_options, to_options
 from .gather import Cluster, gather_team_loads, gather_tenant
 from .options_form import Menu, build_menu, numbers, render, usable_teams
 from .refusals import SpawnRefused, failed, refused
+from .server_rules import review_start
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +63,8 @@ class TeamChoice:
         self._last_end = last_end
         # What was sent with a form that was refused, to be shown again.
         self._typed: SpawnRequest | None = None
+        # What the site's rules say to the last start that was judged, and that does not stop it.
+        self.advice: tuple[str, ...] = ()
 
     # The spawn page
 
@@ -110,7 +116,7 @@ class TeamChoice:
         plan = await self._choose(request)
         await self.admit(plan, ask=False)
         shown._typed = None
-        return to_options(plan.tenant.name, plan.profile.name, wait=plan.wait)
+        return to_options(plan)
 
     async def _linked(self) -> tuple[SpawnRequest | None, str]:
         """What the link to the page chose, if it chose anything, and the page's sentence about it."""
@@ -122,7 +128,8 @@ class TeamChoice:
             return None, f"The link to this page can't be followed: {request.message}"
         plan = await self._plan(request)
         if isinstance(plan, SpawnPlan):
-            request = SpawnRequest(plan.tenant.name, plan.profile.name, plan.wait)
+            chosen = None if plan.choice is None else plan.choice.name
+            request = SpawnRequest(plan.tenant.name, plan.profile.name, plan.wait, chosen)
         elif plan.reason is not RefusalReason.CHOICE_MISSING:
             return None, f"The link to this page can't be followed: {plan.message}"
         return request, "The link to this page made the choice below. Nothing is started before you press Start."
@@ -131,14 +138,18 @@ class TeamChoice:
         cluster, memberships = await self._cluster(), await self._memberships()
         registry = cluster.registry
         before = read_options(self._spawner.user_options or {})
+        teams = usable_teams(registry.tenants, memberships)
+        loads, budgets = await asyncio.gather(gather_team_loads(cluster, teams), self._budget_words(registry, teams))
         return build_menu(
             registry.tenants,
             memberships,
-            await gather_team_loads(cluster, usable_teams(registry.tenants, memberships)),
+            loads,
             registry.catalogue,
+            budgets=budgets,
             simulated=registry.cluster.simulated,
             user=self._spawner.user.name,
             preferred=preferred or (SpawnRequest(None, None) if isinstance(before, Refusal) else before),
+            offering=registry.offering(time.time()),
         )
 
     def _last_end_text(self) -> str:
@@ -157,6 +168,8 @@ class TeamChoice:
     async def admit(self, plan: SpawnPlan, *, ask: bool) -> Usage:
         """What is in use, if the plan may go ahead. Raises SpawnRefused. With ``ask`` the team's vCluster is asked."""
         cluster = await self._cluster()
+        await self._ask_rules(cluster, plan)
+        await self._ask_budgets(plan)
         facts = await gather_tenant(cluster, plan.tenant.name, ask=ask)
         verdict = admit_plan(plan, facts, cluster.registry.catalogue, self._spawner.user.name)
         if isinstance(verdict, Refusal):
@@ -164,6 +177,47 @@ class TeamChoice:
         if facts.usage is None:
             raise RuntimeError(f"a start in {plan.tenant.name} was admitted though its usage is not known")
         return facts.usage
+
+    async def _ask_budgets(self, plan: SpawnPlan) -> None:
+        """Ask the job service, which has the ledger, where a budget may let no notebook start. Raises SpawnRefused."""
+        tenant = plan.tenant
+        if not refuses_notebooks(tenant.budgets):
+            return
+        user = self._spawner.user
+        try:
+            asked = said_of_budgets(user.settings, user.name, [tenant.name], plan.profile.name, within=DECIDE_WITHIN)
+            said = (await asked).get(tenant.name)
+        except BudgetsUnknown:
+            raise refused(not_asked(tenant.name)) from None
+        if said is not None and said.refusal is not None:
+            raise refused(said.refusal)
+
+    async def _budget_words(self, registry: Registry, teams: Iterable[str]) -> Mapping[str, Sequence[str]]:
+        """How the budgets of these teams stand; nothing of what is not known now."""
+        those = [team for team in teams if registry.tenants[team].budgets]
+        user = self._spawner.user
+        try:
+            said = await said_of_budgets(user.settings, user.name, those) if those else {}
+        except BudgetsUnknown:
+            return dict.fromkeys(those, ("How its budgets stand is not known now.",))
+        return {team: each.words for team, each in said.items()}
+
+    async def _ask_rules(self, cluster: Cluster, plan: SpawnPlan) -> None:
+        """Ask the site's rules. Raises SpawnRefused."""
+        memberships = await self._memberships()
+        verdict = review_start(
+            cluster.rules,
+            plan,
+            self._spawner.user.name,
+            self._spawner.name,
+            role=memberships.get(plan.tenant.name),
+            image=cluster.registry.notebook.image if plan.choice is None else plan.choice.version.image,
+            now=time.time(),
+        )
+        if verdict.refusal is not None:
+            raise refused(verdict.refusal)
+        rules = (f"{each.message} {each.fix}".strip() for each in verdict.warnings)
+        self.advice = (*([f"{plan.choice.name}: {plan.advice}"] if plan.choice and plan.advice else []), *rules)
 
     async def _choose(self, request: SpawnRequest) -> SpawnPlan:
         plan = await self._plan(request)
@@ -173,7 +227,8 @@ class TeamChoice:
 
     async def _plan(self, request: SpawnRequest) -> SpawnPlan | Refusal:
         registry = (await self._cluster()).registry
-        return plan_choice(request, await self._memberships(), registry.tenants, registry.catalogue)
+        offering = registry.offering(time.time())
+        return plan_choice(request, await self._memberships(), registry.tenants, registry.catalogue, offering)
 
     async def _memberships(self) -> Mapping[str, Role]:
         return from_auth_state(await self._spawner.user.get_auth_state())
@@ -209,6 +264,7 @@ def team_environment(registry: Registry, binding: Binding | None) -> dict[str, s
         "AIFACTORY_SERVICE_URL": registry.addresses.service,
         "AIFACTORY_TENANT": binding.tenant,
         "AIFACTORY_PROFILE": binding.profile,
+        **({"AIFACTORY_ENVIRONMENT": binding.environment} if binding.environment else {}),
     }
 
 

@@ -58,6 +58,10 @@ def _read(file: Path) -> Iterator[Version]:
         yield Version(int(metadata["resourceVersion"]), body["kind"], key, event["type"] != "DELETED", body)
 
 
+# More is admitted than there is, and no pod runs on it.
+OVER_ADMITTED = "more admitted than there is, by a Kueue after a kill"
+
+
 @dataclass
 class Judge:
     """``namespaces`` gives the tenant of each namespace. ``broken`` is empty while every promise is kept.
@@ -69,10 +73,15 @@ class Judge:
     A ticket counts while Kueue's Workload has quota for it, and while a pod of the hub runs on it. Kueue may take back
     what it has admitted a moment ago before it suspends the Job again, and the hub may have held the ticket meanwhile,
     or die before it lets go of it: both are counted in ``seen``, and broken once a pod is started on such a ticket.
+
+    ``kueue_dies``: Kueue is killed on the way. A new Kueue was seen to admit more than there is within its first
+    seconds, on its own Workloads alone. That is counted in ``seen`` then, and broken once pods run on more than there
+    is.
     """
 
     quotas: Mapping[str, Quota]
     namespaces: Mapping[str, str]
+    kueue_dies: bool = False
     tickets: dict[Key, Json] = field(default_factory=dict)
     pods: dict[Key, Json] = field(default_factory=dict)
     others: dict[Key, Json] = field(default_factory=dict)
@@ -106,7 +115,11 @@ class Judge:
         self.seen["workload"] += 1
 
     def _judge(self, version: Version) -> None:
-        found = violations(self.quotas, self._held(), self._held(KIND_SERVER)) + self._uncounted()
+        found = violations(self.quotas, self._held(), self._held(KIND_SERVER))
+        if found and self.kueue_dies:
+            self.seen[OVER_ADMITTED] += 1
+            found = violations(self.quotas, self._held(of_pods=True), self._held(KIND_SERVER, of_pods=True))
+        found += self._uncounted()
         self.broken += [f"revision {version.revision}: {each}" for each in found]
         self._count_early(version)
         over = self._too_many()
@@ -132,17 +145,21 @@ class Judge:
         if _is_held(body):
             self.seen["held Job whose quota was taken back already"] += 1
 
-    def _held(self, kind: str | None = None) -> dict[str, Counter[Device]]:
+    def _held(self, kind: str | None = None, *, of_pods: bool = False) -> dict[str, Counter[Device]]:
+        """What the tenants hold; ``of_pods``: of that, what the hub's pods run on."""
         held: dict[str, Counter[Device]] = {}
+        counts = self._runs if of_pods else self._counts
         for key, job in self.tickets.items():
-            if kind in (None, job["metadata"]["labels"][LABEL_OWNER_KIND]) and self._counts(key, job):
+            if kind in (None, job["metadata"]["labels"][LABEL_OWNER_KIND]) and counts(key, job):
                 held.setdefault(self.namespaces[key[0]], Counter()).update(_devices(_template(job)))
         return held
 
+    def _runs(self, key: Key, job: Json) -> bool:
+        return key in self.pods and _is_held(job)
+
     def _counts(self, key: Key, job: Json) -> bool:
-        running = key in self.pods and _is_held(job)
         unless_known = _is_held(job) or not job["spec"]["suspend"]
-        return running or self.has_quota.get(job["metadata"].get("uid", ""), unless_known)
+        return self._runs(key, job) or self.has_quota.get(job["metadata"].get("uid", ""), unless_known)
 
     def _uncounted(self) -> list[str]:
         """The hub's pods that no quota is held for, or not as much as they use."""
@@ -169,9 +186,11 @@ class Judge:
         ]
 
 
-def judged(quotas: Mapping[str, Quota], namespaces: Mapping[str, str], history: Iterable[Version]) -> Judge:
+def judged(
+    quotas: Mapping[str, Quota], namespaces: Mapping[str, str], history: Iterable[Version], *, kueue_dies: bool = False
+) -> Judge:
     """What is to be said of all that happened in these namespaces."""
-    judge = Judge(quotas, namespaces)
+    judge = Judge(quotas, namespaces, kueue_dies)
     for version in history:
         if version.key[0] in namespaces:
             judge.take(version)

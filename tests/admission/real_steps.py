@@ -84,7 +84,8 @@ class Piece:
 
     def _judge(self, namespaces: Mapping[str, str], slow: float) -> Judge:
         quotas = {name: tenant.quota for name, tenant in three_tenants().items()}
-        judge = judged(quotas, namespaces, (v for v in self._versions() if v.key[1] != LAST))
+        history = (version for version in self._versions() if version.key[1] != LAST)
+        judge = judged(quotas, namespaces, history, kueue_dies=self.kueue_kills > 0)
         slowest = max([slow, *(seconds for _, seconds in self.given_back)])
         if slowest > SLOW:
             judge.broken.append(f"slots were taken for {slowest:.0f} s after their hub was gone")

@@ -11,7 +11,7 @@ from aifactory_hub.admission import AdmissionRefused, NotAdmitted, UserLimitReac
 from aifactory_hub.domain.tickets import Ticket, TicketState
 
 from ..support.kube_objects import LARGE, SMALL
-from .contract import ADMITTED, GONE, QUEUED, Engine, ask, settled
+from .contract import ADMITTED, GONE, QUEUED, Engine, ask, eventually, settled
 
 
 async def test_a_ticket_that_fits_is_admitted_and_says_whose_it_is(engine: Engine) -> None:
@@ -208,3 +208,24 @@ async def test_a_tenant_that_comes_is_answered_for_and_one_that_is_forgotten_no_
     engine.admission.follow({name: tenant for name, tenant in known.items() if name != "vision"})
     await engine.becomes("nlp", "t1", ADMITTED)
     assert await engine.admission.tickets("vision") == [], "one that is gone is answered for until it is forgotten"
+
+
+async def test_a_ticket_that_waits_changes_its_place_with_its_priority(engine: Engine) -> None:
+    async def order(*names: str) -> None:
+        async def reached() -> bool | None:
+            places = [await engine.admission.position("vision", name) for name in names]
+            return places == list(range(len(names))) or None
+
+        await eventually(reached, f"the order {names}")
+
+    await engine.admitted("vision", "first", count=3, priority="batch")
+    await engine.file("vision", "second", count=3, priority="batch")
+    await engine.tick()
+    await engine.file("vision", "third", count=3, priority="batch")
+    await order("second", "third")
+    await engine.admission.prioritize("vision", "second", constants.PRIORITY_LOWERED)
+    await order("third", "second")
+    assert (await engine.admission.get("vision", "second")).priority == constants.PRIORITY_LOWERED
+    await engine.admission.prioritize("vision", "second", "batch")
+    await order("second", "third")
+    await engine.admission.prioritize("vision", "nothing", "batch")

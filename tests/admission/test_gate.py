@@ -15,13 +15,16 @@ from aifactory_hub.admission import (
     InProcessAdmission,
     PolicyRefused,
 )
-from aifactory_hub.constants import PRIORITY_BATCH
+from aifactory_hub.constants import KIND_DEPLOYMENT, PRIORITY_BATCH
 from aifactory_hub.demo.fleet import Neighbours
 from aifactory_hub.demo.site import Ports, tenants_yaml
+from aifactory_hub.domain.deployments import ReleaseState, ServingPlan
 from aifactory_hub.domain.refusals import Refusal, RefusalReason
 from aifactory_hub.domain.tenants import Role
 from aifactory_hub.domain.tickets import TicketRequest, TicketState
+from aifactory_hub.engines.serving.memory import MemoryServing
 from aifactory_hub.registry.load import read_registry
+from aifactory_hub.service.deployments.desk import Deployed, DeployWish
 from aifactory_hub.service.request_types import ScheduleRequest
 from aifactory_hub.service.submissions import SubmitResult
 from aifactory_profiles import Resources
@@ -31,6 +34,7 @@ from aifactory_spawner.refusals import SpawnRefused
 from ..service.world import MIG, World
 from ..spawner.hub_in_memory import HubInMemory, make_hub
 from ..support.gate import gated
+from ..support.models import plant
 from ..support.tenants import LARGE, SMALL, make_tenant
 
 WORDS = "the test forbids it"
@@ -188,6 +192,27 @@ async def schedule(path: Path, policy: Forbidding) -> list[str]:
     return await _tickets_of(world)
 
 
+async def deploy(path: Path, policy: Forbidding) -> list[str]:
+    world, policy.no = World(path, policies=[policy], serving=MemoryServing()), False
+    job = await world.submit()
+    await world.settle()
+    version = plant(world.service, job, "fraud", {"model.pkl": b"weights"})
+    world.engine.end("nlp", job, 0)
+    await world.settle()
+    policy.no = True
+    model = world.service.models.registry.model(version.model)
+    assert model is not None
+    parts = world.service.deployments
+    wish = DeployWish("nlp", "fraud", model, str(version.number), ServingPlan(MIG), "ada", Role.MEMBER)
+    made = await parts.desk.deploy(wish)
+    assert isinstance(made, Deployed)
+    await parts.tick()
+    [release] = parts.stored.releases([made.deployment.id])[made.deployment.id]
+    assert (release.state, release.reason) == (ReleaseState.FAILED, WORDS)
+    assert policy.asked[-1].kind == KIND_DEPLOYMENT
+    return await _tickets_of(world)
+
+
 async def demo(path: Path, policy: Forbidding) -> list[str]:
     registry = read_registry(tenants_yaml(Ports(1, 2, 3, 4, 5)), "demo")
     queue = InProcessAdmission(registry.tenants)
@@ -197,7 +222,16 @@ async def demo(path: Path, policy: Forbidding) -> list[str]:
     return [ticket.name for tenant in registry.tenants for ticket in await queue.tickets(tenant)]
 
 
-WAYS: list[Way] = [start_server, ticket_of_a_running_server, submit, attempt_after_a_failure, retry, schedule, demo]
+WAYS: list[Way] = [
+    start_server,
+    ticket_of_a_running_server,
+    submit,
+    attempt_after_a_failure,
+    retry,
+    schedule,
+    deploy,
+    demo,
+]
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
@@ -223,6 +257,7 @@ _WITHOUT_GATE = {"aifactory_hub/cli/remove_team.py", "aifactory_hub/cli/tickets.
 # What takes a ticket, and so takes the gate and no Admission: the type checker does the rest.
 _FILE_TICKETS = {
     "aifactory_hub/service/controller/steps.py",
+    "aifactory_hub/service/deployments/steps.py",
     "aifactory_hub/demo/fleet.py",
     "spawner/aifactory_spawner/server.py",
     "spawner/aifactory_spawner/tickets.py",

@@ -9,7 +9,7 @@ from aifactory_hub.constants import KIND_JOB, KIND_SERVER, LABEL_OWNER_KIND
 from aifactory_hub.domain.quota import Quota
 
 from ..support.kube_objects import SMALL
-from .history import Version
+from .history import OVER_ADMITTED, Version
 from .history import judged as judge_of
 from .real_hub import OURS, THEIRS, WHOSE
 
@@ -119,3 +119,14 @@ def test_what_the_tenant_makes_itself_needs_no_ticket_and_stays_below_the_ceilin
     told = over_ceiling(*ours, theirs, more, ticket(5, "x", runs=False), gone)
     assert told == [f"revision 4: pods of nlp ask for 4 of {SMALL}, over its ceiling"], "once, however long it lasts"
     assert judged(*ours, theirs, more) == []
+
+
+def test_a_kueue_that_was_killed_may_admit_too_much_and_no_pod_may_run_on_it() -> None:
+    mine = [ticket(1, "a", runs=True, active=1, count=3), pod(2, "a", count=3)]
+    theirs = ticket(3, "b", runs=True, space="vc-vision")
+    assert judged(*mine, theirs)
+    judge = judge_of(QUOTAS, NAMESPACES, [*mine, theirs], kueue_dies=True)
+    assert (judge.broken, judge.seen[OVER_ADMITTED]) == ([], 1)
+    held = ticket(4, "b", runs=True, active=1, space="vc-vision")
+    started = Version(5, "Pod", ("vc-vision", "b"), True, pod(5, "b").body)
+    assert judge_of(QUOTAS, NAMESPACES, [*mine, theirs, held, started], kueue_dies=True).broken

@@ -55,6 +55,12 @@ async def take(engine: Engine, name: str, tenant: str = "nlp", kind: str = "serv
     return await engine.request(replace(request, flavor=SMALL.flavor))
 
 
+async def test_no_other_process_gives_a_ticket_the_same_uid(clock: Clock) -> None:
+    """The ledger keeps both, where the demo is started again on its folder."""
+    uids = {(await take(Engine(TENANTS, clock), "ada")).uid for _ in range(2)}
+    assert len(uids) == 2
+
+
 async def test_holders_have_their_times_and_the_queue_its_order(
     engine: Engine, team_loads: TeamLoads, clock: Clock
 ) -> None:

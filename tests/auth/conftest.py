@@ -12,6 +12,8 @@ from ..support.still_servers import STILL
 from .leaving import POLICY, TWO_TENANTS, Site
 
 PAGES = """\
+idle: {{action: stop, after: 1s}}
+approvals: {{approvers: {{security: [corp/security]}}}}
 site: {{name: "GPU <Hub>", help: "https://wiki.example.org/gpu?a=1&b=2", contact: gpu-help@example.org}}
 profiles: {{mig-1g.10gb: {{price_per_hour: 0.40}}}}
 """

@@ -125,7 +125,7 @@ def test_the_pages_tell_of_a_coming_end_and_of_the_last_one(site: Site) -> None:
     assert site.start(other, "yan", tenant="vision").status_code == 201
     assert _notice(site, "yan", "yan") == (200, {"notice": None})
     assert _notice(site, "yan", "zoe")[0] == 404
-    expected = {"why": "<b> takes it back", "until": "1970-01-01T00:01:00+00:00"}
+    expected = {"why": "to give its quota back: <b> takes it back", "until": "1970-01-01T00:01:00+00:00"}
     assert _notice(site, "zoe", "zoe") == (200, {"notice": expected})
     assert browser.delete("/hub/api/users/zoe/server", headers=site.xsrf(browser)).status_code in (202, 204)
     wait_until(lambda: not site.running("zoe"), "the server is stopped")

@@ -31,6 +31,14 @@ class Service:
             raise OSError("connection refused")
         if self.trouble == "odd":
             return {"seconds": "many"}
+        if path.startswith("site/idle"):
+            notice = {"why": "Nothing has used it.", "until": 1}
+            return {"servers": [{"server": "", "notice": notice}, {"server": "second", "notice": None}]}
+        if path.startswith("site/advice"):
+            about = {"tenant": "nlp", "instead_of": "mig-3g.40gb"}
+            return {"advice": [{**about, "kind": "server", "text": "less"}, {**about, "kind": "job", "text": "no"}]}
+        if path.startswith("site/approvals"):
+            return {"waiting": 2}
         return MONTH if path.startswith("site/usage") else JOBS
 
     def clock(self) -> float:
@@ -47,10 +55,16 @@ async def test_the_month_is_asked_for_once_a_minute_and_of_the_persons_teams_alo
     assert service.asked == [
         "site/usage?user=ada+%26+co",
         "site/jobs?user=ada+%26+co&limit=5&tenant=nlp&tenant=vision",
+        "site/approvals?user=ada+%26+co",
+        "site/idle?user=ada+%26+co",
+        "site/advice?user=ada+%26+co",
     ]
+    assert said.advice == {("nlp", "mig-3g.40gb"): "less"}
+    assert said.unused == {"": "Nothing has used it."}
+    assert said.approvals == 2
     service.now = KEPT + 1
     await home.of(service, "ada & co", ["nlp"])
-    assert len(service.asked) == 4
+    assert len(service.asked) == 9  # advice serves for longer
 
 
 @pytest.mark.parametrize("trouble", ["slow", "refuses", "odd"])
@@ -63,7 +77,7 @@ async def test_home_does_not_wait_for_a_service_that_does_not_answer(
     service.trouble = trouble
     async with asyncio.timeout(5):
         said = await home.of(service, "ada", ["nlp"])
-    assert (said.month, said.jobs) == (None, None)
+    assert (said.month, said.jobs, said.approvals) == (None, None, None)
 
 
 async def test_a_month_that_was_known_is_shown_for_a_while_and_not_for_ever() -> None:
@@ -83,4 +97,5 @@ async def test_one_persons_answer_is_not_anothers_and_who_is_in_no_team_has_no_j
     await home.of(service, "ada", ["nlp"])
     said = await home.of(service, "sam", [])
     assert said.jobs == ()
-    assert service.asked[-1] == "site/usage?user=sam"
+    asked = ["site/usage?user=sam", "site/approvals?user=sam", "site/idle?user=sam", "site/advice?user=sam"]
+    assert service.asked[-4:] == asked

@@ -188,6 +188,7 @@ def test_only_the_service_is_told_who_belongs_where(site: Site) -> None:
         "resolved_at": None,
         "generation": 0,
         "admin": False,
+        "approves": [],
     }
     bad: Any
     for bad in ({}, [], {"users": "rosa"}, {"users": [1]}, {"users": ["x"] * 501}):

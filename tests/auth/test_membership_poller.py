@@ -58,6 +58,7 @@ class _Authenticator:
 
     leaving = Policy(stop=True, grace=0)
     mapping = TenantMapping([], ["nlp", "vision"])
+    registry_provider: Any = None
 
     def __init__(self, ask: Callable[[str], Awaitable[bool]], *names: str) -> None:
         self.sweep_interval = INTERVAL
@@ -172,6 +173,19 @@ def test_a_server_is_stopped_at_once_when_a_request_learns_that_its_owner_left()
     asyncio.run(leave())
     assert noticed
     assert fake.asked["ada"] == 1
+
+
+def test_who_is_in_a_team_that_is_not_known_yet_has_not_left_it() -> None:
+    fake = _Authenticator(at_once, "ada")
+    ada = fake.users["ada"]
+    ada.tenants = {}
+    teams = SimpleNamespace(tenants={"vision": None})
+    fake.registry_provider = SimpleNamespace(complete=False, registry=teams)
+    asyncio.run(polled(fake, lambda: fake.asked["ada"] >= 3))
+    assert ada.stopped == []
+    fake.registry_provider.complete = True
+    fake.known.clear()
+    asyncio.run(polled(fake, lambda: ada.stopped))
 
 
 def test_a_sweep_that_can_not_keep_up_says_so(caplog: pytest.LogCaptureFixture) -> None:

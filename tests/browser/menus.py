@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from aifactory_hub.domain.environments import Environment, GpuUse, Kind, Needs, Offering, State, Version
 from aifactory_hub.domain.menu import TeamLoad
 from aifactory_hub.domain.quota import Holder, Quota, Usage
 from aifactory_hub.domain.spawns import SpawnRequest
@@ -115,6 +116,35 @@ def all_taken_in_two_teams() -> Menu:
 def unknown() -> Menu:
     """The first team's quota engine does not answer."""
     return _menu(TeamLoad(NOW, None, carved=_CARVED))
+
+
+_ENVIRONMENTS = [
+    Environment("lab", "JupyterLab", Kind.LAB, {"1": Version("1", "lab")}, "with what most people need"),
+    Environment(
+        "lab-torch",
+        "PyTorch",
+        Kind.LAB,
+        {
+            "2026.11": Version("2026.11", "torch", packages={"torch": "2.5.1"}),
+            "2026.05": Version(
+                "2026.05", "torch", State.DEPRECATED, NOW + 40 * 86400, "2026.11", "torch 2.3 gets no more fixes"
+            ),
+            "2025.11": Version("2025.11", "torch", State.BLOCKED, None, "2026.11", "a hole in torch 2.1"),
+        },
+        needs=Needs(2**34, GpuUse.REQUIRED, None, 18 * 2**30),
+    ),
+    Environment("vscode", "VS Code", Kind.CODE, {"4": Version("4", "code")}, "code-server", Needs(gpu=GpuUse.NONE)),
+    Environment("vision-only", "Vision tools", Kind.LAB, {"1": Version("1", "v")}, teams=("vision",)),
+]
+
+
+def environments(preferred: str | None = None) -> Menu:
+    """Two teams; one environment needs a large slice, one has no use for a GPU, and one is the second team's alone."""
+    members = dict.fromkeys(_TENANTS, Role.MEMBER)
+    team_loads = {"nlp": _SOME, "vision": _team_load(_holder("yara", SMALL))}
+    offering = Offering({each.name: each for each in _ENVIRONMENTS}, None, NOW)
+    asked = SpawnRequest("nlp", "cpu-small", environment=preferred)
+    return build_menu(_TENANTS, members, team_loads, _CATALOGUE, simulated=True, preferred=asked, offering=offering)
 
 
 def thousand() -> Menu:

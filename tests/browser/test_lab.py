@@ -226,7 +226,7 @@ def test_before_an_idle_stop_one_click_keeps_the_server(page: Page) -> None:
 
 def test_that_the_quota_is_taken_back_is_told_in_jupyterlab(page: Page) -> None:
     until = datetime.now(UTC) + timedelta(minutes=1)
-    notice = {"why": "Vision asks for its own", "until": until.isoformat()}
+    notice = {"why": "to give its quota back: Vision asks for its own", "until": until.isoformat()}
     page.route("**/aifactory-hub/overview*", lambda route: _with(route, notice=notice))
     page.get_by_role("button", name="The team's").click()
     expect(toast(page, "to give its quota back: Vision asks for its own.")).to_be_visible()

@@ -69,7 +69,7 @@ def test_an_admin_sees_who_holds_what_and_the_month_of_the_team(page: Page) -> N
 
 
 def test_a_line_of_the_bill_leads_to_each_pod_and_its_evidence(page: Page) -> None:
-    page.get_by_label("Month").select_option(index=1)
+    page.get_by_label("Month", exact=True).select_option(index=1)
     bill = page.get_by_role("region", name=re.compile("^Bill of"))
     expect(bill).to_contain_text("Closed")
     bill.get_by_role("button", name=re.compile("^Pods of ada")).first.click()

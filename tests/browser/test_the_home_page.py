@@ -63,6 +63,9 @@ def context(*states: ServerState, known: bool = True) -> dict[str, Any]:
         "services": [SimpleNamespace(name="aifactory", href="/services/aifactory/")],
         "month": month_words(OwnMonth(147_600, Decimal("12.30"), "EUR", 1800, now - 120) if known else None, now),
         "jobs": JOBS if known else None,
+        "unused": {},
+        "advice": {},
+        "budgets": [],
     }
 
 
@@ -84,13 +87,19 @@ def page() -> Iterator[Page]:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_wide_or_on_a_phone(page: Page, site: str, theme: Any) -> None:
+def test_axe_finds_nothing_wide_or_on_a_phone(page: Page, site: str, home: dict[str, Any], theme: Any) -> None:
+    home["unused"] = {"": "Its GPU has not been used since 09:00 UTC, and it is stopped at 10:00 UTC."}
+    home["advice"] = {"": "The most that was used in 30 days is 6.0 GB of GPU memory: mig-1g.10gb would do."}
+    home["budgets"] = ["Team nlp has used 88 % of month, which resets at 2026-12-01 00:00 UTC"]
     page.emulate_media(color_scheme=theme)
     page.goto(f"{site}/hub/home")
     expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
     expect(page.locator(".af-running")).to_contain_text("0.40 EUR")
     expect(page.locator("#af-month")).to_contain_text("41 h, 12.30 EUR (counted until 2 min ago)")
     expect(page.locator("#af-jobs")).to_contain_text("exit code 3")
+    expect(page.locator(".af-running")).to_contain_text("stopped at 10:00 UTC. Open it to keep it")
+    expect(page.locator(".af-running")).to_contain_text("mig-1g.10gb would do")
+    expect(page.locator(".af-budget")).to_contain_text("88 % of month")
     if theme == "light":
         picture(page, "home")
     assert complaints(page) == []

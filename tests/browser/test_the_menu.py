@@ -44,6 +44,8 @@ def shown() -> dict[str, Menu]:
         "unknown": menus.unknown(),
         "thousand": menus.thousand(),
         "changing": menus.some_free(),
+        "environments": menus.environments(),
+        "restart": menus.environments("lab-torch@2026.05"),
     }
 
 
@@ -83,6 +85,9 @@ def complaints(page: Page) -> list[str]:
         ("taken", "dark"),
         ("unknown", "light"),
         ("thousand", "dark"),
+        ("environments", "light"),
+        ("environments", "dark"),
+        ("restart", "light"),
     ],
 )
 def test_axe_finds_nothing(page: Page, site: str, name: str, theme: str) -> None:
@@ -198,3 +203,70 @@ def test_counts_refresh_and_a_change_of_the_choice_is_told(page: Page, site: str
     shown.pop("changing")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.locator("#af-stale")).to_contain_text("not refreshed since")
+
+
+def fit_of(page: Page, profile: str, team: str = "nlp") -> str:
+    return page.locator(f"[id='af-{team}:{profile}-fit']").inner_text()
+
+
+def test_a_size_that_does_not_go_with_the_environment_says_why_and_the_smallest_that_does_is_chosen(
+    page: Page, site: str
+) -> None:
+    page.goto(f"{site}/hub/spawn/environments")
+    assert page.locator("[id='af-env-lab@1']").is_checked()
+    assert page.locator("[id='af-nlp:cpu-small']").is_checked()
+    page.get_by_label("PyTorch", exact=True).check()
+    assert fit_of(page, "cpu-small").startswith("it needs 16 GiB of memory, and this size has 2 GiB; the smallest")
+    for profile, fits in {"cpu-small": False, "mig-1g.10gb": False, "mig-2g.20gb": True, "mig-3g.40gb": True}.items():
+        assert page.locator(f"[id='af-nlp:{profile}']").is_enabled() is fits
+    assert page.locator("#af-profiles-nlp .af-row:visible").count() == 5, "wrong pairs stay visible"
+    picture(page, "menu-environments")
+    page.get_by_label("VS Code", exact=True).check()
+    assert fit_of(page, "mig-3g.40gb") == "no program in it uses a GPU, so the GPU would be idle"
+    assert page.locator("[id='af-nlp:cpu-small']").is_enabled()
+
+
+def test_the_choice_of_an_environment_is_sent_with_its_version(page: Page, site: str) -> None:
+    page.goto(f"{site}/hub/spawn/environments")
+    page.get_by_text("2 other versions of PyTorch").click()
+    page.get_by_label("PyTorch 2026.05").check()
+    assert page.locator("[id='af-env-lab-torch@2025.11']").is_disabled()
+    page.locator("[id='af-nlp:mig-3g.40gb']").check()
+    page.locator("#spawn_form [type=submit]").click()
+    sent = json.loads(page.locator("body").inner_text())
+    assert (sent["environment"], sent["profile"]) == (["lab-torch@2026.05"], ["nlp/mig-3g.40gb/wait"])
+
+
+def test_another_team_has_its_own_environments(page: Page, site: str) -> None:
+    page.goto(f"{site}/hub/spawn/environments")
+    row = page.locator("[data-environment='vision-only']")
+    assert row.is_hidden()
+    page.locator("#af-tenant-vision").check()
+    assert row.is_visible()
+    row.get_by_label("Vision tools").check()
+    page.locator("#af-tenant-nlp").check()
+    assert row.is_hidden()
+    assert page.locator("[id='af-env-lab@1']").is_checked(), "what the team has not is chosen no more"
+
+
+def test_who_had_a_version_is_offered_what_follows(page: Page, site: str) -> None:
+    page.goto(f"{site}/hub/spawn/restart")
+    assert page.locator("[id='af-env-lab-torch@2026.05']").is_checked()
+    offer = page.locator("[data-environment='lab-torch'] .af-offer")
+    expect(offer).to_contain_text("Your last server had 2026.05, deprecated until 2027-02-24")
+    expect(offer).to_contain_text("2026.11 follows it: which packages differ is not known.")
+    for size in (PHONE, NARROWEST):
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "it scrolls sideways"
+
+
+def test_keys_alone_choose_an_environment_and_counts_that_refresh_keep_what_does_not_fit(page: Page, site: str) -> None:
+    page.goto(f"{site}/hub/spawn/environments")
+    page.locator("[id='af-env-lab@1']").focus()
+    page.keyboard.press("ArrowDown")
+    assert page.locator("[id='af-env-lab-torch@2026.11']").is_checked()
+    assert page.locator("[id='af-nlp:cpu-small']").is_disabled()
+    with page.expect_response("**/hub/numbers/environments"):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_function("document.getElementById('af-stale').textContent === ''")
+    assert page.locator("[id='af-nlp:cpu-small']").is_disabled()

@@ -7,11 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from aifactory_hub.client.api import forget_sessions
 from aifactory_hub.client.session import Account, Session
 
 from ..support.fake_hub import FakeHub, scopes_for
 from ..support.job_service import RunningService, running_service
 from ..support.local_runs import LocalRuns
+
+
+@pytest.fixture(autouse=True)
+def no_session_is_left() -> Iterator[None]:
+    """What a test has asked by the notebook's own session leaves no connection open for the tests after it."""
+    yield
+    forget_sessions()
 
 
 @pytest.fixture

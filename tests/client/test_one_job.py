@@ -121,7 +121,8 @@ async def test_a_command_gets_its_environment_and_not_the_runners(service: Runni
     def day() -> None:
         command = "echo color=$COLOR job=$AIFACTORY_JOB_ID; env | grep -o '^AIFACTORY_[A-Z_]*' | sort"
         job = submit(command, profile="mig-1g.10gb", files=None, env={"COLOR": "red"}, session=session, wait=True)
-        its_own = ["AIFACTORY_ATTEMPT", "AIFACTORY_CHECKPOINTS", "AIFACTORY_JOB_ID", "AIFACTORY_REASON_FILE"]
+        its_own = ["AIFACTORY_ATTEMPT", "AIFACTORY_CHECKPOINTS", "AIFACTORY_JOB_ID", "AIFACTORY_MODELS"]
+        its_own.append("AIFACTORY_REASON_FILE")
         assert job.logs() == "\n".join([f"color=red job={job.id}", *its_own, ""])
 
     await asyncio.to_thread(day)

@@ -112,6 +112,7 @@ def _keep(where: Layout) -> None:
 
 
 def update_notebook(where: Layout) -> bool:
+    images.build_layers(where)
     return bool(images.Store(where, []).add([images.notebook_image(where)]))
 
 

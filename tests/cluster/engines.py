@@ -162,6 +162,11 @@ def allow_service(where: Layout, tenant: str, rights: str) -> None:
     _kubectl(namespaces, tenant, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=rights)
 
 
+def patch(where: Layout, tenant: str, what: str, change: str) -> None:
+    """Change something in the namespace of jobs by hand, as the vCluster's administrator."""
+    _kubectl(Namespaces(where), tenant, "patch", "-n", JOBS, what, "-p", change)
+
+
 if __name__ == "__main__":
     for engine in sys.argv[1:]:
         build(layout(), (engine,))

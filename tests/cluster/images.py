@@ -8,19 +8,21 @@ import json
 import subprocess
 import tarfile
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
 from . import rootfs
 from .console import ClusterError, say, step, together
-from .layers import Layer, program_layer
-from .programs import program
-from .settings import Layout
+from .layers import Layer, cached_layer, key_of, program_layer
+from .programs import MODULES, module_folder, program
+from .settings import HELM_VALUES, Layout
 
 # What a name without a registry means; nothing is ever pulled from there.
 PREFIX = "docker.io/aifactory-hub"
 NOTEBOOK = f"{PREFIX}/notebook:test"
+HUB = f"{PREFIX}/hub:test"
+PROVISIONER = f"{PREFIX}/provisioner:test"
 PAUSE = f"{PREFIX}/pause:1"
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _OCI = "application/vnd.oci.image"
@@ -73,7 +75,7 @@ def _descriptor(media: str, digest: str, size: int) -> dict[str, object]:
 
 def build_layers(where: Layout) -> None:
     """Fill the cache with the layers that need no built program; can run beside the builds."""
-    notebook_image(where)
+    hub_image(where)
 
 
 def notebook_image(where: Layout) -> Image:
@@ -83,6 +85,32 @@ def notebook_image(where: Layout) -> Image:
     environment = (_PATH, "HOME=/home/jovyan", "LANG=C.UTF-8")
     command = ("python3", "-m", "jupyterhub.singleuser")
     return Image(NOTEBOOK, layers, (), command, "1000:1000", "/home/jovyan", environment)
+
+
+def hub_image(where: Layout) -> Image:
+    """That of the hub, the job service and the commands. Tests that need it bring it into the cluster."""
+    base, notebook = rootfs.base_layer(where), notebook_image(where)
+    layers = (*notebook.layers, rootfs.hub_layer(where, base))
+    environment = (_PATH, "HOME=/tmp", "LANG=C.UTF-8")
+    return Image(HUB, layers, (), ("aifactory-hub", "--help"), "1000:1000", "/tmp", environment)
+
+
+def provisioner_image(where: Layout) -> Image:
+    """The hub's with helm, vCluster's chart and our values for it, as helm-values/images/provisioner has them."""
+    hub = hub_image(where)
+    helm = program_layer(where, "helm", {"/usr/local/bin/helm": program(where, "helm")})
+    chart = module_folder(where, MODULES[0], "github.com/loft-sh/vcluster") / "chart"
+    values = (HELM_VALUES / "vcluster.yaml").read_text()
+
+    def make(root: Path) -> None:
+        folder = root / "usr/share/aifactory"
+        folder.mkdir(parents=True)
+        with tarfile.open(folder / "vcluster.tgz", "w:gz") as tar:
+            tar.add(chart, arcname="vcluster")
+        (folder / "vcluster.yaml").write_text(values)
+
+    layers = (*hub.layers, helm, cached_layer(where, "vcluster-chart", key_of("1", chart, values), make))
+    return replace(hub, name=PROVISIONER, layers=layers)
 
 
 def _programs(where: Layout, name: str, files: dict[str, str], *entrypoint: str, on: tuple[Layer, ...]) -> Image:

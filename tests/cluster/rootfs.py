@@ -20,9 +20,11 @@ SUITE = "bookworm"
 IMAGE_PYTHON = (3, 11)
 PACKAGES = "python3,ca-certificates"
 REQUIREMENTS = HERE / "notebook-requirements.txt"
+HUB_REQUIREMENTS = HERE / "hub-requirements.txt"
 SITE = "usr/local/lib/python3.11/dist-packages"
 # Not needed in a notebook pod, and half of the size.
 PRUNED = ("jupyterlab/galata", "share/jupyterhub/static/components", "share/doc", "share/man")
+_NOT_IN_THE_WHEEL = r"(tests|docs|charts|changelog\.d|benchmarks|\.ci|\.venv|labextension)/|node_modules/"
 _PIP = ("--only-binary=:all:", "--python-version=3.11", "--implementation=cp", "--abi=cp311", "--abi=abi3",
         "--abi=none", "--platform=manylinux_2_28_x86_64", "--platform=manylinux_2_17_x86_64",
         "--platform=manylinux2014_x86_64")  # fmt: skip
@@ -35,6 +37,12 @@ def base_layer(where: Layout) -> Layer:
 def site_layer(where: Layout, base: Layer) -> Layer:
     key = key_of("7", base.digest, REQUIREMENTS.read_text(), PRUNED)
     return cached_layer(where, "site", key, lambda root: _make_site(root, base))
+
+
+def hub_layer(where: Layout, base: Layer) -> Layer:
+    """What hub and job service need on top of the notebook image."""
+    key = key_of("1", base.digest, HUB_REQUIREMENTS.read_text())
+    return cached_layer(where, "hub", key, lambda root: _make_hub(root, base))
 
 
 def project_layer(where: Layout, base: Layer) -> Layer | None:
@@ -111,7 +119,14 @@ def _make_site(root: Path, base: Layer) -> None:
     _compile(root, base)
 
 
-def _settle(root: Path, site: Path) -> None:
+def _make_hub(root: Path, base: Layer) -> None:
+    site = root / SITE
+    _pip(site, "--no-deps", "-r", str(HUB_REQUIREMENTS))
+    _settle(root, site, python=False)
+    _compile(root, base)
+
+
+def _settle(root: Path, site: Path, *, python: bool = True) -> None:
     """`pip --target` puts bin, share and etc inside the packages' folder; Jupyter looks in /usr/local."""
     for name in ("share", "etc", "bin"):
         if (site / name).exists():
@@ -123,7 +138,8 @@ def _settle(root: Path, site: Path) -> None:
             script.write_bytes(b"#!/usr/bin/python3\n" + data.partition(b"\n")[2])
             script.chmod(0o755)
     # Debian has no `python`; people who write `python train.py` expect one.
-    (root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
+    if python:
+        (root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
 
 
 def _compile(root: Path, base: Layer) -> None:
@@ -155,7 +171,7 @@ def sources_key() -> str:
     digest = hashlib.sha256()
     for name in sorted(set(listing.split("\0")) - {""}):
         path = REPOSITORY / name
-        if not re.match(r"(tests|docs|\.ci|\.venv|labextension)/|node_modules/", name) and path.is_file():
+        if not re.match(_NOT_IN_THE_WHEEL, name) and path.is_file():
             digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
     return digest.hexdigest()
 

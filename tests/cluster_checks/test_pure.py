@@ -190,3 +190,9 @@ def test_no_program_names_a_registry_host() -> None:
     for path in HERE.rglob("*"):
         if path.suffix in {".py", ".yaml", ".md", ".mod", ".txt", ".go"}:
             assert not [host for host in hosts if host in path.read_text()], path
+
+
+def test_the_hub_s_image_has_the_versions_of_the_tests_own_environment() -> None:
+    pinned = [line for line in rootfs.HUB_REQUIREMENTS.read_text().splitlines() if not line.startswith("#")]
+    own = (REPOSITORY / "requirements/constraints.txt").read_text().splitlines()
+    assert pinned and set(pinned) <= set(own)

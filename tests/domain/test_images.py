@@ -13,7 +13,9 @@ NOTEBOOK = PodFact("vc-nlp", "nlp", "notebooks", "nb-ada", "u", "host", "Running
 
 
 def choose(pod: PodFact | None, of_notebooks: str = SITE) -> JobImage:
-    return own_image(pod, of_notebooks=of_notebooks, of_jobs="images.example.org/jobs:2")
+    return own_image(
+        pod, of_notebooks=(of_notebooks, "images.example.org/torch@sha256:1"), of_jobs="images.example.org/jobs:2"
+    )
 
 
 @pytest.mark.parametrize(

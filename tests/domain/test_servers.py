@@ -112,6 +112,7 @@ CASES = {
         running(pod=None, api_trouble="paused"), EndReason.TENANT_AWAY, Cleanup.TICKET
     ),
     "its team was made anew": ended(running(namespace="b"), EndReason.TENANT_REPLACED, Cleanup.NOTHING),
+    "which teams there are is not known": Case(running(team_known=False, team_exists=False), S.RUNNING, P.WAIT),
     "its team was removed": ended(running(team_exists=False), EndReason.TEAM_REMOVED, Cleanup.BEST_EFFORT),
 }
 
@@ -130,8 +131,8 @@ def test_the_next_step_of_a_server(case: Case) -> None:
 
 
 def test_every_reason_for_an_end_is_in_the_table() -> None:
-    # A person decides this one.
-    decided = set(EndReason) - {EndReason.STOPPED_BY_ADMIN}
+    # Others decide these: a person, what watches idle servers, and budgets.
+    decided = set(EndReason) - {EndReason.STOPPED_BY_ADMIN, EndReason.IDLE, EndReason.BUDGET}
     assert {case.ending[0] for case in CASES.values() if case.ending} == decided
 
 
@@ -156,6 +157,7 @@ FACTS = st.builds(
     started=st.booleans(),
     unfinished=st.booleans(),
     host_known=st.booleans(),
+    team_known=st.booleans(),
     team_exists=st.booleans(),
     bound_namespace=st.sampled_from([None, "a"]),
     namespace=st.sampled_from([None, "a", "b"]),
@@ -199,7 +201,7 @@ def test_silence_decides_nothing_that_an_answer_would_not(facts: ServerFacts) ->
 def test_a_server_ends_only_for_a_certain_reason(facts: ServerFacts) -> None:
     decision = decide(facts)
     if decision.state is ServerState.ENDED:
-        assert facts.host_known
+        assert facts.host_known and facts.team_known
         assert (
             not facts.team_exists
             or facts.replaced

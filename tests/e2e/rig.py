@@ -70,12 +70,13 @@ def rendered(tenants: Path, part: str, tenant: str | None = None) -> str:
 
 
 def clear_tenants(cluster: Cluster, hub: str = HUB, teams: Sequence[str] = TEAMS) -> None:
-    """Remove what an earlier run of this hub left in the tenants: pods, jobs, claims, then tickets."""
+    """Remove what an earlier run of this hub left in the tenants: deployments, pods, jobs, claims, then tickets."""
     ours = ["-l", f"{constants.LABEL_HUB}={hub}", "--wait=true", "--timeout=50s"]
     for team in teams:
         inside = cluster.kubeconfig.parent / f"{team}-admin.kubeconfig"
         cluster.run("delete", "pods,pvc", "-n", constants.NOTEBOOKS_NAMESPACE, *ours, kubeconfig=inside)
-        cluster.run("delete", "jobs,pods,secrets", "-n", constants.JOBS_NAMESPACE, *ours, kubeconfig=inside)
+        made = "deployments,services,jobs,pods,secrets"
+        cluster.run("delete", made, "-n", constants.JOBS_NAMESPACE, *ours, kubeconfig=inside)
         cluster.run("delete", "jobs", "-n", f"vc-{team}", *ours)
 
 

@@ -6,9 +6,11 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+import click
 import kubernetes_validate
 import pytest
 
+from aifactory_hub.cli.app import main
 from aifactory_hub.registry import read_registry
 from aifactory_hub.registry.render import host_objects
 from aifactory_hub.registry.render_vcluster import seeded_objects
@@ -16,19 +18,19 @@ from aifactory_hub.service.api.public import HEALTH_TIMEOUT
 from aifactory_hub.settings import read_service_settings
 
 from ..registry.files import GOOD, SOURCE
-from .values import FOLDER, ROOT, documents
+from .values import ROOT, documents
 
 # The oldest and the newest that the product says it runs on.
 VERSIONS = ("1.33", "1.35")
 REGISTRY = read_registry(GOOD, SOURCE)
-MANIFESTS = FOLDER / "manifests"
+# What helm makes of the chart charts/aifactory-hub with all of it switched on; tests/chart compares it with helm.
+CHART = ROOT / "tests/data/chart.yaml"
 # Objects of others, for which Kubernetes has no schema.
 OTHERS = ("kueue.x-k8s.io/", "monitoring.coreos.com/")
 
 
 def every_object() -> list[tuple[str, dict[str, Any]]]:
-    files = [path for path in sorted(MANIFESTS.glob("*.yaml")) if path.name != "kustomization.yaml"]
-    objects = [(path.name, each) for path in files for each in documents(path)]
+    objects = [("chart", each) for each in documents(CHART)]
     objects += [("host", each) for each in host_objects(REGISTRY)]
     objects += [("seeded", each) for each in seeded_objects(REGISTRY.tenants["nlp"])]
     return [(source, each) for source, each in objects if not each["apiVersion"].startswith(OTHERS)]
@@ -51,7 +53,7 @@ def test_a_misspelled_field_is_found() -> None:
 
 
 def job_service() -> dict[str, dict[str, Any]]:
-    return {each["kind"]: each for each in documents(MANIFESTS / "job-service.yaml")}
+    return {each["kind"]: each for each in documents(CHART) if each["metadata"]["name"] == "aifactory-jobs"}
 
 
 def test_the_job_service_s_environment_is_what_its_settings_need() -> None:
@@ -124,9 +126,26 @@ def test_where_the_job_service_may_connect_to(address: str, port: int, wanted: b
     assert reachable(address, port) is wanted
 
 
-def test_the_kustomization_has_the_job_service_and_its_image_can_be_set_by_name() -> None:
-    (kustomization,) = documents(MANIFESTS / "kustomization.yaml")
-    assert [(MANIFESTS / name).is_file() for name in kustomization["resources"]] == [True]
-    image = job_service()["Deployment"]["spec"]["template"]["spec"]["containers"][0]["image"].rpartition(":")[0]
-    for page in (ROOT / "docs/install.md", MANIFESTS / "kustomization.yaml"):
-        assert f"name: {image}," in page.read_text(encoding="utf-8")
+def containers() -> list[dict[str, Any]]:
+    """Of every pod that the chart makes."""
+    found = []
+    for each in documents(CHART):
+        spec = each.get("spec", {}).get("jobTemplate", each).get("spec", {})
+        found += (spec if each["kind"] == "Pod" else spec.get("template", {}).get("spec", {})).get("containers", [])
+    return found
+
+
+def test_every_command_of_the_chart_is_one_that_there_is() -> None:
+    commands = [[*each["command"], *each.get("args", [])] for each in containers()]
+    assert len(commands) == 5, commands
+    for program, *words in commands:
+        assert program == "aifactory-hub"
+        group: click.Command = main
+        context = click.Context(group)
+        while isinstance(group, click.Group):
+            found = group.get_command(context, words.pop(0))
+            assert found is not None, words
+            group = found
+        group.make_context("chart", words, resilient_parsing=True)
+        known = {option for each in group.params for option in each.opts}
+        assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known, words

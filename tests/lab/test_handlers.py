@@ -25,7 +25,7 @@ def handled() -> list[tuple[str, str]]:
     nothing: Any = None
     return [
         (method, path.replace("(.+)", "jobs"))
-        for path, handler, _ in routes(nothing, nothing, nothing)
+        for path, handler, _ in routes(nothing, nothing, nothing, nothing, nothing)
         for method in METHODS
         if getattr(handler, method) is not getattr(RequestHandler, method) and method != "head"
     ]

@@ -14,7 +14,7 @@ import pytest
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from aifactory_hub.lab.lab_socket import EVENT
+from aifactory_hub.lab.lab_socket import CALM, EVENT
 
 from .conftest import LOGIN, JupyterServer
 
@@ -84,12 +84,15 @@ async def heard(page: WebSocketClientConnection, within: float) -> list[str]:
 
 async def test_a_job_of_a_terminal_is_told_to_the_page_at_once(jupyter: JupyterServer) -> None:
     async with listening(jupyter) as page:
+        # Tests before this one submit too, and the last word of theirs may come a moment later.
+        await heard(page, 2 * CALM)
         await in_a_terminal(jupyter, SUBMIT.replace("COUNT", "1"))
         assert await heard(page, 2.0) == [EVENT]
 
 
 async def test_many_jobs_are_few_words(jupyter: JupyterServer) -> None:
     async with listening(jupyter) as page:
+        await heard(page, 2 * CALM)
         began = time.monotonic()
         await in_a_terminal(jupyter, SUBMIT.replace("COUNT", "20"))
         took = time.monotonic() - began

@@ -18,3 +18,8 @@ def test_the_panel_knows_the_service_as_it_is(request: pytest.FixtureRequest) ->
     if request.config.getoption("--update-golden"):
         OPENAPI.write_text(text)
     assert text == OPENAPI.read_text(), "labextension/openapi.json is not the service's: see this test's docstring"
+
+
+def test_no_two_answers_have_one_name() -> None:
+    """Where two have, the description names both by their modules, and whoever reads it knows neither."""
+    assert [name for name in describe("/services/aifactory/")["components"]["schemas"] if "__" in name] == []

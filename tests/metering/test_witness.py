@@ -107,7 +107,7 @@ async def witnessing(cluster: Cluster, ledger: Ledger) -> AsyncIterator[Witness]
         await host.close()
 
 
-async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)

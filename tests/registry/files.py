@@ -74,3 +74,8 @@ def kueue_object(
     """What is rendered for the tenant: its queue of notebooks, or another of Kueue's objects."""
     objects = tenant_objects(registry, registry.tenants[tenant])
     return next(o for o in objects if o["kind"] == kind and o["metadata"]["name"] == (name or tenant))
+
+
+def with_environments(text: str, base: str = GOOD) -> str:
+    """The good file with a section of environments, whose images may be written as ``DIGEST``."""
+    return f"{base}environments:\n{text}".replace("DIGEST", f"images.example.org/torch@sha256:{'a' * 64}")

@@ -6,7 +6,16 @@ import copy
 from typing import Any
 
 from aifactory_hub.registry import read_registry
-from aifactory_hub.registry.changes import Action, Difference, Ref, change_of, marked, ref_of, surplus
+from aifactory_hub.registry.changes import (
+    ANNOTATION_GRANTED,
+    Action,
+    Difference,
+    Ref,
+    change_of,
+    marked,
+    ref_of,
+    surplus,
+)
 from aifactory_hub.registry.render import host_objects
 
 from .files import GOOD, SOURCE, kueue_object
@@ -59,6 +68,11 @@ def test_what_the_file_says_no_more_is_surplus() -> None:
     wanted = [marked(manifest, "main") for manifest in host_objects(REGISTRY, ["nlp"])]
     live = [*wanted, QUEUE | {"metadata": {"name": "robots"}}]
     assert [change.ref for change in surplus(live, wanted)] == [Ref("ClusterQueue", "", "robots")]
+
+
+def test_what_was_made_for_a_team_that_somebody_asked_for_is_no_surplus() -> None:
+    live = [{"kind": "ClusterQueue", "metadata": {"name": "audio", "annotations": {ANNOTATION_GRANTED: "true"}}}]
+    assert surplus(live, []) == []
 
 
 def test_every_object_is_told_apart() -> None:

@@ -9,11 +9,12 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from aifactory_hub.registry import read_registry, schema
+from aifactory_hub.registry import read_registry
+from aifactory_hub.registry.section import Section
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "tenants-yaml.md").read_text(encoding="utf-8")
-SECTIONS = [kind for kind in vars(schema).values() if isinstance(kind, type) and issubclass(kind, schema.Section)]
+SECTIONS = Section.__subclasses__()
 FIELDS = {
     f"{section.__name__}.{name}": (name, field) for section in SECTIONS for name, field in section.model_fields.items()
 }
@@ -32,7 +33,8 @@ def test_the_page_names_no_key_that_does_not_exist() -> None:
 
 
 def test_all_sections_of_the_schema_were_found() -> None:
-    assert {"TenantsFile", "TenantSection", "GroupSection"} <= {kind.__name__ for kind in SECTIONS}
+    names = {kind.__name__ for kind in SECTIONS}
+    assert {"TenantsFile", "TenantSection", "GroupSection", "StepsSection", "HooksSection", "IdleSection"} <= names
     assert all(issubclass(kind, BaseModel) for kind in SECTIONS)
 
 

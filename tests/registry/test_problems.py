@@ -26,10 +26,10 @@ CASES: dict[str, tuple[str, str, str]] = {
     ),
     "unknown key of a tenant": (
         "display_name: Language",
-        "budget: 5",
-        "27: tenants.nlp.budget: unknown key; "
+        "colour: 5",
+        "27: tenants.nlp.colour: unknown key; "
         "the keys here are display_name, vcluster, groups, profiles, quota, borrowing, "
-        "lending, notebooks, per_user, weight, limits",
+        "lending, notebooks, per_user, weight, limits, sleep_after, retire, template, expires, budgets, volumes",
     ),
     "unknown key of a vCluster": (
         "{namespace: vc-nlp, name: nlp}",
@@ -242,6 +242,22 @@ CASES: dict[str, tuple[str, str, str]] = {
         "profiles:\n",
         "billing: {currency: euro}\nprofiles:\n",
         "22: billing.currency: 'euro' is not a currency; write its code of ISO 4217, such as EUR or USD",
+    ),
+    "approvers of whom there is nobody": (
+        "profiles:\n",
+        "approvals: {approvers: {security: []}}\nprofiles:\n",
+        "22: approvals.approvers.security: is empty, so nobody could approve; write for example [corp/security]",
+    ),
+    "approvers who are called as the team's administrators": (
+        "profiles:\n",
+        "approvals: {approvers: {admin: [corp/security]}}\nprofiles:\n",
+        "22: approvals.approvers.admin: admin can't be a group of approvers; "
+        "give it another name: rules mean the team's administrators by admin",
+    ),
+    "an emergency group that is none": (
+        "profiles:\n",
+        "approvals: {approvers: {on-call: [corp/on-call]}, emergency: on-cal}\nprofiles:\n",
+        "22: approvals.emergency: there is no group of approvers 'on-cal'; did you mean on-call?",
     ),
     "a contact that can't be followed": (
         "profiles:\n",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from aifactory_hub.domain.borrowing import Reclaim
+from aifactory_hub.domain.environments import Environment, Kind
 from aifactory_hub.domain.mapping import ExactRule
 from aifactory_hub.domain.tenants import Role, VCluster
 from aifactory_hub.registry import Registry
@@ -125,6 +126,9 @@ def test_every_section_of_the_registry_is_compared() -> None:
         "hub": lambda: replace(OLD, hub="x"),
         "catalogue": lambda: replace(OLD, catalogue=replace(OLD.catalogue, profiles={})),
         "tenants": lambda: replace(OLD, tenants={}),
+        "granted": lambda: replace(OLD, granted=("audio",)),
+        "retired": lambda: replace(OLD, retired=("audio",)),
+        "environments": lambda: replace(OLD, environments={"x": Environment("x", "X", Kind.LAB, {})}),
     }
     for field in fields(Registry):
         if field.name == "source":

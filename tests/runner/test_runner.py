@@ -214,6 +214,7 @@ def test_the_command_sees_neither_the_token_nor_where_it_is() -> None:
         "AIFACTORY_JOB_ID": "j1",
         "AIFACTORY_ATTEMPT": "1",
         "AIFACTORY_CHECKPOINTS": "w/checkpoints",
+        "AIFACTORY_MODELS": "w/models",
         "PYTHONUNBUFFERED": "1",
     }
     assert "secret-token" not in repr(task)

@@ -186,4 +186,9 @@ async def submitted(service: RunningService, token: str, *, key: str = "key") ->
 
 
 def test_the_scopes_that_are_asked_for_are_the_published_ones() -> None:
-    assert constants.JOB_SCOPES == (constants.SCOPE_SUBMIT, constants.SCOPE_READ, constants.SCOPE_CANCEL)
+    assert constants.JOB_SCOPES == (
+        constants.SCOPE_SUBMIT,
+        constants.SCOPE_READ,
+        constants.SCOPE_CANCEL,
+        constants.SCOPE_PREDICT,
+    )

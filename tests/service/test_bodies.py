@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 
 from aifactory_hub.service import executors
+from aifactory_hub.service.api import uploads
+from aifactory_hub.untrusted.readers import read_manifest_file
 
 from ..support.fake_hub import FakeHub
 from ..support.job_service import RunningService, running_service
@@ -162,18 +165,15 @@ async def test_a_large_body_waits_for_its_persons_turn_and_others_do_not(
     monkeypatch.setattr(executors.PersonalPool, "run", watched)
     body = job(provenance={"text": "x" * 20_000})
     async with service.http("ada", timeout=60) as ada, service.http("eve", timeout=60) as eve:
-        began = time.monotonic()
         slow = [
             asyncio.create_task(ada.post("/jobs", content=body, headers={"Idempotency-Key": "k"})) for _ in range(20)
         ]
         await asyncio.sleep(0.2)
         answer = await eve.post("/jobs", content=body.replace(b'"k"', b'"e"'))
         assert answer.status_code == 201
-        taken = time.monotonic() - began
         assert sum(task.done() for task in slow) < 15
         await asyncio.gather(*slow)
     assert most["ada"] == 1
-    assert taken < 1.5
 
 
 async def test_a_manifest_may_not_lie_about_sizes(service: RunningService) -> None:
@@ -187,21 +187,32 @@ async def test_a_manifest_may_not_lie_about_sizes(service: RunningService) -> No
             assert "has 7 bytes" in answer.json()["detail"]
 
 
-async def test_others_are_answered_while_a_large_manifest_is_read(service: RunningService) -> None:
+async def test_others_are_answered_while_a_large_manifest_is_read(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manifest is read whole only after another person had ten answers meanwhile."""
+    reading, answered = threading.Event(), threading.Event()
+    read = read_manifest_file
+
+    def held(path: Path) -> Any:
+        reading.set()
+        assert answered.wait(60), "others are not answered while a manifest is read"
+        return read(path)
+
+    monkeypatch.setattr(uploads, "read_manifest_file", held)
     files = [{"name": f"{'/'.join('a' * 60)}/{n:05d}", "sha256": sha256(b""), "size": 0} for n in range(20_000)]
     body = json.dumps({"files": files}).encode()
-    slowest = 0.0
-    async with service.http("ada", timeout=60) as ada, service.http("eve") as eve:
+    async with service.http("ada", timeout=90) as ada, service.http("eve") as eve:
         pack = pack_of({"a": b""})
         assert (await ada.put(f"/uploads/packs/{sha256(pack)}", content=pack)).status_code == 201
         sending = asyncio.create_task(ada.put(f"/uploads/manifests/{sha256(body)}", content=body))
-        while not sending.done():
-            began = time.monotonic()
-            assert (await eve.get("/jobs")).status_code == 200
-            slowest = max(slowest, time.monotonic() - began)
+        while not reading.is_set():
             await asyncio.sleep(0.01)
+        for _ in range(10):
+            assert (await eve.get("/jobs")).status_code == 200
+        assert not sending.done()
+        answered.set()
         assert (await sending).status_code == 201, (await sending).text
-    assert slowest < 0.5
 
 
 async def test_an_entry_that_tarfile_reads_for_ever_is_refused_at_once(service: RunningService) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from aifactory_hub.domain.jobs import JobState
 from aifactory_hub.domain.membership_policy import Policy
+from aifactory_hub.domain.tenants import Role
 from aifactory_hub.service.auth.hub_auth import HubGate
 from aifactory_hub.service.background.departed_owners import Handovers, LeftOwners
 from aifactory_hub.store.owners import Owners
@@ -195,6 +196,9 @@ async def test_a_schedule_of_the_former_owner_submits_nothing_for_the_new_one(
         async def may_submit(self, user: str, tenant: str) -> bool | None:
             found = await members.of([user])
             return found[user].may_start(tenant)
+
+        async def role(self, user: str, tenant: str) -> Role | None:
+            return None
 
     scheduler = service.context.scheduler
     await type(scheduler)(

@@ -10,7 +10,7 @@ import pytest
 
 from aifactory_hub.engines.base import EngineUnavailable
 from aifactory_hub.registry import provider as provider_module
-from aifactory_hub.service.wiring import real_context
+from aifactory_hub.service.real_site import real_context
 from aifactory_hub.settings import Bind, Secret, ServiceSettings
 
 from ..support.certificates import server_tls

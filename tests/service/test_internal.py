@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import httpx
@@ -170,3 +172,33 @@ async def test_a_run_says_how_far_it_is_and_people_see_it(service: RunningServic
     async with service.http("ada") as http:
         seen = (await http.get(f"/jobs/{run.job_id}")).json()["progress"]
     assert (seen["percent"], seen["eta_seconds"], seen["metrics"]) == (45, 90.5, {"loss": 0.25})
+
+
+async def test_an_upload_that_began_before_the_end_changes_nothing_after_it(service: RunningService) -> None:
+    """A version of a model may refer to the file that is there."""
+    async with service.http("ada") as http:
+        body = {"command": "true", "profile": "mig-1g.10gb", "key": "late"}
+        job = (await http.post("/jobs", json=body)).json()["id"]
+    await service.reconciler.settle()
+    token = next(spec for spec in service.engine.created if spec.run_id.startswith(job)).secret_files["token"]
+
+    async def late() -> AsyncIterator[bytes]:
+        yield b"new "
+        async with asyncio.timeout(10):
+            while not service.context.room.reserved_for(job):  # it has been let in
+                await asyncio.sleep(0.01)
+        service.engine.end("nlp", job, 0)
+        await service.reconciler.settle()
+        yield b"bytes"
+
+    async with service.http(token) as runner:
+        path, content = f"/internal/jobs/{job}/artifacts/w.bin", b"old bytes"
+        assert (await runner.put(path, content=content, headers=digested(content))).status_code == 201
+        headers = {**digested(b"new bytes"), "Content-Length": "9"}
+        answer = await runner.put(path, content=late(), headers=headers)
+        assert (answer.status_code, answer.json()["reason"]) == (410, "job-over")
+    assert service.context.files.read(service.context.files.artifact(job, "w.bin")) == b"old bytes"
+
+
+def digested(content: bytes) -> dict[str, str]:
+    return {"X-Content-SHA256": hashlib.sha256(content).hexdigest()}

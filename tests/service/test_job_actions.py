@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from aifactory_hub.domain.jobs import JobState
+from aifactory_hub.domain.tenants import Role
 from aifactory_hub.service.background.schedules import Scheduler
 
 from ..support.job_service import RunningService
@@ -236,6 +237,9 @@ class Said:
 
     async def may_submit(self, user: str, tenant: str) -> bool | None:
         return self.answer
+
+    async def role(self, user: str, tenant: str) -> Role | None:
+        return Role.MEMBER
 
 
 def with_clock(service: RunningService, clock: Moving, *, member: bool | None = True) -> Scheduler:

@@ -116,7 +116,7 @@ async def test_a_job_travels_through_the_bucket_and_back(
     kinds = {key.split("/")[0] for key in there.kept()}
     assert {"jobs", "packs", "snapshots", "journal"} <= kinds
     own = {path.name for path in (tmp_path / "service" / "files").rglob("*") if path.is_file()}
-    keys = {f"{name}.secret" for name in ("job-tokens", "webhooks", "sessions", "session-proofs")}
+    keys = {f"{name}.secret" for name in ("job-tokens", "webhooks", "sessions", "session-proofs", "person-secrets")}
     assert own <= keys, "what is kept is in the bucket alone"
     before = there.kept("packs")
     await asyncio.to_thread(run_job, session, work)
@@ -232,3 +232,20 @@ async def ended(http: httpx.AsyncClient, job_id: str) -> dict[str, object]:
         while not (job := (await http.get(f"/jobs/{job_id}")).json())["final"]:
             await asyncio.sleep(0.05)
     return dict(job)
+
+
+async def test_a_byte_flipped_in_the_bucket_is_named_and_a_silent_store_is_no_no(there: OnS3, s3: S3Server) -> None:
+    async with there.service.http("ada") as http:
+        body = {"command": "mkdir model && printf weights > model/w.bin", "profile": MIG, "key": "m"}
+        job = (await http.post("/jobs", json=body)).json()["id"]
+        async with asyncio.timeout(60):
+            while (made := await http.post("/models/fraud/versions", json={"job": job})).status_code != 201:
+                assert made.json()["reason"] in ("not-registrable", "job-not-settled"), made.text
+                await asyncio.sleep(0.2)
+        promote = {"version": "1", "reason": ""}
+        assert (await http.post("/models/fraud/aliases/prod/promote", json=promote)).status_code == 200
+        (path,) = [file for file in there.bucket.rglob(f"jobs/{job}/artifacts/*") if file.is_file()]
+        path.write_bytes(b"Weights")
+        refused = await http.post("/models/fraud/aliases/dev/promote", json=promote)
+        assert (refused.status_code, refused.json()["field"]) == (409, "files.model/w.bin")
+        assert (await http.get("/models/fraud/versions/prod/files/model/w.bin")).status_code == 409

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
 
+from aifactory_hub.domain.models import ModelVersion
+from aifactory_hub.engines.serving.memory import MemoryServing
 from aifactory_hub.service.api import base, events, internal, reader_access
 from aifactory_hub.service.api.app import ROUTES, describe
 from aifactory_hub.service.api.base import Handler
@@ -20,7 +23,8 @@ from aifactory_hub.service.errors import ServiceError, forbidden, unavailable
 from aifactory_hub.store import Artifact
 
 from ..support.fake_hub import FakeHub
-from ..support.job_service import PREFIX, RunningService
+from ..support.job_service import PREFIX, RunningService, running_service
+from ..support.models import plant
 from .test_events import listening, piece, submitted
 
 MARK = b"MARKER "
@@ -38,6 +42,13 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(internal, "_sent", files_sent)
     monkeypatch.setattr(events, "_LOOK_AGAIN", 0.02)
     yield
+
+
+@pytest.fixture
+async def service(tmp_path: Path, hub: FakeHub) -> AsyncIterator[RunningService]:
+    """As the others have it, and it deploys models."""
+    async with running_service(tmp_path, hub=hub, reconciling=False, serving=MemoryServing()) as running:
+        yield running
 
 
 def leaves(hub: FakeHub, name: str, *left: str) -> None:
@@ -88,6 +99,38 @@ async def pack(service: RunningService, job_id: str) -> Open:
     return Open(runner_token(service, job_id), f"/internal/jobs/{job_id}/files/{DIGEST}")
 
 
+async def model_file(service: RunningService, job_id: str) -> Open:
+    version = planted(service, job_id)
+    return Open("ada", f"/models/fraud/versions/{version.number}/files/weights.bin?tenant=nlp")
+
+
+async def runner_s_model_file(service: RunningService, job_id: str) -> Open:
+    version = planted(service, job_id)
+    service.context.models.registry.note_use(version.id, "ada", job_id, 1.0)
+    return Open(runner_token(service, job_id), f"/internal/jobs/{job_id}/models/{version.id}/files/weights.bin")
+
+
+async def release_file(service: RunningService, job_id: str) -> Open:
+    version = planted(service, job_id)
+    wish = {"model": f"fraud@{version.number}", "profile": "mig-1g.10gb"}
+    async with service.http("ada") as ada:
+        made = await ada.put("/tenants/nlp/deployments/fraud", json=wish)
+        assert made.status_code == 201, made.text
+    controller = service.context.deployments.controller
+    assert controller is not None and isinstance(controller.parts.engine, MemoryServing)
+    while not controller.parts.engine.made:
+        await controller.tick()
+    run = controller.parts.engine.made[0].run
+    return Open(run.secret_files["token"], f"/internal/releases/{run.run_id}/models/{version.id}/files/weights.bin")
+
+
+def planted(service: RunningService, job_id: str) -> ModelVersion:
+    """A version of a model with a large file."""
+    version = plant(service.context, job_id, "fraud", {"weights.bin": LARGE})
+    store(service, service.context.files.artifact(job_id, "weights.bin"))
+    return version
+
+
 async def files_sent(*_: object) -> tuple[str, tuple[str, ...]]:
     """The job's manifest, and its packs."""
     return "{}", (DIGEST,)
@@ -111,7 +154,12 @@ OPENED: dict[str, Callable[[RunningService, str], Awaitable[Open]]] = {
     "getArtifact": artifact,
     "getOwnArtifact": own_artifact,
     "fetchPack": pack,
+    "getModelFile": model_file,
+    "fetchModelFile": runner_s_model_file,
+    "fetchReleaseFile": release_file,
 }
+# No JSON, and one small piece: it does not stay open.
+AT_ONCE = {"getModelEvidence", "getDeploymentLogs"}
 
 
 def test_the_table_has_every_route_that_answers_in_pieces() -> None:
@@ -123,12 +171,16 @@ def test_the_table_has_every_route_that_answers_in_pieces() -> None:
         for media in answer["content"]
         if media not in ("application/json", "application/problem+json")
     }
-    assert set(OPENED) == said
+    assert set(OPENED) | AT_ONCE == said
 
 
 async def end_of(service: RunningService, hub: FakeHub, job_id: str, opened: Open) -> None:
     """What makes the reader one who may not read any more."""
-    if opened.path.startswith("/internal/"):
+    if opened.path.startswith("/internal/releases/"):
+        async with service.http("ada") as ada:
+            assert (await ada.delete("/tenants/nlp/deployments/fraud")).status_code == 200
+        await service.context.deployments.tick()
+    elif opened.path.startswith("/internal/"):
         service.engine.end("nlp", job_id, 0)
         await service.reconciler.settle()
     else:

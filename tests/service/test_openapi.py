@@ -45,7 +45,7 @@ def test_names_of_operations_are_unique_and_each_says_whose_token_it_takes() -> 
     operations = [op for item in described()["paths"].values() for op in item.values()]
     assert len({op["operationId"] for op in operations}) == len(operations)
     open_ones = {op["operationId"] for op in operations if "security" not in op}
-    assert open_ones == {"getDescription", "getHealth", "getLimits"}
+    assert open_ones == {"getDescription", "getHealth", "getLimits", "listModelKeys"}
     assert all(path.startswith("/internal/") == (access is Access.RUNNER) for path, access in _accesses())
 
 

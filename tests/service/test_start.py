@@ -33,16 +33,20 @@ tenants:
     [
         ({"JUPYTERHUB_API_URL": ""}, "JUPYTERHUB_API_URL is not set"),
         ({"AIFACTORY_HUB_TENANTS": "missing.yaml"}, "missing.yaml: the file can't be read"),
+        ({"AIFACTORY_HUB_TENANTS": "with-rules.yaml"}, "bad.yaml:1: not valid YAML"),
         ({"KUBECONFIG": "missing.conf"}, "the host's kubeconfig can't be read"),
         (
             {"AIFACTORY_HUB_SERVICE_DATABASE": "sqlite:////no-such-folder/x.sqlite"},
             "AIFACTORY_HUB_SERVICE_DATABASE can't be used",
         ),
     ],
-    ids=["settings", "registry", "credentials", "database"],
+    ids=["settings", "registry", "rules", "credentials", "database"],
 )
 def test_what_keeps_the_service_from_starting_is_said(tmp_path: Path, changes: dict[str, str], said: str) -> None:
     (tmp_path / "tenants.yaml").write_text(TENANTS)
+    (tmp_path / "with-rules.yaml").write_text(f"{TENANTS}policies: {{folder: rules}}\n")
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/bad.yaml").write_text("rules: [")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIFACTORY", "JUPYTERHUB"))}
     started = subprocess.run(
         [sys.executable, "-c", "from aifactory_hub.service import main; main()"],

@@ -13,9 +13,11 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
+from sqlalchemy import update
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler
@@ -30,6 +32,9 @@ from aifactory_hub.service.webhooks import (
     tenant_secret,
 )
 from aifactory_hub.store import Delivery
+from aifactory_hub.store.database import writing
+from aifactory_hub.store.deliveries import file_messages
+from aifactory_hub.store.models import DeliveryRow
 
 from .world import World
 
@@ -98,8 +103,40 @@ async def test_the_end_of_a_job_is_told_once_and_signed(world: World, receiver: 
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
-    (after,) = messenger.deliveries.of_job(delivery.job_id)
+    (after,) = messenger.deliveries.of_job(delivery.job_id or "")
     assert (after.delivered_at, after.next_at, after.tries) == (world.clock.now, None, 1)
+
+
+@pytest.mark.parametrize("about", ["job", "server", "approval", "budget", "whatever comes"])
+async def test_a_message_about_anything_of_a_team_is_signed_with_its_secret(
+    world: World, receiver: Receiver, about: str
+) -> None:
+    file_now(world, receiver, {"event": "e", "at": "now", about: {"tenant": "nlp"}})
+    messenger = world.service.messenger
+    await messenger.tick()
+    ((headers, body),) = receiver.got
+    key = base64.b64decode(tenant_secret(messenger.key, "nlp").removeprefix("whsec_"))
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    assert headers["webhook-signature"] == f"v1,{base64.b64encode(hmac.digest(key, signed, 'sha256')).decode()}"
+
+
+async def test_a_message_without_a_team_is_not_filed_and_one_that_fails_holds_up_no_other(
+    world: World, receiver: Receiver
+) -> None:
+    with pytest.raises(ValueError, match="names no team"):
+        file_now(world, receiver, {"event": "e", "thing": {}})
+    delivery = await ended(world, receiver)
+    file_now(world, receiver, {"event": "first", "thing": {"tenant": "nlp"}})
+    with world.service.jobs.db.begin() as connection:  # as a version before this one could have filed it
+        broken = update(DeliveryRow).where(DeliveryRow.id != delivery.id)
+        connection.execute(broken.values(body={"event": "first"}, next_at=0.0))
+    await world.service.messenger.tick()
+    assert [json.loads(body)["event"] for _, body in receiver.got] == ["job.failed"]
+
+
+def file_now(world: World, receiver: Receiver, body: dict[str, Any]) -> None:
+    with writing(world.service.jobs.db) as connection:
+        file_messages(connection, [receiver.url], str(body["event"]), body, now=world.clock.now)
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
@@ -110,7 +147,7 @@ async def test_it_is_sent_again_until_it_arrives(world: World, receiver: Receive
     waits = []
     for _ in range(3):
         await messenger.tick()
-        (now,) = messenger.deliveries.of_job(delivery.job_id)
+        (now,) = messenger.deliveries.of_job(delivery.job_id or "")
         assert now.problem == f"the receiver answered {status}"
         assert now.next_at is not None
         waits.append(now.next_at - world.clock.now)
@@ -120,7 +157,7 @@ async def test_it_is_sent_again_until_it_arrives(world: World, receiver: Receive
     assert len(receiver.got) == 3
     receiver.status = 200
     await messenger.tick()
-    (now,) = messenger.deliveries.of_job(delivery.job_id)
+    (now,) = messenger.deliveries.of_job(delivery.job_id or "")
     assert (now.problem, now.next_at, now.tries) == (None, None, 4)
 
 
@@ -129,13 +166,13 @@ async def test_it_is_given_up_after_hours_and_forgotten_after_a_month(world: Wor
     messenger = world.service.messenger
     receiver.status = 500
     began = world.clock.now
-    while (now := messenger.deliveries.of_job(delivery.job_id)[0]).next_at is not None:
+    while (now := messenger.deliveries.of_job(delivery.job_id or "")[0]).next_at is not None:
         world.clock.now = now.next_at
         await messenger.tick()
     assert 6 * 3600 < world.clock.now - began < 24 * 3600
     world.clock.pass_by(31 * 86400)
     await world.service.periodic_tasks.calls["retention"][1]()
-    assert messenger.deliveries.of_job(delivery.job_id) == []
+    assert messenger.deliveries.of_job(delivery.job_id or "") == []
 
 
 @pytest.mark.parametrize(

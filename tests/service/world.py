@@ -10,9 +10,14 @@ from typing import Any
 from aifactory_hub.admission import InProcessAdmission, TicketPolicy
 from aifactory_hub.engines.installed import Engines
 from aifactory_hub.engines.memory import MemoryEngine
+from aifactory_hub.engines.serving.base import ServingEngine
 from aifactory_hub.service.api.context import Context
+from aifactory_hub.service.budget_policy import BudgetPolicy
+from aifactory_hub.service.gates import SiteRules
 from aifactory_hub.service.request_types import Submission
 from aifactory_hub.service.submissions import SubmitResult
+from aifactory_hub.service.ticket_rules import JobRulesPolicy
+from aifactory_hub.service.wiring import job_approvals
 from aifactory_hub.store import JobRecord
 
 from ..support.gate import gated
@@ -31,24 +36,41 @@ class World:
     clock: Clock = field(default_factory=Clock)
     engine: MemoryEngine = field(default_factory=MemoryEngine)
     policies: list[TicketPolicy] = field(default_factory=list)
+    gates: SiteRules | None = None
+    admission: Any = None
+    serving: ServingEngine | None = None
     _contexts: list[Context] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.admission = InProcessAdmission(self.registry.tenants)
+        self.admission = self.admission or InProcessAdmission(self.registry.tenants)
         self.service = self.restart()
 
     def restart(self, wrap: Callable[[Any], Any] = lambda part: part) -> Context:
         """A new process on the same disk and cluster; ``wrap`` comes between it and the three."""
         context = make_context(
-            Folder(self.path), self.registry, self.admission, self.engine, clock=self.clock, policies=self.policies
+            Folder(self.path),
+            self.registry,
+            self.admission,
+            self.engine,
+            clock=self.clock,
+            policies=self.policies,
+            gates=self.gates,
+            serving=self.serving,
         )
         self._contexts.append(context)
         if wrap is not None:
             provider = context.provider
+            asked = JobRulesPolicy(context.job_gate, context.jobs, job_approvals(context.job_gate, context.jobs, None))
             step_parts = replace(
                 context.reconciler._w,
                 jobs=wrap(context.jobs),
-                admission=gated(wrap(self.admission), lambda: provider.tenants, *self.policies),
+                admission=gated(
+                    wrap(self.admission),
+                    lambda: provider.tenants,
+                    *self.policies,
+                    asked,
+                    BudgetPolicy(context.budgets, context.jobs, self.admission),
+                ),
                 engines=Engines([wrap(self.engine)]),
             )
             context = replace(context, reconciler=type(context.reconciler)(step_parts))

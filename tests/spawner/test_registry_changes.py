@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY, generate_latest
 
 from aifactory_hub.auth.team_roles import TeamRoles
 from aifactory_hub.domain.tenants import Role, Tenant
-from aifactory_hub.registry import FileStatus, Phase, Registry
+from aifactory_hub.registry import FileStatus, Phase, Registry, RegistryProvider
 from aifactory_spawner.cluster_state import cluster_state
 from aifactory_spawner.hub_process import stored_servers
 from aifactory_spawner.metrics import HUB_METRICS
@@ -59,6 +59,20 @@ async def test_a_server_of_a_team_that_goes_ends_and_the_team_is_forgotten_after
     assert await hub.admission.tickets("nlp") == []
     with pytest.raises(Exception, match="not in the tenant registry"):
         await hub.admission.tickets("robots")
+
+
+async def test_a_server_runs_on_while_nobody_has_said_which_teams_people_asked_for(
+    hub: HubInMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(hub, robots=ROBOTS)
+    ada = hub.person("ada", robots=Role.MEMBER)
+    await ada.spawn("", options=CHOICE)
+    monkeypatch.setattr(RegistryProvider, "complete", False)
+    change(hub, robots=None)
+    assert await ada.spawner.poll() is None
+    assert hub.cluster.pods_in("robots") == ["nb-ada"]
+    monkeypatch.setattr(RegistryProvider, "complete", True)
+    assert await ada.spawner.poll() == 1
 
 
 async def test_a_team_that_comes_back_is_not_forgotten(hub: HubInMemory) -> None:

@@ -161,6 +161,19 @@ async def test_a_tenant_that_does_not_answer_is_refused_with_the_reason(hub: Hub
     assert await tickets(hub) == []
 
 
+async def test_a_start_in_a_team_that_sleeps_files_its_ticket_which_wakes_it(hub: HubInMemory) -> None:
+    hub.cluster.down["nlp"] = "its vCluster sleeps"
+    hub.cluster.asleep.add("nlp")
+    starting = asyncio.create_task(start(hub.person("ada", nlp=Role.MEMBER)))
+    async with asyncio.timeout(30):
+        while not await tickets(hub):
+            await asyncio.sleep(0.05)
+    # As the provisioner does for a ticket.
+    del hub.cluster.down["nlp"]
+    async with asyncio.timeout(30):
+        await starting
+
+
 async def test_a_queue_that_does_not_answer_is_refused_and_leaves_nothing(hub: HubInMemory) -> None:
     async def silent(*_: Any) -> Any:
         raise AdmissionUnavailable("no answer")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from typing import Any
@@ -11,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, insert, update
 
+from aifactory_hub import store
 from aifactory_hub.domain.job_spec import JobSpec
 from aifactory_hub.domain.jobs import JobState
 from aifactory_hub.store import Artifact, JobFilter, JobRecord, Jobs, migrate
@@ -35,6 +38,8 @@ def make_job(job_id: str = "j1", **changes: Any) -> JobRecord:
 
 
 def test_the_migrations_make_exactly_the_models_tables(db: Engine) -> None:
+    for module in pkgutil.iter_modules(store.__path__):
+        importlib.import_module(f"{store.__name__}.{module.name}")
     with db.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []

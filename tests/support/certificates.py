@@ -62,3 +62,19 @@ def _certificate(
         address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
         builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
     return builder.sign(signer, hashes.SHA256())
+
+
+def write_server_tls(folder: Path) -> tuple[Path, Path, Path]:
+    """The files of a server of 127.0.0.1 that reads its own: certificate, key, and the authority's certificate."""
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca = _certificate("test authority", ca_key, None, ca_key, 365)
+    paths = (folder / "cert.pem", folder / "key.pem", folder / "ca.pem")
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    served = _certificate("127.0.0.1", key, ca, ca_key, 1)
+    for path, certificate in ((paths[0], served), (paths[2], ca)):
+        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].touch(mode=0o600)
+    paths[1].write_bytes(private)
+    return paths

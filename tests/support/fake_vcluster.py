@@ -153,6 +153,7 @@ class FakeCluster:
         self.stuck = False
         self.silent = False
         self.down: dict[str, str] = {}
+        self.asleep: set[str] = set()
         self.broken: set[str] = set()
         self.journal: list[str] = []
         self.forgotten: list[str] = []
@@ -208,7 +209,7 @@ class FakeCluster:
         self.forgotten.append(tenant)
 
     def health(self, tenant: str) -> TenantHealth:
-        return TenantHealth(tenant not in self.down, self.down.get(tenant), 1.0)
+        return TenantHealth(tenant not in self.down, self.down.get(tenant), 1.0, tenant in self.asleep)
 
     async def check(self, tenant: str) -> TenantHealth:
         return self.health(tenant)

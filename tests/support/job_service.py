@@ -16,9 +16,11 @@ from tornado.testing import bind_unused_port
 
 from aifactory_hub.admission import Admission, TicketPolicy
 from aifactory_hub.admission.in_process import InProcessAdmission
-from aifactory_hub.domain.tenants import Tenant
+from aifactory_hub.domain.tenants import Role, Tenant
 from aifactory_hub.engines.installed import Engines
 from aifactory_hub.engines.memory import MemoryEngine
+from aifactory_hub.engines.serving.base import ServingEngine
+from aifactory_hub.policy import RulesProvider
 from aifactory_hub.registry import RegistryProvider
 from aifactory_hub.registry.model import (
     Addresses,
@@ -34,10 +36,16 @@ from aifactory_hub.service.api.context import Context
 from aifactory_hub.service.auth.hub_auth import HubGate
 from aifactory_hub.service.auth.hub_sign_in import HubSignIn
 from aifactory_hub.service.background.schedules import Membership
+from aifactory_hub.service.budget_policy import BudgetPolicy
+from aifactory_hub.service.budgets import Budgets
 from aifactory_hub.service.controller.reconcile import Reconciler
+from aifactory_hub.service.gates import SiteRules
+from aifactory_hub.service.job_gate import JobGate
 from aifactory_hub.service.page_files import PageFile, PageFiles
-from aifactory_hub.service.wiring import assemble
+from aifactory_hub.service.ticket_rules import JobRulesPolicy
+from aifactory_hub.service.wiring import assemble, job_approvals
 from aifactory_hub.store import FileStore, Jobs, LogSpool, migrate, open_db
+from aifactory_hub.store.verdicts import Verdicts
 
 from .fake_hub import FakeHub
 from .gate import gated
@@ -131,6 +139,9 @@ class Everybody:
     async def may_submit(self, user: str, tenant: str) -> bool | None:
         return True
 
+    async def role(self, user: str, tenant: str) -> Role | None:
+        return Role.MEMBER
+
 
 def make_context(
     folder: Folder,
@@ -147,25 +158,38 @@ def make_context(
     files: FileStore | None = None,
     policies: Sequence[TicketPolicy] = (),
     sign_in: HubSignIn | None = None,
+    gates: SiteRules | None = None,
+    heard_at: Callable[[], int] | None = None,
+    serving: ServingEngine | None = None,
 ) -> Context:
     """The service's parts on this folder, nothing started. The caller closes ``jobs``."""
     provider = registry if isinstance(registry, RegistryProvider) else RegistryProvider(registry)
     registry = provider.registry
+    jobs, engines = folder.jobs(), Engines([engine])
+    rules = gates or SiteRules(RulesProvider(lambda: None), clock)
+    job_gate = JobGate(rules, Verdicts(jobs.db), provider.current, engines, clock)
+    members = gate.members if isinstance(gate, HubGate) else None
+    asked = JobRulesPolicy(job_gate, jobs, job_approvals(job_gate, jobs, members))
+    budgets = Budgets(provider.current, jobs.budgets, clock, heard_at)
     return assemble(
         provider=provider,
         gate=gate or NobodyAsks(),  # type: ignore[arg-type]
         membership=membership or Everybody(),
-        jobs=folder.jobs(),
+        jobs=jobs,
         files=files or folder.files(),
         spool=LogSpool(folder.path / "spool", limit=registry.jobs.max_log),
-        admission=gated(admission, lambda: provider.tenants, *policies),
-        engines=Engines([engine]),
+        admission=gated(admission, lambda: provider.tenants, *policies, asked, BudgetPolicy(budgets, jobs, admission)),
+        engines=engines,
+        gates=rules,
         reach=lambda: {"host": True, "tenants": len(registry.tenants), "tenants_reachable": 1},
         clock=clock,
         tick=tick,
         quiet=quiet,
         unheard=unheard,
         sign_in=sign_in,
+        heard_at=heard_at,
+        budgets=budgets,
+        serving=serving,
     )
 
 
@@ -184,7 +208,7 @@ class RunningService:
     def reconciler(self) -> Reconciler:
         return self.context.reconciler
 
-    def http(self, token: str | None = None, *, timeout: float = 10.0) -> httpx.AsyncClient:
+    def http(self, token: str | None = None, *, timeout: float = 60.0) -> httpx.AsyncClient:
         """A plain client of the API."""
         headers = {} if token is None else {"Authorization": f"token {token}"}
         return httpx.AsyncClient(base_url=f"{self.url}api/v1", headers=headers, timeout=timeout, trust_env=False)
@@ -195,7 +219,7 @@ async def running_service(
     path: Path,
     *,
     hub: FakeHub,
-    registry: Callable[[str], Registry] = lambda url: make_registry(service=url),
+    registry: Callable[[str], Registry | RegistryProvider] = lambda url: make_registry(service=url),
     admission: InProcessAdmission | None = None,
     engine: MemoryEngine | None = None,
     port: int | None = None,
@@ -206,6 +230,8 @@ async def running_service(
     files: Callable[[Path], FileStore] | None = None,
     database: str | None = None,
     clock: Callable[[], float] = time.time,
+    gates: SiteRules | None = None,
+    serving: ServingEngine | None = None,
 ) -> AsyncIterator[RunningService]:
     """The service on a port; ``port`` to come back on the same one after a restart, ``files`` for other storage,
     ``database`` for another one than a file in ``path``."""
@@ -227,6 +253,8 @@ async def running_service(
         unheard=unheard,
         files=None if files is None else files(path / "files"),
         sign_in=HubSignIn(hub.url, "service-token", PREFIX),
+        gates=gates,
+        serving=serving,
     )
     server = make_server(make_app(context, PREFIX, PAGE))
     if socket is None:

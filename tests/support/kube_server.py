@@ -38,7 +38,8 @@ class Faults:
 
 @dataclass
 class KubeServer:
-    """The server. ``requests`` are (method, path, query) of all that arrived."""
+    """The server. ``requests`` are (method, path, query) of all that arrived, ``behind`` answers for what stands behind
+    its proxy, with status and body."""
 
     tokens: set[str] = field(default_factory=set)
     faults: Faults = field(default_factory=Faults)
@@ -46,10 +47,13 @@ class KubeServer:
     history_limit: int = 1000
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     page_size: int = 500
+    user: str = "somebody"
     hooks: list[Callable[[str, str, Json], Json | None]] = field(default_factory=list)
+    behind: Callable[[str, Json], tuple[int, Json]] | None = None
 
     def __post_init__(self) -> None:
         self._objects: dict[str, Json] = {}
+        self._applied: dict[tuple[str, str], Json] = {}
         self._history: list[tuple[int, str, str, Json]] = []
         self._forgotten = 0
         self._version = 0
@@ -140,8 +144,13 @@ class KubeServer:
             answer = hook(request.method, path, body)
             if answer is not None:
                 return _status(answer["code"], answer.get("reason", ""), answer.get("message", ""))
+        if "/proxy/" in path and self.behind is not None:
+            status, answer = self.behind(path, body)
+            return web.json_response(answer, status=status)
         if request.method == "GET":
             return await self._get(request, path)
+        if request.content_type == "application/apply-patch+yaml":
+            return self._apply(path, body, request.query)
         return getattr(self, f"_{request.method.lower()}")(path, body)  # type: ignore[no-any-return]
 
     async def _get(self, request: web.Request, path: str) -> web.StreamResponse:
@@ -213,6 +222,8 @@ class KubeServer:
                     yield "BOOKMARK", {"metadata": {"resourceVersion": str(self._version)}}
 
     def _post(self, path: str, body: Json) -> web.Response:
+        if path.endswith("/selfsubjectreviews"):
+            return web.json_response({"status": {"userInfo": {"username": self.user}}}, status=201)
         where = f"{path}/{body['metadata']['name']}"
         if where in self._objects:
             return _status(409, "AlreadyExists", f"{where} already exists")
@@ -226,6 +237,29 @@ class KubeServer:
         if asked and asked != self._objects[path]["metadata"]["resourceVersion"]:
             return _status(409, "Conflict", "the object has been modified")
         return web.json_response(self._store("MODIFIED", path, _merged(self._objects[path], body)))
+
+    def _apply(self, path: str, body: Json, query: Any) -> web.Response:
+        """Server-side apply: what the manager applied before and does not any more goes, if it is a field."""
+        manager = query["fieldManager"]
+        old = self._objects.get(path)
+        base = copy.deepcopy(old) if old else {}
+        _take_away(base, self._applied.get((path, manager), {}), body)
+        made = _merged(base, body)
+        _keep_added(base, made, self._applied.get((path, manager), {}))
+        managers = [each for each in made["metadata"].get("managedFields", ()) if each["manager"] != manager]
+        made["metadata"]["managedFields"] = [*managers, {"manager": manager}]
+        if "dryRun" in query:
+            return web.json_response(made)
+        self._applied[path, manager] = copy.deepcopy(body)
+        if old != made:
+            self.put(path.rsplit("/", 1)[0], made)
+        return web.json_response(self._objects[path], status=200 if old else 201)
+
+    def edit(self, path: str, changes: Json, manager: str) -> None:
+        """Change an object as somebody's program would."""
+        managers = self._objects[path]["metadata"].get("managedFields", [])
+        named = {"metadata": {"managedFields": [*managers, {"manager": manager}]}}
+        self.patch(path, _merged(changes, named))
 
     def _delete(self, path: str, body: Json) -> web.Response:
         if path not in self._objects:
@@ -299,6 +333,28 @@ def _merged(old: Any, changes: Any) -> Any:
         else:
             merged[key] = _merged(merged.get(key), value)
     return merged
+
+
+def _keep_added(before: Any, made: Any, applied: Any) -> None:
+    """Containers that somebody else added stay: they are a list by name."""
+    if not isinstance(before, dict) or not isinstance(made, dict):
+        return
+    for key, value in made.items():
+        mine = applied.get(key) if isinstance(applied, dict) else None
+        if key == "containers" and isinstance(before.get(key), list):
+            known = {each["name"] for each in (*value, *(mine or ()))}
+            value += [each for each in before[key] if each["name"] not in known]
+        else:
+            _keep_added(before.get(key), value, mine)
+
+
+def _take_away(live: Json, before: Json, now: Json) -> None:
+    """Take fields out of ``live`` that are in ``before`` and not in ``now``."""
+    for key, value in before.items():
+        if key not in now:
+            live.pop(key, None)
+        elif isinstance(value, dict) and isinstance(now[key], dict) and isinstance(live.get(key), dict):
+            _take_away(live[key], value, now[key])
 
 
 def _status(code: int, reason: str, message: str) -> web.Response:

@@ -133,3 +133,8 @@ def _program() -> Path:
         program.parent.mkdir(exist_ok=True)
         Path(half, "s3server").replace(program)
     return program
+
+
+if __name__ == "__main__":
+    # Built where there is a network: inside the test cluster's there is none.
+    print(_program())

@@ -15,7 +15,7 @@ from ...domain.engines import Parameter, Published
 from ...domain.jobs import JobRun, JobState, RunStep, StepState
 from ...domain.pods import PodFact
 from ..base import RunSpec
-from ..objects import OVERDUE, POD_SECURITY_CONTEXT, Object, labels_of, resources, run_name, tolerations
+from ..objects import OVERDUE, POD_SECURITY_CONTEXT, Object, labels_of, resources, run_name, tolerations, version_of
 
 WORKFLOW_LABEL = "workflows.argoproj.io/workflow"
 _NODE_NAME = "workflows.argoproj.io/node-name"
@@ -145,7 +145,8 @@ def read_published(engine: str, template: Object) -> Published:
     notes = metadata.get("annotations") or {}
     given = ((template.get("spec") or {}).get("arguments") or {}).get("parameters") or ()
     description = notes.get(_DESCRIPTION) or notes.get(_TITLE)
-    return Published(engine, metadata["name"], description, tuple(_parameter(each) for each in given))
+    parameters = tuple(_parameter(each) for each in given)
+    return Published(engine, metadata["name"], description, parameters, version_of(metadata))
 
 
 def is_pod_of(run_id: str, name: str) -> bool:

@@ -10,7 +10,7 @@ from ...domain.pods import PodFact
 from ..base import RunSpec
 from ..jobset.translate import node_of_pod
 from ..nodes import NODE, first_address, node_environment, read_nodes, true_conditions
-from ..objects import Object, environment, labels_of, pod_spec, resources, run_name
+from ..objects import Object, environment, labels_of, pod_spec, resources, run_name, version_of
 
 _MANAGER = "aifactory-hub.io/job-service"
 _DESCRIPTION = "trainer.kubeflow.org/description"
@@ -83,4 +83,5 @@ def read_run(trainjob: Object, pods: Iterable[PodFact]) -> JobRun:
 def read_runtime(engine: str, runtime: Object) -> Published:
     """A TrainingRuntime as what may be named; its parameters are the job's own fields."""
     notes = runtime["metadata"].get("annotations") or {}
-    return Published(engine, runtime["metadata"]["name"], notes.get(_DESCRIPTION))
+    metadata = runtime["metadata"]
+    return Published(engine, metadata["name"], notes.get(_DESCRIPTION), version=version_of(metadata))

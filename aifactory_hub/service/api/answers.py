@@ -20,12 +20,14 @@ from ...domain.quota import Usage, check_quota, quota_left, room_for
 from ...domain.refusals import Refusal
 from ...domain.spawns import menu
 from ...domain.tenants import Tenant
+from ...domain.verdicts import Verdict
 from ...registry.model import Registry
 from ...store import Artifact, Delivery, JobRecord, Schedule
 from .. import answer_types
-from ..controller.run_spec import longest
 from ..errors import ServiceError
+from ..run_spec import longest
 from ..schedule_answer_types import MessagesAnswer, ScheduleAnswer
+from .policy_answers import checks_answer, findings_answer
 
 
 def job_answer(
@@ -80,6 +82,7 @@ def job_answer(
         "nodes": spec.nodes,
         "image": spec.image or registry.jobs.image,
         "own_image": spec.image is not None,
+        "secrets": list(spec.secrets),
         "template": spec.template,
         "parameters": dict(spec.parameters),
         "steps": [_step(step) for step in current.steps],
@@ -144,6 +147,8 @@ def dry_run_answer(
     team_load: TeamLoad,
     manifest: list[dict[str, Any]],
     registry: Registry,
+    said: Verdict,
+    budgets: Sequence[answer_types.Verdict] = (),
 ) -> answer_types.DryRun:
     """What would happen to a job that would be taken."""
     profile, tenant = plan.profile, plan.tenant
@@ -155,8 +160,11 @@ def dry_run_answer(
         "verdicts": [
             _profile_verdict(plan),
             _quota_verdict(plan, team_load.usage, registry),
+            *budgets,
             *([_image_verdict(image)] if plan.engine.runs_commands else []),
+            *checks_answer(said),
         ],
+        "findings": findings_answer(said),
         "profile": profile.name,
         "devices": {name: count * plan.nodes for name, count in profile.devices.items()},
         "manifest": manifest,
@@ -168,12 +176,16 @@ def dry_run_answer(
     }
 
 
-def refused_answer(error: ServiceError, *, simulated: bool) -> answer_types.DryRun:
-    """What would happen to a job that would be refused: the refusal, as ``submit`` would say it."""
+def refused_answer(error: ServiceError, said: Verdict | None = None, *, simulated: bool) -> answer_types.DryRun:
+    """What would happen to a job that would be refused: the refusal, as ``submit`` would say it, and what the site's
+    rules say besides."""
+    found = said or Verdict()
+    first: answer_types.Verdict = {"check": error.field or "request", "ok": False, "detail": error.detail}
     return {
         "accepted": False,
         "refusal": error.body(),
-        "verdicts": [{"check": error.field or "request", "ok": False, "detail": error.detail}],
+        "verdicts": checks_answer(found) or [first],
+        "findings": findings_answer(found),
         "profile": None,
         "devices": {},
         "manifest": [],

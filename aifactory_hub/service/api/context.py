@@ -11,18 +11,33 @@ from ...engines.installed import Engines
 from ...registry import Registry, RegistryProvider
 from ...store import FileStore, Jobs, LogSpool, Snapshots
 from ...store.billing import Billing
+from ...store.hold_peaks import HoldPeaks
+from ...store.job_files import JobFiles
 from ...store.ledger import Ledger
+from ...store.secrets import Secrets
 from ...store.usage_reports import UsageReports
+from ...store.verdicts import Verdicts
+from ..approvals import ApprovalDesk, NoApprovals
 from ..auth.hub_auth import Gate
 from ..auth.hub_sign_in import HubSignIn
 from ..background.periodic import PeriodicTasks
 from ..background.schedules import Scheduler
+from ..budget_days import BudgetDays
+from ..budgets import Budgets
 from ..change_feed import ChangeFeed
 from ..controller.reconcile import Reconciler
+from ..deployments.parts import DeploymentParts
 from ..executors import PersonalPool, parsing_pool, receiving_pool
+from ..gates import SiteRules
+from ..idle.watch import IdleWatch
+from ..job_gate import JobGate
+from ..models.desk import ModelDesk
 from ..pace import BODIES, BODIES_AT_ONCE, STREAMS, Pace
+from ..pipelines.parts import Pipelines
 from ..room import Room
 from ..submissions import Submissions
+from ..team_requests import TeamDesk
+from ..triggers.parts import TriggerParts
 from ..turns import Turns
 from ..webhooks import Messenger
 from .limits import Limits
@@ -41,8 +56,16 @@ class Context:
     one person speak.
     ``ledger`` has what pods held, ``usage`` reads it, ``billing`` has prices and closed months; the ledger knows
     everything up to the second ``heard_at``.
+    ``models`` registers models and moves their aliases, ``job_files`` removes what jobs left.
+    ``pipelines`` starts runs of pipelines and takes them forward; ``triggers`` watches repositories, which start some.
+    ``budgets`` says how budgets stand, and what they hold; ``budget_days`` when they will be used up.
+    ``deployments`` takes what people ask of models that answer, and carries it out.
+    ``gates`` are the site's rules, ``job_gate`` asks them about jobs, and ``verdicts`` has what they said;
+    ``approvals`` has people vote on what a rule holds.
+    ``idle`` watches servers that hold a GPU, ``peaks`` has the most that pods used.
     ``site_token_hash`` is that of the token which hub and service share; None where there is none, as is
-    ``metrics_token_hash``, that of Prometheus' token. ``sign_in`` is
+    ``metrics_token_hash``, that of Prometheus' token, and ``provisioner_token_hash``. ``team_desk`` takes requests for
+    teams. ``sign_in`` is
     how a browser gets a session; None where nobody can.
     """
 
@@ -69,10 +92,26 @@ class Context:
     ledger: Ledger
     usage: UsageReports
     billing: Billing
+    gates: SiteRules
+    job_gate: JobGate
+    verdicts: Verdicts
     heard_at: Callable[[], int]
+    models: ModelDesk
+    secrets: Secrets
+    job_files: JobFiles
+    pipelines: Pipelines
+    triggers: TriggerParts
+    idle: IdleWatch
+    budgets: Budgets
+    budget_days: BudgetDays
+    deployments: DeploymentParts
+    peaks: HoldPeaks
+    team_desk: TeamDesk
+    approvals: ApprovalDesk = field(default_factory=NoApprovals)
     site_token_hash: str | None = None
     sign_in: HubSignIn | None = None
     metrics_token_hash: str | None = None
+    provisioner_token_hash: str | None = None
     receiving: PersonalPool = field(default_factory=receiving_pool)
     parsing: PersonalPool = field(default_factory=parsing_pool)
     limits: Limits = field(default_factory=Limits)

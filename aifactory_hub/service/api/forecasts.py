@@ -11,7 +11,7 @@ from ...domain.jobs import JobPlan, JobState
 from ...domain.menu import TeamLoad
 from ...engines.base import RunSpec
 from ...store import JobRecord
-from ..controller.run_spec import run_spec
+from ..run_spec import run_spec
 from .context import Context
 
 _NOT_SHOWN = "(not shown)"

@@ -26,7 +26,9 @@ from .reader_access import Reader
 from .request_bodies import DIGEST_HEADER, ReceivingHandler, announced_digest, too_large
 
 
-class _ForRunners(Handler):
+class ForRunners(Handler):
+    """Knows a job by its own token."""
+
     async def own_job(self, job_id: str) -> JobRecord:
         """The job whose token this is. Raises ServiceError; an unknown job and a wrong token look alike."""
         token = bearer(self.request.headers.get("Authorization"))
@@ -45,7 +47,7 @@ class _ForRunners(Handler):
         return ((await self.own_job(job_id)).tenant,)
 
 
-class RunnerFiles(_ForRunners):
+class RunnerFiles(ForRunners):
     """The job's files."""
 
     @operation("fetchManifest", "Which files the job runs with.", answer=Travelled, access=Access.RUNNER)
@@ -55,7 +57,7 @@ class RunnerFiles(_ForRunners):
         self.answer({"manifest": manifest, "packs": list(packs)})
 
 
-class RunnerPack(_ForRunners):
+class RunnerPack(ForRunners):
     """Some of the job's files."""
 
     @operation("fetchPack", "Files of the job, as they were sent.", media_type="application/gzip", access=Access.RUNNER)
@@ -77,7 +79,7 @@ async def _sent(context: Context, job: JobRecord) -> tuple[str, tuple[str, ...]]
     return found
 
 
-class RunnerLog(ReceivingHandler, _ForRunners):
+class RunnerLog(ReceivingHandler, ForRunners):
     """The job's log, whole."""
 
     async def limit_now(self, *args: str) -> int:
@@ -114,7 +116,7 @@ class RunnerLog(ReceivingHandler, _ForRunners):
         await super().put(*args)
 
 
-class RunnerLogPiece(_ForRunners):
+class RunnerLogPiece(ForRunners):
     """A piece of the job's log, while it runs."""
 
     @operation(
@@ -134,7 +136,7 @@ class RunnerLogPiece(_ForRunners):
         self.answer({"next": end})
 
 
-class RunnerProgressReport(_ForRunners):
+class RunnerProgressReport(ForRunners):
     """How far the job is, in its own words."""
 
     @operation("reportProgress", "How far the job is.", answer=Heard, body=RunnerProgress, access=Access.RUNNER)
@@ -156,7 +158,7 @@ class RunnerProgressReport(_ForRunners):
         self.answer({"id": job.id})
 
 
-class RunnerArtifacts(_ForRunners):
+class RunnerArtifacts(ForRunners):
     """The job's files so far."""
 
     @operation("listOwnArtifacts", "What the job gave back so far.", answer=ArtifactsAnswer, access=Access.RUNNER)
@@ -167,7 +169,7 @@ class RunnerArtifacts(_ForRunners):
         self.answer(artifacts_answer(found, simulated=self.context.registry.cluster.simulated))
 
 
-class RunnerArtifact(ReceivingHandler, _ForRunners):
+class RunnerArtifact(ReceivingHandler, ForRunners):
     """One file of the job's."""
 
     @operation("getOwnArtifact", "A file of the job.", media_type="application/octet-stream", access=Access.RUNNER)
@@ -235,11 +237,13 @@ class RunnerArtifact(ReceivingHandler, _ForRunners):
         headers=(DIGEST_HEADER,),
     )
     async def put(self, *args: str) -> None:
-        """Called by tornado after the body."""
+        """Called by tornado after the body. That may have taken long: files of a job that is over stay as they are,
+        because versions of models may refer to them."""
+        await self.own_job(args[0])
         await super().put(*args)
 
 
-class RunnerOutcome(_ForRunners):
+class RunnerOutcome(ForRunners):
     """How the command ended, in the runner's words."""
 
     @operation("reportEnd", "How the command ended.", answer=Heard, body=RunnerResult, access=Access.RUNNER)

@@ -62,8 +62,18 @@ class Resume(_Steering):
     async def post(self, job_id: str) -> None:
         """Nothing changes for one that is not held."""
         caller, job = await self.steered(job_id)
+        await self._judge(job)
         await run_sync(self.context.jobs.resume, job.id)
         await self.answer_job(caller, job.id)
+
+    async def _judge(self, job: JobRecord) -> None:
+        """Raises ServiceError when the site's rules refuse it. One that is not held is not asked about."""
+        if job.suspend_asked_at is None:
+            return
+        judged = self.context.job_gate.resume(job, await run_sync(self.context.verdicts.last_of, job.id))
+        if judged.refusal is not None:
+            await run_sync(self.context.job_gate.record, judged)
+            raise from_refusal(judged.refusal)
 
 
 class Retry(_Steering):
@@ -87,7 +97,7 @@ class Retry(_Steering):
             raise forbidden(f"Job {job.id} is {job.owner}'s: its owner alone can submit it again.")
         if not job.state.final:
             raise ServiceError(409, "job-goes-on", f"Job {job.id} has not ended: it is {job.state.value}.", field="id")
-        taken = await self.context.submissions.retry(job, asked.key)
+        taken = await self.context.submissions.retry(job, asked.key, role=caller.roles.get(job.tenant))
         if isinstance(taken, Refusal):
             raise from_refusal(taken)
         await self.answer_job(caller, taken.job.id, 201 if taken.new else 200)

@@ -10,6 +10,7 @@ from ...admission.base import AdmissionUnavailable
 from ...domain.forecasts import Forecast
 from ...domain.jobs import run_id
 from ...domain.refusals import Refusal
+from ...domain.verdicts import Verb
 from ...engines.base import EngineUnavailable
 from ...store import JobFilter, JobRecord
 from ..answer_types import ArtifactsAnswer, JobAnswer, JobPage, ProvenanceAnswer, QuotaAnswer
@@ -69,7 +70,7 @@ class JobList(Handler):
         caller = await self.caller(fresh=True)
         submission = await self.body(Submission, caller.name, self._with_key)
         tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, submission.tenant)
-        taken = await self.context.submissions.submit(caller.name, tenant, submission)
+        taken = await self.context.submissions.submit(caller.name, tenant, submission, role=caller.roles.get(tenant))
         if isinstance(taken, Refusal):
             raise from_refusal(taken)
         self.context.reconciler.hurry(taken.job.id)
@@ -99,14 +100,26 @@ class DryRun(Handler):
         published = await self.context.submissions.published(tenant, asked)
         registry = self.context.registry
         plan = self.context.submissions.plan(tenant, asked, published)
+        if asked.data and not isinstance(plan, Refusal):
+            plan = await run_sync(self.context.submissions.data_problem, tenant, asked.data) or plan
+        if asked.secrets and not isinstance(plan, Refusal):
+            problem = self.context.submissions.secret_problem
+            plan = await run_sync(problem, tenant, caller.name, asked.secrets) or plan
         if isinstance(plan, Refusal):
             self.answer(refused_answer(from_refusal(plan), simulated=registry.cluster.simulated))
             return
         record = self.context.submissions.record(plan, caller.name, asked)
         seen = await look(self.context, tenant)
+        judged = self.context.job_gate.review(Verb.SUBMIT, record, caller.roles.get(tenant))
+        if judged.refusal is not None:
+            error = from_refusal(judged.refusal)
+            error.numbers.pop("verdict", None)  # it is recorded nowhere
+            self.answer(refused_answer(error, judged.verdict, simulated=registry.cluster.simulated))
+            return
         manifest = self.context.engines.of(record.spec.backend).render(preview(self.context, record, plan))
         image = self.context.submissions.image(plan, caller.name, asked)
-        self.answer(dry_run_answer(plan, record, image, seen, manifest, registry))
+        budgets = await run_sync(self.context.budgets.checks, record)
+        self.answer(dry_run_answer(plan, record, image, seen, manifest, registry, judged.verdict, budgets))
 
 
 class JobOne(Handler):
@@ -209,7 +222,11 @@ class Artifacts(Handler):
         found = await run_sync(self.context.jobs.artifacts, job.id)
         self.answer(artifacts_answer(found, simulated=self.context.registry.cluster.simulated))
 
-    @operation("dropArtifacts", "Remove the files that an ended job gave back: they make room.", answer=JobAnswer)
+    @operation(
+        "dropArtifacts",
+        "Remove the files that an ended job gave back: they make room. Those that models refer to stay.",
+        answer=JobAnswer,
+    )
     async def delete(self, job_id: str) -> None:
         """Its owner may, and the tenant's admins. Again, nothing happens."""
         caller = await self.caller(fresh=True)
@@ -218,9 +235,7 @@ class Artifacts(Handler):
             raise forbidden(f"Job {job.id} is {job.owner}'s: its owner and the team's admins can remove its files.")
         if job.live:
             raise ServiceError(409, "job-goes-on", f"Job {job.id} has not ended: its files may be needed.", field="id")
-        # The files first: a kill between the two only means that they are removed again.
-        await uploads.run(self.context.files.drop, job.id, "artifacts")
-        await run_sync(self.context.jobs.mark_dropped, job.id, "artifacts", now=self.context.clock())
+        await uploads.run(self.context.job_files.drop, job.id, "artifacts", now=self.context.clock())
         self.context.room.changed()
         job = await self.job_for(caller, job_id)
         held = await cost_of(self.context, job)

@@ -161,6 +161,32 @@ class TeamPage(_Page):
         self.show(visitor, "Team")
 
 
+class ModelsPage(_Page):
+    """The models of a team."""
+
+    async def get(self, tenant: str) -> None:
+        """The page for the people of the team. Raises ServiceError: 403 for all others, 503."""
+        visitor = await self.visitor()
+        if visitor is None:
+            return
+        if tenant not in self.tenants_to_read(visitor, None):
+            raise forbidden(f"You are in no team {tenant!r}. Your team's admin can add you to it.")
+        self.show(visitor, "Models")
+
+
+class PipelinesPage(_Page):
+    """Runs of a team's pipelines, and what starts them."""
+
+    async def get(self, tenant: str) -> None:
+        """The page for the people of the team. Raises ServiceError: 403 for all others, 503."""
+        visitor = await self.visitor()
+        if visitor is None:
+            return
+        if tenant not in self.tenants_to_read(visitor, None):
+            raise forbidden(f"You are in no team {tenant!r}. Your team's admin can add you to it.")
+        self.show(visitor, "Pipelines")
+
+
 class PlatformPage(_Page):
     """All teams, for administrators of the platform; others read there that it is not for them."""
 
@@ -171,6 +197,24 @@ class PlatformPage(_Page):
             return
         self.set_status(200 if visitor.administers_platform else 403)
         self.show(visitor, "Platform")
+
+
+class ApprovalsPage(_Page):
+    """What waits for approval, and what was decided."""
+
+    async def get(self, approval_id: str | None = None) -> None:
+        """The page for whoever has a session, which says when there is no such approval. Raises ServiceError: 503."""
+        if (visitor := await self.visitor()) is not None:
+            self.show(visitor, "Approvals")
+
+
+class TeamsPage(_Page):
+    """Where people ask for a team, and see how far their requests are."""
+
+    async def get(self) -> None:
+        """The page for whoever has a session. Raises ServiceError: 503."""
+        if (visitor := await self.visitor()) is not None:
+            self.show(visitor, "Teams")
 
 
 class Callback(_BrowserHandler):

@@ -26,6 +26,7 @@ _SCHEMES = {
     Access.PERSON: ("hubToken", "A hub user's token, with the scopes of the tenant."),
     Access.RUNNER: ("jobToken", "The job's own token, which only its runner has."),
     Access.SITE: ("siteToken", "The token that hub and service share (AIFACTORY_HUB_SERVICE_TOKEN)."),
+    Access.PROVISIONER: ("provisionerToken", "The provisioner's own token (AIFACTORY_HUB_PROVISIONER_TOKEN)."),
 }
 
 

@@ -18,6 +18,7 @@ class Access(StrEnum):
     PERSON = "person"  # a hub user's, with scopes for the tenant
     RUNNER = "runner"  # the job's own
     SITE = "site"  # the one that hub and service share
+    PROVISIONER = "provisioner"  # the provisioner's own
     NOBODY = "nobody"
 
 

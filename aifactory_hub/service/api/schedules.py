@@ -83,7 +83,7 @@ class ScheduleList(_OfSchedules):
         caller = await self.caller(fresh=True)
         asked = await self.body(ScheduleRequest, caller.name)
         tenant = self.tenant_for(caller, constants.SCOPE_SUBMIT, asked.tenant)
-        made = await self.context.scheduler.make(caller.name, tenant, asked)
+        made = await self.context.scheduler.make(caller.name, tenant, asked, role=caller.roles.get(tenant))
         if isinstance(made, Refusal):
             raise from_refusal(made)
         schedule, new = made
@@ -153,7 +153,7 @@ class ScheduleRuns(_OfSchedules):
         asked = await self.body(RetryRequest, caller.name)
         if schedule.owner != caller.name:
             raise forbidden(f"Schedule {schedule.id} is {schedule.owner}'s: its owner alone can run it now.")
-        taken = await self.context.scheduler.run(schedule, asked.key)
+        taken = await self.context.scheduler.run(schedule, asked.key, role=caller.roles.get(schedule.tenant))
         if isinstance(taken, Refusal):
             raise from_refusal(taken)
         self.context.reconciler.hurry(taken.job.id)

@@ -42,6 +42,7 @@ def _text(context: Context) -> bytes:
     uncertain = context.usage.total(0, until).uncertain
     lag = max(0.0, context.clock() - heard_at)
     registry.register(_Found([*_counted(seconds, context.ledger.going_on()), *_state(context, uncertain, lag)]))
+    registry.register(_Found([_idle(context)]))
     return generate_latest(registry)
 
 
@@ -75,6 +76,19 @@ def _family(kind: type[Metric], name: str, help_: str, counts: Counter[tuple[str
     family = kind(name, help_, labels=_LABELS)  # type: ignore[call-arg]
     for labels, count in sorted(counts.items()):
         family.add_metric(labels, float(count))  # type: ignore[attr-defined]
+    return family
+
+
+def _idle(context: Context) -> Metric:
+    """Servers that hold a GPU, by what they were judged last."""
+    found: Counter[tuple[str, str]] = Counter()
+    for each in list(context.idle.seen.values()):
+        found[each.hold.possession.tenant, type(each.verdict).__name__.lower()] += 1
+    family = GaugeMetricFamily(
+        "aifactory_idle_servers", "Servers that hold a GPU: busy, idle or unknown.", labels=("tenant", "verdict")
+    )
+    for labels, count in sorted(found.items()):
+        family.add_metric(labels, float(count))
     return family
 
 

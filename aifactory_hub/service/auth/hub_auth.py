@@ -100,7 +100,9 @@ class HubGate:
         membership = (await self.members.of([model["name"]]))[model["name"]]
         if membership.standing is not SessionStatus.KNOWN:
             raise not_known(membership.standing)
-        return Caller(model["name"], frozenset(model["scopes"]), membership.tenants, admin=membership.admin)
+        return Caller(
+            model["name"], frozenset(model["scopes"]), membership.tenants, membership.admin, membership.approves
+        )
 
     async def close(self) -> None:
         """Let go of connections. JupyterHub 6 keeps a client for each event loop; earlier ones keep none of ours."""

@@ -29,6 +29,7 @@ class Membership:
 
     ``last`` is what was known last, whatever the standing: empty for an account that the provider closed, None where
     nothing ever was. ``generation`` counts the account's handovers to another person. ``admin``: of the hub itself.
+    ``approves`` are the groups of approvers that they are in.
     """
 
     standing: SessionStatus
@@ -36,6 +37,12 @@ class Membership:
     last: Mapping[str, Role] | None = None
     generation: int = 0
     admin: bool = False
+    approves: frozenset[str] = frozenset()
+
+    @property
+    def unknown(self) -> bool:
+        """Whether nobody can say now where the person belongs."""
+        return self.standing is SessionStatus.UNKNOWN
 
     def may_start(self, tenant: str) -> bool | None:
         """Whether new work of this person may begin in the team; None while nobody knows."""
@@ -103,6 +110,7 @@ def read_membership(said: Mapping[str, Any]) -> Membership:
         known if last is None else {tenant: _ROLES[role] for tenant, role in last.items()},
         int(said.get("generation") or 0),
         admin=standing is SessionStatus.KNOWN and said.get("admin") is True,
+        approves=frozenset(said.get("approves") or ()) if standing is SessionStatus.KNOWN else frozenset(),
     )
 
 

@@ -16,13 +16,15 @@ from ...domain.tenants import Role
 class Caller:
     """A token's owner. ``scopes`` are the token's; ``roles`` are the owner's, by tenant, as the provider said last.
 
-    ``admin``: the owner is an administrator of the hub, whatever the token is for.
+    ``admin``: the owner is an administrator of the hub, whatever the token is for. ``approves`` are the groups of
+    approvers that the owner is in.
     """
 
     name: str
     scopes: frozenset[str]
     roles: Mapping[str, Role] = field(default_factory=dict)
     admin: bool = False
+    approves: frozenset[str] = frozenset()
 
     @property
     def administers_platform(self) -> bool:
@@ -46,6 +48,11 @@ class Caller:
     def administers(self, tenant: str) -> bool:
         """Whether the user is an admin of the tenant."""
         return self.roles.get(tenant) is Role.ADMIN
+
+
+def is_token_of(caller: Caller, server: str) -> bool:
+    """Whether the token is that of the caller's own running server of this name, which may reach no other."""
+    return f"access:servers!server={caller.name}/{server}" in caller.scopes
 
 
 def choose_tenant(asked: str | None, allowed: Sequence[str]) -> str | Refusal:

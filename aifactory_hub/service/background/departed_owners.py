@@ -44,6 +44,7 @@ class Handovers:
     async def _retire(self, name: str, generation: int) -> None:
         now = self.clock()
         going = await reconciling.run(self.owners.retire, name, generation, now=now)
+        self.jobs.budgets.refresh()
         log.warning("account %s was handed over: %d jobs of its former owner are cancelled", name, len(going))
         for job_id in going:  # recorded already; this wakes whoever works on it
             await reconciling.run(self.jobs.ask_cancel, job_id, by=HANDED_OVER, now=now)

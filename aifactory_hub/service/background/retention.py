@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...registry.model import JobsConfig
-from ...store import Deliveries, FileStore, Jobs, Outbox
+from ...store import Deliveries, Jobs, Outbox
 from ...store.files import JOURNAL, LEDGER_JOURNAL
+from ...store.job_files import JobFiles
 from ..executors import reconciling
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class Retention:
 
     limits: Callable[[], JobsConfig]
     jobs: Jobs
-    files: FileStore
+    files: JobFiles
     deliveries: Deliveries
     clock: Callable[[], float]
 
@@ -42,15 +43,12 @@ class Retention:
         for kind, seconds in kept.items():
             old = self.jobs.kept_past(kind, before=now - seconds, limit=_AT_ONCE)
             for job in old:
-                # The files first: a kill between the two only means that they are removed again.
-                if kind != "inputs":  # jobs share them: they go when none needs them, see Snapshots.collect
-                    self.files.drop(job.id, kind)
                 if kind == "log":  # what a job reported of itself is kept as long as what it printed
                     self.jobs.metrics.forget(job.id)
-                self.jobs.mark_dropped(job.id, kind, now=now)
+                self.files.drop(job.id, kind, now=now)
             if old:
                 log.info("%s of %d jobs removed: they ended more than %d s ago", kind, len(old), seconds)
         self.deliveries.forget(before=now - _KEEP_MESSAGES)
         Outbox(self.jobs.db).forget(before=now - _KEEP_EVENTS)
         for journal in (JOURNAL, LEDGER_JOURNAL):
-            self.files.journal_drop(older_than=now - _KEEP_JOURNAL, of=journal)
+            self.files.files.journal_drop(older_than=now - _KEEP_JOURNAL, of=journal)

@@ -6,13 +6,16 @@ import json
 import logging
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pydantic import ValidationError
 
+from ...domain.jobs import JobPlan
 from ...domain.refusals import Refusal, RefusalReason
 from ...domain.schedules import check_schedule, missed, next_time
+from ...domain.tenants import Role
+from ...domain.verdicts import Verb
 from ...store import Jobs, Schedule, Schedules, Snapshots
 from ..auth.memberships import Members
 from ..errors import ServiceError
@@ -29,6 +32,9 @@ class Membership(Protocol):
     async def may_submit(self, user: str, tenant: str) -> bool | None:
         """Asked afresh."""
 
+    async def role(self, user: str, tenant: str) -> Role | None:
+        """What the user is in the tenant; None when the hub can't be asked now, or they are nothing there."""
+
 
 @dataclass(frozen=True)
 class HubMembership:
@@ -40,6 +46,13 @@ class HubMembership:
         """See Membership."""
         try:
             return (await self.members.of([user], watch=True))[user].may_start(tenant)
+        except ServiceError:
+            return None
+
+    async def role(self, user: str, tenant: str) -> Role | None:
+        """See Membership."""
+        try:
+            return (await self.members.of([user]))[user].tenants.get(tenant)
         except ServiceError:
             return None
 
@@ -59,17 +72,19 @@ class Scheduler:
     membership: Membership
     clock: Callable[[], float]
 
-    async def make(self, owner: str, tenant: str, asked: ScheduleRequest) -> tuple[Schedule, bool] | Refusal:
-        """The schedule of this request and whether it is new, or why not."""
-        return await reads.run(self._make, owner, tenant, asked)
+    async def make(
+        self, owner: str, tenant: str, asked: ScheduleRequest, *, role: Role | None = None
+    ) -> tuple[Schedule, bool] | Refusal:
+        """The schedule of this request and whether it is new, or why not. ``role``: see Submissions.submit."""
+        return await reads.run(self._make, owner, tenant, asked, role)
 
-    async def run(self, schedule: Schedule, key: str) -> SubmitResult | Refusal:
+    async def run(self, schedule: Schedule, key: str, *, role: Role | None = None) -> SubmitResult | Refusal:
         """A job of the schedule now, besides those that its times make and also while it is paused; or why not."""
         submission = self._submission(schedule, key)
         if isinstance(submission, str):
             return Refusal(RefusalReason.BAD_FIELD, f"Schedule {schedule.id}: {submission}. Make it anew.", field="id")
         submit = self.submissions.submit_now
-        return await reads.run(submit, schedule.owner, schedule.tenant, submission, schedule=schedule.id)
+        return await reads.run(submit, schedule.owner, schedule.tenant, submission, schedule=schedule.id, role=role)
 
     async def tick(self) -> None:
         """Submit what is due."""
@@ -79,7 +94,9 @@ class Scheduler:
             except Exception:
                 log.exception("schedule %s could not be looked at; it is tried again", schedule.id)
 
-    def _make(self, owner: str, tenant: str, asked: ScheduleRequest) -> tuple[Schedule, bool] | Refusal:
+    def _make(
+        self, owner: str, tenant: str, asked: ScheduleRequest, role: Role | None
+    ) -> tuple[Schedule, bool] | Refusal:
         request = asked.job.model_dump(mode="json", exclude_defaults=True, exclude={"key", "tenant"})
         digest = digest_of({**asked.model_dump(mode="json", exclude={"key", "job"}), "job": request, "tenant": tenant})
         earlier = self.schedules.find_by_key(tenant, owner, asked.key)
@@ -108,8 +125,18 @@ class Scheduler:
         if asked.job.files is not None and self.snapshots.use(tenant, owner, asked.job.files, now=now) is None:
             message = f"There is no manifest {asked.job.files} of yours: send the files and it, then make the schedule."
             return Refusal(RefusalReason.BAD_FIELD, message, field="job.files")
+        against = self._against(plan, made, asked.job, role)
+        if against is not None:
+            return against
         stored = self.schedules.add(made)
         return self._same(stored, digest, new=stored.id == made.id)
+
+    def _against(self, plan: JobPlan, made: Schedule, job: Submission, role: Role | None) -> Refusal | None:
+        """Why the site's rules refuse the job of a schedule. What they only hold is held when it is due."""
+        record = replace(self.submissions.record(plan, made.owner, job), id=made.id, schedule=made.id)
+        judged = self.submissions.gate.review(Verb.SCHEDULE, record, role)
+        self.submissions.gate.record(judged)
+        return judged.refusal
 
     def _same(self, schedule: Schedule, digest: str, *, new: bool) -> tuple[Schedule, bool] | Refusal:
         if schedule.request_digest == digest:
@@ -127,7 +154,9 @@ class Scheduler:
         job_id: str | None = None
         problem: str | None = f"{schedule.owner} may not submit jobs into team {schedule.tenant} any more"
         if allowed:
-            job_id, problem = await reconciling.run(self._submit, schedule)
+            rules = self.submissions.gate.gates.bundle
+            role = await self.membership.role(schedule.owner, schedule.tenant) if rules else None
+            job_id, problem = await reconciling.run(self._submit, schedule, role)
         if problem is not None:
             log.warning("schedule %s of %s made no job: %s", schedule.id, schedule.owner, problem)
         now = self.clock()
@@ -135,14 +164,15 @@ class Scheduler:
         told = _told(schedule, problem, now)
         await reconciling.run(self.schedules.advance, schedule, next_at=following, job_id=job_id, problem=told)
 
-    def _submit(self, schedule: Schedule) -> tuple[str | None, str | None]:
+    def _submit(self, schedule: Schedule, role: Role | None) -> tuple[str | None, str | None]:
         """The job that was made, or why none was."""
         if schedule.overlap == "skip" and (going := self.jobs.of_schedule(schedule.id)):
             return None, f"its job {going[0].id} still goes on"
         submission = self._submission(schedule, f"{schedule.id}-{int(schedule.next_at or 0)}")
         if isinstance(submission, str):
             return None, submission
-        taken = self.submissions.submit_now(schedule.owner, schedule.tenant, submission, schedule=schedule.id)
+        submit, owner = self.submissions.submit_now, schedule.owner
+        taken = submit(owner, schedule.tenant, submission, schedule=schedule.id, role=role)
         if isinstance(taken, Refusal):
             return None, taken.message
         return taken.job.id, None

@@ -9,6 +9,8 @@ from ...domain.jobs import JobState
 from ...store import JobRecord
 
 # A job that waits for something that tells nobody, such as a person's own limit or a vCluster that is away, in seconds.
+# A job that is held for an approval is looked at this often, in seconds.
+_HELD = 60.0
 _AGAIN = 5.0
 
 
@@ -75,6 +77,8 @@ def pause_after(job: JobRecord, *, quiet: float, tick: float, now: float) -> flo
         return tick  # its command has ended: whoever waits for it waits for what the cluster says of that
     if job.unreachable is not None:
         return min(_AGAIN, quiet)
+    if job.state is JobState.HELD:
+        return min(_HELD, quiet)  # a vote wakes it; only its time ends unheard
     if job.state is JobState.PENDING:
         held = (job.not_before or now) - now
         return min(held, quiet) if held > 0 else min(_AGAIN, quiet)

@@ -14,6 +14,7 @@ from ...constants import KIND_JOB
 from ...domain.jobs import job_of
 from ...domain.orphans import TicketVerdicts, are_many, judge_tickets, ticket_key
 from ...engines.base import Engine, EngineUnavailable
+from ...store.model_registry import ModelRegistry
 from ..executors import reconciling
 from .steps import StepParts
 
@@ -68,7 +69,7 @@ class Sweeper:
     def _sweep_lost(self, before: float) -> None:
         """Files of jobs that no record is left of."""
         old = self._w.files.job_ids(older_than=before)
-        lost = {*old} - self._w.jobs.known(old)
+        lost = {*old} - self._w.jobs.known(old) - ModelRegistry(self._w.jobs.db).held_jobs(old)
         if are_many(len(lost), len({*old})):
             log.error("files of %d of %d jobs belong to no job in the database: kept. %s", len(lost), len({*old}), _ASK)
             return

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from aifactory_profiles import Device, Profile
 
@@ -18,10 +19,13 @@ from ...engines.base import EngineRefused, EngineUnavailable
 from ...engines.installed import Engines
 from ...registry.model import Registry
 from ...store import FileStore, JobRecord, Jobs, LogSpool, Schedules, Snapshots
+from ...store.secrets import SecretMissing, Secrets
 from ..auth.runner_tokens import job_token, token_hash
+from ..budgets import Budgets
 from ..executors import reconciling
+from ..job_approvals import JobApprovals
 from ..room import Room
-from .run_spec import longest, run_spec, times
+from ..run_spec import longest, run_spec, times
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +43,9 @@ class StepParts:
     room: Room
     admission: GatedAdmission
     engines: Engines
+    approvals: JobApprovals
+    budgets: Budgets
+    secrets: Secrets
     token_key: bytes
     clock: Callable[[], float]
     database: str
@@ -67,6 +74,8 @@ class JobSteps:
             return await self._clean(job)
         if job.current.kind is not None:
             return await self._end_attempt(job)
+        if job.state is JobState.HELD and job.cancel_asked_at is None:
+            return await self._held(job)
         ticket = None if tickets is None else tickets.get(job.ticket_name) or _no_ticket(job)
         run, silence = await self._run(job)
         created = job.current.run_created_at is not None
@@ -96,6 +105,20 @@ class JobSteps:
             return False
         # The queue may answer for a job whose vCluster is silent.
         await self._note_unknown(job, silence)
+        return moved
+
+    async def _held(self, job: JobRecord) -> bool:
+        """One step for a job that waits for an approval, or for room in a budget: that comes first."""
+        why = await reconciling.run(self._w.budgets.reserve, job)
+        if why is not None:
+            await self._note(job, JobState.HELD, why)
+            return False
+        try:
+            moved = await self._w.approvals.advance(job)
+        except EngineUnavailable as error:
+            await self._note_unknown(job, str(error))
+            return False
+        await self._note_unknown(job, None)
         return moved
 
     def _starting_for(self, job: JobRecord, run: JobRun | None) -> float:
@@ -143,7 +166,8 @@ class JobSteps:
                         await self._note(job, state, job.reason)
                     if decision.reason is not None:
                         log.warning("job %s of %s in %s: %s", job.id, job.owner, job.tenant, decision.reason)
-                    await self._w.admission.request(self._ticket_request(job))
+                    low = await reconciling.run(self._w.budgets.lowered, job.tenant, job.owner)
+                    await self._w.admission.request(self._ticket_request(job, low=low))
                 case JobStep.HOLD_TICKET:
                     await self._w.admission.hold(job.tenant, job.ticket_name)
                 case JobStep.CREATE_RUN:
@@ -169,6 +193,9 @@ class JobSteps:
     async def _create_run(self, job: JobRecord, ticket: Ticket | None) -> None:
         """The intention is recorded first and the run's name derives from the job's id: a crash anywhere in
         here is followed by a look for the run, and by creating it under the same name if it is not there."""
+        changed = await self._w.approvals.changed(job)
+        if changed is not None:
+            raise EngineRefused(changed)
         token = job_token(self._w.token_key, job.run_id)
         now = self._w.clock()
         intend = self._w.jobs.attempts.intend_run
@@ -176,8 +203,20 @@ class JobSteps:
         await self._w.admission.hold(job.tenant, job.ticket_name)
         profile = self._profile(job)
         selector = {**profile.node_labels, **(ticket.node_selector if ticket else {})}
-        spec = run_spec(job, profile, self._w.registry, token=token, node_selector=selector)
+        secrets = await self._secrets_of(job)
+        spec = run_spec(job, profile, self._w.registry, token=token, node_selector=selector, secrets=secrets)
         await self._confirm(job, await self._w.engines.of(job.spec.backend).create(spec))
+
+    async def _secrets_of(self, job: JobRecord) -> Mapping[str, str]:
+        """The values of the secrets that the job lists. One that is gone ends the job: it never runs without it."""
+        if not job.spec.secrets:
+            return {}
+        whose = {"tenant": job.tenant, "owner": job.owner, "job": job.id}
+        give = partial(self._w.secrets.give, job.spec.secrets, **whose, attempt=job.attempt, now=self._w.clock())
+        try:
+            return await reconciling.run(give)
+        except SecretMissing as error:
+            raise EngineRefused(str(error)) from error
 
     async def _confirm(self, job: JobRecord, run: JobRun) -> None:
         confirm = self._w.jobs.attempts.confirm_run
@@ -185,6 +224,8 @@ class JobSteps:
 
     async def _finish(self, job: JobRecord, decision: JobDecision) -> None:
         await self._keep_log(job)
+        if job.state is JobState.HELD:
+            await self._w.approvals.withdraw(job, _why(job, decision) or "the job was cancelled")
         report = job.current.report or {}
         said = report.get("problem")
         exit_code = decision.exit_code
@@ -309,7 +350,8 @@ class JobSteps:
             raise EngineRefused(f"Profile {job.spec.profile} is not in tenants.yaml any more. Submit with another one.")
         return catalogue.profile(job.spec.profile)
 
-    def _ticket_request(self, job: JobRecord) -> TicketRequest:
+    def _ticket_request(self, job: JobRecord, *, low: bool) -> TicketRequest:
+        """``low``: a budget lets it go after all others."""
         profile = self._profile(job)
         return TicketRequest(
             tenant=job.tenant,
@@ -319,7 +361,7 @@ class JobSteps:
             user=job.owner,
             profile=profile.name,
             resources=times(profile.requests, job.spec.nodes),
-            priority=constants.JOB_PRIORITIES[job.spec.priority],
+            priority=constants.PRIORITY_LOWERED if low else constants.JOB_PRIORITIES[job.spec.priority],
             node_labels=profile.node_labels,
             flavor=profile.flavor,
             max_seconds=longest(job, self._w.registry),

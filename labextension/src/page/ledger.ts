@@ -20,6 +20,14 @@ export type Fact = Schemas['FactAnswer'];
 export type BillLine = Schemas['BillLineAnswer'];
 export type Bill = Schemas['BillAnswer'];
 export type Bills = Schemas['PlatformBills'];
+export type Budget = Schemas['BudgetAnswer'];
+export type Budgets = Schemas['BudgetsAnswer'];
+
+export type IdleServers = Schemas['IdleServers'];
+export type IdleServer = Schemas['IdleServer'];
+export type IdleAct = Schemas['IdleActAnswer'];
+export type SizeAdvice = Schemas['SizeAdvice'];
+export type AllAdvice = Schemas['AdviceAnswer'];
 
 export type By = 'user' | 'profile' | 'kind' | 'day' | 'tenant';
 

@@ -2,13 +2,17 @@
 
 import type { JSX } from 'react';
 import { createRoot } from 'react-dom/client';
+import { ApprovalsPage } from './approvalspage';
 import { HubModel } from '../model';
+import { ModelsPage } from './modelspage';
 import { Page } from './page';
 import { PageApi } from './pageapi';
 import type { Site } from './pagehead';
 import { readHere, readPlace } from './place';
+import { PipelinesPage } from './pipelinespage';
 import { PlatformPage } from './platformpage';
 import { TeamPage } from './teampage';
+import { TeamsPage } from './teamspage';
 import { english } from './translation';
 
 /** Milliseconds between requests while something runs. */
@@ -59,8 +63,20 @@ function page(here: Site, api: PageApi): JSX.Element {
   if (place.page === 'team') {
     return <TeamPage site={here} tenant={place.tenant} api={api} trans={english} />;
   }
+  if (place.page === 'approvals') {
+    return <ApprovalsPage site={here} id={place.id} api={api} trans={english} />;
+  }
+  if (place.page === 'models') {
+    return <ModelsPage site={here} tenant={place.tenant} api={api} trans={english} />;
+  }
+  if (place.page === 'pipelines') {
+    return <PipelinesPage site={here} tenant={place.tenant} api={api} trans={english} />;
+  }
   if (place.page === 'platform') {
     return <PlatformPage site={here} api={api} trans={english} />;
+  }
+  if (place.page === 'teams') {
+    return <TeamsPage site={here} api={api} trans={english} />;
   }
   const model = new HubModel(api, { busyInterval: BUSY });
   void model.setFilter(readPlace(here.prefix, location.pathname, location.search).filter);

@@ -5,18 +5,33 @@ import { Offline, Refused } from '../errors';
 import type { components } from '../openapi';
 import type { Overview } from '../types';
 import { xsrf } from '../xsrf';
+import type { Approval, Decision } from './approvalspage';
+import type { Deployed, Deployments } from './deployments';
 import type {
+  AllAdvice,
   Bill,
   Bills,
+  Budgets,
   By,
   Heat,
   HoldPage,
+  IdleServers,
   OneHold,
   PlatformOverview,
   PlatformUsage,
   TeamOverview,
   TeamUsage
 } from './ledger';
+import type { LineageGraph, ModelDetail, ModelList, Moved, Verification, VersionDetail } from './models';
+import type { PipelineRuns, TriggerEvents, Triggers } from './pipelines';
+import type {
+  Decision as TeamDecision,
+  TeamRequest,
+  TeamRequests,
+  TeamStates,
+  Templates,
+  Wish
+} from './teamrequests';
 
 /** What proves that this page asks; the service sets it with the page. */
 function proof(): string {
@@ -28,6 +43,7 @@ function proven(address: string): string {
   return `${address}${address.includes('?') ? '&' : '?'}_xsrf=${encodeURIComponent(proof())}`;
 }
 
+type ApprovalPage = components['schemas']['ApprovalPage'];
 type Health = components['schemas']['HealthAnswer'];
 
 function pageTransport(prefix: string): Transport {
@@ -72,8 +88,10 @@ export class PageApi extends Api {
         memory: null,
         usage: [],
         idle: { stops_after: null, last_activity: null },
-        notice: null
+        notice: null,
+        unused: null
       },
+      team: { approvals: null, budgets: null, page: '' },
       service: { reachable: true, message: null },
       quota: null,
       mine: null,
@@ -104,6 +122,19 @@ export class PageApi extends Api {
     );
   }
 
+  teamIdle(tenant: string): Promise<IdleServers> {
+    return this.json<IdleServers>(`${ofTeam(tenant)}/idle`);
+  }
+
+  teamAdvice(tenant: string): Promise<AllAdvice> {
+    return this.json<AllAdvice>(`${ofTeam(tenant)}/advice`);
+  }
+
+  /** How its budgets and the caller's own stand. */
+  teamBudgets(tenant: string): Promise<Budgets> {
+    return this.json<Budgets>(`${ofTeam(tenant)}/budget`);
+  }
+
   teamHeat(tenant: string, month: string): Promise<Heat> {
     return this.json<Heat>(`${ofTeam(tenant)}/usage/heatmap${query([['month', month]])}`);
   }
@@ -129,9 +160,76 @@ export class PageApi extends Api {
     return proven(this.url(`${ofTeam(tenant)}/bills/${month}`) + query([['format', 'csv']]));
   }
 
+  /** What answers in a team, and with which release. */
+  deployments(tenant: string): Promise<Deployments> {
+    return this.json<Deployments>(`${ofTeam(tenant)}/deployments`);
+  }
+
+  /** Go back to a release; its alias goes with it. */
+  rollBackDeployment(tenant: string, name: string, release: number, reason: string): Promise<Deployed> {
+    const path = `${ofTeam(tenant)}/deployments/${encodeURIComponent(name)}/rollback`;
+    return this.json<Deployed>(path, { method: 'POST', body: JSON.stringify({ release, reason }) });
+  }
+
+  /** The newest runs of a team's pipelines. */
+  pipelineRuns(tenant: string): Promise<PipelineRuns> {
+    return this.json<PipelineRuns>(`${ofTeam(tenant)}/pipeline-runs${query([['limit', '20']])}`);
+  }
+
+  cancelPipeline(id: string): Promise<unknown> {
+    return this.json<unknown>(ofRun(id), { method: 'DELETE' });
+  }
+
+  /** A new run from a step on; without one, from what did not succeed. */
+  retryPipeline(id: string, step: string | null): Promise<unknown> {
+    return this.post(`${ofRun(id)}/retry`, { key: crypto.randomUUID(), step });
+  }
+
+  triggers(tenant: string): Promise<Triggers> {
+    return this.json<Triggers>(`${ofTeam(tenant)}/triggers`);
+  }
+
+  triggerEvents(id: string): Promise<TriggerEvents> {
+    return this.json<TriggerEvents>(`api/triggers/${encodeURIComponent(id)}/events`);
+  }
+
   /** How much each team holds now. */
   teams(): Promise<PlatformOverview> {
     return this.json<PlatformOverview>('api/platform/overview');
+  }
+
+  /** What may be asked for, and why one may not. */
+  teamTemplates(): Promise<Templates> {
+    return this.json<Templates>('api/teams/templates');
+  }
+
+  teamRequests(): Promise<TeamRequests> {
+    return this.json<TeamRequests>('api/teams/requests');
+  }
+
+  allTeamRequests(): Promise<TeamRequests> {
+    return this.json<TeamRequests>(`api/teams/requests${query([['everybody', 'true']])}`);
+  }
+
+  /** What would be answered; nothing is stored. */
+  checkTeamRequest(wish: Wish): Promise<TeamDecision> {
+    return this.json<TeamDecision>('api/teams/requests/check', {
+      method: 'POST',
+      body: JSON.stringify(wish)
+    });
+  }
+
+  askForTeam(wish: Wish): Promise<TeamRequest> {
+    return this.json<TeamRequest>('api/teams/requests', { method: 'POST', body: JSON.stringify(wish) });
+  }
+
+  withdrawTeamRequest(id: string): Promise<TeamRequest> {
+    return this.json<TeamRequest>(`api/teams/requests/${encodeURIComponent(id)}`, { method: 'DELETE' });
+  }
+
+  /** How each team is on the host. */
+  teamStates(): Promise<TeamStates> {
+    return this.json<TeamStates>('api/platform/teams');
   }
 
   platformUsage(month: string, by: By): Promise<PlatformUsage> {
@@ -160,10 +258,96 @@ export class PageApi extends Api {
     return this.post(`api/platform/bills/${month}/close`, {});
   }
 
+  /** The newest approvals that the person may see. */
+  approvals(): Promise<ApprovalPage> {
+    return this.json<ApprovalPage>(`api/approvals${query([['limit', '100']])}`);
+  }
+
+  approval(id: string): Promise<Approval> {
+    return this.json<Approval>(`api/approvals/${encodeURIComponent(id)}`);
+  }
+
+  /** The digest goes with it: a vote is about what was shown. */
+  vote(approval: Approval, decision: Decision, comment: string): Promise<Approval> {
+    const body = {
+      vote: decision === 'no' ? 'no' : 'yes',
+      digest: approval.digest,
+      comment,
+      emergency: decision === 'emergency'
+    };
+    const init = { method: 'PUT', body: JSON.stringify(body) };
+    return this.json<Approval>(`api/approvals/${encodeURIComponent(approval.id)}/vote`, init);
+  }
+
+  models(tenant: string): Promise<ModelList> {
+    return this.json<ModelList>(`api/models${query([['tenant', tenant]])}`);
+  }
+
+  /** A model with its newest versions. */
+  model(tenant: string, name: string): Promise<ModelDetail> {
+    const asked: Pair[] = [
+      ['tenant', tenant],
+      ['limit', '200']
+    ];
+    return this.json<ModelDetail>(`${ofModel(name)}${query(asked)}`);
+  }
+
+  version(tenant: string, name: string, version: number): Promise<VersionDetail> {
+    return this.json<VersionDetail>(
+      `${ofModel(name)}/versions/${String(version)}${query([['tenant', tenant]])}`
+    );
+  }
+
+  /** Look at a version anew. */
+  verify(tenant: string, name: string, version: number): Promise<Verification> {
+    const path = `${ofModel(name)}/versions/${String(version)}/verify`;
+    return this.post<Verification>(path + query([['tenant', tenant]]), {});
+  }
+
+  promote(tenant: string, name: string, alias: string, version: number, reason: string): Promise<Moved> {
+    return this.post<Moved>(ofAlias(tenant, name, alias, 'promote'), { version: String(version), reason });
+  }
+
+  rollBack(tenant: string, name: string, alias: string, version: number, reason: string): Promise<Moved> {
+    return this.post<Moved>(ofAlias(tenant, name, alias, 'rollback'), { version: String(version), reason });
+  }
+
+  thaw(tenant: string, name: string, alias: string, reason: string): Promise<Moved> {
+    return this.post<Moved>(ofAlias(tenant, name, alias, 'thaw'), { reason });
+  }
+
+  /** Where the browser gets all that was signed of a version. */
+  evidenceUrl(tenant: string, name: string, version: number): string {
+    const path = `${ofModel(name)}/versions/${String(version)}/evidence`;
+    return proven(this.url(path) + query([['tenant', tenant]]));
+  }
+
+  /** What something came from and what came from it; `of` as "model:fraud@3". */
+  lineage(tenant: string, of: string): Promise<LineageGraph> {
+    const asked: Pair[] = [
+      ['tenant', tenant],
+      ['of', of],
+      ['depth', '6']
+    ];
+    return this.json<LineageGraph>(`api/lineage${query(asked)}`);
+  }
+
   /** How the service does; it answers also when it is not well. */
   health(): Promise<Health> {
     return this.json<Health>('api/health');
   }
+}
+
+function ofModel(name: string): string {
+  return `api/models/${encodeURIComponent(name)}`;
+}
+
+function ofAlias(tenant: string, name: string, alias: string, verb: string): string {
+  return `${ofModel(name)}/aliases/${encodeURIComponent(alias)}/${verb}${query([['tenant', tenant]])}`;
+}
+
+function ofRun(id: string): string {
+  return `api/pipeline-runs/${encodeURIComponent(id)}`;
 }
 
 function ofTeam(tenant: string): string {

@@ -2,7 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { JSX, MouseEvent } from 'react';
-import { type Here, teamAddress } from './place';
+import { type Here, modelsAddress, teamAddress } from './place';
 
 /** What the service says about this page and who looks at it. */
 export interface Site {
@@ -32,6 +32,7 @@ interface HeadProps {
 }
 
 export function PageHead({ site, here, toJobs, trans }: HeadProps): JSX.Element {
+  const models = 'tenant' in here ? here.tenant : Object.keys(site.tenants)[0];
   const current = (is: boolean) => (is ? 'page' : undefined);
   return (
     <header className="aif-Page-head">
@@ -47,11 +48,21 @@ export function PageHead({ site, here, toJobs, trans }: HeadProps): JSX.Element 
           <a
             key={name}
             href={teamAddress(site.prefix, name)}
-            aria-current={current(here.page === 'team' && here.tenant === name)}
+            aria-current={current(
+              (here.page === 'team' || here.page === 'pipelines') && here.tenant === name
+            )}
           >
             {trans.__('Team %1', title)}
           </a>
         ))}
+        {models === undefined ? null : (
+          <a href={modelsAddress(site.prefix, models)} aria-current={current(here.page === 'models')}>
+            {trans.__('Models')}
+          </a>
+        )}
+        <a href={`${site.prefix}approvals`} aria-current={current(here.page === 'approvals')}>
+          {trans.__('Approvals')}
+        </a>
         {site.administrator ? (
           <a href={`${site.prefix}platform`} aria-current={current(here.page === 'platform')}>
             {trans.__('Platform')}

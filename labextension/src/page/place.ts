@@ -10,7 +10,10 @@ export interface Place {
 
 /** Which of the pages an address is of. */
 export type Here =
-  { readonly page: 'jobs' | 'platform' } | { readonly page: 'team'; readonly tenant: string };
+  | { readonly page: 'jobs' | 'platform' | 'teams' }
+  | { readonly page: 'team' | 'models' | 'pipelines'; readonly tenant: string }
+  /** `id` null: all of them. */
+  | { readonly page: 'approvals'; readonly id: string | null };
 
 export const ALL: JobFilter = { mine: false, text: '', state: '' };
 
@@ -57,13 +60,34 @@ export function teamAddress(prefix: string, tenant: string): string {
   return `${prefix}team/${encodeURIComponent(tenant)}`;
 }
 
+export function approvalAddress(prefix: string, id: string): string {
+  return `${prefix}approvals/${encodeURIComponent(id)}`;
+}
+
+export function modelsAddress(prefix: string, tenant: string): string {
+  return `${prefix}models/${encodeURIComponent(tenant)}`;
+}
+
+/** The page of one model of a team. */
+export function modelAddress(prefix: string, tenant: string, model: string): string {
+  return `${modelsAddress(prefix, tenant)}?model=${encodeURIComponent(model)}`;
+}
+
+export function pipelinesAddress(prefix: string, tenant: string): string {
+  return `${prefix}pipelines/${encodeURIComponent(tenant)}`;
+}
+
 export function readHere(prefix: string, path: string): Here {
   const rest = path.startsWith(prefix) ? path.slice(prefix.length) : '';
-  const team = /^team\/([^/]+)$/.exec(rest)?.[1];
-  if (team !== undefined) {
-    return { page: 'team', tenant: decoded(team) };
+  const [, page, tenant] = /^(team|models|pipelines)\/([^/]+)$/.exec(rest) ?? [];
+  if (page !== undefined && tenant !== undefined) {
+    return { page: page as 'team' | 'models' | 'pipelines', tenant: decoded(tenant) };
   }
-  return { page: rest === 'platform' ? 'platform' : 'jobs' };
+  const approvals = /^approvals(?:\/([^/]+))?$/.exec(rest);
+  if (approvals !== null) {
+    return { page: 'approvals', id: approvals[1] === undefined ? null : decoded(approvals[1]) };
+  }
+  return { page: rest === 'platform' || rest === 'teams' ? rest : 'jobs' };
 }
 
 function decoded(text: string): string {

@@ -7,13 +7,15 @@ export interface Question {
   readonly more: string;
   readonly yes: string;
   readonly no: string;
+  /** Whether "yes" ends or takes away nothing. */
+  readonly harmless?: boolean;
   /** What is asked for besides, and how many characters of it are taken; absent where yes or no is all. */
   readonly word?: { readonly label: string; readonly longest: number };
   readonly answer: (yes: boolean, word: string) => void;
 }
 
 /** The browser's own dialog: it holds the focus, and Escape says no. */
-export function QuestionBox({ words, more, yes, no, word, answer }: Question): JSX.Element {
+export function QuestionBox({ words, more, yes, no, word, harmless, answer }: Question): JSX.Element {
   const [text, setText] = useState('');
   const field = useId();
   const box = useRef<HTMLDialogElement>(null);
@@ -62,7 +64,7 @@ export function QuestionBox({ words, more, yes, no, word, answer }: Question): J
         </button>
         <button
           type="button"
-          className="jp-mod-styled aif-Danger"
+          className={harmless ? 'jp-mod-styled' : 'jp-mod-styled aif-Danger'}
           onClick={() => {
             answer(true, text.trim().replace(/\s+/g, ' '));
           }}

@@ -2,14 +2,17 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { type JSX, useCallback, useEffect, useState } from 'react';
-import { Answered } from './answered';
+import { printable } from '../printable';
+import { Answered, words } from './answered';
 import { BillView, Holds } from './billview';
+import { TeamBudgets } from './budgetview';
 import { Days, HeatTable } from './dayviews';
 import { months, type TeamOverview } from './ledger';
+import { IdleView } from './idleview';
 import { MonthChoice, Totals, UsageTable } from './monthviews';
 import type { PageApi } from './pageapi';
 import { PageHead, SimulatedNotice, type Site } from './pagehead';
-import { ALL, listAddress } from './place';
+import { ALL, listAddress, modelsAddress, pipelinesAddress } from './place';
 import { TeamNow } from './teamnow';
 import { type Answer, useAnswer } from './useanswer';
 
@@ -43,6 +46,18 @@ export function TeamPage({ site, tenant, api, trans }: TeamProps): JSX.Element {
           <a className="aif-Link" href={listAddress(site.prefix, { ...ALL, tenant })}>
             {trans.__('Jobs of the team')}
           </a>
+          {' · '}
+          <a className="aif-Link" href={modelsAddress(site.prefix, tenant)}>
+            {trans.__('Models of the team')}
+          </a>
+          {' · '}
+          <a className="aif-Link" href={pipelinesAddress(site.prefix, tenant)}>
+            {trans.__('Pipelines of the team')}
+          </a>
+          {' · '}
+          <a className="aif-Link" href={`${site.prefix}teams`}>
+            {trans.__('Ask for a team')}
+          </a>
           {admin ? (
             <>
               {' · '}
@@ -52,9 +67,61 @@ export function TeamPage({ site, tenant, api, trans }: TeamProps): JSX.Element {
             </>
           ) : null}
         </p>
+        {now.value === null || now.value.notice === '' ? null : (
+          <p className="aif-Notice" data-kind="trouble">
+            {printable(now.value.notice)}{' '}
+            {admin && now.value.renewable ? <Renewal {...{ tenant, api, trans }} again={now.again} /> : null}
+          </p>
+        )}
         <Now {...{ site, tenant, api, now, trans }} />
+        <IdleView {...{ tenant, api, trans }} />
+        {now.value === null ? null : <TeamBudgets {...{ tenant, api, trans }} />}
         {now.value === null ? null : <Month {...{ tenant, api, admin, trans }} />}
       </main>
+    </>
+  );
+}
+
+/** More time for a team that was asked for. */
+function Renewal({
+  tenant,
+  api,
+  trans,
+  again
+}: Omit<TeamProps, 'site'> & { again: () => void }): JSX.Element {
+  const [day, setDay] = useState('');
+  const [told, setTold] = useState('');
+  const ask = () => {
+    const reason = trans.__('more time, asked for on the page of the team');
+    api.askForTeam({ kind: 'renewal', name: tenant, expires: day, reason }).then(
+      request => {
+        const granted = request.state === 'GRANTED';
+        setTold(
+          granted
+            ? trans.__('It lasts until %1 now.', request.expires)
+            : trans.__('Asked: others approve it.')
+        );
+        again();
+      },
+      (error: unknown) => {
+        setTold(words(error, trans));
+      }
+    );
+  };
+  return (
+    <>
+      <input
+        type="date"
+        aria-label={trans.__('New last day')}
+        value={day}
+        onChange={event => {
+          setDay(event.target.value);
+        }}
+      />{' '}
+      <button type="button" className="jp-mod-styled" disabled={day === ''} onClick={ask}>
+        {trans.__('Ask for more time')}
+      </button>{' '}
+      <span role="status">{told}</span>
     </>
   );
 }

@@ -1,0 +1,1 @@
+"""Deployments of models: asked for, judged, kept running, and returned from."""

@@ -1,0 +1,116 @@
+"""The forms of the answers about pipelines. As in ``answer_types``, which has the others."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import JsonValue
+from typing_extensions import TypedDict
+
+from ..domain.jobs import JobState
+from ..domain.pipeline_runs import PipelineStepState, RunState
+from .answer_types import Moment
+
+
+class FaultAnswer(TypedDict):
+    """What is wrong with a pipeline file, with its line; ``place`` is the field, such as steps.train.profile."""
+
+    message: str
+    line: int | None
+    place: str
+
+
+class CheckedStepAnswer(TypedDict):
+    """What would become of one job of a pipeline. ``refusal`` says why it would be refused."""
+
+    key: str
+    step: str
+    needs: list[str]
+    profile: str | None
+    accepted: bool
+    refusal: str | None
+    warnings: list[str]
+
+
+class PipelineCheckAnswer(TypedDict):
+    """What would happen to a pipeline. With ``faults`` it can't be read, and there are no steps."""
+
+    accepted: bool
+    name: str | None
+    faults: list[FaultAnswer]
+    steps: list[CheckedStepAnswer]
+    simulated: bool
+
+
+class CauseAnswer(TypedDict):
+    """What started a run: somebody by ``hand``, or what happened in a repository. ``by`` is who, where that is known.
+
+    ``before`` is the commit that the ref named before; ``forced``: history was rewritten.
+    """
+
+    kind: Literal["hand", "push", "tag", "change-request", "schedule"]
+    by: str | None
+    trigger: str | None
+    repository: str | None
+    ref: str | None
+    commit: str | None
+    before: str | None
+    forced: bool
+
+
+class StepResultAnswer(TypedDict):
+    """The version of a model that a step registered, let ``alias`` lead to, or let answer as ``deployment``."""
+
+    model: str
+    version: int
+    alias: str | None
+    deployment: str | None
+
+
+class PipelineStepAnswer(TypedDict):
+    """One job of a run, or what the service did itself. ``job_state`` is null until the job is submitted, and when it
+    is no longer kept.
+
+    ``taken_from`` is the earlier run whose job counts here. ``result`` is of a step without a job.
+    """
+
+    key: str
+    step: str
+    needs: list[str]
+    when: list[str]
+    work: str
+    values: dict[str, JsonValue]
+    state: PipelineStepState
+    reason: str | None
+    job: str | None
+    job_state: JobState | None
+    taken_from: str | None
+    metrics: dict[str, float | None]
+    result: StepResultAnswer | None
+    started: Moment | None
+    finished: Moment | None
+
+
+class PipelineRunAnswer(TypedDict):
+    """A run of a pipeline with its steps, in the order of the file."""
+
+    id: str
+    tenant: str
+    owner: str
+    name: str
+    state: RunState
+    reason: str | None
+    cause: CauseAnswer
+    created: Moment
+    finished: Moment | None
+    cancel_asked: bool
+    retry_of: str | None
+    steps: list[PipelineStepAnswer]
+    simulated: bool
+
+
+class PipelineRunPage(TypedDict):
+    """Runs, the newest first. ``next`` is what to pass as ``before`` for those after; null at the end."""
+
+    runs: list[PipelineRunAnswer]
+    next: str | None

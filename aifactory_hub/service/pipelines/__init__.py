@@ -1,0 +1,1 @@
+"""Runs of pipelines: started, taken forward step by step, each step an ordinary job."""

@@ -1,0 +1,136 @@
+"""The job that a step of a pipeline becomes: its request, and the files that it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from ...client.api import notebook_command
+from ...domain.globs import path_fits
+from ...domain.pipeline_conditions import Values, value_of
+from ...domain.pipeline_reading import text_of
+from ...domain.pipelines import Pipeline, Step, StepJob, jobs_of
+from ...runner.checkpoints import PREFIX as CHECKPOINTS
+from ...store import Artifact, BlobMissing, FilesMissing, FileStore, Jobs
+from ...store.pipeline_runs import PipelineRun, RunStep
+from ...untrusted.json_text import BadJson
+from ...untrusted.manifests import ManifestFile, read_manifest
+from ..request_types import Submission
+from ..snapshot_writer import SnapshotWriter, SourceFile, TooMuch
+
+_LONGEST_NAME = 255
+
+
+class CantRun(Exception):
+    """Why a step can't be submitted, however often it is tried."""
+
+
+def submission_of(
+    name: str, job: StepJob, *, key: str, files: str | None, values: Values, provenance: Mapping[str, Any] | None = None
+) -> Submission:
+    """The request for a step's job. ``values`` are the metrics of the steps that it needs. Raises CantRun."""
+    step = job.step
+    asked: dict[str, Any] = {
+        "name": f"{name}: {job.key}"[:_LONGEST_NAME],
+        "key": key,
+        "profile": step.profile,
+        "environment": {**step.environment, **_measured(step, values), **_varied(job)},
+        "outputs": None if step.outputs is None else list(step.outputs),
+        "retries": step.retries,
+        "max_seconds": step.max_seconds,
+        "nodes": step.nodes,
+        "files": files,
+        "sweep_parameters": dict(job.values),
+        "provenance": None if provenance is None else dict(provenance),
+    }
+    try:
+        return Submission.model_validate(asked | _work(job))
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_context=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise CantRun(f"{place}: {problem['msg'].removeprefix('Value error, ')}") from error
+
+
+def _work(job: StepJob) -> dict[str, Any]:
+    step = job.step
+    if step.notebook is not None:
+        return {"command": notebook_command(step.notebook, {**step.parameters, **job.values})}
+    if step.template is not None:
+        given = {name: text_of(value) for name, value in {**step.parameters, **job.values}.items()}
+        return {"template": step.template, "engine": step.engine, "parameters": given}
+    return {"command": step.command, "engine": step.engine}
+
+
+def _measured(step: Step, values: Values) -> dict[str, str]:
+    found = {variable: value_of(reference, values) for variable, reference in step.metrics.items()}
+    return {variable: repr(value) for variable, value in found.items() if value is not None}
+
+
+def _varied(job: StepJob) -> dict[str, str]:
+    return {} if job.step.command == "" else {name: text_of(value) for name, value in job.values.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class StepFiles:
+    """Puts together what a step's job gets: the run's own files, and those that needed steps gave back."""
+
+    jobs: Jobs
+    files: FileStore
+    writer: SnapshotWriter
+
+    def size(self, pipeline: Pipeline, step: Step, steps: Mapping[str, RunStep]) -> int:
+        """How many bytes would have to be kept for it at most."""
+        return sum(artifact.size for _, _, artifact in self._given(pipeline, step, steps))
+
+    def gather(
+        self, run: PipelineRun, pipeline: Pipeline, step: Step, steps: Mapping[str, RunStep], *, now: float
+    ) -> str | None:
+        """What the job names the files by; None without any. Of two files with one name that of the step counts which
+        stands later among the needs. Raises CantRun."""
+        given = {
+            file.name: SourceFile(file, _chunks_of(self.files, job_id, artifact.name))
+            for job_id, file, artifact in self._given(pipeline, step, steps)
+        }
+        if not given:
+            return run.files
+        try:
+            own: Sequence[ManifestFile] = ()
+            if run.files is not None:
+                text, _ = self.writer.snapshots.manifest(run.tenant, run.owner, run.files)
+                own = read_manifest(text.encode())
+            return self.writer.keep(run.tenant, run.owner, list(given.values()), kept=own, now=now)
+        except TooMuch as error:
+            raise CantRun(f"its files can't travel: {error}") from error
+        except BadJson as error:
+            raise CantRun(f"its files can't be put together: {error.problem}") from error
+        except (BlobMissing, FilesMissing) as error:
+            raise CantRun("files that it needs are not kept any more") from error
+
+    def _given(
+        self, pipeline: Pipeline, step: Step, steps: Mapping[str, RunStep]
+    ) -> Iterator[tuple[str, ManifestFile, Artifact]]:
+        """Job, file as it is to be named, and artifact."""
+        for need in step.needs:
+            wanted = step.files.get(need)
+            for job in jobs_of(replace(pipeline, steps=(pipeline.step(need),))):
+                job_id, folder = steps[job.key].job_id, f"{job.key}/" if job.step.matrix else ""
+                for artifact in [] if job_id is None else self.jobs.artifacts(job_id):
+                    hidden = artifact.name.startswith(CHECKPOINTS)
+                    if not hidden and (wanted is None or any(path_fits(artifact.name, each) for each in wanted)):
+                        file = ManifestFile(folder + artifact.name, artifact.sha256, artifact.size)
+                        yield str(job_id), file, artifact
+
+
+def _chunks_of(files: FileStore, job_id: str, name: str) -> Any:
+    def chunks() -> Iterator[bytes]:
+        reading = files.open(files.artifact(job_id, name))
+        try:
+            while chunk := reading.next():
+                yield chunk
+        finally:
+            reading.close()
+
+    return chunks

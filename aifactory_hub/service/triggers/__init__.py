@@ -1,0 +1,1 @@
+"""Triggers: repositories are watched, and what changes in them starts pipelines."""

@@ -1,0 +1,217 @@
+"""The repository of pipelines' runs: what was asked, and how each of their jobs stands."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from sqlalchemy import Engine, func, insert, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
+
+from ..domain.pipeline_runs import PipelineStepState, RunState, Standing
+from .commit_statuses import open_again
+from .database import writing
+from .pipeline_tables import PipelineRunRow, PipelineStepRow
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRun:
+    """A run of a pipeline. ``data`` is the pipeline file's, as plain data; ``files`` the manifest of the files that its
+    first steps get. ``cause`` says what started it: see ``domain.triggers``. ``trigger`` is the trigger's id, None for
+    a run that somebody started by hand.
+    """
+
+    id: str
+    tenant: str
+    owner: str
+    key: str
+    request_digest: str
+    name: str
+    data: Mapping[str, Any]
+    files: str | None
+    cause: Mapping[str, Any]
+    created_at: float
+    trigger: str | None = None
+    retry_of: str | None = None
+    state: RunState = RunState.RUNNING
+    reason: str | None = None
+    cancel_asked_at: float | None = None
+    cancel_asked_by: str | None = None
+    finished_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStep:
+    """One job of a run. ``taken_from`` is the earlier run whose job counts here, because it succeeded there.
+
+    ``result`` is what a step without a job did, such as the version that it registered; until then, whether it is held.
+    """
+
+    key: str
+    place: int
+    state: PipelineStepState = PipelineStepState.PENDING
+    reason: str | None = None
+    job_id: str | None = None
+    taken_from: str | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    result: Mapping[str, Any] | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+
+    @property
+    def standing(self) -> Standing:
+        """For the decision of what is next."""
+        return Standing(self.key, self.state, self.reason, self.metrics)
+
+
+_RUN = tuple(PipelineRunRow.__table__.c[f.name] for f in fields(PipelineRun))
+_STEP = tuple(PipelineStepRow.__table__.c[f.name] for f in fields(RunStep))
+
+
+class PipelineRuns:
+    """Runs in the database. Methods block for a moment and are safe in any thread. Times are arguments."""
+
+    def __init__(self, db: Engine) -> None:
+        self._db = db
+
+    def add(self, run: PipelineRun, steps: Sequence[RunStep]) -> PipelineRun:
+        """Store a new run with its steps. If its owner has used its key in its tenant before, that run is returned."""
+        values = {f.name: getattr(run, f.name) for f in fields(PipelineRun)}
+        values |= {"data": dict(run.data), "cause": dict(run.cause), "state": run.state.value}
+        try:
+            with writing(self._db) as connection:
+                connection.execute(insert(PipelineRunRow).values(**values))
+                connection.execute(insert(PipelineStepRow), [{"run_id": run.id, **_step_values(s)} for s in steps])
+                if run.retry_of is not None:
+                    open_again(connection, run.retry_of, run.id)
+        except IntegrityError:
+            earlier = self.find_by_key(run.tenant, run.owner, run.key)
+            if earlier is None:
+                raise
+            return earlier
+        return run
+
+    def find_by_key(self, tenant: str, owner: str, key: str) -> PipelineRun | None:
+        """The run that this owner started with this key."""
+        where = (PipelineRunRow.tenant == tenant, PipelineRunRow.owner == owner, PipelineRunRow.key == key)
+        found = self._many(*where)
+        return found[0] if found else None
+
+    def get(self, run_id: str) -> PipelineRun | None:
+        """The run, whoever's it is."""
+        found = self._many(PipelineRunRow.id == run_id)
+        return found[0] if found else None
+
+    def live(self) -> list[PipelineRun]:
+        """The runs that have not ended, oldest first."""
+        return self._many(PipelineRunRow.state == RunState.RUNNING.value)
+
+    def live_of(self, trigger: str) -> list[PipelineRun]:
+        """The runs of a trigger that have not ended, oldest first."""
+        return self._many(PipelineRunRow.state == RunState.RUNNING.value, PipelineRunRow.trigger == trigger)
+
+    def newest(
+        self, tenant: str, *, limit: int, before: PipelineRun | None = None, trigger: str | None = None
+    ) -> list[PipelineRun]:
+        """The newest runs of a tenant first; ``before`` continues after that one."""
+        query = select(*_RUN).where(PipelineRunRow.tenant == tenant)
+        if trigger is not None:
+            query = query.where(PipelineRunRow.trigger == trigger)
+        if before is not None:
+            place = tuple_(PipelineRunRow.created_at, PipelineRunRow.id)
+            query = query.where(place < (before.created_at, before.id))
+        query = query.order_by(PipelineRunRow.created_at.desc(), PipelineRunRow.id.desc()).limit(limit)
+        with self._db.connect() as connection:
+            return [_run(row) for row in connection.execute(query)]
+
+    def steps(self, run_ids: Collection[str]) -> dict[str, list[RunStep]]:
+        """The steps of each of these runs, in the order of the file."""
+        found: dict[str, list[RunStep]] = {run_id: [] for run_id in run_ids}
+        query = select(PipelineStepRow.run_id, *_STEP).where(PipelineStepRow.run_id.in_(run_ids))
+        with self._db.connect() as connection:
+            for row in connection.execute(query.order_by(PipelineStepRow.run_id, PipelineStepRow.place)):
+                values = dict(row._mapping)
+                run_id = values.pop("run_id")
+                found[run_id].append(RunStep(**{**values, "state": PipelineStepState(values["state"])}))
+        return found
+
+    def begin(self, run_id: str, key: str, job_id: str, *, now: float) -> None:
+        """Record that a step's job is there. Only once: it changes nothing for one that has begun."""
+        values = {"state": PipelineStepState.RUNNING.value, "job_id": job_id, "started_at": now}
+        self._change_step(run_id, key, values, (PipelineStepState.PENDING,))
+
+    def wait(self, run_id: str, key: str, reason: str, *, held: bool, now: float) -> None:
+        """Record what a step without a job waits for. ``held``: people have to approve it."""
+        told = {"reason": reason, "result": {"held": held}}
+        values = {"state": PipelineStepState.RUNNING.value, **told, "started_at": now}
+        self._change_step(run_id, key, told, (PipelineStepState.RUNNING,))
+        self._change_step(run_id, key, values, (PipelineStepState.PENDING,))
+
+    def succeed(self, run_id: str, key: str, reason: str, result: Mapping[str, Any], *, now: float) -> None:
+        """Record what a step without a job did. The first end stands."""
+        values = {
+            "state": PipelineStepState.SUCCEEDED.value,
+            "reason": reason,
+            "result": dict(result),
+            "started_at": func.coalesce(PipelineStepRow.started_at, now),
+            "finished_at": now,
+        }
+        self._change_step(run_id, key, values, (PipelineStepState.PENDING, PipelineStepState.RUNNING))
+
+    def settle(self, run_id: str, standing: Standing, *, now: float) -> None:
+        """Record what became of a step. The first end stands."""
+        values: dict[str, Any] = {
+            "state": standing.state.value,
+            "reason": standing.reason,
+            "metrics": dict(standing.metrics),
+        }
+        if standing.state.final:
+            values["finished_at"] = now
+        self._change_step(run_id, standing.key, values, (PipelineStepState.PENDING, PipelineStepState.RUNNING))
+
+    def finish(self, run_id: str, state: RunState, reason: str | None, *, now: float) -> None:
+        """Record the end of a run. The first end stands."""
+        self._change(run_id, {"state": state.value, "reason": reason, "finished_at": now})
+
+    def ask_cancel(self, run_id: str, *, by: str, now: float) -> None:
+        """Record that the run is to end. No-op once it has ended; the first asker is kept."""
+        asked = {
+            "cancel_asked_at": func.coalesce(PipelineRunRow.cancel_asked_at, now),
+            "cancel_asked_by": func.coalesce(PipelineRunRow.cancel_asked_by, by),
+        }
+        self._change(run_id, asked)
+
+    def started_since(self, trigger: str, since: float) -> int:
+        """How many runs the trigger has started since then."""
+        where = (PipelineRunRow.trigger == trigger, PipelineRunRow.created_at >= since)
+        with self._db.connect() as connection:
+            return connection.scalar(select(func.count()).select_from(PipelineRunRow).where(*where)) or 0
+
+    def _change(self, run_id: str, values: Mapping[str, Any]) -> None:
+        open_one = (PipelineRunRow.id == run_id, PipelineRunRow.state == RunState.RUNNING.value)
+        with writing(self._db) as connection:
+            connection.execute(update(PipelineRunRow).where(*open_one).values(**values))
+
+    def _change_step(
+        self, run_id: str, key: str, values: Mapping[str, Any], states: Collection[PipelineStepState]
+    ) -> None:
+        this = (PipelineStepRow.run_id == run_id, PipelineStepRow.key == key)
+        open_one = PipelineStepRow.state.in_([state.value for state in states])
+        with writing(self._db) as connection:
+            connection.execute(update(PipelineStepRow).where(*this, open_one).values(**values))
+
+    def _many(self, *where: Any) -> list[PipelineRun]:
+        query = select(*_RUN).where(*where).order_by(PipelineRunRow.created_at, PipelineRunRow.id)
+        with self._db.connect() as connection:
+            return [_run(row) for row in connection.execute(query)]
+
+
+def _run(row: Any) -> PipelineRun:
+    return PipelineRun(**{**row._mapping, "state": RunState(row.state)})
+
+
+def _step_values(step: RunStep) -> dict[str, Any]:
+    values = {f.name: getattr(step, f.name) for f in fields(RunStep)}
+    result = None if step.result is None else dict(step.result)
+    return {**values, "state": step.state.value, "metrics": dict(step.metrics), "result": result}

@@ -1,0 +1,207 @@
+"""Pipelines, from Python and from a terminal, against the real service; their jobs run as real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aifactory_hub.client.errors import Refused
+from aifactory_hub.client.pipeline_commands import pipeline as commands
+from aifactory_hub.client.pipelines import pipeline_run, pipeline_runs, run_pipeline
+from aifactory_hub.client.session import Session
+from aifactory_hub.client.trigger_commands import trigger as trigger_commands
+from aifactory_hub.registry.model import GitConfig
+
+from ..support.job_service import RunningService
+from ..support.pipelines import VERSION, ticking
+from ..support.repositories import Repository
+from .terminal import run
+
+REPORT = "from aifactory_hub.client import report; report(metrics={'accuracy': %s})"
+FRAUD = f"""{VERSION}name: fraud
+defaults: {{profile: mig-1g.10gb}}
+steps:
+  prepare:
+    command: echo 1 2 3 > rows.txt; echo note > note.log
+  train:
+    needs: [prepare]
+    files: {{prepare: [rows.txt]}}
+    matrix: {{SEED: [3, 5]}}
+    command: >-
+      test ! -e note.log && cat rows.txt > "model-$SEED.txt" &&
+      python3 -c "import os; from aifactory_hub.client import report;
+      report(metrics={{'accuracy': int(os.environ['SEED']) / 10}})"
+  test:
+    needs: [train]
+    when: max(train.accuracy) >= 0.5
+    metrics: {{BEST: max(train.accuracy)}}
+    command: cat train.1/model-3.txt train.2/model-5.txt measures.py && echo "best $BEST"
+"""
+
+
+@pytest.fixture
+async def going(service: RunningService) -> AsyncIterator[None]:
+    async with ticking(service.context.pipelines):
+        yield
+
+
+def write(work: Path, text: str) -> Path:
+    file = work / ".aifactory" / "pipeline.yaml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+async def test_steps_run_in_order_with_files_metrics_and_a_matrix(session: Session, work: Path, going: None) -> None:
+    file = write(work, FRAUD)
+    one = await asyncio.to_thread(run_pipeline, file, files=work, session=session)
+    assert await asyncio.to_thread(one.wait, 120) == "SUCCEEDED", one.data
+    steps = one.steps
+    assert [(key, step["state"], step["metrics"]) for key, step in steps.items()] == [
+        ("prepare", "SUCCEEDED", {}),
+        ("train.1", "SUCCEEDED", {"accuracy": 0.3}),
+        ("train.2", "SUCCEEDED", {"accuracy": 0.5}),
+        ("test", "SUCCEEDED", {}),
+    ]
+    log = await asyncio.to_thread(session.text, f"/jobs/{steps['test']['job']}/logs")
+    assert log == "1 2 3\n1 2 3\nACCURACY = 0.97\nbest 0.5\n"
+    told = await asyncio.to_thread(session.get, f"/jobs/{steps['train.2']['job']}/provenance")
+    assert told["provenance"]["pipeline"] == {"run": one.id, "name": "fraud", "step": "train.2"}
+    assert (one.data["cause"]["kind"], one.data["cause"]["by"]) == ("hand", "ada")
+
+
+async def test_a_condition_stops_it_and_a_retry_begins_at_the_step(session: Session, work: Path, going: None) -> None:
+    text = f"""{VERSION}
+defaults: {{profile: mig-1g.10gb}}
+steps:
+  train: {{command: "python3 -c \\"{REPORT % 0.4}\\""}}
+  test: {{needs: [train], when: train.accuracy >= 0.9, command: "true"}}
+"""
+    one = await asyncio.to_thread(run_pipeline, write(work, text), files=None, session=session)
+    assert await asyncio.to_thread(one.wait, 60) == "STOPPED"
+    assert one.data["reason"] == "test: train.accuracy is 0.4, and >= 0.9 was asked"
+    again = await asyncio.to_thread(one.retry)
+    assert await asyncio.to_thread(again.wait, 60) == "STOPPED"
+    kept = again.steps["train"]
+    assert (kept["job"], kept["taken_from"], again.data["retry_of"]) == (one.steps["train"]["job"], one.id, one.id)
+    whole = await asyncio.to_thread(one.retry, "train")
+    assert await asyncio.to_thread(whole.wait, 60) == "STOPPED"
+    assert whole.steps["train"]["job"] != one.steps["train"]["job"]
+    with pytest.raises(Refused, match=r"There is no step 'tset'. Steps: train, test."):
+        await asyncio.to_thread(one.retry, "tset")
+
+
+async def test_cancelling_stops_what_runs_and_begins_nothing_more(session: Session, work: Path, going: None) -> None:
+    text = f"""{VERSION}
+defaults: {{profile: mig-1g.10gb}}
+steps:
+  long: {{command: sleep 60}}
+  after: {{needs: [long], command: "true"}}
+"""
+    one = await asyncio.to_thread(run_pipeline, write(work, text), files=None, session=session)
+    while one.steps["long"]["job_state"] != "RUNNING":
+        await asyncio.sleep(0.05)
+        await asyncio.to_thread(one.refresh)
+    with pytest.raises(Refused, match="has not ended"):
+        await asyncio.to_thread(one.retry)
+    await asyncio.to_thread(one.cancel)
+    assert await asyncio.to_thread(one.wait, 60) == "CANCELLED"
+    assert {key: step["state"] for key, step in one.steps.items()} == {"long": "CANCELLED", "after": "CANCELLED"}
+    assert one.steps["after"]["job"] is None
+
+
+async def test_the_same_key_is_one_run(session: Session, work: Path, going: None) -> None:
+    file = write(work, f"{VERSION}steps: {{a: {{command: 'true', profile: mig-1g.10gb}}}}")
+    first, second = [
+        await asyncio.to_thread(run_pipeline, file, files=None, idempotency_key="k", session=session) for _ in range(2)
+    ]
+    assert first.id == second.id
+    assert await asyncio.to_thread(first.wait, 60) == "SUCCEEDED"
+    assert [one.id for one in await asyncio.to_thread(pipeline_runs, session=session)] == [first.id]
+    file.write_text(file.read_text().replace("true", "false"))
+    with pytest.raises(Refused, match="was used before"):
+        await asyncio.to_thread(run_pipeline, file, files=None, idempotency_key="k", session=session)
+    with pytest.raises(Refused, match="There is no pipeline run 'p0'"):
+        await asyncio.to_thread(pipeline_run, "p0", session=session)
+
+
+async def test_a_terminal_checks_runs_and_shows(here: Path, going: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIFACTORY_TENANT", "nlp")
+    write(here, FRAUD.replace("needs: [train]", "needs: [trian]"))
+    said = await run(commands, "check")
+    assert said.exit_code == 1
+    assert ".aifactory/pipeline.yaml:16: steps.test.needs.0: there is no step 'trian'. Steps: prepare, train, test" in (
+        said.output
+    )
+    write(here, FRAUD.replace("mig-1g.10gb", "nope"))
+    said = await run(commands, "check")
+    assert said.exit_code == 1 and "prepare  refused  nope" in said.output, said.output
+    refused = await run(commands, "run")
+    assert refused.exit_code == 1 and "Step prepare: " in refused.output
+    write(here, f"{VERSION}name: small\nsteps: {{a: {{command: 'true', profile: mig-1g.10gb}}}}")
+    assert (await run(commands, "check")).output.splitlines()[1].split() == ["a", "ok", "mig-1g.10gb"]
+    said = await run(commands, "run", "--wait")
+    assert said.exit_code == 0, said.output
+    run_id = said.output.splitlines()[0]
+    assert "small  SUCCEEDED  by hand, ada" in (await run(commands, "show", run_id)).output
+    assert run_id in (await run(commands, "list")).output
+    assert json.loads((await run(commands, "show", run_id, "--json")).output)["state"] == "SUCCEEDED"
+    assert (await run(commands, "retry", run_id, "--step", "a", "--wait")).exit_code == 0
+    assert f"{run_id} small SUCCEEDED" in (await run(commands, "cancel", run_id)).output
+
+
+async def test_a_step_that_fails_says_why(session: Session, work: Path, going: None) -> None:
+    text = f"""{VERSION}
+defaults: {{profile: mig-1g.10gb}}
+steps:
+  bad: {{command: exit 3}}
+  after: {{needs: [bad], command: "true"}}
+  beside: {{command: "true"}}
+"""
+    one = await asyncio.to_thread(run_pipeline, write(work, text), files=None, session=session)
+    assert await asyncio.to_thread(one.wait, 60) == "FAILED"
+    assert one.data["reason"] == "bad: the command ended with exit code 3"
+    assert {key: step["state"] for key, step in one.steps.items()} == {
+        "bad": "FAILED",
+        "after": "SKIPPED",
+        "beside": "SUCCEEDED",
+    }
+
+
+async def test_a_terminal_handles_triggers(
+    here: Path, service: RunningService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIFACTORY_TENANT", "nlp")
+    repository = Repository.at(tmp_path / "repositories")
+    repository.commit({".aifactory/pipeline.yaml": f"{VERSION}steps: {{a: {{command: x, profile: mig-1g.10gb}}}}"})
+    repository.push()
+    git = GitConfig(hosts=("git.example.org",), folders=(str(repository.bare.parent),))
+    service.context.provider._registry = replace(service.context.registry, git=git)
+    said = await run(trigger_commands, "add", str(repository.bare), "--provider", "local", "--branch", "*")
+    assert said.exit_code == 0, said.output
+    local = said.output.strip()
+    assert f"{local}  on     ada    {repository.bare}" in (await run(trigger_commands, "list")).output
+    assert "a     ok       mig-1g.10gb" in (await run(trigger_commands, "test", local)).output
+    wrong = await run(trigger_commands, "add", "https://evil.example.org/a", "--provider", "github")
+    assert wrong.exit_code == 1 and "is not among this site's Git hosts: git.example.org" in wrong.output
+    unset = await run(
+        trigger_commands, "add", "https://git.example.org/a", "--provider", "gitea", "--token-variable", "NOT_SET"
+    )
+    assert unset.exit_code == 2 and "NOT_SET is not set" in unset.output
+    monkeypatch.setenv("GIT_TOKEN", "s3cret")
+    made = await run(
+        trigger_commands, "add", "https://git.example.org/a", "--provider", "gitea", "--token-variable", "GIT_TOKEN"
+    )
+    assert made.exit_code == 0 and "/services/aifactory/hooks/" in made.output and "s3cret" not in made.output
+    hosted = made.output.split()[0]
+    assert "and signs with whsec_" in (await run(trigger_commands, "rotate", hosted)).output
+    assert (await run(trigger_commands, "pause", hosted)).exit_code == 0
+    assert "paused" in (await run(trigger_commands, "list")).output
+    assert (await run(trigger_commands, "resume", hosted)).exit_code == 0
+    assert "REF" in (await run(trigger_commands, "events", local)).output
+    assert (await run(trigger_commands, "delete", hosted)).output == f"{hosted} is deleted\n"

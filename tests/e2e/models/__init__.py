@@ -1,0 +1,1 @@
+"""Models on the real cluster: trained, registered, approved, deployed, asked, taken back."""

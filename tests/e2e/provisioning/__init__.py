@@ -1,0 +1,1 @@
+"""Teams that a provisioner makes, on the real cluster."""

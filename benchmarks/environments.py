@@ -6,17 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from aifactory_hub.domain.environments import (
-    Environment,
-    GpuUse,
-    Kind,
-    Needs,
-    Offering,
-    Sizes,
-    State,
-    Version,
-    pairings,
-)
+from aifactory_hub.domain.environment_fit import Sizes, pairings
+from aifactory_hub.domain.environments import Environment, GpuUse, Kind, Needs, Offering, State, Version
 from aifactory_hub.domain.menu import TeamLoad
 from aifactory_hub.domain.quota import Holder, Quota, Usage
 from aifactory_hub.domain.spawns import SpawnRequest, menu

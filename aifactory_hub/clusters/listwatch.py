@@ -13,7 +13,8 @@ from typing import Generic, TypeVar
 
 from ..listeners import Listener, Listeners
 from .answers import AnswerTooLarge
-from .api import KubeApi, Params
+from .api import KubeApi
+from .connection import Params
 from .decoding import Decoder, HasMetadata, Key, Metadata, Unreadable
 from .errors import ApiError, ApiUnreachable
 from .text import LONGEST_ERROR, printable

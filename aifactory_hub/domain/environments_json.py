@@ -6,7 +6,8 @@ from typing_extensions import TypedDict
 
 from aifactory_profiles import Catalogue
 
-from .environments import Environment, Offering, Sizes, Version, misfit_words, pairings, usable
+from .environment_fit import Sizes, misfit_words, pairings
+from .environments import Environment, Offering, Version, usable
 from .formatting import iso
 from .spawns import menu
 from .tenants import Tenant

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from aifactory_profiles import Catalogue, Profile
 
-from .environments import Choice, Offering, Sizes, check_pairing, choose_environment
+from .environment_fit import Sizes, check_pairing
+from .environments import Choice, Offering, choose_environment
 from .quota import Fits, Usage, check_quota, check_user
 from .refusals import Refusal, RefusalReason
 from .tenants import Role, Tenant

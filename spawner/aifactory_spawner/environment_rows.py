@@ -6,21 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from aifactory_hub.domain.environment_fit import Fit, Pairing, Sizes, misfit_words, pairings
 from aifactory_hub.domain.environments import (
     Choice,
     Environment,
-    Fit,
     Kind,
     Needs,
     Offering,
-    Pairing,
-    Sizes,
     State,
     Version,
     changes_words,
     choose_version,
-    misfit_words,
-    pairings,
     succession,
     usable,
     version_words,

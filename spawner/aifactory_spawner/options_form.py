@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 
-from aifactory_hub.domain.environments import Fit, Offering, Pairing
+from aifactory_hub.domain.environment_fit import Fit, Pairing
+from aifactory_hub.domain.environments import Offering
 from aifactory_hub.domain.formatting import cores, gpu_words, iso, money, size, span, wait_words
 from aifactory_hub.domain.menu import Availability, Offer, ProfileAvailability, TeamLoad, badge_words, offers
 from aifactory_hub.domain.spawns import SpawnRequest

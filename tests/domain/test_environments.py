@@ -7,21 +7,18 @@ from typing import Any
 
 import pytest
 
+from aifactory_hub.domain.environment_fit import Fit, Sizes, check_pairing, pairings
 from aifactory_hub.domain.environments import (
     Choice,
     Environment,
-    Fit,
     GpuUse,
     Kind,
     Needs,
-    Sizes,
     State,
     Version,
     changes_words,
-    check_pairing,
     choose_environment,
     package_changes,
-    pairings,
     succession,
     version_words,
 )

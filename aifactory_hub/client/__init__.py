@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from .published import run_template, templates
     from .remote_functions import remote
     from .reporting import checkpoints, report
-    from .requested_teams import renew_team, request_team, team_requests, team_templates
+    from .requested_teams import change_team, renew_team, request_team, team_requests, team_templates
     from .session import Account, Session
     from .sweeps import sweep
 
@@ -90,7 +90,7 @@ _WHERE = {
     ),
     "remote_functions": ("remote",),
     "reporting": ("checkpoints", "report"),
-    "requested_teams": ("renew_team", "request_team", "team_requests", "team_templates"),
+    "requested_teams": ("change_team", "renew_team", "request_team", "team_requests", "team_templates"),
     "published": ("run_template", "templates"),
     "job_schedules": ("Schedule", "schedule", "schedules"),
     "session": ("Account", "Session"),
@@ -141,6 +141,7 @@ __all__ = [
     "SubmitRefused",
     "UnknownJob",
     "budget",
+    "change_team",
     "checkpoints",
     "deploy",
     "deployments",

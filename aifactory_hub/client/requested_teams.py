@@ -1,4 +1,4 @@
-"""Ask for a team, and for more time for one."""
+"""Ask for a team, and for more time or another size for one."""
 
 from __future__ import annotations
 
@@ -52,6 +52,31 @@ def renew_team(name: str, expires: str, *, reason: str, session: Session | None 
     """Ask for more time for a team, until the end of the day ``expires``. For its administrators."""
     asked = {"kind": "renewal", "name": name, "expires": expires, "reason": reason}
     return (session or default_session()).change("/teams/requests", asked)
+
+
+def change_team(
+    name: str,
+    *,
+    reason: str,
+    members: Sequence[str] | None = None,
+    admins: Sequence[str] | None = None,
+    quota: Mapping[str, int] | None = None,
+    borrowing: Mapping[str, int] | None = None,
+    display_name: str | None = None,
+    check: bool = False,
+    session: Session | None = None,
+) -> dict[str, Any]:
+    """Ask for another size, other groups or another name for people of a team. For its administrators.
+
+    What is None stays as it is, and so do devices that are not named; a count of 0 takes a device away. With ``check``
+    only what would be answered. Raises Refused, which says the largest that fits.
+    """
+    asked: dict[str, Any] = {"kind": "change", "name": name, "reason": reason}
+    asked |= {"quota": dict(quota or {}), "borrowing": dict(borrowing or {})}
+    asked |= {} if members is None else {"members": list(members)}
+    asked |= {} if admins is None else {"admins": list(admins)}
+    asked |= {} if display_name is None else {"display_name": display_name}
+    return (session or default_session()).change(f"/teams/requests{'/check' if check else ''}", asked)
 
 
 def team_requests(*, everybody: bool = False, session: Session | None = None) -> list[dict[str, Any]]:

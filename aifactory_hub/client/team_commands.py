@@ -11,6 +11,7 @@ import click
 from .command_parts import as_json_option, counts_of, plainly, table
 from .printable import line
 from .requested_teams import (
+    change_team,
     renew_team,
     request_team,
     team_request,
@@ -84,6 +85,30 @@ def renew(name: str, expires: str, reason: str, as_json: bool) -> None:
     told = renew_team(name, expires, reason=reason)
     if as_json:
         click.echo(json.dumps(told, indent=2))
+    else:
+        _show(told)
+
+
+@team.command()
+@click.argument("name")
+@click.option("--group", "members", multiple=True, help="A group whose people are members, in place of all there are.")
+@click.option("--admin-group", "admins", multiple=True, help="And the team's administrators.")
+@click.option("--quota", multiple=True, metavar="SIZE=N", help="How many devices of a size it owns; 0 for none.")
+@click.option("--borrowing", multiple=True, metavar="SIZE=N", help="How many idle ones of others it may borrow.")
+@click.option("--display-name", default=None, help="The name for people.")
+@click.option("--check", is_flag=True, help="Only say what would be answered.")
+@_reason
+@as_json_option
+@plainly
+def change(name: str, quota: Sequence[str], borrowing: Sequence[str], check: bool, as_json: bool, **rest: Any) -> None:
+    """Ask for another size or other groups of the team NAME. What is not named stays. For its administrators."""
+    rest |= {key: rest[key] or None for key in ("members", "admins")}
+    owned, borrowed = counts_of(quota, "--quota"), counts_of(borrowing, "--borrowing")
+    told = change_team(name, check=check, quota=owned, borrowing=borrowed, **rest)
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+    elif check:
+        _show_decision(told)
     else:
         _show(told)
 

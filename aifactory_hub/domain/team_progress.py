@@ -48,7 +48,7 @@ def request_steps(request: TeamRequest, waits_for: str, record: TeamRecord | Non
     if request.state is not RequestState.GRANTED:
         return [asked, RequestStep("approved", ProgressState.NEVER, request.why), *_rest(request, ProgressState.NEVER)]
     approved = RequestStep("approved", ProgressState.DONE, request.why)
-    if request.wish.kind is WishKind.RENEWAL:
+    if request.wish.kind is not WishKind.NEW:
         return [asked, approved]
     return [asked, approved, *_made(record, known=known)]
 
@@ -70,6 +70,6 @@ def _made(record: TeamRecord | None, *, known: bool) -> list[RequestStep]:
 
 
 def _rest(request: TeamRequest, state: ProgressState) -> list[RequestStep]:
-    if request.wish.kind is WishKind.RENEWAL:
+    if request.wish.kind is not WishKind.NEW:
         return []
     return [RequestStep("made", state, ""), RequestStep("ready", state, "")]

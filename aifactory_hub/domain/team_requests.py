@@ -12,12 +12,16 @@ from .tenants import Tenant
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """One kind of device, by its ``name`` in tenants.yaml: how many there are, and how many teams own."""
+    """One kind of device, by its ``name`` in tenants.yaml: how many there are, and how many teams own.
+
+    ``to`` is whom the rest is promised to: nobody, or no other team than the one that asks.
+    """
 
     name: str
     carved: int
     promised: int
     asked: int
+    to: str = "nobody"
 
     @property
     def uncommitted(self) -> int:
@@ -36,7 +40,7 @@ class Room:
 
     def sentence(self) -> str:
         """What the person who asks is told."""
-        free = f"{self.uncommitted} of {self.carved} {self.name} are promised to nobody"
+        free = f"{self.uncommitted} of {self.carved} {self.name} are promised to {self.to}"
         if self.fits == self.asked:
             return f"{free}; you ask for {self.asked}, which fits."
         now = f"{self.fits} now" if self.fits else "none now"
@@ -49,11 +53,15 @@ class Room:
 
 
 def rooms(
-    asked: Mapping[str, tuple[Device, int]], carved: Mapping[Device, int], tenants: Iterable[Tenant]
+    asked: Mapping[str, tuple[Device, int]],
+    carved: Mapping[Device, int],
+    tenants: Iterable[Tenant],
+    *,
+    to: str = "nobody",
 ) -> tuple[Room, ...]:
     """For each kind of device that is asked for: how many there are, and how many the ``tenants`` own."""
     teams = tuple(tenants)
     return tuple(
-        Room(name, carved.get(device, 0), sum(team.quota.nominal.get(device, 0) for team in teams), count)
+        Room(name, carved.get(device, 0), sum(team.quota.nominal.get(device, 0) for team in teams), count, to)
         for name, (device, count) in asked.items()
     )

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from ..domain.provisioning import Stage
 from ..domain.team_progress import ProgressState
-from ..domain.team_wishes import RequestState, TeamWish, WishKind
+from ..domain.team_wishes import RequestState, TeamChange, TeamWish, WishKind
 from ..registry.scalars import read_tenant_name
 from .answer_types import NeedAnswer
 from .approval_types import When
@@ -30,7 +30,10 @@ Counts = dict[str, int]
 
 
 class TeamWishRequest(BaseModel):
-    """What somebody asks for: a new team, or more time for one that was asked for."""
+    """What somebody asks for: a new team, or more time or another size for one that was asked for.
+
+    Of a change, what is left out stays as it is: devices that are not named, too. A count of 0 takes a device away.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -50,8 +53,21 @@ class TeamWishRequest(BaseModel):
     ] = ""
     reason: Reason
 
+    def change(self) -> TeamChange:
+        """What of a team is to be different."""
+        said = self.model_fields_set
+        return TeamChange(
+            self.name,
+            self.reason,
+            display_name=self.display_name if "display_name" in said else None,
+            members=tuple(dict.fromkeys(self.members)) if "members" in said else None,
+            admins=tuple(dict.fromkeys(self.admins)) if "admins" in said else None,
+            quota=self.quota,
+            borrowing=self.borrowing,
+        )
+
     def wish(self) -> TeamWish:
-        """As a value."""
+        """As a value; of a change see ``change``."""
         return TeamWish(
             name=self.name,
             template=self.template,
@@ -137,10 +153,24 @@ class TeamTemplateAnswer(TypedDict):
     lasts: float | None
 
 
+class AskedForTeamAnswer(TypedDict):
+    """A team that was asked for, as it is now, of those that the caller may change."""
+
+    name: str
+    display_name: str
+    template: str
+    members: list[str]
+    admins: list[str]
+    quota: Counts
+    borrowing: Counts
+    expires: str
+
+
 class TeamTemplatesAnswer(TypedDict):
-    """What may be asked for. ``why_not`` says why the caller may not ask; null: they may."""
+    """What may be asked for. ``why_not`` says why the caller may not ask for a new team; null: they may."""
 
     templates: list[TeamTemplateAnswer]
+    teams: list[AskedForTeamAnswer]
     why_not: str | None
     simulated: bool
 

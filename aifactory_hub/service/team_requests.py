@@ -18,15 +18,16 @@ from ..admission.team_load import TeamLoads
 from ..domain.approvals import Approval, ApprovalState, digest_of_parts, needs_in_words
 from ..domain.refusals import Refusal, RefusalReason
 from ..domain.self_service import SelfService
+from ..domain.team_decisions import decide_wish
 from ..domain.team_records import TeamRecord
 from ..domain.team_wishes import (
     Decision,
     RequestState,
     SiteNow,
+    TeamChange,
     TeamRequest,
     TeamWish,
     WishKind,
-    decide_wish,
     granted_wishes,
     parts_of,
     quota_of,
@@ -46,7 +47,16 @@ log = logging.getLogger(__name__)
 
 # What approvals of teams are about: kind and verbs.
 KIND = Target.TENANT.value
-VERBS: Mapping[WishKind, str] = {WishKind.NEW: "create-team", WishKind.RENEWAL: "renew-team"}
+VERBS: Mapping[WishKind, str] = {
+    WishKind.NEW: "create-team",
+    WishKind.RENEWAL: "renew-team",
+    WishKind.CHANGE: "change-team",
+}
+_TITLES: Mapping[WishKind, str] = {
+    WishKind.NEW: "a team {}",
+    WishKind.RENEWAL: "more time for team {}",
+    WishKind.CHANGE: "a change of team {}",
+}
 # So many of a person's requests are compared with a new one.
 _LOOKED_AT = 50
 # Who did it, in a journal, where it was nobody.
@@ -74,6 +84,18 @@ class TeamDesk:
     async def decide(self, wish: TeamWish, person: str) -> Decision:
         """What would be answered to the person now; nothing is stored."""
         return await self._checked(wish, await self._site(person))
+
+    async def changed(self, change: TeamChange) -> TeamWish:
+        """All that the team is with the change. Raises ServiceError where nobody asked for the team."""
+        current = (await self.teams()).get(change.name)
+        if current is None:
+            message = f"There is no team {change.name!r} that was asked for, so what it is is the site's to change."
+            raise from_refusal(Refusal(RefusalReason.TEAM_UNKNOWN, message, field="name"))
+        return change.of(current)
+
+    async def teams(self) -> dict[str, TeamWish]:
+        """The teams that were granted, as they are now."""
+        return granted_wishes(await reads.run(self.store.granted))
 
     async def ask(self, wish: TeamWish, person: str) -> TeamRequest:
         """Store the wish, and grant it where nobody has to approve it. Raises ServiceError where it is refused."""
@@ -142,7 +164,7 @@ class TeamDesk:
 
     async def granted(self) -> GrantedTeams:
         """All teams that were granted, as files."""
-        wishes = granted_wishes(await reads.run(self.store.granted))
+        wishes = await self.teams()
         gone = {each.wish.name for each in await reads.run(self.store.removed) if each.wish.kind is WishKind.NEW}
         texts = {name: file_of(wish) for name, wish in wishes.items()}
         return GrantedTeams(texts, tuple(sorted(gone - texts.keys())))
@@ -160,7 +182,7 @@ class TeamDesk:
     async def _same(self, wish: TeamWish, person: str) -> TeamRequest | None:
         """The request by which the person has asked for exactly this: an answer that was lost is asked for again."""
         for request in await reads.run(self.store.newest, asked_by=person, limit=_LOOKED_AT):
-            asked = replace(wish, expires=wish.expires or request.wish.expires)
+            asked = replace(wish, expires=wish.expires or request.wish.expires, before=request.wish.before)
             if request.wish == asked and request.state in (RequestState.WAITING, RequestState.GRANTED):
                 return request
         return None
@@ -211,7 +233,7 @@ class TeamDesk:
 
     async def _site(self, person: str, *, without: TeamRequest | None = None) -> SiteNow:
         registry = self.provider.registry
-        wishes = granted_wishes(await reads.run(self.store.granted))
+        wishes = await self.teams()
         made = {name: _tenant(wish, registry.self_service) for name, wish in wishes.items()}
         asked = await reads.run(self.store.teams_of, person)
         counted = without is not None and without.wish.kind is WishKind.NEW
@@ -222,6 +244,7 @@ class TeamDesk:
             await self._held(),
             asked - int(counted),
             self.clock(),
+            wishes,
         )
 
     async def _held(self) -> Mapping[str, Mapping[Device, int] | None]:
@@ -245,13 +268,12 @@ class TeamDesk:
 
     def _asking(self, request: TeamRequest, decision: Decision) -> Asking:
         wish = request.wish
-        verb = "a team" if wish.kind is WishKind.NEW else "more time for team"
         return Asking(
             tenant=wish.name,
             kind=KIND,
             subject=request.id,
             verb=VERBS[wish.kind],
-            title=f"{verb} {wish.name}",
+            title=_TITLES[wish.kind].format(wish.name),
             digest=request.digest,
             parts=parts_of(wish),
             needs=decision.needs,

@@ -1506,7 +1506,7 @@ export interface paths {
         /** The caller's own requests for teams; those of everybody for the hub's administrators. */
         readonly get: operations["listTeamRequests"];
         readonly put?: never;
-        /** Ask for a team, or for more time for one: granted at once, or when others have approved it. */
+        /** Ask for a team, or for more time or another size for one: granted at once, or when others have approved it. */
         readonly post: operations["askForTeam"];
         readonly delete?: never;
         readonly options?: never;
@@ -2450,6 +2450,32 @@ export interface components {
              * @description Whether the cluster's GPUs are simulated.
              */
             readonly simulated: boolean;
+        };
+        /**
+         * AskedForTeamAnswer
+         * @description A team that was asked for, as it is now, of those that the caller may change.
+         */
+        readonly AskedForTeamAnswer: {
+            /** Admins */
+            readonly admins: readonly string[];
+            /** Borrowing */
+            readonly borrowing: {
+                readonly [key: string]: number;
+            };
+            /** Display Name */
+            readonly display_name: string;
+            /** Expires */
+            readonly expires: string;
+            /** Members */
+            readonly members: readonly string[];
+            /** Name */
+            readonly name: string;
+            /** Quota */
+            readonly quota: {
+                readonly [key: string]: number;
+            };
+            /** Template */
+            readonly template: string;
         };
         /**
          * AttemptAnswer
@@ -7182,11 +7208,13 @@ export interface components {
         };
         /**
          * TeamTemplatesAnswer
-         * @description What may be asked for. ``why_not`` says why the caller may not ask; null: they may.
+         * @description What may be asked for. ``why_not`` says why the caller may not ask for a new team; null: they may.
          */
         readonly TeamTemplatesAnswer: {
             /** Simulated */
             readonly simulated: boolean;
+            /** Teams */
+            readonly teams: readonly components["schemas"]["AskedForTeamAnswer"][];
             /** Templates */
             readonly templates: readonly components["schemas"]["TeamTemplateAnswer"][];
             /** Why Not */
@@ -7244,7 +7272,9 @@ export interface components {
         };
         /**
          * TeamWishRequest
-         * @description What somebody asks for: a new team, or more time for one that was asked for.
+         * @description What somebody asks for: a new team, or more time or another size for one that was asked for.
+         *
+         *     Of a change, what is left out stays as it is: devices that are not named, too. A count of 0 takes a device away.
          */
         readonly TeamWishRequest: {
             /**
@@ -8056,10 +8086,11 @@ export interface components {
         };
         /**
          * WishKind
-         * @description NEW: a team that is not there yet. RENEWAL: a team that was asked for lasts longer.
+         * @description NEW: a team that is not there yet. RENEWAL: a team that was asked for lasts longer. CHANGE: it gets another size,
+         *     other groups or another name for people.
          * @enum {string}
          */
-        readonly WishKind: "new" | "renewal";
+        readonly WishKind: "new" | "renewal" | "change";
     };
     responses: never;
     parameters: never;
@@ -11551,7 +11582,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Ask for a team, or for more time for one: granted at once, or when others have approved it. */
+            /** @description Ask for a team, or for more time or another size for one: granted at once, or when others have approved it. */
             readonly 201: {
                 headers: {
                     readonly [name: string]: unknown;

@@ -4,6 +4,7 @@ import { PageApi } from '../src/page/pageapi';
 import type { Site } from '../src/page/pagehead';
 import { readHere } from '../src/page/place';
 import {
+  type AskedForTeam,
   complete,
   type Decision,
   decisionWords,
@@ -24,6 +25,10 @@ const SMALL: Template = {
   ...{ name: 'small', description: 'for a trial', profiles: ['cpu', 'slice'], groups: ['teams/*'] },
   devices: [{ device: 'slice', most: 3, most_borrowed: 1, carved: 7, uncommitted: 2 }],
   ...{ approval: [], lasts: 7_776_000 }
+};
+const AUDIO: AskedForTeam = {
+  ...{ name: 'audio', display_name: 'Audio', template: 'small', members: ['teams/audio'], admins: [] },
+  ...{ quota: { slice: 1 }, borrowing: {}, expires: '2027-04-01' }
 };
 const DECISION: Decision = {
   ...{ outcome: 'needs-approval', reason: null, detail: null, field: null, needs: [] },
@@ -88,7 +93,7 @@ describe('the page', () => {
     api = new PageApi('/s/', 'ada');
     jest
       .spyOn(api, 'teamTemplates')
-      .mockResolvedValue({ templates: [SMALL], why_not: null, simulated: false });
+      .mockResolvedValue({ templates: [SMALL], teams: [AUDIO], why_not: null, simulated: false });
     jest.spyOn(api, 'teamRequests').mockResolvedValue({ requests: [REQUEST], simulated: false });
     jest.spyOn(api, 'checkTeamRequest').mockImplementation(check.mockResolvedValue(REFUSED));
     jest.spyOn(api, 'askForTeam').mockImplementation(ask.mockResolvedValue(REQUEST));
@@ -176,5 +181,32 @@ describe('the page', () => {
       expect.objectContaining({ quota: { slice: 2 }, borrowing: { slice: 1 } })
     );
     expect(box.textContent).toContain('Asked for team audio.');
+  });
+
+  it('asks for another size of a team that is there', async () => {
+    const what = box.querySelector('select');
+    const property = Object.getOwnPropertyDescriptor(HTMLSelectElement.prototype, 'value');
+    await act(async () => {
+      property?.set?.call(what, 'audio');
+      what?.dispatchEvent(new Event('change', { bubbles: true }));
+      await Promise.resolve();
+    });
+    expect(box.textContent).toContain('A change of team audio');
+    expect(input('slice that it owns').value).toBe('1');
+    expect(() => input('Name')).toThrow('there is no field Name');
+    await write('slice that it owns', '2');
+    await write('Why', 'more to do');
+    check.mockResolvedValue(DECISION);
+    await act(async () => {
+      await jest.advanceTimersByTimeAsync(500);
+    });
+    await act(async () => {
+      button('Ask for the change').click();
+      await jest.advanceTimersByTimeAsync(10);
+    });
+    const wish: unknown = expect.objectContaining({ kind: 'change', name: 'audio', quota: { slice: 2 } });
+    expect(ask).toHaveBeenCalledWith(wish);
+    expect(ask).not.toHaveBeenCalledWith(expect.objectContaining({ template: 'small' }));
+    expect(box.textContent).toContain('Asked for a change of team audio.');
   });
 });

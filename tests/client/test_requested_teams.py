@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from aifactory_hub.cli import main
-from aifactory_hub.client import Refused, renew_team, request_team, team_requests, team_templates
+from aifactory_hub.client import Refused, change_team, renew_team, request_team, team_requests, team_templates
 from aifactory_hub.client.session import Session
 from aifactory_hub.registry import RegistryProvider
 
 from ..service.test_team_requests import FILE
-from ..support.fake_hub import FakeHub
+from ..support.fake_hub import FakeHub, scopes_for
 from ..support.job_service import RunningService, running_service
 
 
@@ -69,5 +69,30 @@ async def test_from_python(session: Session) -> None:
         assert [each["id"] for each in team_requests(session=session)] == [made["id"]]
         with pytest.raises(Refused, match="its administrators"):
             renew_team("nlp", "2027-03-31", reason="more", session=session)
+        with pytest.raises(Refused, match="its administrators"):
+            change_team("nlp", reason="more", quota={"mig-1g.10gb": 4}, session=session)
 
     await asyncio.to_thread(use)
+
+
+@pytest.mark.usefixtures("here")
+async def test_the_command_changes_what_it_names(
+    service: RunningService, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its administrator asks: less of what it has is granted at once."""
+    how = ("audio", "--template", "small", "--group", "teams/audio", "--reason", "speech")
+    made = await run("request", *how, "--quota", "mig-1g.10gb=1")
+    assert made.exit_code == 0, made.output
+    refused = await run("change", "audio", "--quota", "mig-1g.10gb=2", "--reason", "more")
+    assert refused.exit_code == 1 and "its administrators: you are none" in refused.output, refused.output
+    for _ in range(2):
+        await service.context.provider.look()
+    hub.add("boss-token", "boss", scopes_for("audio"), groups=["tenant-audio", "tenant-audio-admin"])
+    hub.memberships["boss"] = {"standing": "known", "tenants": {"audio": "admin"}, "resolved_at": 0}
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "boss-token")
+    tried = await run("change", "audio", "--quota", "mig-1g.10gb=2", "--reason", "more", "--check")
+    assert tried.output.startswith("needs-approval: one of platform"), tried.output
+    less = await run("change", "audio", "--quota", "mig-1g.10gb=0", "--reason", "done", "--json")
+    assert (less.exit_code, json.loads(less.output)["quota"]) == (0, {}), less.output
+    nothing = await run("change", "audio", "--group", "teams/audio", "--reason", "the same")
+    assert nothing.exit_code == 1 and "is like that already" in nothing.output, nothing.output

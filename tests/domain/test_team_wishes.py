@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from aifactory_hub.domain.provisioning import Stage
 from aifactory_hub.domain.refusals import RefusalReason
 from aifactory_hub.domain.self_service import ApprovalStep, SelfService, TeamTemplate
+from aifactory_hub.domain.team_decisions import decide_wish, effects_of
 from aifactory_hub.domain.team_progress import request_steps
 from aifactory_hub.domain.team_records import TeamRecord
 from aifactory_hub.domain.team_wishes import (
@@ -19,11 +20,10 @@ from aifactory_hub.domain.team_wishes import (
     Effect,
     RequestState,
     SiteNow,
+    TeamChange,
     TeamRequest,
     TeamWish,
     WishKind,
-    decide_wish,
-    effects_of,
     granted_wishes,
     parts_of,
     section_of,
@@ -185,6 +185,103 @@ def test_more_time_is_given_where_the_site_does_not_end_the_team(
     assert (None if found.refusal is None else found.refusal.reason) == reason
     if reason is None:
         assert found.needs == (Need("platform"),), "it needs whom the team itself would need"
+
+
+AUDIO = replace(WISH, quota={"small": 2}, borrowing={"small": 1}, expires="2027-03-01")
+
+
+def changing(team: TeamWish = AUDIO, site: SiteNow = SITE, **changes: Any) -> tuple[TeamWish, Decision]:
+    wish = TeamChange("audio", "more to do", **changes).of(team)
+    tenant = replace(make_tenant("audio", quota={SMALL: team.quota.get("small", 0)}), template="project")
+    now = replace(site, tenants={**site.tenants, "audio": tenant}, granted={"audio": team})
+    return wish, decide_wish(wish, now)
+
+
+def test_what_a_change_leaves_out_stays() -> None:
+    wish, _ = changing(quota={"large": 1}, members=("teams/audio", "teams/sound"))
+    assert (wish.quota, wish.borrowing, wish.expires) == ({"small": 2, "large": 1}, {"small": 1}, "2027-03-01")
+    assert wish.before == {"members": "teams/audio", "owns": "2 small"}
+    assert parts_of(wish)["owns"] == "1 large, 2 small (now: 2 small)"
+    taken, _ = changing(borrowing={"small": 0})
+    assert taken.borrowing == {} and parts_of(taken)["may borrow"] == "nothing (now: 1 small)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "needs"),
+    [
+        ({"quota": {"small": 3}}, (Need("platform", 2), Need("security"))),
+        ({"quota": {"small": 1}}, ()),
+        ({"borrowing": {"small": 2}}, (Need("platform"),)),
+        ({"borrowing": {"small": 0}}, ()),
+        ({"members": ("teams/sound",)}, (Need("platform"),)),
+        ({"members": (), "admins": ("teams/audio",)}, (Need("platform"),)),
+        ({"display_name": "Sound"}, ()),
+    ],
+)
+def test_what_gets_more_needs_whom_the_team_would_need(changes: dict[str, Any], needs: tuple[Need, ...]) -> None:
+    _, found = changing(**changes)
+    assert (found.refusal, found.needs) == (None, needs)
+
+
+def test_a_change_fits_in_what_no_other_team_owns() -> None:
+    """nlp owns three of seven, so four are left for audio, its own two among them."""
+    _, fits = changing(quota={"small": 4})
+    assert fits.refusal is None
+    assert fits.rooms[0].sentence() == "4 of 7 small are promised to no other team; you ask for 4, which fits."
+    scarce = replace(SITE, carved={SMALL: 6})
+    _, found = changing(site=scarce, quota={"small": 4})
+    assert found.refusal is not None and found.refusal.reason is RefusalReason.NOT_ENOUGH_LEFT
+    assert (found.offer, found.offer_borrowed) == ({"small": 3}, {"small": 2})
+    _, again = changing(site=scarce, quota=found.offer, borrowing=found.offer_borrowed)
+    assert again.refusal is None
+    assert changing(site=scarce, quota={"small": 1})[1].refusal is None, "less always fits"
+
+
+def test_who_borrows_what_a_larger_team_would_take_back_is_named() -> None:
+    held = replace(SITE, held={"nlp": {SMALL: 5}, "audio": {SMALL: 2}})
+    assert changing(site=held, quota={"small": 4})[1].effects == (Effect("nlp", "small", 2),)
+    assert changing(site=held, quota={"small": 1})[1].effects == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "field"),
+    [
+        ({}, RefusalReason.BAD_FIELD, "quota"),
+        ({"quota": {"small": 2}}, RefusalReason.BAD_FIELD, "quota"),
+        ({"quota": {"small": 5}}, RefusalReason.ABOVE_TEMPLATE, "quota"),
+        ({"quota": {"nothing": 1}}, RefusalReason.BAD_FIELD, "quota"),
+        ({"members": ()}, RefusalReason.BAD_FIELD, "members"),
+        ({"admins": ("corp/all",)}, RefusalReason.BAD_FIELD, "admins"),
+    ],
+)
+def test_a_change_that_can_not_be_names_its_field(changes: dict[str, Any], reason: RefusalReason, field: str) -> None:
+    refusal = changing(**changes)[1].refusal
+    assert refusal is not None and (refusal.reason, refusal.field) == (reason, field)
+
+
+def test_a_team_that_is_the_site_s_is_not_changed() -> None:
+    wish = TeamChange("nlp", "more", quota={"small": 4}).of(replace(AUDIO, name="nlp"))
+    refusal = decide_wish(wish, SITE).refusal
+    assert refusal is not None and refusal.reason is RefusalReason.TEAM_UNKNOWN
+
+
+def test_what_was_granted_later_makes_the_team() -> None:
+    first = TeamRequest("r1", AUDIO, "", "ada", 1.0, 1.0, RequestState.GRANTED)
+    larger = TeamChange("audio", "more", quota={"small": 4}, display_name="Sound").of(AUDIO)
+    renewal = TeamWish("audio", expires="2027-05-01", kind=WishKind.RENEWAL)
+    requests = [
+        replace(first, id="r2", wish=larger, changed_at=3.0),
+        replace(first, id="r3", wish=renewal, changed_at=2.0),
+        first,
+    ]
+    team = granted_wishes(requests)["audio"]
+    assert (team.kind, team.quota, team.display_name, team.expires) == (
+        WishKind.NEW,
+        {"small": 4},
+        "Sound",
+        "2027-05-01",
+    ), "a change leaves the last day alone"
+    assert section_of(team)["quota"] == {"small": 4}
 
 
 def test_a_team_that_nobody_asked_for_is_not_renewed() -> None:

@@ -199,6 +199,7 @@ async def test_what_was_free_when_it_was_asked_may_be_gone_when_it_is_approved(s
         ({"name": "../etc"}, 400, "bad-field", "name"),
         ({"reason": "  "}, 400, "bad-field", "reason"),
         ({"kind": "renewal", "name": "vision"}, 403, "forbidden", None),
+        ({"kind": "change", "name": "vision"}, 403, "forbidden", None),
     ],
 )
 async def test_what_can_not_be_names_its_field(
@@ -296,6 +297,42 @@ async def test_a_team_gets_more_time_when_it_is_asked_for_again(service: Running
     await followed(service)
     after = service.context.registry.tenants["audio"].retirement
     assert before is not None and after is not None and after.at - before.at == 31 * 86400
+
+
+async def test_a_team_s_administrators_ask_for_another_size(service: RunningService, hub: FakeHub) -> None:
+    await asked(service, quota={"mig-1g.10gb": 1})
+    await followed(service)
+    hub.add("boss", "boss", scopes_for("audio"), groups=["tenant-audio", "tenant-audio-admin"])
+    hub.memberships["boss"] = {"standing": "known", "tenants": {"audio": "admin"}, "resolved_at": 0}
+    change = {"kind": "change", "name": "audio", "reason": "more to do", "quota": {"mig-1g.10gb": 2}}
+    async with service.http("boss") as http:
+        (mine,) = (await http.get("/teams/templates")).json()["teams"]
+        assert (mine["name"], mine["quota"], mine["members"]) == ("audio", {"mig-1g.10gb": 1}, ["teams/audio"])
+        tried = (await http.post("/teams/requests/check", json=change)).json()
+        assert (tried["outcome"], tried["needs_text"]) == ("needs-approval", "one of platform")
+        request = (await http.post("/teams/requests", json=change)).json()
+        assert (request["state"], steps(request)) == ("WAITING", [("asked", "done"), ("approved", "now")])
+        again = (await http.post("/teams/requests", json=change)).json()
+        assert again["id"] == request["id"], "asking twice is one request"
+        other = await http.post("/teams/requests", json={**change, "display_name": "Sound"})
+        assert (other.status_code, other.json()["reason"]) == (409, "team-exists"), "one at a time"
+    async with service.http("ada") as http:
+        assert (await http.get("/teams/templates")).json()["teams"] == []
+        assert (await http.post("/teams/requests", json=change)).status_code == 403
+    async with browser(service) as http:
+        proof = await sign_in(http, "pat")
+        found = (await http.get(f"{PREFIX}api/v1/approvals", params={"subject": request["id"]}, headers=proof)).json()
+    assert found["approvals"][0]["title"] == "a change of team audio"
+    assert "2 mig-1g.10gb (now: 1 mig-1g.10gb)" in str(found["approvals"][0]["parts"])
+    assert (await vote(service, "pat", request)).status_code == 200
+    assert (await shown(service, request, "boss"))["state"] == "GRANTED"
+    await followed(service)
+    tenant = service.context.registry.tenants["audio"]
+    assert sum(tenant.quota.nominal.values()) == 2
+    assert tenant.retirement is not None, "its last day is as it was"
+    async with service.http("boss") as http:
+        less = {**change, "quota": {"mig-1g.10gb": 0}, "reason": "done"}
+        assert (await http.post("/teams/requests", json=less)).json()["state"] == "GRANTED", "less needs nobody"
 
 
 async def test_a_granted_team_can_not_be_more_than_its_template(service: RunningService, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from ..auth.permissions import Caller
 from ..auth.runner_tokens import matches
 from ..errors import ServiceError, forbidden
 from ..team_request_types import (
+    AskedForTeamAnswer,
     DeviceRoom,
     GrantedTeamsAnswer,
     TeamDecisionAnswer,
@@ -34,6 +35,8 @@ from ..team_request_types import (
 from ..team_requests import TeamDesk, file_of
 from .base import Handler, run_sync
 from .operations import Access, operation
+
+_ASKED = {WishKind.RENEWAL: "More time for", WishKind.CHANGE: "A change of"}
 
 
 class _OfTeams(Handler):
@@ -63,9 +66,18 @@ class _OfTeams(Handler):
                 reason = "forbidden" if status == 403 else "no-self-service"
                 raise ServiceError(status, reason, why_not)
             return
+        if not self.may_change(caller, wish.name):
+            raise forbidden(f"{_ASKED[wish.kind]} team {wish.name!r} is asked for by its administrators: you are none.")
+
+    def may_change(self, caller: Caller, tenant: str) -> bool:
+        """Whether the caller may ask for more time or another size of a team that is there."""
         mine = caller.tenants(constants.SCOPE_SUBMIT, self.context.registry.tenants)
-        if wish.name not in mine or caller.roles.get(wish.name) is not Role.ADMIN:
-            raise forbidden(f"More time for team {wish.name!r} is asked for by its administrators, and you are none.")
+        return caller.administers_platform or (tenant in mine and caller.roles.get(tenant) is Role.ADMIN)
+
+    async def wish_of(self, asked: TeamWishRequest, caller: Caller) -> TeamWish:
+        """What the caller asks for. Raises ServiceError where they may not ask for it."""
+        self.check_wish(caller, asked.wish())
+        return await self.desk.changed(asked.change()) if asked.kind is WishKind.CHANGE else asked.wish()
 
     async def request_for(self, caller: Caller, request_id: str) -> TeamRequest:
         """The request. Raises ServiceError (404) where the caller may not see it."""
@@ -125,12 +137,18 @@ class Templates(_OfTeams):
         "listTeamTemplates", "Which teams may be asked for, and what is promised to nobody.", answer=TeamTemplatesAnswer
     )
     async def get(self) -> None:
-        """With why the caller may not ask, if they may not."""
+        """With why the caller may not ask for a new one, if they may not, and the teams that they may change."""
         caller = await self.caller()
         registry = self.context.registry
         templates = [self._template(each) for each in registry.self_service.templates.values()]
         simulated = registry.cluster.simulated
-        self.answer({"templates": templates, "why_not": self.why_not_ask(caller), "simulated": simulated})
+        mine = [_team(wish) for name, wish in (await self.desk.teams()).items() if self._changeable(caller, name)]
+        why_not = self.why_not_ask(caller)
+        self.answer({"templates": templates, "teams": mine, "why_not": why_not, "simulated": simulated})
+
+    def _changeable(self, caller: Caller, name: str) -> bool:
+        """A team that the site has taken over in a file of its own is the site's to change."""
+        return name in self.context.registry.granted and self.may_change(caller, name)
 
     def _template(self, template: TeamTemplate) -> TeamTemplateAnswer:
         service = self.context.registry.self_service
@@ -177,8 +195,7 @@ class RequestCheck(_OfTeams):
         """A wish that would be refused is answered as such, and is no error."""
         caller = await self.caller()
         asked = await self.body(TeamWishRequest, caller.name)
-        wish = asked.wish()
-        self.check_wish(caller, wish)
+        wish = await self.wish_of(asked, caller)
         self.answer(decision_answer(await self.desk.decide(wish, caller.name)))
 
 
@@ -202,7 +219,7 @@ class RequestList(_OfTeams):
 
     @operation(
         "askForTeam",
-        "Ask for a team, or for more time for one: granted at once, or when others have approved it.",
+        "Ask for a team, or for more time or another size for one: granted at once, or when others have approved it.",
         answer=TeamRequestAnswer,
         body=TeamWishRequest,
         statuses=(201,),
@@ -211,8 +228,7 @@ class RequestList(_OfTeams):
         """Refused with the largest that fits where it does not."""
         caller = await self.caller(fresh=True)
         asked = await self.body(TeamWishRequest, caller.name)
-        wish = asked.wish()
-        self.check_wish(caller, wish)
+        wish = await self.wish_of(asked, caller)
         self.answer(await self.answer_for(await self.desk.ask(wish, caller.name)), 201)
 
 
@@ -311,6 +327,19 @@ class SiteTeams(_OfTeams):
     async def _answer(self) -> None:
         granted = await self.desk.granted()
         self.answer({"granted": dict(granted.teams), "removed": list(granted.removed)})
+
+
+def _team(wish: TeamWish) -> AskedForTeamAnswer:
+    return {
+        "name": wish.name,
+        "display_name": wish.display_name,
+        "template": wish.template,
+        "members": list(wish.members),
+        "admins": list(wish.admins),
+        "quota": dict(wish.quota),
+        "borrowing": dict(wish.borrowing),
+        "expires": wish.expires,
+    }
 
 
 def decision_answer(decision: Decision) -> TeamDecisionAnswer:

@@ -1,4 +1,4 @@
-/** The form in which a team is asked for: it says what would be answered before anything is sent. */
+/** The form in which a team, or a change of one, is asked for: it says what would be answered before it is sent. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { type FormEvent, type JSX, useEffect, useId, useState } from 'react';
@@ -6,10 +6,12 @@ import { printable } from '../printable';
 import { words } from './answered';
 import type { PageApi } from './pageapi';
 import {
+  type AskedForTeam,
   complete,
   type Decision,
   decisionWords,
   type Draft,
+  draftOf,
   emptyDraft,
   isOffered,
   offerWords,
@@ -22,14 +24,19 @@ const PAUSE = 400;
 
 interface FormProps {
   readonly templates: readonly Template[];
+  /** Those that the person may change. */
+  readonly teams: readonly AskedForTeam[];
+  /** Whether the person may ask for a new team. */
+  readonly mayAsk: boolean;
   readonly api: PageApi;
   /** Something was asked for. */
   readonly sent: () => void;
   readonly trans: TranslationBundle;
 }
 
-export function TeamForm({ templates, api, sent, trans }: FormProps): JSX.Element {
-  const [draft, setDraft] = useState<Draft>(() => emptyDraft(templates[0]?.name ?? ''));
+export function TeamForm({ templates, teams, mayAsk, api, sent, trans }: FormProps): JSX.Element {
+  const first = (): Draft => firstDraft(mayAsk ? undefined : teams[0], templates);
+  const [draft, setDraft] = useState<Draft>(first);
   const [told, setTold] = useState('');
   const [trouble, setTrouble] = useState<string | null>(null);
   const answer = useDecision(draft, api);
@@ -39,12 +46,17 @@ export function TeamForm({ templates, api, sent, trans }: FormProps): JSX.Elemen
     setTold('');
     setTrouble(null);
   };
+  const isNew = draft.kind === 'new';
   const send = (event: FormEvent) => {
     event.preventDefault();
     api.askForTeam(wishOf(draft)).then(
       request => {
-        setDraft(emptyDraft(draft.template));
-        setTold(trans.__('Asked for team %1.', request.name));
+        setDraft(isNew ? emptyDraft(draft.template) : { ...draft, reason: '' });
+        setTold(
+          isNew
+            ? trans.__('Asked for team %1.', request.name)
+            : trans.__('Asked for a change of team %1.', request.name)
+        );
         sent();
       },
       (error: unknown) => {
@@ -54,15 +66,12 @@ export function TeamForm({ templates, api, sent, trans }: FormProps): JSX.Elemen
   };
   return (
     <section aria-labelledby="aif-new-team">
-      <h2 id="aif-new-team">{trans.__('A new team')}</h2>
+      <h2 id="aif-new-team">
+        {isNew ? trans.__('A new team') : trans.__('A change of team %1', draft.name)}
+      </h2>
       <form className="aif-TeamForm" onSubmit={send}>
-        <Choice {...{ templates, draft, change, trans }} />
-        <Text
-          name="name"
-          label={trans.__('Name')}
-          hint={trans.__('for example audio-lab')}
-          {...{ draft, change }}
-        />
+        {teams.length === 0 ? null : <What {...{ templates, teams, mayAsk, draft, change, trans }} />}
+        {isNew ? <NewTeam {...{ templates, draft, change, trans }} /> : null}
         <Text
           name="members"
           label={trans.__('Groups of its members')}
@@ -76,13 +85,15 @@ export function TeamForm({ templates, api, sent, trans }: FormProps): JSX.Elemen
           {...{ draft, change }}
         />
         {template === undefined ? null : <Devices {...{ template, draft, change, trans }} />}
-        <Text
-          name="expires"
-          type="date"
-          label={trans.__('Last day')}
-          hint={trans.__('left out: as long as this kind of team may last')}
-          {...{ draft, change }}
-        />
+        {isNew ? (
+          <Text
+            name="expires"
+            type="date"
+            label={trans.__('Last day')}
+            hint={trans.__('left out: as long as this kind of team may last')}
+            {...{ draft, change }}
+          />
+        ) : null}
         <Text name="reason" label={trans.__('Why')} hint="" {...{ draft, change }} />
         <Answer decision={answer} change={change} trans={trans} />
         <div className="aif-Actions">
@@ -91,7 +102,7 @@ export function TeamForm({ templates, api, sent, trans }: FormProps): JSX.Elemen
             className="jp-mod-styled jp-mod-accept"
             disabled={!complete(draft) || answer?.outcome === 'refused'}
           >
-            {trans.__('Ask for the team')}
+            {isNew ? trans.__('Ask for the team') : trans.__('Ask for the change')}
           </button>
         </div>
         <p role="status" className={told === '' ? '' : 'aif-Notice'}>
@@ -106,6 +117,66 @@ export function TeamForm({ templates, api, sent, trans }: FormProps): JSX.Elemen
         </div>
       </form>
     </section>
+  );
+}
+
+function firstDraft(team: AskedForTeam | undefined, templates: readonly Template[]): Draft {
+  return team === undefined ? emptyDraft(templates[0]?.name ?? '') : draftOf(team);
+}
+
+/** A new team, or which of those that are there is to be another. */
+function What({
+  templates,
+  teams,
+  mayAsk,
+  draft,
+  change,
+  trans
+}: PartProps & Omit<FormProps, 'api' | 'sent'>): JSX.Element {
+  const id = useId();
+  const choose = (name: string) => {
+    change(
+      firstDraft(
+        teams.find(team => team.name === name),
+        templates
+      )
+    );
+  };
+  return (
+    <div className="aif-Field">
+      <label htmlFor={id}>{trans.__('What')}</label>
+      <select
+        id={id}
+        value={draft.kind === 'change' ? draft.name : ''}
+        onChange={event => {
+          choose(event.target.value);
+        }}
+      >
+        {mayAsk ? <option value="">{trans.__('A new team')}</option> : null}
+        {teams.map(team => (
+          <option key={team.name} value={team.name}>
+            {trans.__('A change of team %1', printable(team.display_name || team.name))}
+          </option>
+        ))}
+      </select>
+    </div>
+  );
+}
+
+function NewTeam(
+  given: PartProps & { templates: readonly Template[]; trans: TranslationBundle }
+): JSX.Element {
+  return (
+    <>
+      <Choice {...given} />
+      <Text
+        name="name"
+        label={given.trans.__('Name')}
+        hint={given.trans.__('for example audio-lab')}
+        draft={given.draft}
+        change={given.change}
+      />
+    </>
   );
 }
 

@@ -8,14 +8,16 @@ type Schemas = components['schemas'];
 
 export type Templates = Schemas['TeamTemplatesAnswer'];
 export type Template = Schemas['TeamTemplateAnswer'];
+export type AskedForTeam = Schemas['AskedForTeamAnswer'];
 export type Decision = Schemas['TeamDecisionAnswer'];
 export type TeamRequest = Schemas['TeamRequestAnswer'];
 export type TeamRequests = Schemas['TeamRequestPage'];
 export type TeamStates = Schemas['TeamStatesAnswer'];
 export type Wish = Partial<Schemas['TeamWishRequest']> & Pick<Schemas['TeamWishRequest'], 'name' | 'reason'>;
 
-/** What stands in the form. */
+/** What stands in the form: a new team, or a change of one that is there. */
 export interface Draft {
+  readonly kind: 'new' | 'change';
   readonly name: string;
   readonly template: string;
   readonly members: string;
@@ -28,7 +30,26 @@ export interface Draft {
 
 export function emptyDraft(template: string): Draft {
   return {
-    ...{ name: '', template, members: '', admins: '', quota: {}, borrowing: {}, expires: '', reason: '' }
+    ...{
+      kind: 'new',
+      name: '',
+      template,
+      members: '',
+      admins: '',
+      quota: {},
+      borrowing: {},
+      expires: '',
+      reason: ''
+    }
+  };
+}
+
+/** The form with a team as it is now. */
+export function draftOf(team: AskedForTeam): Draft {
+  return {
+    ...emptyDraft(team.template),
+    ...{ kind: 'change', name: team.name, quota: team.quota, borrowing: team.borrowing },
+    ...{ members: team.members.join(', '), admins: team.admins.join(', ') }
   };
 }
 
@@ -38,16 +59,16 @@ function groups(text: string): string[] {
 }
 
 export function wishOf(draft: Draft): Wish {
-  return {
+  const both = {
+    kind: draft.kind,
     name: draft.name.trim(),
-    template: draft.template,
     members: groups(draft.members),
     admins: groups(draft.admins),
     quota: { ...draft.quota },
     borrowing: { ...draft.borrowing },
-    expires: draft.expires,
     reason: draft.reason.trim()
   };
+  return draft.kind === 'change' ? both : { ...both, template: draft.template, expires: draft.expires };
 }
 
 /** Whether there is enough of it to be asked what would be answered. */
@@ -90,6 +111,16 @@ export function counted(counts: Readonly<Record<string, number>>): string {
   return Object.entries(counts)
     .map(([name, count]) => `${String(count)} ${name}`)
     .join(', ');
+}
+
+/** What a request is about. */
+export function requestTitle(request: TeamRequest, trans: TranslationBundle): string {
+  const titles: Readonly<Record<TeamRequest['kind'], string>> = {
+    new: trans.__('Team %1', request.display_name || request.name),
+    renewal: trans.__('More time for team %1', request.name),
+    change: trans.__('A change of team %1', request.name)
+  };
+  return titles[request.kind];
 }
 
 export function stateName(request: TeamRequest, trans: TranslationBundle): string {

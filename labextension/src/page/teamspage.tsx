@@ -9,7 +9,7 @@ import type { PageApi } from './pageapi';
 import { PageHead, SimulatedNotice, type Site } from './pagehead';
 import { approvalAddress, teamAddress } from './place';
 import { TeamForm } from './teamform';
-import { counted, stateName, stepName, stepState, type TeamRequest } from './teamrequests';
+import { counted, requestTitle, stateName, stepName, stepState, type TeamRequest } from './teamrequests';
 import { useAnswer } from './useanswer';
 
 /** Milliseconds between looks: a team is made in half a minute. */
@@ -51,20 +51,23 @@ export function TeamsPage({ site, api, trans }: TeamsProps): JSX.Element {
           </Answered>
         </section>
         <Answered answer={templates} trans={trans}>
-          {found =>
-            found.why_not === null ? (
-              <TeamForm
-                templates={found.templates}
-                sent={() => {
-                  requests.again();
-                  templates.again();
-                }}
-                {...{ api, trans }}
-              />
-            ) : (
-              <p className="aif-Notice">{printable(found.why_not)}</p>
-            )
-          }
+          {found => (
+            <>
+              {found.why_not === null ? null : <p className="aif-Notice">{printable(found.why_not)}</p>}
+              {found.why_not !== null && found.teams.length === 0 ? null : (
+                <TeamForm
+                  templates={found.templates}
+                  teams={found.teams}
+                  mayAsk={found.why_not === null}
+                  sent={() => {
+                    requests.again();
+                    templates.again();
+                  }}
+                  {...{ api, trans }}
+                />
+              )}
+            </>
+          )}
         </Answered>
       </main>
     </>
@@ -99,10 +102,7 @@ const MARKS: Readonly<Record<TeamRequest['state'], string>> = {
 
 function RequestCard(props: TeamsProps & { request: TeamRequest; again: () => void }): JSX.Element {
   const { request, trans } = props;
-  const title =
-    request.kind === 'renewal'
-      ? trans.__('More time for team %1', request.name)
-      : trans.__('Team %1', request.display_name || request.name);
+  const title = requestTitle(request, trans);
   return (
     <article className="aif-Approval" aria-label={title} data-state={MARKS[request.state]}>
       <h3>

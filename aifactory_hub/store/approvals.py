@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..domain.approvals import Approval, ApprovalState, Reason, Vote
 from ..domain.formatting import iso_millis
 from ..domain.jobs import JobState
-from ..domain.verdicts import Need
+from ..domain.verdicts import Need, Target
 from .approval_tables import ApprovalRow, VoteRow
 from .changes import move_job
 from .database import writing
@@ -80,18 +80,23 @@ class Approvals:
         tenants: Collection[str],
         *,
         groups: Collection[str] = (),
+        asker: str | None = None,
         states: Collection[ApprovalState] = (),
         limit: int,
     ) -> list[Approval]:
-        """The newest of these teams, and those of any team that need somebody of these ``groups`` of approvers."""
+        """The newest of these teams, those of any team that need somebody of these ``groups`` of approvers, and those
+        of teams that the ``asker`` asked for, which may not be there yet."""
         chosen = [state.value for state in states] or [state.value for state in ApprovalState]
         where = ApprovalRow.state.in_(chosen)
+        of_teams = ApprovalRow.kind == Target.TENANT.value
+        mine = or_(ApprovalRow.tenant.in_(tenants), and_(of_teams, ApprovalRow.asked_by == asker))
         if not groups:
-            return self._read(where, ApprovalRow.tenant.in_(tenants), limit=limit)
+            return self._read(where, mine, limit=limit)
         # Groups are in a list in JSON. Few approvals are open at once, so they are picked here.
-        found = self._read(where, limit=max(limit, _MOST_LOOKED_AT))
-        mine = [one for one in found if one.tenant in tenants or set(one.groups) & set(groups)]
-        return mine[:limit]
+        looked_at = max(limit, _MOST_LOOKED_AT)
+        needed = [one for one in self._read(where, limit=looked_at) if set(one.groups) & set(groups)]
+        both = {one.id: one for one in (*self._read(where, mine, limit=limit), *needed)}
+        return sorted(both.values(), key=lambda one: (one.asked_at, one.id), reverse=True)[:limit]
 
     def votes(self, approval_ids: Collection[str]) -> dict[str, list[Vote]]:
         """The votes on each of these, in their order."""

@@ -11,7 +11,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Approvals of the caller's teams, and those that need a group of approvers that the caller is in. */
+        /** Approvals of the caller's teams, of teams that they asked for, and those that need a group that they are in. */
         readonly get: operations["listApprovals"];
         readonly put?: never;
         readonly post?: never;
@@ -8118,7 +8118,7 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Approvals of the caller's teams, and those that need a group of approvers that the caller is in. */
+            /** @description Approvals of the caller's teams, of teams that they asked for, and those that need a group that they are in. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;

@@ -142,6 +142,9 @@ async def test_what_needs_somebody_waits_for_them_and_nobody_else(service: Runni
     async with service.http("ada") as ada, service.http("eve") as eve:
         path = f"/approvals/{request['approval']}"
         assert (await ada.get(path)).json()["parts"]["owns"] == "2 mig-1g.10gb"
+        listed = {who: (await http.get("/approvals")).json()["approvals"] for who, http in (("a", ada), ("e", eve))}
+        assert [each["id"] for each in listed["a"]] == [request["approval"]], "who asked finds it in their list"
+        assert listed["e"] == []
         assert (await eve.get(path)).status_code == 404
     own = await vote(service, "ada", request)
     assert own.status_code == 403 and "yourself" in own.json()["detail"], "nobody approves their own request"

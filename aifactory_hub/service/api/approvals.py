@@ -86,7 +86,7 @@ class ApprovalList(_OfApprovals):
 
     @operation(
         "listApprovals",
-        "Approvals of the caller's teams, and those that need a group of approvers that the caller is in.",
+        "Approvals of the caller's teams, of teams that they asked for, and those that need a group that they are in.",
         answer=ApprovalPage,
         query=ApprovalQuery,
     )
@@ -101,7 +101,9 @@ class ApprovalList(_OfApprovals):
             found = await run_sync(store.about, asked.subject)
             found = [one for one in found if self.may_see(caller, one)][: asked.limit]
         else:
-            found = await run_sync(store.newest, tenants, groups=groups, states=asked.state, limit=asked.limit)
+            asker = caller.name if asked.tenant is None else None
+            chosen = {"groups": groups, "asker": asker, "states": asked.state, "limit": asked.limit}
+            found = await run_sync(store.newest, tenants, **chosen)
         votes = await run_sync(store.votes, [one.id for one in found]) if found else {}
         answers = [await self.answer_for(caller, one, votes[one.id]) for one in found]
         self.answer({"approvals": answers, "waiting": sum(_waits(answer, caller.name) for answer in answers)})

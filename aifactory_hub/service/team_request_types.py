@@ -142,11 +142,13 @@ class DeviceRoom(TypedDict):
 
 
 class TeamTemplateAnswer(TypedDict):
-    """One template. ``lasts`` is in seconds, null: for ever. ``groups`` are patterns of groups that may be named."""
+    """One template. ``lasts`` is in seconds, null: for ever. ``groups`` are patterns of groups that may be named.
+    ``sizes`` says for people what each of the ``profiles`` is."""
 
     name: str
     description: str
     profiles: list[str]
+    sizes: list[str]
     groups: list[str]
     devices: list[DeviceRoom]
     approval: list[ApprovalStepAnswer]

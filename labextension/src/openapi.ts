@@ -7189,6 +7189,7 @@ export interface components {
         /**
          * TeamTemplateAnswer
          * @description One template. ``lasts`` is in seconds, null: for ever. ``groups`` are patterns of groups that may be named.
+         *     ``sizes`` says for people what each of the ``profiles`` is.
          */
         readonly TeamTemplateAnswer: {
             /** Approval */
@@ -7205,6 +7206,8 @@ export interface components {
             readonly name: string;
             /** Profiles */
             readonly profiles: readonly string[];
+            /** Sizes */
+            readonly sizes: readonly string[];
         };
         /**
          * TeamTemplatesAnswer

@@ -22,7 +22,8 @@ const SITE: Site = {
   ...{ tenants: { nlp: 'Language', audio: 'Audio' }, simulated: false, administrator: false }
 };
 const SMALL: Template = {
-  ...{ name: 'small', description: 'for a trial', profiles: ['cpu', 'slice'], groups: ['teams/*'] },
+  ...{ name: 'small', description: 'for a trial', profiles: ['cpu', 'slice'] },
+  ...{ sizes: ['2 CPUs, 8 GB', '1/7 of an H100, 10 GB'], groups: ['teams/*'] },
   devices: [{ device: 'slice', most: 3, most_borrowed: 1, carved: 7, uncommitted: 2 }],
   ...{ approval: [], lasts: 7_776_000 }
 };

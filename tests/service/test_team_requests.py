@@ -320,7 +320,9 @@ async def test_a_team_s_administrators_ask_for_another_size(service: RunningServ
         other = await http.post("/teams/requests", json={**change, "display_name": "Sound"})
         assert (other.status_code, other.json()["reason"]) == (409, "team-exists"), "one at a time"
     async with service.http("ada") as http:
-        assert (await http.get("/teams/templates")).json()["teams"] == []
+        told = (await http.get("/teams/templates")).json()
+        assert told["teams"] == [], "ada is none of its administrators"
+        assert "1/7" in told["templates"][0]["sizes"][1], told["templates"][0]["sizes"]
         assert (await http.post("/teams/requests", json=change)).status_code == 403
     async with browser(service) as http:
         proof = await sign_in(http, "pat")

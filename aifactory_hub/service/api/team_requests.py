@@ -8,6 +8,7 @@ from typing import Any
 from ... import constants
 from ...domain.approvals import needs_in_words
 from ...domain.formatting import iso_millis
+from ...domain.home import size_words
 from ...domain.self_service import TeamTemplate
 from ...domain.team_progress import request_steps
 from ...domain.team_records import TeamRecord
@@ -157,6 +158,7 @@ class Templates(_OfTeams):
             "name": template.name,
             "description": template.description,
             "profiles": list(template.profiles),
+            "sizes": [self._size(name) for name in template.profiles],
             "groups": list(template.groups),
             "devices": [self._room(template, device) for device in devices],
             "approval": [
@@ -168,6 +170,11 @@ class Templates(_OfTeams):
             ],
             "lasts": template.lasts,
         }
+
+    def _size(self, name: str) -> str:
+        catalogue = self.context.registry.catalogue
+        profile = catalogue.profiles.get(name)
+        return name if profile is None else size_words(profile, catalogue)
 
     def _room(self, template: TeamTemplate, device: Any) -> DeviceRoom:
         registry = self.context.registry

@@ -261,7 +261,7 @@ function Choice({
           />
           <span>
             <strong>{template.name}</strong> {printable(template.description)}{' '}
-            <small>{template.profiles.join(', ')}</small>
+            <small>{printable(template.sizes.join(' · '))}</small>
           </span>
         </label>
       ))}

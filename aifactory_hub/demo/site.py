@@ -141,7 +141,7 @@ self_service:
       most: {{"{SMALL}": 2}}
       most_borrowed: {{"{SMALL}": 1}}
       lasts: 90d
-      sleep_after: 2h
+      sleep_after: 3m
       approval: [{{approvers: {{security: 1}}}}]
 {environments}profiles:
   cpu-small: {{gpu: none, cpu: 500m, memory: 1Gi}}

@@ -26,12 +26,19 @@ self_service:
   templates:
     small:
       profiles: [cpu-small, mig-1g.10gb]
-      groups: ["teams/*"]
+      groups: ["teams/*", "teams/*/admins"]
       most: {mig-1g.10gb: 2}
       lasts: 30d
       approval: [{approvers: {platform: 1}}]
 """
-WISH = {"name": TEAM, "template": "small", "members": [f"teams/{TEAM}"], "reason": "a day of tests"}
+WISH = {
+    "name": TEAM,
+    "template": "small",
+    "members": [f"teams/{TEAM}"],
+    "admins": [f"teams/{TEAM}/admins"],
+    "reason": "a day of tests",
+}
+SLICE = "mig-1g.10gb"
 
 
 @dataclass
@@ -74,7 +81,7 @@ def asked_site(rig: Rig, site: TenantsSite) -> Iterator[AskedSite]:
     hub = rig.hub(site.folder / "hub", tenants=site.file)
     hub.environment["AIFACTORY_HUB_PROVISIONER_TOKEN"] = site.token
     asked = AskedSite(rig, site, hub)
-    groups = {ASKER: ["teams/robots", f"teams/{TEAM}"], APPROVER: ["corp/platform"]}
+    groups = {ASKER: ["teams/robots", f"teams/{TEAM}", f"teams/{TEAM}/admins"], APPROVER: ["corp/platform"]}
     with (
         rig.found.account(ASKER, f"{ASKER}@example.org", groups[ASKER]) as asker,
         rig.found.account(APPROVER, f"{APPROVER}@example.org", groups[APPROVER]) as approver,
@@ -112,6 +119,7 @@ def asked_for(rig: Rig, site: TenantsSite, step: Step) -> None:
         ready = time.monotonic() - begun
         step.check(len(seen) >= 2, f"ready {ready:.1f} s after the vote; the page said: {' | '.join(seen)}")
         _notebook(asked, step, begun)
+        _changed(asked, step)
         after = {name: process.pid for name, process in asked.hub.running.items() if process.poll() is None}
         step.check(before == after, "hub, proxy and service are the same processes as before", (before, after))
         _restarted(asked, step, request["id"])
@@ -148,6 +156,29 @@ def _notebook(asked: AskedSite, step: Step, begun: float) -> None:
     step.check(len(pods.get("items", [])) == 1, "its pod is in the team's namespace on the host", pods)
     person.stop()
     until("the notebook's pod is gone", lambda: not _pods(asked), 60)
+
+
+def _changed(asked: AskedSite, step: Step) -> None:
+    """Its administrator gives a slice back, and asks for it again."""
+    step.check(_owned(asked) == 2, "the team's queue owns two slices", _owned(asked))
+    change = {"kind": "change", "name": TEAM, "reason": "one is enough"}
+    less = asked.api(ASKER, "POST", "teams/requests", **change, quota={SLICE: 1})
+    step.check(less.json().get("state") == "GRANTED", "its administrator gives one back: granted at once", less.text)
+    until("the team's queue owns one slice", lambda: _owned(asked) == 1, 60)
+    step.check(True, "the provisioner makes its queue smaller")
+    more = asked.api(ASKER, "POST", "teams/requests", **change, quota={SLICE: 2}).json()
+    step.check(more.get("state") == "WAITING", "and asks for it again: it waits for a vote", more)
+    step.check(asked.approve(more["approval"]).status_code == 200, "another person approves it")
+    until("the team's queue owns two slices again", lambda: _owned(asked) == 2, 60)
+    step.check(True, "its queue owns two slices again, and nothing was restarted")
+
+
+def _owned(asked: AskedSite) -> int:
+    """Slices that the team's ClusterQueue owns on the host."""
+    queue = asked.site.get("clusterqueue", TEAM) or {"spec": {}}
+    flavors = [flavor for group in queue["spec"].get("resourceGroups", []) for flavor in group["flavors"]]
+    resources = [each for flavor in flavors for each in flavor["resources"]]
+    return sum(int(each["nominalQuota"]) for each in resources if each["name"].endswith(SLICE))
 
 
 def _pods(asked: AskedSite) -> list[object]:

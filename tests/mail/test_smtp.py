@@ -1,4 +1,4 @@
-"""Mails over real SMTP: with TLS that is verified, a password that is never sent without it, and answers that are read."""
+"""Mails over real SMTP: TLS is verified, no password is sent without it, and answers are read."""
 
 from __future__ import annotations
 

@@ -181,12 +181,26 @@ async def test_a_bad_choice_is_refused(site: Site, body: Any) -> None:
     assert site.service.context.notifications.level("ada") is None
 
 
+async def test_a_token_that_only_reads_chooses_nothing(site: Site, hub: FakeHub) -> None:
+    async with site.service.http("reader") as reader:
+        assert (await reader.put("/notifications", json={"level": "off"})).status_code == 403
+        hub.memberships["reader"] = {"standing": "known", "tenants": {}, "approves": ["security"], "resolved_at": 0}
+        assert (await reader.put("/notifications", json={"level": "off"})).status_code == 200
+    assert site.service.context.notifications.level("reader") is Level.OFF
+
+
 async def test_a_sweep_is_one_mail_when_it_is_over(site: Site) -> None:
     site.service.context.notifications.choose("ada", Level.ALL, now=0)
     submit = site.service.context.submissions.submit
     jobs = []
     for number in range(3):
-        asked = {"command": "true", "profile": "cpu-small", "key": f"k{number}", "name": f"s-{number}", "sweep": "s1"}
+        asked: Any = {
+            "command": "true",
+            "profile": "cpu-small",
+            "key": f"k{number}",
+            "name": f"s-{number}",
+            "sweep": "s1",
+        }
         taken = await submit("ada", "nlp", Submission(**asked))
         assert isinstance(taken, SubmitResult)
         jobs.append(taken.job.id)
@@ -360,6 +374,15 @@ async def test_an_account_that_was_handed_over_is_not_told_of_the_former_owner(s
     await site.later(61)
     assert site.mail.got == []
     assert context.notifications.level("ada") is None
+
+
+async def test_a_handover_that_is_heard_with_the_address_sends_the_new_owner_nothing(site: Site) -> None:
+    await site.ended("train")
+    site.hub.addresses["ada"] = "another-ada@example.org"
+    site.hub.memberships["ada"] = {"standing": "known", "tenants": {"nlp": "member"}, "generation": 1}
+    await site.later(61)
+    await site.later(61)
+    assert (site.mail.got, deliveries(site)) == ([], [])
 
 
 @dataclass

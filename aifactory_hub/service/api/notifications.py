@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ... import constants
 from ...domain.channels import Level
+from ..errors import forbidden
 from ..notification_types import NotificationChoice, NotificationsAnswer
 from .base import Handler, run_sync
 from .operations import operation
@@ -26,6 +28,8 @@ class MyNotifications(Handler):
     async def put(self) -> None:
         """It holds for what is told from now on."""
         caller = await self.caller(fresh=True)
+        if not caller.approves and not caller.tenants(constants.SCOPE_SUBMIT, self.context.registry.tenants):
+            raise forbidden("This takes a token that may submit jobs, or somebody who approves what others ask for.")
         asked = await self.body(NotificationChoice, caller.name)
         level = None if asked.level is None else Level(asked.level)
         await run_sync(self.context.notifications.choose, caller.name, level, now=self.context.clock())

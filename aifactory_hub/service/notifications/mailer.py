@@ -41,7 +41,7 @@ class Mailer:
         """Send what is due. While the hub does not say who has which address, nothing is tried."""
         if self.server is None or self.members is None:
             return
-        due = await reconciling.run(self.deliveries.due, now=self.clock(), limit=_A_ROUND, mail=True)
+        due = await self._due()
         if not due:
             return
         try:
@@ -49,8 +49,14 @@ class Mailer:
         except ServiceError as error:
             log.info("addresses of people are not known now: %s", error)
             return
+        # The answer may have come with a handover of an account: what waited for its former owner is gone by now.
+        asked = {each.url for each in due}
+        due = [each for each in await self._due() if each.url in asked]
         turns = asyncio.Semaphore(_AT_ONCE)
         await asyncio.gather(*(self._send(self.server, turns, each, addresses.get(each.url)) for each in due))
+
+    async def _due(self) -> list[Delivery]:
+        return await reconciling.run(self.deliveries.due, now=self.clock(), limit=_A_ROUND, mail=True)
 
     async def addresses(self, people: Sequence[str]) -> Mapping[str, str]:
         """The addresses of those that have one. Raises ServiceError (503)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,9 +49,10 @@ async def test_a_certificate_that_has_expired_gets_no_password(tmp_path: Path) -
     assert server.sign_ins == []
 
 
-async def test_a_server_that_offers_no_tls_gets_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("signed", [{}, {"user": "hub", "password": Secret(PASSWORD)}], ids=["no sign-in", "sign-in"])
+async def test_a_server_that_offers_no_tls_gets_nothing(tmp_path: Path, signed: dict[str, Any]) -> None:
     async with mail_server(tmp_path, tls=MailTls.NONE) as server:
-        asked = replace(server.settings, tls=MailTls.STARTTLS, user="hub", password=Secret(PASSWORD))
+        asked = replace(server.settings, tls=MailTls.STARTTLS, **signed)
         with pytest.raises(NotSent, match="can't be reached or does not do what it has to") as refused:
             await SmtpServer(asked).send(mail_to("ada@example.org"))
     assert not refused.value.final

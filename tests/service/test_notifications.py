@@ -28,7 +28,7 @@ from aifactory_hub.store.deliveries import MAIL
 from aifactory_hub.store.notifications import CHANNELS
 from aifactory_hub.store.owners import Owners
 
-from ..support.fake_hub import FakeHub
+from ..support.fake_hub import FakeHub, scopes_for
 from ..support.job_service import Clock, RunningService, make_registry, running_service
 from ..support.mail_server import TestMailServer, mail_server
 
@@ -181,12 +181,13 @@ async def test_a_bad_choice_is_refused(site: Site, body: Any) -> None:
     assert site.service.context.notifications.level("ada") is None
 
 
-async def test_a_token_that_only_reads_chooses_nothing(site: Site, hub: FakeHub) -> None:
-    async with site.service.http("reader") as reader:
-        assert (await reader.put("/notifications", json={"level": "off"})).status_code == 403
-        hub.memberships["reader"] = {"standing": "known", "tenants": {}, "approves": ["security"], "resolved_at": 0}
-        assert (await reader.put("/notifications", json={"level": "off"})).status_code == 200
-    assert site.service.context.notifications.level("reader") is Level.OFF
+async def test_a_token_that_only_reads_chooses_nothing_and_an_approver_chooses(site: Site, hub: FakeHub) -> None:
+    hub.add("sam", "sam", scopes_for())
+    hub.memberships["sam"] = {"standing": "known", "tenants": {}, "approves": ["security"], "resolved_at": 0}
+    for token, status in (("reader", 403), ("sam", 200)):
+        async with site.service.http(token) as http:
+            assert (await http.put("/notifications", json={"level": "off"})).status_code == status
+    assert site.service.context.notifications.levels(["reader", "sam"]) == {"sam": Level.OFF}
 
 
 async def test_a_sweep_is_one_mail_when_it_is_over(site: Site) -> None:

@@ -64,6 +64,7 @@ def test_administrators_and_approvers_are_named_with_what_they_are(site: Site) -
     site.sign_in("sal", "corp/security").get("/hub/logout")
     site.sign_in("ned", "teams/nlp")
     found = people(site, "nlp").json()["people"]
+    assert found["abe"] == {"role": "admin", "approves": []}
     assert found["sal"] == {"role": None, "approves": ["security"]}
     assert "ned" not in found
     assert people(site, "vision").json()["people"]["sal"] == {"role": None, "approves": ["security"]}

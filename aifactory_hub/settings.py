@@ -7,8 +7,11 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
+
+from .domain.mail_addresses import is_loopback, is_mail_address
 
 T = TypeVar("T")
 
@@ -56,6 +59,34 @@ class Bind:
         return f"http://{host}:{self.port}"
 
 
+class MailTls(StrEnum):
+    """How the connection to the mail server is protected: by STARTTLS on it, by TLS from the first byte, not at all."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class MailSettings:
+    """The mail server. ``sender`` is an address, ``password`` None where it wants no sign-in.
+
+    ``ca_file`` has the authorities that vouch for it, where no public one does.
+    """
+
+    host: str
+    port: int
+    tls: MailTls
+    sender: str
+    user: str | None = None
+    password: Secret | None = None
+    ca_file: Path | None = None
+
+
+# Where mail servers take messages of programs: submission, and submission with TLS from the first byte.
+_MAIL_PORTS = {MailTls.STARTTLS: "587", MailTls.TLS: "465", MailTls.NONE: "25"}
+
+
 @dataclass(frozen=True, slots=True)
 class HubSettings:
     """What the hub's process needs besides tenants.yaml."""
@@ -84,6 +115,7 @@ class ServiceSettings:
     kubeconfig: str | None = None
     metrics_token: Secret | None = None
     provisioner_token: Secret | None = None
+    mail: MailSettings | None = None
 
 
 def read_hub_settings(environment: Mapping[str, str] | None = None) -> HubSettings:
@@ -124,9 +156,50 @@ def read_service_settings(environment: Mapping[str, str] | None = None) -> Servi
         kubeconfig=reader.text("KUBECONFIG", "") or None,
         metrics_token=Secret(metrics) if (metrics := reader.text("AIFACTORY_HUB_METRICS_TOKEN", "")) else None,
         provisioner_token=read_provisioner_token(environment),
+        mail=_read_mail(reader),
     )
     reader.finish()
     return settings
+
+
+def _read_mail(reader: _Reader) -> MailSettings | None:
+    """The mail server; None where no host is set. What is wrong is kept in ``reader``."""
+    host = reader.text("AIFACTORY_HUB_MAIL_HOST", "")
+    if not host:
+        return None
+    tls = reader.parsed("AIFACTORY_HUB_MAIL_TLS", MailTls.STARTTLS, _parse_mail_tls)
+    sender = reader.parsed("AIFACTORY_HUB_MAIL_SENDER", "", _parse_sender)
+    if not sender:
+        reader.required("AIFACTORY_HUB_MAIL_SENDER", "the address that messages come from")
+    user = reader.text("AIFACTORY_HUB_MAIL_USER", "") or None
+    password = _read_mail_password(reader) if user is not None else None
+    if tls is MailTls.NONE and user is not None and not is_loopback(host):
+        reader.problem("AIFACTORY_HUB_MAIL_TLS is 'none': a password is sent without TLS to no other machine.")
+    return MailSettings(
+        host=host,
+        port=reader.parsed("AIFACTORY_HUB_MAIL_PORT", _MAIL_PORTS[tls], _parse_port),
+        tls=tls,
+        sender=sender,
+        user=user,
+        password=password,
+        ca_file=reader.parsed("AIFACTORY_HUB_MAIL_CA_FILE", "", _parse_ca_file),
+    )
+
+
+def _read_mail_password(reader: _Reader) -> Secret | None:
+    """From the variable or the file that another one names."""
+    name, of_file = "AIFACTORY_HUB_MAIL_PASSWORD", "AIFACTORY_HUB_MAIL_PASSWORD_FILE"
+    if text := reader.text(name, ""):
+        return Secret(text)
+    file = reader.text(of_file, "")
+    if not file:
+        reader.required(name, f"the password of AIFACTORY_HUB_MAIL_USER, or the path of its file in {of_file}")
+        return None
+    try:
+        return Secret(Path(file).read_text(encoding="utf-8").rstrip("\r\n"))
+    except (OSError, ValueError) as error:
+        reader.problem(f"{of_file} is {file!r}: it can't be read ({type(error).__name__}).")
+        return None
 
 
 def read_provisioner_token(environment: Mapping[str, str] | None = None) -> Secret | None:
@@ -185,6 +258,9 @@ class _Reader:
             self._problems.append(f"{name} is {value!r}: {error}.")
             return parse(default)
 
+    def problem(self, text: str) -> None:
+        self._problems.append(text)
+
     def finish(self) -> None:
         if self._problems:
             raise SettingsError(tuple(self._problems))
@@ -206,6 +282,25 @@ def _parse_ca_file(text: str) -> Path | None:
     except OSError as error:  # SSLError is one
         raise ValueError(f"write the path of a file with certificates in PEM form ({error})") from None
     return Path(text)
+
+
+def _parse_mail_tls(text: str) -> MailTls:
+    try:
+        return MailTls(text)
+    except ValueError:
+        raise ValueError("write starttls, tls or none") from None
+
+
+def _parse_port(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 65536:
+        raise ValueError("write a port, for example 587")
+    return int(text)
+
+
+def _parse_sender(text: str) -> str:
+    if text and not is_mail_address(text):
+        raise ValueError("write one address, for example hub@example.org")
+    return text
 
 
 def _parse_bucket(text: str) -> str:

@@ -27,7 +27,7 @@ from ..registry import Registry, RegistryProvider
 from . import memberships, routes
 from .accounts import Accounts
 from .budget_stops import BudgetStops
-from .claims import ClaimError, GroupsClaim, username_from_claims, with_name_claims
+from .claims import ClaimError, GroupsClaim, mail_from_claims, username_from_claims, with_name_claims
 from .handlers import CallbackHandler, LoginHandler
 from .handover import Handovers
 from .id_token import IdTokenError, OtherSubject, verify_userinfo
@@ -305,6 +305,7 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
         claims = token_info.get(VERIFIED) or {}
         now = time.time()
         lasts = token_info.get("refresh_expires_in")
+        email, verified = mail_from_claims(auth_state[self.user_auth_state_key], claims)
         auth_state[memberships.KEY] = StoredSession(
             subject=person.subject,
             issuer=person.issuer,
@@ -313,6 +314,8 @@ class AIFactoryAuthenticator(GenericOAuthenticator):
             session=claims.get("sid"),
             session_ends=now + lasts if isinstance(lasts, int | float) and lasts > 0 else None,
             groups=claimed_groups(groups, self.mapping),
+            email=email,
+            email_verified=verified,
         ).to_auth_state()
         if self.renewal.account is None:
             self._check_that_it_can_be_renewed(token_info)

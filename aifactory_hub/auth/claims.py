@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..domain.mail_addresses import is_mail_address
+
 if TYPE_CHECKING:
     from ..registry import IdentityConfig
 
@@ -108,9 +110,28 @@ def username_from_claims(claims: Mapping[str, Any], claim: str) -> str:
     return value
 
 
+def mail_from_claims(userinfo: Mapping[str, Any], proved: Mapping[str, Any]) -> tuple[str | None, bool]:
+    """The address that messages to this person go to, and whether the provider says that it is verified.
+
+    It is taken from the userinfo answer, else from the verified ID token (``proved``). What the provider says of being
+    verified is taken with the address that it was said of. One that it has not verified is none.
+    """
+    claims = userinfo if userinfo.get("email") is not None else proved
+    address, verified = claims.get("email"), claims.get("email_verified")
+    if verified is None and proved.get("email") == address:
+        verified = proved.get("email_verified")
+    if not is_mail_address(address):
+        return None, False
+    return (address, _is_true(verified)) if verified is None or _is_true(verified) else (None, False)
+
+
+def _is_true(verified: Any) -> bool:
+    return verified is True or (isinstance(verified, str) and verified.lower() == "true")
+
+
 def _check_verified(verified: Any, address: str) -> None:
     """Some providers (Cognito, JumpCloud) send the truth value as text."""
-    if verified is True or (isinstance(verified, str) and verified.lower() == "true"):
+    if _is_true(verified):
         return
     if verified is None:
         raise ClaimError(

@@ -24,7 +24,8 @@ class StoredSession:
 
     ``session`` is the provider's session (sid), ``session_ends`` when its refresh token ends by itself. ``in_doubt``:
     the last renewal got no answer. ``standing`` is other than KNOWN when the session is over. ``groups`` are those that
-    a rule claims, None when they are not known or too many: see ``roles_by``.
+    a rule claims, None when they are not known or too many: see ``roles_by``. ``email`` is the address that the
+    provider gives, None where it says that it has not verified it; ``email_verified``: it says that it has.
     """
 
     subject: str
@@ -37,6 +38,8 @@ class StoredSession:
     in_doubt: bool = False
     standing: SessionStatus = SessionStatus.KNOWN
     groups: tuple[str, ...] | None = None
+    email: str | None = None
+    email_verified: bool = False
 
     def standing_at(self, now: float, stale_grace: float) -> SessionStatus:
         """What is known at ``now``: the provider's word counts for ``stale_grace`` seconds."""
@@ -62,6 +65,13 @@ class StoredSession:
         """The groups of approvers that they are in, by the registry of today; none while their groups are not known."""
         return mapping.approver_groups(self.groups or ())
 
+    def address(self, *, trust_unverified: bool) -> str | None:
+        """Where messages to this person go; None where the provider gives no address, or has not said that it is
+        verified and ``trust_unverified`` is off, or has closed the account."""
+        if self.standing is SessionStatus.ENDED:
+            return None
+        return self.email if self.email_verified or trust_unverified else None
+
     def to_auth_state(self) -> dict[str, Any]:
         """The value under KEY."""
         return {
@@ -76,6 +86,8 @@ class StoredSession:
             "in_doubt": self.in_doubt,
             "standing": self.standing.value,
             "groups": None if self.groups is None else list(self.groups),
+            "email": self.email,
+            "email_verified": self.email_verified,
         }
 
 
@@ -96,6 +108,8 @@ def read_kept(auth_state: Mapping[str, Any] | None) -> StoredSession | None:
             in_doubt=kept.get("in_doubt") is True,
             standing=SessionStatus(kept.get("standing", SessionStatus.KNOWN.value)),
             groups=_texts(kept.get("groups")),
+            email=email if isinstance(email := kept.get("email"), str) else None,
+            email_verified=kept.get("email_verified") is True,
         )
     except (KeyError, TypeError, ValueError):
         return None

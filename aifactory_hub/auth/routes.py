@@ -5,7 +5,7 @@ from __future__ import annotations
 from .account_pages import AccountsApi, AccountsPage, HandoverApi, HandoverForm
 from .idle_stop import IdleStop
 from .logout import BackChannelLogout
-from .membership_api import Explain, MembershipsOf
+from .membership_api import Explain, MembershipsOf, PeopleOf
 from .team_page import SignInsPage, StopServer, StopServerApi, TeamPage, TeamServers
 from .tenants_file_api import TenantsFile
 
@@ -16,6 +16,7 @@ def routes() -> list[tuple[str, type]]:
     return [
         (r"/aifactory/backchannel-logout", BackChannelLogout),
         (r"/aifactory/api/memberships", MembershipsOf),
+        (r"/aifactory/api/people", PeopleOf),
         (r"/aifactory/api/tenants-file", TenantsFile),
         (r"/aifactory/api/idle-stop", IdleStop),
         (r"/aifactory/api/explain/(?P<name>[^/]+)", Explain),

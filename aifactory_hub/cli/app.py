@@ -31,6 +31,7 @@ _ELSEWHERE = {
     "team": "aifactory_hub.client.team_commands:team",
     "secret": "aifactory_hub.client.secret_commands:secret",
     "trigger": "aifactory_hub.client.trigger_commands:trigger",
+    "notifications": "aifactory_hub.client.notification_commands:notifications_command",
     "quota": "aifactory_hub.cli.quota:quota",
     "usage": "aifactory_hub.cli.usage:usage",
     "bill": "aifactory_hub.cli.usage:bill",

@@ -32,11 +32,16 @@ def factory_findings(found: dict[str, Any] | str) -> list[Finding]:
         return [
             *_ledger(found["ledger"]),
             _budgets(found),
-            _webhooks(found["webhooks"]),
+            _arrive("messages to webhooks arrive", found["webhooks"], _WEBHOOKS),
+            _mail(found["mail"]),
             _prometheus(found["prometheus"]),
         ]
     except (KeyError, TypeError) as error:
         return [_finding("the parts of the factory", Verdict.WARNING, f"not known: its answer lacks {error}", _LOG)]
+
+
+_WEBHOOKS = "look at the receivers, at jobs.webhook_hosts, and at the egress of networkPolicy in the chart's values"
+_MAIL = "look at AIFACTORY_HUB_MAIL_... of the job service, and at the egress of networkPolicy in the chart's values"
 
 
 def _ledger(said: dict[str, Any]) -> Iterator[Finding]:
@@ -64,10 +69,15 @@ def _budgets(found: dict[str, Any]) -> Finding:
     return _finding("budgets", Verdict.GOOD, f"{count} are enforced" if count else "tenants.yaml has none")
 
 
-def _webhooks(said: dict[str, Any]) -> Finding:
-    check = "messages to webhooks arrive"
+def _mail(said: dict[str, Any]) -> Finding:
+    check = "mails to people arrive"
+    if not said["configured"]:
+        return _finding(check, Verdict.GOOD, "no mail server is set (AIFACTORY_HUB_MAIL_HOST), so none is sent")
+    return _arrive(check, said, _MAIL)
+
+
+def _arrive(check: str, said: dict[str, Any], todo: str) -> Finding:
     trouble = f": {said['trouble']}" if said["trouble"] else ""
-    todo = "look at the receivers, at jobs.webhook_hosts, and at the egress of networkPolicy in the chart's values"
     if said["given_up"]:
         return _finding(check, Verdict.WARNING, f"{said['given_up']} were given up within a day{trouble}", todo)
     if said["oldest_seconds"] > _WAITS:

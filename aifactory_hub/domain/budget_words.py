@@ -7,10 +7,18 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
-from .budgets import HELD_BY, Account, Budget, Step, Unit, natural
+from .budgets import HELD_BY, Account, Action, Budget, Step, Unit, natural
 from .prices import digits
 from .refusals import Refusal, RefusalReason
 
+_STEPS = {
+    Action.WARN: "a warning",
+    Action.LOWER_PRIORITY: "jobs go after all others",
+    Action.NO_BORROWING: "jobs have the team's own devices only",
+    Action.HOLD: "new jobs are held",
+    Action.REFUSE_NOTEBOOKS: "no notebook starts",
+    Action.END_NOTEBOOKS: "notebooks that run are stopped",
+}
 _UNKNOWN = "what was used is not known now, because nobody has heard of the cluster's pods lately"
 
 
@@ -47,6 +55,11 @@ def standing_words(account: Account, currency: str) -> str:
     reserved = f", {words(unit, account.reserved, currency)} reserved" if account.reserved else ""
     known = "" if account.known else f"; {_UNKNOWN}"
     return f"{used} of {limit} used{reserved}, resets at {day(account.span.end)}{known}"
+
+
+def step_words(step: Step) -> str:
+    """What follows at a share: ``at 80 % a warning``."""
+    return f"at {step.share} % {_STEPS[step.action]}"
 
 
 def hold_reason(account: Account, step: Step, asked: Fraction, tenant: str, currency: str) -> str:

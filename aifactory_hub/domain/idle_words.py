@@ -8,7 +8,7 @@ from typing import Any
 
 from aifactory_profiles import Catalogue
 
-from .idle_ladder import IdleAction, IdleRules
+from .idle_ladder import Act, IdleAct, IdleAction, IdleRules
 from .server_ends import duration
 
 
@@ -28,6 +28,13 @@ def notice_words(since: float | None, stop_at: float, rules: IdleRules) -> str:
     if rules.action is IdleAction.NOTIFY:
         return f"{idle}. Stop it, or move it to a size without a GPU, if you don't need it."
     return f"{idle}. It is stopped at {_time(stop_at)}, for others to have the GPU. Files are kept, memory is not."
+
+
+def owner_words(act: IdleAct, rules: IdleRules) -> str | None:
+    """What the owner is told of a step by message; None: nothing."""
+    if act.act is Act.NOTICED and act.until is not None:
+        return notice_words(act.since, act.until, rules)
+    return stop_words(act.since or act.at, rules) if act.act is Act.STOPPED else None
 
 
 def unused_words(answer: Mapping[str, Any]) -> dict[str, str]:

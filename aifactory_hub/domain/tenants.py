@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import IntEnum
 
 from .budgets import Budget
+from .channels import Channel
 from .quota import Quota
 
 
@@ -97,6 +98,7 @@ class Tenant:
     ``weight`` is its share of what is idle when several tenants want it. ``limits`` is for all of its servers and jobs
     together, without what its vCluster takes for itself. ``sleep_after`` is in seconds, None: it never sleeps.
     ``volumes`` are what its servers have beside their homes. ``template`` is what it was asked for by, empty for none.
+    ``channel`` is where the team is told of what happens in it.
     """
 
     name: str
@@ -112,6 +114,7 @@ class Tenant:
     budgets: tuple[Budget, ...] = ()
     volumes: tuple[TeamVolume, ...] = ()
     template: str = ""
+    channel: Channel | None = None
 
 
 def hub_groups(memberships: Mapping[str, Role]) -> list[str]:
@@ -125,16 +128,21 @@ def hub_groups(memberships: Mapping[str, Role]) -> list[str]:
         if role >= Role.MEMBER:
             groups.append(f"tenant-{tenant}")
         if role is Role.ADMIN:
-            groups.append(f"tenant-{tenant}-admin")
+            groups.append(admin_group(tenant))
         if role is Role.VIEWER:
             groups.append(f"tenant-{tenant}-viewer")
     return groups
 
 
+def admin_group(tenant: str) -> str:
+    """The JupyterHub group of the team's administrators."""
+    return f"tenant-{tenant}-admin"
+
+
 def administered(groups: Iterable[str], tenants: Iterable[str]) -> list[str]:
     """Those of ``tenants`` whose admin a member of these JupyterHub groups was at their last sign-in or refresh."""
     mine = set(groups)
-    return [tenant for tenant in tenants if f"tenant-{tenant}-admin" in mine]
+    return [tenant for tenant in tenants if admin_group(tenant) in mine]
 
 
 def seen(groups: Iterable[str], tenants: Iterable[str]) -> list[str]:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from aifactory_profiles import Card, Device, ProfileError, SiteProfile, load_catalogue
 
 from ..domain.borrowing import Reclaim
+from ..domain.channels import Channel, Level, MessageFormat
 from ..domain.idle_ladder import IdleAction, IdleRules
 from ..domain.quota import Quota
 from ..domain.tenants import GroupRule, HostLimits, Retirement, Role, TeamVolume, Tenant, TenantLimits, VCluster
@@ -40,11 +41,13 @@ from .model import (
     Isolation,
     JobsConfig,
     NotebookConfig,
+    NotificationsConfig,
     PoliciesConfig,
     Registry,
     Site,
     TelemetryConfig,
 )
+from .notification_schema import ChannelSection
 from .problems import Problem, RegistryError
 from .self_service import self_service_of
 from .team_files import join_files, read_documents, read_granted, team_files
@@ -233,6 +236,9 @@ def _registry(file: schema.TenantsFile, source: str, own: Mapping[str, Card]) ->
             emergency=file.approvals.emergency,
             notify=tuple(file.approvals.notify),
         ),
+        notifications=NotificationsConfig(
+            Level(file.notifications.people), file.notifications.gather, file.notifications.trust_addresses
+        ),
         environments=environments_of(file.environments, source),
     )
 
@@ -285,7 +291,14 @@ def _tenant(name: str, section: schema.TenantSection, devices: DeviceNames, file
         template=section.template or "",
         budgets=budgets_of(section.budgets, ZoneInfo(file.billing.time_zone)),
         volumes=tuple(TeamVolume(each, v.claim, v.path, v.write) for each, v in section.volumes.items()),
+        channel=_channel(section.channel),
     )
+
+
+def _channel(section: ChannelSection | None) -> Channel | None:
+    if section is None:
+        return None
+    return Channel(section.url, MessageFormat(section.format), Level(section.level))
 
 
 def _retirement(section: schema.TenantSection, notice: float) -> Retirement | None:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from aifactory_profiles import Catalogue, Device
 
 from ..domain.borrowing import Reclaim
+from ..domain.channels import Level
 from ..domain.engines import DEFAULT_ENGINE
 from ..domain.environments import Environment, Offering
 from ..domain.idle_ladder import IdleRules
@@ -186,6 +187,17 @@ class ApprovalsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class NotificationsConfig:
+    """What people are told by mail. ``people`` is how much those get who chose nothing; a message is sent ``gather``
+    seconds after the first of what it tells. ``trust_addresses``: also addresses of which the identity provider does
+    not say whether they are verified."""
+
+    people: Level = Level.FAILURES
+    gather: int = 60
+    trust_addresses: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PoliciesConfig:
     """Where the site's rules are; ``folder`` None: it has none."""
 
@@ -243,6 +255,7 @@ class Registry:
     billing: BillingConfig = field(default_factory=BillingConfig)
     git: GitConfig = field(default_factory=GitConfig)
     approvals: ApprovalsConfig = field(default_factory=ApprovalsConfig)
+    notifications: NotificationsConfig = field(default_factory=NotificationsConfig)
     policies: PoliciesConfig = field(default_factory=PoliciesConfig)
     retired: tuple[str, ...] = ()  # teams that are gone on purpose
     telemetry: TelemetryConfig = field(default_factory=TelemetryConfig)

@@ -14,6 +14,7 @@ from .environment_schema import EnvironmentSection
 from .idle_schema import IdleSection, TelemetrySection
 from .isolation_schema import IsolationSection
 from .limits_schema import LimitsSection
+from .notification_schema import ChannelSection, NotificationsSection
 from .scalars import (
     Contact,
     Counts,
@@ -266,6 +267,11 @@ class TenantSection(Section):
         "{team: {claim: team, path: /home/jovyan/team, write: true}}",
         default={},
     )
+    channel: ChannelSection | None = key(
+        "Where the team is told of its jobs, approvals and budgets.",
+        "{url: 'https://hooks.example.org/t', format: slack}",
+        default=None,
+    )
 
 
 class BillingSection(Section):
@@ -361,6 +367,9 @@ class TenantsFile(Section):
     )
     approvals: ApprovalsSection = key(
         "Who approves what a rule holds.", "{approvers: {security: [corp/security]}}", default_factory=ApprovalsSection
+    )
+    notifications: NotificationsSection = key(
+        "What people are told by mail.", "{people: all}", default_factory=NotificationsSection
     )
     policies: PoliciesSection = key(
         "Rules that are asked before something changes.", "{folder: policies}", default_factory=PoliciesSection

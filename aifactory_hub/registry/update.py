@@ -11,7 +11,7 @@ from .problems import Path, show_path
 _SECTIONS = (
     *("cluster", "identity", "addresses", "notebook", "jobs"),
     *("isolation", "site", "billing", "approvals", "policies", "git", "telemetry", "idle", "deployments"),
-    *("self_service",),
+    *("self_service", "notifications"),
 )
 # What the registry has under another name than the file.
 _KEYS: dict[Path, Path] = {("identity", "rules"): ("identity", "tenant_mapping")}

@@ -18,6 +18,7 @@ from ..domain.usage import Hold
 from ..engines.base import Site
 from ..engines.installed import load_engines
 from ..engines.serving.kubernetes import KubernetesServing
+from ..mail.smtp import SmtpServer
 from ..metering.claims import Claims
 from ..metering.witness import Witness
 from ..policy import RulesProvider
@@ -145,6 +146,8 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             stopping=stopping,
             budgets=budgets,
             serving=KubernetesServing(site) if registry.deployments.enabled else None,
+            mail=None if settings.mail is None else SmtpServer(settings.mail),
+            prefix=settings.prefix,
         )
         await witness.start()
         watch.subscribe(lambda change: _wake_for_jobs(context.reconciler, change))

@@ -42,6 +42,12 @@ class WebhookStateAnswer(TypedDict):
     trouble: Annotated[str, Field(description="What went wrong last within a day, without the address.")]
 
 
+class MailStateAnswer(WebhookStateAnswer):
+    """The same of mails to people; nothing waits where no mail server is ``configured``."""
+
+    configured: bool
+
+
 class PrometheusStateAnswer(TypedDict):
     """Whether Prometheus answers, as tenants.yaml names it."""
 
@@ -50,9 +56,10 @@ class PrometheusStateAnswer(TypedDict):
 
 
 class FactoryAnswer(TypedDict):
-    """How the parts of a factory fare: ledger, budgets, webhooks, Prometheus."""
+    """How the parts of a factory fare: ledger, budgets, webhooks, mail, Prometheus."""
 
     ledger: LedgerStateAnswer
     budgets: Annotated[int, Field(description="How many tenants.yaml has.")]
     webhooks: WebhookStateAnswer
+    mail: MailStateAnswer
     prometheus: PrometheusStateAnswer

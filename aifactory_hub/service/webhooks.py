@@ -1,6 +1,7 @@
 """Sends messages to webhooks: signed, never into the cluster's own network, and repeated until they arrive.
 
-The form is that of the Standard Webhooks specification, so its libraries can check the signature.
+The form is that of the Standard Webhooks specification, so its libraries can check the signature; the channel of a team
+may have the form of its chat instead.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from aiohttp import AddrInfoType
 from yarl import URL
 
 from ..domain.addresses import BadAddress, check_public_host, is_public
+from ..domain.channels import MessageFormat
+from ..domain.chat_messages import posted
 from ..domain.jobs import backoff
 from ..store import Deliveries, Delivery
 from ..store.deliveries import tenant_of
@@ -165,7 +168,7 @@ class Messenger:
 
     async def _post(self, session: aiohttp.ClientSession, address: URL, delivery: Delivery) -> int:
         """Send the message; the status of the answer. Redirects are not followed, and no body is read."""
-        body = json.dumps(delivery.body).encode()
+        body = json.dumps(posted(delivery.body, MessageFormat(delivery.channel))).encode()
         headers = self._headers(delivery, body)
         async with session.post(address, data=body, headers=headers, allow_redirects=False) as response:
             return response.status

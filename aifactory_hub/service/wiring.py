@@ -12,6 +12,7 @@ from ..domain.membership_policy import Policy
 from ..domain.room import RoomLimits
 from ..engines.installed import Engines
 from ..engines.serving.base import ServingEngine
+from ..mail.smtp import MailServer
 from ..policy import RulesProvider
 from ..registry import JobsConfig, Registry, RegistryProvider
 from ..registry.gone_tenants import GoneTenants
@@ -40,6 +41,7 @@ from ..store.ledger import Ledger
 from ..store.ledger_journal import LedgerJournal
 from ..store.model_journal import ModelJournal
 from ..store.model_registry import ModelRegistry
+from ..store.notifications import Notifications
 from ..store.owners import Owners
 from ..store.secrets import Secrets
 from ..store.team_requests import TeamRequests
@@ -50,7 +52,7 @@ from .api.context import Context
 from .approvals import Desk
 from .auth.hub_auth import Gate, HubGate
 from .auth.hub_sign_in import HubSignIn
-from .auth.memberships import Members
+from .auth.memberships import HubMembers, Members
 from .background.budgets import BudgetKeeper
 from .background.departed_owners import Handovers, LeftOwners
 from .background.periodic import PeriodicTasks
@@ -75,6 +77,8 @@ from .metering.months import Months
 from .models.damage_messages import tell_of_damage
 from .models.desk import assemble_models
 from .models.job_data import GivenData
+from .notifications.gathering import Gathering
+from .notifications.mailer import Mailer
 from .pipelines.acts import Acts
 from .room import Room
 from .submissions import Submissions
@@ -102,6 +106,8 @@ _BUDGETS_EVERY = 5.0
 _TEAMS_EVERY = 3.0
 # How often releases and their tickets are looked through for orphans, in seconds.
 _RELEASES_EVERY = 60.0
+# How often notifications are gathered, and mails looked at that are due, in seconds.
+_NOTIFICATIONS_EVERY, _MAIL_EVERY = 5.0, 2.0
 # How often the folder of the site's rules is looked at, in seconds.
 _RULES_EVERY = 3.0
 
@@ -140,6 +146,8 @@ def assemble(
     stopping: Stopping | None = None,
     budgets: Budgets | None = None,
     serving: ServingEngine | None = None,
+    mail: MailServer | None = None,
+    prefix: str = "/services/aifactory/",
 ) -> Context:
     """The context of these parts; nothing is started. ``tick``, ``quiet`` and ``unheard`` in seconds: see Reconciler.
 
@@ -147,7 +155,7 @@ def assemble(
     everything, where something fills it. ``forget`` is called with a removed tenant when
     it has no live job any more. ``git_protocols`` other than https are for tests. ``telemetry`` has samples of the pods
     whose ``places`` are known, ``stopping`` ends idle servers; None: there are none. ``serving`` runs deployments; None
-    where nothing is deployed.
+    where nothing is deployed. ``mail`` takes mails to people, None: there are none. ``prefix`` is the path of pages.
     """
     registry = provider.registry
     changes, log_news = ChangeFeed(), ChangeFeed()
@@ -202,6 +210,9 @@ def assemble(
     scheduler = Scheduler(Schedules(jobs.db), jobs, snapshots, submissions, membership, clock)
     hosts, key = (lambda: provider.registry.jobs.webhook_hosts), files.secret("webhooks")
     messenger = Messenger(Deliveries(jobs.db), hosts, key, clock)
+    notifications, roles = Notifications(jobs.db), members if isinstance(members, HubMembers) else None
+    mailer = Mailer(messenger.deliveries, mail, members, clock)
+    gathering = Gathering(notifications, approvals.desk.store, roles, provider.current, mail is not None, prefix, clock)
     watched = {} if lease is None else {"lease": (_LEASE_EVERY, _in_thread(lease.check))}
     registry_of_models = ModelRegistry(jobs.db)
     job_files = JobFiles(jobs, files, registry_of_models)
@@ -272,6 +283,8 @@ def assemble(
         "orphans of deployments": (_RELEASES_EVERY, deployments.sweep),
         "approvals": (_APPROVALS_EVERY, approvals.desk.tend),
         "messages": (tick, messenger.tick),
+        "notifications": (max(tick, _NOTIFICATIONS_EVERY), gathering.tick),
+        "mail": (max(tick, _MAIL_EVERY), mailer.tick),
         "retention": (_RETENTION_EVERY, retention.tick),
         "room": (_COUNT_EVERY, room.recount),
         "ledger's journal": (tick, _in_thread(ledger_journal.flush, metering)),
@@ -335,6 +348,8 @@ def assemble(
         budgets=budgets,
         budget_days=BudgetDays(usage, billing),
         secrets=secrets,
+        notifications=notifications,
+        mailer=mailer,
         site_token_hash=site_token_hash,
         metrics_token_hash=metrics_token_hash,
         provisioner_token_hash=provisioner_token_hash,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, insert, or_, select, update
@@ -12,11 +12,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ..domain.approvals import Approval, ApprovalState, Reason, Vote
 from ..domain.formatting import iso_millis
 from ..domain.jobs import JobState
+from ..domain.notifications import about_approval
 from ..domain.verdicts import Need, Target
 from .approval_tables import ApprovalRow, VoteRow
 from .changes import move_job
 from .database import writing
 from .deliveries import file_messages
+from .notifications import file_notification, nobody_need_vote
 
 _COLUMNS = tuple(ApprovalRow.__table__.c[f.name] for f in fields(Approval))
 _VOTE = tuple(VoteRow.__table__.c[f.name] for f in fields(Vote))
@@ -154,6 +156,7 @@ class Approvals:
             if connection.execute(update(ApprovalRow).where(*this).values(reminded=True)).rowcount:
                 event = "approval.reminder"
                 file_messages(connection, notify, event, _body(approval, event, now), now=now)
+                _notify(connection, approval, now)
 
     def _read(self, *where: ColumnElement[bool], limit: int | None = None) -> list[Approval]:
         query = select(*_COLUMNS).where(*where).order_by(ApprovalRow.asked_at.desc(), ApprovalRow.id.desc())
@@ -178,12 +181,20 @@ def _end(
     if not connection.execute(this.values(state=state.value, why=why, ended_at=now)).rowcount:
         return False
     file_messages(connection, notify, _EVENTS[state], _body(approval, _EVENTS[state], now, why), now=now)
+    nobody_need_vote(connection, approval.id)
+    _notify(connection, replace(approval, state=state, why=why), now)
     return True
 
 
 def _tell(connection: Connection, approval: Approval, notify: Sequence[str], now: float) -> None:
     event = _EVENTS[approval.state]
     file_messages(connection, notify, event, _body(approval, event, now), now=now)
+    _notify(connection, approval, now)
+
+
+def _notify(connection: Connection, approval: Approval, now: float) -> None:
+    for each in about_approval(approval, now):
+        file_notification(connection, each)
 
 
 def _body(approval: Approval, event: str, now: float, why: str | None = None) -> dict[str, Any]:

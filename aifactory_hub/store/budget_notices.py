@@ -8,13 +8,15 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ..domain.budget_words import message
+from ..domain.budget_words import message, standing_words, step_words, whose
 from ..domain.budgets import Account, Step
 from ..domain.formatting import iso_millis
+from ..domain.notifications import about_budget
 from .budget_tables import BudgetNoticeRow
 from .budgets import TeamBudgets
 from .database import writing
 from .deliveries import file_messages
+from .notifications import file_notification
 
 _KEY = tuple(column.key for column in BudgetNoticeRow.__table__.primary_key)
 
@@ -53,6 +55,9 @@ def _tell(db: Engine, team: TeamBudgets, account: Account, step: Step) -> bool:
         about = {"share": step.share, "action": step.action.value}
         body = message(event, account, team.tenant, team.currency, iso_millis(team.now), about)
         file_messages(connection, account.budget.notify, event, body, now=team.now)
+        words = f"{step_words(step)}: {standing_words(account, team.currency)}"
+        for each in about_budget(team.tenant, account.user, f"Budget {whose(account, team.tenant)}", words, team.now):
+            file_notification(connection, each)
     return True
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, select, update
 
 from ..domain.formatting import iso_millis
 from .database import writing
@@ -17,12 +17,14 @@ from .outbox import JobEvent, Outbox
 from .records import JobRecord
 
 _CONSUMER = "webhooks"
+# The channels of a message: webhooks by the form of what is sent, and mail.
+STANDARD, MAIL = "standard", "mail"
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One message to one address; ``job_id`` None: it is about no job. ``tries`` so far; ``next_at`` is None once it
-    is delivered or given up."""
+    is delivered or given up. By the ``channel`` MAIL it goes to a person, whose name is in place of the ``url``."""
 
     id: str
     job_id: str | None
@@ -34,6 +36,7 @@ class Delivery:
     next_at: float | None = None
     delivered_at: float | None = None
     problem: str | None = None
+    channel: str = STANDARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ def file_messages(
     *,
     job_id: str | None = None,
     now: float,
+    channel: str = STANDARD,
 ) -> None:
     """File one message to each address, in the transaction of what is told.
 
@@ -109,9 +113,21 @@ def file_messages(
     """
     tenant_of(body)
     for url in urls:
-        delivery = Delivery(f"d{secrets.token_hex(8)}", job_id, event, url, body, now, next_at=now)
-        values = {f.name: getattr(delivery, f.name) for f in fields(Delivery)}
-        connection.execute(insert(DeliveryRow).values(**{**values, "body": dict(delivery.body)}))
+        _insert(connection, Delivery(_new_id(), job_id, event, url, body, now, next_at=now, channel=channel))
+
+
+def file_mail(connection: Connection, person: str, body: Mapping[str, Any], *, now: float) -> None:
+    """File one mail to a person, in the transaction of what is told. Their address is asked for when it is sent."""
+    _insert(connection, Delivery(_new_id(), None, str(body["event"]), person, body, now, next_at=now, channel=MAIL))
+
+
+def _new_id() -> str:
+    return f"d{secrets.token_hex(8)}"
+
+
+def _insert(connection: Connection, delivery: Delivery) -> None:
+    values = {f.name: getattr(delivery, f.name) for f in fields(Delivery)}
+    connection.execute(insert(DeliveryRow).values(**{**values, "body": dict(delivery.body)}))
 
 
 class Deliveries:
@@ -131,9 +147,10 @@ class Deliveries:
         with writing(self._db) as connection:
             _file(connection, job, now, event, about)
 
-    def due(self, *, now: float, limit: int) -> list[Delivery]:
-        """Messages that are to be sent now, the longest due first."""
-        query = select(*_COLUMNS).where(DeliveryRow.next_at <= now).order_by(DeliveryRow.next_at).limit(limit)
+    def due(self, *, now: float, limit: int, mail: bool = False) -> list[Delivery]:
+        """Messages to webhooks, or with ``mail`` to people, that are to be sent now, the longest due first."""
+        query = select(*_COLUMNS).where(DeliveryRow.next_at <= now, _by_mail(mail))
+        query = query.order_by(DeliveryRow.next_at).limit(limit)
         with self._db.connect() as connection:
             return [Delivery(**row._mapping) for row in connection.execute(query)]
 
@@ -144,11 +161,13 @@ class Deliveries:
             rows = connection.execute(query.order_by(DeliveryRow.created_at, DeliveryRow.id))
             return [Delivery(**row._mapping) for row in rows]
 
-    def state(self, *, since: float) -> DeliveryState:
-        """How messages fare; of those that were given up, those filed after ``since`` (epoch seconds)."""
-        failed = (DeliveryRow.next_at.is_(None), DeliveryRow.delivered_at.is_(None), DeliveryRow.created_at > since)
-        waiting = select(func.count(), func.min(DeliveryRow.created_at)).where(DeliveryRow.next_at.is_not(None))
-        said = select(DeliveryRow.problem).where(DeliveryRow.problem.is_not(None), DeliveryRow.created_at > since)
+    def state(self, *, since: float, mail: bool = False) -> DeliveryState:
+        """How messages to webhooks fare, or with ``mail`` those to people; of those that were given up, those filed
+        after ``since`` (epoch seconds)."""
+        these, late = _by_mail(mail), DeliveryRow.created_at > since
+        failed = (these, DeliveryRow.next_at.is_(None), DeliveryRow.delivered_at.is_(None), late)
+        waiting = select(func.count(), func.min(DeliveryRow.created_at)).where(these, DeliveryRow.next_at.is_not(None))
+        said = select(DeliveryRow.problem).where(these, DeliveryRow.problem.is_not(None), late)
         with self._db.connect() as connection:
             count, oldest = connection.execute(waiting).one()
             given_up = connection.scalar(select(func.count()).select_from(DeliveryRow).where(*failed))
@@ -173,3 +192,7 @@ class Deliveries:
         query = update(DeliveryRow).where(DeliveryRow.id == delivery_id, DeliveryRow.next_at.is_not(None))
         with writing(self._db) as connection:
             connection.execute(query.values(**values, tries=DeliveryRow.tries + 1))
+
+
+def _by_mail(mail: bool) -> ColumnElement[bool]:
+    return DeliveryRow.channel == MAIL if mail else DeliveryRow.channel != MAIL

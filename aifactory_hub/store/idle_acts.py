@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import Engine, RowMapping, insert, select
 
 from ..domain.idle_ladder import Act, IdleAct
+from ..domain.notifications import Notification
 from .database import writing
 from .deliveries import file_messages
 from .idle_tables import IdleActRow
+from .notifications import file_notification
 
 _ACTS = IdleActRow.__table__
 # Rows that one question names pods of: databases take no more values at once.
@@ -39,14 +41,23 @@ class IdleActs:
     def __init__(self, db: Engine) -> None:
         self._db = db
 
-    def add(self, acts: Sequence[ServerAct], urls: Sequence[str] = (), untold: Sequence[ServerAct] = ()) -> None:
-        """Write the steps in one transaction, with a message about each of ``acts`` to each of ``urls``."""
+    def add(
+        self,
+        acts: Sequence[ServerAct],
+        urls: Sequence[str] = (),
+        untold: Sequence[ServerAct] = (),
+        notifications: Sequence[Notification] = (),
+    ) -> None:
+        """Write the steps in one transaction, with a message about each of ``acts`` to each of ``urls``, and what
+        owners are told."""
         rows = [_values(each) for each in (*acts, *untold)]
         with writing(self._db) as connection:
             if rows:
                 connection.execute(insert(IdleActRow), rows)
             for each in acts:
                 file_messages(connection, urls, f"server.{each.act.act.value}", message(each), now=each.act.at)
+            for notification in notifications:
+                file_notification(connection, notification)
 
     def of_pods(self, pods: Sequence[str]) -> dict[str, list[ServerAct]]:
         """The steps of each pod, in their order."""

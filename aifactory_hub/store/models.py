@@ -267,6 +267,7 @@ class DeliveryRow(Base):
     next_at: Mapped[float | None] = mapped_column(Float(53))
     delivered_at: Mapped[float | None] = mapped_column(Float(53))
     problem: Mapped[str | None] = mapped_column(Text)
+    channel: Mapped[str] = mapped_column(String(16), default="standard")
 
 
 class JobEventRow(Base):

@@ -77,6 +77,17 @@ class Outbox:
             old = delete(JobEventRow).where(JobEventRow.number <= last, JobEventRow.at < before)
             return connection.execute(old).rowcount
 
+    def begin(self, name: str) -> None:
+        """Let the consumer of this name be given what happens from now on; one that is there already goes on."""
+        with self._db.connect() as connection:
+            if connection.scalar(select(ConsumerRow.position).where(ConsumerRow.name == name)) is not None:
+                return
+        while self._number():
+            pass
+        with writing(self._db) as connection:
+            last = connection.scalar(select(func.max(JobEventRow.number)).where(JobEventRow.number.is_not(None)))
+            _insert_consumer(connection, name, last or 0)
+
     def dismiss(self, name: str) -> None:
         """The consumer of this name is no more: events are not kept for it."""
         with writing(self._db) as connection:
@@ -89,12 +100,12 @@ class Outbox:
             position = connection.scalar(select(ConsumerRow.position).where(ConsumerRow.name == name))
         return position is None or (last is not None and last > position)
 
-    def _number(self) -> None:
-        """Number the events that have none, in the order in which each job wrote its own."""
+    def _number(self) -> int:
+        """Number events that have none, in the order in which each job wrote its own; how many."""
         new = select(JobEventRow.id).where(JobEventRow.number.is_(None)).order_by(JobEventRow.id).limit(_AT_ONCE)
         with self._db.connect() as connection:
             if not connection.execute(new.limit(1)).all():
-                return
+                return 0
         with writing(self._db) as connection:
             # The lock is held until the numbers can be seen: nobody numbers later events before.
             mark = select(MarkRow.value).where(MarkRow.name == _MARK).with_for_update()
@@ -107,6 +118,7 @@ class Outbox:
                 connection.execute(numbered, given)
                 moved = update(MarkRow).where(MarkRow.name == _MARK).values(value=str(last + len(ids)))
                 connection.execute(moved)
+        return len(ids)
 
 
 def _position(connection: Connection, name: str) -> int:
@@ -114,11 +126,16 @@ def _position(connection: Connection, name: str) -> int:
     query = select(ConsumerRow.position).where(ConsumerRow.name == name).with_for_update()
     position: int | None = connection.scalar(query)
     if position is None:
-        begin: Any = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(ConsumerRow)
-        connection.execute(begin.values(name=name, position=0).on_conflict_do_nothing())
+        _insert_consumer(connection, name, 0)
         # Another first call of this name may have been sooner, and have passed events.
         position = connection.scalars(query).one()
     return position
+
+
+def _insert_consumer(connection: Connection, name: str, position: int) -> None:
+    """Unless it is there."""
+    begin: Any = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(ConsumerRow)
+    connection.execute(begin.values(name=name, position=position).on_conflict_do_nothing())
 
 
 def _event(

@@ -17,6 +17,7 @@ from .deployments import hand_over_deployments
 from .files import FileStore
 from .ledger import hand_over
 from .models import AccountRow, JobRow, LeavingRow, PackFileRow, PackRow, ScheduleRow, SnapshotRow
+from .notifications import hand_over_notifications
 from .pipeline_tables import PipelineRunRow
 from .reservations import hand_over_reservations
 from .secrets import end_secrets
@@ -66,6 +67,7 @@ class Owners:
             end_secrets(connection, name, former)
             hand_over_deployments(connection, name, former)
             hand_over_reservations(connection, name, former)
+            hand_over_notifications(connection, name)
             connection.execute(delete(LeavingRow).where(LeavingRow.owner == name))
             connection.execute(delete(AccountRow).where(AccountRow.name == name))
             connection.execute(insert(AccountRow).values(name=name, generation=generation))

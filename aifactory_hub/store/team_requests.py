@@ -9,8 +9,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from ..domain.notifications import about_team_request
 from ..domain.team_wishes import RequestEntry, RequestState, TeamRequest, TeamWish, WishKind
 from .database import writing
+from .notifications import file_notification
 from .team_request_tables import TeamRequestEntryRow, TeamRequestRow
 
 _COLUMNS = tuple(TeamRequestRow.__table__.c)
@@ -75,6 +77,10 @@ class TeamRequests:
                 if not connection.execute(update(TeamRequestRow).where(*this).values(**values)).rowcount:
                     return None
                 _note(connection, request.id, now, who, f"{state.value.lower()}: {why}")
+                if state in (RequestState.GRANTED, RequestState.REFUSED):
+                    granted = state is RequestState.GRANTED
+                    told = about_team_request(request.asked_by, request.wish.name, why, now, granted=granted)
+                    file_notification(connection, told)
         except IntegrityError:
             return None
         return self.get(request.id)

@@ -913,6 +913,24 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/notifications": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What the caller is told by mail, and where. */
+        readonly get: operations["getNotifications"];
+        /** Choose what to be told by mail. */
+        readonly put: operations["chooseNotifications"];
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/openapi.json": {
         readonly parameters: {
             readonly query?: never;
@@ -3552,7 +3570,7 @@ export interface components {
         };
         /**
          * FactoryAnswer
-         * @description How the parts of a factory fare: ledger, budgets, webhooks, Prometheus.
+         * @description How the parts of a factory fare: ledger, budgets, webhooks, mail, Prometheus.
          */
         readonly FactoryAnswer: {
             /**
@@ -3561,6 +3579,7 @@ export interface components {
              */
             readonly budgets: number;
             readonly ledger: components["schemas"]["LedgerStateAnswer"];
+            readonly mail: components["schemas"]["MailStateAnswer"];
             readonly prometheus: components["schemas"]["PrometheusStateAnswer"];
             readonly webhooks: components["schemas"]["WebhookStateAnswer"];
         };
@@ -4664,6 +4683,25 @@ export interface components {
             readonly of: string;
         };
         /**
+         * MailStateAnswer
+         * @description The same of mails to people; nothing waits where no mail server is ``configured``.
+         */
+        readonly MailStateAnswer: {
+            /** Configured */
+            readonly configured: boolean;
+            /** Given Up */
+            readonly given_up: number;
+            /** Oldest Seconds */
+            readonly oldest_seconds: number;
+            /**
+             * Trouble
+             * @description What went wrong last within a day, without the address.
+             */
+            readonly trouble: string;
+            /** Waiting */
+            readonly waiting: number;
+        };
+        /**
          * MenuAnswer
          * @description All lines. ``known`` false: the cluster did not say what is in use, so every count is null, never 0.
          */
@@ -4937,6 +4975,50 @@ export interface components {
          * @enum {string}
          */
         readonly NodeKind: "commit" | "files" | "image" | "template" | "data" | "job" | "version" | "alias" | "deployment" | "approval" | "key";
+        /**
+         * NotificationChoice
+         * @description How much one wants to be told.
+         */
+        readonly NotificationChoice: {
+            /**
+             * Level
+             * @description failures: what failed, and what waits for one; null: what the site's default says.
+             */
+            readonly level: ("off" | "failures" | "all") | null;
+        };
+        /**
+         * NotificationsAnswer
+         * @description What one is told by mail.
+         */
+        readonly NotificationsAnswer: {
+            /**
+             * Address
+             * @description Where it goes; null: the identity provider gives no address.
+             */
+            readonly address: string | null;
+            /**
+             * Chosen
+             * @description What one chose; null: nothing, the default holds.
+             */
+            readonly chosen: ("off" | "failures" | "all") | null;
+            /**
+             * Default
+             * @description What those get who chose nothing.
+             * @enum {string}
+             */
+            readonly default: "off" | "failures" | "all";
+            /**
+             * Level
+             * @description How much one is told.
+             * @enum {string}
+             */
+            readonly level: "off" | "failures" | "all";
+            /**
+             * Mail
+             * @description Whether the site sends mail at all.
+             */
+            readonly mail: boolean;
+        };
         /**
          * OverrideAnswer
          * @description Somebody let one soft rule pass for exactly what was asked.
@@ -10256,6 +10338,68 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["VerificationAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getNotifications: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What the caller is told by mail, and where. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["NotificationsAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly chooseNotifications: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["NotificationChoice"];
+            };
+        };
+        readonly responses: {
+            /** @description Choose what to be told by mail. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["NotificationsAnswer"];
                 };
             };
             /** @description What went wrong. */

@@ -12,6 +12,7 @@ from aifactory_hub.auth.claims import (
     GroupsClaim,
     arrived,
     groups_from_claims,
+    mail_from_claims,
     username_from_claims,
     with_name_claims,
 )
@@ -155,3 +156,26 @@ def test_the_name_is_taken_from_where_the_provider_puts_it(
 ) -> None:
     found = with_name_claims(userinfo, proved, claim)
     assert {name: found.get(name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("userinfo", "proved", "found"),
+    [
+        ({"email": "a@b.c", "email_verified": True}, {}, ("a@b.c", True)),
+        ({"email": "a@b.c", "email_verified": "true"}, {}, ("a@b.c", True)),
+        ({"email": "a@b.c"}, {}, ("a@b.c", False)),
+        ({"email": "a@b.c", "email_verified": False}, {}, (None, False)),
+        ({"email": "a@b.c", "email_verified": "false"}, {}, (None, False)),
+        ({"email": "a@b.c", "email_verified": False}, {"email": "a@b.c", "email_verified": True}, (None, False)),
+        ({"email": "a@b.c"}, {"email": "a@b.c", "email_verified": True}, ("a@b.c", True)),
+        ({"email": "a@b.c"}, {"email": "x@y.z", "email_verified": True}, ("a@b.c", False)),
+        ({"email": "a@b.c"}, {"email": "a@b.c", "email_verified": False}, (None, False)),
+        ({}, {"email": "x@y.z", "email_verified": True}, ("x@y.z", True)),
+        ({"email_verified": True}, {"email": "x@y.z"}, ("x@y.z", False)),
+        ({"email": ["a@b.c"], "email_verified": True}, {}, (None, False)),
+        ({"email": "a@b.c\nBcc: x@y.z", "email_verified": True}, {}, (None, False)),
+        ({}, {}, (None, False)),
+    ],
+)
+def test_where_messages_go(userinfo: dict[str, Any], proved: dict[str, Any], found: tuple[str | None, bool]) -> None:
+    assert mail_from_claims(userinfo, proved) == found

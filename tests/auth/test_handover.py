@@ -58,6 +58,7 @@ def test_everything_of_the_former_person_ends_before_the_next_one_is_let_in(site
         "generation": 1,
         "admin": False,
         "approves": [],
+        "mail": None,
     }
     assert "boss hands account vera over, from subject 'sub-vera' of" in site.hub.log
     # The service may have cached what it knew of the former person for some seconds.

@@ -189,6 +189,7 @@ def test_only_the_service_is_told_who_belongs_where(site: Site) -> None:
         "generation": 0,
         "admin": False,
         "approves": [],
+        "mail": None,
     }
     bad: Any
     for bad in ({}, [], {"users": "rosa"}, {"users": [1]}, {"users": ["x"] * 501}):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ KEPT = StoredSession(
     session="s1",
     session_ends=99.0,
     signed_out=True,
+    email="kim@example.org",
+    email_verified=True,
 )
 
 
@@ -32,6 +35,16 @@ def test_what_is_kept_comes_back() -> None:
 def test_what_an_earlier_release_kept_is_read() -> None:
     old = {"v": 1, "sub": "1", "iss": "https://idp", "tenants": {"nlp": "member"}, "resolved_at": 5.0}
     assert from_auth_state({KEY: old}) == {"nlp": Role.MEMBER}
+
+
+def test_only_an_address_that_the_provider_has_verified_is_used_unless_the_site_trusts_it() -> None:
+    assert KEPT.address(trust_unverified=False) == "kim@example.org"
+    assert KEPT.closed(SessionStatus.SIGNED_OUT).address(trust_unverified=False) == "kim@example.org"
+    assert KEPT.closed(SessionStatus.ENDED).address(trust_unverified=True) is None
+    unsaid = replace(KEPT, email_verified=False)
+    assert unsaid.address(trust_unverified=False) is None
+    assert unsaid.address(trust_unverified=True) == "kim@example.org"
+    assert replace(KEPT, email=None).address(trust_unverified=True) is None
 
 
 @pytest.mark.parametrize("standing", [SessionStatus.SIGNED_OUT, SessionStatus.ENDED])

@@ -22,10 +22,12 @@ GOOD: dict[str, Any] = {
     "ledger": {"entries": 20, "behind_seconds": 3, "checked": 20, "trouble": ""},
     "budgets": 2,
     "webhooks": {"waiting": 0, "oldest_seconds": 0, "given_up": 0, "trouble": ""},
+    "mail": {"configured": True, "waiting": 0, "oldest_seconds": 0, "given_up": 0, "trouble": ""},
     "prometheus": {"configured": True, "trouble": ""},
 }
 LEDGER, KEPT, BUDGETS = "the ledger follows the cluster", "the ledger is as it was written", "budgets"
 WEBHOOKS, PROMETHEUS = "messages to webhooks arrive", "Prometheus answers the job service"
+MAIL = "mails to people arrive"
 BACKUP = "a backup is not older than two days"
 CASES: dict[str, tuple[str, dict[str, Any], str, Verdict, str, str]] = {
     "behind": ("ledger", {"behind_seconds": 121}, LEDGER, Verdict.BAD, "behind", "watch of the host's pods"),
@@ -48,6 +50,15 @@ CASES: dict[str, tuple[str, dict[str, Any], str, Verdict, str, str]] = {
         "egress",
     ),
     "on their way": ("webhooks", {"waiting": 1, "oldest_seconds": 5}, WEBHOOKS, Verdict.GOOD, "1 wait", ""),
+    "no mail": ("mail", {"configured": False}, MAIL, Verdict.GOOD, "no mail server is set", ""),
+    "mail given up": (
+        "mail",
+        {"given_up": 2, "trouble": "550"},
+        MAIL,
+        Verdict.WARNING,
+        "2 were given up within a day: 550",
+        "AIFACTORY_HUB_MAIL_",
+    ),
     "no Prometheus": ("prometheus", {"configured": False}, PROMETHEUS, Verdict.WARNING, "names none", "telemetry"),
     "it is away": ("prometheus", {"trouble": "does not answer"}, PROMETHEUS, Verdict.BAD, "does not answer", "egress"),
 }
@@ -61,7 +72,7 @@ def by_check(findings: list[Finding]) -> dict[str, Finding]:
 
 def test_a_good_site_is_green() -> None:
     found = by_check(factory_findings(GOOD))
-    assert list(found) == [LEDGER, KEPT, BUDGETS, WEBHOOKS, PROMETHEUS]
+    assert list(found) == [LEDGER, KEPT, BUDGETS, WEBHOOKS, MAIL, PROMETHEUS]
     assert {each.verdict for each in found.values()} == {Verdict.GOOD}
     assert found[BUDGETS].seen == "2 are enforced"
 

@@ -70,3 +70,59 @@ def test_the_service_takes_the_token_that_jupyterhub_gives_a_managed_service() -
     assert read_service_settings(given).service_token.reveal() == "t"
     with pytest.raises(SettingsError, match="JUPYTERHUB_API_URL"):
         read_service_settings({})
+
+
+MAIL = {**SERVICE, "AIFACTORY_HUB_MAIL_HOST": "mail.example.org", "AIFACTORY_HUB_MAIL_SENDER": "hub@example.org"}
+SIGN_IN = {"AIFACTORY_HUB_MAIL_USER": "hub", "AIFACTORY_HUB_MAIL_PASSWORD": "mail-secret"}
+
+
+def test_without_a_host_there_is_no_mail() -> None:
+    assert read_service_settings(SERVICE).mail is None
+    assert read_service_settings({**MAIL, "AIFACTORY_HUB_MAIL_HOST": ""}).mail is None
+
+
+@pytest.mark.parametrize(("tls", "port"), [("", 587), ("starttls", 587), ("tls", 465), ("none", 25)])
+def test_the_mail_server(tls: str, port: int) -> None:
+    mail = read_service_settings({**MAIL, "AIFACTORY_HUB_MAIL_TLS": tls}).mail
+    assert mail is not None
+    assert (mail.host, mail.port, mail.tls.value) == ("mail.example.org", port, tls or "starttls")
+    assert (mail.user, mail.password, mail.ca_file) == (None, None, None)
+
+
+def test_the_password_is_read_from_a_file_and_never_shown(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("from a file\n")
+    named = {"AIFACTORY_HUB_MAIL_USER": "hub", "AIFACTORY_HUB_MAIL_PASSWORD_FILE": str(file)}
+    mail = read_service_settings({**MAIL, **named}).mail
+    assert mail is not None and mail.password is not None
+    assert mail.password.reveal() == "from a file"
+    assert "from a file" not in repr(mail)
+    with pytest.raises(SettingsError, match="it can't be read") as refused:
+        read_service_settings({**MAIL, **named, "AIFACTORY_HUB_MAIL_PASSWORD_FILE": str(tmp_path / "none")})
+    assert "AIFACTORY_HUB_MAIL_PASSWORD_FILE is" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"AIFACTORY_HUB_MAIL_SENDER": ""}, "AIFACTORY_HUB_MAIL_SENDER is not set"),
+        ({"AIFACTORY_HUB_MAIL_SENDER": "Hub <hub@example.org>"}, "write one address, for example hub@example.org"),
+        ({"AIFACTORY_HUB_MAIL_SENDER": "a@b.c\nBcc: x@y.z"}, "write one address"),
+        ({"AIFACTORY_HUB_MAIL_PORT": "0"}, "write a port, for example 587"),
+        ({"AIFACTORY_HUB_MAIL_PORT": "smtp"}, "write a port"),
+        ({"AIFACTORY_HUB_MAIL_TLS": "ssl"}, "write starttls, tls or none"),
+        ({"AIFACTORY_HUB_MAIL_CA_FILE": "/nowhere"}, "write the path of a file with certificates"),
+        ({"AIFACTORY_HUB_MAIL_USER": "hub"}, "AIFACTORY_HUB_MAIL_PASSWORD is not set"),
+        ({**SIGN_IN, "AIFACTORY_HUB_MAIL_TLS": "none"}, "a password is sent without TLS to no other machine"),
+    ],
+)
+def test_what_is_wrong_with_the_mail_server_is_said(changed: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingsError, match=said) as refused:
+        read_service_settings({**MAIL, **changed})
+    assert "mail-secret" not in str(refused.value)
+    assert len(refused.value.problems) == 1
+
+
+def test_this_machine_may_be_asked_without_tls() -> None:
+    here = {**MAIL, **SIGN_IN, "AIFACTORY_HUB_MAIL_TLS": "none", "AIFACTORY_HUB_MAIL_HOST": "127.0.0.1"}
+    assert read_service_settings(here).mail is not None

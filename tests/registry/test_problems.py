@@ -29,7 +29,8 @@ CASES: dict[str, tuple[str, str, str]] = {
         "colour: 5",
         "27: tenants.nlp.colour: unknown key; "
         "the keys here are display_name, vcluster, groups, profiles, quota, borrowing, "
-        "lending, notebooks, per_user, weight, limits, sleep_after, retire, template, expires, budgets, volumes",
+        "lending, notebooks, per_user, weight, limits, sleep_after, retire, template, expires, budgets, volumes, "
+        "channel",
     ),
     "unknown key of a vCluster": (
         "{namespace: vc-nlp, name: nlp}",

@@ -75,6 +75,7 @@ FREE = {
     "putSecret": "a value alone runs nothing; the job that lists it is judged",
     "removeSecret": "removes something",
     "removeTrigger": "removes something",
+    "chooseNotifications": "a choice of one's own alone: it starts nothing",
     "voteOnApproval": "lets go on what a rule held, and the rules are asked again before it does",
     "overrideRule": "is what a rule itself lets somebody do",
     "grantBudget": "budgets are no rules: each job that it lets go on was judged",

@@ -104,6 +104,7 @@ BODIES: dict[str, Any] = {
     "testTrigger": {"ref": "main"},
     "grantBudget": {"budget": "month", "amount": "5", "until": 2000000000, "reason": "evil"},
     "putSecret": {"value": "evil-value"},
+    "chooseNotifications": {"level": "off"},
     "deployModel": {"model": f"{MARK.lower()}@prod", "profile": "mig-1g.10gb"},
     "rollBackDeployment": {"reason": "evil"},
     "askDeployment": {"inputs": [{"name": "x", "datatype": "INT64", "shape": [1], "data": [1]}]},
@@ -383,6 +384,8 @@ def own_answer(path: str, verb: str, said: Mapping[str, Any]) -> bool:
     """What says the same to every member of any team: it names no object and no team."""
     if (verb, path) == ("GET", "/teams/requests"):
         return True  # the caller's own requests; that there are none of others is looked at above
+    if (verb, path) == ("PUT", "/notifications"):
+        return True  # the caller's own choice; that ada's stays is looked at in the end
     parameters = {each["name"] for each in said.get("parameters", [])} | {
         part[1:-1] for part in path.split("/") if part.startswith("{")
     }
@@ -406,6 +409,7 @@ async def untouched(site: Site) -> None:
     assert [(each["name"], each["revision"]) for each in secrets] == [(site.real["secret"], 1)]
     assert (run["state"], run["cancel_asked"], run["name"], len(runs)) == ("RUNNING", False, MARK, 1)
     assert site.service.context.budgets.book.grants("nlp") == ()
+    assert site.service.context.notifications.level("ada") is None
     (request,) = site.service.context.team_desk.store.newest(limit=10)
     assert (request.state, request.wish.reason) == (RequestState.WAITING, MARK)
     assert site.service.context.team_desk.states == {}

@@ -31,7 +31,7 @@ class FakeHub:
 
     A code of OAuth is the name of the token that it gives.
     ``memberships`` says what the authenticator resolved; of whom it says nothing, the tokens tell.
-    ``administrators`` are those of the hub itself.
+    ``administrators`` are those of the hub itself, ``addresses`` where mail to people goes.
     """
 
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -39,6 +39,7 @@ class FakeHub:
     memberships_status: int = 200
     memberships: dict[str, dict[str, Any]] = field(default_factory=dict)
     administrators: set[str] = field(default_factory=set)
+    addresses: dict[str, str] = field(default_factory=dict)
     watched: set[str] = field(default_factory=set)
     asked: int = 0
     url: str = ""
@@ -72,6 +73,19 @@ class FakeHub:
                 hub.watched.update(asked["users"] if asked.get("watch") else ())
                 self.write({"memberships": {name: hub.membership(name) for name in asked["users"]}})
 
+        class People(RequestHandler):
+            def post(self) -> None:
+                if hub.status != 200 or hub.memberships_status != 200:
+                    self.set_status(hub.memberships_status if hub.status == 200 else hub.status)
+                    return
+                tenant = json.loads(self.request.body)["tenant"]
+                known = {name: hub.membership(name) for name in hub.names()}
+                people = {
+                    name: {"role": one["tenants"].get(tenant), "approves": one.get("approves", [])}
+                    for name, one in known.items()
+                }
+                self.write({"people": people})
+
         class Token(RequestHandler):
             def post(self) -> None:
                 code = self.get_body_argument("code")
@@ -84,16 +98,21 @@ class FakeHub:
         routes = [
             ("/hub/api/user", User),
             ("/hub/aifactory/api/memberships", Memberships),
+            ("/hub/aifactory/api/people", People),
             ("/hub/api/oauth2/token", Token),
         ]
         self._server = HTTPServer(Application(routes))
         self._server.add_socket(socket)
         self.url = f"http://127.0.0.1:{port}/hub/api"
 
+    def names(self) -> set[str]:
+        """Everybody that a test or a token named."""
+        return {*self.memberships, *(model["name"] for model in self.models.values())}
+
     def membership(self, name: str) -> dict[str, Any]:
         """Who is where: what a test said, else what the scopes and groups of the person's tokens amount to."""
         if name in self.memberships:
-            return self.memberships[name]
+            return {"mail": self.addresses.get(name), **self.memberships[name]}
         tenants: dict[str, str] = {}
         for model in (model for model in self.models.values() if model["name"] == name):
             for scope in model["scopes"]:
@@ -105,7 +124,8 @@ class FakeHub:
                 if group.endswith("-admin"):
                     tenants[group.removeprefix("tenant-").removesuffix("-admin")] = "admin"
         admin = name in self.administrators
-        return {"standing": "known", "tenants": tenants, "resolved_at": 0, "admin": admin}
+        mail = self.addresses.get(name)
+        return {"standing": "known", "tenants": tenants, "resolved_at": 0, "admin": admin, "mail": mail}
 
     async def stop(self) -> None:
         """Close the port."""

@@ -20,6 +20,7 @@ from aifactory_hub.domain.tenants import Role, Tenant
 from aifactory_hub.engines.installed import Engines
 from aifactory_hub.engines.memory import MemoryEngine
 from aifactory_hub.engines.serving.base import ServingEngine
+from aifactory_hub.mail.smtp import MailServer
 from aifactory_hub.policy import RulesProvider
 from aifactory_hub.registry import RegistryProvider
 from aifactory_hub.registry.model import (
@@ -161,6 +162,7 @@ def make_context(
     gates: SiteRules | None = None,
     heard_at: Callable[[], int] | None = None,
     serving: ServingEngine | None = None,
+    mail: MailServer | None = None,
 ) -> Context:
     """The service's parts on this folder, nothing started. The caller closes ``jobs``."""
     provider = registry if isinstance(registry, RegistryProvider) else RegistryProvider(registry)
@@ -190,6 +192,7 @@ def make_context(
         heard_at=heard_at,
         budgets=budgets,
         serving=serving,
+        mail=mail,
     )
 
 
@@ -232,6 +235,7 @@ async def running_service(
     clock: Callable[[], float] = time.time,
     gates: SiteRules | None = None,
     serving: ServingEngine | None = None,
+    mail: MailServer | None = None,
 ) -> AsyncIterator[RunningService]:
     """The service on a port; ``port`` to come back on the same one after a restart, ``files`` for other storage,
     ``database`` for another one than a file in ``path``."""
@@ -255,6 +259,7 @@ async def running_service(
         sign_in=HubSignIn(hub.url, "service-token", PREFIX),
         gates=gates,
         serving=serving,
+        mail=mail,
     )
     server = make_server(make_app(context, PREFIX, PAGE))
     if socket is None:

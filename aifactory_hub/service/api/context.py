@@ -14,6 +14,7 @@ from ...store.billing import Billing
 from ...store.hold_peaks import HoldPeaks
 from ...store.job_files import JobFiles
 from ...store.ledger import Ledger
+from ...store.notifications import Notifications
 from ...store.secrets import Secrets
 from ...store.usage_reports import UsageReports
 from ...store.verdicts import Verdicts
@@ -32,6 +33,7 @@ from ..gates import SiteRules
 from ..idle.watch import IdleWatch
 from ..job_gate import JobGate
 from ..models.desk import ModelDesk
+from ..notifications.mailer import Mailer
 from ..pace import BODIES, BODIES_AT_ONCE, STREAMS, Pace
 from ..pipelines.parts import Pipelines
 from ..room import Room
@@ -62,6 +64,7 @@ class Context:
     ``deployments`` takes what people ask of models that answer, and carries it out.
     ``gates`` are the site's rules, ``job_gate`` asks them about jobs, and ``verdicts`` has what they said;
     ``approvals`` has people vote on what a rule holds.
+    ``notifications`` has what waits to be told and what people chose, ``mailer`` sends mail to them.
     ``idle`` watches servers that hold a GPU, ``peaks`` has the most that pods used.
     ``site_token_hash`` is that of the token which hub and service share; None where there is none, as is
     ``metrics_token_hash``, that of Prometheus' token, and ``provisioner_token_hash``. ``team_desk`` takes requests for
@@ -98,6 +101,8 @@ class Context:
     heard_at: Callable[[], int]
     models: ModelDesk
     secrets: Secrets
+    notifications: Notifications
+    mailer: Mailer
     job_files: JobFiles
     pipelines: Pipelines
     triggers: TriggerParts

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from ...store.deliveries import DeliveryState
 from ...telemetry.base import TelemetryUnavailable
 from ..executors import metering, uploads
-from ..site_answer_types import FactoryAnswer, PrometheusStateAnswer, RulesInUseAnswer, SigningAnswer
+from ..site_answer_types import (
+    FactoryAnswer,
+    PrometheusStateAnswer,
+    RulesInUseAnswer,
+    SigningAnswer,
+    WebhookStateAnswer,
+)
 from .base import Handler
 from .operations import Access, operation
 
@@ -41,7 +48,7 @@ class Signing(Handler):
 
 
 class Factory(Handler):
-    """Ledger, budgets, webhooks, Prometheus."""
+    """Ledger, budgets, webhooks, mail, Prometheus."""
 
     @operation("getFactory", "How the parts of a factory fare now.", answer=FactoryAnswer, access=Access.SITE)
     async def get(self) -> None:
@@ -49,7 +56,9 @@ class Factory(Handler):
         self.check_shared_token()
         context, now = self.context, self.context.clock()
         ledger = await metering.run(context.ledger.verify_end, _ENTRIES)
-        messages = await metering.run(context.messenger.deliveries.state, since=now - _DAY)
+        state = context.messenger.deliveries.state
+        messages = await metering.run(state, since=now - _DAY)
+        mails = await metering.run(state, since=now - _DAY, mail=True)
         self.answer(
             {
                 "ledger": {
@@ -59,12 +68,8 @@ class Factory(Handler):
                     "trouble": ledger.problem or "",
                 },
                 "budgets": sum(len(tenant.budgets) for tenant in context.registry.tenants.values()),
-                "webhooks": {
-                    "waiting": messages.waiting,
-                    "oldest_seconds": 0 if messages.oldest is None else max(0, int(now - messages.oldest)),
-                    "given_up": messages.given_up,
-                    "trouble": messages.problem,
-                },
+                "webhooks": _messages(messages, now),
+                "mail": {**_messages(mails, now), "configured": context.mailer.server is not None},
                 "prometheus": await self._prometheus(),
             }
         )
@@ -78,3 +83,12 @@ class Factory(Handler):
         except TelemetryUnavailable as error:
             return {"configured": True, "trouble": str(error)}
         return {"configured": True, "trouble": ""}
+
+
+def _messages(state: DeliveryState, now: float) -> WebhookStateAnswer:
+    return {
+        "waiting": state.waiting,
+        "oldest_seconds": 0 if state.oldest is None else max(0, int(now - state.oldest)),
+        "given_up": state.given_up,
+        "trouble": state.problem,
+    }

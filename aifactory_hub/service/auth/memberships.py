@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 import aiohttp
 
+from ...domain.approvals import Approver
+from ...domain.mail_addresses import is_mail_address
 from ...domain.membership_policy import SessionStatus
 from ...domain.tenants import Role
 from ..errors import ServiceError, forbidden, unavailable
@@ -29,7 +31,8 @@ class Membership:
 
     ``last`` is what was known last, whatever the standing: empty for an account that the provider closed, None where
     nothing ever was. ``generation`` counts the account's handovers to another person. ``admin``: of the hub itself.
-    ``approves`` are the groups of approvers that they are in.
+    ``approves`` are the groups of approvers that they are in. ``mail`` is their address, where the provider has
+    verified one.
     """
 
     standing: SessionStatus
@@ -38,6 +41,7 @@ class Membership:
     generation: int = 0
     admin: bool = False
     approves: frozenset[str] = frozenset()
+    mail: str | None = None
 
     @property
     def unknown(self) -> bool:
@@ -65,7 +69,7 @@ class HubMembers:
     """The real hub's answers."""
 
     def __init__(self, api_url: str, api_token: str) -> None:
-        self._url = f"{api_url.rstrip('/').removesuffix('/api')}/aifactory/api/memberships"
+        self._url = f"{api_url.rstrip('/').removesuffix('/api')}/aifactory/api/"
         self._headers = {"Authorization": f"token {api_token}"}
         self._client: aiohttp.ClientSession | None = None
         # Called with account -> generation before an answer is used: see leaving.Handovers.
@@ -80,7 +84,7 @@ class HubMembers:
         """See Members."""
         asked = list(dict.fromkeys(names))
         try:
-            said = (await self._ask({"users": asked, "watch": watch}))["memberships"]
+            said = (await self._ask("memberships", {"users": asked, "watch": watch}))["memberships"]
             found = {name: read_membership(said[name]) for name in asked}
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
             message = "The hub does not say now who is in which team, so nothing new is begun. Try again in a moment."
@@ -89,13 +93,28 @@ class HubMembers:
             await self.carry_out_handovers({name: membership.generation for name, membership in found.items()})
         return found
 
-    async def _ask(self, question: Mapping[str, Any]) -> Any:
+    async def told_of(self, tenant: str) -> Mapping[str, Approver]:
+        """The team's administrators and all approvers by name, as the identity provider said last, also of those who
+        are signed out: for messages, never for what somebody may do. Raises ServiceError (503)."""
+        try:
+            people = (await self._ask("people", {"tenant": tenant}))["people"]
+            return {name: _approver(one) for name, one in people.items()}
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError, AttributeError) as error:
+            message = "The hub does not say now who is told of what waits in the team."
+            raise unavailable("memberships-unavailable", message) from error
+
+    async def _ask(self, what: str, question: Mapping[str, Any]) -> Any:
         if self._client is None:  # aiohttp makes one only where a loop runs
             timeout = aiohttp.ClientTimeout(total=_TIMEOUT)
             self._client = aiohttp.ClientSession(headers=self._headers, timeout=timeout)
-        async with self._client.post(self._url, json=question, allow_redirects=False) as answer:
+        async with self._client.post(f"{self._url}{what}", json=question, allow_redirects=False) as answer:
             answer.raise_for_status()
             return json.loads(await answer.read())
+
+
+def _approver(said: Mapping[str, Any]) -> Approver:
+    role = said["role"]
+    return Approver(None if role is None else _ROLES[role], frozenset(str(each) for each in said["approves"]))
 
 
 def read_membership(said: Mapping[str, Any]) -> Membership:
@@ -111,6 +130,7 @@ def read_membership(said: Mapping[str, Any]) -> Membership:
         int(said.get("generation") or 0),
         admin=standing is SessionStatus.KNOWN and said.get("admin") is True,
         approves=frozenset(said.get("approves") or ()) if standing is SessionStatus.KNOWN else frozenset(),
+        mail=mail if is_mail_address(mail := said.get("mail")) else None,
     )
 
 

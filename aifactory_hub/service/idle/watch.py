@@ -21,8 +21,9 @@ from ...domain.idle_ladder import (
     next_act,
     place_of,
 )
-from ...domain.idle_words import stop_words
+from ...domain.idle_words import owner_words, stop_words
 from ...domain.names import server_id
+from ...domain.notifications import Notification, about_server
 from ...domain.pod_samples import PodPlace, PodSamples
 from ...domain.usage import Hold
 from ...registry.model import IdleConfig
@@ -220,11 +221,19 @@ class IdleWatch:
         records = [_record(seen, act, note, by) for seen, act in steps]
         quiet = [each for each in records if dry and each.act.act is not Act.WOULD_STOP]
         told = [each for each in records if not dry or each.act.act is Act.WOULD_STOP]
-        await metering.run(self.acts.add, told, config.notify, quiet)
+        owners = [word for each in told if (word := _to_owner(each, config.rules)) is not None]
+        await metering.run(self.acts.add, told, config.notify, quiet, owners)
         for seen, act in steps:
             pod = seen.hold.pod
             self._places[pod] = after_act(self._places.get(pod, Place()), act)
             self.seen[pod] = replace(seen, place=self._places[pod])
+
+
+def _to_owner(record: ServerAct, rules: IdleRules) -> Notification | None:
+    words = owner_words(record.act, rules)
+    if words is None:
+        return None
+    return about_server(record.user, record.tenant, record.server, words, record.act.at)
 
 
 def _record(seen: SeenServer, act: IdleAct, note: str, by: str) -> ServerAct:

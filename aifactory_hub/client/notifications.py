@@ -1,0 +1,18 @@
+"""What you are told by mail: read and chosen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .api import default_session
+from .session import Session
+
+
+def notifications(*, session: Session | None = None) -> dict[str, Any]:
+    """What you are told by mail, and at which address."""
+    return (session or default_session()).get("/notifications")
+
+
+def choose_notifications(level: str | None, *, session: Session | None = None) -> dict[str, Any]:
+    """Be told ``off``, ``failures`` or ``all`` by mail; None: what the site's default says."""
+    return (session or default_session()).put("/notifications", {"level": level})

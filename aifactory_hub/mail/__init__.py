@@ -1,0 +1,1 @@
+"""The only folder that speaks to a mail server."""

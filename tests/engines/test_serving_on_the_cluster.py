@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -57,6 +57,21 @@ async def release(engine: KubernetesServing) -> AsyncIterator[ServeSpec]:
                 await asyncio.sleep(0.2)
 
 
+@contextmanager
+def right_to_deploy() -> Iterator[None]:
+    """The job service's account may make deployments in the team's vCluster; at the end it may no more."""
+
+    def allow(*, deployments: bool) -> None:
+        needs = needs_of_site(["kubernetes-job"], deployments=deployments)
+        engines.allow_service(layout(), TENANT, yaml_documents(seeded_objects(make_tenant(TENANT), needs)))
+
+    allow(deployments=True)
+    try:
+        yield
+    finally:
+        allow(deployments=False)
+
+
 async def until(engine: KubernetesServing, wanted: ServeSpec, holds: Callable[[Served], bool]) -> Served:
     async with asyncio.timeout(180):
         while not holds(seen := await engine.look(wanted)):
@@ -65,8 +80,11 @@ async def until(engine: KubernetesServing, wanted: ServeSpec, holds: Callable[[S
 
 
 async def test_a_release_runs_is_asked_and_put_back() -> None:
-    rights = needs_of_site(["kubernetes-job"], deployments=True)
-    engines.allow_service(layout(), TENANT, yaml_documents(seeded_objects(make_tenant(TENANT), rights)))
+    with right_to_deploy():
+        await _runs_is_asked_and_put_back()
+
+
+async def _runs_is_asked_and_put_back() -> None:
     async with pipeline_of(KubernetesServing) as made:
         engine: KubernetesServing = made  # type: ignore[assignment]
         async with release(engine) as wanted:

@@ -43,12 +43,23 @@ def check(file: str, tenant: str | None, as_json: bool) -> None:
 @click.option("--no-files", is_flag=True, help="Send no files.")
 @_team
 @click.option("--key", help="Idempotency key: the same key makes the same run.")
+@click.option("--no-cache", is_flag=True, help="Run each step, also one whose result an earlier job has.")
 @click.option("--wait", is_flag=True, help="Wait for the end; exit with 0 only if it succeeded.")
 @as_json_option
 @plainly
-def run(file: str, files: str, no_files: bool, tenant: str | None, key: str | None, wait: bool, as_json: bool) -> None:
+def run(
+    file: str,
+    files: str,
+    no_files: bool,
+    tenant: str | None,
+    key: str | None,
+    no_cache: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
     """Start the pipeline of FILE now; prints the run's id."""
-    made = run_pipeline(file, files=None if no_files else files, tenant=tenant, idempotency_key=key)
+    sent = None if no_files else files
+    made = run_pipeline(file, files=sent, tenant=tenant, idempotency_key=key, cache=not no_cache)
     _answer(made, wait=wait, as_json=as_json)
 
 
@@ -124,7 +135,8 @@ def _show(one: PipelineRun, as_json: bool) -> None:
 
 def _values(step: dict[str, Any]) -> str:
     told = {**step["values"], **step["metrics"]}
-    return " ".join(f"{name}={value}" for name, value in told.items())
+    values = " ".join(f"{name}={value}" for name, value in told.items())
+    return f"taken from run {step['taken_from']}  {values}".rstrip() if step["taken_from"] else values
 
 
 def _cause(one: PipelineRun) -> str:
@@ -140,8 +152,13 @@ def _print_check(file: str, found: dict[str, Any]) -> None:
         where = file if fault["line"] is None else f"{file}:{fault['line']}"
         click.echo(line(f"{where}: {fault['message']}"))
     rows = [
-        (s["key"], "ok" if s["accepted"] else "refused", s["profile"] or "", s["refusal"] or "; ".join(s["warnings"]))
+        (s["key"], "ok" if s["accepted"] else "refused", s["profile"] or "", s["refusal"] or _notes(s))
         for s in found["steps"]
     ]
     if rows:
         table(("STEP", "VERDICT", "PROFILE", "ABOUT"), rows)
+
+
+def _notes(step: dict[str, Any]) -> str:
+    always = [] if step["uncacheable"] is None else [f"it always runs: {step['uncacheable']}"]
+    return "; ".join([*step["warnings"], *always])

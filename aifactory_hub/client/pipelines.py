@@ -95,13 +95,17 @@ def run_pipeline(
     files: str | os.PathLike[str] | None = ".",
     tenant: str | None = None,
     idempotency_key: str | None = None,
+    cache: bool = True,
     session: Session | None = None,
 ) -> PipelineRun:
-    """Start a pipeline now with the files of the folder ``files``. Raises SubmitRefused, FilesTooLarge, ClientError."""
+    """Start a pipeline now with the files of the folder ``files``; without ``cache`` each of its steps runs.
+
+    Raises SubmitRefused, FilesTooLarge, ClientError.
+    """
     session = session or default_session()
     team, text = team_path(session, tenant), _text(file)
     sent = None if files is None else upload(files, session=session, tenant=tenant or session.account.tenant)
-    asked = {"key": idempotency_key or uuid.uuid4().hex, "pipeline": text, "files": sent}
+    asked = {"key": idempotency_key or uuid.uuid4().hex, "pipeline": text, "files": sent, "cache": cache}
     return PipelineRun(session, session.post(f"{team}/pipeline-runs", asked))
 
 

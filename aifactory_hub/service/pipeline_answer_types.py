@@ -21,7 +21,10 @@ class FaultAnswer(TypedDict):
 
 
 class CheckedStepAnswer(TypedDict):
-    """What would become of one job of a pipeline. ``refusal`` says why it would be refused."""
+    """What would become of one job of a pipeline. ``refusal`` says why it would be refused.
+
+    ``cache`` is whether its step is cached; ``uncacheable`` says why no earlier job can count for it all the same.
+    """
 
     key: str
     step: str
@@ -30,6 +33,8 @@ class CheckedStepAnswer(TypedDict):
     accepted: bool
     refusal: str | None
     warnings: list[str]
+    cache: bool
+    uncacheable: str | None
 
 
 class PipelineCheckAnswer(TypedDict):
@@ -71,7 +76,8 @@ class PipelineStepAnswer(TypedDict):
     """One job of a run, or what the service did itself. ``job_state`` is null until the job is submitted, and when it
     is no longer kept.
 
-    ``taken_from`` is the earlier run whose job counts here. ``result`` is of a step without a job.
+    ``taken_from`` is the earlier run whose job counts here; ``cached``: because all that decides its result is the
+    same, and not because this run repeats that one. ``result`` is of a step without a job.
     """
 
     key: str
@@ -85,6 +91,7 @@ class PipelineStepAnswer(TypedDict):
     job: str | None
     job_state: JobState | None
     taken_from: str | None
+    cached: bool
     metrics: dict[str, float | None]
     result: StepResultAnswer | None
     started: Moment | None
@@ -92,7 +99,7 @@ class PipelineStepAnswer(TypedDict):
 
 
 class PipelineRunAnswer(TypedDict):
-    """A run of a pipeline with its steps, in the order of the file."""
+    """A run of a pipeline with its steps, in the order of the file. Without ``cache`` each of its steps runs."""
 
     id: str
     tenant: str
@@ -105,6 +112,7 @@ class PipelineRunAnswer(TypedDict):
     finished: Moment | None
     cancel_asked: bool
     retry_of: str | None
+    cache: bool
     steps: list[PipelineStepAnswer]
     simulated: bool
 

@@ -2752,10 +2752,14 @@ export interface components {
         /**
          * CheckedStepAnswer
          * @description What would become of one job of a pipeline. ``refusal`` says why it would be refused.
+         *
+         *     ``cache`` is whether its step is cached; ``uncacheable`` says why no earlier job can count for it all the same.
          */
         readonly CheckedStepAnswer: {
             /** Accepted */
             readonly accepted: boolean;
+            /** Cache */
+            readonly cache: boolean;
             /** Key */
             readonly key: string;
             /** Needs */
@@ -2766,6 +2770,8 @@ export interface components {
             readonly refusal: string | null;
             /** Step */
             readonly step: string;
+            /** Uncacheable */
+            readonly uncacheable: string | null;
             /** Warnings */
             readonly warnings: readonly string[];
         };
@@ -5188,9 +5194,11 @@ export interface components {
         };
         /**
          * PipelineRunAnswer
-         * @description A run of a pipeline with its steps, in the order of the file.
+         * @description A run of a pipeline with its steps, in the order of the file. Without ``cache`` each of its steps runs.
          */
         readonly PipelineRunAnswer: {
+            /** Cache */
+            readonly cache: boolean;
             /** Cancel Asked */
             readonly cancel_asked: boolean;
             readonly cause: components["schemas"]["CauseAnswer"];
@@ -5233,8 +5241,15 @@ export interface components {
         /**
          * PipelineRunRequest
          * @description A pipeline to run now. ``files`` is the SHA-256 of a manifest that was sent before, None to run without files.
+         *
+         *     Without ``cache`` no step takes the result of an earlier job.
          */
         readonly PipelineRunRequest: {
+            /**
+             * Cache
+             * @default true
+             */
+            readonly cache: boolean;
             /**
              * Files
              * @default null
@@ -5253,9 +5268,12 @@ export interface components {
          * @description One job of a run, or what the service did itself. ``job_state`` is null until the job is submitted, and when it
          *     is no longer kept.
          *
-         *     ``taken_from`` is the earlier run whose job counts here. ``result`` is of a step without a job.
+         *     ``taken_from`` is the earlier run whose job counts here; ``cached``: because all that decides its result is the
+         *     same, and not because this run repeats that one. ``result`` is of a step without a job.
          */
         readonly PipelineStepAnswer: {
+            /** Cached */
+            readonly cached: boolean;
             /** Finished */
             readonly finished: string | null;
             /** Job */

@@ -16,13 +16,13 @@ function step(key: string, needs: string[], more: Partial<PipelineStep> = {}): P
   return {
     ...{ key, step: key.split('.')[0] ?? '', needs, when: [], work: 'true', values: {}, metrics: {} },
     ...{ state: 'PENDING', reason: null, job: null, job_state: null, taken_from: null, result: null },
-    ...{ started: null, finished: null },
+    ...{ started: null, finished: null, cached: false },
     ...more
   };
 }
 
 const RUN: PipelineRun = {
-  ...{ id: 'p1', tenant: 'nlp', owner: 'ada', name: 'fraud', state: 'STOPPED', retry_of: null },
+  ...{ id: 'p1', tenant: 'nlp', owner: 'ada', name: 'fraud', state: 'STOPPED', retry_of: null, cache: true },
   ...{ reason: 'test: train.accuracy is 0.4, and >= 0.9 was asked', cancel_asked: false, simulated: false },
   ...{ created: '2026-11-01T10:00:00Z', finished: '2026-11-01T10:05:00Z' },
   cause: {
@@ -95,6 +95,18 @@ test('a run says its state, what started it, and each step with its job', async 
     '/s/models/nlp?model=fraud'
   ]);
   expect(text).toContain('fraud@prod 3');
+});
+
+test('a step that took an earlier result leads to the run that has it', async () => {
+  const { steps } = RUN;
+  const took = { state: 'SUCCEEDED' as const, taken_from: 'p0', metrics: { rows: 3 } };
+  const run = { ...RUN, steps: [step('a', [], { ...took, cached: true }), step('b', [], took), ...steps] };
+  jest.spyOn(api, 'pipelineRuns').mockResolvedValue({ runs: [run], next: null });
+  const text = await shown();
+  expect(text).toContain('taken from run p0 rows 3');
+  expect(text).toContain('taken over from run p0 rows 3');
+  expect(box.querySelector('td a')?.getAttribute('href')).toBe('#p0');
+  expect(box.querySelector('#p1')).not.toBeNull();
 });
 
 test('it is run again from a step', async () => {

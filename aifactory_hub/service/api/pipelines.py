@@ -102,6 +102,7 @@ class PipelineRunList(_OfPipelines):
             files=asked.files,
             cause={"kind": "hand", "by": caller.name},
             role=caller.roles.get(chosen),
+            cache=asked.cache,
         )
         await self.answer_started(started)
 

@@ -14,6 +14,7 @@ import {
   drawing,
   type PipelineRun,
   shortRef,
+  takenWords,
   type Trigger,
   type TriggerEvents
 } from './pipelines';
@@ -94,7 +95,7 @@ interface RunProps {
 function Run({ run, open, site, api, act, trans }: RunProps): JSX.Element {
   const own = run.owner === site.user;
   return (
-    <details open={open}>
+    <details open={open} id={run.id}>
       <summary>
         <strong>{printable(run.name)}</strong> <span data-state={run.state}>{run.state}</span>{' '}
         <span className="aif-Quiet">
@@ -216,7 +217,16 @@ function Steps({ run, site, trans }: Pick<RunProps, 'run' | 'site' | 'trans'>): 
                   </a>
                 )}
               </td>
-              <td>{printable(aboutStep(step, trans))}</td>
+              <td>
+                {step.taken_from === null ? null : (
+                  <>
+                    <a className="aif-Link" href={`#${step.taken_from}`}>
+                      {takenWords(step, trans)}
+                    </a>{' '}
+                  </>
+                )}
+                {printable(aboutStep(step, trans))}
+              </td>
             </tr>
           ))}
         </tbody>

@@ -11,6 +11,7 @@ import click
 from .command_parts import as_json_option, plainly, table
 from .pipelines import FILE, PipelineRun, check_pipeline, pipeline_run, pipeline_runs, run_pipeline
 from .printable import line
+from .run_comparison import print_comparison
 
 _run_id = click.argument("run_id")
 _file = click.argument("file", default=FILE)
@@ -107,6 +108,20 @@ def retry(run_id: str, step: str | None, wait: bool, as_json: bool) -> None:
 def cancel(run_id: str) -> None:
     """Stop what runs, and begin nothing more."""
     click.echo(repr(pipeline_run(run_id).cancel()))
+
+
+@pipeline.command()
+@click.argument("before")
+@click.argument("after")
+@as_json_option
+@plainly
+def compare(before: str, after: str, as_json: bool) -> None:
+    """The run AFTER beside the run BEFORE: steps, times, costs, metrics, and what was changed."""
+    found = pipeline_run(after).compare(before)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        print_comparison(found)
 
 
 def _answer(made: PipelineRun, *, wait: bool, as_json: bool) -> None:

@@ -73,6 +73,11 @@ class PipelineRun:
         asked = {"key": uuid.uuid4().hex, "step": step}
         return PipelineRun(self._session, self._session.post(f"{self._path}/retry", asked))
 
+    def compare(self, before: str | PipelineRun) -> dict[str, Any]:
+        """This run beside an earlier one: the service's answer, with steps side by side and what was changed."""
+        other = before.id if isinstance(before, PipelineRun) else before
+        return self._session.get(f"{self._path}/comparison", {"before": other})
+
     @property
     def _path(self) -> str:
         return f"/pipeline-runs/{url_quote(self.id, safe='')}"

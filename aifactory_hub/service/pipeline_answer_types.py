@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from ..domain.jobs import JobState
 from ..domain.pipeline_runs import PipelineStepState, RunState
-from .answer_types import Moment
+from .answer_types import Currency, Moment, Money
 
 
 class FaultAnswer(TypedDict):
@@ -122,3 +122,70 @@ class PipelineRunPage(TypedDict):
 
     runs: list[PipelineRunAnswer]
     next: str | None
+
+
+class ComparedRunAnswer(TypedDict):
+    """One of two runs. ``seconds`` are from its start to its end, null while it goes on. ``cost`` is that of its own
+    jobs, null unless it is known of each."""
+
+    id: str
+    name: str
+    owner: str
+    state: RunState
+    created: Moment
+    seconds: float | None
+    cost: Money | None
+    currency: Currency | None
+
+
+class ComparedStepAnswer(TypedDict):
+    """A step in one of two runs. ``seconds`` are from its begin to its end with all waiting, ``running`` those in which
+    its job ran. ``cost`` is 0 for what was taken from an earlier run, and null where it is not known."""
+
+    state: PipelineStepState
+    reason: str | None
+    job: str | None
+    taken_from: str | None
+    cached: bool
+    seconds: float | None
+    running: float | None
+    cost: Money | None
+
+
+class RunChangeAnswer(TypedDict):
+    """What two runs do not have alike; null on the side without it. ``hidden``: its values are not told."""
+
+    what: str
+    before: str | None
+    after: str | None
+    hidden: bool
+
+
+class MetricPairAnswer(TypedDict):
+    """A metric in both runs. ``difference`` is how much more it is after, null unless both are numbers."""
+
+    name: str
+    before: float | None
+    after: float | None
+    difference: float | None
+
+
+class StepPairAnswer(TypedDict):
+    """A step in both runs, null where a run does not have it. ``changes`` is what decides how it runs."""
+
+    key: str
+    before: ComparedStepAnswer | None
+    after: ComparedStepAnswer | None
+    metrics: list[MetricPairAnswer]
+    changes: list[RunChangeAnswer]
+
+
+class PipelineComparisonAnswer(TypedDict):
+    """Two runs side by side: steps in the order of ``after``, then those that only ``before`` has. ``changes`` is what
+    the runs were started with."""
+
+    before: ComparedRunAnswer
+    after: ComparedRunAnswer
+    changes: list[RunChangeAnswer]
+    steps: list[StepPairAnswer]
+    simulated: bool

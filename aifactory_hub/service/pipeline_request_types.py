@@ -43,6 +43,14 @@ class PipelineRetryRequest(BaseModel):
     step: Annotated[Line, Field(max_length=64)] | None = None
 
 
+class PipelineComparisonQuery(BaseModel):
+    """Which run to compare with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    before: Annotated[str, Field(max_length=40, description="The id of the run that is the measure.")]
+
+
 class PipelineRunQuery(BaseModel):
     """Which runs, and how many at once."""
 

@@ -948,6 +948,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/pipeline-runs/{run}/comparison": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** This run beside the run `before`: each step with its times, cost and metrics, and what was changed. */
+        readonly get: operations["comparePipelineRuns"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/pipeline-runs/{run}/retry": {
         readonly parameters: {
             readonly query?: never;
@@ -2808,6 +2825,54 @@ export interface components {
          * @enum {string}
          */
         readonly CommitState: "pending" | "success" | "failure" | "error";
+        /**
+         * ComparedRunAnswer
+         * @description One of two runs. ``seconds`` are from its start to its end, null while it goes on. ``cost`` is that of its own
+         *     jobs, null unless it is known of each.
+         */
+        readonly ComparedRunAnswer: {
+            /** Cost */
+            readonly cost: string | null;
+            /**
+             * Created
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly created: string;
+            /** Currency */
+            readonly currency: string | null;
+            /** Id */
+            readonly id: string;
+            /** Name */
+            readonly name: string;
+            /** Owner */
+            readonly owner: string;
+            /** Seconds */
+            readonly seconds: number | null;
+            readonly state: components["schemas"]["RunState"];
+        };
+        /**
+         * ComparedStepAnswer
+         * @description A step in one of two runs. ``seconds`` are from its begin to its end with all waiting, ``running`` those in which
+         *     its job ran. ``cost`` is 0 for what was taken from an earlier run, and null where it is not known.
+         */
+        readonly ComparedStepAnswer: {
+            /** Cached */
+            readonly cached: boolean;
+            /** Cost */
+            readonly cost: string | null;
+            /** Job */
+            readonly job: string | null;
+            /** Reason */
+            readonly reason: string | null;
+            /** Running */
+            readonly running: number | null;
+            /** Seconds */
+            readonly seconds: number | null;
+            readonly state: components["schemas"]["PipelineStepState"];
+            /** Taken From */
+            readonly taken_from: string | null;
+        };
         /**
          * CorrectionAnswer
          * @description A line that was taken back (retraction) or put in its place (restatement) in the bill of ``booked_in``.
@@ -4722,6 +4787,20 @@ export interface components {
             readonly messages: readonly components["schemas"]["MessageAnswer"][];
         };
         /**
+         * MetricPairAnswer
+         * @description A metric in both runs. ``difference`` is how much more it is after, null unless both are numbers.
+         */
+        readonly MetricPairAnswer: {
+            /** After */
+            readonly after: number | null;
+            /** Before */
+            readonly before: number | null;
+            /** Difference */
+            readonly difference: number | null;
+            /** Name */
+            readonly name: string;
+        };
+        /**
          * MetricsAnswer
          * @description What a job has reported of itself. ``cursor`` is what to pass as ``since`` for what comes after.
          */
@@ -5178,6 +5257,21 @@ export interface components {
              * @description The text of the pipeline file.
              */
             readonly pipeline: string;
+        };
+        /**
+         * PipelineComparisonAnswer
+         * @description Two runs side by side: steps in the order of ``after``, then those that only ``before`` has. ``changes`` is what
+         *     the runs were started with.
+         */
+        readonly PipelineComparisonAnswer: {
+            readonly after: components["schemas"]["ComparedRunAnswer"];
+            readonly before: components["schemas"]["ComparedRunAnswer"];
+            /** Changes */
+            readonly changes: readonly components["schemas"]["RunChangeAnswer"][];
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Steps */
+            readonly steps: readonly components["schemas"]["StepPairAnswer"][];
         };
         /**
          * PipelineRetryRequest
@@ -6215,6 +6309,20 @@ export interface components {
             readonly verbs: readonly string[];
         };
         /**
+         * RunChangeAnswer
+         * @description What two runs do not have alike; null on the side without it. ``hidden``: its values are not told.
+         */
+        readonly RunChangeAnswer: {
+            /** After */
+            readonly after: string | null;
+            /** Before */
+            readonly before: string | null;
+            /** Hidden */
+            readonly hidden: boolean;
+            /** What */
+            readonly what: string;
+        };
+        /**
          * RunnerProgress
          * @description How far a run says it is. Unknown fields are passed over: images are of any age.
          */
@@ -6754,6 +6862,20 @@ export interface components {
             /** Started */
             readonly started: string | null;
             readonly state: components["schemas"]["StepState"];
+        };
+        /**
+         * StepPairAnswer
+         * @description A step in both runs, null where a run does not have it. ``changes`` is what decides how it runs.
+         */
+        readonly StepPairAnswer: {
+            readonly after: components["schemas"]["ComparedStepAnswer"] | null;
+            readonly before: components["schemas"]["ComparedStepAnswer"] | null;
+            /** Changes */
+            readonly changes: readonly components["schemas"]["RunChangeAnswer"][];
+            /** Key */
+            readonly key: string;
+            /** Metrics */
+            readonly metrics: readonly components["schemas"]["MetricPairAnswer"][];
         };
         /**
          * StepResultAnswer
@@ -10333,6 +10455,40 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["PipelineRunAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly comparePipelineRuns: {
+        readonly parameters: {
+            readonly query: {
+                /** @description The id of the run that is the measure. */
+                readonly before: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly run: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description This run beside the run `before`: each step with its times, cost and metrics, and what was changed. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PipelineComparisonAnswer"];
                 };
             };
             /** @description What went wrong. */

@@ -109,6 +109,61 @@ test('a step that took an earlier result leads to the run that has it', async ()
   expect(box.querySelector('#p1')).not.toBeNull();
 });
 
+test('a run is compared with an earlier one', async () => {
+  const older = { ...RUN, id: 'p0' };
+  jest.spyOn(api, 'pipelineRuns').mockResolvedValue({ runs: [RUN, older], next: null });
+  const run = {
+    ...{ name: 'fraud', owner: 'ada', state: 'SUCCEEDED' as const, created: RUN.created },
+    currency: 'EUR'
+  };
+  const side = {
+    ...{ state: 'SUCCEEDED' as const, reason: null, job: 'j1', taken_from: null, cached: false },
+    ...{ seconds: 125, running: 100, cost: '0.4' }
+  };
+  const compare = jest.spyOn(api, 'comparePipelines').mockResolvedValue({
+    before: { ...run, id: 'p0', seconds: 130, cost: '0.4' },
+    after: { ...run, id: 'p1', seconds: 3, cost: null },
+    changes: [{ what: 'commit', before: 'aaa', after: 'bbb', hidden: false }],
+    steps: [
+      {
+        ...{ key: 'train', before: side, after: { ...side, taken_from: 'p0', cost: '0', cached: true } },
+        metrics: [{ name: 'accuracy', before: 0.4, after: 0.9, difference: 0.5 }],
+        changes: [{ what: 'variable SEED', before: null, after: null, hidden: true }]
+      },
+      {
+        ...{ key: 'test', before: null, after: { ...side, job: null, cost: null } },
+        metrics: [],
+        changes: []
+      }
+    ],
+    simulated: false
+  });
+  await shown();
+  const choices = [...box.querySelectorAll('select')].filter(each => each.innerHTML.includes('no other run'));
+  expect(choices).toHaveLength(1);
+  await act(async () => {
+    const [choice] = choices;
+    if (choice !== undefined) {
+      choice.value = 'p0';
+      choice.dispatchEvent(new Event('change', { bubbles: true }));
+    }
+    await new Promise(resolve => setTimeout(resolve, 0));
+  });
+  expect(compare).toHaveBeenCalledWith('p1', 'p0');
+  const section = box.querySelector('section[aria-label="Runs p0 and p1"]');
+  const cells = [...(section?.querySelectorAll('tbody tr') ?? [])].map(row =>
+    [...row.children].map(cell => cell.textContent)
+  );
+  expect(cells).toEqual([
+    ['The whole run', 'SUCCEEDED, 2 min, 0.40 EUR', 'SUCCEEDED, 3 s, no price', ''],
+    ['train', 'SUCCEEDED, 2 min, 0.40 EUR', 'SUCCEEDED, taken from run p0', ''],
+    ['train.accuracy', '0.4', '0.9', '+0.5'],
+    ['test', 'not there', 'SUCCEEDED, 2 min', ''],
+    ['the run', 'commit', 'aaa', 'bbb'],
+    ['train', 'variable SEED', 'it has another value, which is not shown']
+  ]);
+});
+
 test('it is run again from a step', async () => {
   const retry = jest.spyOn(api, 'retryPipeline').mockResolvedValue({});
   await shown();

@@ -23,7 +23,7 @@ import type {
   TeamUsage
 } from './ledger';
 import type { LineageGraph, ModelDetail, ModelList, Moved, Verification, VersionDetail } from './models';
-import type { PipelineRuns, TriggerEvents, Triggers } from './pipelines';
+import type { PipelineRuns, RunComparison, TriggerEvents, Triggers } from './pipelines';
 import type {
   Decision as TeamDecision,
   TeamRequest,
@@ -174,6 +174,11 @@ export class PageApi extends Api {
   /** The newest runs of a team's pipelines. */
   pipelineRuns(tenant: string): Promise<PipelineRuns> {
     return this.json<PipelineRuns>(`${ofTeam(tenant)}/pipeline-runs${query([['limit', '20']])}`);
+  }
+
+  /** A run beside an earlier one. */
+  comparePipelines(id: string, before: string): Promise<RunComparison> {
+    return this.json<RunComparison>(`${ofRun(id)}/comparison${query([['before', before]])}`);
   }
 
   cancelPipeline(id: string): Promise<unknown> {

@@ -19,6 +19,7 @@ import {
   type TriggerEvents
 } from './pipelines';
 import { jobAddress, modelAddress } from './place';
+import { CompareWith } from './runcompare';
 import { useAnswer } from './useanswer';
 
 /** Milliseconds between looks while something may run, and at triggers. */
@@ -72,7 +73,7 @@ export function PipelinesPage({ site, tenant, api, trans }: PipelinesProps): JSX
               </p>
             ) : (
               page.runs.map((run, place) => (
-                <Run key={run.id} open={place === 0} {...{ run, site, api, act, trans }} />
+                <Run key={run.id} open={place === 0} {...{ run, runs: page.runs, site, api, act, trans }} />
               ))
             )
           }
@@ -85,6 +86,7 @@ export function PipelinesPage({ site, tenant, api, trans }: PipelinesProps): JSX
 
 interface RunProps {
   readonly run: PipelineRun;
+  readonly runs: readonly PipelineRun[];
   readonly open: boolean;
   readonly site: Site;
   readonly api: PageApi;
@@ -92,7 +94,7 @@ interface RunProps {
   readonly trans: TranslationBundle;
 }
 
-function Run({ run, open, site, api, act, trans }: RunProps): JSX.Element {
+function Run({ run, runs, open, site, api, act, trans }: RunProps): JSX.Element {
   const own = run.owner === site.user;
   return (
     <details open={open} id={run.id}>
@@ -121,6 +123,7 @@ function Run({ run, open, site, api, act, trans }: RunProps): JSX.Element {
           <Again {...{ run, api, act, trans }} />
         ) : null}
       </p>
+      <CompareWith {...{ run, runs, api, trans }} />
     </details>
   );
 }

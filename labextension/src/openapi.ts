@@ -862,6 +862,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/models/{model}/versions/{version}/lineage": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What a version came from, as a list of events of OpenLineage or a bill of materials in CycloneDX 1.6. */
+        readonly get: operations["exportModelLineage"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/models/{model}/versions/{version}/release": {
         readonly parameters: {
             readonly query?: never;
@@ -10249,6 +10266,47 @@ export interface operations {
                 };
                 content: {
                     readonly "application/octet-stream": string;
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly exportModelLineage: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Events of OpenLineage, or a bill of materials in CycloneDX 1.6. */
+                readonly format?: "openlineage" | "cyclonedx";
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly model: string;
+                readonly version: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What a version came from, as a list of events of OpenLineage or a bill of materials in CycloneDX 1.6. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": readonly {
+                        readonly [key: string]: components["schemas"]["JsonValue"];
+                    }[] | {
+                        readonly [key: string]: components["schemas"]["JsonValue"];
+                    };
                 };
             };
             /** @description What went wrong. */

@@ -145,6 +145,7 @@ ROUTES: tuple[Route, ...] = (
     ("/models/{model}/versions/{version}/release", model_recovery.Release),
     ("/models/{model}/versions/{version}/sign", model_recovery.SignAnew),
     ("/models/{model}/versions/{version}/evidence", models.VersionEvidence),
+    ("/models/{model}/versions/{version}/lineage", lineage.VersionLineage),
     ("/models/{model}/versions/{version}/files/{name}", models.VersionFile),
     ("/models/{model}/aliases/{alias}", model_aliases.AliasOne),
     ("/models/{model}/aliases/{alias}/promote", model_aliases.Promote),

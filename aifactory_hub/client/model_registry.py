@@ -308,7 +308,7 @@ def lineage_export(version: str, form: str, *, tenant: str | None = None, sessio
     """What ``fraud@prod`` came from: with ``form`` openlineage a list of events, with cyclonedx a bill of materials."""
     name, at = reference(version)
     session = session or default_session()
-    return session.get(version_path(name, at, "lineage", None), {**_asked(tenant), "format": form})
+    return json.loads(session.text(version_path(name, at, "lineage", None), {**_asked(tenant), "format": form}))
 
 
 def version_path(name: str, at: str, what: str, tenant: str | None) -> str:

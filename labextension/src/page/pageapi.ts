@@ -6,7 +6,7 @@ import type { components } from '../openapi';
 import type { Overview } from '../types';
 import { xsrf } from '../xsrf';
 import type { Approval, Decision } from './approvalspage';
-import type { Deployed, Deployments } from './deployments';
+import type { Deployed, Deployments, DeploymentUsage } from './deployments';
 import type {
   AllAdvice,
   Bill,
@@ -163,6 +163,11 @@ export class PageApi extends Api {
   /** What answers in a team, and with which release. */
   deployments(tenant: string): Promise<Deployments> {
     return this.json<Deployments>(`${ofTeam(tenant)}/deployments`);
+  }
+
+  /** What a deployment was asked, and what its releases have held. */
+  deploymentUsage(tenant: string, name: string): Promise<DeploymentUsage> {
+    return this.json<DeploymentUsage>(`${ofTeam(tenant)}/deployments/${encodeURIComponent(name)}/usage`);
   }
 
   /** Go back to a release; its alias goes with it. */

@@ -175,5 +175,6 @@ def _print_check(file: str, found: dict[str, Any]) -> None:
 
 
 def _notes(step: dict[str, Any]) -> str:
-    always = [] if step["uncacheable"] is None else [f"it always runs: {step['uncacheable']}"]
+    why = step.get("uncacheable")
+    always = [] if why is None else [f"it always runs: {why}"]
     return "; ".join([*step["warnings"], *always])

@@ -110,8 +110,9 @@ def run_pipeline(
     session = session or default_session()
     team, text = team_path(session, tenant), _text(file)
     sent = None if files is None else upload(files, session=session, tenant=tenant or session.account.tenant)
-    asked = {"key": idempotency_key or uuid.uuid4().hex, "pipeline": text, "files": sent, "cache": cache}
-    return PipelineRun(session, session.post(f"{team}/pipeline-runs", asked))
+    asked = {"key": idempotency_key or uuid.uuid4().hex, "pipeline": text, "files": sent}
+    # A service before this one knows no such field.
+    return PipelineRun(session, session.post(f"{team}/pipeline-runs", asked if cache else asked | {"cache": False}))
 
 
 def pipeline_run(run_id: str, *, session: Session | None = None) -> PipelineRun:

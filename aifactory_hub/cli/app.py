@@ -25,6 +25,7 @@ _ELSEWHERE = {
     "schedule": "aifactory_hub.client.schedule_commands:schedule",
     "budget": "aifactory_hub.client.budget_commands:budget",
     "model": "aifactory_hub.client.model_commands:model",
+    "dataset": "aifactory_hub.client.dataset_commands:dataset",
     "deployment": "aifactory_hub.client.deployment_commands:deployment",
     "pipeline": "aifactory_hub.client.pipeline_commands:pipeline",
     "environment": "aifactory_hub.client.environment_commands:environment",

@@ -228,6 +228,22 @@ def evidence(version: str, output: Path | None, team: str | None) -> None:
     click.echo(line(str(target)))
 
 
+@model.command()
+@click.argument("version")
+@click.option("--format", "form", type=click.Choice(["openlineage", "cyclonedx"]), required=True, help="The form.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file; by default the terminal.")
+@_team
+@plainly
+def lineage(version: str, form: str, output: Path | None, team: str | None) -> None:
+    """What VERSION came from, as events of OpenLineage or a bill of materials in CycloneDX 1.6."""
+    told = json_text(client.lineage_export(version, form, tenant=team))
+    if output is None:
+        click.echo(told)
+    else:
+        output.write_text(f"{told}\n", encoding="utf-8")
+        click.echo(line(str(output)))
+
+
 @model.command("verify-bundle")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--key", "keys", multiple=True, type=click.Path(exists=True), help="Public key to believe.")

@@ -304,6 +304,13 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def lineage_export(version: str, form: str, *, tenant: str | None = None, session: Session | None = None) -> Any:
+    """What ``fraud@prod`` came from: with ``form`` openlineage a list of events, with cyclonedx a bill of materials."""
+    name, at = reference(version)
+    session = session or default_session()
+    return json.loads(session.text(version_path(name, at, "lineage", None), {**_asked(tenant), "format": form}))
+
+
 def version_path(name: str, at: str, what: str, tenant: str | None) -> str:
     """Where the service does or tells ``what`` of a version, which ``at`` names by its number or an alias."""
     return f"/models/{_part(name)}/versions/{_part(at)}/{what}{_query(tenant)}"

@@ -11,6 +11,7 @@ import click
 from .command_parts import as_json_option, plainly, table
 from .pipelines import FILE, PipelineRun, check_pipeline, pipeline_run, pipeline_runs, run_pipeline
 from .printable import line
+from .run_comparison import print_comparison
 
 _run_id = click.argument("run_id")
 _file = click.argument("file", default=FILE)
@@ -43,12 +44,23 @@ def check(file: str, tenant: str | None, as_json: bool) -> None:
 @click.option("--no-files", is_flag=True, help="Send no files.")
 @_team
 @click.option("--key", help="Idempotency key: the same key makes the same run.")
+@click.option("--no-cache", is_flag=True, help="Run each step, also one whose result an earlier job has.")
 @click.option("--wait", is_flag=True, help="Wait for the end; exit with 0 only if it succeeded.")
 @as_json_option
 @plainly
-def run(file: str, files: str, no_files: bool, tenant: str | None, key: str | None, wait: bool, as_json: bool) -> None:
+def run(
+    file: str,
+    files: str,
+    no_files: bool,
+    tenant: str | None,
+    key: str | None,
+    no_cache: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
     """Start the pipeline of FILE now; prints the run's id."""
-    made = run_pipeline(file, files=None if no_files else files, tenant=tenant, idempotency_key=key)
+    sent = None if no_files else files
+    made = run_pipeline(file, files=sent, tenant=tenant, idempotency_key=key, cache=not no_cache)
     _answer(made, wait=wait, as_json=as_json)
 
 
@@ -98,6 +110,20 @@ def cancel(run_id: str) -> None:
     click.echo(repr(pipeline_run(run_id).cancel()))
 
 
+@pipeline.command()
+@click.argument("before")
+@click.argument("after")
+@as_json_option
+@plainly
+def compare(before: str, after: str, as_json: bool) -> None:
+    """The run AFTER beside the run BEFORE: steps, times, costs, metrics, and what was changed."""
+    found = pipeline_run(after).compare(before)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        print_comparison(found)
+
+
 def _answer(made: PipelineRun, *, wait: bool, as_json: bool) -> None:
     if not as_json:
         click.echo(made.id)
@@ -124,7 +150,8 @@ def _show(one: PipelineRun, as_json: bool) -> None:
 
 def _values(step: dict[str, Any]) -> str:
     told = {**step["values"], **step["metrics"]}
-    return " ".join(f"{name}={value}" for name, value in told.items())
+    values = " ".join(f"{name}={value}" for name, value in told.items())
+    return f"taken from run {step['taken_from']}  {values}".rstrip() if step["taken_from"] else values
 
 
 def _cause(one: PipelineRun) -> str:
@@ -140,8 +167,14 @@ def _print_check(file: str, found: dict[str, Any]) -> None:
         where = file if fault["line"] is None else f"{file}:{fault['line']}"
         click.echo(line(f"{where}: {fault['message']}"))
     rows = [
-        (s["key"], "ok" if s["accepted"] else "refused", s["profile"] or "", s["refusal"] or "; ".join(s["warnings"]))
+        (s["key"], "ok" if s["accepted"] else "refused", s["profile"] or "", s["refusal"] or _notes(s))
         for s in found["steps"]
     ]
     if rows:
         table(("STEP", "VERDICT", "PROFILE", "ABOUT"), rows)
+
+
+def _notes(step: dict[str, Any]) -> str:
+    why = step.get("uncacheable")
+    always = [] if why is None else [f"it always runs: {why}"]
+    return "; ".join([*step["warnings"], *always])

@@ -62,15 +62,17 @@ def model_view(asked: AskedModel, verb: str, now: float) -> dict[str, Any]:
 
 
 def _sources(facts: BuildFacts) -> dict[str, Any]:
-    """Image, commit and data. ``commit_known`` and a dataset's ``known`` say who says so: see statements.Material."""
-    found: dict[str, Any] = {"image": "", "image_digest": "", "commit": "", "commit_known": "missing", "dirty": False}
+    """Image, commit and data. ``commit_evidence`` and a dataset's ``known`` say who says so: statements.Material."""
+    found: dict[str, Any] = {"image": "", "image_digest": "", "commit": "", "commit_known": False, "dirty": False}
+    found["commit_evidence"] = "missing"
     data: list[Mapping[str, Any]] = []
     for material in facts.materials:
         if material.kind == "image":
             found |= {"image": material.name, "image_digest": material.digest.get("sha256", "")}
         elif material.kind == "commit":
             commit = material.digest.get("gitCommit", "")
-            found |= {"commit": commit, "commit_known": material.known, "dirty": bool(material.about.get("dirty"))}
+            found |= {"commit": commit, "dirty": bool(material.about.get("dirty"))}
+            found |= {"commit_known": commit != "", "commit_evidence": material.known}
         elif material.kind == "data":
             data.append({"name": material.name, "class": material.about.get("class", ""), "known": material.known})
     return {**found, "data": data[:MOST_ENTRIES]}

@@ -11,7 +11,6 @@ from .pipeline_schema import Fault, form_faults
 from .pipelines import MOST_JOBS, MOST_OF_A_MATRIX, Pipeline, Step, in_order
 
 _WORK = ("command", "notebook", "template", *ACTS)
-_NOT_YET = ("cache",)
 _MOST_FAULTS = 50
 
 
@@ -31,11 +30,8 @@ def _early(steps: Mapping[str, Any]) -> Iterator[Fault]:
     """What can be told of each step by itself, before there is one."""
     for name, said in steps.items():
         place = ("steps", name)
-        for word in _NOT_YET:
-            if word in said:
-                yield Fault((*place, word), f"a step can't {word} yet: leave it out")
         work = [word for word in _WORK if word in said]
-        if len(work) != 1 and not any(word in said for word in _NOT_YET):
+        if len(work) != 1:
             given = "has none of them" if not work else f"has {' and '.join(work)}"
             yield Fault(place, f"a step has one of {', '.join(_WORK)}, and this one {given}")
         if "parameters" in said and "command" in said:
@@ -87,6 +83,7 @@ def _step(name: str, said: Mapping[str, Any], defaults: Mapping[str, Any]) -> St
         nodes=said.get("nodes", 1),
         retries=said.get("retries", defaults.get("retries", 0)),
         max_seconds=said.get("max_seconds", defaults.get("max_seconds")),
+        cache=said.get("cache", False),
     )
 
 

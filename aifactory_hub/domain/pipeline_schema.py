@@ -158,7 +158,9 @@ _STEP = {
         ),
         "deploy": _about("Let what a needed step promoted, or registered, answer under a name.", _DEPLOY),
         "cache": _about(
-            "Not carried out yet: a pipeline with it is refused.", {"type": ["object", "string", "boolean"]}
+            "Whether an earlier job of the team counts where all that decides its result is the same. Off by default: "
+            "it is for steps that read nothing but their files, variables and metrics.",
+            {"type": "boolean"},
         ),
     },
 }

@@ -59,7 +59,8 @@ class Step:
     set: an act is done by the service itself, without a job.
     ``files`` says which files of other steps it gets, by patterns; a needed step that it does not name gives all of its
     files. ``metrics`` are environment variables with metrics of other steps. ``when`` are conditions that all have to
-    be met. ``matrix`` makes one job for each combination of its values. ``max_seconds`` is for one attempt.
+    be met. ``matrix`` makes one job for each combination of its values. ``max_seconds`` is for one attempt. ``cache``:
+    an earlier job of the team counts where all that decides its result is the same.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Step:
     nodes: int = 1
     retries: int = 0
     max_seconds: int | None = None
+    cache: bool = False
 
     @property
     def jobs(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 from typing_extensions import TypedDict
 
 from ..domain.datasets import DataClass
@@ -247,6 +247,10 @@ class LineageAnswer(TypedDict):
     nodes: list[NodeAnswer]
     edges: list[EdgeAnswer]
     cut: bool
+
+
+# A list of events of OpenLineage, or a document of CycloneDX: their own specifications say what is in them.
+LineageExportAnswer = list[dict[str, JsonValue]] | dict[str, JsonValue]
 
 
 class KeyAnswer(TypedDict):

@@ -137,6 +137,18 @@ class LineageQuery(BaseModel):
     depth: Annotated[int, Field(ge=1, le=MOST_DEPTH, description="How many steps at most.")] = 4
 
 
+class LineageExportQuery(BaseModel):
+    """In which form a lineage is exported."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tenant: Team = None
+    format: Annotated[
+        Literal["openlineage", "cyclonedx"],
+        Field(description="Events of OpenLineage, or a bill of materials in CycloneDX 1.6."),
+    ] = "openlineage"
+
+
 class RemovalQuery(BaseModel):
     """Why an alias is removed."""
 

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from ..domain.jobs import JobState
 from ..domain.pipeline_runs import PipelineStepState, RunState
-from .answer_types import Moment
+from .answer_types import Currency, Moment, Money
 
 
 class FaultAnswer(TypedDict):
@@ -21,7 +21,10 @@ class FaultAnswer(TypedDict):
 
 
 class CheckedStepAnswer(TypedDict):
-    """What would become of one job of a pipeline. ``refusal`` says why it would be refused."""
+    """What would become of one job of a pipeline. ``refusal`` says why it would be refused.
+
+    ``cache`` is whether its step is cached; ``uncacheable`` says why no earlier job can count for it all the same.
+    """
 
     key: str
     step: str
@@ -30,6 +33,8 @@ class CheckedStepAnswer(TypedDict):
     accepted: bool
     refusal: str | None
     warnings: list[str]
+    cache: bool
+    uncacheable: str | None
 
 
 class PipelineCheckAnswer(TypedDict):
@@ -71,7 +76,8 @@ class PipelineStepAnswer(TypedDict):
     """One job of a run, or what the service did itself. ``job_state`` is null until the job is submitted, and when it
     is no longer kept.
 
-    ``taken_from`` is the earlier run whose job counts here. ``result`` is of a step without a job.
+    ``taken_from`` is the earlier run whose job counts here; ``cached``: because all that decides its result is the
+    same, and not because this run repeats that one. ``result`` is of a step without a job.
     """
 
     key: str
@@ -85,6 +91,7 @@ class PipelineStepAnswer(TypedDict):
     job: str | None
     job_state: JobState | None
     taken_from: str | None
+    cached: bool
     metrics: dict[str, float | None]
     result: StepResultAnswer | None
     started: Moment | None
@@ -92,7 +99,7 @@ class PipelineStepAnswer(TypedDict):
 
 
 class PipelineRunAnswer(TypedDict):
-    """A run of a pipeline with its steps, in the order of the file."""
+    """A run of a pipeline with its steps, in the order of the file. Without ``cache`` each of its steps runs."""
 
     id: str
     tenant: str
@@ -105,6 +112,7 @@ class PipelineRunAnswer(TypedDict):
     finished: Moment | None
     cancel_asked: bool
     retry_of: str | None
+    cache: bool
     steps: list[PipelineStepAnswer]
     simulated: bool
 
@@ -114,3 +122,70 @@ class PipelineRunPage(TypedDict):
 
     runs: list[PipelineRunAnswer]
     next: str | None
+
+
+class ComparedRunAnswer(TypedDict):
+    """One of two runs. ``seconds`` are from its start to its end, null while it goes on. ``cost`` is that of its own
+    jobs, null unless it is known of each."""
+
+    id: str
+    name: str
+    owner: str
+    state: RunState
+    created: Moment
+    seconds: float | None
+    cost: Money | None
+    currency: Currency | None
+
+
+class ComparedStepAnswer(TypedDict):
+    """A step in one of two runs. ``seconds`` are from its begin to its end with all waiting, ``running`` those in which
+    its job ran. ``cost`` is 0 for what was taken from an earlier run, and null where it is not known."""
+
+    state: PipelineStepState
+    reason: str | None
+    job: str | None
+    taken_from: str | None
+    cached: bool
+    seconds: float | None
+    running: float | None
+    cost: Money | None
+
+
+class RunChangeAnswer(TypedDict):
+    """What two runs do not have alike; null on the side without it. ``hidden``: its values are not told."""
+
+    what: str
+    before: str | None
+    after: str | None
+    hidden: bool
+
+
+class MetricPairAnswer(TypedDict):
+    """A metric in both runs. ``difference`` is how much more it is after, null unless both are numbers."""
+
+    name: str
+    before: float | None
+    after: float | None
+    difference: float | None
+
+
+class StepPairAnswer(TypedDict):
+    """A step in both runs, null where a run does not have it. ``changes`` is what decides how it runs."""
+
+    key: str
+    before: ComparedStepAnswer | None
+    after: ComparedStepAnswer | None
+    metrics: list[MetricPairAnswer]
+    changes: list[RunChangeAnswer]
+
+
+class PipelineComparisonAnswer(TypedDict):
+    """Two runs side by side: steps in the order of ``after``, then those that only ``before`` has. ``changes`` is what
+    the runs were started with."""
+
+    before: ComparedRunAnswer
+    after: ComparedRunAnswer
+    changes: list[RunChangeAnswer]
+    steps: list[StepPairAnswer]
+    simulated: bool

@@ -21,13 +21,17 @@ class PipelineCheckRequest(BaseModel):
 
 
 class PipelineRunRequest(BaseModel):
-    """A pipeline to run now. ``files`` is the SHA-256 of a manifest that was sent before, None to run without files."""
+    """A pipeline to run now. ``files`` is the SHA-256 of a manifest that was sent before, None to run without files.
+
+    Without ``cache`` no step takes the result of an earlier job.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     key: Annotated[str, AfterValidator(_key)]
     pipeline: PipelineText
     files: Sha256 | None = None
+    cache: bool = True
 
 
 class PipelineRetryRequest(BaseModel):
@@ -37,6 +41,14 @@ class PipelineRetryRequest(BaseModel):
 
     key: Annotated[str, AfterValidator(_key)]
     step: Annotated[Line, Field(max_length=64)] | None = None
+
+
+class PipelineComparisonQuery(BaseModel):
+    """Which run to compare with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    before: Annotated[str, Field(max_length=40, description="The id of the run that is the measure.")]
 
 
 class PipelineRunQuery(BaseModel):

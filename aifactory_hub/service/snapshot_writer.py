@@ -52,20 +52,29 @@ class SnapshotWriter:
 
         Raises TooMuch, BadJson for names that can't be together, FilesMissing when what was kept is gone.
         """
-        names = {source.file.name for source in new}
-        listed = sorted([*(f for f in kept if f.name not in names), *(s.file for s in new)], key=lambda f: f.name)
-        total = sum(file.size for file in listed)
-        if total > self.most:
-            raise TooMuch(f"they have {total} bytes, and the files of one job may have {self.most}")
-        manifest = _manifest(listed)
-        read_manifest(manifest)
+        listed, manifest = self._listed([source.file for source in new], kept)
         self._send(tenant, owner, {source.file.sha256: source for source in new}, now)
-        named = ManifestContent({file.sha256: file.size for file in listed}, total)
+        named = ManifestContent({file.sha256: file.size for file in listed}, sum(file.size for file in listed))
         digest = hashlib.sha256(manifest).hexdigest()
         with self.files.incoming(len(manifest)) as incoming:
             incoming.write(manifest)
             self.snapshots.take_manifest(tenant, owner, incoming, digest, named, now=now)
         return digest
+
+    def digest(self, new: Sequence[ManifestFile], kept: Sequence[ManifestFile] = ()) -> str:
+        """The digest that ``keep`` would give; nothing is written. Raises TooMuch, BadJson."""
+        return hashlib.sha256(self._listed(new, kept)[1]).hexdigest()
+
+    def _listed(self, new: Sequence[ManifestFile], kept: Sequence[ManifestFile]) -> tuple[list[ManifestFile], bytes]:
+        """The files of both by name, and their manifest."""
+        names = {file.name for file in new}
+        listed = sorted([*(f for f in kept if f.name not in names), *new], key=lambda f: f.name)
+        total = sum(file.size for file in listed)
+        if total > self.most:
+            raise TooMuch(f"they have {total} bytes, and the files of one job may have {self.most}")
+        manifest = _manifest(listed)
+        read_manifest(manifest)
+        return listed, manifest
 
     def _send(self, tenant: str, owner: str, by_digest: dict[str, SourceFile], now: float) -> None:
         missing = self.snapshots.missing(tenant, owner, list(by_digest), now=now)

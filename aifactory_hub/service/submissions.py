@@ -117,9 +117,10 @@ class Submissions:
     async def published(self, tenant: str, submission: Submission) -> list[Published] | None:
         """What the team has published for the request's engine; None when there is no such thing or it is not known:
         a team whose vCluster is silent can submit all the same."""
-        return await self._published(tenant, submission.engine)
+        return await self.published_for(tenant, submission.engine)
 
-    async def _published(self, tenant: str, name: str | None) -> list[Published] | None:
+    async def published_for(self, tenant: str, name: str | None) -> list[Published] | None:
+        """What the team has published for the engine of this name; None as in ``published``."""
         engine = self._engines.facts.get(name or "")
         if engine is None or engine.publishes is None:
             return None
@@ -131,7 +132,7 @@ class Submissions:
     async def retry(self, job: JobRecord, key: str, *, role: Role | None = None) -> SubmitResult | Refusal:
         """A new job that asks for what an ended one asked, if it may still be submitted; the ended one stays as it
         is."""
-        published = await self._published(job.tenant, job.spec.backend)
+        published = await self.published_for(job.tenant, job.spec.backend)
         plan = self._plan(job.tenant, job.spec.request, job.spec.notify, published)
         return await reads.run(self._retry, job, key, plan, role)
 

@@ -33,6 +33,7 @@ from ..store import (
 from ..store.approvals import Approvals
 from ..store.billing import Billing
 from ..store.budget_journal import BudgetJournal
+from ..store.dataset_journal import DatasetJournal
 from ..store.datasets import Datasets
 from ..store.hold_peaks import HoldPeaks
 from ..store.idle_acts import IdleActs
@@ -228,6 +229,8 @@ def assemble(
     model_journal, budget_journal = ModelJournal(jobs.db, files), BudgetJournal(jobs.db, files)
     model_journal.recover()
     budget_journal.recover()
+    dataset_journal = DatasetJournal(jobs.db, files)
+    dataset_journal.recover()
     models = assemble_models(
         get_registry=provider.current,
         registry=registry_of_models,
@@ -290,6 +293,7 @@ def assemble(
         "ledger's journal": (tick, _in_thread(ledger_journal.flush, metering)),
         "journal of models": (tick, _in_thread(model_journal.flush)),
         "journal of budgets": (tick, _in_thread(budget_journal.flush)),
+        "journal of datasets": (tick, _in_thread(dataset_journal.flush)),
         "prices and months": (_MONTHS_EVERY, months.tick),
         "idle servers": (_IDLE_EVERY, idle.tick),
         "budgets": (_BUDGETS_EVERY, BudgetKeeper(budgets, jobs, admission, reconciler.hurry).tick),

@@ -7,10 +7,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, func, select
 
 from ..domain.datasets import DataClass, Dataset, DatasetVersion
 from .database import writing
+from .dataset_journal import DATASET, ENTRIES, GIVEN, VERSION, add_rows
 from .model_tables import DatasetRow, DatasetVersionRow, JobDataRow
 
 _DATASETS, _VERSIONS = DatasetRow.__table__, DatasetVersionRow.__table__
@@ -54,13 +55,13 @@ class Datasets:
 
     def add(self, dataset: Dataset) -> tuple[Dataset, bool]:
         """Add a dataset, or return the team's of this name; whether it is new."""
-        with writing(self._db) as connection:
+        with ENTRIES, writing(self._db) as connection:
             query = select(_DATASETS).where(DatasetRow.tenant == dataset.tenant, DatasetRow.name == dataset.name)
             row = connection.execute(query).one_or_none()
             if row is not None:
                 return _dataset(row._mapping), False
             values = {name: getattr(dataset, name) for name in Dataset.__slots__}
-            connection.execute(insert(DatasetRow).values(**{**values, "data_class": dataset.data_class.value}))
+            add_rows(connection, DATASET, [{**values, "data_class": dataset.data_class.value}])
         return dataset, True
 
     def versions(self, dataset: str) -> list[DatasetVersion]:
@@ -71,7 +72,7 @@ class Datasets:
 
     def add_version(self, version: DatasetVersion) -> tuple[DatasetVersion, bool]:
         """Add a version with the next number, or return the one with this digest; whether it is new."""
-        with writing(self._db) as connection:
+        with ENTRIES, writing(self._db) as connection:
             mine = DatasetVersionRow.dataset == version.dataset
             same = (DatasetVersionRow.kind == version.kind, DatasetVersionRow.digest == version.digest)
             row = connection.execute(select(_VERSIONS).where(mine, *same)).one_or_none()
@@ -79,15 +80,15 @@ class Datasets:
                 return DatasetVersion(**row._mapping), False
             last = int(connection.scalar(select(func.max(DatasetVersionRow.number)).where(mine)) or 0)
             values = {name: getattr(version, name) for name in DatasetVersion.__slots__} | {"number": last + 1}
-            connection.execute(insert(DatasetVersionRow).values(**values))
+            add_rows(connection, VERSION, [values])
         return DatasetVersion(**values), True
 
     def give(self, job: str, versions: Sequence[DatasetVersion], at: float) -> None:
         """Record, before the job is stored, what it is submitted with: a kill between the two loses nothing."""
         if versions:
             rows = [{"job": job, "version": version.id, "known": DECLARED, "at": at} for version in versions]
-            with writing(self._db) as connection:
-                connection.execute(insert(JobDataRow), rows)
+            with ENTRIES, writing(self._db) as connection:
+                add_rows(connection, GIVEN, rows)
 
     def of_jobs(self, jobs: Collection[str]) -> list[JobData]:
         """What these jobs were given, in order of the datasets' names."""

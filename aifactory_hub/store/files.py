@@ -25,6 +25,7 @@ JOURNAL = "journal"
 LEDGER_JOURNAL = "ledger"
 MODELS_JOURNAL = "models"
 BUDGETS_JOURNAL = "budgets"
+DATASETS_JOURNAL = "datasets"
 
 
 class TooLarge(Exception):

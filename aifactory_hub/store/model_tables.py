@@ -187,6 +187,16 @@ class JobDataRow(Base):
     at: Mapped[float] = mapped_column(Float(53))
 
 
+class DatasetEntryRow(Base):
+    """One thing that happened to datasets: a row that was added to the table of its ``kind``. See dataset_journal."""
+
+    __tablename__ = "dataset_entries"
+
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(16))
+    row: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
 # Tables whose rows nobody changes or removes: the database itself refuses it.
 APPEND_ONLY = ("statements", "alias_moves")
 # Of these it refuses to remove rows, and to change any column but those named.

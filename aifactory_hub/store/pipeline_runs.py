@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import Engine, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
+from ..domain.jobs import JobState
 from ..domain.pipeline_runs import PipelineStepState, RunState, Standing
 from .commit_statuses import open_again
 from .database import writing
+from .models import JobRow
 from .pipeline_tables import PipelineRunRow, PipelineStepRow
 
 
@@ -19,7 +21,7 @@ from .pipeline_tables import PipelineRunRow, PipelineStepRow
 class PipelineRun:
     """A run of a pipeline. ``data`` is the pipeline file's, as plain data; ``files`` the manifest of the files that its
     first steps get. ``cause`` says what started it: see ``domain.triggers``. ``trigger`` is the trigger's id, None for
-    a run that somebody started by hand.
+    a run that somebody started by hand. Without ``cache`` each of its steps runs.
     """
 
     id: str
@@ -34,6 +36,7 @@ class PipelineRun:
     created_at: float
     trigger: str | None = None
     retry_of: str | None = None
+    cache: bool = True
     state: RunState = RunState.RUNNING
     reason: str | None = None
     cancel_asked_at: float | None = None
@@ -45,6 +48,8 @@ class PipelineRun:
 class RunStep:
     """One job of a run. ``taken_from`` is the earlier run whose job counts here, because it succeeded there.
 
+    ``cache_key`` stands for all that decides the result of a step that is cached; ``cached``: it was not run, for the
+    job of an earlier step with this key counts.
     ``result`` is what a step without a job did, such as the version that it registered; until then, whether it is held.
     """
 
@@ -54,6 +59,8 @@ class RunStep:
     reason: str | None = None
     job_id: str | None = None
     taken_from: str | None = None
+    cache_key: str | None = None
+    cached: bool = False
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     result: Mapping[str, Any] | None = None
     started_at: float | None = None
@@ -133,12 +140,43 @@ class PipelineRuns:
             for row in connection.execute(query.order_by(PipelineStepRow.run_id, PipelineStepRow.place)):
                 values = dict(row._mapping)
                 run_id = values.pop("run_id")
-                found[run_id].append(RunStep(**{**values, "state": PipelineStepState(values["state"])}))
+                found[run_id].append(_step(values))
         return found
 
-    def begin(self, run_id: str, key: str, job_id: str, *, now: float) -> None:
+    def begin(self, run_id: str, key: str, job_id: str, *, now: float, cache_key: str | None = None) -> None:
         """Record that a step's job is there. Only once: it changes nothing for one that has begun."""
-        values = {"state": PipelineStepState.RUNNING.value, "job_id": job_id, "started_at": now}
+        values = {"state": PipelineStepState.RUNNING.value, "job_id": job_id, "started_at": now, "cache_key": cache_key}
+        self._change_step(run_id, key, values, (PipelineStepState.PENDING,))
+
+    def with_cache_key(self, tenant: str, cache_key: str, *, since: float, limit: int) -> list[tuple[str, RunStep]]:
+        """The newest steps with this key whose job succeeded in this team and gave back files that are still kept, each
+        with its run's id. Jobs that ended before ``since`` don't count."""
+        query = (
+            select(PipelineStepRow.run_id, *_STEP)
+            .join(PipelineRunRow, PipelineRunRow.id == PipelineStepRow.run_id)
+            .join(JobRow, JobRow.id == PipelineStepRow.job_id)
+            .where(PipelineStepRow.cache_key == cache_key, PipelineStepRow.state == PipelineStepState.SUCCEEDED.value)
+            .where(PipelineRunRow.tenant == tenant, JobRow.tenant == tenant, JobRow.state == JobState.SUCCEEDED.value)
+            .where(JobRow.artifacts_dropped_at.is_(None), JobRow.finished_at >= since)
+            .order_by(PipelineStepRow.finished_at.desc(), PipelineStepRow.run_id)
+            .limit(limit)
+        )
+        with self._db.connect() as connection:
+            rows = [dict(row._mapping) for row in connection.execute(query)]
+        return [(row.pop("run_id"), _step(row)) for row in rows]
+
+    def take(self, run_id: str, key: str, earlier: RunStep, origin: str, *, now: float) -> None:
+        """Record that the job of an ``earlier`` step with the same cache key counts, which run ``origin`` has made."""
+        values = {
+            "state": PipelineStepState.SUCCEEDED.value,
+            "job_id": earlier.job_id,
+            "taken_from": earlier.taken_from or origin,
+            "cache_key": earlier.cache_key,
+            "cached": True,
+            "metrics": dict(earlier.metrics),
+            "started_at": now,
+            "finished_at": now,
+        }
         self._change_step(run_id, key, values, (PipelineStepState.PENDING,))
 
     def wait(self, run_id: str, key: str, reason: str, *, held: bool, now: float) -> None:
@@ -209,6 +247,10 @@ class PipelineRuns:
 
 def _run(row: Any) -> PipelineRun:
     return PipelineRun(**{**row._mapping, "state": RunState(row.state)})
+
+
+def _step(values: Mapping[str, Any]) -> RunStep:
+    return RunStep(**{**values, "state": PipelineStepState(values["state"])})
 
 
 def _step_values(step: RunStep) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .models import Base
@@ -32,6 +32,7 @@ class PipelineRunRow(Base):
     trigger: Mapped[str | None] = mapped_column(String(40))
     cause: Mapped[dict[str, Any]] = mapped_column(JSON)
     retry_of: Mapped[str | None] = mapped_column(String(40))
+    cache: Mapped[bool] = mapped_column(Boolean)
     state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(Text)
     cancel_asked_at: Mapped[float | None] = mapped_column(Float(53))
@@ -44,7 +45,7 @@ class PipelineStepRow(Base):
     """One job of a run: see pipeline_runs.RunStep for what the columns mean."""
 
     __tablename__ = "pipeline_steps"
-    __table_args__ = (Index("ix_pipeline_steps_job", "job_id"),)
+    __table_args__ = (Index("ix_pipeline_steps_job", "job_id"), Index("ix_pipeline_steps_cache_key", "cache_key"))
 
     run_id: Mapped[str] = mapped_column(ForeignKey("pipeline_runs.id", ondelete="CASCADE"), primary_key=True)
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -53,6 +54,8 @@ class PipelineStepRow(Base):
     reason: Mapped[str | None] = mapped_column(Text)
     job_id: Mapped[str | None] = mapped_column(String(40))
     taken_from: Mapped[str | None] = mapped_column(String(40))
+    cache_key: Mapped[str | None] = mapped_column(String(64))
+    cached: Mapped[bool] = mapped_column(Boolean)
     metrics: Mapped[dict[str, Any]] = mapped_column(JSON)
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     started_at: Mapped[float | None] = mapped_column(Float(53))

@@ -862,6 +862,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/models/{model}/versions/{version}/lineage": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What a version came from, as a list of events of OpenLineage or a bill of materials in CycloneDX 1.6. */
+        readonly get: operations["exportModelLineage"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/models/{model}/versions/{version}/release": {
         readonly parameters: {
             readonly query?: never;
@@ -961,6 +978,23 @@ export interface paths {
         readonly post?: never;
         /** Ask for a run to end: what runs is stopped, and nothing more begins. Nothing changes for one that has ended. */
         readonly delete: operations["cancelPipelineRun"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/pipeline-runs/{run}/comparison": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** This run beside the run `before`: each step with its times, cost and metrics, and what was changed. */
+        readonly get: operations["comparePipelineRuns"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
         readonly patch?: never;
@@ -2796,10 +2830,14 @@ export interface components {
         /**
          * CheckedStepAnswer
          * @description What would become of one job of a pipeline. ``refusal`` says why it would be refused.
+         *
+         *     ``cache`` is whether its step is cached; ``uncacheable`` says why no earlier job can count for it all the same.
          */
         readonly CheckedStepAnswer: {
             /** Accepted */
             readonly accepted: boolean;
+            /** Cache */
+            readonly cache: boolean;
             /** Key */
             readonly key: string;
             /** Needs */
@@ -2810,6 +2848,8 @@ export interface components {
             readonly refusal: string | null;
             /** Step */
             readonly step: string;
+            /** Uncacheable */
+            readonly uncacheable: string | null;
             /** Warnings */
             readonly warnings: readonly string[];
         };
@@ -2846,6 +2886,54 @@ export interface components {
          * @enum {string}
          */
         readonly CommitState: "pending" | "success" | "failure" | "error";
+        /**
+         * ComparedRunAnswer
+         * @description One of two runs. ``seconds`` are from its start to its end, null while it goes on. ``cost`` is that of its own
+         *     jobs, null unless it is known of each.
+         */
+        readonly ComparedRunAnswer: {
+            /** Cost */
+            readonly cost: string | null;
+            /**
+             * Created
+             * Format: date-time
+             * @description UTC, RFC 3339.
+             */
+            readonly created: string;
+            /** Currency */
+            readonly currency: string | null;
+            /** Id */
+            readonly id: string;
+            /** Name */
+            readonly name: string;
+            /** Owner */
+            readonly owner: string;
+            /** Seconds */
+            readonly seconds: number | null;
+            readonly state: components["schemas"]["RunState"];
+        };
+        /**
+         * ComparedStepAnswer
+         * @description A step in one of two runs. ``seconds`` are from its begin to its end with all waiting, ``running`` those in which
+         *     its job ran. ``cost`` is 0 for what was taken from an earlier run, and null where it is not known.
+         */
+        readonly ComparedStepAnswer: {
+            /** Cached */
+            readonly cached: boolean;
+            /** Cost */
+            readonly cost: string | null;
+            /** Job */
+            readonly job: string | null;
+            /** Reason */
+            readonly reason: string | null;
+            /** Running */
+            readonly running: number | null;
+            /** Seconds */
+            readonly seconds: number | null;
+            readonly state: components["schemas"]["PipelineStepState"];
+            /** Taken From */
+            readonly taken_from: string | null;
+        };
         /**
          * CorrectionAnswer
          * @description A line that was taken back (retraction) or put in its place (restatement) in the bill of ``booked_in``.
@@ -4780,6 +4868,20 @@ export interface components {
             readonly messages: readonly components["schemas"]["MessageAnswer"][];
         };
         /**
+         * MetricPairAnswer
+         * @description A metric in both runs. ``difference`` is how much more it is after, null unless both are numbers.
+         */
+        readonly MetricPairAnswer: {
+            /** After */
+            readonly after: number | null;
+            /** Before */
+            readonly before: number | null;
+            /** Difference */
+            readonly difference: number | null;
+            /** Name */
+            readonly name: string;
+        };
+        /**
          * MetricsAnswer
          * @description What a job has reported of itself. ``cursor`` is what to pass as ``since`` for what comes after.
          */
@@ -5282,6 +5384,21 @@ export interface components {
             readonly pipeline: string;
         };
         /**
+         * PipelineComparisonAnswer
+         * @description Two runs side by side: steps in the order of ``after``, then those that only ``before`` has. ``changes`` is what
+         *     the runs were started with.
+         */
+        readonly PipelineComparisonAnswer: {
+            readonly after: components["schemas"]["ComparedRunAnswer"];
+            readonly before: components["schemas"]["ComparedRunAnswer"];
+            /** Changes */
+            readonly changes: readonly components["schemas"]["RunChangeAnswer"][];
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Steps */
+            readonly steps: readonly components["schemas"]["StepPairAnswer"][];
+        };
+        /**
          * PipelineRetryRequest
          * @description From which step on to run again; without one, from what did not succeed.
          */
@@ -5296,9 +5413,11 @@ export interface components {
         };
         /**
          * PipelineRunAnswer
-         * @description A run of a pipeline with its steps, in the order of the file.
+         * @description A run of a pipeline with its steps, in the order of the file. Without ``cache`` each of its steps runs.
          */
         readonly PipelineRunAnswer: {
+            /** Cache */
+            readonly cache: boolean;
             /** Cancel Asked */
             readonly cancel_asked: boolean;
             readonly cause: components["schemas"]["CauseAnswer"];
@@ -5341,8 +5460,15 @@ export interface components {
         /**
          * PipelineRunRequest
          * @description A pipeline to run now. ``files`` is the SHA-256 of a manifest that was sent before, None to run without files.
+         *
+         *     Without ``cache`` no step takes the result of an earlier job.
          */
         readonly PipelineRunRequest: {
+            /**
+             * Cache
+             * @default true
+             */
+            readonly cache: boolean;
             /**
              * Files
              * @default null
@@ -5361,9 +5487,12 @@ export interface components {
          * @description One job of a run, or what the service did itself. ``job_state`` is null until the job is submitted, and when it
          *     is no longer kept.
          *
-         *     ``taken_from`` is the earlier run whose job counts here. ``result`` is of a step without a job.
+         *     ``taken_from`` is the earlier run whose job counts here; ``cached``: because all that decides its result is the
+         *     same, and not because this run repeats that one. ``result`` is of a step without a job.
          */
         readonly PipelineStepAnswer: {
+            /** Cached */
+            readonly cached: boolean;
             /** Finished */
             readonly finished: string | null;
             /** Job */
@@ -6305,6 +6434,20 @@ export interface components {
             readonly verbs: readonly string[];
         };
         /**
+         * RunChangeAnswer
+         * @description What two runs do not have alike; null on the side without it. ``hidden``: its values are not told.
+         */
+        readonly RunChangeAnswer: {
+            /** After */
+            readonly after: string | null;
+            /** Before */
+            readonly before: string | null;
+            /** Hidden */
+            readonly hidden: boolean;
+            /** What */
+            readonly what: string;
+        };
+        /**
          * RunnerProgress
          * @description How far a run says it is. Unknown fields are passed over: images are of any age.
          */
@@ -6844,6 +6987,20 @@ export interface components {
             /** Started */
             readonly started: string | null;
             readonly state: components["schemas"]["StepState"];
+        };
+        /**
+         * StepPairAnswer
+         * @description A step in both runs, null where a run does not have it. ``changes`` is what decides how it runs.
+         */
+        readonly StepPairAnswer: {
+            readonly after: components["schemas"]["ComparedStepAnswer"] | null;
+            readonly before: components["schemas"]["ComparedStepAnswer"] | null;
+            /** Changes */
+            readonly changes: readonly components["schemas"]["RunChangeAnswer"][];
+            /** Key */
+            readonly key: string;
+            /** Metrics */
+            readonly metrics: readonly components["schemas"]["MetricPairAnswer"][];
         };
         /**
          * StepResultAnswer
@@ -10238,6 +10395,47 @@ export interface operations {
             };
         };
     };
+    readonly exportModelLineage: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Events of OpenLineage, or a bill of materials in CycloneDX 1.6. */
+                readonly format?: "openlineage" | "cyclonedx";
+                /** @description A team's name; by default the token's own. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly model: string;
+                readonly version: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What a version came from, as a list of events of OpenLineage or a bill of materials in CycloneDX 1.6. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": readonly {
+                        readonly [key: string]: components["schemas"]["JsonValue"];
+                    }[] | {
+                        readonly [key: string]: components["schemas"]["JsonValue"];
+                    };
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly releaseModelVersion: {
         readonly parameters: {
             readonly query?: {
@@ -10493,6 +10691,40 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["PipelineRunAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly comparePipelineRuns: {
+        readonly parameters: {
+            readonly query: {
+                /** @description The id of the run that is the measure. */
+                readonly before: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly run: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description This run beside the run `before`: each step with its times, cost and metrics, and what was changed. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PipelineComparisonAnswer"];
                 };
             };
             /** @description What went wrong. */

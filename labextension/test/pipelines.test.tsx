@@ -16,13 +16,13 @@ function step(key: string, needs: string[], more: Partial<PipelineStep> = {}): P
   return {
     ...{ key, step: key.split('.')[0] ?? '', needs, when: [], work: 'true', values: {}, metrics: {} },
     ...{ state: 'PENDING', reason: null, job: null, job_state: null, taken_from: null, result: null },
-    ...{ started: null, finished: null },
+    ...{ started: null, finished: null, cached: false },
     ...more
   };
 }
 
 const RUN: PipelineRun = {
-  ...{ id: 'p1', tenant: 'nlp', owner: 'ada', name: 'fraud', state: 'STOPPED', retry_of: null },
+  ...{ id: 'p1', tenant: 'nlp', owner: 'ada', name: 'fraud', state: 'STOPPED', retry_of: null, cache: true },
   ...{ reason: 'test: train.accuracy is 0.4, and >= 0.9 was asked', cancel_asked: false, simulated: false },
   ...{ created: '2026-11-01T10:00:00Z', finished: '2026-11-01T10:05:00Z' },
   cause: {
@@ -95,6 +95,73 @@ test('a run says its state, what started it, and each step with its job', async 
     '/s/models/nlp?model=fraud'
   ]);
   expect(text).toContain('fraud@prod 3');
+});
+
+test('a step that took an earlier result leads to the run that has it', async () => {
+  const { steps } = RUN;
+  const took = { state: 'SUCCEEDED' as const, taken_from: 'p0', metrics: { rows: 3 } };
+  const run = { ...RUN, steps: [step('a', [], { ...took, cached: true }), step('b', [], took), ...steps] };
+  jest.spyOn(api, 'pipelineRuns').mockResolvedValue({ runs: [run], next: null });
+  const text = await shown();
+  expect(text).toContain('taken from run p0 rows 3');
+  expect(text).toContain('taken over from run p0 rows 3');
+  expect(box.querySelector('td a')?.getAttribute('href')).toBe('#p0');
+  expect(box.querySelector('#p1')).not.toBeNull();
+});
+
+test('a run is compared with an earlier one', async () => {
+  const older = { ...RUN, id: 'p0' };
+  jest.spyOn(api, 'pipelineRuns').mockResolvedValue({ runs: [RUN, older], next: null });
+  const run = {
+    ...{ name: 'fraud', owner: 'ada', state: 'SUCCEEDED' as const, created: RUN.created },
+    currency: 'EUR'
+  };
+  const side = {
+    ...{ state: 'SUCCEEDED' as const, reason: null, job: 'j1', taken_from: null, cached: false },
+    ...{ seconds: 125, running: 100, cost: '0.4' }
+  };
+  const compare = jest.spyOn(api, 'comparePipelines').mockResolvedValue({
+    before: { ...run, id: 'p0', seconds: 130, cost: '0.4' },
+    after: { ...run, id: 'p1', seconds: 3, cost: null },
+    changes: [{ what: 'commit', before: 'aaa', after: 'bbb', hidden: false }],
+    steps: [
+      {
+        ...{ key: 'train', before: side, after: { ...side, taken_from: 'p0', cost: '0', cached: true } },
+        metrics: [{ name: 'accuracy', before: 0.4, after: 0.9, difference: 0.5 }],
+        changes: [{ what: 'variable SEED', before: null, after: null, hidden: true }]
+      },
+      {
+        ...{ key: 'test', before: null, after: { ...side, job: null, cost: null } },
+        metrics: [],
+        changes: []
+      }
+    ],
+    simulated: false
+  });
+  await shown();
+  const choices = [...box.querySelectorAll('select')].filter(each => each.innerHTML.includes('no other run'));
+  expect(choices).toHaveLength(1);
+  await act(async () => {
+    const [choice] = choices;
+    if (choice !== undefined) {
+      choice.value = 'p0';
+      choice.dispatchEvent(new Event('change', { bubbles: true }));
+    }
+    await new Promise(resolve => setTimeout(resolve, 0));
+  });
+  expect(compare).toHaveBeenCalledWith('p1', 'p0');
+  const section = box.querySelector('section[aria-label="Runs p0 and p1"]');
+  const cells = [...(section?.querySelectorAll('tbody tr') ?? [])].map(row =>
+    [...row.children].map(cell => cell.textContent)
+  );
+  expect(cells).toEqual([
+    ['The whole run', 'SUCCEEDED, 2 min, 0.40 EUR', 'SUCCEEDED, 3 s, no price', ''],
+    ['train', 'SUCCEEDED, 2 min, 0.40 EUR', 'SUCCEEDED, taken from run p0', ''],
+    ['train.accuracy', '0.4', '0.9', '+0.5'],
+    ['test', 'not there', 'SUCCEEDED, 2 min', ''],
+    ['the run', 'commit', 'aaa', 'bbb'],
+    ['train', 'variable SEED', 'it has another value, which is not shown']
+  ]);
 });
 
 test('it is run again from a step', async () => {

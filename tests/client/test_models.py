@@ -184,6 +184,49 @@ async def test_the_command_line_tells_the_same(quiet: RunningService, tmp_path: 
     assert (bad.exit_code, "files.w.safetensors" in bad.output) == (1, True)
 
 
+async def test_the_command_line_names_datasets(quiet: RunningService, tmp_path: Path) -> None:
+    async def said(*arguments: str) -> Result:
+        environment = {"AIFACTORY_SERVICE_URL": quiet.url.rstrip("/"), "JUPYTERHUB_API_TOKEN": "ada-token"}
+        return await asyncio.to_thread(CliRunner().invoke, main, ["dataset", *arguments], env=environment)
+
+    folder = tmp_path / "claims"
+    folder.mkdir()
+    (folder / "a.csv").write_text("1")
+    assert (await said("list")).output == "The team has no datasets: aifactory-hub dataset register\n"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert (await said("register", "claims", "--folder", str(empty))).output == f"Error: {empty} has no files\n"
+    first = await said("register", "claims", "--folder", str(folder), "--class", "personal", "--uri", "s3://x/claims")
+    assert (first.exit_code, first.output) == (0, "claims@1\n")
+    # What is not said stays as it is.
+    second = await said("register", "claims", "--digest", "e" * 32, "--kind", "dvc")
+    assert (second.exit_code, second.output) == (0, "claims@2\n")
+    other = await said("register", "claims", "--digest", "f" * 64, "--class", "public")
+    assert (other.exit_code, "[dataset-exists]" in other.output) == (1, True)
+    assert (await said("list")).output.splitlines()[1].split() == ["claims", "personal", "2", "nlp", "s3://x/claims"]
+    shown = (await said("show", "claims")).output.splitlines()
+    assert shown[0] == "claims  personal  s3://x/claims  by ada"
+    digest = json.loads((await said("show", "claims", "--json")).output)["versions"][1]["digest"]
+    assert [row.split() for row in shown[2:]] == [
+        ["2", "dvc", "e" * 32, "unknown", "unknown", "ada"],
+        ["1", "content", digest, "1", "1", "ada"],
+    ]
+    unknown = await said("show", "nothing")
+    assert (unknown.exit_code, "has no dataset 'nothing'" in unknown.output) == (1, True)
+    for wrong in (["claims"], ["claims", "--folder", str(folder), "--digest", "x"]):
+        assert (await said("register", *wrong)).exit_code == 2
+
+
+async def test_the_command_line_exports_a_lineage(quiet: RunningService, tmp_path: Path) -> None:
+    await run(quiet, "register", "fraud", await train(quiet, 1), "--files", "model/")
+    events = await run(quiet, "lineage", "fraud@1", "--format", "openlineage")
+    assert json.loads(events.output)[0]["outputs"][0]["name"] == "models/fraud"
+    target = tmp_path / "fraud.cdx.json"
+    bill = await run(quiet, "lineage", "fraud@latest", "--format", "cyclonedx", "-o", str(target))
+    assert (bill.output, json.loads(target.read_text())["specVersion"]) == (f"{target}\n", "1.6")
+    assert (await run(quiet, "lineage", "fraud@1", "--format", "spdx")).exit_code == 2
+
+
 TRAIN = 'mkdir -p model && printf %s "$WEIGHTS" > model/w.txt && printf x > model/y.txt'
 USE = """python - <<'END'
 from aifactory_hub.client import load_model

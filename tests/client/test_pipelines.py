@@ -12,7 +12,7 @@ import pytest
 
 from aifactory_hub.client.errors import Refused
 from aifactory_hub.client.pipeline_commands import pipeline as commands
-from aifactory_hub.client.pipelines import pipeline_run, pipeline_runs, run_pipeline
+from aifactory_hub.client.pipelines import PipelineRun, pipeline_run, pipeline_runs, run_pipeline
 from aifactory_hub.client.session import Session
 from aifactory_hub.client.trigger_commands import trigger as trigger_commands
 from aifactory_hub.registry.model import GitConfig
@@ -113,6 +113,45 @@ steps:
     assert await asyncio.to_thread(one.wait, 60) == "CANCELLED"
     assert {key: step["state"] for key, step in one.steps.items()} == {"long": "CANCELLED", "after": "CANCELLED"}
     assert one.steps["after"]["job"] is None
+
+
+async def test_a_step_takes_what_the_run_before_made(session: Session, here: Path, going: None) -> None:
+    work = here
+    text = FRAUD.replace("  prepare:\n", "  prepare:\n    cache: true\n").replace(
+        "  train:\n", "  train:\n    cache: true\n"
+    )
+    file = write(work, text)
+
+    async def ran(cache: bool = True) -> PipelineRun:
+        one = await asyncio.to_thread(run_pipeline, file, files=work, session=session, cache=cache)
+        assert await asyncio.to_thread(one.wait, 120) == "SUCCEEDED", one.data
+        return one
+
+    first, second, third = [await ran() for _ in range(2)] + [await ran(cache=False)]
+    told = {key: (step["cached"], step["taken_from"], step["metrics"]) for key, step in second.steps.items()}
+    assert told == {
+        "prepare": (True, first.id, {}),
+        "train.1": (True, first.id, {"accuracy": 0.3}),
+        "train.2": (True, first.id, {"accuracy": 0.5}),
+        "test": (False, None, {}),
+    }
+    log = await asyncio.to_thread(session.text, f"/jobs/{second.steps['test']['job']}/logs")
+    assert log == "1 2 3\n1 2 3\nACCURACY = 0.97\nbest 0.5\n"
+    compared = await asyncio.to_thread(second.compare, first)
+    sides = {pair["key"]: (pair["before"], pair["after"]) for pair in compared["steps"]}
+    assert [(pair["metrics"], pair["changes"]) for pair in compared["steps"] if pair["key"] == "train.2"] == [
+        ([{"name": "accuracy", "before": 0.5, "after": 0.5, "difference": 0.0}], [])
+    ]
+    assert [side["cost"] for side in sides["train.1"]][1] == "0"
+    assert sides["train.1"][0]["running"] > 0
+    assert sides["train.1"][1]["running"] is None
+    said = await run(commands, "compare", first.id, third.id)
+    assert said.exit_code == 0, said.output
+    assert "train.2.accuracy  0.5" in said.output
+    assert said.output.endswith("What was changed:\n  the run: cache: (none) -> not used\n")
+    with pytest.raises(Refused, match="There is no pipeline run 'p0'"):
+        await asyncio.to_thread(third.compare, "p0")
+    assert (third.data["cache"], [step["cached"] for step in third.steps.values()]) == (False, [False] * 4)
 
 
 async def test_the_same_key_is_one_run(session: Session, work: Path, going: None) -> None:

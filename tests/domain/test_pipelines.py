@@ -121,7 +121,11 @@ def test_defaults_hold_for_steps_that_say_nothing_else() -> None:
             {"a": {"command": "x"}, "b": {"deploy": {"name": "x", "profile": "p"}, "needs": ["a"]}},
             "b.deploy: step a registers no model: deploy takes what a step with promote or register made",
         ),
-        ({"a": {"command": "x", "cache": True}}, "steps.a.cache: a step can't cache yet"),
+        ({"a": {"command": "x", "cache": "yes"}}, "steps.a.cache: 'yes' is not true or false"),
+        (
+            {"a": {"command": "x"}, "b": {"register": "m", "needs": ["a"], "cache": True}},
+            "steps.b.cache: a step that has register runs no job, so it has no cache",
+        ),
         ({"a": {"command": "x", "environment": {"AIFACTORY_X": "1"}}}, "names that begin with AIFACTORY_"),
         ({"a": {"command": "x", "matrix": {"n": list(range(9)), "m": list(range(9))}}}, "it makes 81 jobs"),
         ({"a": {"command": "x", "parameters": {"n": 1}}}, "they are for a notebook or template"),

@@ -30,6 +30,7 @@ from aifactory_hub.registry.model import GitConfig, Registry
 from aifactory_hub.service.api.app import describe
 from aifactory_hub.service.approvals import Desk
 from aifactory_hub.service.models.aliases import Moved, MoveWish
+from aifactory_hub.service.pipelines.starting import run_id
 from aifactory_hub.store import Artifact
 from aifactory_hub.store.statements import read_chain
 
@@ -123,6 +124,7 @@ FILE_BODIES = {
 # Whose body names the team that it acts in.
 NAMES_TENANT = {"makeDataset", "submitJob", "dryRunJob", "makeSchedule", "findMissingFiles"}
 QUERIES = {"of": f"model:{MARK.lower()}@prod", "offset": "0", "cron": "0 5 * * *", "user": "ada"}
+QUERIES["before"] = run_id("nlp", "ada", "p")
 # Parameters that name no object and no team.
 OF_NOTHING = {"cron", "time_zone", "count", "month"}
 # What has an owner within its team.

@@ -60,7 +60,7 @@ def job_answer(
         "exit_code": job.exit_code,
         "position": seen.position,
         "expected_wait": _wait(seen),
-        "cost": _cost(job, registry, now, held),
+        "cost": job_cost(job, registry, now, held),
         "cancel_asked": job.cancel_asked_at is not None,
         "cancelled_by": None if ended and job.state is not JobState.CANCELLED else job.cancel_asked_by,
         "cancel_word": None if ended and job.state is not JobState.CANCELLED else job.cancel_word,
@@ -111,8 +111,8 @@ def cost_answer(profile: Profile, *, at_most: float, so_far: float, nodes: int =
     }
 
 
-def _cost(job: JobRecord, registry: Registry, now: float, held: HeldCost | None) -> answer_types.Cost | None:
-    """Of all its attempts; null when its profile is not known any more."""
+def job_cost(job: JobRecord, registry: Registry, now: float, held: HeldCost | None) -> answer_types.Cost | None:
+    """What all its attempts cost; null when its profile is not known any more."""
     if job.spec.profile not in registry.catalogue.names:
         return None
     profile, so_far = registry.catalogue.profile(job.spec.profile), held_seconds(job.attempts, now)

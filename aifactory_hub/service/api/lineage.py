@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from ... import constants
 from ...domain.datasets import matches
 from ...domain.lineage import Direction, Graph, Node, NodeKind, walk
+from ...domain.lineage_export import VersionExport
+from ...domain.mlbom import bill_of_materials
 from ...domain.models import number_of
+from ...domain.openlineage import events
 from ...store.datasets import DECLARED, JobData
 from ..auth.permissions import Caller
 from ..errors import ServiceError, bad_field
-from ..model_answer_types import LineageAnswer
-from ..model_request_types import LineageQuery
+from ..executors import uploads
+from ..model_answer_types import LineageAnswer, LineageExportAnswer
+from ..model_request_types import LineageExportQuery, LineageQuery
 from ..models.desk import ModelDesk
 from ..models.lineage import data_node
+from ..models.lineage_exports import gather_export
 from .base import run_sync
 from .models import OfModels
 from .operations import operation
@@ -90,6 +96,29 @@ class Lineage(OfModels):
             if alias.held:
                 return reader.alias_node(model, alias)
         return reader.version_node(await self.version_for(model, place or "latest"))
+
+
+class VersionLineage(OfModels):
+    """What a version came from, for other programs."""
+
+    @operation(
+        "exportModelLineage",
+        "What a version came from, as a list of events of OpenLineage or a bill of materials in CycloneDX 1.6.",
+        answer=LineageExportAnswer,
+        query=LineageExportQuery,
+    )
+    async def get(self, model: str, version: str) -> None:
+        """Other teams' things are named by their digests alone."""
+        caller, asked = await self.caller(), self.query(LineageExportQuery)
+        facts = await self.model_for(caller, model, asked.tenant, constants.SCOPE_READ)
+        found = await self.version_for(facts, version)
+        registry = self.context.registry
+        readable = caller.tenants(constants.SCOPE_READ, registry.tenants)
+        gathered = (self.context.models, self.context.jobs, registry, facts, found, readable, self.context.clock())
+        export: VersionExport = await uploads.run(gather_export, *gathered)
+        made: object = events(export) if asked.format == "openlineage" else bill_of_materials(export)
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.write(json.dumps(made))
 
 
 def _dataset(desk: ModelDesk, tenant: str, text: str) -> Node | None:

@@ -47,6 +47,8 @@ def _checked(checked: Checked) -> CheckedStepAnswer:
         "accepted": checked.refusal is None,
         "refusal": None if checked.refusal is None else checked.refusal.message,
         "warnings": [finding.message for finding in checked.findings if not finding.refuses],
+        "cache": checked.job.step.cache,
+        "uncacheable": checked.uncacheable,
     }
 
 
@@ -69,6 +71,7 @@ def run_answer(
         "finished": _iso(run.finished_at),
         "cancel_asked": run.cancel_asked_at is not None,
         "retry_of": run.retry_of,
+        "cache": run.cache,
         "steps": [_step(step, known.get(step.key), states) for step in steps],
         "simulated": simulated,
     }
@@ -87,6 +90,7 @@ def _step(step: RunStep, job: StepJob | None, states: Mapping[str, JobState]) ->
         "job": step.job_id,
         "job_state": states.get(step.job_id or ""),
         "taken_from": step.taken_from,
+        "cached": step.cached,
         "metrics": dict(step.metrics),
         "result": _result(step),
         "started": _iso(step.started_at),

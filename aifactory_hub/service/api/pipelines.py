@@ -23,7 +23,9 @@ from .operations import operation
 from .pipeline_answers import bad_pipeline_answer, checked_answer, run_answer
 
 
-class _OfPipelines(Handler):
+class OfPipelines(Handler):
+    """What handlers of pipelines share."""
+
     async def run_for(self, caller: Caller, run_id: str) -> PipelineRun:
         """The run, if it is in a tenant that the token may read. Raises ServiceError (404) for all others."""
         found: PipelineRun | None = await run_sync(self.context.pipelines.runs.get, run_id)
@@ -57,7 +59,7 @@ class _OfPipelines(Handler):
         return await self.context.parsing.run(caller.name, read_pipeline, text.encode())
 
 
-class PipelineRunList(_OfPipelines):
+class PipelineRunList(OfPipelines):
     """The runs of a team's pipelines, and the door for new ones."""
 
     @operation(
@@ -102,11 +104,12 @@ class PipelineRunList(_OfPipelines):
             files=asked.files,
             cause={"kind": "hand", "by": caller.name},
             role=caller.roles.get(chosen),
+            cache=asked.cache,
         )
         await self.answer_started(started)
 
 
-class PipelineCheck(_OfPipelines):
+class PipelineCheck(OfPipelines):
     """What would happen to a pipeline."""
 
     @operation(
@@ -131,7 +134,7 @@ class PipelineCheck(_OfPipelines):
         self.answer(checked_answer(file.pipeline.name, checked, simulated=simulated))
 
 
-class PipelineRunOne(_OfPipelines):
+class PipelineRunOne(OfPipelines):
     """One run."""
 
     @operation("getPipelineRun", "One run of a pipeline with its steps, as it is now.", answer=PipelineRunAnswer)
@@ -158,7 +161,7 @@ class PipelineRunOne(_OfPipelines):
         await self.answer_run(run.id, 202)
 
 
-class PipelineRetry(_OfPipelines):
+class PipelineRetry(OfPipelines):
     """Run a pipeline again."""
 
     @operation(

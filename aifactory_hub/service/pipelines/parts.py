@@ -16,6 +16,7 @@ from .acts import Acts
 from .order import EmbeddedOrder
 from .runner import PipelineRunner
 from .starting import Starter
+from .step_cache import StepCache
 from .step_jobs import StepFiles
 
 
@@ -47,5 +48,8 @@ def assemble_pipelines(
     def step_files() -> StepFiles:
         return StepFiles(jobs, files, SnapshotWriter(snapshots, files, get_registry().jobs.max_upload))
 
-    runner = PipelineRunner(runs, jobs, submissions, step_files, room, membership, EmbeddedOrder(), acts, hurry, clock)
-    return Pipelines(runs, Starter(runs, submissions, snapshots, clock), runner)
+    cache = StepCache(runs, jobs, files, submissions, step_files, membership, get_registry, clock)
+    runner = PipelineRunner(
+        runs, jobs, submissions, step_files, room, membership, EmbeddedOrder(), acts, cache, hurry, clock
+    )
+    return Pipelines(runs, Starter(runs, submissions, snapshots, get_registry, clock), runner)

@@ -27,7 +27,8 @@ from ..submissions import Submissions
 from .acts import Acts, Did, Waits
 from .order import StepOrder
 from .starting import pipeline_of
-from .step_jobs import CantRun, StepFiles, submission_of
+from .step_cache import Keyed, StepCache
+from .step_jobs import CantRun, StepFiles, needed, provenance_of, submission_of
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class PipelineRunner:
     membership: Membership
     order: StepOrder
     acts: Acts
+    cache: StepCache
     hurry: Callable[[str], None]
     clock: Callable[[], float]
     _pipelines: dict[str, Pipeline] = field(default_factory=dict)
@@ -147,13 +149,33 @@ class PipelineRunner:
             return
         key = f"{run.id}:{job.key}"
         earlier = await reconciling.run(self.jobs.find_by_key, run.tenant, run.owner, key)
+        keyed = await self._keyed(run, pipeline, job, steps)
         if earlier is None:
+            if keyed is not None and run.cache and await self._taken(run, job, keyed):
+                return
             made = await self._submit(run, pipeline, job, steps, key)
             if made is None:
                 return
             earlier = made
-        await reconciling.run(self.runs.begin, run.id, job.key, earlier.id, now=self.clock())
+        cache_key = None if keyed is None else keyed.key
+        await reconciling.run(self.runs.begin, run.id, job.key, earlier.id, now=self.clock(), cache_key=cache_key)
         self.hurry(earlier.id)
+
+    async def _keyed(
+        self, run: PipelineRun, pipeline: Pipeline, job: StepJob, steps: Mapping[str, RunStep]
+    ) -> Keyed | None:
+        """The key of a step that is cached; None for one that only runs."""
+        try:
+            return await self.cache.keyed(run, pipeline, job, steps) if job.step.cache else None
+        except CantRun:  # its submission says why
+            return None
+
+    async def _taken(self, run: PipelineRun, job: StepJob, keyed: Keyed) -> bool:
+        """Whether nothing is to be submitted: an earlier job counts for the step, or a rule refuses it."""
+        taken = await self.cache.take(run, job, keyed)
+        if isinstance(taken, Refusal):
+            await self._settle(run, job.key, taken.message)
+        return taken is not False
 
     async def _act(self, run: PipelineRun, job: StepJob, steps: Mapping[str, RunStep]) -> None:
         """Do what the step asks of the service itself, and record what came of it."""
@@ -174,11 +196,9 @@ class PipelineRunner:
     ) -> JobRecord | None:
         try:
             files = await self._files(run, pipeline, job, steps)
-            needed = {
-                need: [s.standing for s in steps.values() if s.key.partition(".")[0] == need] for need in job.step.needs
-            }
+            values = metrics_of(needed(job.step, steps))
             submission = submission_of(
-                run.name, job, key=key, files=files, values=metrics_of(needed), provenance=_provenance(run, job)
+                run.name, job, key=key, files=files, values=values, provenance=provenance_of(run, job)
             )
         except CantRun as error:
             await self._settle(run, job.key, str(error))
@@ -236,15 +256,3 @@ def _numbers(metrics: Mapping[str, Any] | None) -> dict[str, float | None]:
         number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
         found[name[:LONGEST_NAME]] = number if number is not None and math.isfinite(number) else None
     return found
-
-
-def _provenance(run: PipelineRun, job: StepJob) -> dict[str, Any]:
-    """Where the job comes from, for its record."""
-    told = {name: run.cause[name] for name in ("commit", "repository", "ref") if run.cause.get(name)}
-    if told and run.cause.get("by"):
-        told["pushed_by"] = run.cause["by"]
-    return (
-        {**told, "dirty": False, "pipeline": {"run": run.id, "name": run.name, "step": job.key}}
-        if told
-        else {"pipeline": {"run": run.id, "name": run.name, "step": job.key}}
-    )

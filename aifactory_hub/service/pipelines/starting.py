@@ -11,10 +11,12 @@ from ...domain.pipeline_reading import read
 from ...domain.pipeline_runs import PipelineStepState, RunState, kept_for_retry
 from ...domain.pipelines import Pipeline, StepJob, after, jobs_of
 from ...domain.refusals import Refusal, RefusalReason
+from ...domain.step_cache import why_never_taken
 from ...domain.tenants import Role
 from ...domain.verdicts import Finding, Verb
 from ...pipeline_file import PipelineFile
-from ...store import Snapshots
+from ...registry.model import Registry
+from ...store import JobRecord, Snapshots
 from ...store.pipeline_runs import PipelineRun, PipelineRuns, RunStep
 from ..job_gate import Judged
 from ..submissions import Submissions, digest_of
@@ -24,13 +26,14 @@ from .step_jobs import CantRun, submission_of
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What would become of one job of a pipeline. ``judged`` is what the site's rules say; None where they were not
-    asked."""
+    asked. ``uncacheable`` says why a step that is cached always runs."""
 
     job: StepJob
     profile: str | None
     refusal: Refusal | None
     findings: tuple[Finding, ...] = ()
     judged: Judged | None = None
+    uncacheable: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Starter:
     runs: PipelineRuns
     submissions: Submissions
     snapshots: Snapshots
+    get_registry: Callable[[], Registry]
     clock: Callable[[], float]
 
     def check(
@@ -84,9 +88,12 @@ class Starter:
         cause: Mapping[str, Any],
         trigger: str | None = None,
         role: Role | None = None,
+        cache: bool = True,
     ) -> Started | Refusal:
-        """The run of this request, new or the one that the same key made before; or why not."""
-        digest = digest_of({"data": file.data, "files": files, "tenant": tenant})
+        """The run of this request, new or the one that the same key made before; or why not. Without ``cache`` each of
+        its steps runs."""
+        asked = {"data": file.data, "files": files, "tenant": tenant}
+        digest = digest_of(asked if cache else asked | {"cache": False})
         earlier = self.runs.find_by_key(tenant, owner, key)
         if earlier is not None:
             return _same(earlier, digest, new=False)
@@ -108,6 +115,7 @@ class Starter:
             files=files,
             cause=cause,
             trigger=trigger,
+            cache=cache,
             created_at=now,
         )
         steps = [RunStep(job.key, place) for place, job in enumerate(jobs_of(file.pipeline))]
@@ -115,7 +123,10 @@ class Starter:
         return _same(stored, digest, new=stored is run)
 
     def again(self, run: PipelineRun, key: str, step: str | None, role: Role | None = None) -> Started | Refusal:
-        """A new run of what an ended one was, from ``step`` on; without one, from what did not succeed."""
+        """A new run of what an ended one was, from ``step`` on; without one, from what did not succeed.
+
+        What somebody names to run again is run, whatever earlier jobs there are.
+        """
         digest = digest_of({"retry": run.id, "step": step})
         earlier = self.runs.find_by_key(run.tenant, run.owner, key)
         if earlier is not None:
@@ -131,7 +142,7 @@ class Starter:
         if run.files is not None and self.snapshots.use(run.tenant, run.owner, run.files, now=now) is None:
             message = f"The files that run {run.id} had are not kept any more: start the pipeline with its files."
             return Refusal(RefusalReason.BAD_FIELD, message, field="files")
-        new = _copy(run, key, digest, now)
+        new = replace(_copy(run, key, digest, now), cache=run.cache and step is None)
         stored = self.runs.add(new, self._steps_again(run, pipeline, step))
         return _same(stored, digest, new=stored is new)
 
@@ -171,8 +182,15 @@ class Starter:
         plan = self.submissions.plan(tenant, asked)
         if isinstance(plan, Refusal):
             return Checked(job, job.step.profile, plan)
-        judged = self.submissions.gate.review(verb, self.submissions.record(plan, owner, asked), role)
-        return Checked(job, plan.profile.name, judged.refusal, judged.verdict.findings, judged)
+        record = self.submissions.record(plan, owner, asked)
+        judged = self.submissions.gate.review(verb, record, role)
+        found = Checked(job, plan.profile.name, judged.refusal, judged.verdict.findings, judged)
+        return replace(found, uncacheable=self._uncacheable(record)) if job.step.cache else found
+
+    def _uncacheable(self, record: JobRecord) -> str | None:
+        registry = self.get_registry()
+        image = record.spec.image or registry.jobs.image
+        return why_never_taken(record.spec, image=image, simulated=registry.cluster.simulated)
 
 
 def in_step(refusal: Refusal, step: str) -> Refusal:

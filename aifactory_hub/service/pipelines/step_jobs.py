@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,8 @@ from ...client.api import notebook_command
 from ...domain.globs import path_fits
 from ...domain.pipeline_conditions import Values, value_of
 from ...domain.pipeline_reading import text_of
-from ...domain.pipelines import Pipeline, Step, StepJob, jobs_of
+from ...domain.pipeline_runs import Standing
+from ...domain.pipelines import Pipeline, Step, StepJob, jobs_of, step_of
 from ...runner.checkpoints import PREFIX as CHECKPOINTS
 from ...store import Artifact, BlobMissing, FilesMissing, FileStore, Jobs
 from ...store.pipeline_runs import PipelineRun, RunStep
@@ -52,6 +54,23 @@ def submission_of(
         problem = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(map(str, problem["loc"]))
         raise CantRun(f"{place}: {problem['msg'].removeprefix('Value error, ')}") from error
+
+
+def needed(step: Step, steps: Mapping[str, RunStep]) -> dict[str, list[Standing]]:
+    """How the jobs of each step stand that ``step`` needs."""
+    return {need: [each.standing for each in steps.values() if step_of(each.key) == need] for need in step.needs}
+
+
+def provenance_of(run: PipelineRun, job: StepJob) -> dict[str, Any]:
+    """Where the job comes from, for its record."""
+    told = {name: run.cause[name] for name in ("commit", "repository", "ref") if run.cause.get(name)}
+    if told and run.cause.get("by"):
+        told["pushed_by"] = run.cause["by"]
+    return (
+        {**told, "dirty": False, "pipeline": {"run": run.id, "name": run.name, "step": job.key}}
+        if told
+        else {"pipeline": {"run": run.id, "name": run.name, "step": job.key}}
+    )
 
 
 def _work(job: StepJob) -> dict[str, Any]:
@@ -96,18 +115,23 @@ class StepFiles:
         }
         if not given:
             return run.files
-        try:
-            own: Sequence[ManifestFile] = ()
-            if run.files is not None:
-                text, _ = self.writer.snapshots.manifest(run.tenant, run.owner, run.files)
-                own = read_manifest(text.encode())
-            return self.writer.keep(run.tenant, run.owner, list(given.values()), kept=own, now=now)
-        except TooMuch as error:
-            raise CantRun(f"its files can't travel: {error}") from error
-        except BadJson as error:
-            raise CantRun(f"its files can't be put together: {error.problem}") from error
-        except (BlobMissing, FilesMissing) as error:
-            raise CantRun("files that it needs are not kept any more") from error
+        with _said_of_files():
+            return self.writer.keep(run.tenant, run.owner, list(given.values()), kept=self._own(run), now=now)
+
+    def digest(self, run: PipelineRun, pipeline: Pipeline, step: Step, steps: Mapping[str, RunStep]) -> str | None:
+        """What ``gather`` would name the files by; nothing is written. Raises CantRun."""
+        given = {file.name: file for _, file, _ in self._given(pipeline, step, steps)}
+        if not given:
+            return run.files
+        with _said_of_files():
+            return self.writer.digest(list(given.values()), self._own(run))
+
+    def _own(self, run: PipelineRun) -> Sequence[ManifestFile]:
+        """The files that the run was started with."""
+        if run.files is None:
+            return ()
+        text, _ = self.writer.snapshots.manifest(run.tenant, run.owner, run.files)
+        return read_manifest(text.encode())
 
     def _given(
         self, pipeline: Pipeline, step: Step, steps: Mapping[str, RunStep]
@@ -122,6 +146,19 @@ class StepFiles:
                     if not hidden and (wanted is None or any(path_fits(artifact.name, each) for each in wanted)):
                         file = ManifestFile(folder + artifact.name, artifact.sha256, artifact.size)
                         yield str(job_id), file, artifact
+
+
+@contextmanager
+def _said_of_files() -> Iterator[None]:
+    """Puts what is wrong with a step's files into words. Raises CantRun."""
+    try:
+        yield
+    except TooMuch as error:
+        raise CantRun(f"its files can't travel: {error}") from error
+    except BadJson as error:
+        raise CantRun(f"its files can't be put together: {error.problem}") from error
+    except (BlobMissing, FilesMissing) as error:
+        raise CantRun("files that it needs are not kept any more") from error
 
 
 def _chunks_of(files: FileStore, job_id: str, name: str) -> Any:

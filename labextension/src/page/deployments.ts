@@ -7,6 +7,7 @@ type Schemas = components['schemas'];
 
 export type Deployment = Schemas['DeploymentAnswer'];
 export type Deployments = Schemas['DeploymentsAnswer'];
+export type DeploymentUsage = Schemas['DeploymentUsageAnswer'];
 export type Deployed = Schemas['DeployAnswer'];
 
 /** With which version and release it answers: "fraud 3 (release 7)". */

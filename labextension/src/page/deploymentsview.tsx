@@ -5,6 +5,7 @@ import { type JSX, useCallback, useState } from 'react';
 import { momentIn } from '../format';
 import { printable } from '../printable';
 import { Answered, words } from './answered';
+import { DeploymentHeld } from './deploymentheld';
 import { askedWords, deployedWords, type Deployment, servesWords } from './deployments';
 import type { PageApi } from './pageapi';
 import { type Question, QuestionBox } from './question';
@@ -65,6 +66,9 @@ export function DeploymentsView({ api, tenant, trans }: DeploymentsProps): JSX.E
               {said}
             </p>
             <DeploymentTable {...{ deployments, goBack, trans }} />
+            {deployments.map(each => (
+              <DeploymentHeld key={each.name} deployment={each} {...{ api, trans }} />
+            ))}
             {question === null ? null : <QuestionBox {...question} />}
           </section>
         )

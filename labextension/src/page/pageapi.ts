@@ -6,7 +6,7 @@ import type { components } from '../openapi';
 import type { Overview } from '../types';
 import { xsrf } from '../xsrf';
 import type { Approval, Decision } from './approvalspage';
-import type { Deployed, Deployments } from './deployments';
+import type { Deployed, Deployments, DeploymentUsage } from './deployments';
 import type {
   AllAdvice,
   Bill,
@@ -23,7 +23,7 @@ import type {
   TeamUsage
 } from './ledger';
 import type { LineageGraph, ModelDetail, ModelList, Moved, Verification, VersionDetail } from './models';
-import type { PipelineRuns, TriggerEvents, Triggers } from './pipelines';
+import type { PipelineRuns, RunComparison, TriggerEvents, Triggers } from './pipelines';
 import type {
   Decision as TeamDecision,
   TeamRequest,
@@ -165,6 +165,11 @@ export class PageApi extends Api {
     return this.json<Deployments>(`${ofTeam(tenant)}/deployments`);
   }
 
+  /** What a deployment was asked, and what its releases have held. */
+  deploymentUsage(tenant: string, name: string): Promise<DeploymentUsage> {
+    return this.json<DeploymentUsage>(`${ofTeam(tenant)}/deployments/${encodeURIComponent(name)}/usage`);
+  }
+
   /** Go back to a release; its alias goes with it. */
   rollBackDeployment(tenant: string, name: string, release: number, reason: string): Promise<Deployed> {
     const path = `${ofTeam(tenant)}/deployments/${encodeURIComponent(name)}/rollback`;
@@ -174,6 +179,11 @@ export class PageApi extends Api {
   /** The newest runs of a team's pipelines. */
   pipelineRuns(tenant: string): Promise<PipelineRuns> {
     return this.json<PipelineRuns>(`${ofTeam(tenant)}/pipeline-runs${query([['limit', '20']])}`);
+  }
+
+  /** A run beside an earlier one. */
+  comparePipelines(id: string, before: string): Promise<RunComparison> {
+    return this.json<RunComparison>(`${ofRun(id)}/comparison${query([['before', before]])}`);
   }
 
   cancelPipeline(id: string): Promise<unknown> {

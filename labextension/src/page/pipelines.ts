@@ -8,6 +8,8 @@ type Schemas = components['schemas'];
 export type PipelineRuns = Schemas['PipelineRunPage'];
 export type PipelineRun = Schemas['PipelineRunAnswer'];
 export type PipelineStep = Schemas['PipelineStepAnswer'];
+export type RunComparison = Schemas['PipelineComparisonAnswer'];
+export type ComparedStep = Schemas['ComparedStepAnswer'];
 export type Triggers = Schemas['TriggersAnswer'];
 export type Trigger = Schemas['TriggerAnswer'];
 export type TriggerEvents = Schemas['TriggerEventsAnswer'];
@@ -85,7 +87,13 @@ export function shortRef(ref: string): string {
   return ref.replace(/^refs\/(heads|tags)\//, '');
 }
 
-/** What is said of a step beside its state. */
+/** Why a step has the job of an earlier run: "taken from run p1", or from the run that this one repeats. */
+export function takenWords(step: PipelineStep, trans: TranslationBundle): string {
+  const from = step.taken_from ?? '';
+  return step.cached ? trans.__('taken from run %1', from) : trans.__('taken over from run %1', from);
+}
+
+/** What is said of a step beside its state and where it is taken from. */
 export function aboutStep(step: PipelineStep, trans: TranslationBundle): string {
   if (step.reason !== null) {
     return step.reason;
@@ -94,8 +102,7 @@ export function aboutStep(step: PipelineStep, trans: TranslationBundle): string 
   const told = values.map(
     ([name, value]) => `${name} ${value === null ? trans.__('no number') : JSON.stringify(value)}`
   );
-  const from = step.taken_from === null ? [] : [trans.__('taken over from %1', step.taken_from)];
-  return [...from, ...told].join(', ');
+  return told.join(', ');
 }
 
 /** What a step made: "fraud 3", "fraud@prod 3", "fraud@prod 3 as scores" once it answers under that name. */

@@ -14,10 +14,12 @@ import {
   drawing,
   type PipelineRun,
   shortRef,
+  takenWords,
   type Trigger,
   type TriggerEvents
 } from './pipelines';
 import { jobAddress, modelAddress } from './place';
+import { CompareWith } from './runcompare';
 import { useAnswer } from './useanswer';
 
 /** Milliseconds between looks while something may run, and at triggers. */
@@ -71,7 +73,7 @@ export function PipelinesPage({ site, tenant, api, trans }: PipelinesProps): JSX
               </p>
             ) : (
               page.runs.map((run, place) => (
-                <Run key={run.id} open={place === 0} {...{ run, site, api, act, trans }} />
+                <Run key={run.id} open={place === 0} {...{ run, runs: page.runs, site, api, act, trans }} />
               ))
             )
           }
@@ -84,6 +86,7 @@ export function PipelinesPage({ site, tenant, api, trans }: PipelinesProps): JSX
 
 interface RunProps {
   readonly run: PipelineRun;
+  readonly runs: readonly PipelineRun[];
   readonly open: boolean;
   readonly site: Site;
   readonly api: PageApi;
@@ -91,10 +94,10 @@ interface RunProps {
   readonly trans: TranslationBundle;
 }
 
-function Run({ run, open, site, api, act, trans }: RunProps): JSX.Element {
+function Run({ run, runs, open, site, api, act, trans }: RunProps): JSX.Element {
   const own = run.owner === site.user;
   return (
-    <details open={open}>
+    <details open={open} id={run.id}>
       <summary>
         <strong>{printable(run.name)}</strong> <span data-state={run.state}>{run.state}</span>{' '}
         <span className="aif-Quiet">
@@ -120,6 +123,7 @@ function Run({ run, open, site, api, act, trans }: RunProps): JSX.Element {
           <Again {...{ run, api, act, trans }} />
         ) : null}
       </p>
+      <CompareWith {...{ run, runs, api, trans }} />
     </details>
   );
 }
@@ -216,7 +220,16 @@ function Steps({ run, site, trans }: Pick<RunProps, 'run' | 'site' | 'trans'>): 
                   </a>
                 )}
               </td>
-              <td>{printable(aboutStep(step, trans))}</td>
+              <td>
+                {step.taken_from === null ? null : (
+                  <>
+                    <a className="aif-Link" href={`#${step.taken_from}`}>
+                      {takenWords(step, trans)}
+                    </a>{' '}
+                  </>
+                )}
+                {printable(aboutStep(step, trans))}
+              </td>
             </tr>
           ))}
         </tbody>

@@ -37,12 +37,12 @@ rules:
     target: model
     verbs: [promote]
     severity: hard
-    assert: model.alias != 'prod' || model.job.commit_known != 'missing'
+    assert: model.alias != 'prod' || model.job.commit_known
     message: "'Version ' + string(model.version) + ' comes from no commit.'"
     fix: Train it from a commit.
     cases:
-      - {expect: pass, view: {model: {alias: prod, job: {commit_known: declared}}}}
-      - {expect: fail, view: {model: {alias: prod, job: {commit_known: missing}}}}
+      - {expect: pass, view: {model: {alias: prod, job: {commit_known: true}}}}
+      - {expect: fail, view: {model: {alias: prod, job: {commit_known: false}}}}
   - id: prod-is-looked-at
     title: An administrator of the team looks at what is promoted to prod
     target: model

@@ -7,15 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from ...domain.budgets import Account, Unit
+from ...domain.budgets import Account, natural
 from ...store.job_counts import EndedJob, JobCounts
 from ..budgets import Budgets
 
 # Seconds for which jobs that ended count as lately.
 LATELY = 3600.0
 QUANTILES = (0.5, 0.9)
-# Budgets of GPUs are kept in seconds and told in hours.
-_HOUR = 3600
 
 
 def job_metrics(counts: JobCounts, now: float) -> list[Metric]:
@@ -75,8 +73,8 @@ def _stands(
     account: Account, tenant: str, limit: GaugeMetricFamily, spent: GaugeMetricFamily, reserved: GaugeMetricFamily
 ) -> None:
     unit = account.budget.unit
-    key, one = (tenant, account.budget.name, unit.value), _HOUR if unit is Unit.GPU_HOURS else 1
-    limit.add_metric(key, float(account.limit / one))
+    key = (tenant, account.budget.name, unit.value)
+    limit.add_metric(key, float(natural(unit, account.limit)))
     if account.known:
-        spent.add_metric(key, float(account.spent / one))
-        reserved.add_metric(key, float(account.reserved / one))
+        spent.add_metric(key, float(natural(unit, account.spent)))
+        reserved.add_metric(key, float(natural(unit, account.reserved)))

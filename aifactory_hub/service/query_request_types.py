@@ -12,7 +12,9 @@ from ..telemetry.promql import LONGEST_QUERY
 # Selectors of one question.
 MOST_SELECTORS = 20
 Time = Annotated[str, Field(max_length=40, description="Seconds since 1970, or a time as RFC 3339 has it.")]
-Text = Annotated[str, Field(max_length=LONGEST_QUERY, description="PromQL. Each selector gets the team.")]
+Text = Annotated[
+    str, Field(description=f"PromQL, {LONGEST_QUERY} characters at most. Each selector is written with the team.")
+]
 Limit = Annotated[int | None, Field(ge=1, le=10_000, description="How many at most, where Prometheus knows it.")]
 
 
@@ -42,7 +44,7 @@ class SelectorQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     selectors: Annotated[
-        list[Annotated[str, Field(max_length=LONGEST_QUERY)]],
+        list[str],
         Field(alias="match[]", max_length=MOST_SELECTORS, description="Selectors; by default all series of the team."),
     ] = []
     start: Annotated[Time | None, Field(description="By default a day before the end.")] = None

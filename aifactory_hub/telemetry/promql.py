@@ -18,7 +18,7 @@ import promql_parser as promql
 LABEL = "tenant"
 # Characters of a query. Of brackets, operators and signs: each of them may be one level of nesting, for which the
 # parser needs stack and, with the square of their number, time.
-LONGEST_QUERY, MOST_SYMBOLS = 8192, 400
+LONGEST_QUERY, MOST_SYMBOLS = 4096, 400
 # Levels of a query.
 DEEPEST = 60
 # Seconds that one range may reach back, and steps of one subquery, counted over all that is around it.

@@ -9,6 +9,7 @@ from typing import Any
 import promql_parser
 import pytest
 
+from aifactory_hub.telemetry.promql import QueryRefused, for_tenant
 from dashboards.rendered import rendered
 
 from ..support.programs_here import needs
@@ -103,6 +104,15 @@ def test_each_query_of_the_team_s_dashboard_says_the_team() -> None:
         for target in panel["targets"]:
             assert without_team(filled(target["expr"])) == [], panel["title"]
     assert choices(BOARDS["team"]) == ["aifactory_usage_held_seconds_total"]
+
+
+@needs("promtool", "prometheus")
+def test_the_team_s_own_address_takes_each_query_of_the_team_s_dashboard(tmp_path: Path) -> None:
+    exprs = [expr.replace("$tenant", "nlp") for expr in expressions(BOARDS["team"])]
+    written = [for_tenant(expr, "nlp", 86400.0) for expr in exprs]
+    assert promtool_says(tmp_path, written) == ""
+    with pytest.raises(QueryRefused):
+        for_tenant(expressions(BOARDS["team"])[0], "nlp")
 
 
 @pytest.mark.parametrize(

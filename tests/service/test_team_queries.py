@@ -19,10 +19,9 @@ import pytest
 from aifactory_hub.registry.model import Registry, TelemetryConfig
 from aifactory_hub.service.api.team_queries import LARGEST_BODY
 
-from ..support.fake_hub import FakeHub
+from ..support.fake_hub import ACCESS, FakeHub
 from ..support.job_service import RunningService, make_registry, running_service
 from ..support.prometheus import WITH_PROMETHEUS, Sample, running_prometheus
-from ..support.usage import ACCESS
 
 pytestmark = WITH_PROMETHEUS
 
@@ -53,9 +52,12 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str,
     """One Prometheus with all series, and one for each team that has that team's alone."""
     folder, everything = tmp_path_factory.mktemp("prometheus"), [*TEAMS, ""]
     with ExitStack() as stack:
-        start = lambda name, series: stack.enter_context(running_prometheus(folder / name, series, END))  # noqa: E731
-        found = {"all": start("all", [each for team in everything for each in of_team(team)])}
-        yield found | {team: start(team, of_team(team)) for team in TEAMS}
+        series = {"all": [each for team in everything for each in of_team(team)]}
+        series |= {team: of_team(team) for team in TEAMS}
+        yield {
+            name: stack.enter_context(running_prometheus(folder / name, of_them, END))
+            for name, of_them in series.items()
+        }
 
 
 @pytest.fixture
@@ -273,7 +275,7 @@ REFUSED: tuple[tuple[str, str, Any, str], ...] = (
     ("query", "query", {"query": ""}, "no PromQL"),
     ("query", "query", {"query": "held{mark=~`\\\\w+`}"}, "in double quotes"),
     ("query", "query", {"query": "(" * 5000 + "held"}, "brackets and operators"),
-    ("query", "query", {"query": "a" * 8193}, "at most 8192"),
+    ("query", "query", {"query": "a" * 4097}, "at most 4096"),
     ("query", "query", {"query": "held[200d]"}, "at most 100 days"),
     ("query", "query", {"query": "held[90d:1s]"}, "steps"),
     ("query", "query", {}, "missing"),

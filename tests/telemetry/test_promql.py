@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import promql_parser
@@ -123,7 +124,7 @@ def test_a_selector_is_one_and_no_expression() -> None:
             selector_for_tenant(text, "nlp")
 
 
-HOSTILE = {
+HOSTILE: dict[str, Callable[[int], str]] = {
     "brackets": lambda n: "(" * n + "x" + ")" * n,
     "open brackets": lambda n: "(" * n,
     "signs": lambda n: "-" * n + "x",
@@ -195,7 +196,8 @@ def vectors(draw: Any, depth: int = 3) -> str:
         lambda: f"-({draw(part)})",
         lambda: f"{draw(st.sampled_from(['abs', 'absent', 'info', 'sort', 'timestamp']))}({draw(part)})",
     ]
-    return draw(st.sampled_from(forms))()
+    made: str = draw(st.sampled_from(forms))()
+    return made
 
 
 def check(query: str) -> bool:
@@ -235,7 +237,7 @@ def test_no_function_that_is_used_is_an_experimental_one_of_the_parser() -> None
     for name in sorted(FUNCTIONS):
         for arguments in ("", "x", "x[5m]", "1, x", "x, 1", "x, 1, 2", "1, x[5m]", "x[5m], 1", "1, 2, x", "1"):
             try:
-                node = promql_parser.parse(f"{name}({arguments})")
+                node: Any = promql_parser.parse(f"{name}({arguments})")
             except ValueError:
                 continue
             assert not node.func.experimental, name

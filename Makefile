@@ -56,7 +56,7 @@ check: setup  ## run ruff, mypy and the import contracts
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/mypy tests benchmarks
+	$(VENV)/bin/mypy tests benchmarks dashboards
 	$(VENV)/bin/lint-imports
 
 unit: setup  ## run the tests that need no cluster (about ten minutes)
@@ -89,7 +89,7 @@ labextension-watch: labextension  ## rebuild the panel at each change; reload a 
 docs: setup  ## build the documentation as pages, in site/
 	$(VENV)/bin/mkdocs build --quiet
 
-GENERATED := tests/docs tests/chart/test_files.py tests/policies/test_rendered.py tests/cluster_checks/test_pure.py tests/engines/test_golden.py tests/lab/test_openapi.py
+GENERATED := tests/docs tests/chart/test_files.py tests/dashboards tests/policies/test_rendered.py tests/cluster_checks/test_pure.py tests/engines/test_golden.py tests/lab/test_openapi.py
 generated: setup labextension  ## write all generated files anew: golden files, references, the panel's types
 	$(PY) -m pytest -q --update-golden $(GENERATED)
 	AIFACTORY_TEST_REWRITE=1 $(PY) -m pytest -q tests/spawner/test_settings.py

@@ -49,6 +49,7 @@ from ..store.team_requests import TeamRequests
 from ..store.usage_reports import UsageReports
 from ..store.verdicts import Verdicts
 from ..telemetry.base import Telemetry
+from ..telemetry.relay import PrometheusRelay
 from .api.context import Context
 from .approvals import Desk
 from .auth.hub_auth import Gate, HubGate
@@ -83,6 +84,7 @@ from .notifications.mailer import Mailer
 from .pipelines.acts import Acts
 from .room import Room
 from .submissions import Submissions
+from .team_queries import TeamQueries
 from .team_requests import TeamDesk
 from .triggers.parts import assemble_both
 from .webhooks import Messenger
@@ -358,6 +360,7 @@ def assemble(
         metrics_token_hash=metrics_token_hash,
         provisioner_token_hash=provisioner_token_hash,
         team_desk=team_desk,
+        team_queries=TeamQueries(PrometheusRelay(lambda: provider.registry.telemetry)),
         sign_in=sign_in,
     )
 

@@ -1911,6 +1911,95 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/tenants/{tenant}/prometheus/api/v1/label/{label}/values": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Values that a label has in the team's series. */
+        readonly get: operations["listTeamLabelValues"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/prometheus/api/v1/labels": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Labels that the team's series have. */
+        readonly get: operations["listTeamLabels"];
+        readonly put?: never;
+        /** The same, with the parameters in a form. */
+        readonly post: operations["listTeamLabelsByForm"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/prometheus/api/v1/query": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Ask Prometheus about one moment, for the team. */
+        readonly get: operations["queryTeam"];
+        readonly put?: never;
+        /** The same, with the parameters in a form. */
+        readonly post: operations["queryTeamByForm"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/prometheus/api/v1/query_range": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Ask Prometheus about a range, for the team. */
+        readonly get: operations["queryTeamRange"];
+        readonly put?: never;
+        /** The same, with the parameters in a form. */
+        readonly post: operations["queryTeamRangeByForm"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/tenants/{tenant}/prometheus/api/v1/series": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The team's series, by their labels. */
+        readonly get: operations["listTeamSeries"];
+        readonly put?: never;
+        /** The same, with the parameters in a form. */
+        readonly post: operations["listTeamSeriesByForm"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/tenants/{tenant}/secrets": {
         readonly parameters: {
             readonly query?: never;
@@ -5950,6 +6039,21 @@ export interface components {
          * @enum {string}
          */
         readonly ProgressState: "done" | "now" | "later" | "never";
+        /**
+         * PrometheusAnswer
+         * @description As Prometheus answers. ``warnings``: the answer may not be whole.
+         */
+        readonly PrometheusAnswer: {
+            /** Data */
+            readonly data: unknown;
+            /**
+             * Status
+             * @constant
+             */
+            readonly status: "success";
+            /** Warnings */
+            readonly warnings: readonly string[];
+        };
         /**
          * PrometheusStateAnswer
          * @description Whether Prometheus answers, as tenants.yaml names it.
@@ -12828,6 +12932,343 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["MenuAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listTeamLabelValues: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description By default now. */
+                readonly end?: string | null;
+                /** @description How many at most, where Prometheus knows it. */
+                readonly limit?: number | null;
+                /** @description Selectors; by default all series of the team. */
+                readonly "match[]"?: readonly string[];
+                /** @description By default a day before the end. */
+                readonly start?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly label: string;
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Values that a label has in the team's series. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PrometheusAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listTeamLabels: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description By default now. */
+                readonly end?: string | null;
+                /** @description How many at most, where Prometheus knows it. */
+                readonly limit?: number | null;
+                /** @description Selectors; by default all series of the team. */
+                readonly "match[]"?: readonly string[];
+                /** @description By default a day before the end. */
+                readonly start?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Labels that the team's series have. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PrometheusAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listTeamLabelsByForm: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/x-www-form-urlencoded": unknown;
+            };
+        };
+        readonly responses: {
+            /** @description The same, with the parameters in a form. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PrometheusAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly queryTeam: {
+        readonly parameters: {
+            readonly query: {
+                /** @description PromQL. Each selector gets the team. */
+                readonly query: string;
+                /** @description The moment; by default now. */
+                readonly time?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Ask Prometheus about one moment, for the team. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PrometheusAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly queryTeamByForm: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/x-www-form-urlencoded": unknown;
+            };
+        };
+        readonly responses: {
+            /** @description The same, with the parameters in a form. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PrometheusAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly queryTeamRange: {
+        readonly parameters: {
+            readonly query: {
+                /** @description Seconds since 1970, or a time as RFC 3339 has it. */
+                readonly end: string;
+                /** @description PromQL. Each selector gets the team. */
+                readonly query: string;
+                /** @description Seconds since 1970, or a time as RFC 3339 has it. */
+                readonly start: string;
+                /** @description Seconds between two moments, or a duration such as 5m. */
+                readonly step: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Ask Prometheus about a range, for the team. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PrometheusAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly queryTeamRangeByForm: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/x-www-form-urlencoded": unknown;
+            };
+        };
+        readonly responses: {
+            /** @description The same, with the parameters in a form. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PrometheusAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listTeamSeries: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description By default now. */
+                readonly end?: string | null;
+                /** @description How many at most, where Prometheus knows it. */
+                readonly limit?: number | null;
+                /** @description Selectors; by default all series of the team. */
+                readonly "match[]"?: readonly string[];
+                /** @description By default a day before the end. */
+                readonly start?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The team's series, by their labels. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PrometheusAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listTeamSeriesByForm: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly tenant: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/x-www-form-urlencoded": unknown;
+            };
+        };
+        readonly responses: {
+            /** @description The same, with the parameters in a form. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PrometheusAnswer"];
                 };
             };
             /** @description What went wrong. */

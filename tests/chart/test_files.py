@@ -64,7 +64,7 @@ def keys(values: dict[str, Any], path: str = "") -> Iterator[str]:
             yield from keys(value, f"{path}{name}.")
 
 
-FREE = ("jobService.resources.", "provisioner.resources.", "monitors.labels.")
+FREE = ("jobService.resources.", "provisioner.resources.", "monitors.labels.", "dashboards.labels.")
 
 
 def test_values_and_schema_have_the_same_keys() -> None:

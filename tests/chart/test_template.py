@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import kubernetes_validate
@@ -22,7 +23,8 @@ SETS = {
     "defaults": (),
     "everything": (
         "--set",
-        "provisioner.enabled=true,monitors.enabled=true,backup.enabled=true,backup.keysKey=backup-key",
+        "provisioner.enabled=true,monitors.enabled=true,dashboards.enabled=true,backup.enabled=true,"
+        "backup.keysKey=backup-key",
     ),
     "nothing": ("--set", "host.apply=false,networkPolicy.internet=false,networkPolicy.apiServers=null"),
     **{path.stem: ("-f", str(path)) for path in OVERLAYS},
@@ -61,6 +63,20 @@ def test_what_it_renders_is_what_the_tests_without_helm_look_at(golden: Golden) 
     done = template(*given, tenants=False)
     assert done.returncode == 0, done.stderr
     golden.check("chart.yaml", done.stdout)
+
+
+def test_each_dashboard_is_a_config_map_that_grafana_s_sidecar_finds() -> None:
+    found = objects(*SETS["everything"])
+    files = sorted((CHART / "files/dashboards").glob("*.json"))
+    assert files
+    for file in files:
+        made = one(found, "ConfigMap", f"aifactory-dashboard-{file.stem}")
+        assert made["metadata"]["labels"] == {"grafana_dashboard": "1"}
+        assert {name: json.loads(text) for name, text in made["data"].items()} == {
+            f"aifactory-{file.name}": json.loads(file.read_text(encoding="utf-8"))
+        }
+    for name in ("defaults", "nothing"):
+        assert not [each for each in objects(*SETS[name]) if "dashboard" in each["metadata"]["name"]]
 
 
 def test_the_provisioner_s_rights_are_the_rendered_ones() -> None:

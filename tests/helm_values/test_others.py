@@ -47,6 +47,16 @@ def test_only_labels_that_we_set_are_let_through() -> None:
     assert names <= ours
 
 
+def test_no_label_that_a_team_chooses_becomes_one_of_its_gpu_s_series() -> None:
+    assert read("dcgm-exporter.yaml")["kubernetes"] == {"enablePodLabels": False}
+
+
+def test_grafana_s_sidecar_looks_for_the_label_that_the_chart_gives_dashboards() -> None:
+    (chart,) = documents(ROOT / "charts/aifactory-hub/values.yaml")
+    sidecar = read("kube-prometheus-stack.yaml")["grafana"]["sidecar"]["dashboards"]
+    assert sidecar["enabled"] and sidecar["label"] in chart["dashboards"]["labels"]
+
+
 @pytest.mark.parametrize(
     ("name", "paths"),
     [

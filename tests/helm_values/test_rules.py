@@ -71,6 +71,76 @@ def test_both_generations_are_recorded_in_one_unit(
     assert promtool(tmp_path, {}, promql_expr_test=[none]).returncode == 0
 
 
+NAMESPACE = 'kube_namespace_labels{namespace="vc-nlp",label_aifactory_hub_io_tenant="nlp"}'
+OTHER = NAMESPACE.replace("nlp", "vision")
+ACTIVE = "DCGM_FI_PROF_GR_ENGINE_ACTIVE"
+QUEUE = 'flavor="h100",resource="nvidia.com/mig-1g.10gb"'
+
+
+@pytest.mark.parametrize(
+    ("record", "series", "expected"),
+    [
+        (
+            "aifactory:tenant_slice_active:avg",
+            {f"{ACTIVE}{{{SLICE}}}": "0.2x240", f"{ACTIVE}{{{SLICE.replace('7', '8')}}}": "0.6x240"},
+            [('{tenant="nlp"}', 0.4)],
+        ),
+        (
+            "aifactory:tenant_slices:count",
+            {f"{ACTIVE}{{{SLICE}}}": "0x240", f"{ACTIVE}{{{SLICE.replace('nlp', 'vision')}}}": "1x240"},
+            [('{tenant="nlp"}', 1), ('{tenant="vision"}', 1)],
+        ),
+        (
+            "aifactory:tenant_slice_memory_used:bytes",
+            {f"DCGM_FI_DEV_FB_USED{{{SLICE}}}": "3x240", f'DCGM_FI_DEV_FB_USED{{{GPU},pod="x"}}': "9x240"},
+            [('{tenant="nlp"}', 3 * 2**20)],
+        ),
+        (
+            "aifactory:tenant_quota:devices",
+            {
+                f'kueue_cluster_queue_nominal_quota{{cluster_queue="nlp",{QUEUE}}}': "4x240",
+                f'kueue_cluster_queue_nominal_quota{{cluster_queue="nlp.jobs",{QUEUE}}}': "0x240",
+                f'kueue_cluster_queue_nominal_quota{{cluster_queue="nlp-2",{QUEUE}}}': "1x240",
+            },
+            [(f'{{tenant="nlp",{QUEUE}}}', 4), (f'{{tenant="nlp-2",{QUEUE}}}', 1)],
+        ),
+        (
+            "aifactory:tenant_quota_used:devices",
+            {
+                f'kueue_cluster_queue_resource_usage{{cluster_queue="nlp",{QUEUE}}}': "1x240",
+                f'kueue_cluster_queue_resource_usage{{cluster_queue="nlp.jobs",{QUEUE}}}': "2x240",
+            },
+            [(f'{{tenant="nlp",{QUEUE}}}', 3)],
+        ),
+        (
+            "aifactory:tenant_pending:tickets",
+            {
+                'kueue_pending_workloads{cluster_queue="nlp.jobs",status="active"}': "2x240",
+                'kueue_pending_workloads{cluster_queue="nlp.jobs",status="inadmissible"}': "5x240",
+            },
+            [('{tenant="nlp",cluster_queue="nlp.jobs"}', 2)],
+        ),
+        (
+            "aifactory:tenant_admission_wait:p90_seconds",
+            {
+                'kueue_admission_wait_time_seconds_bucket{cluster_queue="nlp",le="10"}': "0+1x240",
+                'kueue_admission_wait_time_seconds_bucket{cluster_queue="nlp",le="+Inf"}': "0+1x240",
+            },
+            [('{tenant="nlp"}', 9)],
+        ),
+    ],
+)
+def test_what_teams_see_says_the_team_and_nobody_s_name(
+    tmp_path: Path, record: str, series: dict[str, str], expected: list[tuple[str, float]]
+) -> None:
+    samples = [{"labels": f"{record}{labels}", "value": value} for labels, value in expected]
+    test = {"expr": record, "eval_time": "1h", "exp_samples": samples}
+    done = promtool(tmp_path, {**series, NAMESPACE: "1x240", OTHER: "1x240"}, promql_expr_test=[test])
+    assert done.returncode == 0, done.stdout + done.stderr
+    none = {"expr": record, "eval_time": "1h", "exp_samples": []}
+    assert promtool(tmp_path, {NAMESPACE: "1x240"}, promql_expr_test=[none]).returncode == 0, "no sample is not 0"
+
+
 @pytest.mark.parametrize(
     ("alert", "series", "fired"),
     [

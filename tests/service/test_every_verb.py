@@ -50,6 +50,9 @@ FREE = {
     ),
     "stopDeployment": "ends something",
     "askDeployment": "changes nothing",
+    **dict.fromkeys(
+        ("queryTeamByForm", "queryTeamRangeByForm", "listTeamSeriesByForm", "listTeamLabelsByForm"), "asks only"
+    ),
     "reportReleaseProblem": "the release's own report",
     "verifyModelVersion": "looks, and takes a version out of use whose bytes are wrong",
     "releaseModelVersion": "for administrators, and only what was registered; promoting it is judged",

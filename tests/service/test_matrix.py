@@ -70,6 +70,7 @@ NOWHERE = {
     "deployment": "nothing",
     "release": "e0123456789abcdef",
     "request": "r0123456789ab",
+    "label": "nothing",
 }
 # By operationId, for those with a body. A body that is a file is in FILE_BODIES.
 BODIES: dict[str, Any] = {
@@ -120,11 +121,16 @@ FILE_BODIES = {
     "putLog": b"evil",
     "putLogPiece": b"evil",
     "putArtifact": b"evil",
+    "queryTeamByForm": b"query=up",
+    "queryTeamRangeByForm": b"query=up&start=0&end=60&step=30",
+    "listTeamSeriesByForm": b"match[]=up",
+    "listTeamLabelsByForm": b"match[]=up",
 }
 # Whose body names the team that it acts in.
 NAMES_TENANT = {"makeDataset", "submitJob", "dryRunJob", "makeSchedule", "findMissingFiles"}
 QUERIES = {"of": f"model:{MARK.lower()}@prod", "offset": "0", "cron": "0 5 * * *", "user": "ada"}
 QUERIES["before"] = run_id("nlp", "ada", "p")
+QUERIES |= {"query": "up", "start": "0", "end": "60", "step": "30"}  # of a question to Prometheus
 # Parameters that name no object and no team.
 OF_NOTHING = {"cron", "time_zone", "count", "month"}
 # What has an owner within its team.
@@ -203,6 +209,7 @@ async def site(tmp_path: Path, hub: FakeHub) -> AsyncIterator[Site]:
             "deployment": MARK.lower(),
             "release": await deployed(service),
             "request": request_of_nlp(service),
+            "label": "tenant",
         }
         service.context.ledger.append([hold_of_nlp(real["pod"])])
         tokens = {

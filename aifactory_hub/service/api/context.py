@@ -38,6 +38,7 @@ from ..pace import BODIES, BODIES_AT_ONCE, STREAMS, Pace
 from ..pipelines.parts import Pipelines
 from ..room import Room
 from ..submissions import Submissions
+from ..team_queries import TeamQueries
 from ..team_requests import TeamDesk
 from ..triggers.parts import TriggerParts
 from ..turns import Turns
@@ -68,7 +69,7 @@ class Context:
     ``idle`` watches servers that hold a GPU, ``peaks`` has the most that pods used.
     ``site_token_hash`` is that of the token which hub and service share; None where there is none, as is
     ``metrics_token_hash``, that of Prometheus' token, and ``provisioner_token_hash``. ``team_desk`` takes requests for
-    teams. ``sign_in`` is
+    teams, ``team_queries`` their questions to Prometheus. ``sign_in`` is
     how a browser gets a session; None where nobody can.
     """
 
@@ -112,6 +113,7 @@ class Context:
     deployments: DeploymentParts
     peaks: HoldPeaks
     team_desk: TeamDesk
+    team_queries: TeamQueries
     approvals: ApprovalDesk = field(default_factory=NoApprovals)
     site_token_hash: str | None = None
     sign_in: HubSignIn | None = None

@@ -1,4 +1,4 @@
-"""The ledger's metrics for Prometheus: counted from its table, so they say the same as the bills after any restart."""
+"""The service's metrics for Prometheus: counted from its tables, so they say the same as bills after any restart."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from ...domain.bills import Seconds
 from ...domain.prices import Prices
 from ...domain.usage import Hold
+from ...store.job_counts import JobCounts
 from ..auth.hub_auth import bearer
 from ..auth.runner_tokens import matches
 from ..errors import forbidden
 from ..executors import metering
 from .base import Handler
 from .context import Context
+from .job_metrics import budget_metrics, job_metrics
 
 _LABELS = ("tenant", "profile", "kind")
 
@@ -42,7 +44,8 @@ def _text(context: Context) -> bytes:
     uncertain = context.usage.total(0, until).uncertain
     lag = max(0.0, context.clock() - heard_at)
     registry.register(_Found([*_counted(seconds, context.ledger.going_on()), *_state(context, uncertain, lag)]))
-    registry.register(_Found([_idle(context)]))
+    registry.register(_Found([_idle(context), *job_metrics(JobCounts(context.jobs.db), context.clock())]))
+    registry.register(_Found(budget_metrics(context.budgets)))
     return generate_latest(registry)
 
 

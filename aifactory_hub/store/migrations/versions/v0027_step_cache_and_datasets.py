@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0027"
-down_revision = "0025"
+down_revision = "0026"
 
 # The kinds of entries with their tables, and by which column they are in order.
 _KINDS = (("dataset", "datasets", "created_at"), ("version", "dataset_versions", "at"), ("given", "job_data", "at"))

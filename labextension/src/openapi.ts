@@ -13064,7 +13064,7 @@ export interface operations {
     readonly queryTeam: {
         readonly parameters: {
             readonly query: {
-                /** @description PromQL. Each selector gets the team. */
+                /** @description PromQL, 4096 characters at most. Each selector is written with the team. */
                 readonly query: string;
                 /** @description The moment; by default now. */
                 readonly time?: string | null;
@@ -13137,7 +13137,7 @@ export interface operations {
             readonly query: {
                 /** @description Seconds since 1970, or a time as RFC 3339 has it. */
                 readonly end: string;
-                /** @description PromQL. Each selector gets the team. */
+                /** @description PromQL, 4096 characters at most. Each selector is written with the team. */
                 readonly query: string;
                 /** @description Seconds since 1970, or a time as RFC 3339 has it. */
                 readonly start: string;

@@ -79,7 +79,7 @@ def test_datasets_of_an_older_version_get_entries_and_the_way_back_leaves_them(d
     datasets = fill(db)
     told = datasets.versions("d1")
     with altering(db) as connection:
-        command.downgrade(migrations(connection), "0025")
+        command.downgrade(migrations(connection), "0026")
     assert "dataset_entries" not in inspect(db).get_table_names()
     assert "cached" not in {column["name"] for column in inspect(db).get_columns("pipeline_steps")}
     migrate(db)

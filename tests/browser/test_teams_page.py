@@ -121,6 +121,24 @@ def test_somebody_else_approves_it_and_it_is_made(page: Page, demo: Demo) -> Non
     expect(card(page, "Team sound")).to_contain_text("approved by iris")
 
 
+def test_a_team_that_is_there_is_changed(page: Page, demo: Demo) -> None:
+    """Whoever administers it asks; it is granted at once, because it only gives something back."""
+    as_person(page, demo, "rene", TEAMS)
+    page.get_by_label("What", exact=True).select_option(label="A change of team sound")
+    expect(page.get_by_role("heading", name="A change of team sound")).to_be_visible()
+    expect(page.get_by_label("Groups of its members")).to_have_value("teams/sound")
+    expect(page.get_by_role("radio", name="project")).to_have_count(0)
+    page.get_by_label("Why", exact=True).fill("one is enough")
+    expect(page.get_by_text("is like that already")).to_be_visible()
+    expect(page.get_by_role("button", name="Ask for the change")).to_be_disabled()
+    page.get_by_label(f"{SLICE} that it owns").fill("0")
+    expect(page.get_by_text("It fits, and nobody has to approve it.")).to_be_visible()
+    assert complaints(page) == []
+    page.get_by_role("button", name="Ask for the change").click()
+    expect(page.get_by_text("Asked for a change of team sound.")).to_be_visible()
+    expect(card(page, "A change of team sound")).to_contain_text("granted")
+
+
 def test_a_request_is_taken_back(page: Page, demo: Demo) -> None:
     as_person(page, demo, "kai", TEAMS)
     page.get_by_role("radio", name="project").check()

@@ -54,6 +54,16 @@ def test_the_hub_s_image_lacks_nothing() -> None:
     assert not missing
 
 
+def test_the_test_cluster_s_image_of_the_hub_lacks_nothing() -> None:
+    """Its packages are installed without looking further: one that is missing ends the job service at its start."""
+    files = [ROOT / f"tests/cluster/{name}-requirements.txt" for name in ("notebook", "hub")]
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    have = {name_of(line) for line in lines if line and not line.startswith("#")}
+    extras = PROJECT["optional-dependencies"]
+    asked = [*PROJECT["dependencies"], *extras["hub"], *extras["service"]]
+    assert {name_of(requirement) for requirement in asked} - have == set()
+
+
 def test_the_hub_s_image_has_the_jobs_page() -> None:
     page = "labextension/built/page"
     assert page in CONTENT["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]

@@ -66,8 +66,8 @@ class StoredSession:
         return mapping.approver_groups(self.groups or ())
 
     def address(self, *, trust_unverified: bool) -> str | None:
-        """Where messages to this person go; None where the provider gives no address, or has not said that it is
-        verified and ``trust_unverified`` is off, or has closed the account."""
+        """The address that messages to this person go to. None where the provider gives none, has closed the account,
+        or has not said that it is verified and ``trust_unverified`` is off."""
         if self.standing is SessionStatus.ENDED:
             return None
         return self.email if self.email_verified or trust_unverified else None

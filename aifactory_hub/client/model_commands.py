@@ -235,7 +235,7 @@ def evidence(version: str, output: Path | None, team: str | None) -> None:
 @_team
 @plainly
 def lineage(version: str, form: str, output: Path | None, team: str | None) -> None:
-    """What VERSION came from, as events of OpenLineage or a bill of materials in CycloneDX 1.6."""
+    """Print the lineage of VERSION, as events of OpenLineage or a bill of materials in CycloneDX 1.6."""
     told = json_text(client.lineage_export(version, form, tenant=team))
     if output is None:
         click.echo(told)
@@ -266,7 +266,7 @@ def verify_bundle(file: Path, keys: tuple[str, ...], folder: Path | None) -> Non
 
 
 def _told(moved: dict[str, Any], name: str, as_json: bool) -> None:
-    """What came of a wish about an alias."""
+    """Tell the outcome of a request about an alias."""
     alias = moved["alias"]
     if as_json:
         click.echo(json_text(moved))

@@ -186,7 +186,7 @@ def load_model(
 
 
 def _given(folder: Path, name: str, at: str) -> Path:
-    """Where the runner has put a model of this job's. Raises ClientError."""
+    """The folder into which the runner has put a model of this job's. Raises ClientError."""
     index = json.loads((folder / "models.json").read_text()) if (folder / "models.json").exists() else {}
     found = index.get(name)
     if found is None or (at.isdecimal() and int(at) != found["version"]):
@@ -305,14 +305,17 @@ def _digest(path: Path) -> str:
 
 
 def lineage_export(version: str, form: str, *, tenant: str | None = None, session: Session | None = None) -> Any:
-    """What ``fraud@prod`` came from: with ``form`` openlineage a list of events, with cyclonedx a bill of materials."""
+    """The lineage of a version such as ``fraud@prod``.
+
+    With ``form`` openlineage it is a list of events, with cyclonedx a bill of materials.
+    """
     name, at = reference(version)
     session = session or default_session()
     return json.loads(session.text(version_path(name, at, "lineage", None), {**_asked(tenant), "format": form}))
 
 
 def version_path(name: str, at: str, what: str, tenant: str | None) -> str:
-    """Where the service does or tells ``what`` of a version, which ``at`` names by its number or an alias."""
+    """The path of ``what`` the service does or tells of a version; ``at`` is its number or an alias."""
     return f"/models/{_part(name)}/versions/{_part(at)}/{what}{_query(tenant)}"
 
 

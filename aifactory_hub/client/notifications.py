@@ -1,4 +1,4 @@
-"""What you are told by mail: read and chosen."""
+"""The choice of what you are told by mail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .session import Session
 
 
 def notifications(*, session: Session | None = None) -> dict[str, Any]:
-    """What you are told by mail, and at which address."""
+    """Your choice of what you are told by mail, with the address that it goes to."""
     return (session or default_session()).get("/notifications")
 
 

@@ -66,12 +66,7 @@ def request(name: str, quota: Sequence[str], borrowing: Sequence[str], check: bo
     """Ask for the team NAME. What does not fit is refused with the largest that does."""
     owned, borrowed = counts_of(quota, "--quota"), counts_of(borrowing, "--borrowing")
     told = request_team(name, check=check, quota=owned, borrowing=borrowed, **rest)
-    if as_json:
-        click.echo(json.dumps(told, indent=2))
-    elif check:
-        _show_decision(told)
-    else:
-        _show(told)
+    _answer(told, check=check, as_json=as_json)
 
 
 @team.command()
@@ -82,11 +77,7 @@ def request(name: str, quota: Sequence[str], borrowing: Sequence[str], check: bo
 @plainly
 def renew(name: str, expires: str, reason: str, as_json: bool) -> None:
     """Ask for more time for the team NAME. For its administrators."""
-    told = renew_team(name, expires, reason=reason)
-    if as_json:
-        click.echo(json.dumps(told, indent=2))
-    else:
-        _show(told)
+    _answer(renew_team(name, expires, reason=reason), as_json=as_json)
 
 
 @team.command()
@@ -105,12 +96,7 @@ def change(name: str, quota: Sequence[str], borrowing: Sequence[str], check: boo
     rest |= {key: rest[key] or None for key in ("members", "admins")}
     owned, borrowed = counts_of(quota, "--quota"), counts_of(borrowing, "--borrowing")
     told = change_team(name, check=check, quota=owned, borrowing=borrowed, **rest)
-    if as_json:
-        click.echo(json.dumps(told, indent=2))
-    elif check:
-        _show_decision(told)
-    else:
-        _show(told)
+    _answer(told, check=check, as_json=as_json)
 
 
 @team.command("list")
@@ -136,11 +122,7 @@ def list_(everybody: bool, as_json: bool) -> None:
 @plainly
 def show(request: str, as_json: bool) -> None:
     """How far REQUEST has come, and what happened to it."""
-    told = team_request(request)
-    if as_json:
-        click.echo(json.dumps(told, indent=2))
-    else:
-        _show(told)
+    _answer(team_request(request), as_json=as_json)
 
 
 @team.command()
@@ -150,6 +132,16 @@ def withdraw(request: str) -> None:
     """Take back REQUEST while it waits. Administrators of the hub remove a team that was granted by it."""
     told = withdraw_team_request(request)
     click.echo(line(f"{told['id']} is {told['state']}: {told['why']}"))
+
+
+def _answer(told: Mapping[str, Any], *, check: bool = False, as_json: bool) -> None:
+    """Print a request, or with ``check`` what would be answered to one."""
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+    elif check:
+        _show_decision(told)
+    else:
+        _show(told)
 
 
 def _show(told: Mapping[str, Any]) -> None:

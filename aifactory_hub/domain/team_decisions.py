@@ -78,7 +78,7 @@ def _change(wish: TeamWish, site: SiteNow) -> Decision:
     if isinstance(found, Refusal):
         return Decision(found)
     if current is None:
-        return Decision(_not_asked_for(wish))
+        return Decision(not_asked_for(wish.name, wish.kind))
     if not wish.before:
         message = f"Team {wish.name} is like that already: say what is to be different."
         return Decision(Refusal(RefusalReason.BAD_FIELD, message, field="quota"))
@@ -119,16 +119,17 @@ def _asked_for(wish: TeamWish, site: SiteNow) -> tuple[Tenant, TeamTemplate] | R
     tenant = site.tenants.get(wish.name)
     template = None if tenant is None else site.self_service.templates.get(tenant.template)
     if tenant is None or template is None:
-        return _not_asked_for(wish)
+        return not_asked_for(wish.name, wish.kind)
     if tenant.retirement is not None and tenant.retirement.notice is None:
         message = f"The site ends team {wish.name} at {moment(tenant.retirement.at)}: ask whom it names."
         return Refusal(RefusalReason.TEAM_RETIRED, message, field="name")
     return tenant, template
 
 
-def _not_asked_for(wish: TeamWish) -> Refusal:
-    what = "its end" if wish.kind is WishKind.RENEWAL else "what it is"
-    message = f"There is no team {wish.name!r} that was asked for, so {what} is the site's to change."
+def not_asked_for(name: str, kind: WishKind) -> Refusal:
+    """The refusal of more time or another size for a team that nobody asked for."""
+    what = "its end" if kind is WishKind.RENEWAL else "its size"
+    message = f"There is no team {name!r} that was asked for, so {what} is the site's to change."
     return Refusal(RefusalReason.TEAM_UNKNOWN, message, field="name")
 
 

@@ -71,7 +71,7 @@ class DeploymentDetail(TypedDict):
 
 
 class DeployAnswer(TypedDict):
-    """What came of a wish. ``needs`` says who has to approve it first: then nothing was changed."""
+    """The outcome of a request. ``needs`` says who has to approve it first: then nothing was changed."""
 
     deployment: DeploymentAnswer | None
     held: bool

@@ -18,7 +18,7 @@ from ..admission.team_load import TeamLoads
 from ..domain.approvals import Approval, ApprovalState, digest_of_parts, needs_in_words
 from ..domain.refusals import Refusal, RefusalReason
 from ..domain.self_service import SelfService
-from ..domain.team_decisions import decide_wish
+from ..domain.team_decisions import decide_wish, not_asked_for
 from ..domain.team_records import TeamRecord
 from ..domain.team_wishes import (
     Decision,
@@ -89,8 +89,7 @@ class TeamDesk:
         """All that the team is with the change. Raises ServiceError where nobody asked for the team."""
         current = (await self.teams()).get(change.name)
         if current is None:
-            message = f"There is no team {change.name!r} that was asked for, so what it is is the site's to change."
-            raise from_refusal(Refusal(RefusalReason.TEAM_UNKNOWN, message, field="name"))
+            raise from_refusal(not_asked_for(change.name, WishKind.CHANGE))
         return change.of(current)
 
     async def teams(self) -> dict[str, TeamWish]:

@@ -3252,7 +3252,7 @@ export interface components {
         };
         /**
          * DeployAnswer
-         * @description What came of a wish. ``needs`` says who has to approve it first: then nothing was changed.
+         * @description The outcome of a request. ``needs`` says who has to approve it first: then nothing was changed.
          */
         readonly DeployAnswer: {
             readonly deployment: components["schemas"]["DeploymentAnswer"] | null;

@@ -139,7 +139,7 @@ def move_facts(move: AliasMove, numbers: Mapping[str, int]) -> types.MoveFacts:
 
 
 def moved_answer(moved: Moved, numbers: Mapping[str, int]) -> types.MoveAnswer:
-    """What came of a wish about an alias."""
+    """The outcome of a request about an alias."""
     return {
         "alias": alias_answer(moved.alias, numbers),
         "move": None if moved.move is None else move_facts(moved.move, numbers),

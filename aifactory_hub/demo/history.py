@@ -1,4 +1,4 @@
-"""A month of use that never was, so that the demo's bills and pages have something to show. It is marked as made."""
+"""Months of use that never were, so that the demo's bills and pages have something to show. They are marked as made."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 from ..constants import KIND_JOB, KIND_SERVER
 from ..domain.months import Span, before, days, month_of
@@ -46,18 +47,31 @@ ROUTINES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One pod from ``start`` to ``end``, seconds since 1970."""
+
+    pod: str
+    kind: str
+    start: int
+    end: int
+
+
 def made_history(registry: Registry, now: int) -> Iterator[UsageFact]:
-    """The facts of last month and of this one up to ``now``. The same arguments give the same facts."""
+    """The facts of the two months before this one and of this one up to ``now``, the same for the same arguments.
+
+    The first of them is closed on every day of this one, and each person has held something in this one.
+    """
     zone = registry.billing.zone
     this = month_of(now, zone)
+    first = before(before(this, zone), zone)
     for routine in ROUTINES:
-        for day in days(before(this, zone).start, now, zone):
-            chance = random.Random(f"{routine.name} {day.name}")  # noqa: S311 - nothing secret
-            weekend = datetime.fromtimestamp(day.start, zone).weekday() >= 5
-            for number, (kind, start, end) in enumerate(_work(routine, day, chance, weekend=weekend)):
-                if end < now:
-                    pod = f"made-{routine.name.split()[0]}-{day.name}-{number}"
-                    yield from _life(pod, _possession(registry, routine, kind), start, end)
+        left = 0
+        for work in _past(routine, first.start, now, zone):
+            left = work.end
+            yield from _life(work, _possession(registry, routine, work.kind))
+        if left <= this.start:
+            yield from _life(_lately(routine, left, now), _possession(registry, routine, KIND_SERVER))
 
 
 def fill(ledger: Ledger, registry: Registry, now: int) -> int:
@@ -65,21 +79,39 @@ def fill(ledger: Ledger, registry: Registry, now: int) -> int:
     return ledger.append(list(made_history(registry, now))) if ledger.head() == 0 else 0
 
 
-def _work(routine: Routine, day: Span, chance: random.Random, *, weekend: bool) -> Iterator[tuple[str, int, int]]:
+def _past(routine: Routine, start: int, now: int, zone: ZoneInfo) -> Iterator[_Work]:
+    for day in days(start, now, zone):
+        chance = random.Random(f"{routine.name} {day.name}")  # noqa: S311 - nothing secret
+        yield from (work for work in _day(routine, day, chance, zone) if work.end < now)
+
+
+def _day(routine: Routine, day: Span, chance: random.Random, zone: ZoneInfo) -> Iterator[_Work]:
+    weekend = datetime.fromtimestamp(day.start, zone).weekday() >= 5
     if chance.randrange(100) >= (routine.weekends if weekend else 92):
         return
+    pod = f"made-{_short(routine)}-{day.name}"
     start = day.start + routine.begins * 3600 + chance.randrange(-2400, 2400)
     end = start + int(routine.hours * 3600 * chance.uniform(0.6, 1.2))
-    yield KIND_SERVER, start, end
+    yield _Work(f"{pod}-0", KIND_SERVER, start, end)
     if chance.randrange(100) < routine.nights:
         begin = end + chance.randrange(60, 1800)
-        yield KIND_JOB, begin, begin + chance.randrange(1200, 6 * 3600)
+        yield _Work(f"{pod}-1", KIND_JOB, begin, begin + chance.randrange(1200, 6 * 3600))
 
 
-def _life(pod: str, whose: Possession, start: int, end: int) -> Iterator[UsageFact]:
+def _lately(routine: Routine, left: int, now: int) -> _Work:
+    """A server of the last two hours, for who has held nothing in this month: it is young."""
+    return _Work(f"made-{_short(routine)}-lately", KIND_SERVER, max(left, now - 7200), now - 60)
+
+
+def _life(work: _Work, whose: Possession) -> Iterator[UsageFact]:
+    pod, start, end = work.pod, work.start, work.end
     yield UsageFact.exact(pod, FactKind.BOUND, Source.OPERATOR, start, start, possession=whose, note=MADE)
     yield UsageFact.exact(pod, FactKind.STARTED, Source.OPERATOR, start + 12, start + 12, note=MADE)
     yield UsageFact.exact(pod, FactKind.ENDED, Source.OPERATOR, end, end, note=MADE)
+
+
+def _short(routine: Routine) -> str:
+    return routine.name.split()[0]
 
 
 def _possession(registry: Registry, routine: Routine, kind: str) -> Possession:
@@ -89,8 +121,8 @@ def _possession(registry: Registry, routine: Routine, kind: str) -> Possession:
         user=routine.name,
         profile=profile.name,
         kind=kind,
-        owner=f"made-{routine.name.split()[0]}",
-        name=f"made-{kind}-{routine.name.split()[0]}",
+        owner=f"made-{_short(routine)}",
+        name=f"made-{kind}-{_short(routine)}",
         devices={f"{device.flavor}/{device.resource}": count for device, count in profile.takes.items()},
         gpus=gpu_part(profile, registry.catalogue) or Fraction(0),
         attribution=Attribution.TICKET,

@@ -30,6 +30,8 @@ READ = 1.5  # how long the host may take to hand out the credential
 EXPLAIN = 1.0  # how long the host may take to say whether a vCluster that does not answer is paused
 GATHER = 4.8  # all of it, so that a caller hears "no" in under 5 s
 HOST_AGAIN = 5.0  # how soon to look again after the host did not answer
+NEWCOMERS = 2.0  # how often to look at a vCluster that has not answered yet, so that a new team waits for nothing
+NEW_FOR = 120.0  # for how long such a one is new
 DRAIN = 15.0  # calls on a replaced client may still end; longer than any call but a watch
 
 
@@ -67,6 +69,7 @@ class _Entry:
     suspect: bool = False
     failed_at: float | None = None
     heard: int = 0
+    answered: bool = False
     health: TenantHealth = TenantHealth(False, "not checked yet", None)
 
 
@@ -140,7 +143,7 @@ class TenantClients:
         return entry.health
 
     def watch_health(self, interval: float = 10) -> asyncio.Task[None]:
-        """Check all tenants every ``interval`` seconds until the task is cancelled or ``close``."""
+        """Check all tenants every ``interval`` seconds, and new ones more often, until it is cancelled or ``close``."""
         return self._spawn(self._check_for_ever(interval), "check tenants")
 
     async def close(self) -> None:
@@ -281,6 +284,7 @@ class TenantClients:
     def _note(self, entry: _Entry, health: TenantHealth) -> None:
         before = entry.health
         entry.heard += 1
+        entry.answered = entry.answered or health.ok
         since = before.since if before.ok == health.ok and before.since is not None else self._clock()
         entry.health = TenantHealth(health.ok, health.reason, since, health.asleep)
         if before.ok != health.ok or (before.since is None and not health.ok):
@@ -288,10 +292,23 @@ class TenantClients:
             log.log(logging.INFO if health.ok else logging.WARNING, "team %s's vCluster %s", entry.tenant.name, state)
 
     async def _check_for_ever(self, interval: float) -> None:
+        # Side by side: a new one that hangs must not delay what is known of the others.
+        await asyncio.gather(
+            self._keep_checking(lambda: list(self._entries), interval),
+            self._keep_checking(self._newcomers, min(NEWCOMERS, interval)),
+        )
+
+    def _newcomers(self) -> list[str]:
+        def new(since: float | None) -> bool:
+            return since is None or 0 <= self._clock() - since < NEW_FOR
+
+        return [name for name, entry in self._entries.items() if not entry.answered and new(entry.health.since)]
+
+    async def _keep_checking(self, names: Callable[[], list[str]], interval: float) -> None:
         while True:
             try:
-                # All at once: one that hangs must not delay what is known of the others.
-                await asyncio.gather(*(self.check(name) for name in list(self._entries)))
+                # All at once, for the same reason.
+                await asyncio.gather(*(self.check(name) for name in names()))
             except Exception:
                 log.exception("checking the tenants failed, going on")
             await asyncio.sleep(interval)

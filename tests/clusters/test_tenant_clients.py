@@ -221,6 +221,30 @@ async def test_background_checks_cover_all_tenants_and_never_raise() -> None:
         assert not task.done()
 
 
+async def test_a_new_tenant_is_seen_long_before_the_next_check_of_all_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tenant_clients, "NEWCOMERS", 0.05)
+    async with rig() as r:
+        r.host.put("/api/v1/namespaces/vc-nlp/secrets", {"metadata": {"name": SECRET}, "data": {}})
+        r.clients.watch_health(interval=3600)
+
+        def reads(tenant: str) -> int:
+            return sum(f"vc-{tenant}/secrets" in path for _, path, _ in r.host.requests)
+
+        async with asyncio.timeout(30):
+            while not (r.clients.health("vision").ok and reads("nlp") > 2):
+                await asyncio.sleep(0.02)
+            r.publish("nlp", "nlp-1")
+            while not r.clients.health("nlp").ok:
+                await asyncio.sleep(0.02)
+            r.clock.now += tenant_clients.NEW_FOR
+            before = reads("ghost")
+            await asyncio.sleep(0.5)
+        assert reads("ghost") <= before + 1, "what never answers is not new any more; one look may have been under way"
+        assert reads("vision") == 1, "what answered is looked at with all"
+
+
 async def test_a_tenant_that_comes_is_connected_to_and_one_that_is_forgotten_is_let_go() -> None:
     async with rig() as r:
         known = {name: make_tenant(name) for name in ("nlp", "vision", "ghost")}

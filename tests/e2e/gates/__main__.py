@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from aifactory_hub import constants
 from tests.cluster.settings import RESTRICTED_POD
 
 from ..faults.people import signs_in
-from ..rig import clear_tenants, finish, open_rig
-from ..table import Step, Table
+from ..story import Story
+from ..table import Step
 from .site import ADMIN, ADMIN_GROUPS, MEMBER, SECURITY, TEAM, WORDS_OF_PODS, GatedSite, gated_site, until
 
 HOUR = 3600
@@ -191,23 +188,10 @@ STEPS: tuple[tuple[str, Callable[[GatedSite, Step], None]], ...] = (
 )
 
 
-def main() -> int:
-    rig, folder = open_rig(), Path(tempfile.mkdtemp(prefix="aifactory-gates-"))
-    print("The GPUs of this cluster are SIMULATED. No job of this run asks for one.", flush=True)
-    clear_tenants(rig.cluster)
-    table = Table(len(STEPS))
-    try:
-        with gated_site(rig, folder) as site:
-            for number, (title, body) in enumerate(STEPS, start=1):
-                if not table.run(number, title, partial(body, site)):
-                    print(f"--- the end of the service's log\n{site.hub.log_tail('service', 40)}", flush=True)
-    finally:
-        clear_tenants(rig.cluster)
-    good = table.passed == len(STEPS)
-    finish(folder, good=good)
-    print(f"gates: {table.passed} of {len(STEPS)}", flush=True)
-    return 0 if good else 1
+STORY = Story(
+    "gates", "The GPUs of this cluster are SIMULATED. No job of this run asks for one.", STEPS, gated_site, go_on=True
+)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(STORY.run())

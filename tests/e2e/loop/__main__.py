@@ -8,19 +8,17 @@ their exporter. The last line is ``loop: N of N``.
 from __future__ import annotations
 
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from aifactory_hub import constants
 
 from ..gates.site import until
-from ..rig import clear_tenants, finish, open_rig
 from ..steps import start
-from ..table import Step, Table
+from ..story import Story
+from ..table import Step
 from .site import ADA, BOB, BUDGET, SLICE, TEAM, LoopSite, loop_site
 
 # More than a tick of the watch (60 s), a report (60 s), `after` and `notice` (60 s each), and the noise of a machine.
@@ -184,24 +182,10 @@ STEPS: tuple[tuple[str, Callable[[LoopSite, Step], None]], ...] = (
 )
 
 
-def main() -> int:
-    rig, folder = open_rig(), Path(tempfile.mkdtemp(prefix="aifactory-loop-"))
-    print("The GPUs of this cluster and their exporter are SIMULATED. Prometheus is a real one.", flush=True)
-    clear_tenants(rig.cluster)
-    table = Table(len(STEPS))
-    try:
-        with loop_site(rig, folder) as site:
-            for number, (title, body) in enumerate(STEPS, start=1):
-                if not table.run(number, title, partial(body, site)):
-                    print(f"--- the end of the service's log\n{site.hub.log_tail('service', 40)}", flush=True)
-                    break
-    finally:
-        clear_tenants(rig.cluster)
-    good = table.passed == len(STEPS)
-    finish(folder, good=good)
-    print(f"loop: {table.passed} of {len(STEPS)}", flush=True)
-    return 0 if good else 1
+STORY = Story(
+    "loop", "The GPUs of this cluster and their exporter are SIMULATED. Prometheus is a real one.", STEPS, loop_site
+)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(STORY.run())

@@ -20,6 +20,7 @@ from tests.cluster.settings import layout
 
 from ...support.s3 import running_s3
 from ..gates.site import ADMIN, MEMBER, TEAM, GatedSite, gated_site, until, write_site
+from ..processes import HubUnderTest
 from ..rig import TENANTS_FILE, Rig, apply_registry, rendered
 
 Json = dict[str, Any]
@@ -140,6 +141,10 @@ class ModelsSite:
     @property
     def rig(self) -> Rig:
         return self.gated.rig
+
+    @property
+    def hub(self) -> HubUnderTest:
+        return self.gated.hub
 
     def api(self, method: str, path: str, *, who: str = MEMBER, **body: Any) -> httpx.Response:
         """A request of the member's."""

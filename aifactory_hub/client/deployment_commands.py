@@ -133,11 +133,48 @@ def ask(name: str, request_file: Path, team: str | None) -> None:
 
 @deployment.command()
 @_name
+@click.option("--hours", type=click.IntRange(1, 744), default=24, show_default=True, help="The last so many hours.")
+@click.option(
+    "--step", type=click.IntRange(1, 1440), default=60, show_default=True, help="Minutes that one row sums up."
+)
+@_team
+@as_json_option
+@plainly
+def usage(name: str, hours: int, step: int, team: str | None, as_json: bool) -> None:
+    """How often NAME was asked through the service, how often it failed, and how long it took."""
+    found = _find(name, team).usage(hours, step)
+    if as_json:
+        click.echo(json_text(found))
+        return
+    click.echo(_usage_line(found, hours))
+    rows = [
+        (each["at"], str(each["asked"]), str(each["failed"]), _within(each["p50"]), _within(each["p95"]))
+        for each in found["minutes"]
+    ]
+    if rows:
+        table(("FROM", "ASKED", "FAILED", "HALF", "95 %"), rows)
+
+
+@deployment.command()
+@_name
 @_team
 @plainly
 def logs(name: str, team: str | None) -> None:
     """The end of what a replica of NAME has printed."""
     click.echo(lines(_find(name, team).logs()))
+
+
+def _usage_line(usage: dict[str, Any], hours: int) -> str:
+    span = "the last hour" if hours == 1 else f"the last {hours} hours"
+    if not usage["asked"]:
+        return f"Nothing was asked through the service in {span}."
+    times = f"half of the answers took {_within(usage['p50'])}, 95 % {_within(usage['p95'])}"
+    requests = "1 request" if usage["asked"] == 1 else f"{usage['asked']} requests"
+    return f"{requests} in {span}, of which {usage['failed']} failed; {times}."
+
+
+def _within(millis: int | None) -> str:
+    return "more than 10 s" if millis is None else f"up to {millis} ms"
 
 
 def _find(name: str, team: str | None) -> client.Deployment:

@@ -94,9 +94,10 @@ class Deployment:
         """End it; its history stays."""
         return self._taken(self._session.delete(self._path()))
 
-    def usage(self, hours: int = 24) -> dict[str, Any]:
-        """How often it was asked through the service, by the minute, and what its releases have ``held`` and cost."""
-        return self._session.get(f"{self._path()}/usage", {"hours": hours})
+    def usage(self, hours: int = 24, step: int = 1) -> dict[str, Any]:
+        """How often it was asked through the service, in rows of ``step`` minutes, how long that took (milliseconds),
+        and what its releases have ``held`` and cost."""
+        return self._session.get(f"{self._path()}/usage", {"hours": hours, "step": step})
 
     def logs(self) -> str:
         """The end of what a replica has printed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import reduce
 
 from .release_steps import Share
 
@@ -33,6 +34,20 @@ class Minute:
         """Both as one."""
         buckets = tuple(a + b for a, b in zip(self.buckets, other.buckets, strict=True))
         return replace(self, asked=self.asked + other.asked, failed=self.failed + other.failed, buckets=buckets)
+
+
+def by_steps(minutes: Iterable[Minute], step: int) -> list[Minute]:
+    """Those of all releases as one, summed up by spans of ``step`` minutes, each named by its first; oldest first."""
+    sums: dict[int, Minute] = {}
+    for each in minutes:
+        first = each.minute - each.minute % step
+        sums[first] = sums.get(first, Minute("", first)).plus(each)
+    return [sums[first] for first in sorted(sums)]
+
+
+def all_of(minutes: Iterable[Minute]) -> Minute:
+    """All of them as one."""
+    return reduce(Minute.plus, minutes, Minute("", 0))
 
 
 def minute_of(at: float) -> int:

@@ -88,8 +88,8 @@ class InferAnswer(TypedDict):
 
 
 class UsageMinute(TypedDict):
-    """What was asked in one minute. Times in milliseconds: the bound under which so many of the answers came; null
-    above the last bound."""
+    """What was asked in the minute that begins then, or in the ``step`` minutes from then on. Times in milliseconds:
+    the bound under which so many of the answers came; null above the last bound."""
 
     at: Moment
     asked: int
@@ -110,12 +110,15 @@ class ReleaseHeldAnswer(TypedDict):
 
 
 class DeploymentUsageAnswer(TypedDict):
-    """What a deployment was asked through the service: whoever asks it inside the team is not counted. ``held`` is
-    what its releases have held and cost in all, the newest first, up to ``as_of``."""
+    """What a deployment was asked through the service: whoever asks it inside the team is not counted. ``p50`` and
+    ``p95`` are those of all the minutes as one. ``held`` is what its releases have held and cost in all, the newest
+    first, up to ``as_of``."""
 
     minutes: list[UsageMinute]
     asked: int
     failed: int
+    p50: int | None
+    p95: int | None
     held: list[ReleaseHeldAnswer]
     as_of: AsOf
     currency: Currency | None

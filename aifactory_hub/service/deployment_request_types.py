@@ -88,6 +88,7 @@ class UsageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     hours: Annotated[int, Field(ge=1, le=_MOST_HOURS, description="The last so many hours.")] = 24
+    step: Annotated[int, Field(ge=1, le=1440, description="Minutes that are summed up in one row.")] = 1
 
 
 class ProblemReport(BaseModel):

@@ -1780,7 +1780,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** What a deployment was asked through the service, minute by minute, and what its releases have held. */
+        /** What a deployment was asked through the service, and how long it took, and what its releases have held. */
         readonly get: operations["getDeploymentUsage"];
         readonly put?: never;
         readonly post?: never;
@@ -3419,8 +3419,9 @@ export interface components {
         readonly DeploymentState: "STARTING" | "READY" | "UPDATING" | "DEGRADED" | "FAILED" | "STOPPED";
         /**
          * DeploymentUsageAnswer
-         * @description What a deployment was asked through the service: whoever asks it inside the team is not counted. ``held`` is
-         *     what its releases have held and cost in all, the newest first, up to ``as_of``.
+         * @description What a deployment was asked through the service: whoever asks it inside the team is not counted. ``p50`` and
+         *     ``p95`` are those of all the minutes as one. ``held`` is what its releases have held and cost in all, the newest
+         *     first, up to ``as_of``.
          */
         readonly DeploymentUsageAnswer: {
             /**
@@ -3438,6 +3439,10 @@ export interface components {
             readonly held: readonly components["schemas"]["ReleaseHeldAnswer"][];
             /** Minutes */
             readonly minutes: readonly components["schemas"]["UsageMinute"][];
+            /** P50 */
+            readonly p50: number | null;
+            /** P95 */
+            readonly p95: number | null;
             /**
              * Simulated
              * @description Whether the cluster's GPUs are simulated.
@@ -8085,8 +8090,8 @@ export interface components {
         };
         /**
          * UsageMinute
-         * @description What was asked in one minute. Times in milliseconds: the bound under which so many of the answers came; null
-         *     above the last bound.
+         * @description What was asked in the minute that begins then, or in the ``step`` minutes from then on. Times in milliseconds:
+         *     the bound under which so many of the answers came; null above the last bound.
          */
         readonly UsageMinute: {
             /** Asked */
@@ -12608,6 +12613,8 @@ export interface operations {
             readonly query?: {
                 /** @description The last so many hours. */
                 readonly hours?: number;
+                /** @description Minutes that are summed up in one row. */
+                readonly step?: number;
             };
             readonly header?: never;
             readonly path: {
@@ -12618,7 +12625,7 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description What a deployment was asked through the service, minute by minute, and what its releases have held. */
+            /** @description What a deployment was asked through the service, and how long it took, and what its releases have held. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;

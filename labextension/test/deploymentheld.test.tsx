@@ -22,7 +22,16 @@ const deployment: Deployment = {
   ...{ serving: null, newest: null, back: null }
 };
 const usage: DeploymentUsage = {
-  ...{ minutes: [], asked: 0, failed: 0, as_of: 1767225600, currency: 'EUR', simulated: false },
+  ...{
+    minutes: [],
+    asked: 0,
+    failed: 0,
+    p50: null,
+    p95: null,
+    as_of: 1767225600,
+    currency: 'EUR',
+    simulated: false
+  },
   held: [
     { release: 7, seconds: 7200, gpu_seconds: 3600, pods: 2, uncertain_seconds: 0, amount: '0.4' },
     { release: 6, seconds: 60, gpu_seconds: 8, pods: 1, uncertain_seconds: 30, amount: null }

@@ -20,27 +20,32 @@ from .test_team_page import SIZES, reading_well
 pytestmark = pytest.mark.browser
 
 MODELS = f"{PREFIX}models/nlp"
-CALL = """async ([path, body]) => {
+CALL = """async ([path, body, method]) => {
   const proof = document.cookie.match(/_xsrf=([^;]*)/)[1];
   const headers = {'X-XSRFToken': proof, 'Content-Type': 'application/json'};
-  const asked = body === null ? {headers} : {method: 'POST', headers, body: JSON.stringify(body)};
+  const asked = body === null ? {headers} : {method, headers, body: JSON.stringify(body)};
   const answer = await fetch(path, asked);
   return {status: answer.status, body: await answer.json()};
 }"""
 
 
-def call(page: Page, path: str, body: Any = None) -> Any:
-    return page.evaluate(CALL, [f"{PREFIX}api/v1{path}", body])
+def call(page: Page, path: str, body: Any = None, method: str = "POST") -> Any:
+    return page.evaluate(CALL, [f"{PREFIX}api/v1{path}", body, method])
 
 
 def trained(page: Page, number: int) -> None:
-    """A job that writes model/, ended and registered as a version of fraud."""
+    """A version of fraud."""
     command = f"mkdir model && printf weights-{number} > model/w.safetensors && printf '{{}}' > model/config.json"
-    asked = {"command": command, "profile": SLICE, "key": f"m{number}", "name": f"train-{number}"}
+    registered(page, "fraud", command, f"train-{number}")
+
+
+def registered(page: Page, model: str, command: str, job_name: str) -> None:
+    """A job with this command, which writes model/, ended and registered as a version of the model."""
+    asked = {"command": command, "profile": SLICE, "key": job_name, "name": job_name}
     job = call(page, "/jobs", asked)["body"]["id"]
     until = time.monotonic() + 120
     while time.monotonic() < until:
-        made = call(page, "/models/fraud/versions", {"job": job, "files": "model/"})
+        made = call(page, f"/models/{model}/versions", {"job": job, "files": "model/"})
         if made["status"] in (200, 201):
             return
         assert made["body"]["reason"] in ("not-registrable", "job-not-settled"), made

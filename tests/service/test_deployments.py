@@ -128,8 +128,12 @@ async def test_a_release_that_fails_at_requests_is_taken_back(site: Site) -> Non
     assert (await site.ask()).status_code == 200
     async with site.service.http("ada") as http:
         usage = (await http.get(f"{PATH}/usage")).json()
+        days = (await http.get(f"{PATH}/usage?step=1440&hours=48")).json()["minutes"]
+        refused = (await http.get(f"{PATH}/usage?step=0")).json()
     assert (usage["asked"], usage["failed"]) == (7, 6)
-    assert all(each["p95"] is not None for each in usage["minutes"])
+    assert usage["p50"] is not None and all(each["p95"] is not None for each in usage["minutes"])
+    assert sum(each["asked"] for each in days) == 7 and len(days) <= 2
+    assert (refused["reason"], refused["field"]) == ("bad-field", "step")
 
 
 async def test_a_rollback_takes_release_and_alias_back_at_once(site: Site) -> None:

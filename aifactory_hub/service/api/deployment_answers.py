@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ...domain.deployment_held import ReleaseHeld
-from ...domain.deployment_usage import Minute, quantile
+from ...domain.deployment_usage import Minute, all_of, by_steps, quantile
 from ...domain.deployments import Deployment, Release, deployment_state, release_before, serving_of
 from ...domain.formatting import iso_millis
 from .. import deployment_answer_types as types
@@ -62,14 +62,11 @@ def deployment_answer(
 
 
 def usage_answer(
-    minutes: Iterable[Minute], held: Iterable[ReleaseHeld], *, as_of: int, currency: str, simulated: bool
+    minutes: Iterable[Minute], step: int, held: Iterable[ReleaseHeld], *, as_of: int, currency: str, simulated: bool
 ) -> types.DeploymentUsageAnswer:
-    """What was asked and held; minutes of several releases are one."""
-    by_minute: dict[int, Minute] = {}
-    for each in minutes:
-        before = by_minute.get(each.minute)
-        by_minute[each.minute] = each if before is None else before.plus(each)
-    told = [by_minute[minute] for minute in sorted(by_minute)]
+    """What was asked, in rows of ``step`` minutes, and held."""
+    told = by_steps(minutes, step)
+    total = all_of(told)
     return {
         "minutes": [
             {
@@ -81,8 +78,10 @@ def usage_answer(
             }
             for each in told
         ],
-        "asked": sum(each.asked for each in told),
-        "failed": sum(each.failed for each in told),
+        "asked": total.asked,
+        "failed": total.failed,
+        "p50": quantile(total.buckets, 0.5),
+        "p95": quantile(total.buckets, 0.95),
         "held": [
             {
                 "release": each.release,

@@ -217,24 +217,24 @@ class DeploymentUsage(_OfDeployments):
 
     @operation(
         "getDeploymentUsage",
-        "What a deployment was asked through the service, minute by minute, and what its releases have held.",
+        "What a deployment was asked through the service, and how long it took, and what its releases have held.",
         answer=DeploymentUsageAnswer,
         query=UsageQuery,
     )
     async def get(self, tenant: str, deployment: str) -> None:
-        """Minutes in which nothing was asked are left out."""
-        hours = self.query(UsageQuery).hours
+        """Rows in which nothing was asked are left out."""
+        query = self.query(UsageQuery)
         caller = await self.caller()
         chosen = self.tenant_for(caller, constants.SCOPE_READ, tenant)
         found = await self.deployment_for(chosen, deployment)
         stored = self.context.deployments.stored
         releases = (await run_sync(stored.releases, [found.id]))[found.id]
-        since = minute_of(self.context.clock() - 3600 * hours)
+        since = minute_of(self.context.clock() - 3600 * query.hours)
         counter, as_of = self.context.deployments.desk.counter, self.context.heard_at()
         minutes = await run_sync(counter.minutes, {each.id: each for each in releases}, since)
         held = await run_sync(self._held, found, releases, as_of)
         currency = self.context.registry.billing.currency
-        self.answer(usage_answer(minutes, held, as_of=as_of, currency=currency, simulated=self.simulated))
+        self.answer(usage_answer(minutes, query.step, held, as_of=as_of, currency=currency, simulated=self.simulated))
 
     def _held(self, deployment: Deployment, releases: Sequence[Release], as_of: int) -> list[ReleaseHeld]:
         holds = self.context.usage.of_owners(

@@ -5,6 +5,7 @@ import { type JSX, useCallback, useState } from 'react';
 import { momentIn } from '../format';
 import { printable } from '../printable';
 import { Answered, words } from './answered';
+import { DeploymentAsked } from './deploymentasked';
 import { DeploymentHeld } from './deploymentheld';
 import { askedWords, deployedWords, type Deployment, servesWords } from './deployments';
 import type { PageApi } from './pageapi';
@@ -26,6 +27,34 @@ export function DeploymentsView({ api, tenant, trans }: DeploymentsProps): JSX.E
   const found = useAnswer(useCallback(() => api.deployments(tenant), [api, tenant]));
   const [question, setQuestion] = useState<Question | null>(null);
   const [said, setSaid] = useState<string | null>(null);
+  const tell = (waiting: string, call: Promise<string>) => {
+    setSaid(waiting);
+    call
+      .then(setSaid, (error: unknown) => {
+        setSaid(words(error, trans));
+      })
+      .finally(found.again);
+  };
+  const stop = ({ name }: Deployment) => {
+    setQuestion({
+      words: trans.__('Stop %1?', name),
+      more: trans.__(
+        'Nothing answers under the name any more. Its history stays, and it can be deployed again.'
+      ),
+      yes: trans.__('Stop'),
+      no: trans.__('Leave it'),
+      answer: yes => {
+        setQuestion(null);
+        if (yes) {
+          const call = api.stopDeployment(tenant, name);
+          tell(
+            trans.__('Stopping %1…', name),
+            call.then(() => trans.__('%1 is stopped.', name))
+          );
+        }
+      }
+    });
+  };
   const goBack = (deployment: Deployment, release: number) => {
     setQuestion({
       words: trans.__('Roll back %1 to release %2?', deployment.name, String(release)),
@@ -38,18 +67,11 @@ export function DeploymentsView({ api, tenant, trans }: DeploymentsProps): JSX.E
       answer: (yes, reason) => {
         setQuestion(null);
         if (yes) {
-          setSaid(trans.__('Looking at every byte…'));
-          api
-            .rollBackDeployment(tenant, deployment.name, release, reason)
-            .then(
-              answer => {
-                setSaid(deployedWords(deployment.name, answer, trans));
-              },
-              (error: unknown) => {
-                setSaid(words(error, trans));
-              }
-            )
-            .finally(found.again);
+          const call = api.rollBackDeployment(tenant, deployment.name, release, reason);
+          tell(
+            trans.__('Looking at every byte…'),
+            call.then(answer => deployedWords(deployment.name, answer, trans))
+          );
         }
       }
     });
@@ -65,7 +87,10 @@ export function DeploymentsView({ api, tenant, trans }: DeploymentsProps): JSX.E
             <p role="status" className="aif-Quiet">
               {said}
             </p>
-            <DeploymentTable {...{ deployments, goBack, trans }} />
+            <DeploymentTable {...{ deployments, goBack, stop, trans }} />
+            {deployments.map(each => (
+              <DeploymentAsked key={each.name} deployment={each} {...{ api, trans }} />
+            ))}
             {deployments.map(each => (
               <DeploymentHeld key={each.name} deployment={each} {...{ api, trans }} />
             ))}
@@ -80,10 +105,11 @@ export function DeploymentsView({ api, tenant, trans }: DeploymentsProps): JSX.E
 interface TableProps {
   readonly deployments: readonly Deployment[];
   readonly goBack: (deployment: Deployment, release: number) => void;
+  readonly stop: (deployment: Deployment) => void;
   readonly trans: TranslationBundle;
 }
 
-function DeploymentTable({ deployments, goBack, trans }: TableProps): JSX.Element {
+function DeploymentTable({ deployments, goBack, stop, trans }: TableProps): JSX.Element {
   if (deployments.length === 0) {
     return (
       <p>
@@ -118,7 +144,8 @@ function DeploymentTable({ deployments, goBack, trans }: TableProps): JSX.Elemen
               <td>{each.serving?.serving_at ? momentIn(each.serving.serving_at, ZONE) : '–'}</td>
               <td>{askedWords(each, trans)}</td>
               <td>
-                <BackButton deployment={each} {...{ goBack, trans }} />
+                <BackButton deployment={each} {...{ goBack, trans }} />{' '}
+                <StopButton deployment={each} {...{ stop, trans }} />
               </td>
             </tr>
           ))}
@@ -149,6 +176,30 @@ function BackButton({ deployment, goBack, trans }: BackProps): JSX.Element {
       }}
     >
       {trans.__('Roll back…')}
+    </button>
+  );
+}
+
+interface StopProps {
+  readonly deployment: Deployment;
+  readonly stop: (deployment: Deployment) => void;
+  readonly trans: TranslationBundle;
+}
+
+function StopButton({ deployment, stop, trans }: StopProps): JSX.Element | null {
+  if (deployment.state === 'STOPPED') {
+    return null;
+  }
+  return (
+    <button
+      type="button"
+      className="jp-mod-styled"
+      aria-label={trans.__('Stop %1', deployment.name)}
+      onClick={() => {
+        stop(deployment);
+      }}
+    >
+      {trans.__('Stop…')}
     </button>
   );
 }

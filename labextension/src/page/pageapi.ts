@@ -166,14 +166,23 @@ export class PageApi extends Api {
   }
 
   /** What a deployment was asked, and what its releases have held. */
-  deploymentUsage(tenant: string, name: string): Promise<DeploymentUsage> {
-    return this.json<DeploymentUsage>(`${ofTeam(tenant)}/deployments/${encodeURIComponent(name)}/usage`);
+  deploymentUsage(tenant: string, name: string, hours = 24, step = 60): Promise<DeploymentUsage> {
+    const asked = `hours=${String(hours)}&step=${String(step)}`;
+    return this.json<DeploymentUsage>(
+      `${ofTeam(tenant)}/deployments/${encodeURIComponent(name)}/usage?${asked}`
+    );
   }
 
   /** Go back to a release; its alias goes with it. */
   rollBackDeployment(tenant: string, name: string, release: number, reason: string): Promise<Deployed> {
     const path = `${ofTeam(tenant)}/deployments/${encodeURIComponent(name)}/rollback`;
     return this.json<Deployed>(path, { method: 'POST', body: JSON.stringify({ release, reason }) });
+  }
+
+  /** End a deployment; its history stays. */
+  stopDeployment(tenant: string, name: string): Promise<Deployed> {
+    const path = `${ofTeam(tenant)}/deployments/${encodeURIComponent(name)}`;
+    return this.json<Deployed>(path, { method: 'DELETE' });
   }
 
   /** The newest runs of a team's pipelines. */

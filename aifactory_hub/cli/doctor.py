@@ -129,8 +129,9 @@ async def _facts(
     try:
         source = gatherer.ApiSource(api)
         facts = await gatherer.gather(registry, source, api, probe=probe, inside=kubeconfig is None)
-        teams = await _provisioned_teams(registry, api)
-        return facts, [*teams, await gatherer.backup_finding(api, time.time())]
+        teams, now = await _provisioned_teams(registry, api), time.time()
+        ends = await gatherer.expiry_findings(registry, api, now)
+        return facts, [*teams, await gatherer.backup_finding(api, now), *ends]
     finally:
         await api.close()
 

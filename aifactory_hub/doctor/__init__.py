@@ -1,6 +1,7 @@
 """Gathers what ``domain.doctor`` judges: from a cluster's API, or from a file of objects."""
 
 from .answers import ask_for_answer
+from .expiry import expiry_findings
 from .factory_checks import backup_finding, factory_findings, factory_url
 from .gather import gather, gather_offline
 from .public_address import ask_for_sign_in, public_finding
@@ -18,6 +19,7 @@ __all__ = [
     "ask_for_room",
     "ask_for_sign_in",
     "backup_finding",
+    "expiry_findings",
     "factory_findings",
     "factory_url",
     "gather",

@@ -41,6 +41,8 @@ def test_the_first_three_stages_are_well_and_a_change_by_hand_is_found(found: Ac
     assert {each["stage"] for each in wrong} <= {4, 5}, wrong
     assert well["the chart of vCluster is 0.33 or newer"]["seen"].startswith("0.33")
     assert well["the chart of Kueue is 0.15 or newer"]["verdict"] == "ok"
+    for who in ("the hub", "the job service"):
+        assert well[f"the credential that {who} has for team nlp"]["verdict"] == "ok", "the vCluster wrote it just now"
     policy = ("networkpolicy", "aifactory-default-deny", "-n", "vc-vision")
     kubectl = cluster_of(found)
     try:

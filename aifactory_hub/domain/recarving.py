@@ -106,11 +106,11 @@ def plan_words(plan: Plan) -> str:
     if plan.steps:
         gpus = "1 idle GPU" if len(plan.steps) == 1 else f"{len(plan.steps)} idle GPUs"
         said.append(f"Cut anew, {gpus} would have room for {starts} more.")
-        said += [f"{left} would still find no slices."] if left else []
+        said += [f"There would still be no slice for {left}."] if left else []
     elif left and not plan.candidates:
-        said.append(f"{left} find no slices, and no GPU is idle that might be cut anew.")
+        said.append(f"There is no slice for {left} of what waits, and no GPU is idle that might be cut anew.")
     elif left:
-        said.append(f"{left} find no slices, and no other cut of an idle GPU has room for more of them.")
+        said.append(f"There is no slice for {left} of what waits, and no other cut of an idle GPU has room for more.")
     return " ".join(said) or "Nothing waits for slices."
 
 

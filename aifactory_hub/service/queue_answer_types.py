@@ -50,7 +50,7 @@ class CutAnswer(TypedDict):
     stranded: int
 
 
-class GpuAnswer(TypedDict):
+class CutGpuAnswer(TypedDict):
     """One GPU. ``unknown`` is why nothing can be said of it, null when its slices are known. ``slices`` is empty where
     it is not cut, and ``held`` whether a pod holds that one whole. ``largest`` is the largest free slice, ``uncut``
     are compute slices that no slice has. ``compute_slices`` is null for a GPU of which there is no card."""
@@ -89,7 +89,7 @@ class GpusAnswer(TypedDict):
 
     known: bool
     why: str | None
-    gpus: list[GpuAnswer] | None
+    gpus: list[CutGpuAnswer] | None
     sizes: list[SizeAnswer] | None
     free: float | None
     stranded: float | None
@@ -107,7 +107,7 @@ class StartAnswer(TypedDict):
     count: int
 
 
-class StepAnswer(TypedDict):
+class PlanStepAnswer(TypedDict):
     """One GPU that is cut anew. ``held_beside`` slices are held on the other GPUs of its node."""
 
     node: str
@@ -151,7 +151,7 @@ class PlanAnswer(TypedDict):
     """
 
     words: str
-    steps: list[StepAnswer]
+    steps: list[PlanStepAnswer]
     candidates: int
     fits_now: int
     left: int

@@ -18,7 +18,7 @@ from ..domain.queue_view import Waiter, demands_of, wanted_of
 from ..domain.recarving import Step, plan_words, recarve, shared_models
 from ..domain.team_overview import DeviceCount
 from ..registry import Registry
-from .queue_answer_types import GpuAnswer, GpusAnswer, PlanAnswer, StepAnswer, WaiterAnswer
+from .queue_answer_types import CutGpuAnswer, GpusAnswer, PlanAnswer, PlanStepAnswer, WaiterAnswer
 
 # Requests that a plan is made for: those that have waited the longest.
 MOST_PLANNED = 500
@@ -130,7 +130,7 @@ def plan_answer(
     }
 
 
-def _gpu(room: GpuRoom, card: Card | None) -> GpuAnswer:
+def _gpu(room: GpuRoom, card: Card | None) -> CutGpuAnswer:
     gpu = room.gpu
     cut = {} if gpu.unknown else gpu.cut()
     return {
@@ -151,7 +151,7 @@ def _gpu(room: GpuRoom, card: Card | None) -> GpuAnswer:
     }
 
 
-def _step(step: Step) -> StepAnswer:
+def _step(step: Step) -> PlanStepAnswer:
     counted = Counter((each.tenant, each.profile) for each in step.starts)
     return {
         "node": step.gpu.node,

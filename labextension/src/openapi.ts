@@ -2435,93 +2435,6 @@ export interface components {
             readonly month: string | null;
         };
         /**
-         * GpuAnswer
-         * @description ``usable_gib`` is what a program can allocate; null where nobody has measured it.
-         */
-        readonly aifactory_hub__domain__menu_json__GpuAnswer: {
-            /** Model */
-            readonly model: string;
-            /** Slice */
-            readonly slice: string | null;
-            /** Usable Gib */
-            readonly usable_gib: string | null;
-            /** Words */
-            readonly words: string;
-        };
-        /**
-         * StepAnswer
-         * @description One step of a job that has several, or one of its nodes.
-         */
-        readonly aifactory_hub__service__answer_types__StepAnswer: {
-            /** Finished */
-            readonly finished: string | null;
-            /** Name */
-            readonly name: string;
-            /** Reason */
-            readonly reason: string | null;
-            /** Started */
-            readonly started: string | null;
-            readonly state: components["schemas"]["StepState"];
-        };
-        /**
-         * GpuAnswer
-         * @description One GPU. ``unknown`` is why nothing can be said of it, null when its slices are known. ``slices`` is empty where
-         *     it is not cut, and ``held`` whether a pod holds that one whole. ``largest`` is the largest free slice, ``uncut``
-         *     are compute slices that no slice has. ``compute_slices`` is null for a GPU of which there is no card.
-         */
-        readonly aifactory_hub__service__queue_answer_types__GpuAnswer: {
-            /** Compute */
-            readonly compute: {
-                readonly [key: string]: number;
-            };
-            /** Compute Slices */
-            readonly compute_slices: number | null;
-            /** Held */
-            readonly held: boolean;
-            /** Index */
-            readonly index: number;
-            /** Largest */
-            readonly largest: string | null;
-            /** Model */
-            readonly model: string;
-            /** Node */
-            readonly node: string;
-            /** Slices */
-            readonly slices: readonly components["schemas"]["CutAnswer"][];
-            /** Uncut */
-            readonly uncut: number;
-            /** Unknown */
-            readonly unknown: string | null;
-            /** Uuid */
-            readonly uuid: string;
-        };
-        /**
-         * StepAnswer
-         * @description One GPU that is cut anew. ``held_beside`` slices are held on the other GPUs of its node.
-         */
-        readonly aifactory_hub__service__queue_answer_types__StepAnswer: {
-            /** After */
-            readonly after: {
-                readonly [key: string]: number;
-            };
-            /** Before */
-            readonly before: {
-                readonly [key: string]: number;
-            };
-            /** Held Beside */
-            readonly held_beside: number;
-            /** Index */
-            readonly index: number;
-            /** Model */
-            readonly model: string;
-            /** Node */
-            readonly node: string;
-            /** Starts */
-            readonly starts: readonly components["schemas"]["StartAnswer"][];
-            /** Uuid */
-            readonly uuid: string;
-        };
-        /**
          * AliasAnswer
          * @description Where an alias leads. ``back`` is the version that a rollback would lead to.
          */
@@ -3238,6 +3151,38 @@ export interface components {
             readonly stranded: number;
             /** Total */
             readonly total: number;
+        };
+        /**
+         * CutGpuAnswer
+         * @description One GPU. ``unknown`` is why nothing can be said of it, null when its slices are known. ``slices`` is empty where
+         *     it is not cut, and ``held`` whether a pod holds that one whole. ``largest`` is the largest free slice, ``uncut``
+         *     are compute slices that no slice has. ``compute_slices`` is null for a GPU of which there is no card.
+         */
+        readonly CutGpuAnswer: {
+            /** Compute */
+            readonly compute: {
+                readonly [key: string]: number;
+            };
+            /** Compute Slices */
+            readonly compute_slices: number | null;
+            /** Held */
+            readonly held: boolean;
+            /** Index */
+            readonly index: number;
+            /** Largest */
+            readonly largest: string | null;
+            /** Model */
+            readonly model: string;
+            /** Node */
+            readonly node: string;
+            /** Slices */
+            readonly slices: readonly components["schemas"]["CutAnswer"][];
+            /** Uncut */
+            readonly uncut: number;
+            /** Unknown */
+            readonly unknown: string | null;
+            /** Uuid */
+            readonly uuid: string;
         };
         /**
          * DataClass
@@ -4021,6 +3966,20 @@ export interface components {
             readonly models: readonly components["schemas"]["GivenModel"][];
         };
         /**
+         * GpuAnswer
+         * @description ``usable_gib`` is what a program can allocate; null where nobody has measured it.
+         */
+        readonly GpuAnswer: {
+            /** Model */
+            readonly model: string;
+            /** Slice */
+            readonly slice: string | null;
+            /** Usable Gib */
+            readonly usable_gib: string | null;
+            /** Words */
+            readonly words: string;
+        };
+        /**
          * GpusAnswer
          * @description The GPUs as they are cut. ``known`` false: nothing tells it, ``why`` says what is missing, and the rest is null.
          *
@@ -4032,7 +3991,7 @@ export interface components {
             /** Full */
             readonly full: number | null;
             /** Gpus */
-            readonly gpus: readonly components["schemas"]["aifactory_hub__service__queue_answer_types__GpuAnswer"][] | null;
+            readonly gpus: readonly components["schemas"]["CutGpuAnswer"][] | null;
             /** Idle */
             readonly idle: number | null;
             /** Known */
@@ -4796,7 +4755,7 @@ export interface components {
              * Steps
              * @description Of the attempt's run, in the order of their begin.
              */
-            readonly steps: readonly components["schemas"]["aifactory_hub__service__answer_types__StepAnswer"][];
+            readonly steps: readonly components["schemas"]["StepAnswer"][];
             /** Suspend Asked */
             readonly suspend_asked: boolean;
             /**
@@ -5814,7 +5773,7 @@ export interface components {
             /** More Quota */
             readonly more_quota: readonly components["schemas"]["MoreQuotaAnswer"][] | null;
             /** Steps */
-            readonly steps: readonly components["schemas"]["aifactory_hub__service__queue_answer_types__StepAnswer"][];
+            readonly steps: readonly components["schemas"]["PlanStepAnswer"][];
             /** Words */
             readonly words: string;
         };
@@ -5955,6 +5914,32 @@ export interface components {
              * @default null
              */
             readonly tenant: string | null;
+        };
+        /**
+         * PlanStepAnswer
+         * @description One GPU that is cut anew. ``held_beside`` slices are held on the other GPUs of its node.
+         */
+        readonly PlanStepAnswer: {
+            /** After */
+            readonly after: {
+                readonly [key: string]: number;
+            };
+            /** Before */
+            readonly before: {
+                readonly [key: string]: number;
+            };
+            /** Held Beside */
+            readonly held_beside: number;
+            /** Index */
+            readonly index: number;
+            /** Model */
+            readonly model: string;
+            /** Node */
+            readonly node: string;
+            /** Starts */
+            readonly starts: readonly components["schemas"]["StartAnswer"][];
+            /** Uuid */
+            readonly uuid: string;
         };
         /**
          * PlatformBills
@@ -6193,7 +6178,7 @@ export interface components {
             readonly display_name: string;
             /** Free Now */
             readonly free_now: number | null;
-            readonly gpu: components["schemas"]["aifactory_hub__domain__menu_json__GpuAnswer"] | null;
+            readonly gpu: components["schemas"]["GpuAnswer"] | null;
             /** Held By */
             readonly held_by: readonly components["schemas"]["HeldAnswer"][];
             readonly memory_bytes: components["schemas"]["AmountAnswer"];
@@ -7335,6 +7320,21 @@ export interface components {
             readonly kind: string;
             /** Number */
             readonly number: number;
+        };
+        /**
+         * StepAnswer
+         * @description One step of a job that has several, or one of its nodes.
+         */
+        readonly StepAnswer: {
+            /** Finished */
+            readonly finished: string | null;
+            /** Name */
+            readonly name: string;
+            /** Reason */
+            readonly reason: string | null;
+            /** Started */
+            readonly started: string | null;
+            readonly state: components["schemas"]["StepState"];
         };
         /**
          * StepPairAnswer

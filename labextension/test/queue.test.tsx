@@ -22,13 +22,24 @@ const GPU: Gpu = {
   ]
 };
 const WAITER = {
-  ...{ tenant: 'nlp', team: 'Language', kind: 'job', owner: 'j1', user: 'kim', profile: 'small', size: '1/7' },
+  ...{
+    tenant: 'nlp',
+    team: 'Language',
+    kind: 'job',
+    owner: 'j1',
+    user: 'kim',
+    profile: 'small',
+    size: '1/7'
+  },
   ...{ devices: [], since: null, cause: 'no-borrowing' as const, why: 'All are held.', lets_go: 'One ends.' }
 };
 const FULL: QueueAnswer = {
   ...QUEUE,
   not_known: ['vision'],
-  waiting: [WAITER, ...Array.from({ length: 11 }, (_, n) => ({ ...WAITER, tenant: 'other', owner: `k${n}` }))],
+  waiting: [
+    WAITER,
+    ...Array.from({ length: 11 }, (_, n) => ({ ...WAITER, tenant: 'other', owner: `k${n}` }))
+  ],
   gpus: {
     ...{ known: true, why: null, gpus: [GPU], sizes: [], free: 0.8, stranded: 0.5 },
     ...{ idle: 0, partly: 1, full: 0, unknown: 0 }
@@ -101,7 +112,9 @@ test('a GPU is drawn by its slices, held ones first and what is not cut last', (
     ['uncut', 1]
   ]);
   expect(pieces({ ...GPU, slices: [], held: true })).toEqual([{ name: '', use: 'held', wide: 7 }]);
-  expect(gpuWords(GPU, trans)).toBe('1g.10gb: 1 held, 2 free; 3g.40gb: 0 held, 1 free (of no use to what waits)');
+  expect(gpuWords(GPU, trans)).toBe(
+    '1g.10gb: 1 held, 2 free; 3g.40gb: 0 held, 1 free (of no use to what waits)'
+  );
   expect(gpuWords({ ...GPU, unknown: 'not heard' }, trans)).toBe('not known: not heard');
   expect(cutWords({}, trans)).toBe('not cut');
 });

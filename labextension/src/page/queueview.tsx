@@ -297,7 +297,12 @@ export function Copied({ title, text, trans }: CopiedProps): JSX.Element {
         {printable(text)}
       </pre>
       <p>
-        <button type="button" className="jp-mod-styled" onClick={copy} aria-label={trans.__('Copy %1', title)}>
+        <button
+          type="button"
+          className="jp-mod-styled"
+          onClick={copy}
+          aria-label={trans.__('Copy %1', title)}
+        >
           {trans.__('Copy')}
         </button>{' '}
         <span role="status">{said}</span>

@@ -294,7 +294,7 @@ export function Copied({ title, text, trans }: CopiedProps): JSX.Element {
     <>
       <h4>{title}</h4>
       <pre className="aif-Copied" tabIndex={0} aria-label={title}>
-        {printable(text)}
+        {text.split('\n').map(printable).join('\n')}
       </pre>
       <p>
         <button

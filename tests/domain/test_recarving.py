@@ -68,6 +68,13 @@ def test_what_fits_already_is_not_taken_its_place() -> None:
     assert len(plan.fits_now) == 1 and len(plan.left) == 1
 
 
+def test_no_cut_lets_two_start_in_place_of_one_that_fits_already() -> None:
+    plan = recarve(
+        [gpu("a", 0, *SMALLS)], CARDS, [wants(SMALL, 7, since=9), wants(LARGE, since=1), wants(LARGE, since=2)]
+    )
+    assert (plan.steps, len(plan.fits_now), len(plan.left)) == ((), 1, 2)
+
+
 def test_of_two_gpus_that_would_do_it_takes_one_on_a_node_where_nothing_is_held() -> None:
     seen = [gpu("a", 0, *SMALLS), gpu("a", 1, "3g.40gb*", "3g.40gb*"), gpu("b", 0, *SMALLS)]
     (step,) = recarve(seen, CARDS, [wants(LARGE)]).steps

@@ -53,6 +53,7 @@ def test_the_file_is_copied(page: Page) -> None:
     expect(queue.get_by_text("Copied.")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied.startswith("version: v1\nmig-configs:\n  recarve-1:\n    - devices: [0]\n"), copied
+    assert queue.locator("pre").first.inner_text().strip() == copied.strip()
 
 
 @pytest.mark.parametrize("size", ["wide", "phone"])

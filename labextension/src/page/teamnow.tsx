@@ -158,7 +158,7 @@ function Queue(props: ListProps): JSX.Element {
               <td>{each.size}</td>
               <td className="aif-Number">{sinceWords(each.since, now, trans)}</td>
               <td>
-                {printable(each.why)} <span className="aif-Quiet">{printable(each.lets_go)}</span>
+                {printable(each.why)} <span className="aif-Quiet aif-Lets-go">{printable(each.lets_go)}</span>
               </td>
               <td>
                 <WaitingStop {...props} waiting={each} />

@@ -110,7 +110,8 @@ function Waiting({ found, site, trans }: WaitingProps): JSX.Element {
                 </td>
                 <td>{each.size}</td>
                 <td>
-                  {printable(each.why)} <span className="aif-Quiet aif-Lets-go">{printable(each.lets_go)}</span>
+                  {printable(each.why)}{' '}
+                  <span className="aif-Quiet aif-Lets-go">{printable(each.lets_go)}</span>
                 </td>
               </tr>
             ))}

@@ -18,9 +18,9 @@ def gpu(node: str, index: int, *slices: str, model: str = MODEL, held: bool = Fa
 
 def sample(
     host: str = "gpu-1",
-    index: int = 0,
+    index: int | str = 0,
     slice: str = "",
-    id: int = 0,
+    id: int | str = 0,
     product: str = "NVIDIA H100 80GB HBM3",
     **labels: str,
 ) -> Series:

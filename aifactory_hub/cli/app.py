@@ -33,6 +33,7 @@ _ELSEWHERE = {
     "secret": "aifactory_hub.client.secret_commands:secret",
     "trigger": "aifactory_hub.client.trigger_commands:trigger",
     "notifications": "aifactory_hub.client.notification_commands:notifications_command",
+    "queue": "aifactory_hub.client.queue_commands:queue",
     "quota": "aifactory_hub.cli.quota:quota",
     "usage": "aifactory_hub.cli.usage:usage",
     "bill": "aifactory_hub.cli.usage:bill",

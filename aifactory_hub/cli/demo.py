@@ -10,7 +10,7 @@ import click
 from .loading import load
 
 # As in aifactory_hub.demo.fleet, which needs the demo's packages.
-SCENARIOS = ("calm", "busy", "full", "fragmented")
+SCENARIOS = ("calm", "busy", "full", "fragmented", "miscut")
 _FOLDER = Path.home() / ".local/state/aifactory-hub-demo"
 
 

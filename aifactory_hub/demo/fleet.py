@@ -40,7 +40,8 @@ class Habit:
 
 
 # ``calm`` has always room, and lena keeps a slice and does nothing with it; ``busy`` has sometimes none, ``full``
-# hardly ever. ``fragmented`` has small slices free on every side while each large one is taken.
+# hardly ever. ``fragmented`` has small slices free on every side while each large one is taken. In ``miscut`` more
+# small ones are wanted than there are, and nobody wants a large one.
 SCENARIOS: Mapping[str, tuple[Habit, ...]] = {
     "calm": (
         Habit("lena", "nlp", SMALL, 36_000, 36_000),
@@ -73,6 +74,17 @@ SCENARIOS: Mapping[str, tuple[Habit, ...]] = {
         Habit("jun", "vision", SMALL, 300, 300),
         Habit("tess", "vision", LARGE, 600, 600),
         Habit("mads", "vision", OLDER, 600, 600),
+    ),
+    "miscut": (
+        Habit("lena", "nlp", SMALL, 36_000, 36_000),
+        Habit("omar", "nlp", SMALL, 36_000, 36_000),
+        Habit("ruth", "nlp", SMALL, 36_000, 36_000),
+        Habit("ines", "nlp", SMALL, 36_000, 36_000),
+        Habit("petra", "nlp", SMALL, 36_000, 36_000),
+        Habit("jun", "vision", SMALL, 36_000, 36_000),
+        Habit("timo", "vision", SMALL, 36_000, 36_000),
+        Habit("yara", "vision", SMALL, 36_000, 36_000),
+        Habit("mads", "vision", SMALL, 36_000, 36_000),
     ),
 }
 

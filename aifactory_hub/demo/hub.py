@@ -38,6 +38,7 @@ from ..store.ledger import Ledger
 from ..store.verdicts import Verdicts
 from .cluster import DemoCluster
 from .folder import Keys
+from .gpus import DemoHost
 from .history import fill
 from .people import PEOPLE
 from .provider import DemoProvider, make_provider_app
@@ -180,6 +181,7 @@ async def running_service(folder: Path, ports: Ports, keys: Keys, cluster: DemoC
             telemetry=telemetry,
             places=places,
             stopping=stopping,
+            host=DemoHost(cluster.provider, cluster.team_loads),
         )
         telemetry.working = working_by(context.idle.activity)
         past = MadePast(context.usage, context.idle.acts, context.peaks)

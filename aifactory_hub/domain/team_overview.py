@@ -18,6 +18,7 @@ from .quota import Holder
 from .team_end import notice_of
 from .tenants import Role, Tenant
 from .tickets import Ticket
+from .wait_reasons import reason_of
 
 
 class DeviceCount(TypedDict):
@@ -47,7 +48,10 @@ class HoldingAnswer(TypedDict):
 
 
 class WaitingAnswer(TypedDict):
-    """Who waits, in the order of service. ``user`` and ``owner`` are null where the caller may not see whose it is."""
+    """Who waits, in the order of service. ``user`` and ``owner`` are null where the caller may not see whose it is.
+
+    ``why`` it waits and what ``lets_go`` are sentences.
+    """
 
     kind: str
     owner: str | None
@@ -56,6 +60,8 @@ class WaitingAnswer(TypedDict):
     profile: str
     size: str
     since: str | None
+    why: str
+    lets_go: str
 
 
 class OverviewAnswer(TypedDict):
@@ -109,6 +115,7 @@ def overview(
 ) -> OverviewAnswer:
     """The team as its people may see it: those who hold come first who have held the longest."""
     holders = () if load.usage is None else load.usage.holders
+    queue = None if load.queue is None else [_waiting(each, tenant, catalogue, load, reader) for each in load.queue]
     ordered = sorted(holders, key=lambda each: (each.since is None, each.since or 0.0, each.user, each.owner))
     return {
         "tenant": tenant.name,
@@ -121,7 +128,7 @@ def overview(
         "notice": notice_of(tenant, load.now),
         "renewable": tenant.retirement is not None and tenant.retirement.notice is not None,
         "holding": None if load.usage is None else [_holding(each, catalogue) for each in ordered],
-        "waiting": None if load.queue is None else [_waiting(each, catalogue, reader) for each in load.queue],
+        "waiting": queue,
     }
 
 
@@ -159,9 +166,10 @@ def _holding(holder: Holder, catalogue: Catalogue) -> HoldingAnswer:
     }
 
 
-def _waiting(ticket: Ticket, catalogue: Catalogue, reader: Reader) -> WaitingAnswer:
+def _waiting(ticket: Ticket, tenant: Tenant, catalogue: Catalogue, load: TeamLoad, reader: Reader) -> WaitingAnswer:
     """Jobs of a team are in the list that all its people see. Whose server waits is for admins and for its owner."""
     seen = ticket.kind != KIND_SERVER or reader.role is Role.ADMIN or ticket.user == reader.name
+    reason = reason_of(ticket, tenant, load)
     return {
         "kind": ticket.kind,
         "owner": ticket.owner if seen else None,
@@ -170,6 +178,8 @@ def _waiting(ticket: Ticket, catalogue: Catalogue, reader: Reader) -> WaitingAns
         "profile": ticket.profile,
         "size": _size(ticket.profile, catalogue),
         "since": None if ticket.filed_at is None else iso(ticket.filed_at),
+        "why": reason.why,
+        "lets_go": reason.lets_go,
     }
 
 

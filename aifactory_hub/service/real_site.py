@@ -49,6 +49,7 @@ from .controller.reconcile import Reconciler
 from .executors import clock as clock_pool
 from .executors import metering
 from .gates import SiteRules
+from .host_view import WatchedHost
 from .idle.hub_servers import HubServers
 from .images import Images
 from .job_gate import JobGate
@@ -147,6 +148,7 @@ async def real_context(settings: ServiceSettings) -> AsyncIterator[Context]:
             budgets=budgets,
             serving=KubernetesServing(site) if registry.deployments.enabled else None,
             mail=None if settings.mail is None else SmtpServer(settings.mail),
+            host=WatchedHost(watch, telemetry, provider),
             prefix=settings.prefix,
         )
         await witness.start()

@@ -69,6 +69,7 @@ from .deployments.parts import assemble_deployments
 from .executors import Pool, metering
 from .executors import clock as clock_pool
 from .gates import SiteRules
+from .host_view import HostView, NoHostView
 from .idle.hub_servers import Stopping
 from .idle.peaks import PEAKS_EVERY, PeakWatch
 from .idle.watch import IdleWatch, Places
@@ -150,6 +151,7 @@ def assemble(
     budgets: Budgets | None = None,
     serving: ServingEngine | None = None,
     mail: MailServer | None = None,
+    host: HostView | None = None,
     prefix: str = "/services/aifactory/",
 ) -> Context:
     """The context of these parts; nothing is started. ``tick``, ``quiet`` and ``unheard`` in seconds: see Reconciler.
@@ -158,7 +160,8 @@ def assemble(
     everything, where something fills it. ``forget`` is called with a removed tenant when
     it has no live job any more. ``git_protocols`` other than https are for tests. ``telemetry`` has samples of the pods
     whose ``places`` are known, ``stopping`` ends idle servers; None: there are none. ``serving`` runs deployments; None
-    where nothing is deployed. ``mail`` takes mails to people, None: there are none. ``prefix`` is the path of pages.
+    where nothing is deployed. ``mail`` takes mails to people, None: there are none. ``host`` shows the host's pods and
+    GPUs; None: nothing does. ``prefix`` is the path of pages.
     """
     registry = provider.registry
     changes, log_news = ChangeFeed(), ChangeFeed()
@@ -361,6 +364,7 @@ def assemble(
         provisioner_token_hash=provisioner_token_hash,
         team_desk=team_desk,
         team_queries=TeamQueries(PrometheusRelay(lambda: provider.registry.telemetry)),
+        host=host or NoHostView(),
         sign_in=sign_in,
     )
 

@@ -24,6 +24,8 @@ TIMEOUT = 20.0
 LARGEST = 64 * 2**20
 MOST_SERIES = 200_000
 _AT_ONCE = 4
+# Seconds over which slices are looked at: the exporter does not name the pod of a slice at every look.
+_SLICES_OF = 120
 _SLICES = "count by (instance, UUID, GPU_I_ID, GPU_I_PROFILE)"
 _PODS = "sum by (namespace, pod)"
 
@@ -62,6 +64,16 @@ class Prometheus:
         reading = Reading(expected=expected_samples(config, after), **dict(zip(asked, found, strict=True)))
         # In a thread, as the reading of answers: thousands of pods would hold the event loop up.
         return await asyncio.to_thread(samples_of, reading, pods)
+
+    async def slices(self) -> list[Series]:
+        """The series of all slices and uncut GPUs of the last minutes, each with the pod that holds it if there is one.
+
+        Raises TelemetryUnavailable.
+        """
+        config = self._get_config()
+        if config.prometheus is None:
+            raise TelemetryUnavailable("telemetry.prometheus is not set in tenants.yaml")
+        return await self._series(config, None, slice_questions(config))
 
     async def close(self) -> None:
         """See Telemetry."""
@@ -122,6 +134,15 @@ def questions(config: TelemetryConfig, after: float) -> dict[str, tuple[Signal |
         "cpu": (Signal.CPU, of(Signal.CPU, cpu)),
         "pod_memory": (Signal.MEMORY, of(Signal.MEMORY, memory)),
     }
+
+
+def slice_questions(config: TelemetryConfig) -> list[tuple[str, str]]:
+    """What is asked about slices, held or free: each has samples of its memory, if anything has."""
+    span = f"[{max(_SLICES_OF, 4 * config.scrape)}s]"
+    job = _quoted(config.gpu_job)
+    return [
+        (each.name, f'count_over_time({each.name}{{job="{job}"}}{span})') for each in _names(Signal.GPU_MEMORY, config)
+    ]
 
 
 def expected_samples(config: TelemetryConfig, after: float) -> int:

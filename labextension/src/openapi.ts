@@ -1221,6 +1221,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/queue": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What waits, the longest first, and why; for the hub's administrators also the GPUs, and a plan to cut them. */
+        readonly get: operations["getQueue"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/quota": {
         readonly parameters: {
             readonly query?: never;
@@ -2861,6 +2878,27 @@ export interface components {
             readonly share: number;
         };
         /**
+         * CapacityAnswer
+         * @description A device of which there is more or less afterwards. ``carved`` and ``after`` are counts of ``cluster.carved``,
+         *     ``promised`` is what ``teams`` own together, ``short`` of which the plan takes away.
+         */
+        readonly CapacityAnswer: {
+            /** After */
+            readonly after: number;
+            /** Carved */
+            readonly carved: number;
+            /** Flavor */
+            readonly flavor: string;
+            /** Promised */
+            readonly promised: number;
+            /** Resource */
+            readonly resource: string;
+            /** Short */
+            readonly short: number;
+            /** Teams */
+            readonly teams: readonly string[];
+        };
+        /**
          * CaseAnswer
          * @description An example of a rule.
          */
@@ -3098,6 +3136,53 @@ export interface components {
             readonly flavor: string;
             /** Resource */
             readonly resource: string;
+        };
+        /**
+         * CutAnswer
+         * @description So many slices of a name: ``free`` of ``total``. ``stranded`` of the free ones are asked for by nothing that
+         *     waits, while something else waits.
+         */
+        readonly CutAnswer: {
+            /** Free */
+            readonly free: number;
+            /** Slice */
+            readonly slice: string;
+            /** Stranded */
+            readonly stranded: number;
+            /** Total */
+            readonly total: number;
+        };
+        /**
+         * CutGpuAnswer
+         * @description One GPU. ``unknown`` is why nothing can be said of it, null when its slices are known. ``slices`` is empty where
+         *     it is not cut, and ``held`` whether a pod holds that one whole. ``largest`` is the largest free slice, ``uncut``
+         *     are compute slices that no slice has. ``compute_slices`` is null for a GPU of which there is no card.
+         */
+        readonly CutGpuAnswer: {
+            /** Compute */
+            readonly compute: {
+                readonly [key: string]: number;
+            };
+            /** Compute Slices */
+            readonly compute_slices: number | null;
+            /** Held */
+            readonly held: boolean;
+            /** Index */
+            readonly index: number;
+            /** Largest */
+            readonly largest: string | null;
+            /** Model */
+            readonly model: string;
+            /** Node */
+            readonly node: string;
+            /** Slices */
+            readonly slices: readonly components["schemas"]["CutAnswer"][];
+            /** Uncut */
+            readonly uncut: number;
+            /** Unknown */
+            readonly unknown: string | null;
+            /** Uuid */
+            readonly uuid: string;
         };
         /**
          * DataClass
@@ -3898,6 +3983,34 @@ export interface components {
             readonly usable_gib: string | null;
             /** Words */
             readonly words: string;
+        };
+        /**
+         * GpusAnswer
+         * @description The GPUs as they are cut. ``known`` false: nothing tells it, ``why`` says what is missing, and the rest is null.
+         *
+         *     ``free`` and ``stranded`` are in whole GPUs. On ``idle`` GPUs nothing is held, on ``full`` ones everything.
+         */
+        readonly GpusAnswer: {
+            /** Free */
+            readonly free: number | null;
+            /** Full */
+            readonly full: number | null;
+            /** Gpus */
+            readonly gpus: readonly components["schemas"]["CutGpuAnswer"][] | null;
+            /** Idle */
+            readonly idle: number | null;
+            /** Known */
+            readonly known: boolean;
+            /** Partly */
+            readonly partly: number | null;
+            /** Sizes */
+            readonly sizes: readonly components["schemas"]["SizeAnswer"][] | null;
+            /** Stranded */
+            readonly stranded: number | null;
+            /** Unknown */
+            readonly unknown: number | null;
+            /** Why */
+            readonly why: string | null;
         };
         /**
          * GrantAnswer
@@ -5085,6 +5198,20 @@ export interface components {
             readonly simulated: boolean;
         };
         /**
+         * MoreQuotaAnswer
+         * @description A team whose quota has to grow by ``more`` before what there is room for can start.
+         */
+        readonly MoreQuotaAnswer: {
+            /** Flavor */
+            readonly flavor: string;
+            /** More */
+            readonly more: number;
+            /** Resource */
+            readonly resource: string;
+            /** Tenant */
+            readonly tenant: string;
+        };
+        /**
          * MoveAnswer
          * @description What came of it. ``held``: people have to approve it first, then it is to be asked again; nothing has moved.
          */
@@ -5626,6 +5753,36 @@ export interface components {
          */
         readonly PipelineStepState: "PENDING" | "RUNNING" | "SUCCEEDED" | "FAILED" | "SKIPPED" | "CANCELLED";
         /**
+         * PlanAnswer
+         * @description Which idle GPUs a person might cut anew. Nothing of it is applied by the service.
+         *
+         *     ``config`` is a file for nvidia-mig-parted, ``commands`` are typed once it is where the GPU Operator reads it; both
+         *     are empty for a plan without steps. ``more_quota`` null: what the teams hold is not known. ``left_out`` of those
+         *     that have waited the shortest were not planned for.
+         */
+        readonly PlanAnswer: {
+            /** Candidates */
+            readonly candidates: number;
+            /** Capacities */
+            readonly capacities: readonly components["schemas"]["CapacityAnswer"][];
+            /** Commands */
+            readonly commands: readonly string[];
+            /** Config */
+            readonly config: string;
+            /** Fits Now */
+            readonly fits_now: number;
+            /** Left */
+            readonly left: number;
+            /** Left Out */
+            readonly left_out: number;
+            /** More Quota */
+            readonly more_quota: readonly components["schemas"]["MoreQuotaAnswer"][] | null;
+            /** Steps */
+            readonly steps: readonly components["schemas"]["PlanStepAnswer"][];
+            /** Words */
+            readonly words: string;
+        };
+        /**
          * Planned
          * @description A job that is only thought of: as Submission, but nothing is stored, so it needs no key.
          */
@@ -5762,6 +5919,32 @@ export interface components {
              * @default null
              */
             readonly tenant: string | null;
+        };
+        /**
+         * PlanStepAnswer
+         * @description One GPU that is cut anew. ``held_beside`` slices are held on the other GPUs of its node.
+         */
+        readonly PlanStepAnswer: {
+            /** After */
+            readonly after: {
+                readonly [key: string]: number;
+            };
+            /** Before */
+            readonly before: {
+                readonly [key: string]: number;
+            };
+            /** Held Beside */
+            readonly held_beside: number;
+            /** Index */
+            readonly index: number;
+            /** Model */
+            readonly model: string;
+            /** Node */
+            readonly node: string;
+            /** Starts */
+            readonly starts: readonly components["schemas"]["StartAnswer"][];
+            /** Uuid */
+            readonly uuid: string;
         };
         /**
          * PlatformBills
@@ -6109,6 +6292,33 @@ export interface components {
          * @enum {string}
          */
         readonly Provider: "github" | "gitlab" | "gitea" | "bitbucket" | "local";
+        /**
+         * QueueAnswer
+         * @description What waits, the longest first; ``left_off`` more are not in the list. ``not_known`` are teams of which nothing is
+         *     known now. ``gpus`` and ``plan`` are for the hub's administrators, null for others; ``plan`` also while the GPUs are
+         *     not known.
+         */
+        readonly QueueAnswer: {
+            /** As Of */
+            readonly as_of: string;
+            readonly gpus: components["schemas"]["GpusAnswer"] | null;
+            /** Left Off */
+            readonly left_off: number;
+            /** Not Known */
+            readonly not_known: readonly string[];
+            readonly plan: components["schemas"]["PlanAnswer"] | null;
+            /**
+             * Scope
+             * @enum {string}
+             */
+            readonly scope: "platform" | "teams";
+            /** Simulated */
+            readonly simulated: boolean;
+            /** Teams */
+            readonly teams: readonly string[];
+            /** Waiting */
+            readonly waiting: readonly components["schemas"]["WaiterAnswer"][];
+        };
         /**
          * QuotaAnswer
          * @description What the tenant may hold, holds, and what fits now. ``known`` false: the quota engine does not answer.
@@ -7052,11 +7262,45 @@ export interface components {
             readonly user: string;
         };
         /**
+         * SizeAnswer
+         * @description One size over all known GPUs: ``free`` of ``total``, on ``gpus`` GPUs; ``waiting`` are asked for.
+         */
+        readonly SizeAnswer: {
+            /** Flavor */
+            readonly flavor: string;
+            /** Free */
+            readonly free: number;
+            /** Gpus */
+            readonly gpus: number;
+            /** Resource */
+            readonly resource: string;
+            /** Slice */
+            readonly slice: string;
+            /** Stranded */
+            readonly stranded: number;
+            /** Total */
+            readonly total: number;
+            /** Waiting */
+            readonly waiting: number;
+        };
+        /**
          * Stage
          * @description Where a team is. The first six are passed in this order; READY and what follows are states that last.
          * @enum {string}
          */
         readonly Stage: "walls" | "queue" | "control-plane" | "api" | "credentials" | "door" | "ready" | "waking" | "asleep" | "paused" | "draining" | "retired";
+        /**
+         * StartAnswer
+         * @description So many requests of a team for a profile.
+         */
+        readonly StartAnswer: {
+            /** Count */
+            readonly count: number;
+            /** Profile */
+            readonly profile: string;
+            /** Tenant */
+            readonly tenant: string;
+        };
         /**
          * StatementAnswer
          * @description A signed statement about a version: its number in the service's chain, what it says, and which key signed it.
@@ -8356,12 +8600,58 @@ export interface components {
             readonly words: string;
         };
         /**
+         * WaitCause
+         * @description Slugs for programs.
+         *
+         *     NEVER: more than the team may hold. OWN: its notebooks hold all that notebooks may have. NO_BORROWING: its own are
+         *     held, and it may borrow none. BORROWED: it has borrowed as many as it may. CLUSTER: its own are held, and nobody
+         *     leaves one idle. LENT: other teams hold some of its own. BEHIND: others of the team are served first. NO_SLICE:
+         *     it has its quota, and no node has a free slice. APPROVAL and BUDGET hold it. LATER: it is tried again. ENGINE: the
+         *     quota engine says why. UNKNOWN: not known.
+         * @enum {string}
+         */
+        readonly WaitCause: "never" | "own" | "no-borrowing" | "borrowed" | "cluster" | "lent" | "behind" | "no-slice" | "approval" | "budget" | "later" | "engine" | "unknown";
+        /**
+         * WaiterAnswer
+         * @description Something that waits. ``user`` and ``owner`` are null where the caller may not see whose it is, ``since`` where
+         *     that is not known. ``why`` and ``lets_go`` are sentences, ``cause`` is for programs.
+         */
+        readonly WaiterAnswer: {
+            readonly cause: components["schemas"]["WaitCause"];
+            /** Devices */
+            readonly devices: readonly components["schemas"]["DeviceCount"][];
+            /** Kind */
+            readonly kind: string;
+            /** Lets Go */
+            readonly lets_go: string;
+            /** Owner */
+            readonly owner: string | null;
+            /** Profile */
+            readonly profile: string;
+            /** Since */
+            readonly since: string | null;
+            /** Size */
+            readonly size: string;
+            /** Team */
+            readonly team: string;
+            /** Tenant */
+            readonly tenant: string;
+            /** User */
+            readonly user: string | null;
+            /** Why */
+            readonly why: string;
+        };
+        /**
          * WaitingAnswer
          * @description Who waits, in the order of service. ``user`` and ``owner`` are null where the caller may not see whose it is.
+         *
+         *     ``why`` it waits and what ``lets_go`` are sentences.
          */
         readonly WaitingAnswer: {
             /** Kind */
             readonly kind: string;
+            /** Lets Go */
+            readonly lets_go: string;
             /** Name */
             readonly name: string | null;
             /** Owner */
@@ -8374,6 +8664,8 @@ export interface components {
             readonly size: string;
             /** User */
             readonly user: string | null;
+            /** Why */
+            readonly why: string;
         };
         /**
          * WaitingApprovals
@@ -11248,6 +11540,38 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["ImpactAnswer"];
+                };
+            };
+            /** @description What went wrong. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getQueue: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The team; left out: all that the caller may see. */
+                readonly tenant?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What waits, the longest first, and why; for the hub's administrators also the GPUs, and a plan to cut them. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["QueueAnswer"];
                 };
             };
             /** @description What went wrong. */

@@ -3,6 +3,7 @@ import { act, type JSX } from 'react';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Offline } from '../src/errors';
 import type { AllAdvice, Bills, Budget, Budgets, IdleServers, TeamOverview } from '../src/page/ledger';
+import { QUEUE } from './queue';
 import { PageApi } from '../src/page/pageapi';
 import type { Site } from '../src/page/pagehead';
 import { PlatformPage } from '../src/page/platformpage';
@@ -131,6 +132,7 @@ beforeEach(() => {
   const counts = { servers: 2, jobs: 1, waiting: null };
   const teams = [{ tenant: 'nlp', display_name: 'Language', unavailable: null, ...counts }];
   jest.spyOn(api, 'teams').mockResolvedValue({ simulated: false, teams });
+  jest.spyOn(api, 'queue').mockResolvedValue(QUEUE);
   jest.spyOn(api, 'teamStates').mockResolvedValue(STATES);
   jest.spyOn(api, 'allTeamRequests').mockResolvedValue({ requests: [], simulated: false });
   jest.spyOn(api, 'health').mockResolvedValue({
@@ -230,10 +232,15 @@ test('a member stops their own jobs alone; an admin those of all, and servers at
 
 test('a server of somebody else waits without a name', async () => {
   const waiting = [
-    { kind: 'server', owner: null, name: null, user: null, profile: 'p', size: 's', since: null }
+    {
+      ...{ kind: 'server', owner: null, name: null, user: null, profile: 'p', size: 's', since: null },
+      ...{ why: 'Its notebooks hold all.', lets_go: 'One of them ends.' }
+    }
   ];
   jest.spyOn(api, 'team').mockResolvedValue({ ...TEAM, waiting });
-  expect(await shown(team())).toContain('somebody of the team');
+  const text = await shown(team());
+  expect(text).toContain('somebody of the team');
+  expect(text).toContain('Its notebooks hold all. One of them ends.');
 });
 
 test('the platform is for administrators', async () => {

@@ -47,12 +47,13 @@ class Demo:
 
 
 @contextmanager
-def running_demo(above: Path) -> Iterator[Demo]:
+def running_demo(above: Path, scenario: str = "calm") -> Iterator[Demo]:
     """The demo. The panel is built first, so that it is there at the first look."""
     subprocess.run([sys.executable, str(ROOT / "labextension/build.py")], check=True, timeout=900)
     folder, port = above / "demo", find_ports(0).public
     code = "from aifactory_hub.cli import main; main()"
     words = [sys.executable, "-c", code, "demo", "--port", str(port), "--folder", str(folder), "--speed", "0"]
+    words += ["--scenario", scenario]
     # `make setup` has installed the proxy: in the cluster's network npm would wait for one that it can't reach.
     shutil.copytree(Path(sys.prefix) / "proxy", folder / "proxy", symlinks=True)
     output = (folder.parent / "demo.out").open("wb")

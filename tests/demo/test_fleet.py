@@ -38,7 +38,7 @@ def test_all_neighbours_are_at_work_at_the_start(scenario: str) -> None:
 
 @pytest.mark.parametrize(
     ("scenario", "least", "most"),
-    [("calm", 0.0, 0.0), ("busy", 0.0, 0.0), ("full", 0.6, 1.0), ("fragmented", 0.0, 0.0)],
+    [("calm", 0.0, 0.0), ("busy", 0.0, 0.0), ("full", 0.6, 1.0), ("fragmented", 0.0, 0.0), ("miscut", 1.0, 1.0)],
 )
 def test_a_scenario_leaves_as_much_room_as_its_name_says(scenario: str, least: float, most: float) -> None:
     limit = REGISTRY.tenants["nlp"].quota.limit(Device("h100-80gb", "nvidia.com/mig-1g.10gb"))

@@ -26,7 +26,9 @@ def holder(kind: str, owner: str, since: float | None) -> Holder:
 
 
 def waits(kind: str, owner: str, user: str) -> Ticket:
-    return Ticket("nlp", owner, owner, TicketState.QUEUED, kind, owner, user, "mig-1g.10gb", filed_at=NOW)
+    return Ticket(
+        "nlp", owner, owner, TicketState.QUEUED, kind, owner, user, "mig-1g.10gb", devices={SMALL: 1}, filed_at=NOW
+    )
 
 
 def test_who_has_held_the_longest_comes_first_and_each_has_a_name() -> None:
@@ -57,6 +59,15 @@ def test_whose_server_waits_is_for_admins_and_for_its_owner(name: str, role: Rol
     assert [each["user"] for each in answer["waiting"]] == users
     assert [each["owner"] is None for each in answer["waiting"]] == [user is None for user in users]
     assert all("kim" not in str(each) for each in answer["waiting"] if each["user"] is None)
+
+
+def test_it_says_why_each_waits_and_what_would_let_it_go() -> None:
+    held = holder("job", "j1", NOW)
+    answer = seen(TeamLoad(NOW, Usage({SMALL: 1}, (held,)), queue=(waits("job", "j2", "kim"),)))
+    assert answer["waiting"] is not None
+    (waiting,) = answer["waiting"]
+    assert waiting["why"] == "The team holds 1 of its own 1 mig-1g.10gb, and may borrow none."
+    assert waiting["lets_go"].startswith("It starts when enough of these have ended: job j1 of ada.")
 
 
 def test_what_is_not_known_is_null_and_not_empty() -> None:

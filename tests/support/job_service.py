@@ -41,6 +41,7 @@ from aifactory_hub.service.budget_policy import BudgetPolicy
 from aifactory_hub.service.budgets import Budgets
 from aifactory_hub.service.controller.reconcile import Reconciler
 from aifactory_hub.service.gates import SiteRules
+from aifactory_hub.service.host_view import HostView
 from aifactory_hub.service.job_gate import JobGate
 from aifactory_hub.service.page_files import PageFile, PageFiles
 from aifactory_hub.service.ticket_rules import JobRulesPolicy
@@ -163,6 +164,7 @@ def make_context(
     heard_at: Callable[[], int] | None = None,
     serving: ServingEngine | None = None,
     mail: MailServer | None = None,
+    host: HostView | None = None,
 ) -> Context:
     """The service's parts on this folder, nothing started. The caller closes ``jobs``."""
     provider = registry if isinstance(registry, RegistryProvider) else RegistryProvider(registry)
@@ -193,6 +195,7 @@ def make_context(
         budgets=budgets,
         serving=serving,
         mail=mail,
+        host=host,
     )
 
 
@@ -236,6 +239,7 @@ async def running_service(
     gates: SiteRules | None = None,
     serving: ServingEngine | None = None,
     mail: MailServer | None = None,
+    host: HostView | None = None,
 ) -> AsyncIterator[RunningService]:
     """The service on a port; ``port`` to come back on the same one after a restart, ``files`` for other storage,
     ``database`` for another one than a file in ``path``."""
@@ -260,6 +264,7 @@ async def running_service(
         gates=gates,
         serving=serving,
         mail=mail,
+        host=host,
     )
     server = make_server(make_app(context, PREFIX, PAGE))
     if socket is None:

@@ -158,3 +158,22 @@ def test_a_little_more_than_the_time_is_looked_at() -> None:
     assert asked["engine"][1][0][1].endswith("[2760s])")
     assert "[3300s]" in asked["xid"][1][0][1] and "offset 3300s" in asked["cut_known"][1][0][1]
     assert expected_samples(config, 2700) == 92
+
+
+async def test_slices_are_read_held_and_free_of_both_generations() -> None:
+    free = {"UUID": "GPU-1", "GPU_I_ID": "8", "GPU_I_PROFILE": "1g.10gb"}
+    async with fake_prometheus() as fake:
+        fake.answers = {
+            "count_over_time(DCGM_FI_DEV_FB_USED{job": [(LABELS, "4")],
+            "count_over_time(DCGM_FI_DEV_FB_USED_BYTES{job": [(free, "4")],
+        }
+        source = reader(fake, scrape=45, gpu_job='gpus"x')
+        found = await source.slices()
+        await source.close()
+    assert [each.labels for each in found] == [LABELS, free]
+    assert all(question.endswith('{job="gpus\\"x"}[180s])') for question in fake.asked), fake.asked
+
+
+async def test_without_prometheus_no_slice_is_known() -> None:
+    with pytest.raises(TelemetryUnavailable, match=r"telemetry\.prometheus is not set"):
+        await Prometheus(TelemetryConfig).slices()

@@ -30,6 +30,7 @@ from ..controller.reconcile import Reconciler
 from ..deployments.parts import DeploymentParts
 from ..executors import PersonalPool, parsing_pool, receiving_pool
 from ..gates import SiteRules
+from ..host_view import HostView
 from ..idle.watch import IdleWatch
 from ..job_gate import JobGate
 from ..models.desk import ModelDesk
@@ -66,7 +67,8 @@ class Context:
     ``gates`` are the site's rules, ``job_gate`` asks them about jobs, and ``verdicts`` has what they said;
     ``approvals`` has people vote on what a rule holds.
     ``notifications`` has what waits to be told and what people chose, ``mailer`` sends mail to them.
-    ``idle`` watches servers that hold a GPU, ``peaks`` has the most that pods used.
+    ``idle`` watches servers that hold a GPU, ``peaks`` has the most that pods used. ``host`` is what can be seen of the
+    host's pods and GPUs.
     ``site_token_hash`` is that of the token which hub and service share; None where there is none, as is
     ``metrics_token_hash``, that of Prometheus' token, and ``provisioner_token_hash``. ``team_desk`` takes requests for
     teams, ``team_queries`` their questions to Prometheus. ``sign_in`` is
@@ -114,6 +116,7 @@ class Context:
     peaks: HoldPeaks
     team_desk: TeamDesk
     team_queries: TeamQueries
+    host: HostView
     approvals: ApprovalDesk = field(default_factory=NoApprovals)
     site_token_hash: str | None = None
     sign_in: HubSignIn | None = None

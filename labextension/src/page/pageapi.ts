@@ -45,6 +45,7 @@ function proven(address: string): string {
 
 type ApprovalPage = components['schemas']['ApprovalPage'];
 type Health = components['schemas']['HealthAnswer'];
+type QueueAnswer = components['schemas']['QueueAnswer'];
 
 function pageTransport(prefix: string): Transport {
   return {
@@ -215,6 +216,11 @@ export class PageApi extends Api {
   /** How much each team holds now. */
   teams(): Promise<PlatformOverview> {
     return this.json<PlatformOverview>('api/platform/overview');
+  }
+
+  /** What waits in all teams, the GPUs, and a plan to cut idle ones anew. */
+  queue(): Promise<QueueAnswer> {
+    return this.json<QueueAnswer>('api/queue');
   }
 
   /** What may be asked for, and why one may not. */

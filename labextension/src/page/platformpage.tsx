@@ -10,6 +10,7 @@ import { MonthChoice, Totals, uncertainWords, UsageTable } from './monthviews';
 import type { PageApi } from './pageapi';
 import { PageHead, SimulatedNotice, type Site } from './pagehead';
 import { type Question, QuestionBox } from './question';
+import { QueueView } from './queueview';
 import { TeamsOnTheHost } from './teamstates';
 import { useAnswer } from './useanswer';
 
@@ -60,6 +61,7 @@ function Whole({ site, api, trans }: PlatformProps): JSX.Element {
     <>
       <SimulatedNotice shown={site.simulated} trans={trans} />
       <HealthView {...{ site, api, trans }} />
+      <QueueView {...{ site, api, trans }} />
       <TeamsOnTheHost {...{ site, api, trans }} />
       <section aria-labelledby="aif-teams">
         <h2 id="aif-teams">{trans.__('All teams')}</h2>

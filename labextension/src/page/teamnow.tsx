@@ -133,7 +133,7 @@ function Queue(props: ListProps): JSX.Element {
   }
   return (
     <div className="aif-Wide" role="region" aria-label={trans.__('Waiting')} tabIndex={0}>
-      <table className="aif-Table aif-Lines">
+      <table className="aif-Table aif-Lines aif-Waiting">
         <thead>
           <tr>
             <th scope="col">{trans.__('Place')}</th>
@@ -141,6 +141,7 @@ function Queue(props: ListProps): JSX.Element {
             <th scope="col">{trans.__('What')}</th>
             <th scope="col">{trans.__('Size')}</th>
             <th scope="col">{trans.__('Waits since')}</th>
+            <th scope="col">{trans.__('Why, and what would let it go')}</th>
             <th scope="col">{trans.__('Stop')}</th>
           </tr>
         </thead>
@@ -156,6 +157,9 @@ function Queue(props: ListProps): JSX.Element {
               </td>
               <td>{each.size}</td>
               <td className="aif-Number">{sinceWords(each.since, now, trans)}</td>
+              <td>
+                {printable(each.why)} <span className="aif-Quiet aif-Lets-go">{printable(each.lets_go)}</span>
+              </td>
               <td>
                 <WaitingStop {...props} waiting={each} />
               </td>

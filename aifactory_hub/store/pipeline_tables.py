@@ -21,6 +21,7 @@ class PipelineRunRow(Base):
         Index("ix_pipeline_runs_trigger", "trigger", "created_at"),
         Index("ix_pipeline_runs_name", "tenant", "name", "created_at", "id"),
         Index("ix_pipeline_runs_finished", "finished_at", "id"),
+        Index("ix_pipeline_runs_retry_of", "retry_of"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)

@@ -32,7 +32,8 @@ def pipeline(**steps: Any) -> Pipeline:
 )
 def test_only_what_fits_decides_and_a_notebook_always_does(said: dict[str, Any], left: set[str]) -> None:
     step = pipeline(a=said).step("a")
-    assert (step.cache, chosen(FILES, step)) == (True, left)
+    assert step.cache
+    assert set(chosen(FILES, step)) == left
 
 
 def test_a_pattern_that_fits_nothing_is_named_with_its_step() -> None:

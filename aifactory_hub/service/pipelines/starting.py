@@ -143,6 +143,10 @@ class Starter:
         if earlier is not None:
             return _same(earlier, digest, new=False)
         pipeline = pipeline_of(run)
+        if not self.runs.steps([run.id])[run.id]:
+            return Refusal(
+                RefusalReason.BAD_FIELD, f"Run {run.id} is not kept any more: start the pipeline.", field="id"
+            )
         if step is not None and step not in {each.name for each in pipeline.steps}:
             names = ", ".join(each.name for each in pipeline.steps)
             return Refusal(RefusalReason.BAD_FIELD, f"There is no step {step!r}. Steps: {names}.", field="step")

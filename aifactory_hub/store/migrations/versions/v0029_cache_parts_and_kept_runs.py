@@ -11,6 +11,7 @@ down_revision = "0027"
 _INDEXES = (
     ("ix_pipeline_runs_name", "pipeline_runs", ["tenant", "name", "created_at", "id"]),
     ("ix_pipeline_runs_finished", "pipeline_runs", ["finished_at", "id"]),
+    ("ix_pipeline_runs_retry_of", "pipeline_runs", ["retry_of"]),
     ("ix_pipeline_steps_taken_from", "pipeline_steps", ["taken_from"]),
 )
 

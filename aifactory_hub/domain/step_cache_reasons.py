@@ -39,7 +39,7 @@ def why_run(
     if not unlike:
         return None
     words = [*files] if "files" in unlike else []
-    words += [_changed(name, before.get(name), now.get(name)) for name in unlike if name != "files"]
+    words += [_changed(name[:_LONGEST_NAME], before.get(name), now.get(name)) for name in unlike if name != "files"]
     if not words:
         words = ["its files changed"]
     shown, more = words[:_NAMED], len(words) - _NAMED

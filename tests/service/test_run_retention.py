@@ -132,9 +132,10 @@ async def test_runs_are_looked_through_a_few_at_a_time_and_what_is_kept_stops_no
 ) -> None:
     monkeypatch.setattr(retention, "_AT_ONCE", 2)
     monkeypatch.setattr(retention, "_BATCHES", 2)
-    runs = [start(world, str(number), TWO.replace("make", f"make {number}")) for number in range(6)]
-    for number, run in enumerate(runs):
-        made = await go_on(world, run)
+    runs = []
+    for number in range(6):
+        runs.append(start(world, str(number), TWO.replace("make", f"make {number}")))
+        made = await go_on(world, runs[-1])
         if number < 3:
             plant(world.service, str(made["a"].job_id), "fraud", {"w.safetensors": str(number).encode()})
     kept = [run.id for run in reversed(runs[:3])]

@@ -101,7 +101,9 @@ class StepCache:
         never = why_never_taken(record.spec, image=image, simulated=registry.cluster.simulated)
         if never is not None:
             return never
-        decide = await uploads.run(maker.deciding, run, to_run.pipeline, job.step, steps)
+        decide = files
+        if job.step.inputs:
+            decide = await uploads.run(maker.deciding, run, to_run.pipeline, job.step, steps)
         return Keyed(record, Deciding(run.tenant, record.spec, image, template, decide, job.step.inputs, data))
 
     async def _take(self, to_run: ToRun, keyed: Keyed, key: str) -> Refusal | str | None:

@@ -139,9 +139,8 @@ class StepFiles:
             return self.writer.digest(list(given.values()), self._own(run))
 
     def deciding(self, run: PipelineRun, pipeline: Pipeline, step: Step, steps: Mapping[str, RunStep]) -> str | None:
-        """The same of those files alone that decide whether an earlier result counts. Raises CantRun."""
-        if not step.inputs:
-            return self.digest(run, pipeline, step, steps)
+        """The same of those files alone that decide whether an earlier result of a step with ``inputs`` counts. Raises
+        CantRun."""
         with _said_of_files():
             given = {file.name: file for _, file, _ in self._given(pipeline, step, steps)}
             return self.writer.digest(list(given.values()), self._chosen(run, step))

@@ -95,7 +95,9 @@ export function takenWords(step: PipelineStep, trans: TranslationBundle): string
 
 /** What is said of a step beside its state and where it is taken from; of one that is cached also why it ran. */
 export function aboutStep(step: PipelineStep, trans: TranslationBundle): string {
-  return [step.reason ?? valueWords(step, trans), step.cache_reason ?? ''].filter(text => text !== '').join('; ');
+  return [step.reason ?? valueWords(step, trans), step.cache_reason ?? '']
+    .filter(text => text !== '')
+    .join('; ');
 }
 
 function valueWords(step: PipelineStep, trans: TranslationBundle): string {

@@ -144,8 +144,15 @@ def _show(one: PipelineRun, as_json: bool) -> None:
     click.echo(line(f"{one.data['name']}  {one.state}  {_cause(one)}"))
     if one.data["reason"]:
         click.echo(line(one.data["reason"]))
-    rows = [(s["key"], s["state"], s["job"] or "", s["reason"] or _values(s)) for s in one.data["steps"]]
+    rows = [(s["key"], s["state"], s["job"] or "", _about(s)) for s in one.data["steps"]]
     table(("STEP", "STATE", "JOB", "ABOUT"), rows)
+
+
+def _about(step: dict[str, Any]) -> str:
+    """Why it stands as it does, or its values; and of a step that is cached why it ran, or why it did not."""
+    # A service before this one says nothing of it.
+    told = (step["reason"] or _values(step), step.get("cache_reason"))
+    return "; ".join(text for text in told if text)
 
 
 def _values(step: dict[str, Any]) -> str:
@@ -177,4 +184,5 @@ def _print_check(file: str, found: dict[str, Any]) -> None:
 def _notes(step: dict[str, Any]) -> str:
     why = step.get("uncacheable")
     always = [] if why is None else [f"it always runs: {why}"]
-    return "; ".join([*step["warnings"], *always])
+    given = [f"data {', '.join(step['data'])}"] if step.get("data") else []
+    return "; ".join([*step["warnings"], *given, *always])

@@ -16,7 +16,12 @@ DIGESTS: Mapping[str, re.Pattern[str]] = {
     "lakefs": re.compile(r"[0-9a-f]{64}"),
 }
 MOST_OF_A_JOB = 50
+# What a name of a model's version begins with, so that none of a dataset is taken for it.
+MODEL = "model:"
+# Of one name with its version, in characters.
+LONGEST_REFERENCE = 250
 _SHORTEST_DIGEST = 12
+_REFERENCE = re.compile(r"(?:model:)?[^@:\s]+@[^@\s]+")
 
 
 class DataClass(StrEnum):
@@ -58,6 +63,31 @@ class DatasetVersion:
     size: int | None
     by: str
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class GivenVersion:
+    """What a job is given: ``name`` is that of a dataset, or ``model:`` and that of a model. ``kind`` says of what the
+    digest is, see DIGESTS; None for a model."""
+
+    name: str
+    number: int
+    digest: str
+    kind: str | None = None
+
+    @property
+    def reference(self) -> str:
+        """The name that means this version alone, such as ``claims@3``."""
+        return f"{self.name}@{self.number}"
+
+
+def reference_problem(text: str) -> str | None:
+    """Why this names no version of a dataset or model; None where it may. Whether there is one is another question."""
+    if len(text) > LONGEST_REFERENCE:
+        return f"it has {len(text)} characters, and at most {LONGEST_REFERENCE} are allowed"
+    if _REFERENCE.fullmatch(text):
+        return None
+    return f"{text!r} names no version: write <dataset>@<number>, <dataset>@latest or {MODEL}<model>@<alias>"
 
 
 def digest_problem(kind: str, digest: str) -> str | None:

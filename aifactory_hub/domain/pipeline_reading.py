@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from .datasets import reference_problem
 from .pipeline_acts import ACTS, act_faults, read_act, relation_faults
 from .pipeline_conditions import BadExpression, MetricReference, read_condition, read_reference
 from .pipeline_schema import Fault, form_faults
@@ -36,6 +37,9 @@ def _early(steps: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault(place, f"a step has one of {', '.join(_WORK)}, and this one {given}")
         if "parameters" in said and "command" in said:
             yield Fault((*place, "parameters"), "they are for a notebook or template: a command has its own words")
+        for number, reference in enumerate(said.get("data", ())):
+            if (problem := reference_problem(reference)) is not None:
+                yield Fault((*place, "data", number), problem)
         yield from _expression_faults(place, said)
         yield from act_faults(place, said)
 
@@ -63,7 +67,7 @@ def _listed(value: str | Sequence[str]) -> Sequence[str]:
 
 def _step(name: str, said: Mapping[str, Any], defaults: Mapping[str, Any]) -> Step:
     environment = {**defaults.get("environment", {}), **said.get("environment", {})}
-    outputs = said.get("outputs")
+    outputs, cache = said.get("outputs"), said.get("cache", False)
     return Step(
         name=name,
         command=said.get("command", ""),
@@ -83,7 +87,9 @@ def _step(name: str, said: Mapping[str, Any], defaults: Mapping[str, Any]) -> St
         nodes=said.get("nodes", 1),
         retries=said.get("retries", defaults.get("retries", 0)),
         max_seconds=said.get("max_seconds", defaults.get("max_seconds")),
-        cache=said.get("cache", False),
+        data=tuple(said.get("data", ())),
+        cache=bool(cache),
+        inputs=tuple(cache["inputs"]) if isinstance(cache, Mapping) else (),
     )
 
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .datasets import LONGEST_REFERENCE, MOST_OF_A_JOB
 from .deployments import MOST_REPLICAS, Framework
 from .pipeline_conditions import STEP_NAME
-from .pipelines import MOST_OF_A_MATRIX, MOST_STEPS
+from .pipelines import MOST_INPUTS, MOST_OF_A_MATRIX, MOST_STEPS
 
 VERSION = "aifactory-hub.io/pipeline/v1"
 _VARIABLE = "[A-Za-z_][A-Za-z0-9_]*"
@@ -96,6 +97,17 @@ _DEPLOY = {
         "recreate": _about("End the release before first.", {"type": "boolean"}),
     },
 }
+_CACHE = {
+    "type": ["boolean", "object"],
+    "additionalProperties": False,
+    "required": ["inputs"],
+    "properties": {
+        "inputs": _about(
+            "Patterns of the files of the run that decide, such as `src/**`. Files of needed steps decide in any case.",
+            {"type": "array", "items": _LINE, "minItems": 1, "maxItems": MOST_INPUTS, "uniqueItems": True},
+        ),
+    },
+}
 _STEP = {
     "type": "object",
     "additionalProperties": False,
@@ -157,10 +169,19 @@ _STEP = {
             "Let an alias lead to the version that a needed step registered; as a text, the alias.", _PROMOTE
         ),
         "deploy": _about("Let what a needed step promoted, or registered, answer under a name.", _DEPLOY),
+        "data": _about(
+            "Versions of datasets and models that its jobs are given: `claims@3`, `claims@latest`, `model:fraud@prod`.",
+            {
+                "type": "array",
+                "items": {"type": "string", "minLength": 1, "maxLength": LONGEST_REFERENCE},
+                "maxItems": MOST_OF_A_JOB,
+                "uniqueItems": True,
+            },
+        ),
         "cache": _about(
             "Whether an earlier job of the team counts where all that decides its result is the same. Off by default: "
-            "it is for steps that read nothing but their files, variables and metrics.",
-            {"type": "boolean"},
+            "it is for steps that read nothing but their files, data, variables and metrics.",
+            _CACHE,
         ),
     },
 }

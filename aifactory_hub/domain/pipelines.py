@@ -15,6 +15,8 @@ MOST_STEPS = 50
 # Of one step, and of a whole pipeline.
 MOST_OF_A_MATRIX = 64
 MOST_JOBS = 200
+# Patterns of one step's ``inputs``.
+MOST_INPUTS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,10 @@ class Step:
     set: an act is done by the service itself, without a job.
     ``files`` says which files of other steps it gets, by patterns; a needed step that it does not name gives all of its
     files. ``metrics`` are environment variables with metrics of other steps. ``when`` are conditions that all have to
-    be met. ``matrix`` makes one job for each combination of its values. ``max_seconds`` is for one attempt. ``cache``:
-    an earlier job of the team counts where all that decides its result is the same.
+    be met. ``matrix`` makes one job for each combination of its values. ``max_seconds`` is for one attempt. ``data``
+    are versions of datasets and models that its jobs are given, such as ``claims@3``. ``cache``: an earlier job of the
+    team counts where all that decides its result is the same. Of the files that the run was started with only those
+    decide that fit ``inputs``; all of them where it is empty.
     """
 
     name: str
@@ -81,7 +85,9 @@ class Step:
     nodes: int = 1
     retries: int = 0
     max_seconds: int | None = None
+    data: tuple[str, ...] = ()
     cache: bool = False
+    inputs: tuple[str, ...] = ()
 
     @property
     def jobs(self) -> int:

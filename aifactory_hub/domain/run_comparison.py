@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from .datasets import GivenVersion
 from .job_spec import JobSpec
 from .pipeline_acts import act_words
 from .pipeline_runs import PipelineStepState
@@ -139,8 +140,9 @@ def _told(text: str | None) -> str | None:
     return text if text is None or len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def step_parts(job: StepJob, spec: JobSpec | None) -> Parts:
-    """What decides how a step's job runs: as the file says it, and as it was submitted where it has a job."""
+def step_parts(job: StepJob, spec: JobSpec | None, given: Sequence[GivenVersion] | None = None) -> Parts:
+    """What decides how a step's job runs: as the file says it, and as it was submitted where it has a job. ``given`` is
+    the data that its job got; None where it has none."""
     step = job.step
     shown = {
         "command": step.command,
@@ -157,13 +159,20 @@ def step_parts(job: StepJob, spec: JobSpec | None) -> Parts:
         "when": " and ".join(map(str, step.when)),
         "outputs": "" if step.outputs is None else ", ".join(step.outputs),
         "files of steps": _values({need: ", ".join(patterns) for need, patterns in step.files.items()}),
-        "cache": "true" if step.cache else "",
+        "data": ", ".join(step.data) if given is None else _versions(given),
+        "cache": (", ".join(step.inputs) or "true") if step.cache else "",
         "files": "" if spec is None else spec.input_sha256 or "",
         "image": "" if spec is None else spec.image or "",
     }
     variables = step.environment if spec is None else spec.environment
     hidden = {f"variable {name}": value for name, value in variables.items() if name not in job.values}
     return Parts({name: text for name, text in shown.items() if text}, hidden)
+
+
+def _versions(given: Sequence[GivenVersion]) -> str:
+    """Each version with the beginning of its digest, by name."""
+    ordered = sorted(given, key=lambda each: (each.name, each.number))
+    return ", ".join(f"{version.reference} ({version.digest[:12]})" for version in ordered)
 
 
 def run_parts(cause: Mapping[str, object], *, name: str, owner: str, files: str | None, cache: bool) -> Parts:

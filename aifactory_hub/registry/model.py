@@ -86,10 +86,10 @@ class NotebookConfig:
 class JobsConfig:
     """Limits of jobs; sizes in bytes, times in seconds.
 
-    ``keep_...`` count from a job's end. ``webhook_hosts`` are internal hosts that messages may go to, also without
-    TLS; all others are public and https. ``engines`` run jobs, the first of them those that name none; one that can't
-    start gives its devices back after ``start_timeout``. ``room_...`` is what may be held of the service's disk, in
-    bytes; uploads leave ``keep_free`` per cent of it free.
+    ``keep_...`` count from a job's end, ``keep_runs`` from that of a run of a pipeline. ``webhook_hosts`` are internal
+    hosts that messages may go to, also without TLS; all others are public and https. ``engines`` run jobs, the first of
+    them those that name none; one that can't start gives its devices back after ``start_timeout``. ``room_...`` is what
+    may be held of the service's disk, in bytes; uploads leave ``keep_free`` per cent of it free.
     """
 
     image: str
@@ -105,6 +105,7 @@ class JobsConfig:
     keep_inputs: int = 7 * 86400
     keep_logs: int = 30 * 86400
     keep_artifacts: int = 30 * 86400
+    keep_runs: int = 365 * 86400
     webhook_hosts: tuple[str, ...] = ()
 
 

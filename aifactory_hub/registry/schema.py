@@ -171,6 +171,9 @@ class JobsSection(Section):
     keep_inputs: Seconds = key("How long a job's input files are kept after its end.", "7d", default=7 * 86400)
     keep_logs: Seconds = key("How long a job's log is kept after its end.", "30d", default=30 * 86400)
     keep_artifacts: Seconds = key("How long a job's result files are kept after its end.", "30d", default=30 * 86400)
+    keep_runs: Seconds = key(
+        "How long a run of a pipeline is kept after its end, and what its trigger heard.", "365d", default=365 * 86400
+    )
     webhook_hosts: list[Text] = key(
         "Internal hosts that jobs may notify, also by plain http; others must be public and https.",
         "[hooks.example.org]",

@@ -24,6 +24,7 @@ class CheckedStepAnswer(TypedDict):
     """What would become of one job of a pipeline. ``refusal`` says why it would be refused.
 
     ``cache`` is whether its step is cached; ``uncacheable`` says why no earlier job can count for it all the same.
+    ``data`` are the versions of datasets and models that it would be given now, such as claims@3.
     """
 
     key: str
@@ -35,6 +36,7 @@ class CheckedStepAnswer(TypedDict):
     warnings: list[str]
     cache: bool
     uncacheable: str | None
+    data: list[str]
 
 
 class PipelineCheckAnswer(TypedDict):
@@ -77,7 +79,8 @@ class PipelineStepAnswer(TypedDict):
     is no longer kept.
 
     ``taken_from`` is the earlier run whose job counts here; ``cached``: because all that decides its result is the
-    same, and not because this run repeats that one. ``result`` is of a step without a job.
+    same, and not because this run repeats that one. ``cache_reason`` says of a cached step why it ran, or why it
+    did not. ``data`` is what the file names. ``result`` is of a step without a job.
     """
 
     key: str
@@ -92,6 +95,8 @@ class PipelineStepAnswer(TypedDict):
     job_state: JobState | None
     taken_from: str | None
     cached: bool
+    cache_reason: str | None
+    data: list[str]
     metrics: dict[str, float | None]
     result: StepResultAnswer | None
     started: Moment | None

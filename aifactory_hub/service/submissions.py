@@ -87,7 +87,7 @@ class Submissions:
         # What a job asks of its team's budgets.
         self._asked = asked
         self._missing_secrets = missing_secrets
-        self._data = data or GivenData(Datasets(jobs.db), ModelRegistry(jobs.db), clock)
+        self.data = data or GivenData(Datasets(jobs.db), ModelRegistry(jobs.db), clock)
 
     async def submit(
         self, owner: str, tenant: str, submission: Submission, *, role: Role | None = None
@@ -156,7 +156,7 @@ class Submissions:
             plan = self.plan(tenant, submission)
         if isinstance(plan, Refusal):
             return plan
-        given = self._data.find(tenant, submission.data)
+        given = self.data.find(tenant, submission.data)
         if isinstance(given, Refusal):
             return given
         if (refused := self.secret_problem(tenant, owner, submission.secrets)) is not None:
@@ -167,7 +167,7 @@ class Submissions:
         if judged.refusal is not None:
             return self._refused(judged)
         record = _held(asked, judged)
-        self._data.give(record.id, record.owner, given)
+        self.data.give(record.id, record.owner, given)
         try:
             return _same(self._jobs.add(record, judged.row_to_keep, self._asked(record)), record)
         except SnapshotMissing:
@@ -175,7 +175,7 @@ class Submissions:
 
     def data_problem(self, tenant: str, wanted: Sequence[str]) -> Refusal | None:
         """Which of these versions of datasets there is not; None when there are all. Blocks."""
-        found = self._data.find(tenant, wanted)
+        found = self.data.find(tenant, wanted)
         return found if isinstance(found, Refusal) else None
 
     def secret_problem(self, tenant: str, owner: str, names: Sequence[str]) -> Refusal | None:
@@ -207,12 +207,12 @@ class Submissions:
         )
         if (refused := self.secret_problem(job.tenant, job.owner, job.spec.secrets)) is not None:
             return refused
-        given = self._data.of_job(job.id)
+        given = self.data.of_job(job.id)
         judged = self.gate.review(Verb.RETRY, asked, role, given.seen)
         if judged.refusal is not None:
             return self._refused(judged)
         record = _held(asked, judged)
-        self._data.give(record.id, record.owner, given)
+        self.data.give(record.id, record.owner, given)
         try:
             if job.spec.input_sha256 is None or job.inputs_dropped_at is None:
                 return _same(self._jobs.add(record, judged.row_to_keep, self._asked(record)), record)

@@ -91,6 +91,7 @@ from .triggers.parts import assemble_both
 from .webhooks import Messenger
 
 _RETENTION_EVERY = 60.0
+_RUN_RETENTION_EVERY = 600.0
 # Reservations are counted at once; this only notices what was removed.
 _COUNT_EVERY = 300.0
 _LEASE_EVERY = 5.0
@@ -294,6 +295,7 @@ def assemble(
         "notifications": (max(tick, _NOTIFICATIONS_EVERY), gathering.tick),
         "mail": (max(tick, _MAIL_EVERY), mailer.tick),
         "retention": (_RETENTION_EVERY, retention.tick),
+        "retention of runs": (_RUN_RETENTION_EVERY, pipelines.retention.tick),
         "room": (_COUNT_EVERY, room.recount),
         "ledger's journal": (tick, _in_thread(ledger_journal.flush, metering)),
         "journal of models": (tick, _in_thread(model_journal.flush)),

@@ -45,11 +45,21 @@ class PipelineRun:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheNote:
+    """What is noted of a step that is cached: the key that stands for all that decides its result, what that is part by
+    part, and why it runs, or took an earlier result. Empty for one that is not cached."""
+
+    key: str | None = None
+    parts: Mapping[str, str] | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunStep:
     """One job of a run. ``taken_from`` is the earlier run whose job counts here, because it succeeded there.
 
-    ``cache_key`` stands for all that decides the result of a step that is cached; ``cached``: it was not run, for the
-    job of an earlier step with this key counts.
+    ``cache_key``, ``cache_parts`` and ``cache_reason`` are those of CacheNote; ``cached``: it was not run, for the job
+    of an earlier step with this key counts.
     ``result`` is what a step without a job did, such as the version that it registered; until then, whether it is held.
     """
 
@@ -61,6 +71,8 @@ class RunStep:
     taken_from: str | None = None
     cache_key: str | None = None
     cached: bool = False
+    cache_parts: Mapping[str, str] | None = None
+    cache_reason: str | None = None
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     result: Mapping[str, Any] | None = None
     started_at: float | None = None
@@ -143,9 +155,9 @@ class PipelineRuns:
                 found[run_id].append(_step(values))
         return found
 
-    def begin(self, run_id: str, key: str, job_id: str, *, now: float, cache_key: str | None = None) -> None:
+    def begin(self, run_id: str, key: str, job_id: str, *, now: float, note: CacheNote | None = None) -> None:
         """Record that a step's job is there. Only once: it changes nothing for one that has begun."""
-        values = {"state": PipelineStepState.RUNNING.value, "job_id": job_id, "started_at": now, "cache_key": cache_key}
+        values = {"state": PipelineStepState.RUNNING.value, "job_id": job_id, "started_at": now, **_noted(note)}
         self._change_step(run_id, key, values, (PipelineStepState.PENDING,))
 
     def with_cache_key(self, tenant: str, cache_key: str, *, since: float, limit: int) -> list[tuple[str, RunStep]]:
@@ -165,12 +177,33 @@ class PipelineRuns:
             rows = [dict(row._mapping) for row in connection.execute(query)]
         return [(row.pop("run_id"), _step(row)) for row in rows]
 
-    def take(self, run_id: str, key: str, earlier: RunStep, origin: str, *, now: float) -> None:
+    def last_cached(self, run: PipelineRun, key: str) -> tuple[str, RunStep] | None:
+        """The newest step of this key that has a cache key, in an earlier run of a pipeline of the same name and team,
+        with that run's id."""
+        place = tuple_(PipelineRunRow.created_at, PipelineRunRow.id)
+        query = (
+            select(PipelineStepRow.run_id, *_STEP)
+            .join(PipelineRunRow, PipelineRunRow.id == PipelineStepRow.run_id)
+            .where(PipelineRunRow.tenant == run.tenant, PipelineRunRow.name == run.name)
+            .where(place < (run.created_at, run.id))
+            .where(PipelineStepRow.key == key, PipelineStepRow.cache_key.is_not(None))
+            .order_by(PipelineRunRow.created_at.desc(), PipelineRunRow.id.desc())
+            .limit(1)
+        )
+        with self._db.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        values = None if row is None else dict(row._mapping)
+        return None if values is None else (values.pop("run_id"), _step(values))
+
+    def take(
+        self, run_id: str, key: str, earlier: RunStep, origin: str, *, now: float, note: CacheNote | None = None
+    ) -> None:
         """Record that the job of an ``earlier`` step with the same cache key counts, which run ``origin`` has made."""
         values = {
             "state": PipelineStepState.SUCCEEDED.value,
             "job_id": earlier.job_id,
             "taken_from": earlier.taken_from or origin,
+            **_noted(note),
             "cache_key": earlier.cache_key,
             "cached": True,
             "metrics": dict(earlier.metrics),
@@ -253,7 +286,16 @@ def _step(values: Mapping[str, Any]) -> RunStep:
     return RunStep(**{**values, "state": PipelineStepState(values["state"])})
 
 
+def _noted(note: CacheNote | None) -> dict[str, Any]:
+    if note is None:
+        return {}
+    kept = None if note.parts is None else dict(note.parts)
+    return {"cache_key": note.key, "cache_parts": kept, "cache_reason": note.reason}
+
+
 def _step_values(step: RunStep) -> dict[str, Any]:
     values = {f.name: getattr(step, f.name) for f in fields(RunStep)}
     result = None if step.result is None else dict(step.result)
-    return {**values, "state": step.state.value, "metrics": dict(step.metrics), "result": result}
+    parts = None if step.cache_parts is None else dict(step.cache_parts)
+    told = {"metrics": dict(step.metrics), "result": result, "cache_parts": parts}
+    return {**values, "state": step.state.value, **told}

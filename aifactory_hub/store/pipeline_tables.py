@@ -19,6 +19,9 @@ class PipelineRunRow(Base):
         Index("ix_pipeline_runs_tenant", "tenant", "created_at", "id"),
         Index("ix_pipeline_runs_state", "state"),
         Index("ix_pipeline_runs_trigger", "trigger", "created_at"),
+        Index("ix_pipeline_runs_name", "tenant", "name", "created_at", "id"),
+        Index("ix_pipeline_runs_finished", "finished_at", "id"),
+        Index("ix_pipeline_runs_retry_of", "retry_of"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -45,7 +48,11 @@ class PipelineStepRow(Base):
     """One job of a run: see pipeline_runs.RunStep for what the columns mean."""
 
     __tablename__ = "pipeline_steps"
-    __table_args__ = (Index("ix_pipeline_steps_job", "job_id"), Index("ix_pipeline_steps_cache_key", "cache_key"))
+    __table_args__ = (
+        Index("ix_pipeline_steps_job", "job_id"),
+        Index("ix_pipeline_steps_cache_key", "cache_key"),
+        Index("ix_pipeline_steps_taken_from", "taken_from"),
+    )
 
     run_id: Mapped[str] = mapped_column(ForeignKey("pipeline_runs.id", ondelete="CASCADE"), primary_key=True)
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -56,6 +63,8 @@ class PipelineStepRow(Base):
     taken_from: Mapped[str | None] = mapped_column(String(40))
     cache_key: Mapped[str | None] = mapped_column(String(64))
     cached: Mapped[bool] = mapped_column(Boolean)
+    cache_parts: Mapped[dict[str, str] | None] = mapped_column(JSON)
+    cache_reason: Mapped[str | None] = mapped_column(Text)
     metrics: Mapped[dict[str, Any]] = mapped_column(JSON)
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     started_at: Mapped[float | None] = mapped_column(Float(53))

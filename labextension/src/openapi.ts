@@ -2959,12 +2959,15 @@ export interface components {
          * @description What would become of one job of a pipeline. ``refusal`` says why it would be refused.
          *
          *     ``cache`` is whether its step is cached; ``uncacheable`` says why no earlier job can count for it all the same.
+         *     ``data`` are the versions of datasets and models that it would be given now, such as claims@3.
          */
         readonly CheckedStepAnswer: {
             /** Accepted */
             readonly accepted: boolean;
             /** Cache */
             readonly cache: boolean;
+            /** Data */
+            readonly data: readonly string[];
             /** Key */
             readonly key: string;
             /** Needs */
@@ -5709,11 +5712,16 @@ export interface components {
          *     is no longer kept.
          *
          *     ``taken_from`` is the earlier run whose job counts here; ``cached``: because all that decides its result is the
-         *     same, and not because this run repeats that one. ``result`` is of a step without a job.
+         *     same, and not because this run repeats that one. ``cache_reason`` says of a cached step why it ran, or why it
+         *     did not. ``data`` is what the file names. ``result`` is of a step without a job.
          */
         readonly PipelineStepAnswer: {
+            /** Cache Reason */
+            readonly cache_reason: string | null;
             /** Cached */
             readonly cached: boolean;
+            /** Data */
+            readonly data: readonly string[];
             /** Finished */
             readonly finished: string | null;
             /** Job */

@@ -16,7 +16,7 @@ function step(key: string, needs: string[], more: Partial<PipelineStep> = {}): P
   return {
     ...{ key, step: key.split('.')[0] ?? '', needs, when: [], work: 'true', values: {}, metrics: {} },
     ...{ state: 'PENDING', reason: null, job: null, job_state: null, taken_from: null, result: null },
-    ...{ started: null, finished: null, cached: false },
+    ...{ started: null, finished: null, cached: false, cache_reason: null, data: [] },
     ...more
   };
 }
@@ -100,10 +100,14 @@ test('a run says its state, what started it, and each step with its job', async 
 test('a step that took an earlier result leads to the run that has it', async () => {
   const { steps } = RUN;
   const took = { state: 'SUCCEEDED' as const, taken_from: 'p0', metrics: { rows: 3 } };
-  const run = { ...RUN, steps: [step('a', [], { ...took, cached: true }), step('b', [], took), ...steps] };
+  const why = 'nothing that decides it has changed';
+  const cached = step('a', [], { ...took, cached: true, cache_reason: why });
+  const ran = step('c', [], { state: 'SUCCEEDED', cache_reason: 'src/train.py changed since run p0' });
+  const run = { ...RUN, steps: [cached, step('b', [], took), ran, ...steps] };
   jest.spyOn(api, 'pipelineRuns').mockResolvedValue({ runs: [run], next: null });
   const text = await shown();
-  expect(text).toContain('taken from run p0 rows 3');
+  expect(text).toContain(`taken from run p0 rows 3; ${why}`);
+  expect(text).toContain('src/train.py changed since run p0');
   expect(text).toContain('taken over from run p0 rows 3');
   expect(box.querySelector('td a')?.getAttribute('href')).toBe('#p0');
   expect(box.querySelector('#p1')).not.toBeNull();

@@ -244,3 +244,36 @@ async def test_a_terminal_handles_triggers(
     assert (await run(trigger_commands, "resume", hosted)).exit_code == 0
     assert "REF" in (await run(trigger_commands, "events", local)).output
     assert (await run(trigger_commands, "delete", hosted)).output == f"{hosted} is deleted\n"
+
+
+async def test_data_of_a_step_is_checked_given_and_found_again(
+    here: Path, session: Session, service: RunningService, going: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIFACTORY_TENANT", "nlp")
+    text = f"{VERSION}steps: {{train: {{command: 'true', profile: mig-1g.10gb, cache: true, data: [claims@latest]}}}}"
+    file = write(here, text)
+    said = await run(commands, "check")
+    assert said.exit_code == 1
+    assert "data has 'claims@latest': team nlp has no such version. Write <dataset>@<number>." in said.output
+
+    async def version(digest: str) -> None:
+        asked = {"kind": "content", "digest": digest * 64}
+        await asyncio.to_thread(session.post, "/datasets/claims/versions", asked)
+
+    await asyncio.to_thread(session.post, "/datasets", {"name": "claims", "data_class": "internal", "uri": "s3://x"})
+    await version("a")
+    assert "data claims@1" in (await run(commands, "check")).output
+    first = await asyncio.to_thread(run_pipeline, file, files=None, session=session)
+    assert await asyncio.to_thread(first.wait, 120) == "SUCCEEDED", first.data
+    await version("b")
+    second = await asyncio.to_thread(run_pipeline, file, files=None, session=session)
+    assert await asyncio.to_thread(second.wait, 120) == "SUCCEEDED", second.data
+    step = second.steps["train"]
+    assert (step["data"], step["cached"]) == (["claims@latest"], False)
+    why = f"data claims @1 became @2 since run {first.id}; claims@2 is declared, not verified"
+    assert step["cache_reason"] == why
+    assert why in (await run(commands, "show", second.id)).output
+    compared = await run(commands, "compare", first.id, second.id)
+    assert f"train: data: claims@1 ({'a' * 12}) -> claims@2 ({'b' * 12})" in compared.output
+    graph = await asyncio.to_thread(session.get, "/lineage", {"of": f"job:{step['job']}", "direction": "up"})
+    assert [node["label"] for node in graph["nodes"] if node["kind"] == "data"] == ["claims@2"]

@@ -121,7 +121,22 @@ def test_defaults_hold_for_steps_that_say_nothing_else() -> None:
             {"a": {"command": "x"}, "b": {"deploy": {"name": "x", "profile": "p"}, "needs": ["a"]}},
             "b.deploy: step a registers no model: deploy takes what a step with promote or register made",
         ),
-        ({"a": {"command": "x", "cache": "yes"}}, "steps.a.cache: 'yes' is not true or false"),
+        ({"a": {"command": "x", "cache": "yes"}}, "steps.a.cache: 'yes' is not true or false or a mapping"),
+        ({"a": {"command": "x", "cache": {}}}, "steps.a.cache: 'inputs' is missing"),
+        ({"a": {"command": "x", "cache": {"inputs": []}}}, "steps.a.cache.inputs: it has 0 entries, and 1 to 32"),
+        ({"a": {"command": "x", "cache": {"inputs": [""]}}}, "steps.a.cache.inputs.0: it is empty"),
+        ({"a": {"command": "x", "cache": {"files": ["a"]}}}, "steps.a.cache.files: there is no such field. Fields: in"),
+        ({"a": {"command": "x", "data": "claims@3"}}, "steps.a.data: 'claims@3' is not a list"),
+        (
+            {"a": {"command": "x", "data": ["claims@3", "claims"]}},
+            "steps.a.data.1: 'claims' names no version: write <dataset>@<number>, <dataset>@latest or model:<model>@",
+        ),
+        ({"a": {"command": "x", "data": ["s3://x@1"]}}, "steps.a.data.0: 's3://x@1' names no version"),
+        ({"a": {"command": "x", "data": ["a@1", "a@1"]}}, "steps.a.data.1: 'a@1' comes twice"),
+        (
+            {"a": {"command": "x"}, "b": {"register": "m", "needs": ["a"], "data": ["claims@3"]}},
+            "steps.b.data: a step that has register runs no job, so it has no data",
+        ),
         (
             {"a": {"command": "x"}, "b": {"register": "m", "needs": ["a"], "cache": True}},
             "steps.b.cache: a step that has register runs no job, so it has no cache",

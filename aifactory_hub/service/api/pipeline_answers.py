@@ -49,6 +49,7 @@ def _checked(checked: Checked) -> CheckedStepAnswer:
         "warnings": [finding.message for finding in checked.findings if not finding.refuses],
         "cache": checked.job.step.cache,
         "uncacheable": checked.uncacheable,
+        "data": [version.reference for version in checked.data],
     }
 
 
@@ -91,6 +92,8 @@ def _step(step: RunStep, job: StepJob | None, states: Mapping[str, JobState]) ->
         "job_state": states.get(step.job_id or ""),
         "taken_from": step.taken_from,
         "cached": step.cached,
+        "cache_reason": step.cache_reason,
+        "data": [] if job is None else list(job.step.data),
         "metrics": dict(step.metrics),
         "result": _result(step),
         "started": _iso(step.started_at),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from ...domain.datasets import GivenVersion
 from ...domain.formatting import iso_millis
 from ...domain.pipelines import StepJob, jobs_of
 from ...domain.run_comparison import Change, Parts, RunSide, StepPair, StepSide, compare_runs, run_parts, step_parts
@@ -62,9 +63,18 @@ class PipelineComparison(OfPipelines):
         known: dict[str, StepJob] = {}
         with contextlib.suppress(ValueError):  # another version wrote it: what is stored of its steps is still true
             known = {job.key: job for job in jobs_of(pipeline_of(run))}
-        sides = [_step(step, known.get(step.key), jobs.get(step.job_id or ""), costs) for step in steps]
+        reads_data = [step.job_id for step in steps if step.key in known and known[step.key].step.data]
+        given = await run_sync(self._given, [id for id in reads_data if id is not None])
+        sides = [
+            _step(step, known.get(step.key), jobs.get(step.job_id or ""), costs, given.get(step.job_id or ""))
+            for step in steps
+        ]
         parts = run_parts(run.cause, name=run.name, owner=run.owner, files=run.files, cache=run.cache)
         return RunSide(tuple(sides), parts)
+
+    def _given(self, jobs: Sequence[str]) -> dict[str, tuple[GivenVersion, ...]]:
+        """The versions of data that each of these jobs was given; blocks."""
+        return {job: self.context.submissions.data.of_job(job).versions for job in jobs}
 
     async def _costs(self, jobs: Mapping[str, JobRecord]) -> dict[str, Decimal]:
         """What each job has cost so far, where that is known."""
@@ -75,7 +85,13 @@ class PipelineComparison(OfPipelines):
         }
 
 
-def _step(step: RunStep, job: StepJob | None, record: JobRecord | None, costs: Mapping[str, Decimal]) -> StepSide:
+def _step(
+    step: RunStep,
+    job: StepJob | None,
+    record: JobRecord | None,
+    costs: Mapping[str, Decimal],
+    given: Sequence[GivenVersion] | None,
+) -> StepSide:
     own = record is not None and step.taken_from is None
     times = [] if record is None or not own else record.attempts
     ran = [
@@ -92,7 +108,7 @@ def _step(step: RunStep, job: StepJob | None, record: JobRecord | None, costs: M
         running=sum(ran) if ran else None,
         cost=Decimal(0) if step.taken_from is not None else costs.get(step.job_id or ""),
         metrics=step.metrics,
-        parts=Parts() if job is None else step_parts(job, None if record is None else record.spec),
+        parts=Parts() if job is None else step_parts(job, None if record is None else record.spec, given),
     )
 
 

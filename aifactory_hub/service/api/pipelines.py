@@ -23,6 +23,11 @@ from .operations import operation
 from .pipeline_answers import bad_pipeline_answer, checked_answer, run_answer
 
 
+def _unknown(run_id: str) -> ServiceError:
+    message = f"There is no pipeline run {run_id!r} in your teams."
+    return ServiceError(404, "unknown-pipeline-run", message, field="id")
+
+
 class OfPipelines(Handler):
     """What handlers of pipelines share."""
 
@@ -31,8 +36,7 @@ class OfPipelines(Handler):
         found: PipelineRun | None = await run_sync(self.context.pipelines.runs.get, run_id)
         known = self.context.registry.tenants
         if found is None or found.tenant not in caller.tenants(constants.SCOPE_READ, known):
-            message = f"There is no pipeline run {run_id!r} in your teams."
-            raise ServiceError(404, "unknown-pipeline-run", message, field="id")
+            raise _unknown(run_id)
         return found
 
     async def answers_for(self, runs: Sequence[PipelineRun]) -> list[PipelineRunAnswer]:
@@ -44,8 +48,10 @@ class OfPipelines(Handler):
         return [run_answer(run, steps[run.id], states, simulated=simulated) for run in runs]
 
     async def answer_run(self, run_id: str, status: int = 200) -> None:
-        """Answer with one run as it is now."""
+        """Answer with one run as it is now. Raises ServiceError (404) for one that was just removed."""
         run = await run_sync(self.context.pipelines.runs.get, run_id)
+        if run is None:
+            raise _unknown(run_id)
         self.answer((await self.answers_for([run]))[0], status)
 
     async def answer_started(self, started: Started | Refusal) -> None:

@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...domain.datasets import MOST_OF_A_JOB, Dataset, DatasetVersion, matches
+from ...domain.datasets import MODEL, MOST_OF_A_JOB, Dataset, DatasetVersion, GivenVersion, matches
 from ...domain.models import ModelVersion, VersionState, number_of
 from ...domain.refusals import Refusal, RefusalReason
 from ...store.datasets import Datasets
 from ...store.model_registry import ModelRegistry
-
-# What a name of a model's version begins with, so that none of a dataset is taken for it.
-MODEL = "model:"
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
     """What a job is given. An alias leads to the version of now: what runs later is what was asked for.
 
-    ``seen`` is what the site's rules see of the data: name, digest and class.
+    ``seen`` is what the site's rules see of the data: name, digest and class. ``versions`` are all of them by name.
     """
 
     data: tuple[DatasetVersion, ...] = ()
     models: tuple[ModelVersion, ...] = ()
     seen: tuple[Mapping[str, str], ...] = ()
+    versions: tuple[GivenVersion, ...] = ()
 
 
 class GivenData:
@@ -42,6 +40,7 @@ class GivenData:
         data: dict[str, DatasetVersion] = {}
         models: dict[str, ModelVersion] = {}
         seen: dict[str, Mapping[str, str]] = {}
+        versions: dict[str, GivenVersion] = {}
         for text in wanted:
             if text.startswith(MODEL):
                 model = self._model(tenant, text)
@@ -49,13 +48,15 @@ class GivenData:
                     return model
                 if models.setdefault(model.model, model) != model:
                     return _refused(f"data has {text!r} and another version of the same model: a job is given one.")
+                versions[model.id] = _of_model(text.removeprefix(MODEL).partition("@")[0], model)
                 continue
             dataset, version = self._dataset(tenant, text)
             if dataset is None or version is None:
                 return _refused(f"data has {text!r}: team {tenant} has no such version. Write <dataset>@<number>.")
             data[version.id] = version
             seen[version.id] = _seen(dataset, version)
-        return Given(tuple(data.values()), tuple(models.values()), tuple(seen.values()))
+            versions[version.id] = _of_dataset(dataset, version)
+        return Given(tuple(data.values()), tuple(models.values()), tuple(seen.values()), tuple(versions.values()))
 
     def give(self, job: str, owner: str, given: Given) -> None:
         """Record, before the job is stored, what it is given."""
@@ -69,7 +70,12 @@ class GivenData:
         found = self._datasets.of_jobs([job])
         data = tuple(each.version for each in found)
         seen = tuple(_seen(each.dataset, each.version) for each in found)
-        return Given(data, tuple(self._models.given_to(job)), seen)
+        versions = [_of_dataset(each.dataset, each.version) for each in found]
+        models = self._models.given_to(job)
+        for version in models:
+            model = self._models.model(version.model)
+            versions.append(_of_model(version.model if model is None else model.name, version))
+        return Given(data, tuple(models), seen, tuple(versions))
 
     def digests(self, job: str) -> str:
         """All that a job was given, as text: each version with its digest, in order; empty for nothing."""
@@ -101,6 +107,14 @@ class GivenData:
 
 def _seen(dataset: Dataset, version: DatasetVersion) -> Mapping[str, str]:
     return {"name": dataset.name, "digest": version.digest, "class": dataset.data_class.value}
+
+
+def _of_dataset(dataset: Dataset, version: DatasetVersion) -> GivenVersion:
+    return GivenVersion(dataset.name, version.number, version.digest, version.kind)
+
+
+def _of_model(name: str, version: ModelVersion) -> GivenVersion:
+    return GivenVersion(f"{MODEL}{name}", version.number, version.digest)
 
 
 def _refused(message: str) -> Refusal:

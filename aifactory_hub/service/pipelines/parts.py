@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ...registry.model import Registry
 from ...store import FileStore, Jobs, Snapshots
+from ...store.kept_runs import KeptRuns
 from ...store.pipeline_runs import PipelineRuns
 from ..background.schedules import Membership
 from ..room import Room
@@ -14,6 +15,7 @@ from ..snapshot_writer import SnapshotWriter
 from ..submissions import Submissions
 from .acts import Acts
 from .order import EmbeddedOrder
+from .retention import RunRetention
 from .runner import PipelineRunner
 from .starting import Starter
 from .step_cache import StepCache
@@ -22,11 +24,12 @@ from .step_jobs import StepFiles
 
 @dataclass(frozen=True)
 class Pipelines:
-    """``runs`` has them, ``starter`` starts them, ``runner`` takes them forward."""
+    """``runs`` has them, ``starter`` starts them, ``runner`` takes them forward, ``retention`` removes them."""
 
     runs: PipelineRuns
     starter: Starter
     runner: PipelineRunner
+    retention: RunRetention
 
 
 def assemble_pipelines(
@@ -52,4 +55,5 @@ def assemble_pipelines(
     runner = PipelineRunner(
         runs, jobs, submissions, step_files, room, membership, EmbeddedOrder(), acts, cache, hurry, clock
     )
-    return Pipelines(runs, Starter(runs, submissions, snapshots, get_registry, clock), runner)
+    retention = RunRetention(lambda: get_registry().jobs, KeptRuns(jobs.db), clock)
+    return Pipelines(runs, Starter(runs, submissions, snapshots, get_registry, clock), runner, retention)

@@ -18,16 +18,17 @@ from ...domain.pipelines import Pipeline, StepJob, jobs_of
 from ...domain.refusals import Refusal, RefusalReason
 from ...domain.verdicts import Verb
 from ...store import JobRecord, Jobs
-from ...store.pipeline_runs import PipelineRun, PipelineRuns, RunStep
+from ...store.pipeline_runs import CacheNote, PipelineRun, PipelineRuns, RunStep
 from ..background.schedules import Membership
 from ..errors import ServiceError
 from ..executors import reconciling, uploads
+from ..models.job_data import Given
 from ..room import Room
 from ..submissions import Submissions
 from .acts import Acts, Did, Waits
 from .order import StepOrder
 from .starting import pipeline_of
-from .step_cache import Keyed, StepCache
+from .step_cache import StepCache, ToRun
 from .step_jobs import CantRun, StepFiles, needed, provenance_of, submission_of
 
 log = logging.getLogger(__name__)
@@ -149,33 +150,39 @@ class PipelineRunner:
             return
         key = f"{run.id}:{job.key}"
         earlier = await reconciling.run(self.jobs.find_by_key, run.tenant, run.owner, key)
-        keyed = await self._keyed(run, pipeline, job, steps)
-        if earlier is None:
-            if keyed is not None and run.cache and await self._taken(run, job, keyed):
-                return
-            made = await self._submit(run, pipeline, job, steps, key)
-            if made is None:
-                return
-            earlier = made
-        cache_key = None if keyed is None else keyed.key
-        await reconciling.run(self.runs.begin, run.id, job.key, earlier.id, now=self.clock(), cache_key=cache_key)
+        given = await reconciling.run(self._given, run, job, earlier)
+        if isinstance(given, Refusal):
+            await self._settle(run, job.key, given.message)
+            return
+        to_run = ToRun(run, pipeline, job, steps, given)
+        note = await self._looked_up(to_run, may_take=earlier is None)
+        if note is None:
+            return
+        if earlier is None and (earlier := await self._submit(to_run, key)) is None:
+            return
+        await reconciling.run(self.runs.begin, run.id, job.key, earlier.id, now=self.clock(), note=note)
         self.hurry(earlier.id)
 
-    async def _keyed(
-        self, run: PipelineRun, pipeline: Pipeline, job: StepJob, steps: Mapping[str, RunStep]
-    ) -> Keyed | None:
-        """The key of a step that is cached; None for one that only runs."""
-        try:
-            return await self.cache.keyed(run, pipeline, job, steps) if job.step.cache else None
-        except CantRun:  # its submission says why
-            return None
+    def _given(self, run: PipelineRun, job: StepJob, earlier: JobRecord | None) -> Given | Refusal:
+        """The data that the step's job is given: what its names mean now, or what the ``earlier`` job got. Blocks."""
+        if not job.step.data:
+            return Given()
+        data = self.submissions.data
+        return data.find(run.tenant, job.step.data) if earlier is None else data.of_job(earlier.id)
 
-    async def _taken(self, run: PipelineRun, job: StepJob, keyed: Keyed) -> bool:
-        """Whether nothing is to be submitted: an earlier job counts for the step, or a rule refuses it."""
-        taken = await self.cache.take(run, job, keyed)
-        if isinstance(taken, Refusal):
-            await self._settle(run, job.key, taken.message)
-        return taken is not False
+    async def _looked_up(self, to_run: ToRun, *, may_take: bool) -> CacheNote | None:
+        """What is noted of a step that is to run. None where nothing is to be submitted: an earlier job counts for it,
+        or a rule refuses it."""
+        if not to_run.job.step.cache:
+            return CacheNote()
+        try:
+            found = await self.cache.look(to_run, may_take=may_take)
+        except CantRun:  # its submission says why
+            return CacheNote()
+        if not isinstance(found, Refusal):
+            return found
+        await self._settle(to_run.run, to_run.job.key, found.message)
+        return None
 
     async def _act(self, run: PipelineRun, job: StepJob, steps: Mapping[str, RunStep]) -> None:
         """Do what the step asks of the service itself, and record what came of it."""
@@ -191,15 +198,13 @@ class PipelineRunner:
         else:
             await self._settle(run, job.key, outcome.words)
 
-    async def _submit(
-        self, run: PipelineRun, pipeline: Pipeline, job: StepJob, steps: Mapping[str, RunStep], key: str
-    ) -> JobRecord | None:
+    async def _submit(self, to_run: ToRun, key: str) -> JobRecord | None:
+        run, job, steps = to_run.run, to_run.job, to_run.steps
+        told, data = provenance_of(run, job), to_run.given.versions
         try:
-            files = await self._files(run, pipeline, job, steps)
+            files = await self._files(run, to_run.pipeline, job, steps)
             values = metrics_of(needed(job.step, steps))
-            submission = submission_of(
-                run.name, job, key=key, files=files, values=values, provenance=provenance_of(run, job)
-            )
+            submission = submission_of(run.name, job, key=key, files=files, values=values, provenance=told, data=data)
         except CantRun as error:
             await self._settle(run, job.key, str(error))
             return None

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ...domain.cache_inputs import inputs_problem
+from ...domain.datasets import GivenVersion
 from ...domain.pipeline_reading import read
 from ...domain.pipeline_runs import PipelineStepState, RunState, kept_for_retry
 from ...domain.pipelines import Pipeline, StepJob, after, jobs_of
@@ -16,9 +18,12 @@ from ...domain.tenants import Role
 from ...domain.verdicts import Finding, Verb
 from ...pipeline_file import PipelineFile
 from ...registry.model import Registry
-from ...store import JobRecord, Snapshots
+from ...store import BlobMissing, JobRecord, Snapshots
 from ...store.pipeline_runs import PipelineRun, PipelineRuns, RunStep
+from ...untrusted.json_text import BadJson
+from ...untrusted.manifests import read_manifest
 from ..job_gate import Judged
+from ..models.job_data import Given
 from ..submissions import Submissions, digest_of
 from .step_jobs import CantRun, submission_of
 
@@ -26,7 +31,7 @@ from .step_jobs import CantRun, submission_of
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What would become of one job of a pipeline. ``judged`` is what the site's rules say; None where they were not
-    asked. ``uncacheable`` says why a step that is cached always runs."""
+    asked. ``uncacheable`` says why a step that is cached always runs. ``data`` is what its names mean now."""
 
     job: StepJob
     profile: str | None
@@ -34,6 +39,7 @@ class Checked:
     findings: tuple[Finding, ...] = ()
     judged: Judged | None = None
     uncacheable: str | None = None
+    data: tuple[GivenVersion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,10 @@ class Starter:
 
         ``role`` is what the owner is in the team, for the site's rules; None where nobody knows.
         """
-        return [self._check(owner, tenant, pipeline, job, verb, role) for job in jobs_of(pipeline)]
+        given = {step.name: self.submissions.data.find(tenant, step.data) for step in pipeline.steps}
+        return [
+            self._check(owner, tenant, pipeline, job, verb, role, given[job.step.name]) for job in jobs_of(pipeline)
+        ]
 
     def start(
         self,
@@ -104,6 +113,8 @@ class Starter:
         if files is not None and self.snapshots.use(tenant, owner, files, now=now) is None:
             message = f"There is no manifest {files} of yours: send the files and it, then start the pipeline."
             return Refusal(RefusalReason.BAD_FIELD, message, field="files")
+        if (unfit := self._inputs_refusal(owner, tenant, file.pipeline, files)) is not None:
+            return unfit
         run = PipelineRun(
             id=run_id(tenant, owner, key),
             tenant=tenant,
@@ -132,6 +143,10 @@ class Starter:
         if earlier is not None:
             return _same(earlier, digest, new=False)
         pipeline = pipeline_of(run)
+        if not self.runs.steps([run.id])[run.id]:
+            return Refusal(
+                RefusalReason.BAD_FIELD, f"Run {run.id} is not kept any more: start the pipeline.", field="id"
+            )
         if step is not None and step not in {each.name for each in pipeline.steps}:
             names = ", ".join(each.name for each in pipeline.steps)
             return Refusal(RefusalReason.BAD_FIELD, f"There is no step {step!r}. Steps: {names}.", field="step")
@@ -145,6 +160,23 @@ class Starter:
         new = replace(_copy(run, key, digest, now), cache=run.cache and step is None)
         stored = self.runs.add(new, self._steps_again(run, pipeline, step))
         return _same(stored, digest, new=stored is new)
+
+    def _inputs_refusal(self, owner: str, tenant: str, pipeline: Pipeline, files: str | None) -> Refusal | None:
+        """Why the ``inputs`` of a step can't decide for a run with these files."""
+        if not any(step.inputs for step in pipeline.steps):
+            return None
+        names: list[str] = []
+        if files is not None:
+            try:
+                text, _ = self.snapshots.manifest(tenant, owner, files)
+                names = [file.name for file in read_manifest(text.encode())]
+            except (BlobMissing, BadJson):
+                message = f"The manifest {files} can't be read: send the files and it again, then start the pipeline."
+                return Refusal(RefusalReason.BAD_FIELD, message, field="files")
+        found = inputs_problem(pipeline, names)
+        if found is None:
+            return None
+        return in_step(Refusal(RefusalReason.BAD_FIELD, found[1], field="cache.inputs"), found[0])
 
     def _steps_again(self, run: PipelineRun, pipeline: Pipeline, step: str | None) -> list[RunStep]:
         before = {each.key: each for each in self.runs.steps([run.id])[run.id]}
@@ -171,7 +203,14 @@ class Starter:
         return None
 
     def _check(
-        self, owner: str, tenant: str, pipeline: Pipeline, job: StepJob, verb: Verb, role: Role | None
+        self,
+        owner: str,
+        tenant: str,
+        pipeline: Pipeline,
+        job: StepJob,
+        verb: Verb,
+        role: Role | None,
+        given: Given | Refusal,
     ) -> Checked:
         if job.step.act is not None:  # rules are asked about it once there is something to be registered
             return Checked(job, None, None)
@@ -182,9 +221,11 @@ class Starter:
         plan = self.submissions.plan(tenant, asked)
         if isinstance(plan, Refusal):
             return Checked(job, job.step.profile, plan)
+        if isinstance(given, Refusal):
+            return Checked(job, plan.profile.name, given)
         record = self.submissions.record(plan, owner, asked)
-        judged = self.submissions.gate.review(verb, record, role)
-        found = Checked(job, plan.profile.name, judged.refusal, judged.verdict.findings, judged)
+        judged = self.submissions.gate.review(verb, record, role, given.seen)
+        found = Checked(job, plan.profile.name, judged.refusal, judged.verdict.findings, judged, data=given.versions)
         return replace(found, uncacheable=self._uncacheable(record)) if job.step.cache else found
 
     def _uncacheable(self, record: JobRecord) -> str | None:
@@ -200,7 +241,7 @@ def in_step(refusal: Refusal, step: str) -> Refusal:
 
 
 def _taken(step: RunStep, run: str) -> RunStep:
-    return replace(step, taken_from=step.taken_from or run)
+    return replace(step, taken_from=step.taken_from or run, cache_reason=None)
 
 
 def _copy(run: PipelineRun, key: str, digest: str, now: float) -> PipelineRun:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,13 +10,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from ...client.api import notebook_command
+from ...domain.cache_inputs import chosen
+from ...domain.datasets import GivenVersion
 from ...domain.globs import path_fits
 from ...domain.pipeline_conditions import Values, value_of
 from ...domain.pipeline_reading import text_of
 from ...domain.pipeline_runs import Standing
 from ...domain.pipelines import Pipeline, Step, StepJob, jobs_of, step_of
+from ...domain.step_cache_reasons import changed_files
 from ...runner.checkpoints import PREFIX as CHECKPOINTS
-from ...store import Artifact, BlobMissing, FilesMissing, FileStore, Jobs
+from ...store import Artifact, BlobMissing, FilesMissing, FileStore, JobRecord, Jobs
 from ...store.pipeline_runs import PipelineRun, RunStep
 from ...untrusted.json_text import BadJson
 from ...untrusted.manifests import ManifestFile, read_manifest
@@ -31,9 +34,17 @@ class CantRun(Exception):
 
 
 def submission_of(
-    name: str, job: StepJob, *, key: str, files: str | None, values: Values, provenance: Mapping[str, Any] | None = None
+    name: str,
+    job: StepJob,
+    *,
+    key: str,
+    files: str | None,
+    values: Values,
+    provenance: Mapping[str, Any] | None = None,
+    data: Sequence[GivenVersion] | None = None,
 ) -> Submission:
-    """The request for a step's job. ``values`` are the metrics of the steps that it needs. Raises CantRun."""
+    """The request for a step's job. ``values`` are the metrics of the steps that it needs; ``data`` the versions that
+    it is given, by default those that the file names. Raises CantRun."""
     step = job.step
     asked: dict[str, Any] = {
         "name": f"{name}: {job.key}"[:_LONGEST_NAME],
@@ -45,6 +56,7 @@ def submission_of(
         "max_seconds": step.max_seconds,
         "nodes": step.nodes,
         "files": files,
+        "data": list(step.data) if data is None else [version.reference for version in data],
         "sweep_parameters": dict(job.values),
         "provenance": None if provenance is None else dict(provenance),
     }
@@ -126,11 +138,41 @@ class StepFiles:
         with _said_of_files():
             return self.writer.digest(list(given.values()), self._own(run))
 
+    def deciding(self, run: PipelineRun, pipeline: Pipeline, step: Step, steps: Mapping[str, RunStep]) -> str | None:
+        """The same of those files alone that decide whether an earlier result of a step with ``inputs`` counts. Raises
+        CantRun."""
+        with _said_of_files():
+            given = {file.name: file for _, file, _ in self._given(pipeline, step, steps)}
+            return self.writer.digest(list(given.values()), self._chosen(run, step))
+
+    def changed(
+        self, run: PipelineRun, pipeline: Pipeline, step: Step, steps: Mapping[str, RunStep], earlier: JobRecord
+    ) -> tuple[str, ...]:
+        """What of the files that decide is not as an ``earlier`` job of the step had it; empty where that is not known
+        any more."""
+        digest = earlier.spec.input_sha256
+        try:
+            before = () if digest is None else self._listed(earlier.tenant, earlier.owner, digest)
+            own = self._chosen(run, step)
+        except (BlobMissing, FilesMissing, BadJson):
+            return ()
+        given = {file.name: file for _, file, _ in self._given(pipeline, step, steps)}
+        now = {**{file.name: file for file in own}, **given}
+        had = chosen([file.name for file in before], step) | now.keys()
+        return changed_files(_contents(f for f in before if f.name in had), _contents(now.values()))
+
     def _own(self, run: PipelineRun) -> Sequence[ManifestFile]:
         """The files that the run was started with."""
-        if run.files is None:
-            return ()
-        text, _ = self.writer.snapshots.manifest(run.tenant, run.owner, run.files)
+        return () if run.files is None else self._listed(run.tenant, run.owner, run.files)
+
+    def _chosen(self, run: PipelineRun, step: Step) -> Sequence[ManifestFile]:
+        """Those of them that decide."""
+        own = self._own(run)
+        names = chosen([file.name for file in own], step)
+        return [file for file in own if file.name in names]
+
+    def _listed(self, tenant: str, owner: str, digest: str) -> Sequence[ManifestFile]:
+        text, _ = self.writer.snapshots.manifest(tenant, owner, digest)
         return read_manifest(text.encode())
 
     def _given(
@@ -159,6 +201,10 @@ def _said_of_files() -> Iterator[None]:
         raise CantRun(f"its files can't be put together: {error.problem}") from error
     except (BlobMissing, FilesMissing) as error:
         raise CantRun("files that it needs are not kept any more") from error
+
+
+def _contents(files: Iterable[ManifestFile]) -> dict[str, str]:
+    return {file.name: f"{file.sha256} {file.executable}" for file in files}
 
 
 def _chunks_of(files: FileStore, job_id: str, name: str) -> Any:

@@ -93,11 +93,14 @@ export function takenWords(step: PipelineStep, trans: TranslationBundle): string
   return step.cached ? trans.__('taken from run %1', from) : trans.__('taken over from run %1', from);
 }
 
-/** What is said of a step beside its state and where it is taken from. */
+/** What is said of a step beside its state and where it is taken from; of one that is cached also why it ran. */
 export function aboutStep(step: PipelineStep, trans: TranslationBundle): string {
-  if (step.reason !== null) {
-    return step.reason;
-  }
+  return [step.reason ?? valueWords(step, trans), step.cache_reason ?? '']
+    .filter(text => text !== '')
+    .join('; ');
+}
+
+function valueWords(step: PipelineStep, trans: TranslationBundle): string {
   const values = [...Object.entries(step.values), ...Object.entries(step.metrics)];
   const told = values.map(
     ([name, value]) => `${name} ${value === null ? trans.__('no number') : JSON.stringify(value)}`

@@ -1,6 +1,7 @@
 /** Runs of pipelines as the service answers them, and where their steps are drawn. Pure. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { inOwnZone } from '../format';
 import type { components } from '../openapi';
 
 type Schemas = components['schemas'];
@@ -96,7 +97,7 @@ export function takenWords(step: PipelineStep, trans: TranslationBundle): string
 /** What is said of a step beside its state and where it is taken from. */
 export function aboutStep(step: PipelineStep, trans: TranslationBundle): string {
   if (step.reason !== null) {
-    return step.reason;
+    return inOwnZone(step.reason);
   }
   const values = [...Object.entries(step.values), ...Object.entries(step.metrics)];
   const told = values.map(

@@ -71,7 +71,10 @@ export class Panel extends ReactWidget {
     const { model, trans } = this.options;
     const waiting = model.overview?.team.approvals ?? 0;
     const name = trans.__('AI Factory: quota and jobs');
-    this.title.dataset = waiting === 0 ? {} : { aifWaiting: String(waiting) };
+    // The rest of it is JupyterLab's.
+    const rest = Object.entries(this.title.dataset).filter(([key]) => key !== 'aif-waiting');
+    const mark = waiting === 0 ? [] : [['aif-waiting', String(waiting)]];
+    this.title.dataset = Object.fromEntries([...rest, ...mark]) as Record<string, string>;
     this.title.caption = waiting === 0 ? name : `${name}. ${waitingWords(waiting, trans) ?? ''}`;
   };
 }

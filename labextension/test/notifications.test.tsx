@@ -45,7 +45,7 @@ describe('a choice', () => {
     const none = { ...SAID, kinds: SAID.kinds.map(each => ({ ...each, told: false })) };
     expect(savedWords(none, trans)).toBe('Saved. You get no mail.');
     expect(channelWords({ tenant: 'nlp', format: 'slack', level: 'all' }, trans)).toBe(
-      'Slack: it is told that, and of jobs that succeeded'
+      'Slack: it is told what failed, what waits, and jobs that succeeded'
     );
     expect(channelWords({ tenant: 'nlp', format: null, level: null }, trans)).toBe('no chat');
   });
@@ -157,7 +157,7 @@ describe('the page', () => {
     });
     root = createRoot(box);
     await shown({ ...SAID, channels: [{ tenant: 'nlp', format: 'teams', level: 'failures' }] });
-    expect(box.textContent).toContain('Language Microsoft Teams: it is told what failed, and what waits');
+    expect(box.textContent).toContain('Language: Microsoft Teams: it is told what failed, and what waits');
     expect(box.textContent).toContain('An administrator of the hub sets the chat');
   });
 });

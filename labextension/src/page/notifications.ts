@@ -31,7 +31,7 @@ export function levelName(level: Level, trans: TranslationBundle): string {
   const names: Readonly<Record<Level, string>> = {
     off: trans.__('nothing'),
     failures: trans.__('what failed, and what waits for me'),
-    all: trans.__('that, and jobs that succeeded')
+    all: trans.__('what failed, what waits for me, and jobs that succeeded')
   };
   return names[level];
 }
@@ -56,7 +56,7 @@ export function channelWords(channel: Channel, trans: TranslationBundle): string
   const much: Readonly<Record<Level, string>> = {
     off: trans.__('it is told nothing'),
     failures: trans.__('it is told what failed, and what waits'),
-    all: trans.__('it is told that, and of jobs that succeeded')
+    all: trans.__('it is told what failed, what waits, and jobs that succeeded')
   };
   return `${names[format]}: ${much[level ?? 'failures']}`;
 }

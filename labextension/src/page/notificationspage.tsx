@@ -137,7 +137,9 @@ function Choice({ said, again, api, trans }: ChoiceProps): JSX.Element {
           </label>
         ))}
       </fieldset>
-      <p role="status">{news}</p>
+      <p className="aif-Saved" role="status">
+        {news}
+      </p>
       <div role="alert">
         {trouble === null ? null : (
           <p className="aif-Notice" data-kind="trouble">
@@ -187,15 +189,15 @@ function Channels({ said, site, trans }: SaidProps & { site: Site }): JSX.Elemen
       <ul>
         {said.channels.map(channel => (
           <li key={channel.tenant}>
-            <strong>{site.tenants[channel.tenant] ?? channel.tenant}</strong> {channelWords(channel, trans)}
+            {site.tenants[channel.tenant] ?? channel.tenant}: {channelWords(channel, trans)}
           </li>
         ))}
       </ul>
       <p className="aif-Quiet">
         {site.administrator
-          ? trans.__('Set the chat of a team in tenants.yaml, under channel of the team.')
+          ? trans.__('The chat of a team is set in tenants.yaml, with the key channel of the team.')
           : trans.__(
-              'An administrator of the hub sets the chat of a team in tenants.yaml, under channel of the team.'
+              'An administrator of the hub sets the chat of a team in tenants.yaml, with the key channel of the team.'
             )}
       </p>
     </section>

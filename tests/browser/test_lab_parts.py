@@ -156,6 +156,8 @@ def test_the_panel_and_its_tab_say_how_many_approvals_wait(page: Page, theme: st
             assert complaints(page, ".aif-Panel") == []
         if waiting:
             expect(tab).to_have_attribute("data-aif-waiting", str(waiting))
+            seen = tab.evaluate("tab => getComputedStyle(tab, '::before').content")
+            assert str(seen).startswith(f'"{waiting}"')
             expect(tab).to_have_attribute("title", re.compile(name or ""))
             picture(page, f"lab-waiting-{theme.split()[-1].lower()}", full=False)
         else:

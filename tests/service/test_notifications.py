@@ -32,8 +32,9 @@ from aifactory_hub.store.notifications import CHANNELS
 from aifactory_hub.store.owners import Owners
 
 from ..support.fake_hub import FakeHub, scopes_for
-from ..support.job_service import Clock, RunningService, make_registry, running_service
+from ..support.job_service import PREFIX, Clock, RunningService, make_registry, running_service
 from ..support.mail_server import TestMailServer, mail_server
+from .test_sessions import browser, sign_in
 
 PAGES = "https://hub.example.org/services/aifactory"
 
@@ -264,6 +265,19 @@ async def test_a_token_that_only_reads_chooses_nothing_and_an_approver_chooses(s
         async with site.service.http(token) as http:
             assert (await http.put("/notifications", json={"level": "off"})).status_code == status
     assert site.service.context.notifications.choices(["reader", "sam"]) == {"sam": Choice(Level.OFF)}
+
+
+async def test_who_is_in_no_team_chooses_in_a_browser_and_not_with_a_token(site: Site, hub: FakeHub) -> None:
+    hub.add("newcomer", "newcomer", scopes_for())
+    async with site.service.http("newcomer") as http:
+        assert (await http.put("/notifications", json={"level": "off"})).status_code == 403
+    # Cookies of an https site are not sent to this one.
+    site.registry = replace(site.registry, addresses=replace(site.registry.addresses, public=None))
+    await site.start()
+    async with browser(site.service) as http:
+        proof = await sign_in(http, "newcomer")
+        answer = await http.put(f"{PREFIX}api/v1/notifications", json={"level": "off"}, headers=proof)
+    assert (answer.status_code, answer.json()["level"]) == (200, "off")
 
 
 async def test_a_sweep_is_one_mail_when_it_is_over(site: Site) -> None:

@@ -131,7 +131,7 @@ def test_the_pages_tell_of_a_coming_end_and_of_the_last_one(site: Site) -> None:
     wait_until(lambda: not site.running("zoe"), "the server is stopped")
     gone = browser.get("/hub/user/zoe/lab")
     assert "Server not running" in gone.text
-    assert "Your server ended on 1970-01-01" in gone.text
+    assert "Your server ended at 1970-01-01 00:02 UTC" in gone.text
 
 
 def test_the_cluster_page_is_for_administrators_and_linked_for_them(site: Site) -> None:

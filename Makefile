@@ -199,4 +199,4 @@ bench: setup  ## run a benchmark of benchmarks/, for example NAME=watch
 	$(PY) -m benchmarks.$(NAME) $(ARGS)
 
 pictures: setup  ## make the screenshots of the documentation
-	AIFACTORY_TEST_PICTURES=docs/images $(PY) -m pytest -m browser tests/browser/test_the_menu.py tests/browser/test_the_home_page.py tests/browser/test_lab.py tests/browser/test_lab_metrics.py tests/browser/test_jobs_page.py tests/browser/test_team_page.py tests/browser/test_platform_page.py tests/browser/test_models_page.py tests/browser/test_deployments_page.py
+	AIFACTORY_TEST_PICTURES=docs/images $(PY) -m pytest -m browser tests/browser/test_the_menu.py tests/browser/test_the_home_page.py tests/browser/test_lab.py tests/browser/test_lab_metrics.py tests/browser/test_jobs_page.py tests/browser/test_team_page.py tests/browser/test_platform_page.py tests/browser/test_models_page.py tests/browser/test_deployments_page.py tests/browser/test_notifications_page.py

@@ -37,7 +37,7 @@ class MembershipsOf(APIHandler):
         ``tenants`` is empty unless ``standing`` is known; ``last`` is what was resolved last, whatever the standing,
         or null. ``generation`` grows when the account is handed over to another person who does not get its jobs.
         ``approves`` are the groups of approvers that somebody whose standing is known is in. ``mail`` is where messages
-        to them go, or null.
+        to them go, or null; ``mail_unverified``: the provider gives an address and does not say that it is verified.
         ``admin`` says whether somebody whose standing is known is an administrator of the hub.
         """
         if SCOPE_MEMBERSHIPS not in self.expanded_scopes:
@@ -72,6 +72,7 @@ class MembershipsOf(APIHandler):
             "approves": list(kept.approves_by(self.authenticator.mapping)) if standing is SessionStatus.KNOWN else [],
             "admin": standing is SessionStatus.KNOWN and bool(user.admin),
             "mail": kept.address(trust_unverified=self.authenticator.registry.notifications.trust_addresses),
+            "mail_unverified": kept.unverified,
         }
 
 

@@ -72,6 +72,11 @@ class StoredSession:
             return None
         return self.email if self.email_verified or trust_unverified else None
 
+    @property
+    def unverified(self) -> bool:
+        """Whether there is an address of which the provider does not say whether it is verified."""
+        return self.email is not None and not self.email_verified and self.standing is not SessionStatus.ENDED
+
     def to_auth_state(self) -> dict[str, Any]:
         """The value under KEY."""
         return {

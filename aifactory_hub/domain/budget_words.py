@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
 from .budgets import HELD_BY, Account, Action, Budget, Step, Unit, natural
+from .formatting import minute
 from .prices import digits
 from .refusals import Refusal, RefusalReason
 
@@ -43,18 +43,13 @@ def whose(account: Account, tenant: str) -> str:
     return f"{account.budget.name} of {f'{account.user} in ' if account.user else ''}team {tenant}"
 
 
-def day(at: int) -> str:
-    """``2026-12-01``: the day in UTC on which something ends."""
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
-
-
 def standing_words(account: Account, currency: str) -> str:
     """``12.5 of 500 GPU-hours used, 20 reserved, resets on ...``: the same sentence wherever a budget is shown."""
     unit = account.budget.unit
     used, limit = words(unit, account.spent, currency), words(unit, account.limit, currency)
     reserved = f", {words(unit, account.reserved, currency)} reserved" if account.reserved else ""
     known = "" if account.known else f"; {_UNKNOWN}"
-    return f"{used} of {limit} used{reserved}, resets at {day(account.span.end)}{known}"
+    return f"{used} of {limit} used{reserved}, resets at {minute(account.span.end)}{known}"
 
 
 def step_words(step: Step) -> str:

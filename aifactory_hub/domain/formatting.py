@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import ceil
+from zoneinfo import ZoneInfo
 
 from aifactory_profiles import Card, Profile, format_bytes
 
@@ -65,6 +66,29 @@ def span(least: str, most: str) -> str:
 def moment(at: float) -> str:
     """A time in seconds since 1970, such as ``2026-11-22 10:00:00 UTC``."""
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def minute(at: float) -> str:
+    """As ``moment``, without the seconds. Sentences write times in one of these two ways, so that ``in_zone`` and the
+    pages find them."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+_IN_SENTENCES = re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? UTC\b")
+
+
+def in_zone(text: str, zone: ZoneInfo) -> str:
+    """A sentence with its times on the clocks of a zone: ``2026-12-01 14:05 UTC`` is ``2026-12-01 15:05 CET``."""
+
+    def there(found: re.Match[str]) -> str:
+        form = "%Y-%m-%d %H:%M:%S" if found[1] else "%Y-%m-%d %H:%M"
+        try:
+            at = datetime.strptime(found[0], f"{form} UTC").replace(tzinfo=UTC)
+            return at.astimezone(zone).strftime(f"{form} %Z")
+        except (ValueError, OverflowError):  # no such day, or none that a zone knows
+            return found[0]
+
+    return _IN_SENTENCES.sub(there, text)
 
 
 def iso(at: float) -> str:

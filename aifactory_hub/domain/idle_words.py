@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from aifactory_profiles import Catalogue
 
+from .formatting import minute
 from .idle_ladder import Act, IdleAct, IdleAction, IdleRules
 from .server_ends import duration
 
@@ -15,19 +15,19 @@ from .server_ends import duration
 def stop_words(since: float, rules: IdleRules) -> str:
     """Why a server was stopped, for its owner at the next start."""
     return (
-        f"It held a GPU and nothing had used it for {duration(rules.after)}, since {_time(since)} at least, "
+        f"It held a GPU and nothing had used it for {duration(rules.after)}, since {minute(since)} at least, "
         "so it was stopped for others to have the GPU. Your files are kept."
     )
 
 
 def notice_words(since: float | None, stop_at: float, rules: IdleRules) -> str:
     """What the owner is told before."""
-    idle = "Nothing has used this server's GPU" + ("" if since is None else f" since {_time(since)} at least")
+    idle = "Nothing has used this server's GPU" + ("" if since is None else f" since {minute(since)} at least")
     if rules.action is IdleAction.DRY_RUN:
-        return f"{idle}. It would be stopped at {_time(stop_at)}, but this site only tries that out: it runs on."
+        return f"{idle}. It would be stopped at {minute(stop_at)}, but this site only tries that out: it runs on."
     if rules.action is IdleAction.NOTIFY:
         return f"{idle}. Stop it, or move it to a size without a GPU, if you don't need it."
-    return f"{idle}. It is stopped at {_time(stop_at)}, for others to have the GPU. Files are kept, memory is not."
+    return f"{idle}. It is stopped at {minute(stop_at)}, for others to have the GPU. Files are kept, memory is not."
 
 
 def owner_words(act: IdleAct, rules: IdleRules) -> str | None:
@@ -49,7 +49,3 @@ def size_without_gpu(menu: Iterable[str], catalogue: Catalogue) -> str | None:
     """The first size of a menu that takes no device; None where it has none."""
     known = (catalogue.profiles.get(name) for name in menu)
     return next((profile.name for profile in known if profile is not None and not profile.takes), None)
-
-
-def _time(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%H:%M} UTC"

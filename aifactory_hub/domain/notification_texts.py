@@ -9,7 +9,8 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from ..untrusted.texts import escaped
-from .notifications import Kind, Notification, in_order
+from .formatting import in_zone
+from .notifications import Kind, NoMail, Notification, in_order
 
 # Characters of a name, of a reason, and of a subject.
 _LONGEST_TITLE, _LONGEST_WORDS, _LONGEST_SUBJECT = 120, 300, 150
@@ -21,6 +22,7 @@ _HEADINGS = {
     Kind.JOB_FAILED: ("1 job failed", "{} jobs failed"),
     Kind.JOB_CANCELLED: ("1 job was cancelled", "{} jobs were cancelled"),
     Kind.JOB_HELD: ("1 job is held", "{} jobs are held"),
+    Kind.APPROVAL_EMERGENCY: ("1 approval was given in an emergency", "{} approvals were given in an emergency"),
     Kind.APPROVAL_WAITS: ("1 approval waits for votes", "{} approvals wait for votes"),
     Kind.APPROVAL_REFUSED: ("1 approval was not given", "{} approvals were not given"),
     Kind.SERVER_IDLE: ("1 server is idle", "{} servers are idle"),
@@ -33,6 +35,7 @@ _ALONE = {
     Kind.JOB_FAILED: "{} failed",
     Kind.JOB_CANCELLED: "{} was cancelled",
     Kind.JOB_HELD: "{} is held",
+    Kind.APPROVAL_EMERGENCY: "{} was approved in an emergency",
     Kind.APPROVAL_WAITS: "{} waits for votes",
     Kind.APPROVAL_REFUSED: "{} was not approved",
     Kind.SERVER_IDLE: "{} is idle",
@@ -40,6 +43,32 @@ _ALONE = {
     Kind.TEAM_REFUSED: "Team {} was refused",
     Kind.TEAM_GRANTED: "Team {} was granted",
     Kind.JOB_SUCCEEDED: "{} succeeded",
+}
+# What people choose from.
+CHOICES = {
+    Kind.JOB_FAILED: "a job of mine failed",
+    Kind.JOB_CANCELLED: "somebody else cancelled a job of mine",
+    Kind.JOB_HELD: "a job of mine is held",
+    Kind.APPROVAL_EMERGENCY: "somebody approved alone, in an emergency, what I could have voted on or have a part in",
+    Kind.APPROVAL_WAITS: "an approval waits for my vote",
+    Kind.APPROVAL_REFUSED: "an approval that I asked for was not given",
+    Kind.SERVER_IDLE: "a server of mine is idle, or was stopped for that",
+    Kind.BUDGET: "a budget of mine, or of a team that I administer, reached a step",
+    Kind.TEAM_REFUSED: "a team that I asked for was refused",
+    Kind.TEAM_GRANTED: "a team that I asked for was granted",
+    Kind.JOB_SUCCEEDED: "a job of mine succeeded",
+}
+NO_MAIL = {
+    NoMail.SITE: "This site sends no mail. Its administrator can name a mail server. What you choose is kept.",
+    NoMail.UNVERIFIED: (
+        "Your identity provider gives an address of yours and does not say that it is verified, so no mail goes there. "
+        "Verify it at the identity provider, then sign in at the hub again. If it is verified, an administrator of the "
+        "hub can set notifications.trust_addresses."
+    ),
+    NoMail.ABSENT: (
+        "Your identity provider gives no verified address of yours, so no mail can be sent to you. Enter and verify "
+        "one at the identity provider, or ask who looks after your account there; then sign in at the hub again."
+    ),
 }
 
 
@@ -126,4 +155,4 @@ def _line(each: Notification, site: SiteWords) -> Line:
     where = f" in team {each.tenant}" if each.tenant else ""
     at = f"{datetime.fromtimestamp(each.at, site.zone):%Y-%m-%d %H:%M %Z}"
     text = f"{one_line(each.title, _LONGEST_TITLE)}{where}, {at}"
-    return Line(text, more=one_line(each.words, _LONGEST_WORDS), link=site.link(each.path))
+    return Line(text, more=one_line(in_zone(each.words, site.zone), _LONGEST_WORDS), link=site.link(each.path))

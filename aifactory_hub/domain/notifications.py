@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from .approvals import Approval, ApprovalState, Approver, why_not_vote
@@ -17,11 +17,12 @@ LONGEST_GATHERING = 15 * 60.0
 
 
 class Audience(StrEnum):
-    """Who is told: a PERSON by name, the people who may vote on an approval (VOTERS, by its id), the ADMINS of a team,
-    or the team's CHANNEL."""
+    """Who is told: a PERSON by name, the people who may vote on an approval (VOTERS, by its id), all whom a vote for an
+    emergency left out (LEFT_OUT, by the approval's id), the ADMINS of a team, or the team's CHANNEL."""
 
     PERSON = "person"
     VOTERS = "voters"
+    LEFT_OUT = "left-out"
     ADMINS = "admins"
     CHANNEL = "channel"
 
@@ -32,6 +33,7 @@ class Kind(StrEnum):
     JOB_FAILED = "job.failed"
     JOB_CANCELLED = "job.cancelled"
     JOB_HELD = "job.held"
+    APPROVAL_EMERGENCY = "approval.emergency"
     APPROVAL_WAITS = "approval.waits"
     APPROVAL_REFUSED = "approval.refused"
     SERVER_IDLE = "server.idle"
@@ -120,6 +122,14 @@ def about_approval(approval: Approval, now: float) -> list[Notification]:
     return [Notification(*who, kind, approval.tenant, approval.title, words, now, path)]
 
 
+def about_emergency(approval: Approval, voter: str, reason: str, now: float) -> list[Notification]:
+    """Who is told that ``voter`` approved it alone, and why: all whom that left out, and the team's channel."""
+    words = f"{voter} approved it alone, in an emergency: {reason}"
+    kind, path = Kind.APPROVAL_EMERGENCY, f"approvals/{approval.id}"
+    told = Notification(Audience.LEFT_OUT, approval.id, kind, approval.tenant, approval.title, words, now, path)
+    return [told, replace(told, audience=Audience.CHANNEL, name=approval.tenant)]
+
+
 def about_budget(tenant: str, user: str, title: str, words: str, now: float) -> list[Notification]:
     """Who is told of a step of a budget: the team's administrators, its channel, and whose budget it is."""
     told = Notification(Audience.ADMINS, tenant, Kind.BUDGET, tenant, title, words, now, f"team/{tenant}")
@@ -142,6 +152,32 @@ def about_team_request(asked_by: str, team: str, why: str, now: float, *, grante
 def wanted(kind: Kind, level: Level) -> bool:
     """Whether somebody who chose this level is told."""
     return level is Level.ALL or (level is Level.FAILURES and kind is not Kind.JOB_SUCCEEDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person chose: a level (None: the site's default), and kinds of which they are told, or not, besides."""
+
+    level: Level | None = None
+    kinds: Mapping[Kind, bool] = field(default_factory=dict)
+
+    def wants(self, kind: Kind, default: Level) -> bool:
+        """Whether they are told; ``default`` is the site's level."""
+        return self.kinds.get(kind, wanted(kind, self.level or default))
+
+    def differing(self, default: Level) -> Choice:
+        """The same without the kinds for which it says what its level says anyway."""
+        level = self.level or default
+        return replace(self, kinds={kind: told for kind, told in self.kinds.items() if told != wanted(kind, level)})
+
+
+class NoMail(StrEnum):
+    """Why no mail goes to somebody: the SITE sends none, the identity provider does not say that it has verified the
+    address that it gives (UNVERIFIED), or gives none that it has not called unverified (ABSENT)."""
+
+    SITE = "site"
+    UNVERIFIED = "unverified"
+    ABSENT = "absent"
 
 
 def to_send(
@@ -169,6 +205,17 @@ def in_order(notifications: Iterable[Notification]) -> list[Notification]:
 def is_voter(approval: Approval, name: str, approver: Approver) -> bool:
     """Whether this person is told that the approval waits."""
     return why_not_vote(approval, name, approver) is None
+
+
+def left_out(
+    approval: Approval, approvers: Mapping[str, Approver], of_team: Collection[str], emergency: Collection[str]
+) -> list[str]:
+    """Who is told of a vote for an emergency: those who could have voted, who asked, and who has a part in it and is
+    one ``of_team``: the name of who pushed a commit is the Git host's, and may be a stranger's here. ``emergency`` are
+    those who voted so."""
+    able = {name for name, one in approvers.items() if any(one.meets(need) for need in approval.needs)}
+    part = {approval.asked_by, *(name for name in approval.excluded if name in of_team)}
+    return sorted((able | part) - set(emergency))
 
 
 def is_admin(role: Role | None) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from .formatting import minute, moment
 from .pods import PodFact
 
 # Where a server's state in the hub's database has its last end, and what is about to happen to it.
@@ -150,15 +150,13 @@ def notice_messages(states: Mapping[str, State]) -> tuple[ServerMessage, ...]:
 
 def end_text(server: str, end: ServerEnd) -> str:
     """When and why, in sentences."""
-    when = datetime.fromtimestamp(end.at, UTC)
-    return f"{_server(server)} ended on {when:%Y-%m-%d} at {when:%H:%M} UTC. {_sentence(end.why)}"
+    return f"{_server(server)} ended at {minute(end.at)}. {_sentence(end.why)}"
 
 
 def notice_text(server: str, notice: Notice) -> str:
     """When, why, and what to do, in sentences."""
-    until = datetime.fromtimestamp(notice.until, UTC)
     return (
-        f"{_server(server)} is stopped at {until:%H:%M:%S} UTC, to give its quota back: {_sentence(notice.why)} "
+        f"{_server(server)} is stopped at {moment(notice.until)}, to give its quota back: {_sentence(notice.why)} "
         "Save your work now. Your files are kept."
     )
 

@@ -63,7 +63,7 @@ class HomePage(HomeHandler):
             longest_name=LONGEST_NAME,
             month=month_words(said.month, now) if said is not None else None,
             budgets=budgets,
-            approvals=0 if said is None else said.approvals or 0,
+            approvals=None if said is None else said.approvals,
             jobs=None if said is None else said.jobs,
             notices=_notices(user, registry, now),
             may_ask=bool(registry.self_service.templates),

@@ -104,7 +104,7 @@ class JobService:
     async def _approvals(self, ask: Ask, user: str, known: Said, now: float) -> Said:
         if known.approvals is not None and now - known.approvals_at <= _APPROVALS_KEPT:
             return known
-        answer = await _answer(ask, f"site/approvals?{urlencode({'user': user})}", lambda said: int(said["waiting"]))
+        answer = await _answer(ask, f"site/approvals?{urlencode({'user': user})}", _waiting)
         return Said(approvals=answer, approvals_at=now)
 
     async def _unused(self, ask: Ask, user: str, known: Said, now: float) -> Said:
@@ -117,6 +117,11 @@ class JobService:
             return known
         answer = await _answer(ask, f"site/advice?{urlencode({'user': user})}", server_advice)
         return Said(advice=answer, advice_at=now)
+
+
+def _waiting(said: Mapping[str, Any]) -> int | None:
+    """How many approvals wait; None where the service does not know. Raises KeyError, ValueError or TypeError."""
+    return None if said["waiting"] is None else int(said["waiting"])
 
 
 async def _answer(ask: Ask, path: str, read: Callable[[Mapping[str, Any]], Any]) -> Any:

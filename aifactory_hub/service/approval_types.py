@@ -51,7 +51,7 @@ class SiteApprovalsQuery(BaseModel):
 class WaitingApprovals(TypedDict):
     """How many approvals wait for a person's vote."""
 
-    waiting: int
+    waiting: Annotated[int | None, Field(description="null: the hub does not say now what roles the person has.")]
 
 
 class HoldingRule(TypedDict):

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ..domain.approvals import Approval, ApprovalState, Reason, Vote
 from ..domain.formatting import iso_millis
 from ..domain.jobs import JobState
-from ..domain.notifications import about_approval
+from ..domain.notifications import about_approval, about_emergency
 from ..domain.verdicts import Need, Target
 from .approval_tables import ApprovalRow, VoteRow
 from .changes import move_job
@@ -129,6 +129,8 @@ class Approvals:
             if emergency:
                 body = _body(approval, "approval.emergency", now) | {"voter": voter, "comment": comment}
                 file_messages(connection, notify, "approval.emergency", body, now=now)
+                for each in about_emergency(approval, voter, comment, now):
+                    file_notification(connection, each)
         return vote
 
     def end(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Float, Index, Integer, String, Text
+from sqlalchemy import BigInteger, Boolean, Float, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .models import Base
@@ -34,3 +34,13 @@ class NotificationLevelRow(Base):
     person: Mapped[str] = mapped_column(String(255), primary_key=True)
     level: Mapped[str] = mapped_column(String(16))
     changed_at: Mapped[float] = mapped_column(Float(53))
+
+
+class NotificationKindRow(Base):
+    """One kind of which a person wants to be told, or not, whatever their level says."""
+
+    __tablename__ = "notification_kinds"
+
+    person: Mapped[str] = mapped_column(String(255), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32), primary_key=True)
+    told: Mapped[bool] = mapped_column(Boolean)

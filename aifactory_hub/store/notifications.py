@@ -15,12 +15,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ..domain.channels import Level
 from ..domain.jobs import JobState
-from ..domain.notifications import Audience, JobChange, Kind, Notification, of_job
+from ..domain.notifications import Audience, Choice, JobChange, Kind, Notification, of_job
 from .database import writing
 from .deliveries import MAIL, file_mail, file_messages
 from .jobs import COLUMNS, read_jobs
 from .models import ConsumerRow, DeliveryRow, JobRow
-from .notification_tables import NotificationLevelRow, NotificationRow
+from .notification_tables import NotificationKindRow, NotificationLevelRow, NotificationRow
 from .outbox import JobEvent, Outbox
 
 CHANNELS = "team channels"
@@ -59,7 +59,7 @@ def hand_over_notifications(connection: Connection, name: str) -> None:
     """What was for the former owner of the account is told nobody, and what they chose is forgotten."""
     mine = (NotificationRow.audience == Audience.PERSON.value, NotificationRow.name == name)
     connection.execute(delete(NotificationRow).where(*mine))
-    connection.execute(delete(NotificationLevelRow).where(NotificationLevelRow.person == name))
+    _forget_choice(connection, name)
     waiting = (DeliveryRow.channel == MAIL, DeliveryRow.url == name, DeliveryRow.next_at.is_not(None))
     connection.execute(delete(DeliveryRow).where(*waiting))
 
@@ -140,34 +140,46 @@ class Notifications:
 
     # What people chose
 
-    def level(self, person: str) -> Level | None:
-        """What the person chose; None: nothing."""
-        return self.levels([person]).get(person)
+    def choice(self, person: str) -> Choice:
+        """What the person chose."""
+        return self.choices([person]).get(person, Choice())
 
-    def levels(self, people: Iterable[str]) -> dict[str, Level]:
+    def choices(self, people: Iterable[str]) -> dict[str, Choice]:
         """What each of these people chose, of those who chose anything."""
-        found: dict[str, Level] = {}
+        levels: dict[str, Level] = {}
+        kinds: dict[str, dict[Kind, bool]] = {}
+        chosen, of_kind = NotificationLevelRow, NotificationKindRow
         with self._db.connect() as connection:
             for some in _pieces(sorted(people)):
-                query = select(NotificationLevelRow.person, NotificationLevelRow.level)
-                rows = connection.execute(query.where(NotificationLevelRow.person.in_(some)))
-                found |= {row.person: Level(row.level) for row in rows}
-        return found
+                query = select(chosen.person, chosen.level).where(chosen.person.in_(some))
+                levels |= {row.person: Level(row.level) for row in connection.execute(query)}
+                query_kinds = select(of_kind.person, of_kind.kind, of_kind.told).where(of_kind.person.in_(some))
+                for row in connection.execute(query_kinds):
+                    kinds.setdefault(row.person, {})[Kind(row.kind)] = row.told
+        return {person: Choice(levels.get(person), kinds.get(person, {})) for person in {*levels, *kinds}}
 
-    def choose(self, person: str, level: Level | None, *, now: float) -> None:
-        """Keep what the person wants to be told; None: what the site's default says."""
+    def choose(self, person: str, choice: Choice, *, now: float) -> None:
+        """Keep what the person wants to be told, in the place of what they chose before."""
         with writing(self._db) as connection:
-            connection.execute(delete(NotificationLevelRow).where(NotificationLevelRow.person == person))
-            if level is not None:
-                kind: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-                chosen = {"level": level.value, "changed_at": now}
-                query = kind.insert(NotificationLevelRow).values(person=person, **chosen)
-                connection.execute(query.on_conflict_do_update(index_elements=["person"], set_=chosen))
+            _forget_choice(connection, person)
+            kind: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+            if choice.level is not None:
+                level = {"level": choice.level.value, "changed_at": now}
+                query = kind.insert(NotificationLevelRow).values(person=person, **level)
+                connection.execute(query.on_conflict_do_update(index_elements=["person"], set_=level))
+            for one, told in choice.kinds.items():
+                query = kind.insert(NotificationKindRow).values(person=person, kind=one.value, told=told)
+                connection.execute(query.on_conflict_do_update(index_elements=["person", "kind"], set_={"told": told}))
 
     def _tell(self, told: Sequence[Filed], file: Callable[[Connection], None]) -> None:
         with writing(self._db) as connection:
             if _remove(connection, told):
                 file(connection)
+
+
+def _forget_choice(connection: Connection, person: str) -> None:
+    connection.execute(delete(NotificationLevelRow).where(NotificationLevelRow.person == person))
+    connection.execute(delete(NotificationKindRow).where(NotificationKindRow.person == person))
 
 
 def _file_jobs(connection: Connection, events: Sequence[JobEvent], audience: Audience) -> None:

@@ -60,6 +60,26 @@ export function momentIn(iso: string, timeZone: string, locale?: string): string
   }
 }
 
+// As the service writes a time in a sentence.
+const IN_SENTENCES = /\b(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d)(?::(\d\d))? UTC\b/g;
+
+/** A sentence of the service with its times, such as "2026-12-01 14:05 UTC", on the reader's clocks: "Dec 1, 15:05". */
+export function inOwnZone(text: string, timeZone?: string, now = new Date(), locale?: string): string {
+  return text.replace(IN_SENTENCES, (written: string, ...parts: (string | undefined)[]) => {
+    const [year, month, day, hour, minute, second] = parts.slice(0, 6).map(part => Number(part ?? 0));
+    const at = new Date(Date.UTC(year ?? 0, (month ?? 1) - 1, day, hour, minute, second));
+    if (Number.isNaN(at.getTime())) {
+      return written;
+    }
+    return at.toLocaleString(locale, {
+      ...(at.getUTCFullYear() === now.getUTCFullYear() ? {} : { year: 'numeric' }),
+      ...{ month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' },
+      ...(parts[5] === undefined ? {} : { second: '2-digit' }),
+      timeZone
+    });
+  });
+}
+
 /** Seconds between an ISO time and `now` (or a second ISO time); null when there is none. */
 export function since(iso: string | null, until: Date | string | null): number | null {
   if (iso === null || until === null) {

@@ -939,7 +939,7 @@ export interface paths {
         };
         /** What the caller is told by mail, and where. */
         readonly get: operations["getNotifications"];
-        /** Choose what to be told by mail. */
+        /** Choose what to be told by mail, in the place of what was chosen before. */
         readonly put: operations["chooseNotifications"];
         readonly post?: never;
         readonly delete?: never;
@@ -2955,6 +2955,18 @@ export interface components {
             readonly statements: number;
         };
         /**
+         * ChannelAnswer
+         * @description The chat of a team that the caller administers. Its address is a secret of the chat, so it is not here.
+         */
+        readonly ChannelAnswer: {
+            /** @description What it takes; null: the team has no chat. */
+            readonly format: components["schemas"]["MessageFormat"] | null;
+            /** @description How much it is told. */
+            readonly level: components["schemas"]["Level"] | null;
+            /** Tenant */
+            readonly tenant: string;
+        };
+        /**
          * CheckedStepAnswer
          * @description What would become of one job of a pipeline. ``refusal`` says why it would be refused.
          *
@@ -4852,6 +4864,34 @@ export interface components {
             readonly keys: readonly components["schemas"]["KeyAnswer"][];
         };
         /**
+         * Kind
+         * @description What happened, in the order in which a message tells it: failures first.
+         * @enum {string}
+         */
+        readonly Kind: "job.failed" | "job.cancelled" | "job.held" | "approval.emergency" | "approval.waits" | "approval.refused" | "server.idle" | "budget.step" | "team.refused" | "team.granted" | "job.succeeded";
+        /**
+         * KindAnswer
+         * @description One kind of what one may be told.
+         */
+        readonly KindAnswer: {
+            /**
+             * Chosen
+             * @description What one chose of this kind; null: what the level says.
+             */
+            readonly chosen: boolean | null;
+            readonly kind: components["schemas"]["Kind"];
+            /**
+             * Told
+             * @description Whether one is told of it.
+             */
+            readonly told: boolean;
+            /**
+             * Words
+             * @description What it tells, for people.
+             */
+            readonly words: string;
+        };
+        /**
          * LedgerStateAnswer
          * @description The ledger: its entries, how far it is behind the cluster, and what is wrong with the last ``checked``.
          */
@@ -4865,6 +4905,12 @@ export interface components {
             /** Trouble */
             readonly trouble: string;
         };
+        /**
+         * Level
+         * @description How much somebody is told. FAILURES: what failed, and what waits for them. ALL: also what succeeded.
+         * @enum {string}
+         */
+        readonly Level: "off" | "failures" | "all";
         /**
          * LimitsAnswer
          * @description How much may be sent and kept.
@@ -5069,6 +5115,12 @@ export interface components {
             /** Url */
             readonly url: string;
         };
+        /**
+         * MessageFormat
+         * @description The form of a message to a webhook. STANDARD is that of the Standard Webhooks specification.
+         * @enum {string}
+         */
+        readonly MessageFormat: "standard" | "slack" | "teams";
         /**
          * MessagesAnswer
          * @description The messages about a job, the oldest first.
@@ -5307,6 +5359,14 @@ export interface components {
          */
         readonly NotificationChoice: {
             /**
+             * Kinds
+             * @description Of which kinds one wants to be told, or not, whatever the level says.
+             * @default {}
+             */
+            readonly kinds: {
+                readonly [key: string]: boolean;
+            };
+            /**
              * Level
              * @description failures: what failed, and what waits for one; null: what the site's default says.
              */
@@ -5319,9 +5379,14 @@ export interface components {
         readonly NotificationsAnswer: {
             /**
              * Address
-             * @description Where it goes; null: the identity provider gives no address.
+             * @description Where it goes; null: see why_not.
              */
             readonly address: string | null;
+            /**
+             * Channels
+             * @description Of the teams that the caller administers.
+             */
+            readonly channels: readonly components["schemas"]["ChannelAnswer"][];
             /**
              * Chosen
              * @description What one chose; null: nothing, the default holds.
@@ -5334,6 +5399,11 @@ export interface components {
              */
             readonly default: "off" | "failures" | "all";
             /**
+             * Kinds
+             * @description All kinds; those of failures first.
+             */
+            readonly kinds: readonly components["schemas"]["KindAnswer"][];
+            /**
              * Level
              * @description How much one is told.
              * @enum {string}
@@ -5344,6 +5414,11 @@ export interface components {
              * @description Whether the site sends mail at all.
              */
             readonly mail: boolean;
+            /**
+             * Why Not
+             * @description Why no mail can go to one, and what to do; null: it can.
+             */
+            readonly why_not: string | null;
         };
         /**
          * OverrideAnswer
@@ -8680,8 +8755,11 @@ export interface components {
          * @description How many approvals wait for a person's vote.
          */
         readonly WaitingApprovals: {
-            /** Waiting */
-            readonly waiting: number;
+            /**
+             * Waiting
+             * @description null: the hub does not say now what roles the person has.
+             */
+            readonly waiting: number | null;
         };
         /**
          * Wanted
@@ -11000,7 +11078,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Choose what to be told by mail. */
+            /** @description Choose what to be told by mail, in the place of what was chosen before. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;

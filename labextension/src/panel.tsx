@@ -7,12 +7,12 @@ import { HereView } from './hereview';
 import { factoryIcon } from './icons';
 import { JobListView } from './joblistview';
 import type { HubModel } from './model';
-import { TeamNotices } from './teamnotices';
+import { TeamNotices, WaitingBadge, waitingWords } from './teamnotices';
 import type { Job, Unused } from './types';
 import { useModel, type ViewProps } from './view';
 import { keepServer, sentence } from './warner';
 import { linkTrouble } from './words';
-import { clock, duration } from './format';
+import { clock, duration, inOwnZone } from './format';
 
 export interface PanelOptions {
   readonly model: HubModel;
@@ -30,8 +30,14 @@ export class Panel extends ReactWidget {
     this.addClass('aif-Panel');
     this.title.icon = factoryIcon;
     this.title.caption = options.trans.__('AI Factory: quota and jobs');
+    options.model.changed.connect(this._mark);
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', options.trans.__('AI Factory'));
+  }
+
+  dispose(): void {
+    this.options.model.changed.disconnect(this._mark);
+    super.dispose();
   }
 
   protected render(): JSX.Element {
@@ -40,6 +46,7 @@ export class Panel extends ReactWidget {
       <>
         <div className="aif-Head">
           <h2>{trans.__('AI Factory')}</h2>
+          <Waiting model={model} trans={trans} />
           <button type="button" className="aif-Link" onClick={showSchedules}>
             {trans.__('Schedules')}
           </button>
@@ -58,6 +65,23 @@ export class Panel extends ReactWidget {
   protected onAfterHide(): void {
     this.options.model.listShown = false;
   }
+
+  /** The tab in the side bar says how many approvals wait, also while the panel is closed. */
+  private readonly _mark = () => {
+    const { model, trans } = this.options;
+    const waiting = model.overview?.team.approvals ?? 0;
+    const name = trans.__('AI Factory: quota and jobs');
+    // The rest of it is JupyterLab's.
+    const rest = Object.entries(this.title.dataset).filter(([key]) => key !== 'aif-waiting');
+    const mark = waiting === 0 ? [] : [['aif-waiting', String(waiting)]];
+    this.title.dataset = Object.fromEntries([...rest, ...mark]) as Record<string, string>;
+    this.title.caption = waiting === 0 ? name : `${name}. ${waitingWords(waiting, trans) ?? ''}`;
+  };
+}
+
+function Waiting({ model, trans }: ViewProps): JSX.Element | null {
+  useModel(model);
+  return model.overview === null ? null : <WaitingBadge team={model.overview.team} trans={trans} />;
 }
 
 /** A link to the hub's page that starts this server; nothing where there is no hub. */
@@ -91,7 +115,7 @@ export function Notices({ model, trans }: ViewProps): JSX.Element {
           {trans.__(
             'This server is stopped at %1 %2 Save your work now; your files are kept.',
             clock(new Date(model.overview.here.notice.until)),
-            sentence(model.overview.here.notice.why)
+            sentence(inOwnZone(model.overview.here.notice.why))
           )}
         </p>
       )}
@@ -116,7 +140,7 @@ function UnusedNotice(props: ViewProps & { unused: Unused }): JSX.Element {
   const { model, unused, trans } = props;
   return (
     <p className="aif-Notice" data-kind={unused.stops ? 'trouble' : 'simulated'}>
-      {unused.why}{' '}
+      {inOwnZone(unused.why)}{' '}
       {unused.keeps_left > 0 ? (
         <button
           type="button"

@@ -4,7 +4,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import { type JSX, useState } from 'react';
 import { sayHere } from './warner';
 import { costToday, currency, idleLeft, idleWindow } from './cost';
-import { bytes, clock, duration, money, shortProfile } from './format';
+import { bytes, clock, duration, inOwnZone, money, shortProfile } from './format';
 import { useModel, useNow, type ViewProps } from './view';
 
 export class StatusItem extends ReactWidget {
@@ -59,7 +59,12 @@ function StatusView({ model, trans, show }: ViewProps & { show: () => void }): J
         {cost === null ? '' : ` · ${trans.__('%1 today', money(cost, currency(overview)))}`}
       </button>
       {here.notice === null ? null : (
-        <button type="button" className="aif-Status-warning" title={here.notice.why} onClick={show}>
+        <button
+          type="button"
+          className="aif-Status-warning"
+          title={inOwnZone(here.notice.why)}
+          onClick={show}
+        >
           {trans.__('Stops at %1: save your work', clock(new Date(here.notice.until)))}
         </button>
       )}

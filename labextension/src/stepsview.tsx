@@ -2,7 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { JSX } from 'react';
-import { duration, since } from './format';
+import { duration, inOwnZone, since } from './format';
 import { printable } from './printable';
 import { areNodes, type Chosen, logOf, placed, type PlacedStep, type Section } from './steps';
 import type { Job } from './types';
@@ -79,7 +79,7 @@ function StepRow({ step, now, chosen, readable, choose, trans }: RowProps): JSX.
     <tr data-chosen={chosen}>
       <th scope="row">
         {printable(step.name)}
-        {step.reason === null ? null : <small>{printable(step.reason)}</small>}
+        {step.reason === null ? null : <small>{inOwnZone(printable(step.reason))}</small>}
       </th>
       <td className="aif-Steps-state">
         <span className="aif-Sign" data-tone={tone} aria-hidden="true">

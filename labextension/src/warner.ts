@@ -4,7 +4,7 @@ import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IDisposable } from '@lumino/disposable';
 import { idleLeft, idleWindow } from './cost';
-import { clock, duration } from './format';
+import { clock, duration, inOwnZone } from './format';
 import type { HubModel } from './model';
 import { troubleWords } from './words';
 
@@ -65,7 +65,7 @@ export class Warner implements IDisposable {
         this.trans.__(
           'This server is stopped at %1 %2 Save your work now. Your files are kept.',
           when,
-          sentence(notice.why)
+          sentence(inOwnZone(notice.why))
         ),
         { autoClose: false }
       );
@@ -87,7 +87,7 @@ export class Warner implements IDisposable {
           void keepServer(model, trans);
         }
       };
-      this._unused = Notification.warning(unused.why, {
+      this._unused = Notification.warning(inOwnZone(unused.why), {
         autoClose: false,
         actions: unused.keeps_left > 0 ? [keep] : []
       });

@@ -2,7 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Offline, Refused, SignedOut, Stopped } from './errors';
-import { clock, duration } from './format';
+import { clock, duration, inOwnZone } from './format';
 import type { Link } from './model';
 import { printable } from './printable';
 import type { Attempt, Job, JobState, StepState } from './types';
@@ -80,12 +80,12 @@ export function jobReason(job: Job, trans: TranslationBundle): string {
     const by = trans.__('by %1', printable(job.cancelled_by));
     return job.cancel_word ? `${by}: ${printable(job.cancel_word)}` : by;
   }
-  return printable(job.reason ?? '');
+  return inOwnZone(printable(job.reason ?? ''));
 }
 
 /** How an attempt ended that another one followed. */
 export function attemptWords(attempt: Attempt, trans: TranslationBundle): string {
-  const why = printable(attempt.reason ?? attempt.kind ?? '');
+  const why = inOwnZone(printable(attempt.reason ?? attempt.kind ?? ''));
   const held = attempt.held_seconds ? trans.__('%1 with its devices', duration(attempt.held_seconds)) : '';
   return [why, attempt.nodes.map(printable).join(', '), held].filter(part => part !== '').join(' · ');
 }
@@ -170,7 +170,7 @@ export function troubleWords(error: unknown, trans: TranslationBundle): string {
   if (error instanceof Offline) {
     return trans.__('No connection to your server or to the job service. The job goes on; trying again.');
   }
-  return printable(error instanceof Error ? error.message : String(error));
+  return inOwnZone(printable(error instanceof Error ? error.message : String(error)));
 }
 
 /** What went wrong with the form. */
@@ -188,5 +188,5 @@ export function formTroubleWords(error: unknown, trans: TranslationBundle): stri
       error.message
     );
   }
-  return printable(error instanceof Error ? error.message : String(error));
+  return inOwnZone(printable(error instanceof Error ? error.message : String(error)));
 }

@@ -1,4 +1,4 @@
-import { bytes, duration, momentIn, money, shortResource, since } from '../src/format';
+import { bytes, duration, inOwnZone, momentIn, money, shortResource, since } from '../src/format';
 
 test.each([
   [0, '0 s'],
@@ -45,4 +45,22 @@ test('a time of a schedule is read on the clocks of its zone', () => {
   expect(momentIn('2026-03-30T04:00:00.000+00:00', 'Europe/Amsterdam', 'en-US')).toBe('Mon, Mar 30, 06:00');
   expect(momentIn('2026-03-29T22:30:00.000+00:00', 'Europe/Amsterdam', 'en-US')).toBe('Mon, Mar 30, 00:30');
   expect(momentIn('2026-03-30T04:00:00.000+00:00', 'No/Where', 'en-US')).toMatch(/Mar (29|30)/);
+});
+
+describe('times in sentences of the service', () => {
+  const now = new Date('2026-12-01T12:00:00Z');
+  const there = (text: string) => inOwnZone(text, 'Europe/Amsterdam', now, 'en-US');
+
+  it('are read on the clocks of who reads them', () => {
+    expect(there('It is stopped at 2026-12-01 14:05 UTC, idle since 2026-12-01 13:20:09 UTC.')).toBe(
+      'It is stopped at Dec 1, 15:05, idle since Dec 1, 14:20:09.'
+    );
+    expect(there('resets at 2027-01-01 00:00 UTC')).toBe('resets at Jan 1, 2027, 01:00');
+    expect(there('from 2026-07-01 22:30 UTC on')).toBe('from Jul 2, 00:30 on');
+  });
+
+  it('stay where they are none', () => {
+    const texts = ['', 'at 14:05 UTC', '2026-12-01T14:05:00Z', '12026-12-01 14:05 UTCs'];
+    expect(texts.map(there)).toEqual(texts);
+  });
 });

@@ -1,3 +1,4 @@
+import { inOwnZone, momentIn } from '../src/format';
 import { createRoot, type Root } from 'react-dom/client';
 import { act, type JSX } from 'react';
 import type { TranslationBundle } from '@jupyterlab/translation';
@@ -17,6 +18,7 @@ const SITE: Site = {
   ...{ tenants: { nlp: 'Language' }, simulated: false, administrator: false }
 };
 const TOLD = { as_of: 1_793_527_200, uncertain_seconds: 0, simulated: false, currency: 'EUR' };
+const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const SPAN = { start: 0, end: 1, zone: 'UTC' };
 const TOTAL = { key: 'total', seconds: 0, gpu_seconds: 0, pods: 0, amount: null, unpriced_seconds: 0 };
 const TEAM: TeamOverview = {
@@ -190,11 +192,13 @@ test("budgets are said in the service's own words, with what holds and who gave 
   jest.spyOn(api, 'teamBudgets').mockResolvedValue(BUDGETS);
   await shown(<></>);
   const text = await shown(team());
-  expect(text).toContain(BUDGET.words);
+  expect(text).toContain(inOwnZone(BUDGET.words));
   expect(text).toContain('It ends between 22 and 27.');
   expect(text).toContain('Reached: warn (80 %).');
   expect(text).toContain('Jobs that budgets hold now: 2.');
-  expect(text).toContain('Granted: 50.00 more of month until 2026-12-01T00:00:00Z, by rene: a deadline');
+  expect(text).toContain(
+    `Granted: 50.00 more of month until ${momentIn('2026-12-01T00:00:00Z', HERE)}, by rene: a deadline`
+  );
   expect(text).toContain('3.00 (5 %)');
   expect(box.querySelector('progress')?.getAttribute('value')).toBe('88');
 });

@@ -1,7 +1,7 @@
 import { act } from 'react';
 import { createRoot } from 'react-dom/client';
 import { english } from '../src/page/translation';
-import { TeamNotices } from '../src/teamnotices';
+import { TeamNotices, WaitingBadge } from '../src/teamnotices';
 import type { TeamState } from '../src/types';
 
 function shown(team: Partial<TeamState>): HTMLElement {
@@ -30,4 +30,31 @@ test('budgets that reached a step are told', () => {
 test('what is not known or nothing says nothing', () => {
   expect(shown({}).textContent).toBe('');
   expect(shown({ approvals: 0, budgets: [] }).textContent).toBe('');
+});
+
+describe('the number of what waits', () => {
+  function badge(approvals: number | null): HTMLAnchorElement | null {
+    const box = document.createElement('div');
+    act(() => {
+      createRoot(box).render(
+        <WaitingBadge team={{ approvals, budgets: null, page: '/s/approvals' }} trans={english} />
+      );
+    });
+    return box.querySelector('a');
+  }
+
+  it('has a name, and leads to the page', () => {
+    expect(badge(2)?.textContent).toBe('2');
+    expect(badge(2)?.getAttribute('aria-label')).toBe('2 approvals wait for your vote');
+    expect(badge(1)?.getAttribute('aria-label')).toBe('1 approval waits for your vote');
+    expect(badge(2)?.getAttribute('href')).toBe('/s/approvals');
+  });
+
+  it('is not there for nothing, and unknown is not nothing', () => {
+    expect(badge(0)).toBeNull();
+    expect(badge(null)?.textContent).toBe('?');
+    expect(badge(null)?.getAttribute('aria-label')).toBe(
+      'How many approvals wait for your vote is not known now'
+    );
+  });
 });

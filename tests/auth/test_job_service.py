@@ -22,6 +22,7 @@ class Service:
         self.asked: list[str] = []
         self.trouble: str = ""
         self.now = 0.0
+        self.waiting: int | None = 2
 
     async def __call__(self, path: str) -> Mapping[str, Any]:
         self.asked.append(path)
@@ -38,7 +39,7 @@ class Service:
             about = {"tenant": "nlp", "instead_of": "mig-3g.40gb"}
             return {"advice": [{**about, "kind": "server", "text": "less"}, {**about, "kind": "job", "text": "no"}]}
         if path.startswith("site/approvals"):
-            return {"waiting": 2}
+            return {"waiting": self.waiting}
         return MONTH if path.startswith("site/usage") else JOBS
 
     def clock(self) -> float:
@@ -65,6 +66,13 @@ async def test_the_month_is_asked_for_once_a_minute_and_of_the_persons_teams_alo
     service.now = KEPT + 1
     await home.of(service, "ada & co", ["nlp"])
     assert len(service.asked) == 9  # advice serves for longer
+
+
+@pytest.mark.parametrize("waiting", [0, 1, None])
+async def test_that_nobody_knows_how_many_approvals_wait_is_not_none(waiting: int | None) -> None:
+    service = Service()
+    service.waiting = waiting
+    assert (await JobService(service.clock).of(service, "ada", ["nlp"])).approvals == waiting
 
 
 @pytest.mark.parametrize("trouble", ["slow", "refuses", "odd"])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,52 @@ def test_the_last_hour_is_drawn_where_it_is_measured(page: Page, theme: str) -> 
     page.unroute("**/aifactory-hub/overview*")
     page.get_by_role("button", name="The team's").click()
     expect(charts.nth(1)).to_contain_text("unknown")
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
+def test_the_panel_and_its_tab_say_how_many_approvals_wait(page: Page, theme: str) -> None:
+    page.get_by_role("menuitem", name="Settings").click()
+    page.locator(".lm-Menu-item[data-type=submenu]", has_text=re.compile("^Theme$")).click()
+    page.locator(".lm-Menu-item", has_text=re.compile(f"^{theme}$")).click()
+    side(page, "aifactory-hub-panel")
+    panel, tab = page.locator(".aif-Panel"), page.locator("[data-id=aifactory-hub-panel]")
+    names = {
+        2: "2 approvals wait for your vote",
+        None: "How many approvals wait for your vote is not known now",
+        0: None,
+    }
+    for waiting, name in names.items():
+        page.route("**/aifactory-hub/overview*", partial(_waiting, waiting))
+        page.get_by_role("button", name="Mine").click()
+        page.get_by_role("button", name="The team's").click()
+        count = panel.locator(".aif-Count")
+        if name is None:
+            expect(count).to_have_count(0)
+        else:
+            expect(count).to_have_accessible_name(name)
+            assert complaints(page, ".aif-Panel") == []
+        if waiting:
+            expect(tab).to_have_attribute("data-aif-waiting", str(waiting))
+            seen = tab.evaluate("tab => getComputedStyle(tab, '::before').content")
+            assert str(seen).startswith(f'"{waiting}"')
+            expect(tab).to_have_attribute("title", re.compile(name or ""))
+            picture(page, f"lab-waiting-{theme.split()[-1].lower()}", full=False)
+        else:
+            expect(tab).not_to_have_attribute("data-aif-waiting", re.compile(""))
+        page.unroute("**/aifactory-hub/overview*")
+    # The tab still opens and closes the panel.
+    tab.click()
+    expect(panel).to_be_hidden()
+    side(page, "aifactory-hub-panel")
+    expect(panel).to_be_visible()
+
+
+def _waiting(waiting: int | None, route: Route) -> None:
+    """The server's answer with so many approvals."""
+    answer = route.fetch()
+    body: dict[str, Any] = answer.json()
+    body["team"]["approvals"] = waiting
+    route.fulfill(response=answer, json=body)
 
 
 def _form(page: Page) -> Locator:

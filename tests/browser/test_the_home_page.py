@@ -66,6 +66,7 @@ def context(*states: ServerState, known: bool = True) -> dict[str, Any]:
         "unused": {},
         "advice": {},
         "budgets": [],
+        "approvals": 2,
     }
 
 
@@ -82,13 +83,13 @@ def site(home: dict[str, Any]) -> Iterator[str]:
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    with browser(reduced_motion="reduce") as context:
+    with browser(reduced_motion="reduce", timezone_id="Asia/Tokyo", locale="en-US") as context:
         yield context.pages[0]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_wide_or_on_a_phone(page: Page, site: str, home: dict[str, Any], theme: Any) -> None:
-    home["unused"] = {"": "Its GPU has not been used since 09:00 UTC, and it is stopped at 10:00 UTC."}
+    home["unused"] = {"": "Idle since 2026-06-30 22:30 UTC, and it is stopped at 2026-07-01 10:00 UTC."}
     home["advice"] = {"": "The most that was used in 30 days is 6.0 GB of GPU memory: mig-1g.10gb would do."}
     home["budgets"] = ["Team nlp has used 88 % of month, which resets at 2026-12-01 00:00 UTC"]
     page.emulate_media(color_scheme=theme)
@@ -97,7 +98,7 @@ def test_axe_finds_nothing_wide_or_on_a_phone(page: Page, site: str, home: dict[
     expect(page.locator(".af-running")).to_contain_text("0.40 EUR")
     expect(page.locator("#af-month")).to_contain_text("41 h, 12.30 EUR (counted until 2 min ago)")
     expect(page.locator("#af-jobs")).to_contain_text("exit code 3")
-    expect(page.locator(".af-running")).to_contain_text("stopped at 10:00 UTC. Open it to keep it")
+    expect(page.locator(".af-running")).to_contain_text("stopped at Jul 1, 19:00. Open it to keep it")
     expect(page.locator(".af-running")).to_contain_text("mig-1g.10gb would do")
     expect(page.locator(".af-budget")).to_contain_text("88 % of month")
     if theme == "light":
@@ -155,3 +156,26 @@ def test_the_page_follows_a_server_and_leaves_the_focus_where_it_is(
     expect(page.locator("#af-changes")).to_contain_text("Run 1 is running")
     assert page.input_value("#af-name") == "half a na"
     assert page.evaluate("document.activeElement.id") == "af-name"
+
+
+@pytest.mark.parametrize(("waiting", "said"), [(0, ""), (1, ": 1 waits for your vote"), (2, ": 2 wait for your vote")])
+def test_the_head_says_how_many_approvals_wait(
+    page: Page, site: str, home: dict[str, Any], waiting: int, said: str
+) -> None:
+    home["approvals"] = waiting
+    page.goto(f"{site}/hub/home")
+    number = f" {waiting}" if waiting else ""
+    expect(page.get_by_role("navigation").get_by_text("Approvals")).to_have_text(f"Approvals{number}{said}")
+
+
+def test_the_head_says_that_nobody_knows_how_many_wait_and_follows(page: Page, site: str, home: dict[str, Any]) -> None:
+    home["approvals"] = None
+    page.clock.install()
+    page.goto(f"{site}/hub/home")
+    link = page.get_by_role("navigation").get_by_text("Approvals")
+    expect(link).to_have_text("Approvals ?: how many wait for your vote is not known now")
+    expect(page.locator("#af-approvals")).to_have_count(0)
+    home["approvals"] = 1
+    page.clock.run_for(16_000)
+    expect(link).to_have_text("Approvals 1: 1 waits for your vote")
+    expect(page.locator("#af-approvals")).to_have_text("One approval waits for your vote.")

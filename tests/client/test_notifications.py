@@ -43,6 +43,21 @@ async def test_the_command_says_and_chooses(hub: FakeHub) -> None:
 
 
 @pytest.mark.usefixtures("here")
+async def test_the_command_chooses_by_kind_and_leaves_the_others(hub: FakeHub) -> None:
+    hub.addresses["ada"] = "ada@example.org"
+    await run("off")
+    assert "Besides: a job of mine is held (job.held)." in (await run("--with", "job.held")).output
+    shown = (await run("--with", "job.failed", "--with", "job.succeeded")).output
+    assert "told nothing (off, your choice)" in shown
+    assert [kind in shown for kind in ("(job.held)", "(job.failed)", "(job.succeeded)")] == [True] * 3
+    assert "(job.held)" not in (await run("--without", "job.held")).output
+    refused = await run("--with", "job.lost")
+    assert refused.exit_code == 1 and "job.lost" in refused.output
+    assert "But not: a job of mine is held (job.held)." in (await run("all", "--without", "job.held")).output
+    assert "(job.held)" not in (await run("default")).output
+
+
+@pytest.mark.usefixtures("here")
 async def test_the_command_says_why_nothing_comes() -> None:
     shown = await run("off")
     assert shown.exit_code == 0, shown.output

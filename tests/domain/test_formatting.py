@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from aifactory_hub.domain.formatting import duration, gpu_name, gpu_words, money, wait_words
+from aifactory_hub.domain.formatting import (
+    duration,
+    gpu_name,
+    gpu_words,
+    in_zone,
+    minute,
+    moment,
+    money,
+    wait_words,
+)
 from aifactory_hub.domain.wait_forecast import UNKNOWN, Wait
 from aifactory_profiles import all_card_names, load_catalogue, load_model
 
@@ -71,3 +81,21 @@ def test_a_wait_is_told_as_a_range(wait: Wait, words: str) -> None:
 def test_a_price_has_two_decimals_or_all_that_it_has(price: str, text: str) -> None:
     assert money(Decimal(price)) == text
     assert money(Decimal(price), "EUR") == f"{text} EUR"
+
+
+AT = 1_800_000_000.0  # 2027-01-15 08:00
+
+
+def test_times_in_a_sentence_are_said_on_the_clocks_of_a_zone() -> None:
+    said = f"idle since {minute(AT)}, stopped at {moment(AT + 86400 * 180 + 1)}."
+    there = "idle since 2027-01-15 09:00 CET, stopped at 2027-07-14 10:00:01 CEST."
+    assert in_zone(said, ZoneInfo("Europe/Berlin")) == there
+    assert in_zone(said, ZoneInfo("UTC")) == said
+    assert in_zone(there, ZoneInfo("Asia/Tokyo")) == there
+
+
+@pytest.mark.parametrize(
+    "text", ["", "at 2027-13-45 08:00 UTC", "at 0001-01-01 00:00 UTC", "at 08:00 UTC", "2027-01-15T08:00:00Z"]
+)
+def test_what_is_no_time_of_a_sentence_stays(text: str) -> None:
+    assert in_zone(text, ZoneInfo("America/New_York")) == text

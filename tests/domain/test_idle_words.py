@@ -15,19 +15,19 @@ from aifactory_profiles.catalogue import SiteProfile
 @pytest.mark.parametrize(
     ("action", "said"),
     [
-        (IdleAction.STOP, "It is stopped at 00:20 UTC"),
+        (IdleAction.STOP, "It is stopped at 1970-01-01 00:20 UTC"),
         (IdleAction.DRY_RUN, "only tries that out: it runs on"),
         (IdleAction.NOTIFY, "Stop it, or move it"),
     ],
 )
 def test_a_notice_says_what_follows_on_this_site(action: IdleAction, said: str) -> None:
     words = notice_words(600.0, 1200.0, IdleRules(action))
-    assert said in words and "since 00:10 UTC" in words
+    assert said in words and "since 1970-01-01 00:10 UTC" in words
 
 
 def test_an_owner_reads_why_and_that_files_are_kept() -> None:
     words = stop_words(600.0, IdleRules(after=2700))
-    assert "for 45 min, since 00:10 UTC" in words and words.endswith("Your files are kept.")
+    assert "for 45 min, since 1970-01-01 00:10 UTC" in words and words.endswith("Your files are kept.")
 
 
 @pytest.mark.parametrize("answer", [{}, {"servers": [{}]}, {"servers": [{"server": "", "notice": {}}]}])

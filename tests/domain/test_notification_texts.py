@@ -11,8 +11,16 @@ from hypothesis import strategies as st
 
 from aifactory_hub.domain.channels import MessageFormat
 from aifactory_hub.domain.chat_messages import message_from, message_json, posted
-from aifactory_hub.domain.notification_texts import Message, SiteWords, mail_text, message_of, one_line
-from aifactory_hub.domain.notifications import Audience, Kind, Notification
+from aifactory_hub.domain.notification_texts import (
+    CHOICES,
+    NO_MAIL,
+    Message,
+    SiteWords,
+    mail_text,
+    message_of,
+    one_line,
+)
+from aifactory_hub.domain.notifications import Audience, Kind, NoMail, Notification
 from aifactory_hub.untrusted.texts import unprintable
 
 SITE = SiteWords("GPU Hub", ZoneInfo("Europe/Berlin"), "https://hub.example.org/services/aifactory/")
@@ -36,6 +44,16 @@ def test_one_thing_is_its_own_subject() -> None:
         "-- \n"
         "GPU Hub: why you get this.\n"
     )
+
+
+def test_a_mail_has_the_times_of_its_sentences_in_the_sites_zone() -> None:
+    message = message_of([told(Kind.SERVER_IDLE, words="It is stopped at 2027-01-15 08:20 UTC.")], SITE)
+    assert message.lines[1].more == "It is stopped at 2027-01-15 09:20 CET."
+
+
+def test_everything_that_is_told_can_be_chosen_and_every_reason_has_its_words() -> None:
+    assert set(CHOICES) == set(Kind)
+    assert set(NO_MAIL) == set(NoMail)
 
 
 def test_many_are_one_message_with_failures_first() -> None:

@@ -14,13 +14,16 @@ from aifactory_hub.domain.jobs import JobState
 from aifactory_hub.domain.notifications import (
     LONGEST_GATHERING,
     Audience,
+    Choice,
     JobChange,
     Kind,
     Notification,
     about_approval,
     about_budget,
+    about_emergency,
     in_order,
     is_voter,
+    left_out,
     of_job,
     to_send,
     wanted,
@@ -75,6 +78,33 @@ def test_levels() -> None:
     assert not any(wanted(kind, Level.OFF) for kind in Kind)
     assert all(wanted(kind, Level.ALL) for kind in Kind)
     assert [kind for kind in Kind if not wanted(kind, Level.FAILURES)] == [Kind.JOB_SUCCEEDED]
+
+
+def test_a_kind_goes_before_the_level_and_the_level_before_the_sites_default() -> None:
+    choice = Choice(Level.OFF, {Kind.JOB_FAILED: True})
+    assert [kind for kind in Kind if choice.wants(kind, Level.ALL)] == [Kind.JOB_FAILED]
+    undecided = Choice(None, {Kind.JOB_HELD: False})
+    assert [kind for kind in Kind if not undecided.wants(kind, Level.FAILURES)] == [Kind.JOB_HELD, Kind.JOB_SUCCEEDED]
+    assert [kind for kind in Kind if not undecided.wants(kind, Level.ALL)] == [Kind.JOB_HELD]
+
+
+def test_kinds_that_say_what_the_level_says_are_not_kept() -> None:
+    choice = Choice(None, {Kind.JOB_FAILED: True, Kind.JOB_SUCCEEDED: True, Kind.JOB_HELD: False})
+    kept = choice.differing(Level.FAILURES)
+    assert kept.kinds == {Kind.JOB_SUCCEEDED: True, Kind.JOB_HELD: False}
+    assert all(kept.wants(kind, Level.FAILURES) == choice.wants(kind, Level.FAILURES) for kind in Kind)
+
+
+def test_a_vote_for_an_emergency_is_told_with_its_reason_whatever_became_of_the_approval() -> None:
+    told, channel = about_emergency(APPROVAL, "olga", "the site is down", 5.0)
+    assert (told.audience, told.name, told.path) == (Audience.LEFT_OUT, "a1", "approvals/a1")
+    assert told.words == "olga approved it alone, in an emergency: the site is down"
+    assert (channel.audience, channel.name, channel.words) == (Audience.CHANNEL, "nlp", told.words)
+    used = replace(APPROVAL, state=ApprovalState.USED)
+    admin, security = Approver(Role.ADMIN), Approver(groups=frozenset({"security"}))
+    approvers = {"grace": admin, "sam": security, "olga": Approver(Role.ADMIN), "eve": Approver(Role.MEMBER)}
+    assert left_out(used, approvers, {"bob", "eve"}, {"olga"}) == ["ada", "bob", "grace", "sam"]
+    assert left_out(used, approvers, set(), {"olga"}) == ["ada", "grace", "sam"]
 
 
 def test_a_message_waits_for_its_window_and_takes_all_that_came_meanwhile() -> None:

@@ -56,11 +56,11 @@ def test_people_are_told_of_each_server_by_its_name() -> None:
     }
     (end,) = server_ends.end_messages(states)
     assert end.server == ""
-    assert end.text.startswith("Your server ended on 1970-01-01 at 00:00 UTC. It was stopped to give its quota")
+    assert end.text.startswith("Your server ended at 1970-01-01 00:00 UTC. It was stopped to give its quota")
     (notice,) = server_ends.notice_messages(states)
     assert notice.server == "big"
     assert notice.text.startswith(
-        "Your server big is stopped at 00:01:01 UTC, to give its quota back: vision reclaims."
+        "Your server big is stopped at 1970-01-01 00:01:01 UTC, to give its quota back: vision reclaims."
     )
 
 

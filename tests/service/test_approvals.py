@@ -18,6 +18,7 @@ from aifactory_hub.engines.memory import MemoryEngine
 from aifactory_hub.registry.model import ApprovalsConfig, JobsConfig, Registry
 from aifactory_hub.service.approvals import Desk
 from aifactory_hub.service.auth import hub_auth
+from aifactory_hub.service.auth.runner_tokens import token_hash
 
 from ..support.fake_hub import FakeHub, scopes_for
 from ..support.job_service import PREFIX, Clock, RunningService, make_registry, running_service
@@ -354,6 +355,22 @@ async def test_who_sees_what(service: RunningService, hub: FakeHub) -> None:
         proof = await sign_in(http, "sid")
         page = (await http.get(f"{PREFIX}api/v1/approvals", headers=proof)).json()
     assert ([one["id"] for one in page["approvals"]], page["waiting"]) == ([approval["id"]], 1)
+
+
+async def test_home_is_told_how_many_wait_and_that_nobody_knows_is_not_0(service: RunningService, hub: FakeHub) -> None:
+    object.__setattr__(service.context, "site_token_hash", token_hash("shared"))
+    address = f"{service.url}api/v1/site/approvals"
+
+    async def waiting(user: str) -> object:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            answer = await http.get(address, params={"user": user}, headers={"Authorization": "Bearer shared"})
+        return answer.json()["waiting"]
+
+    assert await waiting("ann") == 0
+    await submit(service)
+    assert [await waiting(user) for user in ("ann", "sid", "ada")] == [1, 1, 0]
+    hub.memberships_status = 503
+    assert await waiting("ann") is None
 
 
 async def test_an_approval_and_its_job_change_together_or_not_at_all(service: RunningService) -> None:

@@ -22,6 +22,7 @@ from aifactory_hub import constants
 from aifactory_hub.domain.approvals import Approval, Reason
 from aifactory_hub.domain.datasets import DataClass, Dataset
 from aifactory_hub.domain.models import MoveKind
+from aifactory_hub.domain.notifications import Choice
 from aifactory_hub.domain.team_wishes import RequestState, TeamRequest, TeamWish, WishKind
 from aifactory_hub.domain.usage import FactKind, Possession, Source, UsageFact
 from aifactory_hub.domain.verdicts import Need
@@ -418,7 +419,7 @@ async def untouched(site: Site) -> None:
     assert [(each["name"], each["revision"]) for each in secrets] == [(site.real["secret"], 1)]
     assert (run["state"], run["cancel_asked"], run["name"], len(runs)) == ("RUNNING", False, MARK, 1)
     assert site.service.context.budgets.book.grants("nlp") == ()
-    assert site.service.context.notifications.level("ada") is None
+    assert site.service.context.notifications.choice("ada") == Choice()
     (request,) = site.service.context.team_desk.store.newest(limit=10)
     assert (request.state, request.wish.reason) == (RequestState.WAITING, MARK)
     assert site.service.context.team_desk.states == {}

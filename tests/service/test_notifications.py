@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from tornado.httpserver import HTTPServer
@@ -17,10 +17,13 @@ from tornado.web import Application, RequestHandler
 from aifactory_hub.admission.in_process import InProcessAdmission
 from aifactory_hub.domain.approvals import ApprovalState
 from aifactory_hub.domain.channels import Channel, Level, MessageFormat
+from aifactory_hub.domain.notifications import Choice, Kind
 from aifactory_hub.domain.verdicts import Need, Question, Target, Verb
 from aifactory_hub.engines.memory import MemoryEngine
 from aifactory_hub.mail.smtp import SmtpServer
 from aifactory_hub.registry.model import NotificationsConfig, Registry
+from aifactory_hub.service.approvals import Desk
+from aifactory_hub.service.notification_types import KindName
 from aifactory_hub.service.request_types import Submission
 from aifactory_hub.service.submissions import SubmitResult
 from aifactory_hub.settings import Secret
@@ -29,8 +32,9 @@ from aifactory_hub.store.notifications import CHANNELS
 from aifactory_hub.store.owners import Owners
 
 from ..support.fake_hub import FakeHub, scopes_for
-from ..support.job_service import Clock, RunningService, make_registry, running_service
+from ..support.job_service import PREFIX, Clock, RunningService, make_registry, running_service
 from ..support.mail_server import TestMailServer, mail_server
+from .test_sessions import browser, sign_in
 
 PAGES = "https://hub.example.org/services/aifactory"
 
@@ -129,7 +133,7 @@ async def test_a_failed_job_is_told_its_owner_once(site: Site) -> None:
 
 
 async def test_many_ends_are_one_mail_with_failures_first(site: Site) -> None:
-    site.service.context.notifications.choose("ada", Level.ALL, now=0)
+    site.service.context.notifications.choose("ada", Choice(Level.ALL), now=0)
     for number in range(4):
         await site.ended(f"good-{number}", 0)
     await site.ended("bad", 3)
@@ -145,12 +149,16 @@ async def test_many_ends_are_one_mail_with_failures_first(site: Site) -> None:
 async def test_everybody_chooses_what_they_are_told(site: Site, level: str | None, told: list[str]) -> None:
     async with site.service.http("ada") as ada:
         answer = (await ada.put("/notifications", json={"level": level})).json()
+    kinds, channels = answer.pop("kinds"), answer.pop("channels")
+    succeeded = {"kind": "job.succeeded", "words": "a job of mine succeeded", "told": level == "all", "chosen": None}
+    assert (len(kinds), kinds[-1], channels) == (len(Kind), succeeded, [])
     assert answer == {
         "level": level or "failures",
         "chosen": level,
         "default": "failures",
         "mail": True,
         "address": "ada@example.org",
+        "why_not": None,
     }
     await site.ended("good", 0)
     await site.ended("bad", 3)
@@ -172,13 +180,82 @@ async def test_the_site_says_what_those_get_who_chose_nothing(site: Site) -> Non
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"level": "some"}, {"level": 1}, {"level": "all", "address": "eve@example.org"}, []]
+    "body",
+    [
+        {},
+        {"level": "some"},
+        {"level": 1},
+        {"level": "all", "address": "eve@example.org"},
+        {"level": "all", "kinds": {"job.lost": True}},
+        {"level": "all", "kinds": {"job.held": "no"}},
+        {"level": "all", "kinds": ["job.held"]},
+        [],
+    ],
 )
 async def test_a_bad_choice_is_refused(site: Site, body: Any) -> None:
     async with site.service.http("ada") as ada:
         answer = await ada.put("/notifications", json=body)
     assert answer.status_code == 400
-    assert site.service.context.notifications.level("ada") is None
+    assert site.service.context.notifications.choice("ada") == Choice()
+
+
+async def test_kinds_are_chosen_one_by_one_and_a_level_takes_that_back(site: Site) -> None:
+    async with site.service.http("ada") as ada:
+        chosen = {"job.failed": False, "job.succeeded": True, "job.held": True}
+        answer = (await ada.put("/notifications", json={"level": None, "kinds": chosen})).json()
+        kinds = {each["kind"]: (each["told"], each["chosen"]) for each in answer["kinds"]}
+        # What the level says anyway is not kept: it would outlive a change of the site's default.
+        assert (kinds["job.failed"], kinds["job.succeeded"], kinds["job.held"]) == (
+            (False, False),
+            (True, True),
+            (True, None),
+        )
+        await site.ended("good", 0)
+        await site.ended("bad", 3)
+        await site.later(61)
+        assert [mail["Subject"] for mail in site.mail.got] == ["[AIFactory Hub] good succeeded in team nlp"]
+        answer = (await ada.put("/notifications", json={"level": None})).json()
+    assert {each["chosen"] for each in answer["kinds"]} == {None}
+
+
+def test_the_kinds_of_requests_are_all_that_there_are() -> None:
+    assert list(get_args(KindName)) == [kind.value for kind in Kind]
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({"mail_unverified": True}, "does not say that it is verified"),
+        ({}, "gives no verified address of yours"),
+        ({"mail": "ada@example.org", "mail_unverified": True}, None),
+    ],
+)
+async def test_who_can_get_no_mail_reads_why(site: Site, known: dict[str, Any], said: str | None) -> None:
+    member = {"standing": "known", "tenants": {"nlp": "member"}, "resolved_at": 0, "mail": None}
+    site.hub.memberships["ada"] = {**member, **known}
+    async with site.service.http("ada") as ada:
+        answer = (await ada.get("/notifications")).json()
+    assert answer["address"] == known.get("mail")
+    assert (answer["why_not"] is None) if said is None else (said in answer["why_not"])
+
+
+async def test_who_administers_a_team_reads_how_its_chat_is_set_and_never_its_address(site: Site) -> None:
+    async with site.service.http("grace") as grace, site.service.http("ada") as ada:
+        assert (await grace.get("/notifications")).json()["channels"] == [
+            {"tenant": "nlp", "format": None, "level": None}
+        ]
+        await with_channel(site, Channel("https://chat.example.org/secret", MessageFormat.SLACK, Level.ALL))
+    async with site.service.http("grace") as grace, site.service.http("ada") as ada:
+        answer = await grace.get("/notifications")
+        assert answer.json()["channels"] == [{"tenant": "nlp", "format": "slack", "level": "all"}]
+        assert "secret" not in answer.text
+        assert (await ada.get("/notifications")).json()["channels"] == []
+
+
+async def test_a_mail_leads_to_the_page_where_one_chooses(site: Site) -> None:
+    await site.ended("train")
+    await site.later(61)
+    assert f"Choose what you get: {PAGES}/notifications" in site.mail.texts[0]
 
 
 async def test_a_token_that_only_reads_chooses_nothing_and_an_approver_chooses(site: Site, hub: FakeHub) -> None:
@@ -187,11 +264,24 @@ async def test_a_token_that_only_reads_chooses_nothing_and_an_approver_chooses(s
     for token, status in (("reader", 403), ("sam", 200)):
         async with site.service.http(token) as http:
             assert (await http.put("/notifications", json={"level": "off"})).status_code == status
-    assert site.service.context.notifications.levels(["reader", "sam"]) == {"sam": Level.OFF}
+    assert site.service.context.notifications.choices(["reader", "sam"]) == {"sam": Choice(Level.OFF)}
+
+
+async def test_who_is_in_no_team_chooses_in_a_browser_and_not_with_a_token(site: Site, hub: FakeHub) -> None:
+    hub.add("newcomer", "newcomer", scopes_for())
+    async with site.service.http("newcomer") as http:
+        assert (await http.put("/notifications", json={"level": "off"})).status_code == 403
+    # Cookies of an https site are not sent to this one.
+    site.registry = replace(site.registry, addresses=replace(site.registry.addresses, public=None))
+    await site.start()
+    async with browser(site.service) as http:
+        proof = await sign_in(http, "newcomer")
+        answer = await http.put(f"{PREFIX}api/v1/notifications", json={"level": "off"}, headers=proof)
+    assert (answer.status_code, answer.json()["level"]) == (200, "off")
 
 
 async def test_a_sweep_is_one_mail_when_it_is_over(site: Site) -> None:
-    site.service.context.notifications.choose("ada", Level.ALL, now=0)
+    site.service.context.notifications.choose("ada", Choice(Level.ALL), now=0)
     submit = site.service.context.submissions.submit
     jobs = []
     for number in range(3):
@@ -339,6 +429,32 @@ async def test_an_approval_that_waits_is_told_those_who_may_vote(site: Site) -> 
     assert f"{PAGES}/approvals/a" in site.mail.texts[0]
 
 
+async def test_a_vote_for_an_emergency_is_told_all_whom_it_left_out(site: Site) -> None:
+    """Those who could have voted, who asked, who has a part in it: neither who voted nor a stranger of that name."""
+    for name, approves in (("sam", ["security"]), ("olga", ["on-call"])):
+        site.hub.memberships[name] = {"standing": "known", "tenants": {}, "approves": approves, "resolved_at": 0}
+    site.hub.memberships["eve"] = {"standing": "known", "tenants": {"vision": "member"}, "resolved_at": 0}
+    site.hub.addresses |= {name: f"{name}@example.org" for name in ("sam", "olga", "eve")}
+    desk = site.service.context.approvals
+    assert isinstance(desk, Desk)
+    await desk.granted(held(), [Need("admin", 1), Need("security", 1)], excluded=("bob", "eve", "nobody"))
+    (approval,) = desk.store.waiting(without="job")
+    await site.later(61)
+    site.mail.got.clear()
+    site.mail.texts.clear()
+    now = site.clock()
+    desk.store.vote(approval, "olga", yes=True, comment="the site is down", emergency=True, now=now)
+    desk.store.end(approval, ApprovalState.USED, "let go", now=now)
+    await site.tick()
+    await site.later(61)
+    told = sorted(mail["To"].partition("@")[0] for mail in site.mail.got)
+    assert told == ["ada", "bob", "grace", "sam"]
+    assert {mail["Subject"] for mail in site.mail.got} == {
+        "[AIFactory Hub] fraud@prod was approved in an emergency in team nlp"
+    }
+    assert "olga approved it alone, in an emergency: the site is down" in site.mail.texts[0]
+
+
 async def test_an_approval_that_ended_in_time_is_told_nobody_who_would_vote(site: Site) -> None:
     context = site.service.context
     await context.approvals.granted(held(), [Need("admin", 1)])
@@ -363,7 +479,7 @@ async def test_while_the_hub_is_away_who_may_vote_is_told_later(site: Site) -> N
 
 async def test_an_account_that_was_handed_over_is_not_told_of_the_former_owner(site: Site) -> None:
     context = site.service.context
-    context.notifications.choose("ada", Level.ALL, now=0)
+    context.notifications.choose("ada", Choice(Level.ALL), now=0)
     await site.ended("first")
     site.clock.pass_by(61)
     await context.periodic_tasks.calls["notifications"][1]()
@@ -374,7 +490,7 @@ async def test_an_account_that_was_handed_over_is_not_told_of_the_former_owner(s
     await site.later(61)
     await site.later(61)
     assert site.mail.got == []
-    assert context.notifications.level("ada") is None
+    assert context.notifications.choice("ada") == Choice()
 
 
 async def test_a_handover_that_is_heard_with_the_address_sends_the_new_owner_nothing(site: Site) -> None:

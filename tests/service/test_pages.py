@@ -58,7 +58,7 @@ async def test_the_platforms_page_tells_others_that_it_is_not_for_them(service: 
 async def test_a_page_that_another_page_asks_for_is_not_given(service: RunningService) -> None:
     async with browser(service) as http:
         await come_back(http, "ada", await begun(http))
-        for path in ("", "team/nlp", "platform", "approvals", "approvals/a1"):
+        for path in ("", "team/nlp", "platform", "approvals", "approvals/a1", "notifications"):
             answer = await http.get(f"{PREFIX}{path}", headers={"Sec-Fetch-Mode": "cors"})
             assert answer.status_code == 403, path
 

@@ -14,7 +14,7 @@ from aifactory_hub.domain.idle_ladder import Act, IdleAct, IdleRules
 from aifactory_hub.domain.idle_words import owner_words
 from aifactory_hub.domain.jobs import JobState
 from aifactory_hub.domain.months import month_of
-from aifactory_hub.domain.notifications import Audience, Kind, Notification, about_server
+from aifactory_hub.domain.notifications import Audience, Choice, Kind, Notification, about_server
 from aifactory_hub.domain.team_wishes import RequestState, TeamRequest, TeamWish
 from aifactory_hub.store import Deliveries, Jobs
 from aifactory_hub.store.budget_notices import tell_of_steps
@@ -22,7 +22,7 @@ from aifactory_hub.store.budgets import TeamBudgets
 from aifactory_hub.store.database import writing
 from aifactory_hub.store.deliveries import MAIL
 from aifactory_hub.store.idle_acts import IdleActs, ServerAct
-from aifactory_hub.store.notifications import CHANNELS, Notifications, file_notification
+from aifactory_hub.store.notifications import CHANNELS, Notifications, file_notification, hand_over_notifications
 from aifactory_hub.store.team_requests import TeamRequests
 
 from .test_jobs import make_job
@@ -113,12 +113,25 @@ def test_a_message_and_what_it_tells_change_together(db: Engine, store: Notifica
 
 
 def test_levels_are_chosen_changed_and_given_up(store: Notifications) -> None:
-    store.choose("ada", Level.OFF, now=1.0)
-    store.choose("ada", Level.ALL, now=2.0)
-    store.choose("bob", Level.OFF, now=2.0)
-    assert store.levels(["ada", "bob", "eve"]) == {"ada": Level.ALL, "bob": Level.OFF}
-    store.choose("ada", None, now=3.0)
-    assert store.level("ada") is None
+    store.choose("ada", Choice(Level.OFF), now=1.0)
+    store.choose("ada", Choice(Level.ALL), now=2.0)
+    store.choose("bob", Choice(Level.OFF), now=2.0)
+    assert store.choices(["ada", "bob", "eve"]) == {"ada": Choice(Level.ALL), "bob": Choice(Level.OFF)}
+    store.choose("ada", Choice(), now=3.0)
+    assert store.choice("ada") == Choice()
+
+
+def test_kinds_are_chosen_beside_a_level_and_forgotten_with_it(db: Engine, store: Notifications) -> None:
+    both = Choice(Level.OFF, {Kind.JOB_FAILED: True})
+    alone = Choice(None, {Kind.JOB_HELD: False, Kind.JOB_SUCCEEDED: True})
+    store.choose("ada", both, now=1.0)
+    store.choose("bob", alone, now=1.0)
+    assert store.choices(["ada", "bob", "eve"]) == {"ada": both, "bob": alone}
+    store.choose("ada", Choice(Level.ALL), now=2.0)
+    assert store.choice("ada") == Choice(Level.ALL)
+    with writing(db) as connection:
+        hand_over_notifications(connection, "bob")
+    assert store.choices(["ada", "bob"]) == {"ada": Choice(Level.ALL)}
 
 
 def test_a_step_of_a_budget_is_told_with_its_numbers(db: Engine, store: Notifications) -> None:

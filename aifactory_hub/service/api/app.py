@@ -245,6 +245,7 @@ def _page_routes(prefix: str, given: dict[str, Any]) -> list[tuple[str, Any, dic
         (f"{own}pipelines/([^/]+)", jobs_page.PipelinesPage, given),
         (f"{own}platform", jobs_page.PlatformPage, given),
         (f"{own}teams", jobs_page.TeamsPage, given),
+        (f"{own}notifications", jobs_page.NotificationsPage, given),
         (f"{own}approvals", jobs_page.ApprovalsPage, given),
         (f"{own}approvals/([^/]+)", jobs_page.ApprovalsPage, given),
         (f"{own}{CALLBACK}", jobs_page.Callback, {"context": given["context"]}),

@@ -50,11 +50,6 @@ class _OfApprovals(Handler):
         """
         return caller.approves if self.in_browser else frozenset()
 
-    @property
-    def in_browser(self) -> bool:
-        """Whether the request comes with the session of a browser: of a person who signed in at this service."""
-        return "Authorization" not in self.request.headers and self.session_token() is not None
-
     def may_see(self, caller: Caller, approval: Approval) -> bool:
         """Whether the caller's token is for its team, or the caller is one of those whom it needs.
 
@@ -196,18 +191,21 @@ class SiteApprovals(_OfApprovals):
         access=Access.SITE,
     )
     async def get(self) -> None:
-        """With the roles that the hub says that they have now; 0 while it does not say."""
+        """With the roles that the hub says that they have now."""
         self.check_shared_token()
         name = self.query(SiteApprovalsQuery).user
         open_only = (ApprovalState.OPEN,)
         tenants = tuple(self.context.registry.tenants)
         found = await run_sync(self.desk.store.newest, tenants, states=open_only, limit=_MOST_WAITING)
         votes = await run_sync(self.desk.store.votes, [one.id for one in found]) if found else {}
-        waiting = 0
+        waiting: int | None = 0
         for tenant in dict.fromkeys(one.tenant for one in found):
             approver = (await self.desk.approvers(tenant, [name]))[name]
+            if approver is None or waiting is None:
+                waiting = None
+                break
             mine = [one for one in found if one.tenant == tenant]
-            waiting += sum(approver is not None and _waits_for(one, votes[one.id], name, approver) for one in mine)
+            waiting += sum(_waits_for(one, votes[one.id], name, approver) for one in mine)
         self.answer({"waiting": waiting})
 
 

@@ -208,6 +208,15 @@ class ApprovalsPage(_Page):
             self.show(visitor, "Approvals")
 
 
+class NotificationsPage(_Page):
+    """Where people choose what they are told by mail."""
+
+    async def get(self) -> None:
+        """The page for whoever has a session. Raises ServiceError: 503."""
+        if (visitor := await self.visitor()) is not None:
+            self.show(visitor, "Notifications")
+
+
 class TeamsPage(_Page):
     """Where people ask for a team, and see how far their requests are."""
 

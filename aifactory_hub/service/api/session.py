@@ -35,6 +35,11 @@ class SessionHandler(RequestHandler):
         token = self.get_signed_cookie(COOKIE, max_age_days=MOST_DAYS)
         return None if token is None else token.decode("ascii", "replace")
 
+    @property
+    def in_browser(self) -> bool:
+        """Whether the request comes with the session of a browser: of a person who signed in at this service."""
+        return "Authorization" not in self.request.headers and self.session_token() is not None
+
     def proof_for(self, token: str) -> str:
         """What the page of this session proves itself with."""
         key: bytes = self.settings["proof_key"]

@@ -32,7 +32,7 @@ class Membership:
     ``last`` is what was known last, whatever the standing: empty for an account that the provider closed, None where
     nothing ever was. ``generation`` counts the account's handovers to another person. ``admin``: of the hub itself.
     ``approves`` are the groups of approvers that they are in. ``mail`` is their address, where the provider has
-    verified one.
+    verified one; ``mail_unverified``: the provider gives an address and does not say that it is verified.
     """
 
     standing: SessionStatus
@@ -42,6 +42,7 @@ class Membership:
     admin: bool = False
     approves: frozenset[str] = frozenset()
     mail: str | None = None
+    mail_unverified: bool = False
 
     @property
     def unknown(self) -> bool:
@@ -131,6 +132,7 @@ def read_membership(said: Mapping[str, Any]) -> Membership:
         admin=standing is SessionStatus.KNOWN and said.get("admin") is True,
         approves=frozenset(said.get("approves") or ()) if standing is SessionStatus.KNOWN else frozenset(),
         mail=mail if is_mail_address(mail := said.get("mail")) else None,
+        mail_unverified=said.get("mail_unverified") is True,
     )
 
 

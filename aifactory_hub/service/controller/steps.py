@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 
 from aifactory_profiles import Device, Profile
 
 from ... import constants
 from ...admission import AdmissionRefused, AdmissionUnavailable, GatedAdmission, NotAdmitted, UserLimitReached
+from ...domain.formatting import moment
 from ...domain.jobs import EndKind, JobDecision, JobRun, JobState, JobStep, after_attempt, decide_job
 from ...domain.logs import shortened
 from ...domain.tickets import Ticket, TicketRequest, TicketState
@@ -138,8 +138,7 @@ class JobSteps:
         """Why the attempt may not begin yet."""
         if job.not_before is None or job.not_before <= self._w.clock():
             return None
-        at = datetime.fromtimestamp(job.not_before, UTC).strftime("%H:%M:%S UTC")
-        return f"retry {job.retries_used} of {job.spec.max_retries} at {at}"
+        return f"retry {job.retries_used} of {job.spec.max_retries} at {moment(job.not_before)}"
 
     async def _run(self, job: JobRecord) -> tuple[JobRun | None, str | None]:
         """The job's run, or why it is not known. Where none was ever intended nobody needs to be asked."""

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from ...domain.approvals import Approval, Approver
-from ...domain.channels import Level
 from ...domain.chat_messages import message_json
 from ...domain.formatting import iso_millis
 from ...domain.notification_texts import SiteWords, mail_text, message_of
-from ...domain.notifications import Audience, Notification, is_admin, is_voter, to_send, wanted
+from ...domain.notifications import (
+    Audience,
+    Choice,
+    Kind,
+    Notification,
+    is_admin,
+    is_voter,
+    left_out,
+    to_send,
+    wanted,
+)
 from ...registry import Registry
 from ...store.approvals import Approvals
 from ...store.deliveries import MAIL
 from ...store.notifications import CHANNELS, Filed, Notifications
+from ..auth.memberships import Membership
 from ..errors import ServiceError
 from ..executors import reconciling
 
@@ -24,10 +35,10 @@ log = logging.getLogger(__name__)
 
 # Seconds after which nobody is told any more whom the hub does not name: it was away for that long.
 _LONGEST_ADDRESSING = 86400.0
-_WHY = (
-    "you get this because it is about your work or waits for you. "
-    "Choose what you get: aifactory-hub notifications off, failures or all."
-)
+_WHY = "you get this because it is about your work or waits for you. Choose what you get: {}"
+_COMMAND = "aifactory-hub notifications off, failures or all."
+# The page on which people choose, below the service's address.
+_PAGE = "notifications"
 
 
 class Roles(Protocol):
@@ -36,6 +47,9 @@ class Roles(Protocol):
     async def told_of(self, tenant: str) -> Mapping[str, Approver]:
         """The team's administrators and all approvers by name, as the identity provider said last, also of those who
         are signed out. Raises ServiceError (503)."""
+
+    async def of(self, names: Iterable[str]) -> Mapping[str, Membership]:
+        """What is known of these people. Raises ServiceError (503)."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +84,7 @@ class Gathering:
 
     async def _address(self) -> None:
         """Find the people behind roles. While the hub does not answer, what is told waits."""
-        for audience in (Audience.VOTERS, Audience.ADMINS):
+        for audience in (Audience.VOTERS, Audience.LEFT_OUT, Audience.ADMINS):
             for name, filed in (await reconciling.run(self.store.waiting, audience)).items():
                 try:
                     people = await self._people(audience, name, filed[0].notification.tenant)
@@ -96,18 +110,31 @@ class Gathering:
         if audience is Audience.ADMINS:
             return [person for person, one in known.items() if is_admin(one.role)]
         approval: Approval | None = await reconciling.run(self.approvals.get, name)
-        return [] if approval is None else [p for p, one in known.items() if is_voter(approval, p, one)]
+        if approval is None:
+            return []
+        if audience is Audience.VOTERS:
+            return [person for person, one in known.items() if is_voter(approval, person, one)]
+        return await self._left_out(self.roles, approval, known)
+
+    async def _left_out(self, roles: Roles, approval: Approval, known: Mapping[str, Approver]) -> list[str]:
+        """Who is told of a vote for an emergency. Raises ServiceError."""
+        votes = (await reconciling.run(self.approvals.votes, [approval.id]))[approval.id]
+        found = await roles.of(approval.excluded)
+        of_team = {name for name, one in found.items() if approval.tenant in (one.last or {})}
+        return left_out(approval, known, of_team, {vote.voter for vote in votes if vote.emergency})
 
     async def _gather_mail(self, over: set[str]) -> None:
         waiting = await reconciling.run(self.store.waiting, Audience.PERSON)
-        chosen: Mapping[str, Level] = await reconciling.run(self.store.levels, waiting) if waiting else {}
+        chosen: Mapping[str, Choice] = await reconciling.run(self.store.choices, waiting) if waiting else {}
         default = self.get_registry().notifications.people
         for person, filed in waiting.items():
-            told = await self._ready(filed, chosen.get(person, default), over)
+            choice = chosen.get(person, Choice())
+            told = await self._ready(filed, partial(choice.wants, default=default), over)
             if told:
                 site = self._site()
                 message = message_of([each.notification for each in told], site)
-                said = {"subject": f"[{site.name}] {message.subject}", "text": mail_text(message, site, _WHY)}
+                text = mail_text(message, site, _WHY.format(site.link(_PAGE) or _COMMAND))
+                said = {"subject": f"[{site.name}] {message.subject}", "text": text}
                 body = {"event": "notifications", "at": iso_millis(self.clock()), "mail": said}
                 await reconciling.run(self.store.file_mail, person, body, told, now=self.clock())
 
@@ -118,7 +145,7 @@ class Gathering:
             if channel is None:
                 await reconciling.run(self.store.drop, filed)
                 continue
-            told = await self._ready(filed, channel.level, over)
+            told = await self._ready(filed, partial(wanted, level=channel.level), over)
             if told:
                 message = message_of([each.notification for each in told], self._site())
                 said = {"tenant": name, **message_json(message)}
@@ -126,12 +153,12 @@ class Gathering:
                 file = self.store.file_channel
                 await reconciling.run(file, channel.url, channel.format.value, body, told, now=self.clock())
 
-    async def _ready(self, filed: Sequence[Filed], level: Level, over: set[str]) -> list[Filed]:
+    async def _ready(self, filed: Sequence[Filed], wants: Callable[[Kind], bool], over: set[str]) -> list[Filed]:
         """Those that go into a message now. What is not wanted is removed."""
-        unwanted = [each for each in filed if not wanted(each.notification.kind, level)]
+        unwanted = [each for each in filed if not wants(each.notification.kind)]
         if unwanted:
             await reconciling.run(self.store.drop, unwanted)
-        left = {id(each.notification): each for each in filed if wanted(each.notification.kind, level)}
+        left = {id(each.notification): each for each in filed if wants(each.notification.kind)}
         waiting: list[Notification] = [each.notification for each in left.values()]
         window = self.get_registry().notifications.gather
         return [left[id(each)] for each in to_send(waiting, over, now=self.clock(), window=window)]

@@ -58,6 +58,12 @@ class Mailer:
     async def _due(self) -> list[Delivery]:
         return await reconciling.run(self.deliveries.due, now=self.clock(), limit=_A_ROUND, mail=True)
 
+    async def known_of(self, person: str) -> Membership | None:
+        """What the hub says of the person; None where no mail is sent. Raises ServiceError (503)."""
+        if self.server is None or self.members is None:
+            return None
+        return (await self.members.of([person]))[person]
+
     async def addresses(self, people: Sequence[str]) -> Mapping[str, str]:
         """The addresses of those that have one. Raises ServiceError (503)."""
         found: dict[str, Membership] = {}

@@ -3,6 +3,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { JSX, ReactNode } from 'react';
 import { Offline, SignedOut } from '../errors';
+import { inOwnZone } from '../format';
 import { printable } from '../printable';
 import type { Answer } from './useanswer';
 
@@ -43,5 +44,5 @@ export function words(error: unknown, trans: TranslationBundle): string {
   if (error instanceof Offline) {
     return trans.__('The job service does not answer now. What runs is not affected.');
   }
-  return printable(error instanceof Error ? error.message : String(error));
+  return inOwnZone(printable(error instanceof Error ? error.message : String(error)));
 }

@@ -2,7 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { type JSX, useCallback, useEffect, useState } from 'react';
-import { momentIn } from '../format';
+import { inOwnZone, momentIn } from '../format';
 import type { components } from '../openapi';
 import { printable } from '../printable';
 import { Answered, words } from './answered';
@@ -164,7 +164,7 @@ function Card(props: CardProps): JSX.Element {
       <ul className="aif-Approval-rules">
         {approval.rules.map(rule => (
           <li key={rule.rule}>
-            {printable(rule.message)} <small>{trans.__('(rule %1)', rule.rule)}</small>
+            {inOwnZone(printable(rule.message))} <small>{trans.__('(rule %1)', rule.rule)}</small>
           </li>
         ))}
       </ul>
@@ -190,7 +190,7 @@ function stateWords(approval: Approval, trans: TranslationBundle): string {
 
 function needWords(approval: Approval, trans: TranslationBundle): string {
   if (approval.state !== 'OPEN') {
-    return printable(approval.why ?? '');
+    return inOwnZone(printable(approval.why ?? ''));
   }
   return trans.__('It needs %1. It expires %2.', approval.needs_text, momentIn(approval.expires_at, HERE));
 }

@@ -2,12 +2,14 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { type JSX, useCallback } from 'react';
+import { inOwnZone, momentIn } from '../format';
 import { printable } from '../printable';
 import { Answered } from './answered';
 import type { Budget, Budgets } from './ledger';
 import type { PageApi } from './pageapi';
 import { useAnswer } from './useanswer';
 
+const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 /** Milliseconds between looks. */
 const SELDOM = 60_000;
 
@@ -49,7 +51,7 @@ function Shown({ budgets, trans }: { budgets: Budgets; trans: TranslationBundle 
             'Granted: %1 more of %2 until %3, by %4: %5',
             grant.amount,
             printable(grant.user === null ? grant.budget : `${grant.budget} (${grant.user})`),
-            grant.until,
+            momentIn(grant.until, HERE),
             printable(grant.by),
             printable(grant.reason)
           )}
@@ -68,8 +70,8 @@ function One({ budget, trans }: { budget: Budget; trans: TranslationBundle }): J
   return (
     <div className="aif-Budget">
       <p>
-        <strong>{printable(budget.name)}</strong>, {whose}: {printable(budget.words)}.
-        {budget.forecast === null ? '' : ` ${trans.__('It %1.', budget.forecast.words)}`}
+        <strong>{printable(budget.name)}</strong>, {whose}: {inOwnZone(printable(budget.words))}.
+        {budget.forecast === null ? '' : ` ${trans.__('It %1.', inOwnZone(budget.forecast.words))}`}
       </p>
       <progress
         max={100}

@@ -6,7 +6,7 @@ import { duration } from '../format';
 import { printable } from '../printable';
 import { Answered } from './answered';
 import type { Deployment, DeploymentUsage } from './deployments';
-import { amount, hours, second } from './ledger';
+import { amount, hours, moment } from './ledger';
 import type { PageApi } from './pageapi';
 import { useAnswer } from './useanswer';
 
@@ -80,7 +80,7 @@ function Releases({ said, name, trans }: ReleasesProps): JSX.Element {
           </tbody>
         </table>
       </div>
-      <p className="aif-Quiet">{trans.__('Up to %1.', second(said.as_of))}</p>
+      <p className="aif-Quiet">{trans.__('Up to %1.', moment(said.as_of))}</p>
     </>
   );
 }

@@ -2,7 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { type JSX, useCallback, useState } from 'react';
-import { momentIn } from '../format';
+import { inOwnZone, momentIn } from '../format';
 import { printable } from '../printable';
 import { Answered, words } from './answered';
 import { DeploymentAsked } from './deploymentasked';
@@ -138,7 +138,7 @@ function DeploymentTable({ deployments, goBack, stop, trans }: TableProps): JSX.
             <tr key={each.name}>
               <th scope="row">{printable(each.name)}</th>
               <td>
-                <span className="aif-Chip">{each.state}</span> {printable(each.reason)}
+                <span className="aif-Chip">{each.state}</span> {inOwnZone(printable(each.reason))}
               </td>
               <td>{servesWords(each, trans)}</td>
               <td>{each.serving?.serving_at ? momentIn(each.serving.serving_at, ZONE) : '–'}</td>

@@ -2,6 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { type JSX, useCallback } from 'react';
+import { inOwnZone } from '../format';
 import { printable } from '../printable';
 import { Answered } from './answered';
 import {
@@ -87,7 +88,7 @@ function Servers({ told, trans }: { told: IdleServers; trans: TranslationBundle 
                 <th scope="row">{printable(server.user)}</th>
                 <td>{server.profile}</td>
                 <td>{stateWords(server, trans)}</td>
-                <td>{server.why.map(printable).join(' ')}</td>
+                <td>{inOwnZone(server.why.map(printable).join(' '))}</td>
               </tr>
             ))}
           </tbody>

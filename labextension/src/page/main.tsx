@@ -10,6 +10,7 @@ import { PageApi } from './pageapi';
 import type { Site } from './pagehead';
 import { readHere, readPlace } from './place';
 import { PipelinesPage } from './pipelinespage';
+import { NotificationsPage } from './notificationspage';
 import { PlatformPage } from './platformpage';
 import { TeamPage } from './teampage';
 import { TeamsPage } from './teamspage';
@@ -74,6 +75,9 @@ function page(here: Site, api: PageApi): JSX.Element {
   }
   if (place.page === 'platform') {
     return <PlatformPage site={here} api={api} trans={english} />;
+  }
+  if (place.page === 'notifications') {
+    return <NotificationsPage site={here} api={api} trans={english} />;
   }
   if (place.page === 'teams') {
     return <TeamsPage site={here} api={api} trans={english} />;

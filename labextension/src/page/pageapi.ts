@@ -23,6 +23,7 @@ import type {
   TeamUsage
 } from './ledger';
 import type { LineageGraph, ModelDetail, ModelList, Moved, Verification, VersionDetail } from './models';
+import type { Kind, Level, Notifications } from './notifications';
 import type { PipelineRuns, RunComparison, TriggerEvents, Triggers } from './pipelines';
 import type {
   Decision as TeamDecision,
@@ -302,6 +303,17 @@ export class PageApi extends Api {
     };
     const init = { method: 'PUT', body: JSON.stringify(body) };
     return this.json<Approval>(`api/approvals/${encodeURIComponent(approval.id)}/vote`, init);
+  }
+
+  /** What the person is told by mail, and where. */
+  notifications(): Promise<Notifications> {
+    return this.json<Notifications>('api/notifications');
+  }
+
+  /** In the place of what was chosen before; `level` null: the site's default. */
+  chooseNotifications(level: Level | null, kinds: Partial<Record<Kind, boolean>>): Promise<Notifications> {
+    const body = JSON.stringify({ level, kinds });
+    return this.json<Notifications>('api/notifications', { method: 'PUT', body });
   }
 
   models(tenant: string): Promise<ModelList> {

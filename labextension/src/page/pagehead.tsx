@@ -68,6 +68,9 @@ export function PageHead({ site, here, toJobs, trans }: HeadProps): JSX.Element 
             {trans.__('Platform')}
           </a>
         ) : null}
+        <a href={`${site.prefix}notifications`} aria-current={current(here.page === 'notifications')}>
+          {trans.__('Notifications')}
+        </a>
         <span className="aif-Page-user">{site.user}</span>
         <a href={`${site.hub}logout`}>{trans.__('Sign out')}</a>
       </nav>

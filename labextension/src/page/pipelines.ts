@@ -1,6 +1,7 @@
 /** Runs of pipelines as the service answers them, and where their steps are drawn. Pure. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { inOwnZone } from '../format';
 import type { components } from '../openapi';
 
 type Schemas = components['schemas'];
@@ -95,7 +96,7 @@ export function takenWords(step: PipelineStep, trans: TranslationBundle): string
 
 /** What is said of a step beside its state and where it is taken from; of one that is cached also why it ran. */
 export function aboutStep(step: PipelineStep, trans: TranslationBundle): string {
-  return [step.reason ?? valueWords(step, trans), step.cache_reason ?? '']
+  return [step.reason === null ? valueWords(step, trans) : inOwnZone(step.reason), step.cache_reason ?? '']
     .filter(text => text !== '')
     .join('; ');
 }

@@ -2,6 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { type JSX, useCallback, useEffect, useState } from 'react';
+import { inOwnZone } from '../format';
 import { printable } from '../printable';
 import { Answered, words } from './answered';
 import type { PageApi } from './pageapi';
@@ -104,7 +105,7 @@ function Run({ run, runs, open, site, api, act, trans }: RunProps): JSX.Element 
           {printable(causeWords(run, trans))} · {new Date(run.created).toLocaleString()}
         </span>
       </summary>
-      {run.reason === null ? null : <p>{printable(run.reason)}</p>}
+      {run.reason === null ? null : <p>{inOwnZone(printable(run.reason))}</p>}
       <Graph {...{ run, trans }} />
       <Steps {...{ run, site, trans }} />
       <p>

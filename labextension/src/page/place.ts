@@ -10,7 +10,7 @@ export interface Place {
 
 /** Which of the pages an address is of. */
 export type Here =
-  | { readonly page: 'jobs' | 'platform' | 'teams' }
+  | { readonly page: 'jobs' | 'platform' | 'teams' | 'notifications' }
   | { readonly page: 'team' | 'models' | 'pipelines'; readonly tenant: string }
   /** `id` null: all of them. */
   | { readonly page: 'approvals'; readonly id: string | null };
@@ -87,7 +87,9 @@ export function readHere(prefix: string, path: string): Here {
   if (approvals !== null) {
     return { page: 'approvals', id: approvals[1] === undefined ? null : decoded(approvals[1]) };
   }
-  return { page: rest === 'platform' || rest === 'teams' ? rest : 'jobs' };
+  return {
+    page: rest === 'platform' || rest === 'teams' || rest === 'notifications' ? rest : 'jobs'
+  };
 }
 
 function decoded(text: string): string {

@@ -2,6 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { type FormEvent, type JSX, useEffect, useId, useState } from 'react';
+import { inOwnZone } from '../format';
 import { printable } from '../printable';
 import { words } from './answered';
 import type { PageApi } from './pageapi';
@@ -347,7 +348,7 @@ function Answer({
         >
           <p>{printable(decisionWords(decision, trans))}</p>
           {decision.why.map(why => (
-            <p key={why}>{printable(why)}</p>
+            <p key={why}>{inOwnZone(printable(why))}</p>
           ))}
           {decision.effects === null ? (
             <p>{trans.__('What other teams would feel is not known now.')}</p>

@@ -1,7 +1,7 @@
 /** Requests for teams: the forms of answers, and the words for them. Pure. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { duration } from '../format';
+import { duration, inOwnZone } from '../format';
 import type { components } from '../openapi';
 
 type Schemas = components['schemas'];
@@ -82,7 +82,7 @@ export function complete(draft: Draft): boolean {
 /** What would be answered, in a sentence. */
 export function decisionWords(decision: Decision, trans: TranslationBundle): string {
   if (decision.outcome === 'refused') {
-    return decision.detail ?? trans.__('It would be refused.');
+    return inOwnZone(decision.detail ?? trans.__('It would be refused.'));
   }
   const until = decision.expires === '' ? '' : ` ${trans.__('It lasts until %1.', decision.expires)}`;
   return decision.outcome === 'granted'

@@ -2,7 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { type JSX, useCallback, useEffect, useState } from 'react';
-import { momentIn } from '../format';
+import { inOwnZone, momentIn } from '../format';
 import { printable } from '../printable';
 import { Answered, words } from './answered';
 import type { PageApi } from './pageapi';
@@ -53,7 +53,9 @@ export function TeamsPage({ site, api, trans }: TeamsProps): JSX.Element {
         <Answered answer={templates} trans={trans}>
           {found => (
             <>
-              {found.why_not === null ? null : <p className="aif-Notice">{printable(found.why_not)}</p>}
+              {found.why_not === null ? null : (
+                <p className="aif-Notice">{inOwnZone(printable(found.why_not))}</p>
+              )}
               {found.why_not !== null && found.teams.length === 0 ? null : (
                 <TeamForm
                   templates={found.templates}
@@ -124,7 +126,7 @@ function RequestCard(props: TeamsProps & { request: TeamRequest; again: () => vo
         <ul className="aif-Approval-votes">
           {request.journal.map(entry => (
             <li key={`${entry.at} ${entry.text}`}>
-              {momentIn(entry.at, HERE)}, {entry.who}: {printable(entry.text)}
+              {momentIn(entry.at, HERE)}, {entry.who}: {inOwnZone(printable(entry.text))}
             </li>
           ))}
         </ul>
@@ -152,7 +154,7 @@ function Steps({ request, trans }: { request: TeamRequest; trans: TranslationBun
         <li key={step.name} data-state={step.state} aria-current={step.state === 'now' ? 'step' : undefined}>
           <strong>{stepName(step.name, trans)}</strong>{' '}
           <span className="aif-Hidden">{stepState(step.state, trans)}</span>{' '}
-          <span>{printable(step.sentence)}</span>
+          <span>{inOwnZone(printable(step.sentence))}</span>
         </li>
       ))}
     </ol>

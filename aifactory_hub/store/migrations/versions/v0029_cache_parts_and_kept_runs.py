@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0029"
-down_revision = "0027"
+down_revision = "0028"
 
 _INDEXES = (
     ("ix_pipeline_runs_name", "pipeline_runs", ["tenant", "name", "created_at", "id"]),

@@ -185,12 +185,12 @@ async def test_a_preempted_server_is_told_first_and_stopped_after_its_grace(hub:
 
 async def test_the_next_menu_says_why_the_server_ended(hub: HubInMemory) -> None:
     spawner = await running(hub)
-    assert "ended on" not in await spawner.team_choice.show_menu()
+    assert "server ended" not in await spawner.team_choice.show_menu()
     spawner.preemption_grace = 0
     preempt(hub)
     assert await spawner.poll() == 1
     html = await spawner.team_choice.show_menu()
-    assert "Your server ended on" in html
+    assert "Your server ended at" in html
     assert "vision reclaimed its own" in html
 
 

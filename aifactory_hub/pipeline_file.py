@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from .domain.pipeline_reading import read
+from .domain.pipeline_reader import read
 from .domain.pipeline_schema import Place
 from .domain.pipelines import Pipeline
 
@@ -47,7 +47,7 @@ class BadPipeline(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PipelineFile:
-    """A pipeline, and the plain data that ``domain.pipeline_reading.read`` makes it of again."""
+    """A pipeline, and the plain data that ``domain.pipeline_reader.read`` makes it of again."""
 
     pipeline: Pipeline
     data: Mapping[str, Any]

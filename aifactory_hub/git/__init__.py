@@ -1,9 +1,9 @@
 """The only folder that speaks with Git hosts: ``git`` for refs and commits, shut off from all else, and statuses."""
 
 from .errors import CommitMissing, GitFailed, GitRefused
-from .fetching import Fetched, changed_paths, fetched, is_forced
+from .fetched_commits import Fetched, changed_paths, fetched, is_forced
+from .process import GitLimits, ls_remote
 from .remote import Remote, check_remote
-from .running import GitLimits, ls_remote
 from .statuses import send_status
 
 __all__ = [

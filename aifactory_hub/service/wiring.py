@@ -80,7 +80,7 @@ from .metering.months import Months
 from .models.damage_messages import tell_of_damage
 from .models.desk import assemble_models
 from .models.job_data import GivenData
-from .notifications.gathering import Gathering
+from .notifications.gatherer import Gatherer
 from .notifications.mailer import Mailer
 from .pipelines.acts import Acts
 from .room import Room
@@ -219,7 +219,7 @@ def assemble(
     messenger = Messenger(Deliveries(jobs.db), hosts, key, clock)
     notifications, roles = Notifications(jobs.db), members if isinstance(members, HubMembers) else None
     mailer = Mailer(messenger.deliveries, mail, members, clock)
-    gathering = Gathering(notifications, approvals.desk.store, roles, provider.current, mail is not None, prefix, clock)
+    gatherer = Gatherer(notifications, approvals.desk.store, roles, provider.current, mail is not None, prefix, clock)
     watched = {} if lease is None else {"lease": (_LEASE_EVERY, _in_thread(lease.check))}
     registry_of_models = ModelRegistry(jobs.db)
     job_files = JobFiles(jobs, files, registry_of_models)
@@ -292,7 +292,7 @@ def assemble(
         "orphans of deployments": (_RELEASES_EVERY, deployments.sweep),
         "approvals": (_APPROVALS_EVERY, approvals.desk.tend),
         "messages": (tick, messenger.tick),
-        "notifications": (max(tick, _NOTIFICATIONS_EVERY), gathering.tick),
+        "notifications": (max(tick, _NOTIFICATIONS_EVERY), gatherer.tick),
         "mail": (max(tick, _MAIL_EVERY), mailer.tick),
         "retention": (_RETENTION_EVERY, retention.tick),
         "retention of runs": (_RUN_RETENTION_EVERY, pipelines.retention.tick),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aifactory_hub.domain.cache_inputs import MOST_WORK, chosen, inputs_problem
-from aifactory_hub.domain.pipeline_reading import read
+from aifactory_hub.domain.pipeline_reader import read
 from aifactory_hub.domain.pipeline_schema import VERSION
 from aifactory_hub.domain.pipelines import Pipeline
 

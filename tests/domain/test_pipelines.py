@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aifactory_hub.domain.pipeline_conditions import BadExpression, judge, read_condition, read_reference
-from aifactory_hub.domain.pipeline_reading import read
+from aifactory_hub.domain.pipeline_reader import read
 from aifactory_hub.domain.pipeline_runs import (
     PipelineStepState,
     RunState,

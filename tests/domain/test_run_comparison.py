@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aifactory_hub.domain.job_spec import JobSpec
-from aifactory_hub.domain.pipeline_reading import read
+from aifactory_hub.domain.pipeline_reader import read
 from aifactory_hub.domain.pipeline_runs import PipelineStepState
 from aifactory_hub.domain.pipeline_schema import VERSION
 from aifactory_hub.domain.pipelines import Pipeline, StepJob, jobs_of

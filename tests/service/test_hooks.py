@@ -185,7 +185,7 @@ async def test_replayed_doubled_and_reordered_deliveries_start_one_run(
         for _ in range(2):
             await parts.tick()
             await parts.watcher.settle()
-        await parts.firing.tick()
+        await parts.run_maker.tick()
 
     await settle()
     repository.commit({"a": "1"})

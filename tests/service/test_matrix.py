@@ -31,7 +31,7 @@ from aifactory_hub.registry.model import GitConfig, Registry
 from aifactory_hub.service.api.app import describe
 from aifactory_hub.service.approvals import Desk
 from aifactory_hub.service.models.aliases import Moved, MoveWish
-from aifactory_hub.service.pipelines.starting import run_id
+from aifactory_hub.service.pipelines.starter import run_id
 from aifactory_hub.store import Artifact
 from aifactory_hub.store.statements import read_chain
 

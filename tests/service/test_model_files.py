@@ -44,10 +44,10 @@ async def ended(world: World, key: str = "k") -> str:
 def register(world: World, job: str, files: str = "model/") -> str:
     """The problem, empty where there was none."""
     desk, record = world.service.models, world.job(job)
-    draught = desk.registering.registrar.plan(Wish(record, "fraud", files, "", "ada"))
+    draught = desk.registration.registrar.plan(Wish(record, "fraud", files, "", "ada"))
     if isinstance(draught, Refusal):
         return draught.message
-    added = desk.registering.registrar.register(draught, desk.facts_of_job(record, record.attempt))
+    added = desk.registration.registrar.register(draught, desk.facts_of_job(record, record.attempt))
     return added.message if isinstance(added, Refusal) else ""
 
 
@@ -117,10 +117,10 @@ async def test_whoever_comes_first_while_files_are_removed_and_registered(world:
 async def test_a_registration_that_planned_before_the_files_went_is_refused(world: World) -> None:
     job = await ended(world)
     desk, record = world.service.models, world.job(job)
-    draught = desk.registering.registrar.plan(Wish(record, "fraud", "model/", "", "ada"))
+    draught = desk.registration.registrar.plan(Wish(record, "fraud", "model/", "", "ada"))
     assert not isinstance(draught, Refusal)
     world.service.job_files.drop(job, "artifacts", now=world.clock.now)
-    added = desk.registering.registrar.register(draught, desk.facts_of_job(record, 1))
+    added = desk.registration.registrar.register(draught, desk.facts_of_job(record, 1))
     assert isinstance(added, Refusal)
     assert desk.registry.find("nlp", "fraud") is None
 

@@ -335,7 +335,7 @@ async def test_rules_and_approvals_are_asked_about_this_digest(service: RunningS
     object.__setattr__(service.context, "gates", rules)
     object.__setattr__(service.context, "approvals", desk)
     service.context.models.aliases._gates = rules
-    object.__setattr__(service.context.models.registering, "gates", rules)
+    object.__setattr__(service.context.models.registration, "gates", rules)
     async with service.http("ada") as http:
         made = await register(http, job)
         rules.verdict = Verdict("b" * 64, (needs,))

@@ -16,7 +16,7 @@ from aifactory_hub.engines.serving.memory import MemoryServing
 from aifactory_hub.pipeline_file import read_pipeline
 from aifactory_hub.service.auth import hub_auth
 from aifactory_hub.service.pipelines.runner import PipelineRunner
-from aifactory_hub.service.pipelines.starting import Started
+from aifactory_hub.service.pipelines.starter import Started
 from aifactory_hub.signing.keys import CustodyError
 from aifactory_hub.store.pipeline_runs import PipelineRun, RunStep
 
@@ -292,7 +292,7 @@ class KeysAway:
 async def test_a_key_that_can_t_be_read_now_is_waited_for(service: RunningService) -> None:
     runner = service.context.pipelines.runner
     away: Any = KeysAway()
-    broken = replace(runner.acts, desk=replace(runner.acts.desk, registering=away))
+    broken = replace(runner.acts, desk=replace(runner.acts.desk, registration=away))
     run = start(service)
     await go_on(service, runner=replace(runner, acts=broken))
     waits = steps(service, run)["publish"]

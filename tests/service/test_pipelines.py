@@ -15,7 +15,7 @@ from aifactory_hub.domain.refusals import Refusal
 from aifactory_hub.domain.tenants import Role
 from aifactory_hub.pipeline_file import read_pipeline
 from aifactory_hub.service.pipelines.runner import PipelineRunner
-from aifactory_hub.service.pipelines.starting import Started
+from aifactory_hub.service.pipelines.starter import Started
 from aifactory_hub.store.owners import Owners
 from aifactory_hub.store.pipeline_runs import PipelineRun, RunStep
 

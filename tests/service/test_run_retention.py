@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from aifactory_hub.domain.git_hooks import Delivery
 from aifactory_hub.domain.refusals import Refusal
 from aifactory_hub.service.pipelines import retention
-from aifactory_hub.service.pipelines.starting import Started
+from aifactory_hub.service.pipelines.starter import Started
 from aifactory_hub.store.pipeline_runs import PipelineRun
 from aifactory_hub.store.pipeline_tables import PipelineStepRow
 from aifactory_hub.store.trigger_tables import CommitStatusRow

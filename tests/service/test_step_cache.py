@@ -13,7 +13,7 @@ import pytest
 from aifactory_hub.domain.jobs import JobState
 from aifactory_hub.domain.pipeline_runs import PipelineStepState, RunState
 from aifactory_hub.pipeline_file import read_pipeline
-from aifactory_hub.service.pipelines.starting import Started
+from aifactory_hub.service.pipelines.starter import Started
 from aifactory_hub.store import Artifact
 from aifactory_hub.store.pipeline_runs import PipelineRun, RunStep
 

@@ -13,7 +13,7 @@ from aifactory_hub.domain.datasets import DataClass, Dataset, DatasetVersion
 from aifactory_hub.domain.pipeline_runs import PipelineStepState, RunState
 from aifactory_hub.domain.refusals import Refusal
 from aifactory_hub.pipeline_file import read_pipeline
-from aifactory_hub.service.pipelines.starting import Started
+from aifactory_hub.service.pipelines.starter import Started
 from aifactory_hub.store.datasets import Datasets
 
 from ..support.pipelines import VERSION

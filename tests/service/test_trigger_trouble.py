@@ -56,7 +56,7 @@ async def test_a_repository_that_goes_between_the_look_and_the_fetch_is_waited_f
     away = site.repository.bare.with_name("away.git")
     site.repository.bare.rename(away)
     for _ in range(3):
-        await site.parts.firing.tick()
+        await site.parts.run_maker.tick()
     assert site.events(trigger)[0].state is EventState.WAITING
     assert site.now(trigger).unreachable_since is not None
     away.rename(site.repository.bare)
@@ -106,7 +106,7 @@ async def test_who_has_left_the_team_starts_nothing_more(site: Site) -> None:
 
     site.repository.commit({"a": "1"})
     site.repository.push()
-    leaving = replace(site.parts.firing, membership=Leaving())
+    leaving = replace(site.parts.run_maker, membership=Leaving())
     site.world.clock.pass_by(400)
     await site.parts.watcher.tick()
     await site.parts.watcher.settle()
@@ -163,14 +163,14 @@ async def test_a_service_that_is_killed_between_any_two_steps_starts_one_run(
 
     parts = site.parts
     watcher: Any = replace(parts.watcher, triggers=Mortal(parts.stored))
-    starter: Any = Mortal(parts.firing.starter)
+    starter: Any = Mortal(parts.run_maker.starter)
     triggers: Any = Mortal(parts.stored)
-    firing = replace(parts.firing, starter=starter, triggers=triggers)
+    run_maker = replace(parts.run_maker, starter=starter, triggers=triggers)
     site.world.clock.pass_by(400)
     try:
         await watcher.tick()
         await watcher.settle()
-        await firing.tick()
+        await run_maker.tick()
     except Killed:
         pass
     site.world.restart()
@@ -192,11 +192,11 @@ async def test_a_repository_that_hangs_holds_up_no_other_one(site: Site, tmp_pat
         each.commit({"a": "1"})
         each.push()
     held = asyncio.Event()
-    firing = site.parts.firing
+    run_maker = site.parts.run_maker
 
     class Hanging:
         async def may_submit(self, user: str, tenant: str) -> bool | None:
-            if not held.is_set() and first.id in firing_now._going and len(asked) == 0:
+            if not held.is_set() and first.id in hanging._going and len(asked) == 0:
                 asked.append(user)
                 await held.wait()
             return True
@@ -205,18 +205,18 @@ async def test_a_repository_that_hangs_holds_up_no_other_one(site: Site, tmp_pat
             return Role.MEMBER
 
     asked: list[str] = []
-    firing_now = replace(firing, membership=Hanging(), _going={})
+    hanging = replace(run_maker, membership=Hanging(), _going={})
     site.world.clock.pass_by(400)
     await site.parts.watcher.tick()
     await site.parts.watcher.settle()
-    await firing_now.begin()
+    await hanging.begin()
     async with asyncio.timeout(30):
         # Either may be asked about first.
         while "STARTED" not in (states := {site.said(first)[0], site.said(second)[0]}):
             await asyncio.sleep(0.02)
     assert states == {"WAITING", "STARTED"}
     held.set()
-    await firing_now.tick()
+    await hanging.tick()
     assert len(site.runs()) == 2
 
 

@@ -86,10 +86,10 @@ async def test_of_several_pushes_at_once_the_last_counts(site: Site) -> None:
         await parts.watcher.tick()
         await parts.watcher.settle()
         clock.pass_by(5)
-        await parts.firing.tick()
+        await parts.run_maker.tick()
     assert site.runs() == []
     clock.pass_by(31)
-    await parts.firing.tick()
+    await parts.run_maker.tick()
     assert [event.state.value for event in site.events(trigger)] == ["STARTED", "SUPERSEDED", "SUPERSEDED"]
     assert site.runs()[0].cause["commit"] == site.repository.head()
 

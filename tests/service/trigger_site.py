@@ -12,7 +12,7 @@ from aifactory_hub.domain.refusals import Refusal
 from aifactory_hub.domain.triggers import RefEvent
 from aifactory_hub.registry.model import GitConfig
 from aifactory_hub.service.trigger_request_types import TriggerRequest
-from aifactory_hub.service.triggers.firing import Firing
+from aifactory_hub.service.triggers.run_maker import RunMaker
 from aifactory_hub.store.pipeline_runs import PipelineRun
 from aifactory_hub.store.triggers import Trigger
 
@@ -46,14 +46,14 @@ class Site:
     def parts(self) -> Any:
         return self.world.service.triggers
 
-    async def look(self, firing: Firing | None = None) -> None:
+    async def look(self, run_maker: RunMaker | None = None) -> None:
         """Time passes, the repository is asked, and what was seen is decided."""
         self.world.clock.pass_by(400)
         await self.parts.watcher.tick()
         await self.parts.watcher.settle()
         self.world.clock.pass_by(10)
         for _ in range(2):
-            await (firing or self.parts.firing).tick()
+            await (run_maker or self.parts.run_maker).tick()
 
     async def push(self, files: dict[str, str] | None = None, message: str = "work", **who: str) -> str:
         """Commit and push to main; the commit."""

@@ -62,8 +62,8 @@ def plant(context: Context, job_id: str, model: str, files: Mapping[str, bytes],
     give_back(context, job_id, files)
     desk, wish = context.models, Wish(job, model, "", "", by)
     ended = replace(wish, job=replace(job, state=JobState.SUCCEEDED))
-    draught = desk.registering.registrar.plan(ended)
+    draught = desk.registration.registrar.plan(ended)
     assert not isinstance(draught, Refusal), draught
-    added = desk.registering.registrar.register(draught, desk.facts_of_job(job, job.attempt))
+    added = desk.registration.registrar.register(draught, desk.facts_of_job(job, job.attempt))
     assert not isinstance(added, Refusal), added
     return added[0]

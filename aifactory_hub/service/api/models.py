@@ -15,8 +15,8 @@ from ..executors import uploads
 from ..model_answer_types import ModelDetail, ModelList, VerificationAnswer, VersionAnswer, VersionDetail
 from ..model_request_types import ModelListQuery, ModelQuery, Registration
 from ..models.evidence import evidence_of
-from ..models.registering import NeedsApproval, Registered
 from ..models.registrar import Wish
+from ..models.registration import NeedsApproval, Registered
 from ..models.signatures import custody_words
 from ..request_types import TenantQuery, artifact_name
 from .base import Handler, run_sync
@@ -129,7 +129,7 @@ class Versions(OfModels):
 
     async def _register(self, wish: Wish) -> Registered:
         try:
-            made = await self.context.models.registering.register(wish, self.context.approvals)
+            made = await self.context.models.registration.register(wish, self.context.approvals)
         except CustodyError as error:
             raise unavailable("signing-unavailable", custody_words(error)) from error
         if isinstance(made, Refusal):

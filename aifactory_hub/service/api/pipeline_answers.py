@@ -20,7 +20,7 @@ from ..pipeline_answer_types import (
     PipelineStepAnswer,
     StepResultAnswer,
 )
-from ..pipelines.starting import Checked, pipeline_of
+from ..pipelines.starter import Checked, pipeline_of
 
 _LONGEST_WORK = 200
 

@@ -20,7 +20,7 @@ from ..pipeline_answer_types import (
     StepPairAnswer,
 )
 from ..pipeline_request_types import PipelineComparisonQuery
-from ..pipelines.starting import pipeline_of
+from ..pipelines.starter import pipeline_of
 from .answers import job_cost
 from .base import run_sync
 from .job_costs import costs_of

@@ -17,7 +17,7 @@ from ..pipeline_request_types import (
     PipelineRunQuery,
     PipelineRunRequest,
 )
-from ..pipelines.starting import Started
+from ..pipelines.starter import Started
 from .base import Handler, run_sync
 from .operations import operation
 from .pipeline_answers import bad_pipeline_answer, checked_answer, run_answer

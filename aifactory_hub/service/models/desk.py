@@ -19,8 +19,8 @@ from .build_facts import build_facts
 from .checks import Checks
 from .lineage import LineageReader, material_of, model_material
 from .recovery import Recovery
-from .registering import Registering
 from .registrar import Registrar
+from .registration import Registration
 from .signatures import Signatures
 
 
@@ -30,7 +30,7 @@ class ModelDesk:
 
     registry: ModelRegistry
     signatures: Signatures
-    registering: Registering
+    registration: Registration
     checks: Checks
     aliases: Aliases
     recovery: Recovery
@@ -78,7 +78,7 @@ def assemble_models(
     return ModelDesk(
         registry=registry,
         signatures=signatures,
-        registering=Registering(
+        registration=Registration(
             Registrar(registry, jobs, files, signatures, clock), gates, facts_of_job, get_registry, clock
         ),
         checks=checks,

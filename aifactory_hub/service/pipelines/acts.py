@@ -25,8 +25,8 @@ from ..deployments.rules import deploy_subject
 from ..executors import reads
 from ..models.aliases import MoveWish
 from ..models.desk import ModelDesk
-from ..models.registering import NeedsApproval, register_subject
 from ..models.registrar import Wish
+from ..models.registration import NeedsApproval, register_subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Acts:
             return going
         role = await self.membership.role(run.owner, run.tenant)
         wish = Wish(job, act.model, act.files, act.note or f"pipeline {run.name}, run {run.id}", run.owner, role)
-        made = await self.desk.registering.register(wish, self.approvals)
+        made = await self.desk.registration.register(wish, self.approvals)
         if isinstance(made, Refusal):
             return Failed(made.message)
         if isinstance(made, NeedsApproval):

@@ -17,7 +17,7 @@ from .acts import Acts
 from .order import EmbeddedOrder
 from .retention import RunRetention
 from .runner import PipelineRunner
-from .starting import Starter
+from .starter import Starter
 from .step_cache import StepCache
 from .step_jobs import StepFiles
 

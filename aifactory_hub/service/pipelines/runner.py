@@ -27,7 +27,7 @@ from ..room import Room
 from ..submissions import Submissions
 from .acts import Acts, Did, Waits
 from .order import StepOrder
-from .starting import pipeline_of
+from .starter import pipeline_of
 from .step_cache import StepCache, ToRun
 from .step_jobs import CantRun, StepFiles, needed, provenance_of, submission_of
 

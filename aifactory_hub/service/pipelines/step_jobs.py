@@ -14,7 +14,7 @@ from ...domain.cache_inputs import chosen
 from ...domain.datasets import GivenVersion
 from ...domain.globs import path_fits
 from ...domain.pipeline_conditions import Values, value_of
-from ...domain.pipeline_reading import text_of
+from ...domain.pipeline_reader import text_of
 from ...domain.pipeline_runs import Standing
 from ...domain.pipelines import Pipeline, Step, StepJob, jobs_of, step_of
 from ...domain.step_cache_reasons import changed_files

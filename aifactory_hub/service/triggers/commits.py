@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ...domain.triggers import commit_skip
 from ...git import Fetched
-from ...git.fetching import TreeFile
+from ...git.fetched_commits import TreeFile
 from ...pipeline_file import LARGEST, BadPipeline, PipelineFile, read_pipeline
 from ...store.triggers import Trigger
 from ...untrusted.json_text import BadJson

@@ -15,7 +15,7 @@ from ...domain.verdicts import Verb
 from ...git import GitLimits, GitRefused, fetched, ls_remote
 from ...registry.model import Registry
 from ...store.triggers import Trigger, Triggers
-from ..pipelines.starting import Checked, Starter
+from ..pipelines.starter import Checked, Starter
 from ..submissions import digest_of
 from ..trigger_request_types import TriggerRequest
 from .commits import ReadCommit, read_commit

@@ -13,30 +13,30 @@ from ...store.triggers import Triggers
 from ..background.schedules import Membership
 from ..pipelines.acts import Acts
 from ..pipelines.parts import Pipelines, assemble_pipelines
-from ..pipelines.starting import Starter
+from ..pipelines.starter import Starter
 from ..room import Room
 from ..snapshot_writer import SnapshotWriter
 from ..submissions import Submissions
 from .calls import CallTaker
 from .desk import TriggerDesk
-from .firing import Firing
 from .keys import TriggerKeys
+from .run_maker import RunMaker
 from .status_teller import StatusTeller
 from .timetable import Timetable
-from .watching import Watcher
+from .watcher import Watcher
 
 
 @dataclass(frozen=True)
 class TriggerParts:
     """``stored`` has the triggers, ``desk`` makes them, ``calls`` takes deliveries, ``watcher`` asks repositories,
-    ``timetable`` knows their times, ``firing`` starts runs and ``teller`` tells hosts how commits stand."""
+    ``timetable`` knows their times, ``run_maker`` starts runs and ``teller`` tells hosts how commits stand."""
 
     stored: Triggers
     keys: TriggerKeys
     desk: TriggerDesk
     calls: CallTaker
     watcher: Watcher
-    firing: Firing
+    run_maker: RunMaker
     statuses: CommitStatuses
     teller: StatusTeller
     timetable: Timetable
@@ -46,7 +46,7 @@ class TriggerParts:
         await self.calls.tick()
         await self.watcher.tick()
         await self.timetable.tick()
-        await self.firing.begin()
+        await self.run_maker.begin()
         await self.teller.begin()
 
 
@@ -125,7 +125,7 @@ def assemble_triggers(
         TriggerDesk(stored, keys, starter, get_registry, clock, calls.forget),
         calls,
         Watcher(stored, keys, get_registry, clock),
-        Firing(stored, keys, starter, membership, writer, room, clock),
+        RunMaker(stored, keys, starter, membership, writer, room, clock),
         statuses,
         StatusTeller(statuses, stored, keys, page, clock),
         Timetable(stored, clock),

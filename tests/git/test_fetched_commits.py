@@ -23,7 +23,7 @@ from aifactory_hub.git import (
     is_forced,
     ls_remote,
 )
-from aifactory_hub.git.running import run, scratch, start
+from aifactory_hub.git.process import run, scratch, start
 
 from ..support.repositories import Repository
 

@@ -14,8 +14,8 @@ from ..domain.git_refs import OBJECT_ID
 from ..domain.triggers import CommitFacts
 from ..untrusted.manifests import MOST_FILES, ManifestFile, path_problem
 from .errors import CommitMissing, GitFailed, GitRefused
+from .process import GitLimits, end, run, scratch, start
 from .remote import Remote
-from .running import GitLimits, end, run, scratch, start
 
 _CHUNK = 256 * 1024
 _FILES = {"100644": False, "100755": True}

@@ -36,7 +36,7 @@ class NeedsApproval:
 
 
 @dataclass(frozen=True, slots=True)
-class Registering:
+class Registration:
     """``facts_of_job`` says what is known of how a job came to what it gave back; it blocks."""
 
     registrar: Registrar

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...domain.cache_inputs import inputs_problem
 from ...domain.datasets import GivenVersion
-from ...domain.pipeline_reading import read
+from ...domain.pipeline_reader import read
 from ...domain.pipeline_runs import PipelineStepState, RunState, kept_for_retry
 from ...domain.pipelines import Pipeline, StepJob, after, jobs_of
 from ...domain.refusals import Refusal, RefusalReason

@@ -53,7 +53,7 @@ class Roles(Protocol):
 
 
 @dataclass(frozen=True)
-class Gathering:
+class Gatherer:
     """``mail``: whether there is a mail server. ``prefix`` is the path of the service's pages."""
 
     store: Notifications

@@ -22,7 +22,7 @@ from ...store.triggers import KeptDelivery, Trigger, Triggers
 from ..background.schedules import Membership
 from ..errors import ServiceError
 from ..executors import git, reconciling
-from ..pipelines.starting import Starter
+from ..pipelines.starter import Starter
 from ..room import Room
 from ..snapshot_writer import SnapshotWriter
 from .commits import KeptCommit, Skipped, Unfit, keep_commit, read_commit
@@ -41,7 +41,7 @@ _FOR_NOW = frozenset({RefusalReason.TENANT_UNAVAILABLE, RefusalReason.QUOTA_UNKN
 
 
 @dataclass(frozen=True)
-class Firing:
+class RunMaker:
     """``begin`` looks at all events that wait. For one event loop."""
 
     triggers: Triggers

@@ -62,7 +62,7 @@ def test_it_is_said_before_it_ends(left: float, verdict: Verdict, said: str) -> 
 @pytest.mark.parametrize(
     ("text", "ends"),
     [
-        (token(exp=NOW), NOW),
+        (token(exp=1_800_000_000), 1_800_000_000.0),
         (token(sub="hub"), None),
         (token(exp="soon"), None),
         ("opaque", None),

@@ -37,8 +37,12 @@ async def run(*arguments: str) -> Result:
 
 
 @pytest.mark.usefixtures("here")
-async def test_a_member_reads_who_waits_and_why(service: RunningService) -> None:
+async def test_a_member_reads_that_nothing_waits(service: RunningService) -> None:
     assert "Nothing waits." in (await run()).output
+
+
+@pytest.mark.usefixtures("here")
+async def test_a_member_reads_who_waits_and_why(service: RunningService) -> None:
     jobs = await submitted(service, "ada-token", 3)
     shown = await run("--tenant", "nlp")
     assert f"{jobs[2]}: The team holds 2 of its own 2 mig-1g.10gb, and may borrow none." in shown.output, shown.output

@@ -216,7 +216,7 @@ def test_before_an_idle_stop_one_click_keeps_the_server(page: Page) -> None:
     page.get_by_role("button", name="Mine").click()
     expect(warning).to_contain_text("Idle: stops in 8 min")
     expect(toast(page, "Nothing happens on this server")).to_be_visible()
-    page.unroute("**/aifactory-hub/overview*")
+    page.unroute_all(behavior="wait")
     with page.expect_response("**/aifactory-hub/presence") as answer:
         warning.click()
     assert answer.value.status == 200
@@ -232,7 +232,7 @@ def test_that_the_quota_is_taken_back_is_told_in_jupyterlab(page: Page) -> None:
     expect(toast(page, "to give its quota back: Vision asks for its own.")).to_be_visible()
     expect(page.locator(".aif-Panel .aif-Notice", has_text="Save your work now")).to_be_visible()
     expect(page.locator(".aif-Status")).to_contain_text("save your work")
-    page.unroute("**/aifactory-hub/overview*")
+    page.unroute_all(behavior="wait")
     page.get_by_role("button", name="Mine").click()
     expect(page.locator(".aif-Status")).not_to_contain_text("save your work")
 

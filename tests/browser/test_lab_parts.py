@@ -127,7 +127,7 @@ def test_the_last_hour_is_drawn_where_it_is_measured(page: Page, theme: str) -> 
     assert str(charts.nth(1).locator("path").get_attribute("d")).count("M") == 2
     assert complaints(page, ".aif-Panel", ".aif-Status") == []
     picture(page, f"lab-usage-{theme.split()[-1].lower()}", full=False)
-    page.unroute("**/aifactory-hub/overview*")
+    page.unroute_all(behavior="wait")
     page.get_by_role("button", name="The team's").click()
     expect(charts.nth(1)).to_contain_text("unknown")
 
@@ -162,7 +162,7 @@ def test_the_panel_and_its_tab_say_how_many_approvals_wait(page: Page, theme: st
             picture(page, f"lab-waiting-{theme.split()[-1].lower()}", full=False)
         else:
             expect(tab).not_to_have_attribute("data-aif-waiting", re.compile(""))
-        page.unroute("**/aifactory-hub/overview*")
+        page.unroute_all(behavior="wait")
     # The tab still opens and closes the panel.
     tab.click()
     expect(panel).to_be_hidden()

@@ -80,7 +80,7 @@ def test_what_was_not_saved_is_said_and_what_holds_is_shown(page: Page, demo: De
     failed.click()
     expect(page.get_by_role("alert")).to_contain_text("This was not saved. The job service does not answer now.")
     expect(failed).to_be_checked()
-    page.unroute("**/api/v1/notifications")
+    page.unroute_all(behavior="wait")
     failed.click()
     expect(page.get_by_role("status").filter(has_text="Saved.")).to_have_text(
         "Saved. You get mail about 10 of these 11."

@@ -159,7 +159,7 @@ def test_each_page_leads_to_the_others(page: Page, demo: Demo) -> None:
     page.get_by_role("link", name="Jobs of the team").click()
     page.wait_for_url(re.compile(r"\?team=nlp$"))
     page.get_by_role("link", name="Home", exact=True).click()
-    expect(page.locator("#af-month")).to_contain_text(re.compile(r"This month: (0 min|\d+ (min|h), \d+\.\d\d EUR)"))
+    expect(page.locator("#af-month")).to_contain_text(re.compile(r"This month: (0 min|[\d.]+ (min|h), \d+\.\d\d EUR)"))
     expect(page.locator("#af-jobs")).to_contain_text("You have no jobs yet")
     assert complaints(page) == []
     picture(page, "team-page/home", full=True)

@@ -23,6 +23,11 @@ class _Series:
     step: int = 0
     waiting: list[Point] = field(default_factory=list)
 
+    def bound(self) -> None:
+        """Leave out points between others once more wait than are kept."""
+        if len(self.waiting) > 2 * MOST_POINTS:
+            self.waiting = thin(self.waiting, MOST_POINTS)
+
 
 class MetricBuffer:
     """Collects points until they are sent. Not safe in several threads: the shipper has a lock."""
@@ -43,8 +48,7 @@ class MetricBuffer:
             step = steps.get(name, series.step)
             series.waiting.append(Point(series.next, step, self._clock(), value))
             series.next, series.step = series.next + 1, step + 1
-            if len(series.waiting) > 2 * MOST_POINTS:
-                series.waiting = thin(series.waiting, MOST_POINTS)
+            series.bound()
             self._last[name] = value
 
     @property
@@ -71,6 +75,7 @@ class MetricBuffer:
         for name, points in batch.items():
             series = self._series[name]
             series.waiting = points + series.waiting
+            series.bound()
 
     def told(self, batch: Batch) -> dict[str, Any]:
         """As the service takes them: ages in seconds instead of times, because this pod's clock may be wrong."""

@@ -1,11 +1,10 @@
 /** What deployments have held, on their page. */
 
-import { act } from 'react';
-import { createRoot, type Root } from 'react-dom/client';
 import { DeploymentHeld } from '../src/page/deploymentheld';
 import type { Deployment, DeploymentUsage } from '../src/page/deployments';
 import { PageApi } from '../src/page/pageapi';
 import { english } from '../src/page/translation';
+import { drawn, mountedForEach, openDetails, shown } from './mounted';
 
 const deployment: Deployment = {
   ...{
@@ -38,43 +37,21 @@ const usage: DeploymentUsage = {
   ]
 };
 
-let root: Root;
-let box: HTMLElement;
+mountedForEach();
 let api: PageApi;
 
 beforeEach(() => {
-  (globalThis as unknown as { IS_REACT_ACT_ENVIRONMENT: boolean }).IS_REACT_ACT_ENVIRONMENT = true;
   api = new PageApi('/s/', 'ada');
-  box = document.body.appendChild(document.createElement('div'));
-  root = createRoot(box);
-});
-
-afterEach(async () => {
-  await act(async () => {
-    root.unmount();
-    await Promise.resolve();
-  });
-  box.remove();
 });
 
 async function opened(
   said: DeploymentUsage
 ): Promise<{ rows: (string | null)[][]; asked: jest.SpyInstance }> {
   const asked = jest.spyOn(api, 'deploymentUsage').mockResolvedValue(said);
-  await act(async () => {
-    root.render(<DeploymentHeld api={api} deployment={deployment} trans={english} />);
-    await Promise.resolve();
-  });
+  await shown(<DeploymentHeld api={api} deployment={deployment} trans={english} />);
   expect(asked).not.toHaveBeenCalled();
-  await act(async () => {
-    const details = box.querySelector('details');
-    if (details !== null) {
-      details.open = true;
-      details.dispatchEvent(new Event('toggle'));
-    }
-    await new Promise(resolve => setTimeout(resolve, 0));
-  });
-  const rows = [...box.querySelectorAll('tbody tr')].map(row =>
+  await openDetails();
+  const rows = [...drawn().querySelectorAll('tbody tr')].map(row =>
     [...row.children].map(cell => cell.textContent)
   );
   return { rows, asked };
@@ -83,7 +60,7 @@ async function opened(
 test('what each release has held is asked for when it is opened', async () => {
   const { rows, asked } = await opened(usage);
   expect(asked).toHaveBeenCalledWith('nlp', 'scores');
-  expect(box.querySelector('summary')?.textContent).toBe('What scores has held');
+  expect(drawn().querySelector('summary')?.textContent).toBe('What scores has held');
   expect(rows).toEqual([
     ['7', '2', '2 h 00 min', '1 h', '–', '0.40 EUR'],
     ['6', '1', '1 min', '< 0.01 h', '30 s', 'no price']
@@ -93,5 +70,5 @@ test('what each release has held is asked for when it is opened', async () => {
 test('one that nothing is known of says so', async () => {
   const { rows } = await opened({ ...usage, held: [] });
   expect(rows).toEqual([]);
-  expect(box.textContent).toContain('No pod of it is in the ledger yet.');
+  expect(drawn().textContent).toContain('No pod of it is in the ledger yet.');
 });

@@ -1,6 +1,4 @@
 import { inOwnZone, momentIn } from '../src/format';
-import { createRoot, type Root } from 'react-dom/client';
-import { act, type JSX } from 'react';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Offline } from '../src/errors';
 import type { AllAdvice, Bills, Budget, Budgets, IdleServers, TeamOverview } from '../src/page/ledger';
@@ -11,6 +9,7 @@ import { PlatformPage } from '../src/page/platformpage';
 import { TeamPage } from '../src/page/teampage';
 import type { TeamStates } from '../src/page/teamrequests';
 import { english } from '../src/page/translation';
+import { click, drawn, mountedForEach, shown } from './mounted';
 
 const trans: TranslationBundle = english;
 const SITE: Site = {
@@ -111,11 +110,9 @@ const STATES: TeamStates = {
 };
 
 let api: PageApi;
-let root: Root;
-let box: HTMLElement;
+mountedForEach();
 
 beforeEach(() => {
-  (globalThis as unknown as { IS_REACT_ACT_ENVIRONMENT: boolean }).IS_REACT_ACT_ENVIRONMENT = true;
   api = new PageApi('/s/', 'ada');
   const usage = { ...TOLD, ...SPAN, by: 'day' as const, rows: [], total: TOTAL };
   const heat = { ...TOLD, ...SPAN, scope: 'team' as const, cells: [], gpus: [] };
@@ -144,35 +141,9 @@ beforeEach(() => {
     tenants_file: 'in use',
     version: '1'
   });
-  box = document.body.appendChild(document.createElement('div'));
-  root = createRoot(box);
   HTMLDialogElement.prototype.showModal = jest.fn();
   HTMLDialogElement.prototype.close = jest.fn();
 });
-
-afterEach(async () => {
-  await act(async () => {
-    root.unmount();
-    await Promise.resolve();
-  });
-  box.remove();
-});
-
-async function shown(page: JSX.Element): Promise<string> {
-  await act(async () => {
-    root.render(page);
-    await new Promise(resolve => setTimeout(resolve, 0));
-  });
-  return box.textContent;
-}
-
-async function click(words: string): Promise<void> {
-  const button = [...box.querySelectorAll('button')].find(each => each.textContent === words);
-  await act(async () => {
-    button?.click();
-    await new Promise(resolve => setTimeout(resolve, 0));
-  });
-}
 
 const team = (site: Site = SITE) => <TeamPage site={site} tenant="nlp" api={api} trans={trans} />;
 const platform = (administrator: boolean) => (
@@ -200,7 +171,7 @@ test("budgets are said in the service's own words, with what holds and who gave 
     `Granted: 50.00 more of month until ${momentIn('2026-12-01T00:00:00Z', HERE)}, by rene: a deadline`
   );
   expect(text).toContain('3.00 (5 %)');
-  expect(box.querySelector('progress')?.getAttribute('value')).toBe('88');
+  expect(drawn().querySelector('progress')?.getAttribute('value')).toBe('88');
 });
 
 test('what is not known is not shown as nothing', async () => {
@@ -215,7 +186,7 @@ test('a service that does not answer is said in words, with a way to try again',
   expect(await shown(team())).toContain('The job service does not answer now. What runs is not affected.');
   jest.spyOn(api, 'team').mockResolvedValue(TEAM);
   await click('Try again');
-  expect(box.textContent).toContain('Nothing waits.');
+  expect(drawn().textContent).toContain('Nothing waits.');
 });
 
 test('a member stops their own jobs alone; an admin those of all, and servers at the hub', async () => {
@@ -225,7 +196,7 @@ test('a member stops their own jobs alone; an admin those of all, and servers at
     .mockResolvedValue({ ...TEAM, holding: [HELD, { ...HELD, owner: 'j2', user: 'ada' }, server] });
   await shown(team());
   const stops = () =>
-    [...box.querySelectorAll('[aria-label^="Stop"]')].map(each => each.getAttribute('aria-label'));
+    [...drawn().querySelectorAll('[aria-label^="Stop"]')].map(each => each.getAttribute('aria-label'));
   expect(stops()).toEqual(['Stop job j2 of ada']);
   jest.spyOn(api, 'bill').mockRejectedValue(new Offline());
   jest.spyOn(api, 'team').mockResolvedValue({ ...TEAM, role: 'admin', holding: [HELD, server] });
@@ -257,7 +228,7 @@ test('the platform is for administrators', async () => {
 test('how teams are on the host is said with what to do, and what nobody said is not known', async () => {
   const text = await shown(platform(true));
   expect(text).toContain('No provisioner has told of teams since the job service started.');
-  const rows = [...box.querySelectorAll('[aria-label="Stages of teams"] tbody tr')].map(
+  const rows = [...drawn().querySelectorAll('[aria-label="Stages of teams"] tbody tr')].map(
     row => row.textContent
   );
   expect(rows[0]).toContain('Audio (asked for)api for 3 min');
@@ -269,12 +240,12 @@ test('a team that ends says so, and its administrators ask there for more time',
   const ending = { ...TEAM, notice: 'Team nlp ends.', renewable: true };
   jest.spyOn(api, 'team').mockResolvedValue(ending);
   expect(await shown(team())).toContain('Team nlp ends.');
-  expect(box.querySelector('[aria-label="New last day"]')).toBeNull();
+  expect(drawn().querySelector('[aria-label="New last day"]')).toBeNull();
   jest.spyOn(api, 'bill').mockRejectedValue(new Offline());
   jest.spyOn(api, 'team').mockResolvedValue({ ...ending, role: 'admin' });
   await shown(<></>);
   await shown(team());
-  expect(box.querySelector('[aria-label="New last day"]')).not.toBeNull();
+  expect(drawn().querySelector('[aria-label="New last day"]')).not.toBeNull();
 });
 
 test('a month is closed after a question, and not without', async () => {
@@ -288,7 +259,7 @@ test('a month is closed after a question, and not without', async () => {
   await click('Close the month…');
   await click('Close the month');
   expect(close).toHaveBeenCalledWith('2026-10');
-  expect(box.textContent).toContain('October 2026 is closed.');
+  expect(drawn().textContent).toContain('October 2026 is closed.');
 });
 
 test('the team page tells of idle servers, of what was done, and of sizes that would do', async () => {

@@ -1,11 +1,11 @@
-import { createRoot, type Root } from 'react-dom/client';
-import { act, type JSX } from 'react';
+import type { JSX } from 'react';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { type Gpu, gpuWords, pieces } from '../src/page/gpuview';
 import { PageApi } from '../src/page/pageapi';
 import type { Site } from '../src/page/pagehead';
 import { Copied, cutWords, type QueueAnswer, QueueView } from '../src/page/queueview';
 import { english } from '../src/page/translation';
+import { click, drawn, mountedForEach, shown } from './mounted';
 import { QUEUE } from './queue';
 
 const trans: TranslationBundle = english;
@@ -64,38 +64,7 @@ const FULL: QueueAnswer = {
   }
 };
 
-let root: Root;
-let box: HTMLElement;
-
-beforeEach(() => {
-  (globalThis as unknown as { IS_REACT_ACT_ENVIRONMENT: boolean }).IS_REACT_ACT_ENVIRONMENT = true;
-  box = document.body.appendChild(document.createElement('div'));
-  root = createRoot(box);
-});
-
-afterEach(async () => {
-  await act(async () => {
-    root.unmount();
-    await Promise.resolve();
-  });
-  box.remove();
-});
-
-async function shown(page: JSX.Element): Promise<string> {
-  await act(async () => {
-    root.render(page);
-    await new Promise(resolve => setTimeout(resolve, 0));
-  });
-  return box.textContent;
-}
-
-async function click(words: string): Promise<void> {
-  const button = [...box.querySelectorAll('button')].find(each => each.textContent === words);
-  await act(async () => {
-    button?.click();
-    await new Promise(resolve => setTimeout(resolve, 0));
-  });
-}
+mountedForEach();
 
 function queue(told: QueueAnswer): JSX.Element {
   const api = new PageApi('/s/', 'rene');
@@ -130,7 +99,7 @@ test('who waits, why, and what would let it go, ten at first', async () => {
   const text = await shown(queue(FULL));
   expect(text).toContain('What waits in team vision is not known now');
   expect(text).toContain('All are held. One ends.');
-  const rows = () => box.querySelectorAll('[aria-label="What waits"] tbody tr');
+  const rows = () => drawn().querySelectorAll('[aria-label="What waits"] tbody tr');
   expect(rows()).toHaveLength(10);
   expect(rows()[0]?.querySelector('a')?.getAttribute('href')).toBe('/s/jobs/j1');
   expect(rows()[1]?.querySelector('a')).toBeNull();
@@ -141,12 +110,14 @@ test('who waits, why, and what would let it go, ten at first', async () => {
 test('a plan says what it changes, frees and costs, and nothing that is applied', async () => {
   const text = await shown(queue(FULL));
   expect(text).toContain('AIFactory Hub applies nothing of it.');
-  expect(box.querySelector('[aria-label="Steps of the plan"] tbody tr')?.textContent).toBe(
+  expect(drawn().querySelector('[aria-label="Steps of the plan"] tbody tr')?.textContent).toBe(
     'gpu-1 02 × 3g.40gb4 × 1g.10gb + 1 × 3g.40gb1 × small of nlp1 slice'
   );
   expect(text).toContain('Quotas would no longer be covered: 1 of nlp, vision.');
   expect(text).toContain('Team nlp needs 1 more nvidia.com/mig-1g.10gb in its quota before it starts.');
-  expect(box.querySelectorAll('pre')[1]?.textContent).toBe('kubectl cordon gpu-1\nkubectl uncordon gpu-1');
+  expect(drawn().querySelectorAll('pre')[1]?.textContent).toBe(
+    'kubectl cordon gpu-1\nkubectl uncordon gpu-1'
+  );
 });
 
 test('a text is copied, or the page says that it may not', async () => {
@@ -155,8 +126,8 @@ test('a text is copied, or the page says that it may not', async () => {
   await shown(<Copied title="File" text="a: 1" trans={trans} />);
   await click('Copy');
   expect(writeText).toHaveBeenCalledWith('a: 1');
-  expect(box.textContent).toContain('Copied.');
+  expect(drawn().textContent).toContain('Copied.');
   Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true });
   await click('Copy');
-  expect(box.textContent).toContain('select the text');
+  expect(drawn().textContent).toContain('select the text');
 });

@@ -36,7 +36,20 @@ export function Answered<T>({ answer, children, trans }: AnsweredProps<T>): JSX.
   );
 }
 
-/** What went wrong with a question of these pages. */
+/** What went wrong with what somebody asked for, read out when it appears; null: nothing did. */
+export function Trouble({ words: said }: { readonly words: string | null }): JSX.Element {
+  return (
+    <div role="alert">
+      {said === null ? null : (
+        <p className="aif-Notice" data-kind="trouble">
+          {said}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** The words of an error, for people. */
 export function words(error: unknown, trans: TranslationBundle): string {
   if (error instanceof SignedOut) {
     return trans.__('Your session is over. Load this page again to sign in.');

@@ -5,7 +5,7 @@ import { type JSX, useCallback, useEffect, useState } from 'react';
 import { inOwnZone, momentIn } from '../format';
 import type { components } from '../openapi';
 import { printable } from '../printable';
-import { Answered, words } from './answered';
+import { Answered, Trouble, words } from './answered';
 import type { PageApi } from './pageapi';
 import { PageHead, SimulatedNotice, type Site } from './pagehead';
 import { approvalAddress, jobAddress } from './place';
@@ -313,13 +313,7 @@ function Vote({ site, api, approval, trans, again }: CardProps): JSX.Element | n
           ) : null}
         </div>
       ) : null}
-      <div role="alert">
-        {trouble === null ? null : (
-          <p className="aif-Notice" data-kind="trouble">
-            {trouble}
-          </p>
-        )}
-      </div>
+      <Trouble words={trouble} />
       {question === null ? null : <QuestionBox {...question} />}
     </>
   );

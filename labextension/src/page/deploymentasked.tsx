@@ -15,6 +15,7 @@ import {
   type Span,
   within
 } from './deployments';
+import { OpenedDetails } from './openeddetails';
 import type { PageApi } from './pageapi';
 import { useAnswer } from './useanswer';
 
@@ -32,16 +33,10 @@ interface AskedProps {
 }
 
 export function DeploymentAsked({ api, deployment, trans }: AskedProps): JSX.Element {
-  const [open, setOpen] = useState(false);
   return (
-    <details
-      onToggle={event => {
-        setOpen(event.currentTarget.open);
-      }}
-    >
-      <summary>{trans.__('What %1 was asked', printable(deployment.name))}</summary>
-      {open ? <Asked {...{ api, deployment, trans }} /> : null}
-    </details>
+    <OpenedDetails summary={trans.__('What %1 was asked', printable(deployment.name))}>
+      {() => <Asked {...{ api, deployment, trans }} />}
+    </OpenedDetails>
   );
 }
 

@@ -1,12 +1,13 @@
 /** What the releases of a deployment have held, and what that has cost; asked for when somebody opens it. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { type JSX, useCallback, useState } from 'react';
+import { type JSX, useCallback } from 'react';
 import { duration } from '../format';
 import { printable } from '../printable';
 import { Answered } from './answered';
 import type { Deployment, DeploymentUsage } from './deployments';
 import { amount, hours, moment } from './ledger';
+import { OpenedDetails } from './openeddetails';
 import type { PageApi } from './pageapi';
 import { useAnswer } from './useanswer';
 
@@ -17,16 +18,10 @@ interface HeldProps {
 }
 
 export function DeploymentHeld({ api, deployment, trans }: HeldProps): JSX.Element {
-  const [open, setOpen] = useState(false);
   return (
-    <details
-      onToggle={event => {
-        setOpen(event.currentTarget.open);
-      }}
-    >
-      <summary>{trans.__('What %1 has held', printable(deployment.name))}</summary>
-      {open ? <Held {...{ api, deployment, trans }} /> : null}
-    </details>
+    <OpenedDetails summary={trans.__('What %1 has held', printable(deployment.name))}>
+      {() => <Held {...{ api, deployment, trans }} />}
+    </OpenedDetails>
   );
 }
 

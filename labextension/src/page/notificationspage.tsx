@@ -3,7 +3,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { type JSX, useCallback, useEffect, useRef, useState } from 'react';
 import { printable } from '../printable';
-import { Answered, words } from './answered';
+import { Answered, Trouble, words } from './answered';
 import {
   channelWords,
   chosenKinds,
@@ -140,13 +140,7 @@ function Choice({ said, again, api, trans }: ChoiceProps): JSX.Element {
       <p className="aif-Saved" role="status">
         {news}
       </p>
-      <div role="alert">
-        {trouble === null ? null : (
-          <p className="aif-Notice" data-kind="trouble">
-            {trouble}
-          </p>
-        )}
-      </div>
+      <Trouble words={trouble} />
     </section>
   );
 }

@@ -4,7 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { type FormEvent, type JSX, useEffect, useId, useState } from 'react';
 import { inOwnZone } from '../format';
 import { printable } from '../printable';
-import { words } from './answered';
+import { Trouble, words } from './answered';
 import type { PageApi } from './pageapi';
 import {
   type AskedForTeam,
@@ -109,13 +109,7 @@ export function TeamForm({ templates, teams, mayAsk, api, sent, trans }: FormPro
         <p role="status" className={told === '' ? '' : 'aif-Notice'}>
           {told}
         </p>
-        <div role="alert">
-          {trouble === null ? null : (
-            <p className="aif-Notice" data-kind="trouble">
-              {trouble}
-            </p>
-          )}
-        </div>
+        <Trouble words={trouble} />
       </form>
     </section>
   );

@@ -4,7 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { type JSX, useCallback, useEffect, useState } from 'react';
 import { inOwnZone, momentIn } from '../format';
 import { printable } from '../printable';
-import { Answered, words } from './answered';
+import { Answered, Trouble, words } from './answered';
 import type { PageApi } from './pageapi';
 import { PageHead, SimulatedNotice, type Site } from './pagehead';
 import { approvalAddress, teamAddress } from './place';
@@ -196,13 +196,7 @@ function Ways({
           </button>
         ) : null}
       </div>
-      <div role="alert">
-        {trouble === null ? null : (
-          <p className="aif-Notice" data-kind="trouble">
-            {trouble}
-          </p>
-        )}
-      </div>
+      <Trouble words={trouble} />
     </>
   );
 }

@@ -23,7 +23,7 @@ _TIMEOUT = 20.0
 @as_json_option
 @plainly
 def queue(tenant: str | None, with_plan: bool, as_json: bool) -> None:
-    """Who waits the longest and why. With --plan, a file for nvidia-mig-parted and what a person types."""
+    """Show who waits the longest and why. With --plan, also a file for nvidia-mig-parted and how to apply it."""
     if with_plan and tenant is not None:
         raise click.UsageError("--plan is about all teams: leave out --tenant")
     with closing(Session(read_account(), timeout=_TIMEOUT)) as session:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import ssl
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+import jwt
 from cryptography import x509
 
 from .. import constants
@@ -20,16 +19,16 @@ from ..domain.tenants import Tenant
 from ..registry import Registry
 
 _SECONDS = 5.0
-# Whoever renews by itself does so weeks before: at this time it has failed.
+# A renewal that runs by itself comes weeks before the end: this late, it has failed.
 _SOON = 14 * 86_400
 _HTTPS = 443
 _SECRETS = {constants.NOTEBOOKS_SECRET: "the hub", constants.JOBS_SECRET: "the job service"}
 
 
 async def expiry_findings(registry: Registry, api: KubeApi, now: float) -> list[Finding]:
-    """Of the addresses in tenants.yaml, and of what hub and service have for each team. ``now`` in epoch seconds.
+    """Findings of the certificates at the addresses in tenants.yaml, and of hub's and service's credentials for teams.
 
-    What can't be asked from here is left out: other checks say so.
+    ``now`` is in epoch seconds. An address or Secret that can't be read from here is left out: other checks say so.
     """
     certificates = (_of_address(host, port, now) for host, port in sorted(_addresses(registry)))
     credentials = (
@@ -97,13 +96,11 @@ def credential_end(credential: Credential) -> float | None:
 
 
 def _token_end(token: str) -> float | None:
-    """Of a JSON Web Token, which is not verified: only the server can. Another kind of token names no end."""
+    """Read the end of a JSON Web Token without verifying it, which only the server can. None for another token."""
     try:
-        body = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    except (ValueError, LookupError, RecursionError):
+        ends = jwt.decode(token, options={"verify_signature": False}).get("exp")
+    except (jwt.InvalidTokenError, RecursionError):
         return None
-    ends = claims.get("exp") if isinstance(claims, Mapping) else None
     return float(ends) if isinstance(ends, int | float) else None
 
 
@@ -112,7 +109,7 @@ def _not_after(certificate: x509.Certificate) -> float:
 
 
 def expiry_finding(check: str, stage: Stage, ends: float, now: float, todo: str) -> Finding:
-    """What is said of something that ends then."""
+    """A finding of something that ends at ``ends``: bad once it has, a warning in the two weeks before."""
     left = int(ends - now)
     if left <= 0:
         return Finding(stage, check, Verdict.BAD, f"it ended {duration(-left)} ago", todo)

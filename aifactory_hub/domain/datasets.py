@@ -16,9 +16,9 @@ DIGESTS: Mapping[str, re.Pattern[str]] = {
     "lakefs": re.compile(r"[0-9a-f]{64}"),
 }
 MOST_OF_A_JOB = 50
-# What a name of a model's version begins with, so that none of a dataset is taken for it.
+# Prefix of the reference to a model's version, which tells it from a dataset's.
 MODEL = "model:"
-# Of one name with its version, in characters.
+# Characters of one name with its version.
 LONGEST_REFERENCE = 250
 _SHORTEST_DIGEST = 12
 _REFERENCE = re.compile(r"(?:model:)?[^@:\s]+@[^@\s]+")
@@ -67,8 +67,8 @@ class DatasetVersion:
 
 @dataclass(frozen=True, slots=True)
 class GivenVersion:
-    """What a job is given: ``name`` is that of a dataset, or ``model:`` and that of a model. ``kind`` says of what the
-    digest is, see DIGESTS; None for a model."""
+    """A version that a job is given. ``name`` is that of a dataset, or ``model:`` and that of a model. ``kind`` says of
+    what the digest is, see DIGESTS; None for a model."""
 
     name: str
     number: int

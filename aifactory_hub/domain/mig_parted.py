@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
+from .cut_plans import Plan
 from .gpu_layouts import GpuLayout
-from .recarving import Plan
 
 _LABEL = "nvidia.com/mig.config"
 

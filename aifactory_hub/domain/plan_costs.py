@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from aifactory_profiles import Device
 
+from .cut_plans import Plan
 from .quota import Usage
-from .recarving import Plan
 from .tenants import Tenant
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from aifactory_profiles import Catalogue, Device, Profile
 
 from ..constants import KIND_JOB, KIND_SERVER
+from .cut_plans import Demand
 from .jobs import job_of
 from .menu import TeamLoad
 from .pods import PodFact
 from .possessions import owner_of
 from .quota import Holder
-from .recarving import Demand
 from .tenants import Role, Tenant
 from .tickets import Ticket
 from .wait_reasons import WaitReason, reason_of, reason_of_held_job, reason_of_pod

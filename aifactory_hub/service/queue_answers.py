@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from aifactory_profiles import Card, Device
 
+from ..domain.cut_plans import Step, plan_words, recarve, shared_models
 from ..domain.formatting import iso
 from ..domain.fragmentation import Fragmentation, GpuRoom, fragmentation
 from ..domain.gpu_layouts import GpuLayout
@@ -15,7 +16,6 @@ from ..domain.menu import TeamLoad
 from ..domain.mig_parted import commands, config_text
 from ..domain.plan_costs import capacities, more_quota
 from ..domain.queue_view import Waiter, demands_of, wanted_of
-from ..domain.recarving import Step, plan_words, recarve, shared_models
 from ..domain.team_overview import DeviceCount
 from ..registry import Registry
 from .queue_answer_types import CutGpuAnswer, GpusAnswer, PlanAnswer, PlanStepAnswer, WaiterAnswer

@@ -11,8 +11,8 @@ from aifactory_hub.admission.team_load import TeamLoads
 from aifactory_hub.demo.fleet import Neighbours
 from aifactory_hub.demo.gpus import FLEET, DemoHost
 from aifactory_hub.demo.site import Ports, tenants_yaml
+from aifactory_hub.domain.cut_plans import recarve
 from aifactory_hub.domain.queue_view import QueueReader, demands_of, queue_view
-from aifactory_hub.domain.recarving import recarve
 from aifactory_hub.registry import RegistryProvider, read_registry
 from aifactory_profiles import Device
 

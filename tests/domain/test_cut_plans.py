@@ -10,11 +10,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aifactory_hub.domain.cut_plans import MOST_STEPS, Demand, Plan, plan_words, recarve
 from aifactory_hub.domain.gpu_layouts import CutSlice, GpuLayout
 from aifactory_hub.domain.mig_parted import commands, config_text
 from aifactory_hub.domain.plan_costs import MoreQuota, capacities, more_quota
 from aifactory_hub.domain.quota import Usage
-from aifactory_hub.domain.recarving import MOST_STEPS, Demand, Plan, plan_words, recarve
 from aifactory_profiles import WHOLE_GPU, Device, Fit, fits, load_model
 
 from ..support.gpus import CARDS, MODEL, gpu
